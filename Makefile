@@ -1,0 +1,56 @@
+# Everything runs in .venv; only Python >= 3.11, pip and make are needed beforehand.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# Byte code is compiled once at set-up, so that no start pays for it, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
+NAME   ?=
+
+.PHONY: setup demo test check soak bench pictures sample-data clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,dev]'
+	$(BIN)/python -m compileall -q $(VENV)/lib core tui || true
+	touch $(STAMP)
+
+demo: setup
+	@$(BIN)/python -m compileall -q core tui
+	@$(BIN)/tunedeck demo
+
+test: setup
+	@$(BIN)/python -m compileall -q core tui
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+soak: setup
+	$(BIN)/python -m pytest -m slow
+
+# `make bench` measures everything; `make bench NAME=start` (or `make bench-start`) one thing.
+bench: setup
+	@$(BIN)/python -m compileall -q core tui
+	$(BIN)/python -m tests.benchmarks $(NAME) $(filter-out bench,$(MAKECMDGOALS))
+
+pictures: setup
+	$(BIN)/python docs/make_pictures.py
+
+# Builds the sample data and the tiny base model again (about four minutes).
+sample-data: setup
+	$(BIN)/python -m sample_data.build
+
+clean:
+	rm -rf $(VENV) dist build
+
+# `make bench start`: the words after `bench` are names of benchmarks, not targets.
+ifneq (,$(filter bench,$(MAKECMDGOALS)))
+%:
+	@:
+endif

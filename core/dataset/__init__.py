@@ -1,0 +1,1 @@
+"""From files to curated samples: index, formats, flags, decisions, views. No torch."""

@@ -1,0 +1,117 @@
+"""The normal form: from here on nobody asks what the file looked like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["messages", "text", "preference", "kto"]
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation, in the words of the chat templates of transformers.
+
+    Attributes:
+        role: who speaks.
+        content: the text; parts of a list content are joined in order, images and other media named in brackets.
+        reasoning: thinking that belongs before the answer, or "".
+        tool_calls: calls as `{"type": "function", "function": {"name": str, "arguments": dict}}`.
+        name: the tool's name on a tool turn, or "".
+        trained: False where the data says that this turn carries no loss (`loss_weight` 0, `train` false).
+    """
+
+    role: Role
+    content: str
+    reasoning: str = ""
+    tool_calls: tuple[dict[str, Any], ...] = ()
+    name: str = ""
+    trained: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """The message as a chat template takes it; empty fields are left out."""
+        message: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.reasoning:
+            message["reasoning_content"] = self.reasoning
+        if self.tool_calls:
+            message["tool_calls"] = list(self.tool_calls)
+        if self.name:
+            message["name"] = self.name
+        if not self.trained:
+            message["trained"] = False
+        return message
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Message:
+        """The inverse of `to_json`."""
+        return cls(
+            role=value["role"],
+            content=value["content"],
+            reasoning=value.get("reasoning_content", ""),
+            tool_calls=tuple(value.get("tool_calls", ())),
+            name=value.get("name", ""),
+            trained=value.get("trained", True),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One training sample.
+
+    Which fields are filled follows from `kind`: `messages` has messages (and tools); `text` has text; `preference`
+    has messages (the prompt), chosen and rejected; `kto` has messages (the prompt), chosen (the completion) and label.
+    """
+
+    kind: Kind
+    messages: tuple[Message, ...] = ()
+    text: str = ""
+    chosen: tuple[Message, ...] = ()
+    rejected: tuple[Message, ...] = ()
+    label: bool | None = None
+    tools: tuple[dict[str, Any], ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """The sample as it stands in a curated view; `from_json(to_json(s)) == s`."""
+        value: dict[str, Any] = {"kind": self.kind}
+        if self.kind == "text":
+            value["text"] = self.text
+            return value
+        value["messages"] = [message.to_json() for message in self.messages]
+        if self.chosen or self.kind in ("preference", "kto"):
+            value["chosen"] = [message.to_json() for message in self.chosen]
+        if self.kind == "preference":
+            value["rejected"] = [message.to_json() for message in self.rejected]
+        if self.label is not None:
+            value["label"] = self.label
+        if self.tools:
+            value["tools"] = list(self.tools)
+        return value
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Sample:
+        """The inverse of `to_json`."""
+        return cls(
+            kind=value["kind"],
+            messages=tuple(Message.from_json(m) for m in value.get("messages", ())),
+            text=value.get("text", ""),
+            chosen=tuple(Message.from_json(m) for m in value.get("chosen", ())),
+            rejected=tuple(Message.from_json(m) for m in value.get("rejected", ())),
+            label=value.get("label"),
+            tools=tuple(value.get("tools", ())),
+        )
+
+    @property
+    def answer(self) -> str:
+        """What the model is to learn to say: the last assistant turn, the chosen answer, or the whole text."""
+        turns = self.chosen if self.kind in ("preference", "kto") else self.messages
+        if self.kind == "text":
+            return self.text
+        return next((turn.content for turn in reversed(turns) if turn.role == "assistant"), "")
+
+    @property
+    def question(self) -> str:
+        """The last user turn before the answer, or the beginning of the text."""
+        if self.kind == "text":
+            return self.text
+        return next((turn.content for turn in reversed(self.messages) if turn.role == "user"), "")

@@ -1,0 +1,1 @@
+"""Where torch starts: load, encode, generate. Imported by the workers alone."""

@@ -1,0 +1,1 @@
+"""GPU readings through pynvml; a value that cannot be had is None, never an exception."""

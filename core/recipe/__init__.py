@@ -1,0 +1,1 @@
+"""The one declaration of what to train, and what follows from it without torch."""

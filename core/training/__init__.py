@@ -1,0 +1,1 @@
+"""The worker that trains: `python -m core.training FOLDER`."""

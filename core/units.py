@@ -1,0 +1,65 @@
+"""Numbers as people read them: thousands separated, units always, a fixed small number of digits."""
+
+from __future__ import annotations
+
+
+def count(value: int) -> str:
+    """A whole number with thousands separated: `1,204`."""
+    return f"{value:,}"
+
+
+def short_count(value: float) -> str:
+    """A number in at most five characters: `950`, `98.4 k`, `1.84 M`, `2.10 G`."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            scaled = value / limit
+            digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
+            return f"{scaled:.{digits}f} {unit}"
+    return f"{value:.0f}"
+
+
+def gib(size: float) -> str:
+    """Bytes in GiB with one or two decimals: `0.42 GiB`, `61.2 GiB`."""
+    value = size / 2**30
+    return f"{value:.2f} GiB" if value < 10 else f"{value:.1f} GiB"
+
+
+def size(value: float) -> str:
+    """Bytes in the unit that fits: `812 B`, `1.6 MiB`, `4.1 GiB`."""
+    for limit, unit in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if value >= limit:
+            return f"{value / limit:.1f} {unit}"
+    return f"{value:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """A span of time: `8 s`, `3 min 05 s`, `1 h 04 min`, `2 d 03 h`."""
+    total = max(0, round(seconds))
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60:02d} s"
+    if total < 86_400:
+        return f"{total // 3600} h {total % 3600 // 60:02d} min"
+    return f"{total // 86_400} d {total % 86_400 // 3600:02d} h"
+
+
+def clock(seconds: float) -> str:
+    """A running time of constant shape: `0:41:07`."""
+    total = max(0, int(seconds))
+    return f"{total // 3600}:{total % 3600 // 60:02d}:{total % 60:02d}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A measured value with a fixed number of significant digits; tiny and huge ones as `1.6e-4`."""
+    if value != value:
+        return "nan"
+    if value in (float("inf"), float("-inf")):
+        return "inf" if value > 0 else "-inf"
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+        return f"{value:.{max(0, digits - whole)}f}"
+    mantissa, exponent = f"{value:.{max(0, digits - 2)}e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
