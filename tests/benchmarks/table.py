@@ -1,0 +1,42 @@
+"""One table of ratios, whatever is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured line.
+
+    Attributes:
+        name: what was measured.
+        value: what we measured of ours.
+        unit: its unit.
+        peer: what it is held against, with the peer's own value, or "".
+        ratio: ours through the peer's, or None.
+        bar: the bar in words, such as "<= 1.6".
+        met: whether the bar is met; None where there is none.
+        note: anything that a reader must know.
+    """
+
+    name: str
+    value: float
+    unit: str
+    peer: str = ""
+    ratio: float | None = None
+    bar: str = ""
+    met: bool | None = None
+    note: str = ""
+
+
+def print_table(rows: list[Row]) -> None:
+    """Print rows as an aligned table."""
+    lines = [("what", "ours", "against", "ratio", "bar", "", "note")]
+    for row in rows:
+        verdict = "" if row.met is None else "met" if row.met else "MISSED"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        lines.append((row.name, f"{row.value:,.4g} {row.unit}", row.peer, ratio, row.bar, verdict, row.note))
+    widths = [max(len(line[i]) for line in lines) for i in range(7)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,101 @@
+"""The one registry of keys: bindings, footer, help and palette are made from these tables.
+
+To add a key, add a `Command` to its screen's table and write the method `action_<action>` on the screen. While a key
+would not work, the screen says so in `check_action`; the footer then leaves it out. While a text field has the focus,
+printable keys belong to the field, so whatever must work there has an F-key or ctrl.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that a key does.
+
+    Attributes:
+        id: unique, `<scope>.<name>`; users remap keys by it.
+        key: Textual's key names, several separated by commas.
+        action: the action's name (and arguments), as in `action_<name>`.
+        label: the footer's word or two.
+        help: one sentence for help and palette.
+        footer: rank in the footer, 1 first; 0 keeps it out of the footer.
+        shows: how the key is written, where Textual's name would puzzle.
+        priority: whether it works even while a text field has the focus.
+    """
+
+    id: str
+    key: str
+    action: str
+    label: str
+    help: str
+    footer: int = 0
+    shows: str = ""
+    priority: bool = False
+
+    @property
+    def shown_key(self) -> str:
+        """The key as footer and help write it."""
+        return self.shows or self.key.split(",")[0].replace("question_mark", "?").replace("slash", "/")
+
+    def binding(self) -> Binding:
+        """The Textual binding that this command stands for."""
+        return Binding(
+            self.key,
+            self.action,
+            self.label,
+            show=bool(self.footer),
+            key_display=self.shown_key,
+            priority=self.priority,
+            tooltip=self.help,
+            id=self.id,
+        )
+
+
+STEPS: tuple[tuple[str, str, str], ...] = (
+    ("1", "data", "Data"),
+    ("2", "recipe", "Recipe"),
+    ("3", "train", "Train"),
+    ("4", "evaluate", "Evaluate"),
+    ("5", "export", "Export"),
+    ("6", "runs", "Runs"),
+)
+"""The walk: key, screen and title, in order."""
+
+APP: tuple[Command, ...] = (
+    *(
+        Command(f"app.{name}", f"{key},alt+{key}", f"step('{name}')", title, f"Go to step {key}, {title}.")
+        for key, name, title in STEPS
+    ),
+    Command("app.help", "f1,question_mark", "help", "help", "Show the keys of this screen.", 90, "?"),
+    Command("app.theme", "f9", "next_theme", "theme", "Next theme: dark, light, the terminal's own."),
+    Command("app.quit", "ctrl+q,q", "quit_app", "quit", "Leave; a run goes on without you.", 95, "q"),
+)
+
+_TABLES: dict[str, tuple[Command, ...]] = {"app": APP}
+
+
+def declare(scope: str, *commands: Command) -> list[BindingType]:
+    """Enter a screen's commands into the registry and return their Textual bindings.
+
+    A screen says `BINDINGS = declare("data", Command(...), ...)`; an id must begin with its scope.
+    """
+    for command in commands:
+        if not command.id.startswith(f"{scope}."):
+            raise ValueError(f"the command {command.id} does not belong to the scope {scope}")
+    _TABLES[scope] = commands
+    return [command.binding() for command in commands]
+
+
+def commands(scopes: Iterable[str]) -> list[Command]:
+    """The commands of some scopes, in the order of their declaration."""
+    return [command for scope in scopes for command in _TABLES.get(scope, ())]
+
+
+def by_id() -> dict[str, Command]:
+    """Every command that has been declared so far, by its id."""
+    return {command.id: command for table in _TABLES.values() for command in table}

@@ -1,0 +1,194 @@
+"""The app: which screens there are, what they share, and how they are reached. The work is done elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.filter import LineFilter
+from textual.message import Message
+from textual.screen import Screen
+
+from tui import actions
+from tui.actions import STEPS, declare
+from tui.screens.base import StepScreen
+from tui.session import Session
+from tui.terminal_guard import ControlFilter, exit_on_hangup
+from tui.themes import load_themes
+
+
+def _data() -> Screen[None]:
+    from tui.screens.data import DataScreen
+
+    return DataScreen()
+
+
+def _recipe() -> Screen[None]:
+    from tui.screens.recipe import RecipeScreen
+
+    return RecipeScreen()
+
+
+def _train() -> Screen[None]:
+    from tui.screens.train import TrainScreen
+
+    return TrainScreen()
+
+
+def _evaluate() -> Screen[None]:
+    from tui.screens.evaluate import EvaluateScreen
+
+    return EvaluateScreen()
+
+
+def _export() -> Screen[None]:
+    from tui.screens.export import ExportScreen
+
+    return ExportScreen()
+
+
+def _runs() -> Screen[None]:
+    from tui.screens.runs import RunsScreen
+
+    return RunsScreen()
+
+
+class TunedeckApp(App[int]):
+    """tunedeck in a terminal."""
+
+    TITLE = "tunedeck"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS = declare("app", *actions.APP)
+    MODES = {
+        "data": _data,
+        "recipe": _recipe,
+        "train": _train,
+        "evaluate": _evaluate,
+        "export": _export,
+        "runs": _runs,
+    }
+
+    class RunChanged(Message):
+        """The run that the session shows has another state, or another run is shown."""
+
+    def __init__(self, session: Session, *, start: str = "data", theme: str | None = None) -> None:
+        """Make the app.
+
+        Args:
+            session: what to open.
+            start: the screen to begin with, a name of `STEPS`.
+            theme: a theme's name; None takes `TUNEDECK_THEME`, else dark, and under NO_COLOR the terminal's own.
+        """
+        # Textual reads the first mode from the class while it is being set up.
+        type(self).DEFAULT_MODE = start
+        super().__init__()
+        self.session = session
+        self.run_words = ""
+        """The state of the session's run in a few words, for the header."""
+        self._wall: list[LineFilter] = [ControlFilter()]
+        themes, self._faults = load_themes()
+        for loaded in themes:
+            self.register_theme(loaded)
+        self._theme_names = [loaded.name for loaded in themes]
+        wanted = theme or os.environ.get("TUNEDECK_THEME") or ("terminal" if self.no_color else "dark")
+        if wanted in self._theme_names:
+            self.theme = wanted
+        else:
+            self._faults.append(f"There is no theme {wanted}; there are {', '.join(self._theme_names)}")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's filters, and behind them the wall against control characters."""
+        return [*super().get_line_filters(), *self._wall]
+
+    def on_mount(self) -> None:
+        """Watch the terminal and the run."""
+        exit_on_hangup()
+        for fault in self._faults:
+            self.notify(fault, severity="warning", markup=False)
+        self.set_interval(1.0, self._look_at_run)
+        if self.session.run is not None:
+            self._look_at_run()
+
+    # --- the walk
+
+    def action_step(self, name: str) -> None:
+        """Go to a screen of the walk."""
+        self.switch_mode(name)
+
+    def action_next_theme(self) -> None:
+        """Take the next theme."""
+        names = self._theme_names
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+
+    def action_quit_app(self) -> None:
+        """Leave; what runs has a keeper of its own."""
+        self.exit(0)
+
+    async def action_help(self) -> None:
+        """Show the keys of this screen."""
+        from tui.screens.help import HelpScreen
+
+        screen = self.screen
+        if isinstance(screen, HelpScreen):
+            return
+        scope = screen.STEP if isinstance(screen, StepScreen) else ""
+        title = next((title for _, name, title in STEPS if name == scope), "tunedeck")
+        groups = [(title, actions.commands([scope])), ("everywhere", actions.commands(["app"]))]
+        await self.push_screen(HelpScreen(title, [group for group in groups if group[1]]))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette, from the registry."""
+        scope = screen.STEP if isinstance(screen, StepScreen) else ""
+        for command in actions.commands([scope, "app"]):
+            if command.label:
+                yield SystemCommand(
+                    f"{command.label} ({command.shown_key})",
+                    command.help,
+                    self._runner(screen, command.action),
+                )
+        for name in self._theme_names:
+            yield SystemCommand(f"theme: {name}", "Use this theme.", lambda name=name: self._use_theme(name))
+
+    def _use_theme(self, name: str) -> None:
+        self.theme = name
+
+    def _runner(self, screen: Screen[object], action: str) -> Callable[[], None]:
+        async def run() -> None:
+            await screen.run_action(action)
+
+        def later() -> None:
+            self.call_later(run)
+
+        return later
+
+    # --- the run that is shown
+
+    def show_run(self, folder: Path, *, step: str = "train") -> None:
+        """Make a run the session's and go to a screen that shows it."""
+        self.session.run = folder
+        self.post_message(self.RunChanged())
+        self._look_at_run()
+        self.switch_mode(step)
+
+    @work(thread=True, exclusive=True, group="run state")
+    def _look_at_run(self) -> None:
+        """Read the run's state in a thread: its folder may lie on a slow network disk."""
+        if self.session.run is None:
+            return
+        from core.jobs.folder import JobFolder
+        from core.jobs.state import job_state
+        from tui.run_words import run_words
+
+        folder = JobFolder(self.session.run)
+        words = run_words(job_state(folder), folder.read_status())
+        self.call_from_thread(self._show_run_words, words)
+
+    def _show_run_words(self, words: str) -> None:
+        if words == self.run_words:
+            return
+        self.run_words = words
+        if isinstance(self.screen, StepScreen):
+            self.screen.refresh_header()

@@ -1,0 +1,1 @@
+"""Chart mathematics in plain classes that need no app."""

@@ -1,0 +1,113 @@
+"""Open the app, on a data set if one is named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from core.errors import BadInput
+
+
+def open_app(words: list[str]) -> int:
+    """Parse `[FILE ...] [--recipe YAML] [--eval FILE] [--theme NAME]` and run the app.
+
+    Returns:
+        The exit code.
+    """
+    import argparse
+
+    from tui.cli import EXIT_BAD_INPUT, complain
+
+    parser = argparse.ArgumentParser(prog="tunedeck", description="Open the app, on a data set if one is named.")
+    parser.add_argument("data", nargs="*", metavar="FILE", help="a data file, or a folder of them")
+    parser.add_argument("--eval", action="append", default=[], metavar="FILE", help="a held-out file of your own")
+    parser.add_argument("--recipe", metavar="YAML", help="fill the form in from this recipe")
+    parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or one of your own")
+    arguments = parser.parse_args(words)
+    try:
+        return run_app(
+            [Path(name) for name in arguments.data],
+            eval_data=[Path(name) for name in arguments.eval],
+            recipe=Path(arguments.recipe) if arguments.recipe else None,
+            theme=arguments.theme,
+        )
+    except BadInput as error:
+        return complain(error, EXIT_BAD_INPUT)
+
+
+def run_app(
+    data: list[Path],
+    *,
+    eval_data: list[Path] | None = None,
+    recipe: Path | None = None,
+    run: Path | None = None,
+    theme: str | None = None,
+) -> int:
+    """Run the app in this terminal until the user leaves.
+
+    Args:
+        data: files or folders of the data set.
+        eval_data: held-out files.
+        recipe: a recipe to fill the form in from; its data is opened if none is named.
+        run: a run to attach to. Without data and run, a run that goes on in this workspace is attached to.
+        theme: a theme's name.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        BadInput: no terminal, or a file that does not exist.
+    """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise BadInput(
+            "standard input and output are no terminal, so the app cannot be shown",
+            do="Use `tunedeck scan`, `train` or `tail` here; `tunedeck --help` lists them",
+        )
+    from tui.app import TunedeckApp
+    from tui.session import Session
+
+    workspace = Path.cwd()
+    session = Session(workspace, tuple(data), tuple(eval_data or ()), recipe_path=recipe)
+    if recipe is not None:
+        _open_recipe(session)
+    for path in (*session.data, *session.eval_data):
+        if not path.exists():
+            raise BadInput("no such file or folder", where=str(path), do="Check the name")
+    start = "data"
+    session.run = run
+    if run is None and not data and recipe is None:
+        session.run = _run_that_goes_on(workspace)
+    if session.run is not None:
+        start = "train"
+    app = TunedeckApp(session, start=start, theme=theme)
+    signal.signal(signal.SIGTERM, lambda *_: app.call_later(app.exit, 143))
+    code = app.run()
+    if app.return_code:
+        return int(app.return_code)
+    return code or 0
+
+
+def _open_recipe(session: object) -> None:
+    from tui.session import Session
+
+    assert isinstance(session, Session)
+    recipe = session.recipe
+    base = session.recipe_path.parent if session.recipe_path else session.workspace
+    if not session.data:
+        session.data = tuple(base / path for path in recipe.data.train)
+    if not session.eval_data:
+        session.eval_data = tuple(base / path for path in recipe.data.eval)
+    session.format = recipe.data.format
+    session.columns = dict(recipe.data.columns)
+
+
+def _run_that_goes_on(workspace: Path) -> Path | None:
+    """The newest run that has not ended, if any: whoever comes back lands on its live screen."""
+    if not os.path.isdir(workspace / "runs"):
+        return None
+    from core.jobs.runs import list_runs
+
+    active = {"queued", "starting", "running", "paused", "stopping"}
+    return next((run.folder for run in list_runs(workspace) if run.state in active), None)

@@ -1,0 +1,21 @@
+"""The state of a run in a few words: the header, the list of runs and the headless commands say it alike."""
+
+from __future__ import annotations
+
+import time
+
+from core.jobs.folder import Status
+from core.units import clock, count
+
+
+def run_words(state: str, status: Status) -> str:
+    """State and progress: `running 1,240 of 3,000  0:41:07`, `finished in 0:58:12`."""
+    begun = status.started
+    ended = status.ended
+    if state in ("running", "starting", "stopping", "paused"):
+        elapsed = f"  {clock(time.time() - begun)}" if begun else ""
+        progress = f" {count(status.step)} of {count(status.of)}" if status.of else ""
+        return f"{state}{progress}{elapsed}"
+    if begun and ended:
+        return f"{state} after {clock(ended - begun)}"
+    return state

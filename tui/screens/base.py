@@ -1,0 +1,86 @@
+"""What all screens of the walk share: header, footer, and too small a terminal said in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.actions import STEPS
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from tui.app import TunedeckApp
+    from tui.session import Session
+
+SMALLEST = (60, 20)
+"""Columns and rows below which only a sentence is shown."""
+
+
+class StepScreen(Screen[None]):
+    """A screen of the walk. Subclasses set `STEP` and write `compose_body`."""
+
+    STEP: ClassVar[str] = ""
+    """The screen's name in `tui.actions.STEPS`."""
+
+    DEFAULT_CSS = """
+    StepScreen { layout: vertical; }
+    StepScreen > #too-small { display: none; height: 1fr; content-align: center middle; text-align: center; }
+    StepScreen.-too-small > #too-small { display: block; }
+    StepScreen.-too-small > #body, StepScreen.-too-small > KeyBar, StepScreen.-too-small > TopBar { display: none; }
+    StepScreen > #body { height: 1fr; }
+    """
+
+    @property
+    def deck(self) -> TunedeckApp:
+        """The app, typed."""
+        return cast("TunedeckApp", self.app)
+
+    @property
+    def session(self) -> Session:
+        """What the screens share."""
+        return self.deck.session
+
+    def compose(self) -> ComposeResult:
+        """Header, body, footer."""
+        from textual.containers import Container
+
+        title = next(title for _, name, title in STEPS if name == self.STEP)
+        yield TopBar([(key, title) for key, _, title in STEPS], title)
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield Static("", id="too-small", markup=False)
+        yield KeyBar()
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The widgets between header and footer."""
+        raise NotImplementedError
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Below the smallest size one sentence takes the place of everything."""
+        columns, rows = event.size
+        small = columns < SMALLEST[0] or rows < SMALLEST[1]
+        self.set_class(small, "-too-small")
+        if small:
+            self.query_one("#too-small", Static).update(
+                f"The terminal is {columns}x{rows}; tunedeck needs {SMALLEST[0]}x{SMALLEST[1]}. "
+                "Make it larger; nothing is lost."
+            )
+        self.set_class(columns >= 110, "-wide")
+        self.set_class(rows >= 36, "-tall")
+
+    def on_screen_resume(self) -> None:
+        """Show in the header what is open now."""
+        self.refresh_header()
+
+    def refresh_header(self) -> None:
+        """Bring the header up to what the session says."""
+        bar = self.query_one(TopBar)
+        bar.subject = self.session.title
+        bar.status = self.deck.run_words

@@ -1,0 +1,20 @@
+"""Placeholder until the screen is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.screens.base import StepScreen
+
+
+class RunsScreen(StepScreen):
+    """Not written yet."""
+
+    STEP = "runs"
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Nothing yet."""
+        yield Static("", markup=False)

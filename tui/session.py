@@ -1,0 +1,62 @@
+"""What the screens share while the app runs. Nothing here matters when the app dies: it is all on disk as well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
+
+
+@dataclass
+class Session:
+    """The state of one sitting at the terminal.
+
+    Attributes:
+        workspace: the folder that tunedeck was started in; `runs/` and `.tunedeck/` lie there.
+        data: files or folders of the data set that is open, none at the start.
+        eval_data: the user's own eval files.
+        format: the format that the user has chosen, or "auto".
+        columns: the column mapping that the user has corrected.
+        recipe_path: the YAML file that the recipe was loaded from or saved to.
+        run: the folder of the run that Train and Evaluate show.
+    """
+
+    workspace: Path
+    data: tuple[Path, ...] = ()
+    eval_data: tuple[Path, ...] = ()
+    format: str = "auto"
+    columns: dict[str, str] = field(default_factory=dict)
+    recipe_path: Path | None = None
+    run: Path | None = None
+    _recipe: Recipe | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as it stands in the form; read from `recipe_path` or the defaults at first use."""
+        if self._recipe is None:
+            from core.recipe.recipe import Recipe
+
+            if self.recipe_path is not None:
+                from core.recipe.yamlfile import load
+
+                self._recipe = load(self.recipe_path)
+            else:
+                self._recipe = Recipe()
+        return self._recipe
+
+    @recipe.setter
+    def recipe(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+
+    @property
+    def title(self) -> str:
+        """What the header names: the run, else the data set, else the folder."""
+        if self.run is not None:
+            return self.run.name
+        if self.data:
+            more = f" +{len(self.data) - 1}" if len(self.data) > 1 else ""
+            return self.data[0].name + more
+        return self.workspace.name
