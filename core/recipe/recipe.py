@@ -1,0 +1,153 @@
+"""The recipe: what to train and how, as frozen dataclasses; the one declaration behind form, YAML and worker.
+
+Standard library only: a worker in another interpreter reads the resolved recipe from
+`job.json["payload"]["recipe"]` with `from_json`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from core.clean import clean_line
+from core.errors import BadInput
+from core.recipe.declare import Knob, Problem, Value, fields_of, knob
+from core.recipe.sections.data import Data
+from core.recipe.sections.evaluation import Evaluation
+from core.recipe.sections.lora import Lora
+from core.recipe.sections.model import Model
+from core.recipe.sections.training import Training
+
+__all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Training"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A recipe. `Recipe()` holds every default; only model and data must be filled in."""
+
+    name: str = knob(
+        "",
+        title="Name",
+        help="What the run is called in lists and folders. Empty: named after the data.",
+    )
+    task: str = knob(
+        "sft",
+        title="Task",
+        help="What kind of learning.",
+        choices={"sft": "supervised: learn to give the answers in the data, or to continue its text"},
+    )
+    method: str = knob(
+        "lora",
+        title="Method",
+        help="Which weights are trained.",
+        consequence="full trains every weight: three to four times the memory of LoRA in 16 bits, and more forgetting.",
+        choices={
+            "lora": "a small adapter beside the frozen model; with quantization this is QLoRA",
+            "full": "every weight of the model",
+        },
+        source="LoRA learns less and forgets less, arXiv 2405.09673",
+    )
+    model: Model = field(default_factory=Model)
+    data: Data = field(default_factory=Data)
+    lora: Lora = field(default_factory=Lora)
+    training: Training = field(default_factory=Training)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+
+
+KNOBS: Mapping[str, Knob] = {declared.path: declared for declared in fields_of(Recipe)}
+"""Every field by its dotted path, in the order of declaration."""
+
+SECTIONS: Mapping[str, type] = {
+    "model": Model,
+    "data": Data,
+    "lora": Lora,
+    "training": Training,
+    "evaluation": Evaluation,
+}
+
+
+def get(recipe: Recipe, path: str) -> Value:
+    """The value of the field at a dotted path of `KNOBS`."""
+    value: Any = recipe
+    for name in path.split("."):
+        value = getattr(value, name)
+    found: Value = value
+    return found
+
+
+def put(recipe: Recipe, path: str, value: Value) -> Recipe:
+    """A copy of the recipe with one field changed; the value must be of the field's type (`Knob.parse`)."""
+    section, _, name = path.rpartition(".")
+    if not section:
+        return replace(recipe, **{name: value})  # type: ignore[arg-type]
+    return replace(recipe, **{section: replace(getattr(recipe, section), **{name: value})})
+
+
+def to_json(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain JSON values, complete; `from_json(to_json(r)) == r`."""
+    whole: dict[str, Any] = {}
+    for path in KNOBS:
+        section, _, name = path.rpartition(".")
+        value = get(recipe, path)
+        plain = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+        (whole.setdefault(section, {}) if section else whole)[name] = plain
+    return whole
+
+
+def from_json(value: Mapping[str, Any]) -> Recipe:
+    """The recipe from `to_json`; fields that are missing take their defaults.
+
+    Raises:
+        BadInput: where a name is unknown or a value does not fit, naming the field.
+    """
+    recipe, problems = read(value)
+    if problems:
+        raise BadInput(problems[0].sentence, where=problems[0].path)
+    return recipe
+
+
+def read(value: Mapping[str, Any]) -> tuple[Recipe, list[Problem]]:
+    """The recipe from nested plain values, and a problem for each entry that could not be taken."""
+    problems: list[Problem] = []
+    taken: dict[str, dict[str, Value]] = {"": {}}
+    for name, entry in value.items():
+        if name not in SECTIONS:
+            _take("", name, entry, taken, problems)
+        elif isinstance(entry, Mapping):
+            for inner, inner_entry in entry.items():
+                _take(str(name), inner, inner_entry, taken, problems)
+        elif entry is not None:
+            problems.append(Problem(str(name), f"The section {name} holds fields, not a single value."))
+    top: dict[str, Any] = {**taken.pop("")}
+    for section, chosen in taken.items():
+        top[section] = SECTIONS[section](**chosen)
+    return Recipe(**top), problems
+
+
+def _take(
+    section: str, name: object, entry: object, taken: dict[str, dict[str, Value]], problems: list[Problem]
+) -> None:
+    path = f"{section}.{name}" if section else str(name)
+    declared = KNOBS.get(path)
+    if declared is None:
+        problems.append(Problem(clean_line(path, 80), unknown(path)))
+        return
+    outcome = declared.coerce(entry)
+    if isinstance(outcome, Problem):
+        problems.append(outcome)
+    else:
+        taken.setdefault(section, {})[declared.name] = outcome
+
+
+@cache
+def unknown(path: str) -> str:
+    """The sentence about a field that does not exist, with the nearest one that does."""
+    names = [*KNOBS, *SECTIONS]
+    near = [known for known in KNOBS if known.rpartition(".")[2] == path.rpartition(".")[2]][:1]
+    if not near:  # not merely the right name in the wrong section
+        near = difflib.get_close_matches(path, names, n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"There is no field {clean_line(path, 80)}.{hint}"

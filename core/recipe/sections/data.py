@@ -1,0 +1,114 @@
+"""The data: which samples, how they are split, cut and masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.recipe.declare import knob
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """The samples: sources, split, length and what carries loss."""
+
+    train: tuple[str, ...] = knob(
+        (),
+        title="Training data",
+        path=True,
+        help="Files or folders with samples: JSONL, JSON, CSV, Parquet, text. They are read, never written.",
+        consequence="A few hundred good samples teach a style; knowledge needs far more.",
+    )
+    eval: tuple[str, ...] = knob(
+        (),
+        title="Eval data",
+        path=True,
+        help="Files or folders with samples that are never trained on. Empty: a share of the training data is "
+        "held out.",
+        consequence="Without eval data nobody can see overfitting.",
+    )
+    eval_fraction: float = knob(
+        0.1,
+        title="Held out",
+        help="The share of samples held out for evaluation where there is no eval data of its own. 0: none.",
+        consequence="More held out: a steadier eval loss, fewer samples to learn from.",
+        ge=0,
+        lt=1,
+    )
+    split_seed: int = knob(
+        42,
+        title="Split seed",
+        help="Which samples are held out follows from this number alone.",
+        consequence="Another seed, another split: eval losses are then not comparable.",
+        ge=0,
+        advanced=True,
+    )
+    format: str = knob(
+        "auto",
+        title="Format",
+        help="The shape of the rows. auto recognises it from the first rows and says why.",
+        choices={
+            "auto": "recognised from the rows",
+            "messages": "a list of turns with role and content",
+            "sharegpt": "conversations with from and value",
+            "alpaca": "instruction, input, output",
+            "prompt-completion": "a prompt and its completion",
+            "preference": "a prompt with a chosen and a rejected answer",
+            "kto": "a prompt, a completion and a label",
+            "text": "plain text, all of it trained",
+        },
+        advanced=True,
+    )
+    columns: Mapping[str, str] = knob(
+        {},
+        title="Columns",
+        help="Which column holds which part, where the names are unusual: prompt=question, completion=reply.",
+        consequence="A correction here keeps every decision made on the rows.",
+        advanced=True,
+    )
+    drop_flags: tuple[str, ...] = knob(
+        ("empty answer", "exact duplicate"),
+        title="Leave out",
+        help="Samples with one of these flags are left out, unless they were kept by hand.",
+        consequence="Duplicates weigh double in training and leak into eval.",
+        source="Lee et al., arXiv 2107.06499",
+    )
+    max_length: int = knob(
+        2048,
+        title="Max length",
+        help="Samples longer than this are cut at the end, which loses the end of the answer.",
+        consequence="Activation memory grows in proportion; shorter than the samples, answers lose their end.",
+        unit="tokens",
+        ge=8,
+        le=1_048_576,
+    )
+    packing: str = knob(
+        "none",
+        title="Packing",
+        help="Fill each sequence up to the max length with several samples, kept apart by position ids.",
+        consequence="Less padding, so faster on short samples; fewer and larger steps an epoch.",
+        choices={
+            "none": "one sample, one sequence",
+            "bfd": "best fit; the part of a sample beyond the max length is cut",
+            "bfd_split": "best fit; the part beyond the max length becomes a sequence of its own",
+            "wrapped": "one stream of text cut everywhere; for plain text",
+        },
+        source="Ding et al., arXiv 2404.10830",
+    )
+    loss_on: str = knob(
+        "answers",
+        title="Loss on",
+        help="Which tokens are learned in chat samples. Plain text is always learned whole.",
+        consequence="everything also teaches the model to write the questions.",
+        choices={
+            "answers": "assistant turns alone",
+            "everything": "every token, prompts included",
+        },
+    )
+    view: str = knob(
+        "",
+        title="View",
+        help="The fingerprint of the curated view that was trained on. Filled in when a run starts.",
+        consequence="The same fingerprint: the same samples in the same split.",
+        advanced=True,
+    )
