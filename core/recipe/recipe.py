@@ -14,12 +14,13 @@ from typing import Any
 
 from core.clean import clean_line
 from core.errors import BadInput
-from core.recipe.declare import Knob, Problem, Value, fields_of, knob
+from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.sections.data import Data
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
 from core.recipe.sections.training import Training
+from core.recipe.values import Value
 
 __all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Training"]
 
