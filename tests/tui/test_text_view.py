@@ -1,0 +1,84 @@
+"""Long texts: shown at once, wrapped lazily, whole in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.app import App, ComposeResult
+from textual.geometry import Region
+
+from tui.widgets.text_view import Line, TextView, plain
+
+
+class Harness(App[None]):
+    CSS = "TextView { width: 100%; height: 100%; }"
+
+    def compose(self) -> ComposeResult:
+        yield TextView()
+
+    @property
+    def view(self) -> TextView:
+        return self.query_one(TextView)
+
+    def shown(self) -> list[str]:
+        return [strip.text.rstrip() for strip in self.view.render_lines(Region(0, 0, *self.view.size))]
+
+
+async def test_lines_are_wrapped_at_the_width_with_their_indent() -> None:
+    app = Harness()
+    async with app.run_test(size=(13, 5)) as pilot:
+        app.view.show(lambda: [plain("user", "heading"), plain("aa bb cc dd ee", indent=2)])
+        await pilot.pause()
+        assert app.shown()[:3] == ["user", "  aa bb cc", "  dd ee"]
+
+
+async def test_a_new_width_wraps_again_with_the_same_line_on_top() -> None:
+    app = Harness()
+    async with app.run_test(size=(40, 10)) as pilot:
+        app.view.show(lambda: [plain(f"line {n} " + "word " * 20) for n in range(50)])
+        await pilot.pause()
+        while not app.shown()[0].startswith("line 7 "):
+            await pilot.press("down")
+        await pilot.resize_terminal(60, 10)
+        await pilot.pause()
+        assert app.shown()[0].startswith("line 7 ")
+
+
+async def test_a_megabyte_on_one_line_is_readable_to_its_end() -> None:
+    app = Harness()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.view.show(lambda: [plain("你好 hello " * 100_000 + "THE END")])
+        assert not app.view.complete
+        assert app.shown()[0].startswith("你好 hello")
+        await pilot.press("end")
+        while not app.view.complete:
+            await pilot.pause(0.01)
+        await pilot.pause()
+        assert app.shown()[-1].endswith("THE END")
+
+
+async def test_lines_are_taken_from_their_source_only_as_far_as_needed() -> None:
+    taken = 0
+
+    def lines() -> Iterator[Line]:
+        nonlocal taken
+        for n in range(10_000_000):
+            taken += 1
+            yield plain(f"line {n}")
+
+    app = Harness()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.view.show(lines)
+        assert taken < 2_000_000
+        app.view.show(lambda: [plain("short")])
+        await pilot.pause()
+        assert app.shown()[0] == "short"
+        assert app.view.complete
+
+
+async def test_a_bar_stands_beside_every_line_that_its_line_wraps_into() -> None:
+    app = Harness()
+    async with app.run_test(size=(20, 5)) as pilot:
+        app.view.show(lambda: [Line((("one two three four five", "trained"),), indent=2, bar="▌")])
+        await pilot.pause()
+        assert app.shown()[:2] == ["▌ one two three", "▌ four five"]

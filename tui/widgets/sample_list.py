@@ -1,0 +1,349 @@
+"""A list of millions of rows that draws only the visible ones.
+
+Textual's DataTable takes 24 s for 100,000 rows. This list knows a count and asks for one row at a time; what it
+cannot get within a few milliseconds a paint it draws as `…` and fills in between key presses.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import Click
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from core.units import count
+from tui.actions import Command, declare
+
+_PAINT_BUDGET = 0.02
+_SLICE = 0.012
+"""Seconds that a paint, and a slice between key presses, may spend on reading rows."""
+
+_REMEMBERED = 4_000
+"""Entries kept; a screenful is some fifty."""
+
+Tone = Literal["plain", "good", "flag", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one line of the list says; every text is clean and without newlines.
+
+    Attributes:
+        number: the row's number as people count, from 1.
+        status: one or two words: `ok`, `dup 412`, `empty`.
+        tone: how the status is drawn, besides its words.
+        mark: the decision: "keep", "drop" or "".
+        size: the row's length with its unit, right-aligned: `214 tok`.
+        preview: the beginning of the row's text.
+    """
+
+    number: int
+    status: str
+    tone: Tone
+    mark: Literal["", "keep", "drop"]
+    size: str
+    preview: str
+
+
+_MARKS: dict[str, tuple[str, str]] = {"": ("", ""), "keep": ("✓", "✓ kept"), "drop": ("✗", "✗ dropped")}
+_GLYPHS: dict[Tone, str] = {"plain": " ", "good": " ", "flag": "▲", "bad": "■"}
+
+
+class SampleList(ScrollView, can_focus=True):
+    """Rows with a cursor. A position counts the rows that are listed; which rows these are, the caller knows."""
+
+    COMPONENT_CLASSES = {
+        "sample-list--number",
+        "sample-list--good",
+        "sample-list--flag",
+        "sample-list--bad",
+        "sample-list--keep",
+        "sample-list--drop",
+        "sample-list--size",
+        "sample-list--preview",
+        "sample-list--dropped",
+        "sample-list--cursor",
+        "sample-list--cursor-blurred",
+    }
+
+    DEFAULT_CSS = """
+    SampleList {
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        & > .sample-list--number { color: $text-muted; }
+        & > .sample-list--good { color: $text-muted; }
+        & > .sample-list--flag { color: $text-warning; }
+        & > .sample-list--bad { color: $text-error; text-style: bold; }
+        & > .sample-list--keep { color: $text-success; }
+        & > .sample-list--drop { color: $text-error; }
+        & > .sample-list--size { color: $text-muted; }
+        & > .sample-list--preview { color: $foreground; }
+        & > .sample-list--dropped { color: $text-muted; text-style: strike; }
+        & > .sample-list--cursor { color: $block-cursor-foreground; background: $block-cursor-background; }
+        & > .sample-list--cursor-blurred { text-style: bold; background: $panel; }
+    }
+    """
+
+    BINDINGS = declare(
+        "list",
+        Command("list.up", "up", "move(-1)", "up", "Go to the row above."),
+        Command("list.down", "down", "move(1)", "down", "Go to the row below."),
+        Command("list.page_up", "pageup", "page(-1)", "page up", "Go one page up."),
+        Command("list.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
+        Command("list.home", "home", "first", "first", "Go to the first row."),
+        Command("list.end", "end", "last", "last", "Go to the last row."),
+        Command("list.choose", "enter", "choose", "read", "Read this row in full."),
+    )
+
+    class Highlighted(Message):
+        """The cursor is on another position."""
+
+        def __init__(self, position: int) -> None:
+            self.position = position
+            super().__init__()
+
+    class Chosen(Message):
+        """Enter or a double click on a position."""
+
+        def __init__(self, position: int) -> None:
+            self.position = position
+            super().__init__()
+
+    def __init__(
+        self,
+        read: Callable[[int], Entry],
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """Make the list.
+
+        Args:
+            read: what to show at a position; called in the app's thread, for visible positions only.
+            name: the widget's name.
+            id: the widget's id.
+            classes: CSS classes.
+        """
+        super().__init__(name=name, id=id, classes=classes)
+        self._read = read
+        self._entries: dict[int, Entry] = {}
+        self._count = 0
+        self._cursor = 0
+        self._deadline = 0.0
+        self._missing = False
+        self._slice_due = False
+
+    # -- what is listed -------------------------------------------------------------------------------------
+
+    @property
+    def count(self) -> int:
+        """How many positions there are."""
+        return self._count
+
+    @property
+    def cursor(self) -> int:
+        """The position of the cursor; 0 in an empty list as well."""
+        return self._cursor
+
+    def grow(self, count: int) -> None:
+        """Take in positions at the end; what stands on the screen stays."""
+        before, self._count = self._count, count
+        self._set_height()
+        last = self.scroll_offset.y + self.size.height
+        if before < last:
+            self.refresh_lines(before, last - before)
+
+    def reset(self, count: int, cursor: int = 0) -> None:
+        """List something else: forget every entry and put the cursor on a position."""
+        self._entries.clear()
+        self._count = count
+        self._set_height()
+        self._cursor = -1
+        self._go(cursor, force=True)
+        self.refresh()
+
+    def update(self, position: int | None = None) -> None:
+        """Read one position again, or all of them."""
+        if position is None:
+            self._entries.clear()
+            self.refresh()
+        elif self._entries.pop(position, None) is not None:
+            self.refresh_line(position)
+
+    def go_to(self, position: int) -> None:
+        """Put the cursor on a position (or the nearest there is), in view."""
+        self._go(position)
+
+    # -- keys and mouse -------------------------------------------------------------------------------------
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor by some rows."""
+        self._go(self._cursor + step)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by whole pages, less one row for the eye to hold on to."""
+        self._go(self._cursor + pages * max(1, self.scrollable_content_region.height - 1))
+
+    def action_first(self) -> None:
+        """Go to the first row."""
+        self._go(0)
+
+    def action_last(self) -> None:
+        """Go to the last row."""
+        self._go(self._count - 1)
+
+    def action_choose(self) -> None:
+        """Read the row under the cursor in full."""
+        if self._count:
+            self.post_message(self.Chosen(self._cursor))
+
+    def on_click(self, event: Click) -> None:
+        """A click puts the cursor there, a double click chooses."""
+        offset = event.get_content_offset(self)
+        position = self.scroll_offset.y + offset.y if offset is not None else self._count
+        if position < self._count:
+            self._go(position)
+            if event.chain > 1:
+                self.action_choose()
+
+    def on_focus(self) -> None:
+        """The cursor is drawn stronger."""
+        self._refresh_row(self._cursor)
+
+    def on_blur(self) -> None:
+        """The cursor is drawn weaker."""
+        self._refresh_row(self._cursor)
+
+    def on_resize(self) -> None:
+        """Keep the cursor in view."""
+        self._set_height()
+        self._show_cursor()
+
+    def notify_style_update(self) -> None:
+        """Draw again in the new theme's colours."""
+        super().notify_style_update()
+        self.refresh()
+
+    # -- drawing --------------------------------------------------------------------------------------------
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a region; rows that would take too long are filled in afterwards."""
+        self._deadline = time.monotonic() + _PAINT_BUDGET
+        self._missing = False
+        strips = super().render_lines(crop)
+        if self._missing:
+            self._schedule()
+        return strips
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        width = self.scrollable_content_region.width
+        position = self.scroll_offset.y + y
+        if position >= self._count:
+            return Strip.blank(width, self.rich_style)
+        entry = self._entries.get(position)
+        if entry is None:
+            if time.monotonic() > self._deadline:
+                self._missing = True
+                return Strip([Segment("  …", self.rich_style)]).adjust_cell_length(width, self.rich_style)
+            entry = self._load(position)
+        return self._draw(entry, width, at_cursor=position == self._cursor)
+
+    def _draw(self, entry: Entry, width: int, *, at_cursor: bool) -> Strip:
+        digits = max(4, len(count(self._count)))
+        roomy = width >= 72
+        mark = _MARKS[entry.mark][roomy]
+        dropped = entry.mark == "drop"
+        cells = [
+            ("> " if at_cursor else "  ", "number"),
+            (count(entry.number).rjust(digits) + " ", "number"),
+            (mark.ljust(10 if roomy else 2), entry.mark or "number"),
+            (f"{_GLYPHS[entry.tone]} {entry.status}".ljust(11)[:11] + " ", _tone_style(entry.tone)),
+            (entry.size.rjust(9) + "  ", "size"),
+        ]
+        if width < 44:  # numbers and status only where the list is a narrow column
+            del cells[4]
+        used = sum(len(text) for text, _ in cells)
+        preview = set_cell_size(entry.preview[: max(0, width - used)], max(0, width - used))
+        cells.append((preview, "dropped" if dropped else "preview"))
+        over: Style | None = None
+        if at_cursor:
+            name = "cursor" if self.has_focus else "cursor-blurred"
+            over = self.get_component_rich_style(f"sample-list--{name}", partial=not self.has_focus)
+        segments = []
+        for text, name in cells:
+            style = self.get_component_rich_style(f"sample-list--{name}")
+            segments.append(Segment(text, style + over if over is not None else style))
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _load(self, position: int) -> Entry:
+        if len(self._entries) >= _REMEMBERED:
+            self._entries.clear()
+        entry = self._entries[position] = self._read(position)
+        return entry
+
+    def _schedule(self) -> None:
+        if not self._slice_due:
+            self._slice_due = True
+            self.set_timer(0.005, self._fill)
+
+    def _fill(self) -> None:
+        """Read visible rows that are missing, for a few milliseconds, and draw them."""
+        self._slice_due = False
+        deadline = time.monotonic() + _SLICE
+        top = self.scroll_offset.y
+        for position in range(top, min(self._count, top + self.size.height)):
+            if position in self._entries:
+                continue
+            if time.monotonic() > deadline:
+                self._schedule()
+                return
+            self._load(position)
+            self.refresh_line(position)
+
+    # -- inside ---------------------------------------------------------------------------------------------
+
+    def _go(self, position: int, *, force: bool = False) -> None:
+        position = max(0, min(position, self._count - 1))
+        before = self._cursor
+        if position == before and not force:
+            return
+        self._cursor = position
+        self._show_cursor()
+        self._refresh_row(before)
+        self._refresh_row(position)
+        if self._count:
+            self.post_message(self.Highlighted(position))
+
+    def _refresh_row(self, position: int) -> None:
+        if 0 <= position - self.scroll_offset.y < self.size.height:
+            self.refresh_line(position)
+
+    def _show_cursor(self) -> None:
+        height = self.scrollable_content_region.height
+        top = self.scroll_offset.y
+        if height <= 0:
+            return
+        if self._cursor < top:
+            self.scroll_to(y=self._cursor, animate=False, immediate=True)
+        elif self._cursor >= top + height:
+            self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True)
+
+    def _set_height(self) -> None:
+        self.virtual_size = Size(self.scrollable_content_region.width, self._count)
+
+
+def _tone_style(tone: Tone) -> str:
+    return "good" if tone in ("plain", "good") else tone

@@ -1,0 +1,278 @@
+"""Styled text of any length, wrapped line by line and only as far as someone looks.
+
+A `Static` takes seconds for one string of a megabyte. Here lines come from an iterator, are wrapped in slices of a
+few milliseconds between key presses, and only the visible ones are drawn.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.actions import Command, declare
+from tui.widgets.wrap import wrap
+
+_FIRST_SLICE = 0.025
+_SLICE = 0.008
+"""Seconds of wrapping at a stretch; the app answers keys between slices."""
+
+_MOST_ROWS = 250_000
+"""Lines on the screen's width that are kept; nobody scrolls further, and memory stays bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the text, before wrapping.
+
+    Attributes:
+        spans: clean pieces without newlines, each with the name of a style (see `TextView.COMPONENT_CLASSES`).
+        indent: cells left free before each line that this one wraps into.
+        bar: a glyph of one cell that stands in the margin of each of them, or "".
+    """
+
+    spans: tuple[tuple[str, str], ...]
+    indent: int = 0
+    bar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line as it is drawn: a piece of the line `source`."""
+
+    source: int
+    line: Line
+    spans: tuple[tuple[str, str], ...]
+
+
+def plain(text: str, style: str = "text", *, indent: int = 0) -> Line:
+    """A line in one style."""
+    return Line(((text, style),), indent)
+
+
+class TextView(ScrollView, can_focus=True):
+    """A scrollable text of styled lines."""
+
+    COMPONENT_CLASSES = {
+        "text-view--text",
+        "text-view--muted",
+        "text-view--strong",
+        "text-view--heading",
+        "text-view--key",
+        "text-view--string",
+        "text-view--number",
+        "text-view--warning",
+        "text-view--trained",
+        "text-view--masked",
+        "text-view--bar",
+    }
+
+    DEFAULT_CSS = """
+    TextView {
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        & > .text-view--text { color: $foreground; }
+        & > .text-view--muted { color: $text-muted; }
+        & > .text-view--strong { text-style: bold; }
+        & > .text-view--heading { color: $primary; text-style: bold; }
+        & > .text-view--key { color: $primary; }
+        & > .text-view--string { color: $foreground; }
+        & > .text-view--number { color: $accent; }
+        & > .text-view--warning { color: $text-warning; text-style: bold; }
+        & > .text-view--trained { color: $foreground; text-style: bold; }
+        & > .text-view--masked { color: $text-muted; }
+        & > .text-view--bar { color: $accent; }
+    }
+    """
+
+    BINDINGS = declare(
+        "text",
+        Command("text.up", "up", "scroll_up", "up", "Scroll one line up."),
+        Command("text.down", "down", "scroll_down", "down", "Scroll one line down."),
+        Command("text.page_up", "pageup", "page_up", "page up", "Scroll one page up."),
+        Command("text.page_down", "pagedown,space", "page_down", "page down", "Scroll one page down."),
+        Command("text.home", "home", "scroll_home", "begin", "Go to the first line."),
+        Command("text.end", "end", "to_end", "end", "Go to the last line."),
+    )
+
+    def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._lines: Callable[[], Iterable[Line]] = tuple
+        self._rows: list[_Row] = []
+        self._pending: Iterator[_Row] | None = None
+        self._width = 0
+        self._to_end = False
+        self._slice_due = False
+
+    def show(self, lines: Callable[[], Iterable[Line]], *, keep_place: bool = False) -> None:
+        """Show another text.
+
+        Args:
+            lines: makes the lines; called again when the width changes, read only as far as needed.
+            keep_place: stay at the line that is on top now, for a text that has only changed in places.
+        """
+        self._lines = lines
+        self._restart(self._top_source() if keep_place else 0)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every line has been wrapped, so that the height is the whole text's."""
+        return self._pending is None
+
+    def on_resize(self) -> None:
+        """Wrap again when the width has changed, with the same line on top."""
+        if self._text_width() != self._width:
+            self._restart(self._top_source())
+        elif not self.complete:
+            self._extend()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Draw the new lines."""
+        super().watch_scroll_y(old_value, new_value)
+        if not self.complete:
+            self._extend()
+
+    def action_page_up(self) -> None:
+        """Scroll one page up, less a line for the eye to hold on to."""
+        self._to_end = False
+        self.scroll_to(y=self.scroll_offset.y - self._page(), animate=False)
+
+    def action_page_down(self) -> None:
+        """Scroll one page down, less a line for the eye to hold on to."""
+        self.scroll_to(y=self.scroll_offset.y + self._page(), animate=False)
+
+    def action_scroll_up(self) -> None:
+        """Scroll one line up."""
+        self._to_end = False
+        self.scroll_to(y=self.scroll_offset.y - 1, animate=False)
+
+    def action_scroll_down(self) -> None:
+        """Scroll one line down."""
+        self.scroll_to(y=self.scroll_offset.y + 1, animate=False)
+
+    def action_scroll_home(self) -> None:
+        """Go to the first line."""
+        self._to_end = False
+        self.scroll_to(y=0, animate=False)
+
+    def action_to_end(self) -> None:
+        """Go to the last line, as soon as it is known where that is."""
+        self._to_end = not self.complete
+        self.scroll_to(y=self.max_scroll_y, animate=False)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen."""
+        base = self.rich_style
+        width = self.scrollable_content_region.width
+        index = self.scroll_offset.y + y
+        if index >= len(self._rows):
+            return Strip.blank(width, base)
+        row = self._rows[index]
+        segments = []
+        if row.line.bar:
+            segments.append(Segment(row.line.bar, self._style("bar")))
+        if blank := row.line.indent - len(row.line.bar):
+            segments.append(Segment(" " * blank, base))
+        segments += [Segment(text, self._style(style)) for text, style in row.spans]
+        return Strip(segments).adjust_cell_length(width, base)
+
+    def _style(self, name: str) -> Style:
+        return self.get_component_rich_style(f"text-view--{name}")
+
+    def _page(self) -> int:
+        return max(1, self.scrollable_content_region.height - 1)
+
+    def _text_width(self) -> int:
+        return self.scrollable_content_region.width
+
+    def _top_source(self) -> int:
+        top = self.scroll_offset.y
+        return self._rows[top].source if top < len(self._rows) else 0
+
+    def _restart(self, top: int) -> None:
+        """Wrap from the beginning, then scroll so that the line `top` is first."""
+        self._width = self._text_width()
+        self._rows = []
+        self._to_end = False
+        if self._width <= 0:  # not laid out yet: the first resize comes back here
+            self._pending = None
+            return
+        self._pending = self._wrapped(self._width)
+        deadline = time.monotonic() + _FIRST_SLICE
+        self._pull(lambda: bool(self._rows) and self._rows[-1].source > top and self._below_view(), deadline)
+        self._settle_height()
+        first = next((i for i, row in enumerate(self._rows) if row.source >= top), 0) if top else 0
+        self.scroll_to(y=first, animate=False, immediate=True)
+        self.refresh()
+        self._schedule()
+
+    def _below_view(self) -> bool:
+        return len(self._rows) > self.scroll_offset.y + 2 * self.size.height
+
+    def _wrapped(self, width: int) -> Iterator[_Row]:
+        for number, line in enumerate(self._lines()):
+            text = "".join(piece for piece, _ in line.spans)
+            for start, end in wrap(text, width - line.indent):
+                yield _Row(number, line, _cut(line.spans, start, end))
+
+    def _pull(self, enough: Callable[[], bool], deadline: float) -> None:
+        """Wrap until there is enough, time is up, or the text ends."""
+        if self._pending is None:
+            return
+        for count, row in enumerate(self._pending):
+            self._rows.append(row)
+            if len(self._rows) >= _MOST_ROWS:
+                rest = Line((("… the rest is not shown: the text is too long for a screen", "warning"),))
+                self._rows.append(_Row(row.source + 1, rest, rest.spans))
+                break
+            if count % 16 == 0 and (time.monotonic() > deadline or enough()):
+                return
+        self._pending = None
+
+    def _extend(self) -> None:
+        """Wrap what the view needs now, and leave the rest to slices."""
+        self._pull(self._below_view, time.monotonic() + _SLICE)
+        self._settle_height()
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self.complete and not self._slice_due:
+            self._slice_due = True
+            self.set_timer(0.002, self._go_on)
+
+    def _go_on(self) -> None:
+        self._slice_due = False
+        self._pull(lambda: False, time.monotonic() + _SLICE)
+        self._settle_height()
+        if self._to_end:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
+            self._to_end = not self.complete
+        self._schedule()
+
+    def _settle_height(self) -> None:
+        """Tell the scroll bar the height: at the end, and before it when the view nears what is wrapped."""
+        if self.complete or len(self._rows) > 2 * self.virtual_size.height:
+            self.virtual_size = Size(self._width, len(self._rows))
+
+
+def _cut(spans: tuple[tuple[str, str], ...], start: int, end: int) -> tuple[tuple[str, str], ...]:
+    """The pieces of the spans between two offsets of their joined text."""
+    if len(spans) == 1:
+        text, style = spans[0]
+        return ((text[start:end], style),)
+    pieces, offset = [], 0
+    for text, style in spans:
+        if offset >= end:
+            break
+        if offset + len(text) > start:
+            pieces.append((text[max(0, start - offset) : end - offset], style))
+        offset += len(text)
+    return tuple(pieces)
