@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE :=
 NAME   ?=
 
-.PHONY: setup demo test check soak bench pictures sample-data clean
+.PHONY: setup demo test check wheel-check soak bench pictures sample-data clean
 
 setup: $(STAMP)
 
@@ -30,6 +30,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+wheel-check: setup
+	$(BIN)/python -m tests.wheel_check
 
 soak: setup
 	$(BIN)/python -m pytest -m slow

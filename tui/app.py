@@ -164,6 +164,19 @@ class TunedeckApp(App[int]):
 
         return later
 
+    def load_recipe(self, path: Path) -> None:
+        """Fill the form in from a recipe file; a file that is no recipe leaves the form as it is."""
+        from core.errors import BadInput
+        from core.recipe.yamlfile import load
+
+        try:
+            self.session.recipe = load(path)
+        except BadInput as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.session.recipe_path = path
+        self.switch_mode("recipe")
+
     # --- the run that is shown
 
     def show_run(self, folder: Path, *, step: str = "train") -> None:
@@ -179,11 +192,11 @@ class TunedeckApp(App[int]):
         if self.session.run is None:
             return
         from core.jobs.folder import JobFolder
-        from core.jobs.state import job_state
+        from core.jobs.state import standing
         from tui.run_words import run_words
 
-        folder = JobFolder(self.session.run)
-        words = run_words(job_state(folder), folder.read_status())
+        found = standing(JobFolder(self.session.run))
+        words = run_words(found.state, found.status)
         self.call_from_thread(self._show_run_words, words)
 
     def _show_run_words(self, words: str) -> None:

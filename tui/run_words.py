@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from core.jobs.folder import Status
+from core.jobs.status import Status
 from core.units import clock, count
 
 
@@ -14,7 +14,7 @@ def run_words(state: str, status: Status) -> str:
     ended = status.ended
     if state in ("running", "starting", "stopping", "paused"):
         elapsed = f"  {clock(time.time() - begun)}" if begun else ""
-        progress = f" {count(status.step)} of {count(status.of)}" if status.of else ""
+        progress = f" {count(status.step or 0)} of {count(status.of)}" if status.of else ""
         return f"{state}{progress}{elapsed}"
     if begun and ended:
         return f"{state} after {clock(ended - begun)}"

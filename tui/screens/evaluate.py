@@ -1,20 +1,203 @@
-"""Placeholder until the screen is written."""
+"""Evaluate: base and tuned answers side by side on held-out samples, the losses of both, and where the adapter is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
+from textual import work
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from core.clean import clean, clean_line
+from core.errors import BadInput
+from core.results import Adapter, Answer, Comparison, read_adapter, read_comparison
+from core.units import size
+from tui.actions import Command, declare
 from tui.screens.base import StepScreen
+
+_LONGEST = 8_000
+"""Characters of a prompt or an answer that are shown; the rest is counted."""
 
 
 class EvaluateScreen(StepScreen):
-    """Not written yet."""
+    """The question: does the tuned model answer better than the base?"""
 
     STEP = "evaluate"
+    CSS_PATH = "evaluate.tcss"
+    BINDINGS = declare(
+        "evaluate",
+        Command("evaluate.next", "j,n,right", "go(1)", "next", "The next held-out sample.", 1, "j"),
+        Command("evaluate.previous", "k,p,left", "go(-1)", "previous", "The sample before.", 2, "k"),
+        Command("evaluate.differing", "d", "next_differing", "differing", "The next sample with other answers.", 3),
+        Command("evaluate.reference", "r", "reference", "reference", "Show or hide the data set's own answer.", 4),
+        Command("evaluate.copy", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 5),
+        Command("evaluate.down", "down", "scroll(1)", "", "Scroll down."),
+        Command("evaluate.up", "up", "scroll(-1)", "", "Scroll up."),
+    )
+
+    def __init__(self) -> None:
+        """Make the screen; what it shows is read when it is shown."""
+        super().__init__()
+        self._comparison: Comparison | None = None
+        self._adapter: Adapter | None = None
+        self._shown = 0
+        self._with_reference = False
+        self._read_from: Path | None = None
 
     def compose_body(self) -> Iterable[Widget]:
-        """Nothing yet."""
-        yield Static("", markup=False)
+        """Facts above, the prompt, the two answers, the reference."""
+        yield Static("", id="facts", markup=False)
+        with VerticalScroll(id="answers"):
+            yield Static("", id="prompt", markup=False)
+            with Horizontal(id="pair"):
+                with Vertical(id="base-box"):
+                    yield Static("", id="base", markup=False)
+                with Vertical(id="tuned-box"):
+                    yield Static("", id="tuned", markup=False)
+            yield Static("", id="reference", markup=False)
+        yield Static("", id="adapter", markup=False)
+
+    def on_mount(self) -> None:
+        """Give the boxes their titles."""
+        for name, title in (
+            ("prompt", "prompt"),
+            ("base-box", "base"),
+            ("tuned-box", "tuned"),
+            ("reference", "reference"),
+        ):
+            self.query_one(f"#{name}").border_title = title
+
+    def on_screen_resume(self) -> None:
+        """Read the results of the session's run anew: it may have gone on, or be another one."""
+        super().on_screen_resume()
+        self._read()
+
+    @work(thread=True, exclusive=True, group="results")
+    def _read(self) -> None:
+        run = self.session.run
+        comparison: Comparison | None = None
+        adapter: Adapter | None = None
+        words = "No run is open. 3 Train starts one, 6 Runs lists those that there are."
+        if run is not None:
+            try:
+                comparison, adapter = read_comparison(run), read_adapter(run)
+                words = _waiting_words(run) if comparison is None else ""
+            except BadInput as error:
+                words = str(error)
+        self.app.call_from_thread(self._take, run, comparison, adapter, words)
+
+    def _take(self, run: Path | None, comparison: Comparison | None, adapter: Adapter | None, words: str) -> None:
+        if run != self._read_from:
+            self._shown = 0
+        self._read_from, self._comparison, self._adapter = run, comparison, adapter
+        self.query_one("#answers").display = bool(comparison and comparison.answers)
+        self.query_one("#facts", Static).update(Content(words) if comparison is None else _facts(comparison))
+        place = (
+            f"adapter {clean_line(str(adapter.folder))} ({size(adapter.size)})   5 shows how to load it"
+            if adapter
+            else ""
+        )
+        self.query_one("#adapter", Static).update(Content(place))
+        self._show()
+        self.refresh_bindings()
+
+    # --- moving
+
+    @property
+    def _answers(self) -> tuple[Answer, ...]:
+        return self._comparison.answers if self._comparison else ()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Moving needs answers, copying an adapter."""
+        if action in ("go", "next_differing", "reference", "scroll"):
+            return bool(self._answers)
+        if action == "copy_path":
+            return self._adapter is not None
+        return True
+
+    def action_go(self, step: int) -> None:
+        """Go to another sample; the ends hold."""
+        self._shown = max(0, min(len(self._answers) - 1, self._shown + step))
+        self._show()
+
+    def action_next_differing(self) -> None:
+        """Go to the next sample whose answers differ, round the end."""
+        count = len(self._answers)
+        order = [(self._shown + step) % count for step in range(1, count + 1)]
+        self._shown = next((n for n in order if self._answers[n].base != self._answers[n].tuned), self._shown)
+        self._show()
+
+    def action_reference(self) -> None:
+        """Show or hide the data set's own answer."""
+        self._with_reference = not self._with_reference
+        self._show()
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the answers."""
+        self.query_one("#answers", VerticalScroll).scroll_relative(y=direction * 3, animate=False)
+
+    def action_copy_path(self) -> None:
+        """Copy the adapter's path; the terminal must allow OSC 52."""
+        if self._adapter is not None:
+            self.app.copy_to_clipboard(str(self._adapter.folder))
+            self.notify("The path was sent to the clipboard (terminals without OSC 52 ignore that).", markup=False)
+
+    def _show(self) -> None:
+        if not self._answers:
+            return
+        answer = self._answers[self._shown]
+        last = answer.prompt[-1] if answer.prompt else ("user", "")
+        earlier = len(answer.prompt) - 1
+        prompt = self.query_one("#prompt", Static)
+        prompt.border_title = f"sample {self._shown + 1} of {len(self._answers)}"
+        prompt.border_subtitle = f"{earlier} turn{'s' * (earlier != 1)} before" if earlier > 0 else ""
+        prompt.update(Content.assemble((f"{last[0]}  ", "bold"), _cut(last[1])))
+        same = answer.base == answer.tuned
+        self.query_one("#tuned-box").border_title = "tuned: the same answer" if same else "tuned"
+        self.query_one("#base", Static).update(Content(_cut(answer.base)))
+        self.query_one("#tuned", Static).update(Content(_cut(answer.tuned)))
+        reference = self.query_one("#reference", Static)
+        reference.display = self._with_reference
+        reference.update(Content(_cut(answer.reference)))
+
+
+def _cut(text: str) -> str:
+    shown = clean(text[:_LONGEST]) or "(nothing)"
+    return shown if len(text) <= _LONGEST else f"{shown}… ({len(text) - _LONGEST:,} more characters)"
+
+
+def _facts(comparison: Comparison) -> Content:
+    base, tuned = comparison.base_loss, comparison.tuned_loss
+    parts: list[str | tuple[str, str]] = []
+    if base is not None and tuned is not None:
+        better = tuned < base
+        parts += [
+            "eval loss  base ",
+            (f"{base:.3f}", "bold"),
+            "  tuned ",
+            (f"{tuned:.3f}", "bold"),
+            (
+                "  lower: better" if better else "  NOT lower: the tuned model is worse on held-out samples",
+                "$success" if better else "$error",
+            ),
+            f"  on {comparison.eval_samples:,} held-out samples\n",
+        ]
+    total, differing = len(comparison.answers), comparison.differing
+    parts.append(f"{differing} of {total} answers differ" if total else "No answers were asked for.")
+    if total and not differing:
+        parts.append(("  The adapter changes nothing that these prompts show.", "$error"))
+    return Content.assemble(*parts)
+
+
+def _waiting_words(run: Path) -> str:
+    from core.jobs.folder import JobFolder
+    from core.jobs.state import standing
+
+    state = standing(JobFolder(run)).state
+    name = clean_line(run.name)
+    if state in ("queued", "starting", "running", "stopping", "paused"):
+        return f"{name} is {state}. When it has trained, base and tuned answers stand here side by side."
+    return f"{name} is {state} and has no comparison. 3 Train says how it ended."

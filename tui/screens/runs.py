@@ -1,20 +1,160 @@
-"""Placeholder until the screen is written."""
+"""Runs: every run of the workspace, past and present."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from pathlib import Path
 
+from textual import on, work
+from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import DataTable, Static
 
+from core.clean import clean_line
+from core.jobs.runs import RunInfo, list_runs
+from core.units import count, duration, significant
+from tui.actions import Command, declare
 from tui.screens.base import StepScreen
+
+_COLUMNS = ("", "state", "run", "step", "loss", "eval", "took", "started")
+_MARKS = {
+    "running": "▶",
+    "starting": "▶",
+    "stopping": "▶",
+    "paused": "‖",
+    "queued": "·",
+    "finished": "✓",
+    "stopped": "■",
+    "failed": "✗",
+    "lost": "?",
+}
+"""A shape for each state; the word stands beside it."""
 
 
 class RunsScreen(StepScreen):
-    """Not written yet."""
+    """The question: what ran, what runs, how did it end?"""
 
     STEP = "runs"
+    CSS_PATH = "runs.tcss"
+    BINDINGS = declare(
+        "runs",
+        Command("runs.open", "enter", "open_run", "live screen", "Open the run's live screen.", 1),
+        Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 2),
+        Command("runs.export", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 3),
+        Command("runs.recipe", "c", "open_recipe", "recipe", "Fill the form in from the run's recipe.", 4),
+    )
+
+    def __init__(self) -> None:
+        """Make the screen; the list is read when it is shown."""
+        super().__init__()
+        self._runs: list[RunInfo] = []
 
     def compose_body(self) -> Iterable[Widget]:
-        """Nothing yet."""
-        yield Static("", markup=False)
+        """The table, or a sentence while there is nothing in it."""
+        yield DataTable[Content](id="runs", cursor_type="row", zebra_stripes=False)
+        yield Static(
+            "No runs here yet. 1 opens data, 2 fills in a recipe, F5 there starts a run.", id="none", markup=False
+        )
+
+    def on_mount(self) -> None:
+        """Columns, and a look at the folders every two seconds while the screen is shown."""
+        table = self.query_one(DataTable)
+        table.border_title = "runs"
+        for title in _COLUMNS:
+            table.add_column(title, key=title)
+        self.set_interval(2.0, self._look)
+
+    def on_screen_resume(self) -> None:
+        """Read the list at once."""
+        super().on_screen_resume()
+        self._read()
+
+    def _look(self) -> None:
+        if self.is_current:
+            self._read()
+
+    @work(thread=True, exclusive=True, group="runs")
+    def _read(self) -> None:
+        self.app.call_from_thread(self._take, list_runs(self.session.workspace))
+
+    def _take(self, runs: list[RunInfo]) -> None:
+        table = self.query_one(DataTable)
+        table.display = bool(runs)
+        self.query_one("#none").display = not runs
+        if [run.id for run in runs] != [run.id for run in self._runs]:
+            chosen = self._chosen
+            table.clear()
+            for run in runs:
+                table.add_row(*_cells(run), key=run.id)
+            at = next((n for n, run in enumerate(runs) if chosen and run.id == chosen.id), 0)
+            table.move_cursor(row=at, animate=False)
+        else:
+            for before, run in zip(self._runs, runs, strict=True):
+                for title, old, new in zip(_COLUMNS, _cells(before), _cells(run), strict=True):
+                    if old != new:
+                        table.update_cell(run.id, title, new)
+        going = sum(run.state in ("starting", "running", "paused", "stopping") for run in runs)
+        table.border_title = f"{count(len(runs))} run{'s' * (len(runs) != 1)}" + (
+            f", {going} going on" if going else ""
+        )
+        self._runs = runs
+        self.refresh_bindings()
+
+    @property
+    def _chosen(self) -> RunInfo | None:
+        row = self.query_one(DataTable).cursor_row
+        return self._runs[row] if 0 <= row < len(self._runs) else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Everything here needs a run under the cursor."""
+        return bool(self._runs) if action.startswith("open_") else True
+
+    @on(DataTable.RowSelected)
+    def _selected(self) -> None:
+        self.action_open_run()
+
+    def action_open_run(self) -> None:
+        """The live screen."""
+        self._go("train")
+
+    def action_open_result(self) -> None:
+        """The comparison."""
+        self._go("evaluate")
+
+    def action_open_export(self) -> None:
+        """The adapter."""
+        self._go("export")
+
+    def _go(self, step: str) -> None:
+        if self._chosen is not None:
+            self.deck.show_run(self._chosen.folder, step=step)
+
+    def action_open_recipe(self) -> None:
+        """The run's recipe in the form, to change and start again."""
+        if self._chosen is None:
+            return
+        path = Path(self._chosen.folder) / "recipe.yaml"
+        if not path.exists():
+            self.notify(f"{clean_line(str(path))} is not there.", severity="error", markup=False)
+            return
+        self.deck.load_recipe(path)
+
+
+def _cells(run: RunInfo) -> tuple[Content, ...]:
+    took = ""
+    if run.started is not None:
+        took = duration((run.ended or time.time()) - run.started)
+    step = f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else ""
+    style = {"failed": "$error", "lost": "$error", "finished": "$success"}.get(run.state, "")
+    begun = time.strftime("%d %b %H:%M", time.localtime(run.created)) if run.created else ""
+    return (
+        Content.styled(_MARKS.get(run.state, " "), style),
+        Content.styled(run.state, style),
+        Content(clean_line(run.id, 60)),
+        Content(step),
+        Content(significant(run.loss) if run.loss is not None else ""),
+        Content(significant(run.eval_loss) if run.eval_loss is not None else ""),
+        Content(took),
+        Content(begun),
+    )

@@ -1,0 +1,198 @@
+"""What a run has left behind, read back without torch: the comparison of base and tuned model, and the adapter."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One held-out prompt with what the data set, the base and the tuned model say to it.
+
+    Attributes:
+        number: from 0, in the order of the eval set.
+        prompt: the turns before the answer, as `(role, content)`.
+        reference: the data set's own answer.
+        base: the base model's answer.
+        tuned: the tuned model's answer.
+    """
+
+    number: int
+    prompt: tuple[tuple[str, str], ...]
+    reference: str
+    base: str
+    tuned: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Base against tuned model on held-out samples.
+
+    Attributes:
+        base_loss: mean cross-entropy a trained token, in nats.
+        tuned_loss: the same for the tuned model.
+        eval_samples: samples that the losses were measured on.
+        answers: answers side by side, as many as the recipe asked for.
+    """
+
+    base_loss: float | None
+    tuned_loss: float | None
+    eval_samples: int
+    answers: tuple[Answer, ...]
+
+    @property
+    def differing(self) -> int:
+        """How many answers of the tuned model are not the base model's to the letter."""
+        return sum(answer.base != answer.tuned for answer in self.answers)
+
+
+def read_comparison(run: Path) -> Comparison | None:
+    """The comparison in a run's folder, or None while there is none.
+
+    Raises:
+        BadInput: its files cannot be read.
+    """
+    folder = run / "evaluation"
+    summary_file, answers_file = folder / "summary.json", folder / "answers.jsonl"
+    if not summary_file.exists():
+        return None
+    try:
+        summary: dict[str, Any] = json.loads(summary_file.read_text(encoding="utf-8"))
+        lines = answers_file.read_text(encoding="utf-8").splitlines() if answers_file.exists() else []
+        answers = tuple(_answer(json.loads(line)) for line in lines if line)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"the comparison cannot be read ({error})", where=str(folder), do="Run the evaluation again"
+        ) from error
+    return Comparison(
+        base_loss=_number(summary.get("base_loss")),
+        tuned_loss=_number(summary.get("tuned_loss")),
+        eval_samples=int(summary.get("eval_samples", 0)),
+        answers=answers,
+    )
+
+
+def _answer(value: dict[str, Any]) -> Answer:
+    return Answer(
+        number=int(value["n"]),
+        prompt=tuple((str(turn["role"]), str(turn["content"])) for turn in value["messages"]),
+        reference=str(value["reference"]),
+        base=str(value["base"]),
+        tuned=str(value["tuned"]),
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An adapter on disk.
+
+    Attributes:
+        folder: where it lies.
+        files: name and size in bytes of each of its files, the largest first.
+        base_model: folder or hub name of the model that it belongs to.
+        kind: PEFT's type, `LORA`.
+        rank: the rank, 0 where the type has none.
+        alpha: the scale.
+        targets: names of the modules that it changes.
+    """
+
+    folder: Path
+    files: tuple[tuple[str, int], ...]
+    base_model: str
+    kind: str
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(size for _, size in self.files)
+
+
+def read_adapter(run: Path) -> Adapter | None:
+    """The adapter of a run, or None where it has none (yet).
+
+    Raises:
+        BadInput: the adapter's configuration cannot be read.
+    """
+    folder = run / "adapter"
+    config_file = folder / "adapter_config.json"
+    if not config_file.exists() or not (folder / "adapter_model.safetensors").exists():
+        return None
+    try:
+        config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
+        files = [(path.name, path.stat().st_size) for path in folder.iterdir() if path.is_file()]
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"the adapter cannot be read ({error})", where=str(folder), do="Look at the run's log"
+        ) from error
+    targets = config.get("target_modules") or ()
+    return Adapter(
+        folder=folder,
+        files=tuple(sorted(files, key=lambda entry: -entry[1])),
+        base_model=str(config.get("base_model_name_or_path") or ""),
+        kind=str(config.get("peft_type") or ""),
+        rank=int(config.get("r") or 0),
+        alpha=float(config.get("lora_alpha") or 0),
+        targets=(targets,) if isinstance(targets, str) else tuple(sorted(str(name) for name in targets)),
+    )
+
+
+def loading_code(adapter: Adapter) -> str:
+    """Python that loads the adapter with peft alone and asks it something."""
+    return f"""\
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+adapter = {str(adapter.folder)!r}
+base = AutoModelForCausalLM.from_pretrained({adapter.base_model!r}, dtype="auto")
+model = PeftModel.from_pretrained(base, adapter)
+tokenizer = AutoTokenizer.from_pretrained(adapter)
+
+messages = [{{"role": "user", "content": "How do I export my data?"}}]
+prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+answer = model.generate(**prompt, max_new_tokens=200)
+print(tokenizer.decode(answer[0][prompt["input_ids"].shape[1]:], skip_special_tokens=True))
+"""
+
+
+def copy_adapter(adapter: Adapter, target: Path) -> Path:
+    """Copy an adapter's folder, whole or not at all.
+
+    Args:
+        adapter: what to copy.
+        target: the folder to make; an existing folder gets a new one inside, named after the run.
+
+    Returns:
+        The folder that was made.
+
+    Raises:
+        BadInput: it exists already, or cannot be written.
+    """
+    if target.is_dir():
+        target = target / adapter.folder.parent.name
+    if target.exists():
+        raise BadInput("it exists already, and nothing is overwritten", where=str(target), do="Name another folder")
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(adapter.folder, part)
+        part.rename(target)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise BadInput(
+            f"the adapter could not be copied ({error.strerror})", where=str(target), do="Name another folder"
+        ) from error
+    return target

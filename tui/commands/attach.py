@@ -1,0 +1,20 @@
+"""Open the live screen of a run."""
+
+from __future__ import annotations
+
+import argparse
+
+from tui.commands.which_run import add_run_argument, which_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_run_argument(parser)
+    parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or one of your own")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the app on the run."""
+    from tui.commands.open import run_app
+
+    return run_app([], run=which_run(arguments).path, theme=arguments.theme)

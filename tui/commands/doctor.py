@@ -1,0 +1,111 @@
+"""Say what this installation and this machine can do: versions, files, GPUs, disk, terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from core.paths import ROOT, SAMPLE_DATA, THEMES
+from core.units import gib
+from tui.commands.output import print_json, say
+
+_LIGHT = ("textual", "rich", "orjson", "pyarrow", "PyYAML", "nvidia-ml-py")
+_TRAIN = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "accelerate")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="print one object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the facts; 1 if something that the light install needs is missing."""
+    facts = examine(Path.cwd())
+    if arguments.json:
+        print_json(facts)
+    else:
+        _print(facts)
+    return 0 if facts["ok"] else 1
+
+
+def examine(workspace: Path) -> dict[str, Any]:
+    """Everything that can be said without importing what is heavy."""
+    from core import __version__
+    from core.gpu.nvml import GpuReader
+
+    with GpuReader() as reader:
+        gpus = [sample.to_json() for sample in reader.read()]
+        gpu_problem = reader.problem
+    packages = {name: _version(name) for name in (*_LIGHT, *_TRAIN)}
+    missing_light = [name for name in _LIGHT if packages[name] is None]
+    missing_train = [name for name in _TRAIN if packages[name] is None]
+    files = {
+        "core": (ROOT / "core" / "__init__.py").is_file(),
+        "tui": (ROOT / "tui" / "__init__.py").is_file(),
+        "themes": sorted(path.stem for path in THEMES.glob("*.toml")),
+        "sample_data": (SAMPLE_DATA / "recipe.yaml").is_file(),
+        "tiny_base": (SAMPLE_DATA / "tiny_base" / "model.safetensors").is_file(),
+    }
+    disk = shutil.disk_usage(workspace)
+    problems = [f"The package {name} is missing: install tunedeck again." for name in missing_light]
+    problems += [f"The folder {name} is missing from the installation." for name, there in files.items() if not there]
+    notes = []
+    if missing_train:
+        notes.append(f"Training is not installed ({', '.join(missing_train)}): pip install 'tunedeck[train]'.")
+    if gpu_problem:
+        notes.append(gpu_problem)
+    if not os.access(workspace, os.W_OK):
+        notes.append(f"{workspace} cannot be written to: start tunedeck in a folder of your own.")
+    return {
+        "ok": not problems,
+        "tunedeck": __version__,
+        "installed_in": str(ROOT),
+        "python": platform.python_version(),
+        "interpreter": sys.executable,
+        "platform": platform.platform(),
+        "packages": packages,
+        "can_train": not missing_train and find_spec("torch") is not None,
+        "files": files,
+        "gpus": gpus,
+        "gpu_problem": gpu_problem,
+        "cpus": os.cpu_count(),
+        "workspace": str(workspace),
+        "disk_free_bytes": disk.free,
+        "terminal": os.environ.get("TERM", ""),
+        "problems": problems,
+        "notes": notes,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _print(facts: dict[str, Any]) -> None:
+    say(f"tunedeck {facts['tunedeck']} on Python {facts['python']}, {facts['platform']}")
+    say(f"  installed in {facts['installed_in']}")
+    for name, version in facts["packages"].items():
+        say(f"  {name.ljust(14)} {version or 'not installed'}")
+    for gpu in facts["gpus"]:
+        total = gpu.get("memory_total")
+        say(f"  GPU {gpu['index']}: {gpu['name']}{', ' + gib(total) if total else ''}")
+    say(f"  {facts['cpus']} CPUs, {gib(facts['disk_free_bytes'])} free in {facts['workspace']}")
+    say(f"  themes: {', '.join(facts['files']['themes'])}")
+    for line in (*facts["problems"], *facts["notes"]):
+        say(f"  ! {line}")
+    say(
+        "Everything that the viewer and the data tools need is here."
+        if facts["ok"]
+        else "This installation is not whole."
+    )
+    say("Training can start." if facts["can_train"] else "Training cannot start here.")

@@ -1,0 +1,63 @@
+"""Print what a run reports, as it reports it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from tui.commands.output import say
+from tui.commands.which_run import ACTIVE, add_run_argument, which_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_run_argument(parser)
+    parser.add_argument("--once", action="store_true", help="print what there is and leave")
+    parser.add_argument("--log", action="store_true", help="print the worker's own output too")
+    parser.add_argument("--json", action="store_true", help="print JSON lines: metrics, events and, last, the status")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print until the run has ended, or once."""
+    from core.clean import clean_line
+    from core.jobs.follow import Follower, Update
+    from tui.commands.watch import event_line, metric_line, watch
+    from tui.run_words import run_words
+
+    folder = which_run(arguments)
+
+    def as_text(update: Update) -> None:
+        for metrics in update.metrics:
+            say(metric_line(metrics))
+        for event in update.events:
+            say(event_line(event))
+        for line in update.log if arguments.log else ():
+            say(f"log: {clean_line(line)}")
+
+    def as_json(update: Update) -> None:
+        for kind, records in (("metric", update.metrics), ("event", update.events)):
+            for record in records:
+                sys.stdout.write(json.dumps({"type": kind, **record}) + "\n")
+        for line in update.log if arguments.log else ():
+            sys.stdout.write(json.dumps({"type": "log", "line": line}) + "\n")
+        sys.stdout.flush()
+
+    show = as_json if arguments.json else as_text
+    if arguments.once:
+        follower = Follower(folder)
+        update = follower.poll()
+        while update.metrics or update.events or update.log:
+            show(update)
+            update = follower.poll()
+        state, status = update.state, update.status
+    else:
+        state = watch(folder, show)
+        status = folder.read_status()
+    if arguments.json:
+        say(
+            json.dumps({"type": "status", "id": folder.path.name, "state": state, "step": status.step, "of": status.of})
+        )
+    else:
+        say(f"{folder.path.name}: {run_words(state, status)}  {status.message}".rstrip())
+    return 0 if state in ACTIVE | {"finished"} else 3 if state == "stopped" else 1

@@ -1,0 +1,101 @@
+"""Train a recipe in a detached run. The run goes on when this command, its terminal or the connection ends."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from tui.commands.output import print_json, say
+
+EXIT_CODES = {"finished": 0, "failed": 1, "lost": 1, "stopped": 3}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "recipe", type=Path, metavar="RECIPE.yaml", help="what to train; the app or `tunedeck demo` writes one"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field, such as lora.rank=32"
+    )
+    parser.add_argument("--name", help="the run's name (default: the recipe's)")
+    parser.add_argument("--detach", action="store_true", help="start it and return at once")
+    parser.add_argument("--workspace", type=Path, default=Path(), help="where `runs/` lies (default: here)")
+    parser.add_argument("--json", action="store_true", help="print id, state and folder as JSON, nothing else")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the run and, unless detached, show its progress until it ends."""
+    from core.recipe.command_line import apply_settings
+    from core.recipe.start import start_run
+    from core.recipe.yamlfile import load
+
+    recipe = apply_settings(load(arguments.recipe), arguments.set)
+    if arguments.name:
+        recipe = replace(recipe, name=arguments.name)
+    folder = start_run(recipe, arguments.workspace.resolve(), base=arguments.recipe.resolve().parent)
+    if arguments.detach:
+        if arguments.json:
+            print_json({"id": folder.path.name, "state": "starting", "folder": str(folder.path)})
+        else:
+            say(f"Started {folder.path.name}. `tunedeck attach` shows it live, `tunedeck tail` prints it.")
+        return 0
+    return watch_run(folder, quiet=arguments.json)
+
+
+def watch_run(folder: JobFolder, *, quiet: bool = False) -> int:
+    """Show a run's progress until it ends.
+
+    Args:
+        folder: the run.
+        quiet: print one JSON object at the end and nothing before.
+
+    Returns:
+        0 finished, 1 failed or lost, 3 stopped, 130 when ctrl+c ended the watching (the run goes on).
+    """
+    from tui.commands.watch import RunPrinter, watch
+    from tui.run_words import run_words
+
+    run_id = folder.path.name
+    printer = RunPrinter()
+    if not quiet:
+        say(f"Started {run_id} in {folder.path}")
+        say("It goes on without this terminal; ctrl+c stops watching, not the run.")
+    try:
+        state = watch(folder, (lambda _: None) if quiet else printer.show)
+    except KeyboardInterrupt:
+        printer.close()
+        if not quiet:
+            say(f"\n{run_id} goes on. `tunedeck attach {run_id}` shows it live.")
+            say(f"`tunedeck stop {run_id}` saves and ends it.")
+        return 130
+    printer.close()
+    status = folder.read_status()
+    if quiet:
+        print_json({"id": run_id, "state": state, "folder": str(folder.path), "message": status.message})
+    else:
+        say(f"{run_id}: {run_words(state, status)}. {status.message}".rstrip())
+        if state == "finished":
+            _say_result(folder)
+    return EXIT_CODES.get(state, 1)
+
+
+def _say_result(folder: JobFolder) -> None:
+    from core.results import read_adapter, read_comparison
+    from core.units import size
+
+    try:
+        comparison, adapter = read_comparison(folder.path), read_adapter(folder.path)
+    except BadInput as error:
+        say(str(error))
+        return
+    if comparison and comparison.base_loss is not None and comparison.tuned_loss is not None:
+        say(
+            f"eval loss: base {comparison.base_loss:.3f}, tuned {comparison.tuned_loss:.3f} "
+            f"on {comparison.eval_samples} held-out samples"
+        )
+    if adapter:
+        say(f"adapter: {adapter.folder} ({size(adapter.size)})")

@@ -1,0 +1,134 @@
+"""Follow a run and print it: one line rewritten on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from core.clean import clean_line
+from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower, Update
+from core.units import count, duration, short_count, significant
+from tui.commands.which_run import ACTIVE
+
+_BAR = 24
+"""Cells of the progress bar."""
+
+
+def metric_line(metrics: dict[str, Any]) -> str:
+    """One log event as text: `step 40  loss 0.914  eval loss 1.004  grad 0.41  lr 1.6e-4  9.31 k tok/s`."""
+    parts = [f"step {count(int(metrics.get('step', 0))).rjust(6)}"]
+    for key, title in (
+        ("loss", "loss"),
+        ("eval_loss", "eval loss"),
+        ("grad_norm", "grad"),
+        ("learning_rate", "lr"),
+        ("train_loss", "mean train loss"),
+    ):
+        value = metrics.get(key)
+        if isinstance(value, int | float):
+            parts.append(f"{title} {significant(float(value)).rjust(6)}")
+        elif isinstance(value, str):
+            parts.append(f"{title} {value}")
+    speed = metrics.get("tokens_per_second")
+    if isinstance(speed, int | float):
+        parts.append(f"{short_count(float(speed))} tok/s")
+    return "  ".join(parts)
+
+
+def event_line(event: dict[str, Any]) -> str:
+    """One event as text."""
+    return clean_line(f"{event.get('kind', 'event')}: {event.get('message', '')}", 400)
+
+
+class RunPrinter:
+    """Prints what a follower brings: on a terminal one progress line and what matters above it, else plain lines."""
+
+    def __init__(self, *, every: int = 10) -> None:
+        """Make a printer.
+
+        Args:
+            every: without a terminal, how many steps pass between two lines of train loss.
+        """
+        self._live = sys.stdout.isatty()
+        self._every = every
+        self._last_loss: float | None = None
+        self._printed_step = -1
+        self._phase = ""
+        self._shown = ""
+
+    def show(self, update: Update) -> None:
+        """Print what is new."""
+        for event in update.events:
+            self._line(event_line(event))
+        status = update.status
+        if status.phase and status.phase != self._phase:
+            self._phase = status.phase
+            if not self._live:
+                self._line(f"phase: {status.phase}")
+        for metrics in update.metrics:
+            loss = metrics.get("loss")
+            if isinstance(loss, int | float):
+                self._last_loss = float(loss)
+            step = int(metrics.get("step", 0))
+            worth = "eval_loss" in metrics or step >= self._printed_step + self._every
+            if worth and (not self._live or "eval_loss" in metrics):
+                self._line(metric_line(metrics))
+                self._printed_step = step
+        if self._live:
+            self._progress(status.step, status.of, update.metrics)
+
+    def _line(self, text: str) -> None:
+        erase = "\r\x1b[K" if self._live and self._shown else ""
+        sys.stdout.write(f"{erase}{clean_line(text, 1_000)}\n")
+        self._shown = ""
+        sys.stdout.flush()
+
+    def _progress(self, step: int, of: int, metrics: list[dict[str, Any]]) -> None:
+        done = min(1.0, step / of) if of else 0.0
+        cells = round(done * _BAR)
+        eta = next((m["eta_seconds"] for m in reversed(metrics) if "eta_seconds" in m), None)
+        words = [f"[{'#' * cells}{'.' * (_BAR - cells)}]", f"{count(step)} of {count(of)}" if of else self._phase]
+        if self._last_loss is not None:
+            words.append(f"loss {significant(self._last_loss)}")
+        if isinstance(eta, int | float) and step < of:
+            words.append(f"ends in {duration(float(eta))}")
+        elif of:
+            words.append(self._phase)
+        text = clean_line("  ".join(words))[: shutil.get_terminal_size().columns - 1]
+        if text != self._shown:
+            sys.stdout.write(f"\r\x1b[K{text}")
+            sys.stdout.flush()
+            self._shown = text
+
+    def close(self) -> None:
+        """Leave the progress line."""
+        if self._shown:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            self._shown = ""
+
+
+def watch(folder: JobFolder, show: Callable[[Update], None], *, interval: float = 0.25) -> str:
+    """Follow a run until it ends; ctrl+c ends the watching alone.
+
+    Args:
+        folder: the run.
+        show: called with each update that brings anything.
+        interval: seconds between two looks.
+
+    Returns:
+        The state that the run ended in.
+    """
+    follower = Follower(folder)
+    never = threading.Event()
+    while True:
+        update = follower.poll()
+        show(update)
+        if update.state not in ACTIVE and not (update.metrics or update.events or update.log):
+            return update.state
+        if not (update.metrics or update.log):
+            never.wait(interval)
