@@ -1,0 +1,177 @@
+"""One row as it stands in a file, and the strict reading of its JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+MAX_DEPTH = 200
+"""Levels of nesting that a row may have; deeper ones are attacks or accidents, and break what walks them later."""
+
+MAX_ROW_BYTES = 256 * 2**20
+"""A longer line is refused unread: it is a file without line ends, not a row."""
+
+_RETRY_MAX_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A place in a file that could not be read as a row.
+
+    Attributes:
+        file: the file.
+        line: its line, from 1 (for Parquet: the row, from 1).
+        reason: why, as a phrase without a full stop.
+    """
+
+    file: Path
+    line: int
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As `scan --json` prints it."""
+        return {"file": str(self.file), "line": self.line, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of a data set: a parsed object, or the reason why there is none.
+
+    Attributes:
+        entry: its number among all entries, good and bad, from 0, in source order.
+        file: the file it stands in.
+        line: the line in that file where it begins, from 1 (for Parquet: the row).
+        source: index of the file among the files of the data set.
+        value: the parsed object, or None where `error` says why not.
+        error: why the entry is no row, as a phrase, or "".
+        nonstandard: what is wrong with its JSON although it could be read (NaN, lone surrogates), or "".
+        raw: its bytes as they stand in the file; empty for file kinds without text.
+    """
+
+    entry: int
+    file: Path
+    line: int
+    source: int = 0
+    value: dict[str, Any] | None = None
+    error: str = ""
+    nonstandard: str = ""
+    raw: bytes = field(default=b"", repr=False)
+
+    @property
+    def raw_text(self) -> str:
+        """The row's own text for the raw view; bytes that are no UTF-8 show as U+FFFD. Not cleaned."""
+        if self.raw:
+            return self.raw.decode("utf-8", "replace")
+        return "" if self.value is None else json.dumps(self.value, ensure_ascii=False, default=str)
+
+    @property
+    def bad_line(self) -> BadLine:
+        """The place and reason, for a row without value."""
+        return BadLine(self.file, self.line, self.error)
+
+
+class Unreadable(ValueError):
+    """A row that cannot be read or formatted; its text is the reason, as a phrase."""
+
+
+def parse_object(raw: bytes) -> tuple[dict[str, Any], str]:
+    """Reads one JSON object.
+
+    Args:
+        raw: UTF-8 bytes without a BOM.
+
+    Returns:
+        The object, and what is non-standard about its JSON ("" where nothing is).
+
+    Raises:
+        Unreadable: with the reason.
+    """
+    value, nonstandard = parse_json(raw)
+    if not isinstance(value, dict):
+        raise Unreadable(f"a JSON object was expected, this is {json_type(value)}")
+    return value, nonstandard
+
+
+def parse_json(raw: bytes) -> tuple[Any, str]:
+    """Reads one JSON value; as `parse_object`, of any type."""
+    if len(raw) > MAX_ROW_BYTES:
+        raise Unreadable(f"longer than {MAX_ROW_BYTES >> 20} MiB")
+    nonstandard = ""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as fault:
+        value, nonstandard = _retry(raw, fault)
+    # Fewer openings than the limit cannot nest deeper than it: the walk is for suspects only.
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth(value) > MAX_DEPTH:
+        raise Unreadable(f"nested deeper than {MAX_DEPTH} levels")
+    return value, nonstandard
+
+
+def _retry(raw: bytes, fault: orjson.JSONDecodeError) -> tuple[Any, str]:
+    """Reads with the standard module what it takes and orjson does not: NaN, Infinity, lone surrogates."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8: byte 0x{raw[error.start]:02x} at column {error.start + 1}") from None
+    if not text.strip():
+        raise Unreadable("a line of spaces only")
+    if len(raw) > _RETRY_MAX_BYTES:
+        raise Unreadable(_reason(fault, text))
+    constants: list[str] = []
+
+    def constant(name: str) -> float:
+        constants.append(name)
+        return float(name)
+
+    try:
+        value = json.loads(text, parse_constant=constant)
+    except json.JSONDecodeError:
+        raise Unreadable(_reason(fault, text)) from None
+    except RecursionError:
+        raise Unreadable(f"nested deeper than {MAX_DEPTH} levels") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise Unreadable(f"not valid JSON: {error}") from None
+    if constants:
+        return value, f"{constants[0]} is no JSON number"
+    if "\\ud" in text or "\\uD" in text:
+        return value, "half of a surrogate pair stands alone in a string"
+    return value, "only a lenient parser reads this JSON"
+
+
+def _reason(fault: orjson.JSONDecodeError, text: str) -> str:
+    message = fault.msg.split(": line ")[0]
+    if "recursion" in message.lower():
+        return f"nested deeper than {MAX_DEPTH} levels"
+    column = min(fault.pos, len(text)) + 1
+    return f"not valid JSON: {message} at column {column}"
+
+
+def depth(value: Any) -> int:
+    """Levels of nesting of a parsed value; a string or number has 0. Walks without recursion."""
+    deepest = 0
+    stack = [(value, 1)]
+    while stack:
+        item, level = stack.pop()
+        if isinstance(item, dict):
+            children: Any = item.values()
+        elif isinstance(item, list):
+            children = item
+        else:
+            continue
+        deepest = max(deepest, level)
+        stack.extend((child, level + 1) for child in children)
+    return deepest
+
+
+def json_type(value: Any) -> str:
+    """What a JSON value is, for a sentence: `a list`, `a number`, `null`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    names: dict[type, str] = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
+    return names.get(type(value), f"a {type(value).__name__}")

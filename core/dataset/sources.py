@@ -1,0 +1,227 @@
+"""From paths to a reader: what a file is, told by its bytes first and its name second."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.dataset.array_index import ArrayIndex
+from core.dataset.parquet import ParquetReader
+from core.dataset.readers import ArrayReader, JsonlReader, Reader, TextReader
+from core.dataset.records import Unreadable, parse_json
+from core.dataset.shards import ShardReader
+from core.dataset.streams import ByteStream, GzipBytes, MemoryBytes, PlainBytes, transcoded
+from core.dataset.table import TableReader
+from core.errors import BadInput
+
+DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
+"""What is taken from a folder, also with `.gz` after it (not Parquet)."""
+
+_HEAD = 65_536
+_PROBE = 32 * 2**20
+_LFS = b"version https://git-lfs.github.com/spec/"
+_MAGIC = {
+    b"PK\x03\x04": "a zip archive",
+    b"\x28\xb5\x2f\xfd": "zstd, which is not read yet",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"BZh": "a bzip2 archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"\x7fELF": "a program",
+    b"ARROW1": "an Arrow file, which is not read yet",
+    b"SQLite format 3": "an SQLite database",
+    b"GGUF": "model weights (GGUF)",
+}
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def open_reader(paths: Sequence[str | Path], *, text_lines: bool = False) -> Reader:
+    """Opens files and folders of shards as one data set; the first rows are there at once.
+
+    Args:
+        paths: files or folders, in source order; the files of a folder are taken sorted by name.
+        text_lines: plain text is one row a line, not one a paragraph.
+
+    Raises:
+        BadInput: nothing to read, with the reason: no such file, a folder without data, an empty file, a Git LFS
+            pointer, binary data, no permission.
+    """
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise BadInput("no data file was named")
+    if len(files) == 1:
+        return open_file(files[0], text_lines=text_lines)
+    return ShardReader(files, lambda file: open_file(file, text_lines=text_lines))
+
+
+def open_file(path: Path, *, text_lines: bool = False) -> Reader:
+    """Opens one file; as `open_reader`."""
+    head = _head(path)
+    if head.startswith(b"PAR1"):
+        return ParquetReader(path)
+    stream: ByteStream = PlainBytes(path)
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if head.startswith(b"\x1f\x8b"):
+        stream = GzipBytes(path)
+        head = stream.read(0, _HEAD)
+        if stream.fault and not head:
+            raise BadInput(stream.fault, where=str(path))
+        if suffixes[-1:] == [".gz"]:
+            suffixes.pop()
+    _refuse(path, head)
+    encoding = _wide_encoding(head)
+    if encoding:
+        stream = transcoded(path, encoding, stream)
+        head = stream.read(0, _HEAD)
+    start = 3 if head.startswith(b"\xef\xbb\xbf") else 0
+    reader = _by_content(path, suffixes[-1] if suffixes else "", stream, head[start:], start, text_lines)
+    while not reader.count and not reader.complete:
+        reader.extend(0.02)
+    if not reader.count:
+        raise BadInput("the file holds no rows", where=str(path))
+    return reader
+
+
+def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start: int, text_lines: bool) -> Reader:
+    if suffix in (".csv", ".tsv"):
+        return TableReader(path, stream, start, delimiter="\t" if suffix == ".tsv" else None)
+    first = head.lstrip()[:1]
+    if suffix in (".txt", ".md"):
+        return TextReader(path, stream, start, by_line=text_lines)
+    if first in (b"[", b"{") and _is_document(stream, start, head, suffix):
+        return ArrayReader(path, stream, start)
+    if first in (b"[", b"{") or suffix in (".jsonl", ".ndjson", ".json"):
+        return JsonlReader(path, stream, start)
+    return TextReader(path, stream, start, by_line=text_lines)
+
+
+def _is_document(stream: ByteStream, start: int, head: bytes, suffix: str) -> bool:
+    """Whether the text is one JSON value that holds the rows, rather than one value a line."""
+    blank = len(head) - len(head.lstrip())
+    first_line, line_end, rest = head[blank:].partition(b"\n")
+    if line_end:
+        try:
+            value, _ = parse_json(first_line.strip())
+        except Unreadable:
+            # A line that opens an array or object and does not end it; in JSONL that is a broken first line.
+            return suffix not in (".jsonl", ".ndjson") or first_line.strip() in (b"[", b"{")
+        if rest.strip():
+            return False
+        return isinstance(value, list) or _holds_rows(stream, start)
+    if head[blank:].startswith(b"["):
+        return True
+    return _holds_rows(stream, start)
+
+
+def _holds_rows(stream: ByteStream, start: int) -> bool:
+    """Whether a JSON object is a container of rows and not itself a row, followed by nothing else."""
+    text = stream.read(start, _PROBE)
+    index = ArrayIndex(MemoryBytes(text))
+    index.extend()
+    if index.torn:  # longer than the probe: a row of that length is less likely than a document
+        return index.count > 1
+    if text[index.end_of_value :].strip():
+        return False
+    return index.count > 0 and not _is_row(text[: index.end_of_value])
+
+
+_ROW_COLUMNS = frozenset(
+    ("messages", "conversations", "conversation", "prompt", "completion", "instruction", "text", "chosen", "question")
+)
+
+
+def _is_row(text: bytes) -> bool:
+    try:
+        value, _ = parse_json(text.strip())
+    except Unreadable:
+        return False
+    return isinstance(value, dict) and not _ROW_COLUMNS.isdisjoint(value)
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or the data files of a folder, its sub-folders included."""
+    path = path.expanduser()
+    try:
+        mode = path.stat().st_mode
+    except OSError as fault:
+        raise _unopened(path, fault) from None
+    if not stat.S_ISDIR(mode):
+        return [path]
+    found = []
+    for folder, subfolders, names in os.walk(path):
+        # Hidden folders are caches and version control.
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        found += [Path(folder) / name for name in names if _is_data(name)]
+    if not found:
+        raise BadInput(
+            "the folder holds no data file", where=str(path), do=f"Files read are {', '.join(DATA_SUFFIXES)} and .gz"
+        )
+    return sorted(found)
+
+
+def _is_data(name: str) -> bool:
+    lower = name.lower().removesuffix(".gz")
+    return lower.endswith(DATA_SUFFIXES) and not lower.startswith((".", "_")) and lower != "dataset_info.json"
+
+
+def _head(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise BadInput("not a regular file", where=str(path))
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as fault:
+        raise _unopened(path, fault) from None
+    if not head:
+        raise BadInput("the file is empty", where=str(path))
+    return head
+
+
+def _unopened(path: Path, fault: OSError) -> BadInput:
+    if isinstance(fault, FileNotFoundError):
+        return BadInput("no such file or folder", where=str(path), do="Check the spelling, or give the full path")
+    if isinstance(fault, PermissionError):
+        return BadInput("you may not read this file", where=str(path), do=f"Ask its owner, or: chmod u+r {path.name}")
+    return BadInput(f"cannot be read: {fault.strerror or fault}", where=str(path))
+
+
+def _refuse(path: Path, head: bytes) -> None:
+    """Turns away what bears a data file's name and is none."""
+    if head.startswith(_LFS):
+        size = re.search(rb"^size (\d+)", head, re.M)
+        what = "this is a Git LFS pointer, not the data itself"
+        if size:
+            what += f" ({int(size.group(1)):,} bytes that were not fetched)"
+        raise BadInput(what, where=str(path), do="Fetch it: git lfs pull")
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            raise BadInput(f"this is {name}, not a data file", where=str(path))
+    if _wide_encoding(head):
+        return
+    sample = head[:4_096]
+    if len(_CONTROL.findall(sample)) > len(sample) // 20:
+        raise BadInput(
+            "this is binary data, not text", where=str(path), do=f"Read are {', '.join(DATA_SUFFIXES)} and .gz"
+        )
+
+
+def _wide_encoding(head: bytes) -> str:
+    """The name of a UTF-16 or UTF-32 encoding, told by its mark or by where its zero bytes stand; "" for others."""
+    for mark, encoding in ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32")):
+        if head.startswith(mark):
+            return encoding
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16"
+    sample = head[:512]
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if len(sample) >= 4 and odd > len(sample) // 5 and not even:
+        return "UTF-16-LE"
+    if len(sample) >= 4 and even > len(sample) // 5 and not odd:
+        return "UTF-16-BE"
+    return ""
