@@ -1,0 +1,43 @@
+"""`make bench [NAME ...]`: run the measurements and print one table of ratios. Nothing here is a test."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import platform
+import sys
+import time
+
+from tests import benchmarks
+from tests.benchmarks.table import Row, print_table
+
+
+def names() -> list[str]:
+    """The benchmarks there are: each module `bench_<name>` with a function `run() -> list[Row]`."""
+    found = (module.name for module in pkgutil.iter_modules(benchmarks.__path__))
+    return sorted(name.removeprefix("bench_") for name in found if name.startswith("bench_"))
+
+
+def main(words: list[str]) -> int:
+    """Run the named benchmarks, or all."""
+    wanted = words or names()
+    unknown = sorted(set(wanted) - set(names()))
+    if unknown:
+        print(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(names())}.", file=sys.stderr)
+        return 2
+    load = os.getloadavg()[0]
+    print(f"{platform.platform()}, {os.cpu_count()} cores, load {load:.2f}, Python {platform.python_version()}")
+    rows: list[Row] = []
+    for name in wanted:
+        begun = time.monotonic()
+        print(f"measuring {name} ...", flush=True)
+        rows += importlib.import_module(f"tests.benchmarks.bench_{name}").run()
+        print(f"measured {name} in {time.monotonic() - begun:.0f} s", flush=True)
+    print()
+    print_table(rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
