@@ -1,0 +1,48 @@
+"""A frame around cells that carries a title, live values and, at its foot, the ticks of an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+
+from tui.charts.cells import Cells
+from tui.charts.glyphs import Glyphs
+
+Piece = tuple[str, str]
+"""A clean text and the style that it is written in."""
+
+
+def draw_frame(
+    cells: Cells,
+    glyphs: Glyphs,
+    *,
+    title: str,
+    values: Sequence[Piece] = (),
+    style: str = "frame",
+    title_style: str = "title",
+) -> None:
+    """Draw a frame along the edge of the cells: the title at the left of its head, values at the right.
+
+    Values that do not fit are left out from the left, so that the last one stays longest.
+    """
+    width, height = cells.width, cells.height
+    if width < 4 or height < 2:
+        return
+    left_top, right_top, left_foot, right_foot, edge, side, _ = tuple(glyphs.frame)
+    cells.put(0, 0, left_top + edge * (width - 2) + right_top, style)
+    for y in range(1, height - 1):
+        cells.put(0, y, side, style)
+        cells.put(width - 1, y, side, style)
+    cells.put(0, height - 1, left_foot + edge * (width - 2) + right_foot, style)
+    used = cells.put(2, 0, f" {title} ", title_style, end=width - 2) if title else 2
+    shown = list(values)
+    while shown and sum(cell_len(text) + 1 for text, _ in shown) + 1 > width - used - 2:
+        del shown[0]
+    if not shown:
+        return
+    x = width - 3 - sum(cell_len(text) + 1 for text, _ in shown)
+    x = cells.put(x + 0, 0, " ", style)
+    for text, value_style in shown:
+        x = cells.put(x, 0, text, value_style)
+        x = cells.put(x, 0, " ", style)

@@ -1,0 +1,88 @@
+"""Which glyphs a terminal can show, and how a cell's eight dots become one of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+def _braille(mask: int) -> str:
+    return chr(0x2800 + mask)
+
+
+_QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
+_UPPER_LEFT, _UPPER_RIGHT, _LOWER_LEFT, _LOWER_RIGHT = 0x03, 0x18, 0x44, 0xA0
+_ROWS = (0x09, 0x12, 0x24, 0xC0)
+
+
+def _block(mask: int) -> str:
+    quadrants = (_UPPER_LEFT, _UPPER_RIGHT, _LOWER_LEFT, _LOWER_RIGHT)
+    return _QUADRANTS[sum(1 << n for n, part in enumerate(quadrants) if mask & part)]
+
+
+def _ascii(mask: int) -> str:
+    if not mask:
+        return " "
+    set_rows = [number for number, bits in enumerate(_ROWS) if mask & bits]
+    if len(set_rows) >= 3:
+        return "|"
+    return "'--_"[round(sum(set_rows) / len(set_rows))]
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The glyphs of one kind of terminal.
+
+    Attributes:
+        name: `braille`, `block` or `ascii`.
+        dots: the glyph of each of the 256 masks of a cell.
+        shade: a cell within a band, where colour cannot tell band from line.
+        legend: the sign of each kind of curve.
+        grid_x: a cell of a horizontal grid line.
+        grid_y: a cell of a vertical one.
+        cross: the crosshair.
+        bar: nine glyphs of a bar, from empty to full, by eighths of a cell.
+        spark: glyphs of rising height.
+        frame: corners, edges and ticks: `tl tr bl br h v tick`.
+    """
+
+    name: str
+    dots: tuple[str, ...]
+    shade: str
+    legend: Mapping[str, str]
+    grid_x: str
+    grid_y: str
+    cross: str
+    bar: str
+    spark: str
+    frame: str
+
+
+_LEGEND = {"band": "▒", "line": "─", "marked": "●"}
+_ASCII_LEGEND = {"band": ":", "line": "-", "marked": "o"}
+
+BRAILLE = Glyphs(
+    "braille", tuple(map(_braille, range(256))), "░", _LEGEND, "┈", "┊", "│", " ▏▎▍▌▋▊▉█", "▁▂▃▄▅▆▇█", "╭╮╰╯─│┴"
+)
+BLOCK = Glyphs("block", tuple(map(_block, range(256))), "░", _LEGEND, "·", "·", "│", "    ▌▌▌▌█", "▄▄▄▄████", "┌┐└┘─│┴")
+ASCII = Glyphs(
+    "ascii", tuple(map(_ascii, range(256))), ":", _ASCII_LEGEND, ".", ".", "|", " ----====", "_.-=+*##", "++++-|+"
+)  # fmt: skip
+
+KINDS: Mapping[str, Glyphs] = {glyphs.name: glyphs for glyphs in (BRAILLE, BLOCK, ASCII)}
+
+
+def glyphs_for(environment: Mapping[str, str] = os.environ) -> Glyphs:
+    """The glyphs that this terminal shows for certain.
+
+    `TUNEDECK_GLYPHS` (braille, block, ascii) decides; else a locale that is not UTF-8 means ASCII, and the Linux
+    console, whose fonts have no braille, means blocks.
+    """
+    chosen = KINDS.get(environment.get("TUNEDECK_GLYPHS", ""))
+    if chosen is not None:
+        return chosen
+    locale = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "")
+    if locale in ("C", "POSIX") or ("." in locale and "utf" not in locale.lower()):
+        return ASCII
+    return BLOCK if environment.get("TERM") == "linux" else BRAILLE

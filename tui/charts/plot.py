@@ -1,0 +1,188 @@
+"""Curves, grid, ticks and crosshair drawn into cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from core.units import count
+from tui.charts.axis import Tick, linear_ticks, log_ticks
+from tui.charts.cells import Cells
+from tui.charts.glyphs import Glyphs
+from tui.charts.raster import FULL, Dots, Span, View, band_spans, line_spans
+from tui.charts.series import Series
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One series in a plot and how it is drawn.
+
+    Attributes:
+        name: what the legend calls it.
+        series: its values.
+        kind: `band` fills from smallest to largest, `line` draws the mean, `marked` draws a line with a mark at each
+            value, for series of few values.
+        style: style of its dots.
+    """
+
+    name: str
+    series: Series
+    kind: Literal["band", "line", "marked"]
+    style: str
+
+
+FILL = "fill"
+"""Style of the cells that a band covers wholly."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of cells: left column, top row, width, height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+def y_ticks(view: View, height: int) -> list[Tick]:
+    """Ticks for a y axis of so many cells, six at most."""
+    wanted = max(2, min(6, round(height / 3.5)))
+    return (log_ticks if view.log else linear_ticks)(view.y0, view.y1, wanted)
+
+
+def x_ticks(view: View, width: int) -> list[Tick]:
+    """Ticks for an axis of steps of so many cells; never parts of a step."""
+    wanted = max(1, width // 12)
+    ticks = linear_ticks(view.x0, view.x1, wanted)
+    return [tick for tick in ticks if tick.value == round(tick.value)]
+
+
+def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyphs: Glyphs, *, tinted: bool) -> None:
+    """Draw grid and curves; later curves lie above earlier ones, lines above bands.
+
+    Args:
+        cells: where to draw.
+        box: the part of the cells that is the plot.
+        view: the part of the plane that it shows.
+        curves: what to draw, from the back.
+        glyphs: what the terminal can show.
+        tinted: whether a dim colour tells a band from a line; if not, bands are drawn as shade.
+    """
+    if box.width <= 0 or box.height <= 0:
+        return
+    _draw_grid(cells, box, view, glyphs)
+    columns, rows = box.width * 2, box.height * 4
+    for curve in curves:
+        if curve.kind == "band":
+            spans = band_spans(curve.series, view, columns, rows)
+            _put_band(cells, box, spans, glyphs, curve.style, tinted)
+    below = bytearray(box.width * box.height)
+    for curve in curves:
+        if curve.kind != "band":
+            dots = Dots(box.width, box.height)
+            dots.draw(line_spans(curve.series, view, columns, rows))
+            if curve.kind == "marked":
+                _mark(dots, curve.series, view)
+            _put_line(cells, box, dots, glyphs, curve.style, below)
+
+
+def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, tinted: bool) -> None:
+    """Whole cells of the band as a tint behind what is drawn on it, its edges and thin places as dots."""
+    dots = Dots(box.width, box.height)
+    dots.draw(spans)
+    for y in range(box.height):
+        glyph_row, style_row = cells.glyphs[box.y + y], cells.styles[box.y + y]
+        for x, mask in enumerate(dots.masks[y * box.width : (y + 1) * box.width]):
+            if not mask:
+                continue
+            if tinted and mask == FULL:
+                glyph_row[box.x + x], style_row[box.x + x] = " ", FILL
+            else:
+                glyph_row[box.x + x] = glyphs.dots[mask] if tinted else glyphs.shade
+                style_row[box.x + x] = style
+
+
+def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str, below: bytearray) -> None:
+    """Draw the cells that have dots; where lines cross, the upper one keeps the dots of those below."""
+    masks, width = dots.masks, box.width
+    on_band = f"{style}+fill"
+    for y in range(box.height):
+        row = masks[y * width : (y + 1) * width]
+        if not any(row):
+            continue
+        glyph_row, style_row = cells.glyphs[box.y + y], cells.styles[box.y + y]
+        for x, mask in enumerate(row):
+            if mask:
+                mask |= below[y * width + x]
+                below[y * width + x] = mask
+                glyph_row[box.x + x] = glyphs.dots[mask]
+                style_row[box.x + x] = on_band if style_row[box.x + x].endswith(FILL) else style
+
+
+def _mark(dots: Dots, series: Series, view: View) -> None:
+    """A knot at each value of a series, unless there are so many that they would hide the line."""
+    first, end = series.positions(view.x0, view.x1)
+    if end - first > dots.width // 3:
+        return
+    row = view.rows(dots.height * 4)
+    for position in range(first, end):
+        if series.bounds(position, position + 1).size:
+            y = row(series.y[position])
+            column = view.column(series.x[position], dots.width * 2) // 2 * 2
+            for side in (column, column + 1):
+                dots.fill(side, y - 1, y + 1)
+
+
+def _draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs) -> None:
+    for tick in x_ticks(view, box.width):
+        x = view.column(tick.value, box.width * 2) // 2
+        if 0 < x < box.width:
+            for y in range(box.height):
+                cells.put(box.x + x, box.y + y, glyphs.grid_y, "grid")
+    row = view.rows(box.height * 4)
+    for tick in y_ticks(view, box.height):
+        y = row(tick.value) // 4
+        if 0 <= y < box.height:
+            cells.put(box.x, box.y + y, glyphs.grid_x * box.width, "grid")
+
+
+def draw_y_labels(cells: Cells, box: Box, view: View, style: str) -> None:
+    """Tick labels left of the plot, ending one cell before it."""
+    row = view.rows(box.height * 4)
+    for tick in y_ticks(view, box.height):
+        y = row(tick.value) // 4
+        if 0 <= y < box.height:
+            cells.put(box.x - 1 - len(tick.label), box.y + y, tick.label, style)
+
+
+def draw_x_labels(cells: Cells, box: Box, view: View, y: int, unit: str, style: str) -> None:
+    """Tick labels in row `y`, centred under their grid lines; at the right the axis' end with the unit."""
+    last = f" {count(round(view.x1))} {unit} "
+    unit_at = box.x + box.width - len(last)
+    free = box.x - 1
+    for tick in x_ticks(view, box.width):
+        at = box.x + view.column(tick.value, box.width * 2) // 2 - len(tick.label) // 2
+        at = max(at, box.x)
+        if at < free or at + len(tick.label) + 1 > unit_at:
+            continue
+        free = cells.put(at, y, tick.label, style) + 2
+    cells.put(unit_at, y, last, style)
+
+
+def draw_crosshair(cells: Cells, box: Box, column: int, glyphs: Glyphs) -> None:
+    """A line through a cell column of the plot, behind the curves."""
+    if not 0 <= column < box.width:
+        return
+    for y in range(box.y, box.y + box.height):
+        if cells.styles[y][box.x + column] in ("grid", "text"):
+            cells.put(box.x + column, y, glyphs.cross, "crosshair")
+        elif cells.styles[y][box.x + column] == FILL:
+            cells.glyphs[y][box.x + column] = glyphs.cross
+            cells.styles[y][box.x + column] = "crosshair+fill"
+
+
+def label_width(view: View, height: int) -> int:
+    """Cells that the widest y label needs."""
+    return max((len(tick.label) for tick in y_ticks(view, height)), default=1)

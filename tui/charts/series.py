@@ -1,0 +1,266 @@
+"""Append-only series that are summarised as they grow, so that drawing costs the same for ten points or a million."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import NamedTuple
+
+FANOUT = 32
+"""Points per bin of the lowest level, and bins per bin of the next."""
+
+
+class Summary(NamedTuple):
+    """What is drawn of a stretch of values: from where to where. Without finite values, `size` is 0.
+
+    For a line both bounds are the mean.
+    """
+
+    lo: float
+    hi: float
+    size: int
+
+
+EMPTY = Summary(inf, -inf, 0)
+
+
+@dataclass
+class _Level:
+    """Whole bins of one size: of each the bounds, the sum and the number of finite values."""
+
+    lo: array[float] = field(default_factory=lambda: array("d"))
+    hi: array[float] = field(default_factory=lambda: array("d"))
+    total: array[float] = field(default_factory=lambda: array("d"))
+    count: array[int] = field(default_factory=lambda: array("q"))
+
+    def cut(self, size: int) -> None:
+        """Keep the first `size` bins."""
+        for values in (self.lo, self.hi, self.total, self.count):
+            del values[size:]
+
+
+@dataclass
+class _Columns:
+    """Columns as they were last asked for; only those that new values fall into are summarised again."""
+
+    length: int
+    summaries: list[Summary]
+
+
+class Series:
+    """Values over steps. Values that are not finite are kept but never enter a bound or a mean.
+
+    Steps do not fall, save where a run went back to a checkpoint: then what was logged after it is dropped.
+
+    Attributes:
+        x: steps, ascending.
+        y: values as they were logged, NaN and infinities included.
+        not_finite: steps at which the value was NaN or infinite, ascending.
+    """
+
+    def __init__(self) -> None:
+        self.x: array[float] = array("d")
+        self.y: array[float] = array("d")
+        self.not_finite: array[float] = array("d")
+        self._levels: list[_Level] = []
+        self._asked: dict[tuple[float, float, int, bool], _Columns] = {}
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def last(self) -> float | None:
+        """The newest value (NaN and infinities too), or None without any."""
+        return self.y[-1] if self.y else None
+
+    def append(self, x: float, y: float) -> None:
+        """Add a value; one at an earlier step than the last drops everything from that step on."""
+        if self.x and x < self.x[-1]:
+            self.truncate(x)
+        self.x.append(x)
+        self.y.append(y)
+        if not isfinite(y):
+            self.not_finite.append(x)
+
+    def truncate(self, x: float) -> None:
+        """Drop every value at step `x` or later."""
+        keep = bisect_left(self.x, x)
+        del self.x[keep:]
+        del self.y[keep:]
+        del self.not_finite[bisect_left(self.not_finite, x) :]
+        self._asked.clear()
+        for level in self._levels:
+            keep //= FANOUT
+            level.cut(keep)
+
+    def positions(self, x0: float, x1: float) -> tuple[int, int]:
+        """First position at `x0` or later, and the first one beyond `x1`."""
+        return bisect_left(self.x, x0), bisect_right(self.x, x1)
+
+    def bounds(self, first: int, end: int) -> Summary:
+        """Smallest and largest of the finite values at positions `first <= i < end`."""
+        if end - first == 1:
+            return self._single(first)
+        lo, hi = inf, -inf
+        for number, a, b in self._pieces(first, end):
+            if number:
+                level = self._levels[number - 1]
+                lo, hi = min(lo, min(level.lo[a:b])), max(hi, max(level.hi[a:b]))
+            elif values := self._finite(a, b):
+                lo, hi = min(lo, min(values)), max(hi, max(values))
+        return Summary(lo, hi, end - first) if lo <= hi else EMPTY
+
+    def mean(self, first: int, end: int) -> Summary:
+        """Mean of the finite values at positions `first <= i < end`."""
+        if end - first == 1:
+            return self._single(first)
+        total, counted = 0.0, 0
+        for number, a, b in self._pieces(first, end):
+            if number:
+                level = self._levels[number - 1]
+                total += sum(level.total[a:b])
+                counted += sum(level.count[a:b])
+            else:
+                values = self._finite(a, b)
+                total += sum(values)
+                counted += len(values)
+        return Summary(total / counted, total / counted, counted) if counted else EMPTY
+
+    def columns(self, x0: float, x1: float, number: int, *, means: bool = False) -> list[Summary]:
+        """`number` equally wide stretches of `x0 <= x <= x1`, each with its bounds or, if asked for, its mean."""
+        key = (x0, x1, number, means)
+        asked = self._asked.get(key)
+        if asked is None:
+            if len(self._asked) >= 4:
+                self._asked.clear()
+            asked = self._asked[key] = _Columns(0, [EMPTY] * number)
+        if asked.length == len(self.x):
+            return asked.summaries
+        width = (x1 - x0) / number
+        first, end = self.positions(x0, x1)
+        start = 0
+        if asked.length:
+            start = min(max(int((self.x[asked.length - 1] - x0) / width) - 1, 0), number - 1)
+            first = bisect_left(self.x, x0 + start * width, first, end)
+        summary = self.mean if means else self.bounds
+        for column in range(start, number):
+            if first == len(self.x):
+                break
+            stop = end if column == number - 1 else bisect_left(self.x, x0 + (column + 1) * width, first, end)
+            asked.summaries[column] = summary(first, stop) if stop > first else EMPTY
+            first = stop
+        asked.length = len(self.x)
+        return asked.summaries
+
+    def within(self, x0: float, x1: float) -> Summary:
+        """Bounds of the finite values at `x0 <= x <= x1`."""
+        first, end = self.positions(x0, x1)
+        return self.bounds(first, end)
+
+    def nearest(self, x: float) -> int | None:
+        """Position of the value whose step is nearest to `x`, or None without any."""
+        if not self.x:
+            return None
+        after = min(bisect_left(self.x, x), len(self.x) - 1)
+        before = max(after - 1, 0)
+        return after if self.x[after] - x <= x - self.x[before] else before
+
+    def broken(self, x0: float, x1: float) -> bool:
+        """Whether a value that is not finite lies at `x0 <= x < x1`."""
+        first = bisect_left(self.not_finite, x0)
+        return first < len(self.not_finite) and self.not_finite[first] < x1
+
+    def _single(self, position: int) -> Summary:
+        value = self.y[position]
+        return Summary(value, value, 1) if isfinite(value) else EMPTY
+
+    def _finite(self, first: int, end: int) -> array[float] | list[float]:
+        values = self.y[first:end]
+        return [value for value in values if isfinite(value)] if self.not_finite else values
+
+    def _pieces(self, first: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """A stretch as parts `(level, first, end)`: level 0 are values, each further one bins of the one before."""
+        if end - first > 2 * FANOUT:
+            self._summarise()
+        number = 0
+        while first < end:
+            inner, inner_end = -(-first // FANOUT), end // FANOUT
+            if number == len(self._levels) or inner >= inner_end:
+                yield number, first, end
+                return
+            if first < inner * FANOUT:
+                yield number, first, inner * FANOUT
+            if inner_end * FANOUT < end:
+                yield number, inner_end * FANOUT, end
+            first, end, number = inner, inner_end, number + 1
+
+    def _summarise(self) -> None:
+        """Make the whole bins that are still missing."""
+        below = len(self.x)
+        for number in range(len(self._levels) + 1):
+            whole = below // FANOUT
+            if not whole:
+                return
+            if number == len(self._levels):
+                self._levels.append(_Level())
+            level = self._levels[number]
+            for index in range(len(level.lo), whole):
+                self._add_bin(level, number, index * FANOUT, (index + 1) * FANOUT)
+            below = whole
+
+    def _add_bin(self, level: _Level, number: int, first: int, end: int) -> None:
+        if number:
+            below = self._levels[number - 1]
+            level.lo.append(min(below.lo[first:end]))
+            level.hi.append(max(below.hi[first:end]))
+            level.total.append(sum(below.total[first:end]))
+            level.count.append(sum(below.count[first:end]))
+            return
+        values = self._finite(first, end)
+        level.lo.append(min(values, default=inf))
+        level.hi.append(max(values, default=-inf))
+        level.total.append(sum(values))
+        level.count.append(len(values))
+
+
+class Smoothed:
+    """The exponential moving average of a series, without the pull to zero at its start (as Adam corrects it).
+
+    Attributes:
+        series: the average at each finite value; not finite where the source is not.
+        weight: what the past counts, 0 (no smoothing) up to, not including, 1.
+    """
+
+    def __init__(self, source: Series, weight: float) -> None:
+        self.source = source
+        self.series = Series()
+        self._reset(weight)
+
+    def _reset(self, weight: float) -> None:
+        self.weight = weight
+        self._sum = self._norm = 0.0
+        self.series = Series()
+
+    def set_weight(self, weight: float) -> None:
+        """Smooth anew with another weight."""
+        if weight != self.weight:
+            self._reset(weight)
+            self.update()
+
+    def update(self) -> None:
+        """Follow the source: values that it has more, or all of it again where it went back."""
+        done, source = len(self.series), self.source
+        if done > len(source) or (done and self.series.x[done - 1] != source.x[done - 1]):
+            self._reset(self.weight)
+            done = 0
+        weight = self.weight
+        for position in range(done, len(source)):
+            value = source.y[position]
+            if isfinite(value):
+                self._sum = self._sum * weight + value * (1 - weight)
+                self._norm = self._norm * weight + (1 - weight)
+                value = self._sum / self._norm
+            self.series.append(source.x[position], value)

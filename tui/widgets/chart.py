@@ -1,0 +1,281 @@
+"""A chart of growing series: what matters is on it at any size, and an update sends a few cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import inf, isfinite
+
+from core.units import count, significant
+from tui.charts.axis import StableRange, grown_end
+from tui.charts.cells import Cells
+from tui.charts.frame import Piece, draw_frame
+from tui.charts.plot import Box, Curve, draw_crosshair, draw_plot, draw_x_labels, draw_y_labels, label_width
+from tui.charts.raster import View
+from tui.charts.series import Series
+from tui.widgets.painted import Painted
+
+ZOOM = 0.5
+"""Part of the visible steps that stays visible after zooming in once."""
+
+SMALLEST_WINDOW = 4.0
+"""Steps below which zooming in stops."""
+
+
+class Chart(Painted):
+    """Curves over steps within a frame that carries the title and the last values.
+
+    The x axis reaches to the run's last step and the y axis moves seldom, so that new values change few cells.
+    """
+
+    PREFIX = "chart"
+
+    COMPONENT_CLASSES = {
+        "chart--text",
+        "chart--frame",
+        "chart--title",
+        "chart--label",
+        "chart--grid",
+        "chart--crosshair",
+        "chart--empty",
+        "chart--badge",
+        "chart--value",
+        "chart--band",
+        "chart--fill",
+        "chart--first",
+        "chart--second",
+        "chart--third",
+        "chart--fourth",
+    }
+    """
+    | Class | Description |
+    | :- | :- |
+    | `chart--frame`, `chart--title`, `chart--value` | The frame, the title and the values in it. |
+    | `chart--label`, `chart--grid` | Tick labels and grid lines. |
+    | `chart--crosshair` | The line that the values are read off at. |
+    | `chart--empty`, `chart--badge` | The sentence without data; the count of values that are not finite. |
+    | `chart--band`, `chart--fill` | From smallest to largest value: its edges and thin places; whole cells of it. |
+    | `chart--first` to `chart--fourth` | Lines. |
+    """
+
+    DEFAULT_CSS = """
+    Chart {
+        height: 1fr;
+        min-height: 4;
+        & > .chart--text { color: $foreground; }
+        & > .chart--frame { color: $border; }
+        & > .chart--title { color: $foreground; text-style: bold; }
+        & > .chart--value { color: $foreground; }
+        & > .chart--label { color: $text-muted; }
+        & > .chart--grid { color: $chart-grid; }
+        & > .chart--crosshair { color: $foreground; text-style: bold; }
+        & > .chart--empty { color: $text-muted; }
+        & > .chart--badge { color: $text-error; text-style: bold; }
+        & > .chart--band { color: $chart-band; }
+        & > .chart--fill { background: $chart-band 40%; }
+        & > .chart--first { color: $chart-train; }
+        & > .chart--second { color: $chart-eval; }
+        & > .chart--third { color: $chart-third; }
+        & > .chart--fourth { color: $chart-fourth; }
+    }
+    """
+
+    def __init__(
+        self,
+        title: str,
+        curves: Sequence[Curve],
+        *,
+        unit: str = "steps",
+        empty: str = "no values yet",
+        write: Callable[[float], str] = significant,
+        write_x: Callable[[float], str] | None = None,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+        disabled: bool = False,
+    ) -> None:
+        """Make a chart.
+
+        Args:
+            title: what is drawn, in the frame.
+            curves: the series, from the back; they may grow, then `repaint` shows it.
+            unit: what x counts, at the end of the axis.
+            empty: the sentence shown while there is no value.
+            write: how a value is written in the frame.
+            write_x: how a place on x is written beside the values under the crosshair.
+            name: the widget's name.
+            id: the widget's id.
+            classes: CSS classes.
+            disabled: whether the widget is disabled.
+        """
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self.title = title
+        self.curves = list(curves)
+        self.unit = unit
+        self.empty = empty
+        self.log_scale = False
+        self._write = write
+        self._write_x = write_x or (lambda x: f"step {count(round(x))}")
+        self._end = 0.0
+        self._known_end = False
+        self._window: tuple[float, float] | None = None
+        self._cross: float | None = None
+        self._range = StableRange()
+        self._gutter = 0
+        self._plot_width = 1
+
+    # --- what is shown
+
+    def set_end(self, end: float | None) -> None:
+        """The run's last step, to which the axis reaches from the beginning; None while it is not known."""
+        self._known_end = bool(end)
+        if end:
+            self._end = float(end)
+
+    @property
+    def zoomed(self) -> bool:
+        """Whether less than the whole run is shown."""
+        return self._window is not None
+
+    @property
+    def crosshair(self) -> float | None:
+        """The step under the crosshair, or None without one."""
+        return self._cross
+
+    def toggle_log(self) -> bool:
+        """Switch between a linear and a logarithmic y axis; refused (False) without a positive value."""
+        if not self.log_scale and not any(curve.series.within(*self.span()).hi > 0 for curve in self.curves):
+            return False
+        self.log_scale = not self.log_scale
+        self._gutter = 0
+        self.repaint()
+        return True
+
+    def span(self) -> tuple[float, float]:
+        """First and last step that are shown."""
+        if self._window is not None:
+            return self._window
+        newest = max((curve.series.x[-1] for curve in self.curves if len(curve.series)), default=0.0)
+        if newest > self._end:
+            self._end = newest if self._known_end else grown_end(self._end, newest)
+        return 0.0, self._end or 1.0
+
+    def zoom(self, factor: float) -> None:
+        """Show `factor` times as many steps, around the crosshair, else towards the newest value."""
+        x0, x1 = self.span()
+        newest = max((curve.series.x[-1] for curve in self.curves if len(curve.series)), default=x1)
+        centre = self._cross if self._cross is not None else min(newest, x1)
+        width = max((x1 - x0) * factor, SMALLEST_WINDOW)
+        self._window = None
+        whole = self.span()
+        if width < whole[1] - whole[0]:
+            part = (centre - x0) / (x1 - x0)
+            self._set_window(centre - width * part, width)
+        self._reset_y()
+
+    def pan(self, part: float) -> None:
+        """Move the visible steps by a part of their width; without zoom there is nothing to move."""
+        if self._window is not None:
+            x0, x1 = self._window
+            self._set_window(x0 + (x1 - x0) * part, x1 - x0)
+            self._reset_y()
+
+    def show_all(self) -> None:
+        """The whole run again, without crosshair."""
+        self._window = self._cross = None
+        self._reset_y()
+
+    def move_crosshair(self, cells: int) -> None:
+        """Set up the crosshair at the newest value, or move it by so many cells, by a value at least."""
+        series = self._densest()
+        if not len(series):
+            return
+        x0, x1 = self.span()
+        if self._cross is None:
+            position = max(series.positions(x0, x1)[1] - 1, 0)
+        else:
+            here = series.nearest(self._cross) or 0
+            wanted = self._cross + cells * (x1 - x0) / max(1, self._plot_width)
+            position = series.nearest(wanted) or 0
+            if position == here:
+                position = min(max(here + (1 if cells > 0 else -1), 0), len(series) - 1)
+        self._cross = series.x[position]
+        if self._window is not None and not x0 <= self._cross <= x1:
+            self._set_window(self._cross - (x1 - x0) / 2, x1 - x0)
+        self.repaint()
+
+    def _set_window(self, x0: float, width: float) -> None:
+        self._window = None
+        whole = self.span()
+        x0 = min(max(x0, whole[0]), whole[1] - width)
+        self._window = (x0, x0 + width)
+
+    def _reset_y(self) -> None:
+        self._range.reset()
+        self._gutter = 0
+        self.repaint()
+
+    def _densest(self) -> Series:
+        return max((curve.series for curve in self.curves), key=len)
+
+    # --- drawing
+
+    def view(self) -> View:
+        """The part of the plane that is shown, with bounds that move only when they must."""
+        x0, x1 = self.span()
+        lo, hi = inf, -inf
+        for curve in self.curves:
+            found = curve.series.within(x0, x1)
+            if found.size:
+                lo, hi = min(lo, found.lo), max(hi, found.hi)
+        log = self.log_scale and hi > 0
+        if log and lo <= 0:
+            lo = hi / 1e4  # what is not positive lies below the axis
+        return View(x0, x1, *self._range.update(lo, hi, log=log), log)
+
+    def paint(self, cells: Cells) -> None:
+        """Frame, ticks, grid, curves, crosshair."""
+        title = self.title + (" (log)" if self.log_scale else "") + (" zoomed" if self.zoomed else "")
+        draw_frame(cells, self.glyphs, title=title, values=self._values())
+        if cells.height < 3 or cells.width < 16:
+            return
+        if not any(len(curve.series) for curve in self.curves):
+            x = max(2, (cells.width - len(self.empty)) // 2)
+            cells.put(x, cells.height // 2, self.empty, "empty", end=cells.width - 1)
+            return
+        view = self.view()
+        height = cells.height - 2
+        self._gutter = max(self._gutter, label_width(view, height) + 2)
+        box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, height)
+        self._plot_width = box.width
+        draw_plot(cells, box, view, self.curves, self.glyphs, tinted=self.tinted)
+        if self._cross is not None:
+            draw_crosshair(cells, box, view.column(self._cross, box.width * 2) // 2, self.glyphs)
+        draw_y_labels(cells, box, view, "label")
+        draw_x_labels(cells, box, view, cells.height - 1, self.unit, "label")
+
+    def _values(self) -> list[Piece]:
+        """The last values, or those under the crosshair; and how many values were not finite."""
+        pieces: list[Piece] = []
+        bad = max((len(curve.series.not_finite) for curve in self.curves), default=0)
+        if bad:
+            pieces.append((f"{count(bad)} not finite ", "badge"))
+        if self._cross is not None:
+            pieces.append((self._write_x(self._cross) + " ", "value"))
+        for curve in self.curves:
+            value = self._value(curve.series)
+            if value is None:
+                continue
+            label = f"{curve.name} " if curve.name else ""
+            pieces.append((self.glyphs.legend[curve.kind], curve.style))
+            style = "badge" if not isfinite(value) else "value" if curve.kind == "band" else curve.style
+            pieces.append((f"{label}{self._write(value)} ", style))
+        if pieces:
+            text, style = pieces[-1]
+            pieces[-1] = (text.rstrip(), style)
+        return pieces
+
+    def _value(self, series: Series) -> float | None:
+        if self._cross is None:
+            return series.last
+        position = series.positions(self._cross, self._cross)[1] - 1
+        return series.y[position] if position >= 0 else None

@@ -1,0 +1,99 @@
+"""A widget that draws cells and sends only those that changed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.charts.cells import Cells
+from tui.charts.glyphs import Glyphs, glyphs_for
+
+FULL_ABOVE = 1 / 3
+"""Where more than this part of the cells changed, one refresh of the whole costs fewer bytes than many regions."""
+
+
+class Painted(Widget):
+    """Base of widgets that draw glyph by glyph. Subclasses write `paint` and call `repaint` when their data changed.
+
+    A style name `x` in the cells is the component class `<PREFIX>--x`; `x+y` is x on the background of y.
+    """
+
+    PREFIX: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+        disabled: bool = False,
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self.glyphs: Glyphs = glyphs_for()
+        self._cells: Cells | None = None
+        self._cuts: dict[int, list[int]] = {}
+        self._styles: dict[str, Style] = {}
+
+    def paint(self, cells: Cells) -> None:
+        """Draw the whole widget into blank cells of its size."""
+        raise NotImplementedError
+
+    @property
+    def tinted(self) -> bool:
+        """Whether colours tell things apart here; if not, shapes must."""
+        return not self.app.no_color
+
+    def repaint(self) -> None:
+        """Draw anew and send what differs from what is on the screen."""
+        size = self.size
+        if not self.is_mounted or not size:
+            return
+        old, new = self._cells, self._draw(size)
+        self._cells, self._cuts = new, {}
+        if old is None or (old.width, old.height) != (new.width, new.height):
+            self.refresh()
+            return
+        spans = new.changes(old)
+        if sum(end - first for _, first, end in spans) > size.area * FULL_ABOVE:
+            self.refresh()
+        elif spans:
+            for y, first, end in spans:
+                self._cuts.setdefault(y, []).extend((first, end))
+            self.refresh(*(Region(first, y, end - first, 1) for y, first, end in spans))
+
+    def _draw(self, size: Size) -> Cells:
+        cells = Cells(size.width, size.height)
+        self.paint(cells)
+        return cells
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the cells, cut where its changes begin and end."""
+        size = self.size
+        cells = self._cells
+        if cells is None or (cells.width, cells.height) != (size.width, size.height):
+            cells = self._cells = self._draw(size)
+        if y >= cells.height:
+            return Strip.blank(size.width, self._style("text"))
+        segments = [Segment(text, self._style(name)) for text, name in cells.runs(y, self._cuts.get(y, ()))]
+        return Strip(segments, cells.width)
+
+    def _style(self, name: str) -> Style:
+        style = self._styles.get(name)
+        if style is None:
+            over, _, under = name.partition("+")
+            style = self.get_component_rich_style(f"{self.PREFIX}--{over}")
+            if under:
+                behind = self.get_component_rich_style(f"{self.PREFIX}--{under}")
+                style += Style(bgcolor=behind.bgcolor)
+            self._styles[name] = style
+        return style
+
+    def notify_style_update(self) -> None:
+        """Forget the styles of the last theme."""
+        self._styles.clear()
+        super().notify_style_update()
