@@ -1,0 +1,99 @@
+"""What is known about a GPU at one moment. A value that cannot be had is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSample:
+    """One reading of one GPU, or of one MIG slice of it.
+
+    Attributes:
+        index: the GPU's number as nvidia-smi counts.
+        uuid: `GPU-...` or `MIG-...`.
+        name: the product's name.
+        memory_total: bytes.
+        memory_used: bytes, of all processes.
+        processes: (pid, bytes or None) of each process that computes on it. In a container the pids are the host's.
+        utilization: percent of the last sample period in which a kernel ran.
+        temperature: degrees Celsius.
+        power: watts.
+        power_limit: watts, the limit that is enforced.
+        throttle: why the clocks are held down, in words; empty if they are not.
+        problem: a sentence if this GPU cannot be read, else "".
+    """
+
+    index: int
+    uuid: str | None = None
+    name: str | None = None
+    memory_total: int | None = None
+    memory_used: int | None = None
+    processes: tuple[tuple[int, int | None], ...] = ()
+    utilization: int | None = None
+    temperature: int | None = None
+    power: float | None = None
+    power_limit: float | None = None
+    throttle: tuple[str, ...] = ()
+    problem: str = ""
+
+    def used_by(self, pids: Sequence[int]) -> int | None:
+        """Bytes that these processes use on this GPU, as the driver says; None if it does not tell."""
+        found = [size for pid, size in self.processes if pid in pids]
+        known = [size for size in found if size is not None]
+        return None if len(known) < len(found) else sum(known)
+
+    def to_json(self) -> dict[str, Any]:
+        """The form in `gpu.jsonl`."""
+        return asdict(self)
+
+
+def from_json(value: Mapping[str, Any]) -> GpuSample:
+    """A sample from an object of `gpu.jsonl`; unknown keys are ignored.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is no such object.
+    """
+    return GpuSample(
+        index=int(value["index"]),
+        uuid=value.get("uuid"),
+        name=value.get("name"),
+        memory_total=value.get("memory_total"),
+        memory_used=value.get("memory_used"),
+        processes=tuple((int(pid), size) for pid, size in value.get("processes", ())),
+        utilization=value.get("utilization"),
+        temperature=value.get("temperature"),
+        power=value.get("power"),
+        power_limit=value.get("power_limit"),
+        throttle=tuple(value.get("throttle", ())),
+        problem=value.get("problem", ""),
+    )
+
+
+def devices_of_run(samples: Sequence[GpuSample], visible: str | None) -> tuple[GpuSample, ...]:
+    """The samples of the devices that a process with this `CUDA_VISIBLE_DEVICES` may use.
+
+    CUDA reads the list up to the first entry that names no device. Numbers are as nvidia-smi counts, which holds for
+    CUDA under `CUDA_DEVICE_ORDER=PCI_BUS_ID`; `core.jobs.launch` sets that.
+
+    Args:
+        samples: all devices.
+        visible: the variable's value; None (not set) means all of them.
+    """
+    if visible is None:
+        return tuple(samples)
+    chosen: list[GpuSample] = []
+    for entry in visible.split(","):
+        found = [sample for sample in samples if _names(entry.strip(), sample) and sample not in chosen]
+        if not found:
+            break
+        chosen.append(found[0])
+    return tuple(chosen)
+
+
+def _names(entry: str, sample: GpuSample) -> bool:
+    if entry.isdecimal():
+        return sample.index == int(entry)
+    return len(entry) > 4 and sample.uuid is not None and sample.uuid.startswith(entry)

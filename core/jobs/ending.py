@@ -1,0 +1,143 @@
+"""How a worker ended, in words: from its exit code or signal, its own last word, and the kernel's counters."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from dataclasses import dataclass
+
+from core.jobs.status import FAILED, FINISHED, STOPPED, Status
+
+EXIT_STOPPED = 3
+"""The exit code of a worker that ended because it was asked to."""
+
+_TAIL = 65_536
+_ERROR_LINE = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning|Failed|Gone|Full)\b.*|^[\w.]+: .+")
+_LAST_LINE_LENGTH = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended.
+
+    Attributes:
+        code: its exit code, None where a signal ended it.
+        signal: the signal's number, None where it exited.
+    """
+
+    code: int | None
+    signal: int | None
+
+
+def from_wait(status: int) -> Exit:
+    """An `Exit` from the status that `os.waitpid` gives."""
+    code = os.waitstatus_to_exitcode(status)
+    return Exit(code, None) if code >= 0 else Exit(None, -code)
+
+
+def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_kills: int) -> tuple[str, str]:
+    """The state and the sentence that a worker's end comes to.
+
+    Args:
+        end: its exit code or signal.
+        stage: the stage's name for the sentence, such as `training`.
+        status: the last status; a worker that fails says why by `state="failed"` and `message`.
+        log: the path of `output.log`.
+        asked: whether somebody had asked the job to stop at once, or its keeper was told to.
+        oom_kills: processes that the kernel killed for want of memory while the worker ran.
+
+    Returns:
+        (`finished`, `stopped` or `failed`, the sentence; "" for a plain finish).
+    """
+    if end.code == 0:
+        return FINISHED, ""
+    if end.code == EXIT_STOPPED:
+        return STOPPED, status.message or "Stopped as asked."
+    if asked and end.signal is not None:
+        return STOPPED, "Stopped at once, as asked; what came after the last checkpoint is not saved."
+    if end.signal is not None:
+        return FAILED, _signal_words(end.signal, stage, oom_kills)
+    if status.state == FAILED and status.message:
+        return FAILED, status.message
+    error = last_error(log)
+    if error:
+        return FAILED, f"The {stage} worker failed: {error.rstrip('.')}. The traceback is at the end of output.log."
+    if status.message:
+        return FAILED, status.message
+    return FAILED, f"The {stage} worker ended with exit code {end.code}. The end of output.log may say why."
+
+
+def _signal_words(number: int, stage: str, oom_kills: int) -> str:
+    if number == signal.SIGKILL and oom_kills:
+        return (
+            f"The machine ran out of memory (RAM, not GPU memory) and its kernel killed the {stage} worker. "
+            "Use a smaller model, fewer data loader workers or a machine with more RAM; go on from the last checkpoint."
+        )
+    if number == signal.SIGKILL:
+        return (
+            f"The {stage} worker was killed from outside (signal 9): by a person, by the job scheduler at a limit of "
+            "time or memory, or by the kernel. Ask the scheduler's log why; go on from the last checkpoint."
+        )
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = "unknown"
+    if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
+        return (
+            f"The {stage} worker crashed inside compiled code (signal {number}, {name}). "
+            "The end of output.log may say where; a version of torch or CUDA that does not fit is the usual cause."
+        )
+    return f"The {stage} worker was ended from outside by signal {number} ({name}). Go on from the last checkpoint."
+
+
+def last_error(log: str) -> str:
+    """The last line of the last traceback in a log, such as `ValueError: no rows`; "" if there is none."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    start = text.rfind("Traceback (most recent call last)")
+    if start < 0:
+        return ""
+    for line in text[start:].splitlines()[1:]:
+        if line and not line[0].isspace() and _ERROR_LINE.match(line):
+            return line[:_LAST_LINE_LENGTH]
+    return ""
+
+
+def oom_kills() -> int:
+    """Processes that the kernel has killed for want of memory: in this control group, else on this machine.
+
+    The machine's own counter is `oom_kill` in `/proc/vmstat`; a container that hits its own limit is counted in its
+    control group too. The larger of both grows in either case.
+    """
+    return max([_counter("/proc/vmstat"), *(_counter(path) for path in _cgroup_files())])
+
+
+def _cgroup_files() -> list[str]:
+    found = []
+    try:
+        with open("/proc/self/cgroup", encoding="utf-8") as file:
+            for line in file:
+                _, controllers, path = line.rstrip("\n").split(":", 2)
+                if controllers == "":
+                    found.append(f"/sys/fs/cgroup{path}/memory.events")
+                elif "memory" in controllers.split(","):
+                    found.append(f"/sys/fs/cgroup/memory{path}/memory.oom_control")
+    except (OSError, ValueError):
+        pass
+    return found
+
+
+def _counter(path: str) -> int:
+    try:
+        with open(path, encoding="ascii") as file:
+            for line in file:
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    except (OSError, ValueError):
+        pass
+    return 0

@@ -1,0 +1,226 @@
+"""How a job's files are written and read: replaced whole, or one line appended by one write.
+
+A job's folder may be deleted, or its disk fill up, while the job runs. Both have an error of their own here, so that
+a worker can tell them from its own faults. Nothing is ever written into a folder whose `job.json` is gone: a half
+folder must not come back to life.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from core.errors import TunedeckError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_LOCK_PATIENCE = 1.0
+"""Seconds to wait for a lock. Its holder needs microseconds: one that takes longer is stopped or hung."""
+
+
+class DiskFull(TunedeckError):
+    """The disk, or the user's quota on it, is full. The training may go on; only this write was lost."""
+
+
+class JobGone(TunedeckError):
+    """The job's folder was deleted or moved. Whoever works in it stops, and writes nothing more."""
+
+
+def encode(value: Any) -> bytes:
+    """A value as JSON in UTF-8. Not-finite numbers become the strings `"nan"`, `"inf"`, `"-inf"`.
+
+    Raises:
+        TypeError: the value holds something that JSON has no form for.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def read_json(path: str) -> dict[str, Any] | None:
+    """The object in a JSON file, or None where the file is missing, torn or holds something else."""
+    try:
+        with open(path, "rb") as file:
+            value = json.loads(file.read())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def replace(path: str, data: bytes, *, durable: bool) -> None:
+    """Replaces a file whole: a reader sees the old contents or the new, never half.
+
+    Args:
+        path: the file.
+        data: its new contents.
+        durable: also waits until the disk has it, which takes milliseconds: for what must outlive a power cut.
+
+    Raises:
+        DiskFull: there is no room; the old contents stay.
+        JobGone: the folder does not exist any more.
+    """
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with _explained(path):
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            try:
+                rest = memoryview(data)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+                if durable:
+                    os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            os.replace(temporary, path)
+            if durable:
+                _sync_folder(os.path.dirname(path))
+        except OSError:
+            _remove(temporary)
+            raise
+
+
+def overwrite(path: str, data: bytes) -> None:
+    """Writes over a file in place, which needs no new room: the last resort for an ending on a full disk."""
+    with _explained(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.pwrite(descriptor, data, 0)
+            os.ftruncate(descriptor, len(data))
+        finally:
+            os.close(descriptor)
+
+
+def make_folder(path: str) -> None:
+    """Makes one folder inside a job's folder, if it is not there.
+
+    Raises:
+        DiskFull: there is no room.
+        JobGone: the job's folder does not exist any more.
+    """
+    with _explained(path):
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            pass
+
+
+def append_line(path: str, line: bytes) -> None:
+    """Appends one line by one write, so that the lines of several writers never mix.
+
+    Where the last write was cut short by a full disk, the new line starts after a line end: one line is lost, not two.
+
+    Args:
+        path: the file, created if need be.
+        line: without its line end, and without any inside.
+
+    Raises:
+        DiskFull: there is no room.
+        JobGone: the folder does not exist any more.
+    """
+    with _explained(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            data = (b"\n" if torn else b"") + line + b"\n"
+            if os.write(descriptor, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def locked(path: str) -> Iterator[None]:
+    """Holds a lock file for a read-change-write of a moment.
+
+    The lock is the kernel's (`flock`), so a writer that is killed cannot leave it behind. One that is stopped while
+    it holds it is waited for a second only: a late heartbeat must not hang a training run.
+
+    Raises:
+        DiskFull: there is no room for the lock file.
+        JobGone: the folder does not exist any more.
+    """
+    with _explained(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        deadline = time.monotonic() + _LOCK_PATIENCE
+        while not _try_lock(descriptor) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        yield
+    finally:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a child forked meanwhile holds the descriptor too
+        except OSError:
+            pass
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks: there is nothing to wait for
+    return True
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise gone(os.path.dirname(path)) from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(
+                "The disk is full, or your quota on it is used up",
+                where=path,
+                do="Free some space: the run goes on, but what it could not write meanwhile is missing",
+            ) from error
+        raise TunedeckError(f"Cannot be written: {error.strerror}", where=path) from error
+
+
+def gone(folder: str) -> JobGone:
+    """The error that a job's folder is not there any more."""
+    return JobGone(
+        "The run's folder was deleted or moved while the run was going on",
+        where=folder,
+        do="Nothing more is written there; start the run again if it is still wanted",
+    )
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

@@ -1,0 +1,170 @@
+"""Follows a job from outside, by its folder alone: what is new since the last look, a bounded piece at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.jobs.state import Standing, standing
+from core.jobs.status import Status
+from core.jobs.tail import Tail, objects, parser, with_numbers
+
+_PIECE = 250
+"""Lines that are parsed between two looks at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one poll found.
+
+    Attributes:
+        status: the last reading of `status.json`.
+        state: the job's state, checked against its processes.
+        detail: a sentence on the state, or "".
+        metrics: new records of `metrics.jsonl`, oldest first; not-finite values are floats again.
+        gpu: new records of `gpu.jsonl`.
+        events: new records of `events.jsonl`.
+        log: new lines of `output.log`, as they are: clean them before they are drawn.
+        more: whether more waits to be read now; poll again soon.
+        restarted: names of files that were replaced or cut short, and are read from their start again: what was
+            gathered of them must be dropped first. (A thinned `gpu.jsonl` is not among them.)
+        problem: a sentence if the folder cannot be read, else "".
+    """
+
+    status: Status
+    state: str
+    detail: str
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    gpu: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    more: bool = False
+    restarted: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has ended and all of it has been read."""
+        return not self.more and self.state in ("finished", "stopped", "failed", "lost")
+
+    @property
+    def empty(self) -> bool:
+        """Whether no file has anything new; the state may have changed all the same."""
+        return not (self.metrics or self.gpu or self.events or self.log or self.restarted)
+
+
+class Follower:
+    """Reads a job's folder again and again; any number of them may follow one job.
+
+    Args:
+        folder: the job's folder.
+        log_bytes: how much of a log that is there already is read, from its end.
+        gpu_bytes: the same for `gpu.jsonl`; None for all of it.
+    """
+
+    def __init__(self, folder: JobFolder, *, log_bytes: int | None = 1 << 18, gpu_bytes: int | None = 1 << 22) -> None:
+        self.folder = folder
+        self._metrics = Tail(folder.metrics)
+        self._gpu = Tail(folder.gpu, gpu_bytes)
+        self._events = Tail(folder.events)
+        self._log = Tail(folder.log, log_bytes)
+        self._restarts: dict[str, int] = {}
+        self._last_gpu = 0.0
+        self._parse = parser()
+        self._job: Mapping[str, Any] | None = None
+        self._job_stamp: tuple[int, int] | None = None
+
+    @property
+    def skipped_log_bytes(self) -> int:
+        """Bytes at the start of the log that were not read, because it was long when it was first looked at."""
+        return self._log.skipped
+
+    def poll(self, max_records: int = 2_000, max_seconds: float = 0.05) -> Update:
+        """What is new; never raises, and never works much longer than it may.
+
+        Args:
+            max_records: at most so many lines of all files together.
+            max_seconds: after so long nothing more is read.
+        """
+        deadline = time.monotonic() + max_seconds
+        now = self._standing()
+        tails = (self._events, self._gpu, self._metrics, self._log)
+        gathered: dict[Tail, list[Any]] = {tail: [] for tail in tails}
+        left = max_records
+        for tail in tails:
+            while left > 0:
+                lines = tail.read(min(_PIECE, left))
+                left -= len(lines)
+                gathered[tail] += self._decode(tail, lines)
+                if not tail.behind or time.monotonic() >= deadline:
+                    break
+        return Update(
+            status=now.status,
+            state=now.state,
+            detail=now.detail,
+            metrics=gathered[self._metrics],
+            gpu=gathered[self._gpu],
+            events=gathered[self._events],
+            log=gathered[self._log],
+            more=left <= 0 or any(tail.behind for tail in tails),
+            restarted=self._restarted(),
+            problem=now.status.problem,
+        )
+
+    def _decode(self, tail: Tail, lines: list[bytes]) -> list[Any]:
+        if tail is self._log:
+            return [_last_print(line) for line in lines]
+        records = objects(lines, self._parse)
+        if tail is self._metrics:
+            return [with_numbers(record) for record in records]
+        if tail is self._gpu:
+            return self._new_samples(records)
+        return records
+
+    def _new_samples(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Samples that were not seen yet: the keeper replaces the file by a thinner one every hour."""
+        found = []
+        for record in records:
+            moment = record.get("t")
+            if isinstance(moment, (int, float)) and moment > self._last_gpu:
+                self._last_gpu = moment
+                found.append(record)
+        return found
+
+    def _restarted(self) -> tuple[str, ...]:
+        names = []
+        for tail in (self._metrics, self._events, self._log):
+            if tail.restarts != self._restarts.get(tail.path, 0):
+                self._restarts[tail.path] = tail.restarts
+                names.append(os.path.basename(tail.path))
+        return tuple(names)
+
+    def _standing(self) -> Standing:
+        try:
+            found = os.stat(self.folder.job)
+            stamp = (found.st_mtime_ns, found.st_ino)
+        except OSError:
+            self._job = self._job_stamp = None
+            return standing(self.folder)
+        if stamp != self._job_stamp:  # it holds the whole recipe, and changes twice in its life
+            self._job = _job(self.folder)
+            self._job_stamp = stamp
+        return standing(self.folder, job=self._job)
+
+
+def _job(folder: JobFolder) -> Mapping[str, Any] | None:
+    try:
+        return folder.read_job()
+    except BadInput:
+        return None
+
+
+def _last_print(line: bytes) -> str:
+    """What a terminal would show of a line: a progress bar prints over itself after each carriage return."""
+    text = line.decode("utf-8", "replace").rstrip("\r")
+    return text.rpartition("\r")[2]

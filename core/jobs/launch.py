@@ -1,0 +1,179 @@
+"""Starts a job that outlives whoever starts it: writes what is to be done, and detaches the keeper."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+
+from core.errors import BadInput, JobFailed, TunedeckError
+from core.jobs import process, requests
+from core.jobs.folder import JobFolder
+from core.jobs.process import Identity
+from core.jobs.state import standing
+from core.jobs.status import FAILED, STARTING
+from core.paths import ROOT
+
+_TAIL = 2_000
+
+
+def worker_command(module: str, folder: JobFolder) -> list[str]:
+    """The command of a stage: a module of ours, run on a job's folder.
+
+    The interpreter is that of `TUNEDECK_PYTHON`, so that training can live in another environment than the viewer;
+    by default the one that runs now.
+
+    Args:
+        module: such as `core.training`.
+        folder: the job's folder.
+    """
+    return [worker_python(), "-m", module, os.fspath(folder.path)]
+
+
+def worker_python() -> str:
+    """The interpreter that workers run in."""
+    return os.environ.get("TUNEDECK_PYTHON") or sys.executable
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for our own modules in another process: ours is the only `core` that can be found.
+
+    A `core` folder of the user's in the working directory or on PYTHONPATH must not be imported instead, and the GPU
+    numbers of CUDA must be those of nvidia-smi.
+
+    Args:
+        extra: more variables; they win.
+    """
+    environment = dict(os.environ)
+    given = environment.get("PYTHONPATH", "").split(os.pathsep)
+    kept = [entry for entry in given if os.path.isabs(entry) and entry != os.fspath(ROOT)]
+    environment["PYTHONPATH"] = os.pathsep.join([os.fspath(ROOT), *kept])
+    environment["PYTHONSAFEPATH"] = "1"
+    environment["PYTHONUNBUFFERED"] = "1"  # the log is read while it is written
+    environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    environment.update(extra or {})
+    return environment
+
+
+def launch(
+    folder: JobFolder,
+    stages: Sequence[Sequence[str]],
+    *,
+    env: Mapping[str, str] | None = None,
+    python: str | None = None,
+    patience: float = 30.0,
+) -> Identity:
+    """Starts a job's stages, detached, and returns when its keeper has taken over. Blocks for some 0.2 s.
+
+    Args:
+        folder: the job's folder, as `JobFolder.create` made it; or one whose job is over, to start it again.
+        stages: the commands, run one after the other; the first that fails ends the job.
+        env: variables for keeper and workers besides those of this process; they are kept in `job.json`.
+        python: the keeper's interpreter; by default that of `TUNEDECK_KEEPER_PYTHON`, else the one that runs now.
+        patience: seconds to wait for the keeper.
+
+    Returns:
+        The keeper's identity.
+
+    Raises:
+        BadInput: the job runs already.
+        JobFailed: the keeper did not start; the job is marked as failed, with the reason.
+        DiskFull, JobGone: the folder cannot be written to.
+    """
+    job = folder.read_job()
+    if job.get("keeper") and not standing(folder, job=job).over:
+        raise BadInput("This job runs already", where=folder.id, do="Attach to it instead of starting it twice")
+    now = time.time()
+    job |= {
+        "stages": [list(argv) for argv in stages],
+        "env": dict(env or {}),
+        "cwd": os.getcwd(),
+        "host": os.uname().nodename,
+        "user": os.environ.get("USER") or str(os.getuid()),
+        "core_path": os.fspath(ROOT / "core"),
+        "versions": _versions(),
+        "git_commit": _git_commit(),
+        "keeper": None,
+    }
+    requests.clear(folder)
+    folder.write_job(job)
+    folder.reset_status(state=STARTING, heartbeat=now, started=now, stages=len(stages))
+    try:
+        return _detach(folder, python, env, patience)
+    except TunedeckError as error:
+        folder.write_status(state=FAILED, message=str(error), ended=time.time())
+        raise
+
+
+def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str] | None, patience: float) -> Identity:
+    command = [
+        python or os.environ.get("TUNEDECK_KEEPER_PYTHON") or sys.executable,
+        "-m",
+        "core.jobs.keeper",
+        os.fspath(folder.path),
+    ]
+    deadline = time.monotonic() + patience
+    try:
+        with open(folder.keeper_log, "ab") as log:
+            code = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=clean_environment(env),
+                start_new_session=True,
+                timeout=patience,
+                check=False,
+            ).returncode
+    except OSError as error:
+        raise JobFailed(f"The run's keeper cannot be started: {error.strerror}", where=command[0]) from error
+    except subprocess.TimeoutExpired:
+        code = None
+    while code == 0 and time.monotonic() < deadline:
+        keeper = process.from_json(folder.read_job().get("keeper"))
+        if keeper is not None:
+            return keeper
+        time.sleep(0.005)
+    raise JobFailed(
+        f"The run's keeper did not start: {_tail(folder) or f'no word of it within {patience:.0f} s'}",
+        where=folder.id,
+        do=f"See {folder.keeper_log}",
+    )
+
+
+def _tail(folder: JobFolder) -> str:
+    """The last line that the keeper wrote before it gave up."""
+    try:
+        text = folder.keeper_log.read_bytes()[-_TAIL:].decode("utf-8", "replace")
+    except OSError:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""
+
+
+def _versions() -> dict[str, str]:
+    try:
+        ours = metadata.version("tunedeck")
+    except metadata.PackageNotFoundError:
+        ours = "not installed"
+    return {"tunedeck": ours, "python": platform.python_version()}
+
+
+def _git_commit() -> str:
+    """The commit of the working directory, "" outside of a repository."""
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""

@@ -1,0 +1,109 @@
+"""What viewers ask of a running job: one file a request, answered in `events.jsonl`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from core.errors import BadInput
+from core.jobs import files, process
+from core.jobs.folder import JobFolder
+from core.jobs.state import standing
+from core.jobs.status import STOPPED
+
+STOP = "stop"
+STOP_NOW = "stop-now"
+SAVE = "save"
+NAMES = (STOP, STOP_NOW, SAVE)
+
+RECEIVED = "received"
+DONE = "done"
+REFUSED = "refused"
+
+
+def ask(folder: JobFolder, name: str) -> None:
+    """Asks a running job for something, from any process of any machine that sees its folder.
+
+    Asking twice is asking once. Where the keeper was killed and nobody else could enforce it, `stop-now` ends the
+    worker at once.
+
+    Args:
+        folder: the job's folder.
+        name: `stop` (save, then end), `stop-now` (end without saving) or `save` (write a checkpoint now).
+
+    Raises:
+        BadInput: there is no such request, or the job is over.
+        DiskFull: there is no room for the request.
+        JobGone: the folder was deleted or moved.
+    """
+    if name not in NAMES:
+        raise BadInput(f"A run cannot be asked for {name!r}", do=f"Ask for one of {', '.join(NAMES)}")
+    folder.check()
+    now = standing(folder)
+    if now.over:
+        raise BadInput(f"The run has already ended ({now.state})", where=folder.id)
+    words = {"t": round(time.time(), 3), "host": os.uname().nodename, "pid": os.getpid()}
+    files.make_folder(os.fspath(folder.requests))
+    files.replace(os.fspath(folder.requests / name), files.encode(words), durable=False)
+    if name == STOP_NOW and now.local and not now.kept and now.status.worker is not None:
+        _end_orphan(folder, now.status.worker)
+
+
+def pending(folder: JobFolder) -> tuple[str, ...]:
+    """The requests that wait for an answer, the most urgent first. Takes microseconds: for every step.
+
+    Raises:
+        JobGone: the folder was deleted or moved.
+    """
+    names = folder.requested()
+    if not names:
+        folder.check()
+    return tuple(name for name in (STOP_NOW, STOP, SAVE) if name in names)
+
+
+def received(folder: JobFolder, name: str) -> None:
+    """Tells the viewers that a request was seen and will be done."""
+    folder.append_event("request", f"{_WORDS[name]}: received.", request=name, answer=RECEIVED)
+
+
+def done(folder: JobFolder, name: str, message: str = "") -> None:
+    """Takes a request away and tells the viewers that it was done.
+
+    Args:
+        folder: the job's folder.
+        name: the request.
+        message: a sentence on what was done, if there is more to say.
+    """
+    _take_away(folder, name)
+    folder.append_event("request", message or f"{_WORDS[name]}: done.", request=name, answer=DONE)
+
+
+def refuse(folder: JobFolder, name: str, message: str) -> None:
+    """Takes a request away and tells the viewers why it is not done."""
+    _take_away(folder, name)
+    folder.append_event("request", message, request=name, answer=REFUSED)
+
+
+def clear(folder: JobFolder) -> None:
+    """Takes all requests away without a word, before a new start."""
+    for name in NAMES:
+        _take_away(folder, name)
+
+
+_WORDS = {STOP: "Stop and save", STOP_NOW: "Stop now", SAVE: "Save a checkpoint"}
+
+
+def _take_away(folder: JobFolder, name: str) -> None:
+    try:
+        os.unlink(folder.requests / name)
+    except OSError:
+        pass
+
+
+def _end_orphan(folder: JobFolder, worker: process.Identity) -> None:
+    process.send(worker, signal.SIGKILL, group=True)
+    done(folder, STOP_NOW, "The keeper had been killed; the worker was ended at once.")
+    folder.write_status(
+        state=STOPPED, message="Stopped at once, as asked.", ended=time.time(), signal=int(signal.SIGKILL)
+    )

@@ -1,0 +1,156 @@
+"""All jobs of a workspace, newest first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.jobs.state import standing
+from core.jobs.tail import objects, parser, with_numbers
+from core.paths import runs_dir
+
+_LAST_BYTES = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """One line of the list of runs.
+
+    Attributes:
+        id: the folder's name.
+        state: see `core.jobs.status.STATES`.
+        folder: the job's folder.
+        name: what the user called it.
+        kind: `training`, `evaluation` ...
+        created: unix seconds.
+        ended: unix seconds, None while it goes on or where no ending was written.
+        step: steps done, None where nothing is counted.
+        of: steps in all.
+        loss: the last train loss that was logged, not finite if it was not; None if there is none yet.
+        eval_loss: the last eval loss.
+        detail: a sentence on the state, or "".
+    """
+
+    id: str
+    state: str
+    folder: Path
+    name: str
+    kind: str
+    created: float
+    ended: float | None
+    step: int | None
+    of: int | None
+    loss: float | None
+    eval_loss: float | None
+    detail: str
+
+    def to_json(self) -> dict[str, Any]:
+        """For `tunedeck runs --json`. Not-finite numbers are the strings `"nan"`, `"inf"`, `"-inf"`."""
+        return {
+            "id": self.id,
+            "state": self.state,
+            "folder": os.fspath(self.folder),
+            "name": self.name,
+            "kind": self.kind,
+            "created": self.created,
+            "ended": self.ended,
+            "step": self.step,
+            "of": self.of,
+            "loss": _json_number(self.loss),
+            "eval_loss": _json_number(self.eval_loss),
+            "detail": self.detail,
+        }
+
+
+def list_runs(workspace: str | os.PathLike[str]) -> list[RunInfo]:
+    """The jobs in a workspace's `runs/`, newest first; a folder without `job.json` is none. Never raises."""
+    try:
+        with os.scandir(runs_dir(Path(workspace).absolute())) as entries:
+            paths = [entry.path for entry in entries if entry.is_dir()]
+    except OSError:
+        return []
+    folders = [JobFolder(path) for path in paths]
+    found = [run_info(folder) for folder in folders if folder.exists()]
+    return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def run_info(folder: JobFolder) -> RunInfo:
+    """What the list of runs shows of one job; never raises."""
+    try:
+        job: Mapping[str, Any] = folder.read_job()
+    except BadInput:
+        job = {}
+    now = standing(folder, job=job or None)
+    losses = _last_losses(folder)
+    return RunInfo(
+        id=folder.id,
+        state=now.state,
+        folder=folder.path,
+        name=str(job.get("name") or folder.id),
+        kind=str(job.get("kind") or ""),
+        created=_number(job.get("created")) or 0.0,
+        ended=now.status.ended,
+        step=now.status.step,
+        of=now.status.of,
+        loss=losses.get("loss"),
+        eval_loss=losses.get("eval_loss"),
+        detail=now.detail,
+    )
+
+
+def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
+    """The job that the user means: by its id, the start or end of it, its folder, or `last` for the newest.
+
+    Raises:
+        BadInput: there is none, or more than one.
+    """
+    path = Path(name)
+    if (path / "job.json").is_file():
+        return JobFolder(path)
+    runs = list_runs(workspace)
+    if not runs:
+        raise BadInput("There are no runs in this workspace", where=os.fspath(workspace))
+    if name == "last":
+        return JobFolder(runs[0].folder)
+    for fits in (
+        [run for run in runs if run.id == name],
+        [run for run in runs if run.id.startswith(name) or run.id.endswith(name)],
+    ):
+        if len(fits) == 1:
+            return JobFolder(fits[0].folder)
+        if fits:
+            raise BadInput(f"{len(fits)} runs fit this name", where=name, do=f"Name one, such as {fits[0].id}")
+    raise BadInput("There is no such run in this workspace", where=name, do=f"The newest is {runs[0].id}")
+
+
+def _last_losses(folder: JobFolder) -> dict[str, float]:
+    """The last `loss` and `eval_loss` near the end of `metrics.jsonl`."""
+    try:
+        with open(folder.metrics, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(0, size - _LAST_BYTES))
+            lines = file.read().split(b"\n")[1 if size > _LAST_BYTES else 0 :]
+    except OSError:
+        return {}
+    losses: dict[str, float] = {}
+    for record in objects(lines, parser()):
+        for key, value in with_numbers({key: record[key] for key in ("loss", "eval_loss") if key in record}).items():
+            number = _number(value)
+            if number is not None:
+                losses[key] = number
+    return losses
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _json_number(value: float | None) -> float | str | None:
+    if value is None or abs(value) < float("inf"):
+        return value
+    return "nan" if value != value else "inf" if value > 0 else "-inf"

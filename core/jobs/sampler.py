@@ -1,0 +1,120 @@
+"""The thread of the keeper that writes `gpu.jsonl`: GPUs, and the worker's CPU and memory, once a second."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+
+from core.gpu.host import ProcessMeter, memory
+from core.gpu.nvml import GpuReader
+from core.gpu.readings import devices_of_run
+from core.jobs import files
+from core.jobs.folder import JobFolder
+
+PERIOD = 1.0
+"""Seconds between samples."""
+FULL_RATE = 3600.0
+"""Seconds for which every sample is kept; of older ones, one in `SPARSE_PERIOD`."""
+SPARSE_PERIOD = 10.0
+
+
+class Sampler(threading.Thread):
+    """Samples until it is told to stop. A thread of its own, because a GPU that hangs makes its driver's calls hang.
+
+    Args:
+        folder: the job's folder.
+        environment: of the workers; its `CUDA_VISIBLE_DEVICES` says which devices are theirs.
+    """
+
+    def __init__(self, folder: JobFolder, environment: Mapping[str, str]) -> None:
+        super().__init__(name="sampler", daemon=True)
+        self._folder = folder
+        self._visible = environment.get("CUDA_VISIBLE_DEVICES")
+        self._reader = GpuReader()
+        self._meter: ProcessMeter | None = None
+        self._end = threading.Event()
+        self._thin_at = time.time() + 2 * FULL_RATE
+
+    def watch(self, pid: int) -> None:
+        """Measures this worker and its children from now on."""
+        self._meter = ProcessMeter(pid)
+
+    def stop(self) -> None:
+        """Ends the thread; waits for it a moment, not for a driver that hangs."""
+        self._end.set()
+        self.join(timeout=1.0)
+
+    def run(self) -> None:
+        """The thread's work."""
+        self._reader.open()
+        next_at = time.monotonic()
+        while not self._end.is_set():
+            try:
+                self._sample()
+            except files.JobGone:
+                break
+            except files.DiskFull:
+                pass  # the next second may have room; a gap in the gauges is no reason to stop
+            next_at = max(next_at + PERIOD, time.monotonic())
+            self._end.wait(next_at - time.monotonic())
+        self._reader.close()
+
+    def _sample(self) -> None:
+        now = time.time()
+        gpus = self._reader.read()
+        record = {
+            "t": round(now, 3),
+            "gpus": [sample.to_json() for sample in gpus],
+            "devices": [gpus.index(sample) for sample in devices_of_run(gpus, self._visible)],
+            "problem": self._reader.problem,
+            "worker": self._worker(),
+            "ram": dict(zip(("total", "free"), memory(), strict=True)),
+        }
+        self._folder.append_gpu(record)
+        if now >= self._thin_at:
+            self._thin_at = now + FULL_RATE
+            thin(os.fspath(self._folder.gpu), now - FULL_RATE)
+
+    def _worker(self) -> dict[str, object] | None:
+        if self._meter is None:
+            return None
+        reading = self._meter.read()
+        return {"rss": reading.rss, "cpu": reading.cpu, "pids": list(reading.pids)} if reading.pids else None
+
+
+def thin(path: str, before: float) -> None:
+    """Keeps one sample in `SPARSE_PERIOD` of those before a moment, and all after it. Line by line: memory stays flat.
+
+    The file is replaced, never changed in place, so a reader of the old one reads on until it looks again.
+
+    Args:
+        path: of `gpu.jsonl`. Its only writer is the caller.
+        before: unix seconds.
+    """
+    temporary = f"{path}.thin.tmp"
+    last = 0.0
+    try:
+        with open(path, "rb") as old, open(temporary, "wb") as new:
+            for line in old:
+                moment = _time_of(line)
+                if moment is None or (moment < before and moment - last < SPARSE_PERIOD):
+                    continue
+                last = moment
+                new.write(line)
+        os.replace(temporary, path)
+    except OSError:
+        try:
+            os.unlink(temporary)  # the long history stays as it is
+        except OSError:
+            pass
+
+
+def _time_of(line: bytes) -> float | None:
+    try:
+        moment = json.loads(line)["t"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return float(moment) if isinstance(moment, (int, float)) else None

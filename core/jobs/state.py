@@ -1,0 +1,116 @@
+"""The state of a job: what its folder says, checked against the processes that should be behind it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import BadInput
+from core.gpu.host import boot_id
+from core.jobs import process
+from core.jobs.folder import JobFolder
+from core.jobs.status import FINISHED, LOST, PAUSED, QUEUED, RUNNING, STARTING, STOPPING, Status
+
+LAUNCH_PATIENCE = 60.0
+"""Seconds that a job may take from its folder to its keeper (the data is linked and checked meanwhile)."""
+SILENCE = 30.0
+"""Seconds without a heartbeat, of a keeper that lives, that are worth a word."""
+
+DONE = "done"
+"""The phase that a worker writes as its last act before it exits 0. It counts where no keeper saw the exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known about a job now.
+
+    Attributes:
+        state: one of `core.jobs.status.STATES`.
+        detail: a sentence on why, or on what is wrong; "" where there is nothing to say.
+        status: the reading that it rests on.
+        local: whether the job is this machine's, so that its processes could be looked at.
+        heard: seconds since the last heartbeat, None if there was none.
+        kept: whether a keeper is known to live.
+    """
+
+    state: str
+    detail: str
+    status: Status
+    local: bool = True
+    heard: float | None = None
+    kept: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.state == LOST or self.status.over or self.state == FINISHED
+
+
+def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: float | None = None) -> Standing:
+    """Finds out how a job stands; never raises.
+
+    Args:
+        folder: the job's folder.
+        job: the contents of its `job.json` if the caller has just read them.
+        now: unix seconds, for tests.
+    """
+    now = time.time() if now is None else now
+    status = folder.read_status()
+    try:
+        job = folder.read_job() if job is None else job
+    except BadInput as error:
+        if folder.exists():
+            return Standing(LOST, str(error), status)
+        return Standing(LOST, f"The run's folder {folder.path} is gone: it was deleted or moved.", status)
+    heard = None if status.heartbeat is None else max(0.0, now - status.heartbeat)
+    host = job.get("host")
+    local = host == os.uname().nodename
+    if status.over:
+        return Standing(status.state, status.message, status, local, heard)
+    if not local:
+        age = "never heard from" if heard is None else f"not heard from for {heard:.0f} s"
+        return Standing(_shown(folder, status), f"It runs on {host}; {age}.", status, local, heard)
+    keeper = process.from_json(job.get("keeper"))
+    if keeper is None:
+        return _unkept(job, status, heard, now)
+    if process.is_alive(keeper):
+        silent = heard is not None and heard > SILENCE
+        detail = (
+            f"The keeper has written nothing for {heard:.0f} s: it is stopped, or its disk is full." if silent else ""
+        )
+        return Standing(_shown(folder, status), detail or status.message, status, local, heard, kept=True)
+    status = folder.read_status()  # the keeper may have written the ending after the first reading
+    if status.over:
+        return Standing(status.state, status.message, status, local, heard)
+    return _orphaned(folder, keeper.boot_id, status, heard)
+
+
+def _shown(folder: JobFolder, status: Status) -> str:
+    if status.state in (RUNNING, PAUSED, STARTING) and {"stop", "stop-now"} & set(folder.requested()):
+        return STOPPING
+    return status.state or STARTING
+
+
+def _unkept(job: Mapping[str, Any], status: Status, heard: float | None, now: float) -> Standing:
+    if status.state == QUEUED:
+        return Standing(QUEUED, status.message, status, True, heard)
+    created = job.get("created")
+    if isinstance(created, (int, float)) and now - created < LAUNCH_PATIENCE:
+        return Standing(STARTING, status.message, status, True, heard)
+    return Standing(LOST, "It was never started: whoever wanted to start it ended before.", status, True, heard)
+
+
+def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heard: float | None) -> Standing:
+    if process.is_alive(status.worker):
+        words = "The keeper of this run was killed; the worker goes on by itself, without GPU readings."
+        return Standing(_shown(folder, status), words, status, True, heard)
+    if status.phase == DONE and status.stage + 1 >= status.stages:
+        return Standing(FINISHED, "The worker came to its end; its keeper had been killed before.", status, True, heard)
+    if keeper_boot != boot_id():
+        words = "The machine was restarted while the run was going on."
+    else:
+        words = "Keeper and worker are gone and left no ending: both were killed."
+    return Standing(LOST, f"{words} What was saved is in its folder; start it again from there.", status, True, heard)

@@ -1,0 +1,104 @@
+"""Where a job stands, as its `status.json` says it; whether that is still true, `core.jobs.state` finds out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.jobs import process
+from core.jobs.process import Identity
+
+QUEUED = "queued"
+STARTING = "starting"
+RUNNING = "running"
+PAUSED = "paused"
+STOPPING = "stopping"
+FINISHED = "finished"
+STOPPED = "stopped"
+FAILED = "failed"
+LOST = "lost"
+
+STATES = (QUEUED, STARTING, RUNNING, PAUSED, STOPPING, FINISHED, STOPPED, FAILED, LOST)
+ENDINGS = (FINISHED, STOPPED, FAILED)
+"""States after which nothing more happens; `lost` is found out by readers and never written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One reading of `status.json`. What is missing or of a wrong type has its default.
+
+    Attributes:
+        state: one of `STATES`, or "" where the file cannot be read.
+        phase: what goes on, in a word: `loading`, `training`, `evaluating`.
+        step: optimizer steps (or samples) done, None where nothing is counted.
+        of: the number of steps in all.
+        message: a sentence for the user; for an ending, its reason.
+        heartbeat: unix seconds at which the keeper was last heard of.
+        started: unix seconds.
+        ended: unix seconds, None while it goes on.
+        exit_code: of the worker, None while it runs or where a signal ended it.
+        signal: the number of the signal that ended the worker.
+        worker: the worker of the current stage.
+        stage: which of the job's stages runs, from 0.
+        stages: how many there are.
+        fields: everything in the file, other fields included.
+        problem: a sentence if the file cannot be read, else "".
+    """
+
+    state: str = ""
+    phase: str = ""
+    step: int | None = None
+    of: int | None = None
+    message: str = ""
+    heartbeat: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    worker: Identity | None = None
+    stage: int = 0
+    stages: int = 1
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether the file tells of an ending."""
+        return self.state in ENDINGS
+
+
+def from_json(value: Mapping[str, Any]) -> Status:
+    """A status from the object in `status.json`."""
+    state = _text(value, "state")
+    return Status(
+        state=state if state in STATES else "",
+        phase=_text(value, "phase"),
+        step=_whole(value, "step"),
+        of=_whole(value, "of"),
+        message=_text(value, "message"),
+        heartbeat=_number(value, "heartbeat"),
+        started=_number(value, "started"),
+        ended=_number(value, "ended"),
+        exit_code=_whole(value, "exit_code"),
+        signal=_whole(value, "signal"),
+        worker=process.from_json(value.get("worker")),
+        stage=_whole(value, "stage") or 0,
+        stages=_whole(value, "stages") or 1,
+        fields=value,
+    )
+
+
+def _text(value: Mapping[str, Any], name: str) -> str:
+    found = value.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _whole(value: Mapping[str, Any], name: str) -> int | None:
+    found = value.get(name)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def _number(value: Mapping[str, Any], name: str) -> float | None:
+    found = value.get(name)
+    return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else None
