@@ -13,7 +13,7 @@ from bisect import bisect_right
 
 from core.dataset.streams import ByteStream
 
-_CHUNK = 2**18
+_CHUNK = 2**16
 _GRAIN = 2**13  # line ends are counted by pieces of this size
 # Skips whole strings and everything that is no bracket at C speed; possessive, so that it never backtracks. A line end
 # closes a string too: no JSON string holds one, so a quote that is never closed spoils its own line and not the rest.

@@ -1,0 +1,129 @@
+"""A data set as the screens and the headless commands use it: opened at once, read row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from core.clean import clean_line
+from core.dataset.formats import Recognition, choose, to_sample
+from core.dataset.formats.recognise import format_named
+from core.dataset.readers import Reader
+from core.dataset.records import Row, Unreadable
+from core.dataset.sample import Sample
+from core.dataset.sources import open_reader
+from core.errors import BadInput
+
+TEXT_LINES = "text-lines"
+"""The format's name by which a user says that each line of a text file is a row of its own."""
+
+_LOOKED_AT = 32
+_TRIED = 1_000
+_PREVIEW_BYTES = 2 * 2**20
+
+
+class Dataset:
+    """Files, what they were taken for, and their rows as samples.
+
+    Entries are numbered from 0 in source order, good and bad ones alike; which of them are good rows is known to a
+    scan (`core.dataset.index.GoodRows` translates).
+
+    Attributes:
+        paths: what was opened, as given.
+        reader: the entries; `reader.extend(seconds)` looks for more of them.
+        recognition: the format and why.
+    """
+
+    def __init__(self, paths: tuple[Path, ...], reader: Reader, recognition: Recognition) -> None:
+        self.paths = paths
+        self.reader = reader
+        self.recognition = recognition
+
+    @classmethod
+    def open(
+        cls,
+        paths: str | Path | Sequence[str | Path],
+        format: str | None = None,
+        columns: Mapping[str, str] | None = None,
+    ) -> Dataset:
+        """Opens files or folders; reads only as far as the first rows.
+
+        Args:
+            paths: one path or several that make one data set.
+            format: the format's name where the user knows better (`core.dataset.formats.FORMATS`, or `text-lines`).
+            columns: field of the format to column of the file, as far as the user corrected it.
+
+        Raises:
+            BadInput: with a sentence, see `core.dataset.sources.open_reader`; no row can be read; the format or a
+                column does not exist.
+        """
+        given = [paths] if isinstance(paths, (str, Path)) else list(paths)
+        reader = open_reader(given, text_lines=format == TEXT_LINES)
+        name = "text" if format == TEXT_LINES else format
+        if name is not None:
+            format_named(name)
+        rows = _first_rows(reader)
+        return cls(tuple(Path(path) for path in given), reader, choose(rows, name, columns))
+
+    @property
+    def count(self) -> int:
+        """Entries known so far."""
+        return self.reader.count
+
+    def row(self, entry: int) -> Row:
+        """The entry as it stands in the file; `row.value` is None where `row.error` says why."""
+        return self.reader.row(entry)
+
+    def sample(self, entry: int) -> Sample:
+        """The entry as the model will see it.
+
+        Raises:
+            Unreadable: the entry cannot be read or formatted; its text is the reason.
+        """
+        return self.sample_of(self.reader.row(entry))
+
+    def sample_of(self, row: Row) -> Sample:
+        """As `sample`, for a row at hand."""
+        if row.value is None:
+            raise Unreadable(row.error)
+        return to_sample(row.value, self.recognition)
+
+    def preview(self, entry: int, limit: int = 200) -> str:
+        """One cleaned line for a list: the question, the beginning of the text, or why the entry is no sample."""
+        if self.reader.size(entry) > _PREVIEW_BYTES:
+            return f"(a row of {self.reader.size(entry) / 2**20:.1f} MiB)"
+        try:
+            sample = self.sample(entry)
+        except Unreadable as fault:
+            return clean_line(f"({fault})", limit)
+        first = next((turn.content for turn in sample.messages if turn.role == "user"), sample.answer)
+        return clean_line(" ".join(first[: limit * 4].split()), limit)
+
+
+def _first_rows(reader: Reader) -> list[Mapping[str, object]]:
+    """The first good rows.
+
+    Raises:
+        BadInput: nothing among the first entries is a row.
+    """
+    rows: list[Mapping[str, object]] = []
+    first: Row | None = None
+    entry = 0
+    while len(rows) < _LOOKED_AT and entry < _TRIED:
+        if entry >= reader.count:
+            if reader.complete or rows:
+                break
+            reader.extend(0.02)
+            continue
+        row = reader.row(entry)
+        if row.value is not None:
+            rows.append(row.value)
+        elif first is None:
+            first = row
+        entry += 1
+    if not rows and first is not None:
+        raise BadInput(
+            f"none of the first {entry:,} entries can be read; the first: {first.error}",
+            where=f"{first.file}, line {first.line}",
+        )
+    return rows

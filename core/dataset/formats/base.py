@@ -1,0 +1,121 @@
+"""What a format declares: its fields with the spellings found in the wild, and how a row becomes a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from core.dataset.records import Unreadable, json_type
+from core.dataset.sample import Kind, Sample
+
+UNKNOWN = "unknown"
+"""Name of the recognition where no format fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatField:
+    """One field of a format.
+
+    Attributes:
+        name: what the mapping calls it.
+        spellings: column names that are taken for it, best first.
+        required: whether a row without it is none of this format.
+    """
+
+    name: str
+    spellings: tuple[str, ...]
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What a data set was taken for, and why.
+
+    Attributes:
+        name: the format's name, or `unknown`.
+        why: one sentence for the user.
+        columns: field of the format to column of the file.
+        kind: the kind of sample that comes out, or None where the format is unknown.
+        all_columns: every column seen, for a mapping form.
+    """
+
+    name: str
+    why: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    kind: Kind | None = None
+    all_columns: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> bool:
+        """Whether rows can be turned into samples."""
+        return self.name != UNKNOWN
+
+    def to_json(self) -> dict[str, Any]:
+        """Name, reason and mapping, as manifests and `scan --json` hold them."""
+        return {"format": self.name, "why": self.why, "columns": dict(self.columns), "kind": self.kind}
+
+
+class Format:
+    """A shape that rows of data sets have; subclasses declare and build."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    kind: ClassVar[Kind]
+    fields: ClassVar[tuple[FormatField, ...]]
+
+    def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
+        """Whether the mapped columns of a row hold values of the right shape."""
+        raise NotImplementedError
+
+    def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
+        """The sample of a row.
+
+        Raises:
+            Unreadable: the row cannot be formatted, with the reason.
+        """
+        raise NotImplementedError
+
+    def reason(self, columns: Mapping[str, str]) -> str:
+        """What was seen in the columns, for the sentence that explains the recognition."""
+        named = [f"`{columns[each.name]}`" for each in self.fields if each.name in columns]
+        return f"the columns {', '.join(named)} are there"
+
+    def map_columns(self, present: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str] | None:
+        """Field to column: the user's choice, else the first spelling present; None where a required one is missing."""
+        known = {each.name for each in self.fields}
+        if not known.issuperset(chosen):
+            return None
+        lower = {column.lower().strip(): column for column in reversed(present)}
+        taken = set(chosen.values())
+        columns = {}
+        for each in self.fields:
+            column = chosen.get(each.name)
+            if column is None:
+                spelled = (lower[name] for name in each.spellings if name in lower)
+                column = next((name for name in spelled if name not in taken), None)
+            if column is not None:
+                columns[each.name] = column
+                taken.add(column)
+            elif each.required:
+                return None
+        return columns
+
+
+def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, required: bool = True) -> str:
+    """The text in a mapped column.
+
+    Raises:
+        Unreadable: it is missing although required, or holds something that is no text.
+    """
+    column = columns.get(name)
+    value = None if column is None else row.get(column)
+    if value is None:
+        if required:
+            raise Unreadable(f"the column {column or name!r} is missing or null")
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    raise Unreadable(f"the column {column!r} should hold text, it holds {json_type(value)}")

@@ -1,0 +1,119 @@
+"""Which format a data set is in, told by the columns and values of its first rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from core.dataset.formats.base import UNKNOWN, Format, Recognition
+from core.dataset.formats.chat import Messages, ShareGpt
+from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, QuestionAnswer, Turns
+from core.dataset.formats.preference import Kto, Preference
+from core.dataset.formats.text import PlainText
+from core.dataset.records import Unreadable
+from core.dataset.sample import Sample
+from core.errors import BadInput
+
+FORMATS: tuple[Format, ...] = (
+    Preference(),
+    Kto(),
+    Messages(),
+    ShareGpt(),
+    Instances(),
+    Alpaca(),
+    QuestionAnswer(),
+    PromptCompletion(),
+    Turns(),
+    PlainText(),
+)
+"""Every format, the most telling shape first: the first that fits half of the rows is taken."""
+
+_BY_NAME = {each.name: each for each in FORMATS}
+
+
+def format_named(name: str) -> Format:
+    """The format of that name.
+
+    Raises:
+        BadInput: there is none; names those there are.
+    """
+    found = _BY_NAME.get(name)
+    if found is None:
+        raise BadInput(f"there is no data format {name!r}", do=f"Formats are {', '.join(_BY_NAME)}")
+    return found
+
+
+def recognise(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | None = None) -> Recognition:
+    """Says what format rows are in.
+
+    Args:
+        rows: the first good rows, parsed; some dozens are enough.
+        columns: field to column where the user has corrected the mapping.
+    """
+    present = _columns(rows)
+    for each in FORMATS:
+        mapping = each.map_columns(present, columns or {})
+        if mapping is None:
+            continue
+        fitting = sum(1 for row in rows if each.matches(row, mapping))
+        if fitting * 2 >= len(rows) and fitting:
+            share = "in each row" if fitting == len(rows) else f"in {fitting} of {len(rows)} rows"
+            why = f"{each.title}: {each.reason(mapping)}, {share} looked at."
+            return Recognition(each.name, why, mapping, each.kind, present)
+    named = ", ".join(f"`{name}`" for name in present[:8]) or "none"
+    more = ", ..." if len(present) > 8 else ""
+    why = f"No format fits: the columns are {named}{more}. Say which column holds what."
+    return Recognition(UNKNOWN, why, {}, None, present)
+
+
+def choose(
+    rows: Sequence[Mapping[str, Any]], name: str | None = None, columns: Mapping[str, str] | None = None
+) -> Recognition:
+    """As `recognise`, but of the format that the user names, if one is named.
+
+    Raises:
+        BadInput: the format or a column does not exist, or a required field has no column.
+    """
+    present = _columns(rows)
+    wrong = [column for column in (columns or {}).values() if column not in present]
+    if wrong:
+        raise BadInput(
+            f"there is no column {wrong[0]!r}", where="columns", do=f"Columns are {', '.join(present) or 'none'}"
+        )
+    if name is None:
+        return recognise(rows, columns)
+    chosen = format_named(name)
+    unknown = [field for field in columns or {} if field not in {each.name for each in chosen.fields}]
+    if unknown:
+        fields = ", ".join(each.name for each in chosen.fields)
+        raise BadInput(f"the format {name} has no field {unknown[0]!r}", where="columns", do=f"Fields are {fields}")
+    mapping = chosen.map_columns(present, columns or {})
+    if mapping is None:
+        missing = [
+            each.name
+            for each in chosen.fields
+            if each.required
+            and each.name not in (columns or {})
+            and not any(name in each.spellings for name in map(str.lower, present))
+        ]
+        raise BadInput(
+            f"no column was found for {', '.join(missing)} of the format {name}",
+            do=f"Name it, for example columns {missing[0] if missing else ''}=COLUMN; columns are {', '.join(present)}",
+        )
+    return Recognition(name, f"{chosen.title}: chosen by you.", mapping, chosen.kind, present)
+
+
+def to_sample(row: Mapping[str, Any], recognition: Recognition) -> Sample:
+    """The sample of a parsed row.
+
+    Raises:
+        Unreadable: the row cannot be formatted, with the reason as a phrase.
+    """
+    found = _BY_NAME.get(recognition.name)
+    if found is None:
+        raise Unreadable("the data set's format is not known")
+    return found.build(row, recognition.columns)
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(column for row in rows for column in row))

@@ -1,0 +1,30 @@
+"""Plain text for continued pretraining."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.dataset.formats.base import Format, FormatField, text_of
+from core.dataset.sample import Sample
+
+
+class PlainText(Format):
+    """One column of text."""
+
+    name = "text"
+    title = "plain text"
+    kind = "text"
+    fields = (FormatField("text", ("text", "content", "document", "body", "code")),)
+
+    def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
+        """Whether the column holds text."""
+        return isinstance(row.get(columns["text"]), str)
+
+    def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
+        """The text as it is."""
+        return Sample("text", text=text_of(row, columns, "text"))
+
+    def reason(self, columns: Mapping[str, str]) -> str:
+        """Which column."""
+        return f"`{columns['text']}` holds text and there is no column with an answer"

@@ -1,0 +1,210 @@
+"""Turns of a conversation as data sets write them, brought to `Message`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from core.dataset.records import Unreadable, json_type, parse_json
+from core.dataset.sample import Message, Role
+
+ROLES: dict[str, Role] = {
+    **dict.fromkeys(("system", "developer"), "system"),
+    **dict.fromkeys(("user", "human", "prompter", "instruction"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "bot", "chatbot", "model", "ai", "chatgpt", "output"), "assistant"),
+    **dict.fromkeys(("tool", "observation", "function", "function_response", "tool_response", "ipython"), "tool"),
+}
+"""Role names in the wild to those of chat templates."""
+
+_CALL_ROLES = frozenset(("function_call", "tool_call", "function-call", "tool_calls"))
+_ROLE_KEYS = ("role", "from", "speaker")
+_CONTENT_KEYS = ("content", "value", "text")
+_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+_TEXT_PARTS = frozenset(("text", "input_text", "output_text"))
+_REASONING_PARTS = frozenset(("reasoning", "thinking", "think"))
+_CALL_PARTS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use"))
+_RESULT_PARTS = frozenset(("tool_result", "tool_response"))
+_MEDIA_PARTS = frozenset(("image", "image_url", "video", "video_url", "audio", "audio_url", "input_audio", "file"))
+
+
+def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
+    """Whether a value is a list of turns; `keys` names the keys of role and content that it must use."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _decoded(value)
+    if not isinstance(value, list) or not value or not isinstance(value[0], dict):
+        return False
+    if keys is not None:
+        return keys[0] in value[0]
+    return any(key in value[0] for key in _ROLE_KEYS)
+
+
+def read_turns(value: Any) -> tuple[Message, ...]:
+    """The messages of a conversation.
+
+    Args:
+        value: a list of turns, or the same as a JSON string (CSV cells hold that).
+
+    Raises:
+        Unreadable: naming the turn, from 1, and what is wrong with it.
+    """
+    if isinstance(value, str):
+        value = _decoded(value)
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        raise Unreadable(f"a list of turns was expected, this is {json_type(value)}")
+    if not value:
+        raise Unreadable("the conversation has no turns")
+    messages: list[Message] = []
+    for number, turn in enumerate(value, 1):
+        try:
+            message = read_turn(turn)
+        except Unreadable as fault:
+            raise Unreadable(f"turn {number}: {fault}") from None
+        before = messages[-1] if messages else None
+        if before and _is_bare_call(message) and before.role == "assistant":
+            # A call that the data holds as a turn of its own belongs to what the assistant said before it.
+            messages[-1] = replace(before, tool_calls=before.tool_calls + message.tool_calls)
+        else:
+            messages.append(message)
+    return tuple(messages)
+
+
+def read_turn(turn: Any) -> Message:
+    """One turn; as `read_turns`."""
+    if not isinstance(turn, dict):
+        raise Unreadable(f"a turn is an object with role and content, this is {json_type(turn)}")
+    name = next((turn[key] for key in _ROLE_KEYS if turn.get(key) is not None), None)
+    if not isinstance(name, str):
+        raise Unreadable("it says not who speaks (no `role` or `from`)")
+    spoken = name.strip().lower()
+    content = next((turn[key] for key in _CONTENT_KEYS if key in turn), None)
+    trained = not _untrained(turn)
+    if spoken in _CALL_ROLES:
+        return Message("assistant", "", tool_calls=read_calls(content), trained=trained)
+    role = ROLES.get(spoken)
+    if role is None:
+        raise Unreadable(f"the role {name!r} is none that chat templates know")
+    text, reasoning, calls = _read_content(content)
+    said = next((turn[key] for key in _REASONING_KEYS if isinstance(turn.get(key), str)), "")
+    if turn.get("tool_calls"):
+        calls += read_calls(turn["tool_calls"])
+    elif turn.get("function_call"):
+        calls += read_calls(turn["function_call"])
+    if content is None and not calls and not said:
+        raise Unreadable("it has no content")
+    tool = turn.get("name") if role == "tool" else None
+    return Message(
+        role=role,
+        content=text,
+        reasoning=reasoning or said,
+        tool_calls=calls,
+        name=tool if isinstance(tool, str) else "",
+        trained=trained or role != "assistant",
+    )
+
+
+def read_calls(value: Any) -> tuple[dict[str, Any], ...]:
+    """Tool calls as `{"type", "function": {name, arguments}}`; from one, a list, or either as JSON text."""
+    if isinstance(value, str):
+        value = _decoded(value)
+    if isinstance(value, list):
+        return tuple(call for item in value for call in read_calls(item))
+    if not isinstance(value, dict):
+        raise Unreadable(f"a tool call is an object with a name, this is {json_type(value)}")
+    nested = value.get("function")
+    inner: dict[str, Any] = nested if isinstance(nested, dict) else value
+    name = inner.get("name")
+    if not isinstance(name, str):
+        raise Unreadable("a tool call names no tool")
+    arguments = next((inner[key] for key in ("arguments", "parameters", "input") if key in inner), None)
+    if isinstance(arguments, str):
+        arguments = _decoded(arguments) if arguments.strip() else {}
+    if arguments is None:
+        arguments = {}
+    if not isinstance(arguments, dict):
+        raise Unreadable(f"the arguments of the call of {name!r} are {json_type(arguments)}, not an object")
+    return ({"type": "function", "function": {"name": name, "arguments": arguments}},)
+
+
+def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
+    """Tool descriptions as `{"type": "function", "function": {...}}`; from a list, or the same as JSON text."""
+    if isinstance(value, str):
+        if not value.strip():
+            return ()
+        value = _decoded(value)
+    if value is None:
+        return ()
+    if isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list):
+        raise Unreadable(f"tools should be a list, they are {json_type(value)}")
+    tools = []
+    for tool in value:
+        if isinstance(tool, str):
+            tool = _decoded(tool)
+        if not isinstance(tool, dict):
+            raise Unreadable(f"a tool is an object with a name, this is {json_type(tool)}")
+        tools.append(tool if isinstance(tool.get("function"), dict) else {"type": "function", "function": tool})
+    return tuple(tools)
+
+
+def _is_bare_call(message: Message) -> bool:
+    return bool(message.tool_calls) and not message.content and not message.reasoning
+
+
+def _untrained(turn: Mapping[str, Any]) -> bool:
+    weight = turn.get("loss_weight", turn.get("weight"))
+    if isinstance(weight, (int, float)) and weight == 0:
+        return True
+    return turn.get("train") is False or turn.get("trained") is False
+
+
+def _read_content(content: Any) -> tuple[str, str, tuple[dict[str, Any], ...]]:
+    """Text, reasoning and tool calls of a content, which is text or a list of parts."""
+    if content is None:
+        return "", "", ()
+    if isinstance(content, str):
+        return content, "", ()
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list):
+        raise Unreadable(f"the content should be text, it is {json_type(content)}")
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: tuple[dict[str, Any], ...] = ()
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+            continue
+        if not isinstance(part, dict):
+            raise Unreadable(f"a part of the content is {json_type(part)}")
+        kind = part.get("type", "text")
+        if kind in _TEXT_PARTS:
+            texts.append(_part_text(part))
+        elif kind in _REASONING_PARTS:
+            thoughts.append(_part_text(part))
+        elif kind in _CALL_PARTS:
+            calls += read_calls(part.get("value", part.get("tool_call", part)))
+        elif kind in _RESULT_PARTS:
+            texts.append(_read_content(part.get("content", part.get("value")))[0])
+        elif kind in _MEDIA_PARTS:
+            texts.append(f"[{str(kind).removeprefix('input_').removesuffix('_url')}]")
+        else:
+            raise Unreadable(f"a part of the content is of the type {kind!r}, which is not known")
+    return "".join(texts), "\n".join(thoughts), calls
+
+
+def _part_text(part: Mapping[str, Any]) -> str:
+    value = next((part[key] for key in ("text", "value", "content", "reasoning", "thinking") if key in part), None)
+    if not isinstance(value, str):
+        raise Unreadable("a part of the content has no text")
+    return value
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return parse_json(text.encode("utf-8", "surrogatepass"))[0]
+    except Unreadable as fault:
+        raise Unreadable(f"JSON was expected in the text: {fault}") from None
