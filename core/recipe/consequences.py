@@ -1,0 +1,176 @@
+"""What a field's value comes to in this very recipe: effective batch, steps, trained parameters, checkpoint sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core import units
+from core.recipe import memory
+from core.recipe.model_shape import ModelShape
+from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.schedule import Schedule, schedule_of
+from core.recipe.values import number_text
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    recipe: Recipe
+    shape: ModelShape | None
+    schedule: Schedule | None
+    samples: int | None
+    device: memory.Device
+
+
+def consequence(
+    path: str,
+    recipe: Recipe,
+    shape: ModelShape | None = None,
+    samples: int | None = None,
+    device: memory.Device = "cuda",
+) -> str:
+    """What the field's value means here: its general consequence, then the numbers that are known.
+
+    Args:
+        path: a path of `KNOBS`.
+        recipe: without errors (`validate`).
+        shape: the model's, where known.
+        samples: how many are trained on, where known.
+        device: where it will run.
+    """
+    schedule = schedule_of(recipe, samples) if samples else None
+    tell = _TELL.get(path)
+    now = tell(_Known(recipe, shape, schedule, samples, device)) if tell else ""
+    return " ".join(part for part in (KNOBS[path].consequence, now) if part)
+
+
+def summary(path: str, recipe: Recipe, shape: ModelShape | None = None, samples: int | None = None) -> str:
+    """A few characters to stand beside a field in a form, or "": `= 2r`, `× 4 = 16`, `128 st`."""
+    schedule = schedule_of(recipe, samples) if samples else None
+    brief = _BRIEF.get(path)
+    return brief(_Known(recipe, shape, schedule, samples, "cuda")) if brief else ""
+
+
+def _model(known: _Known) -> str:
+    shape = known.shape
+    if shape is None:
+        return ""
+    weights = memory.weight_bytes(known.recipe, shape, known.device)
+    return (
+        f"{shape.architecture or shape.model_type}: {units.short_count(shape.parameters)} parameters in {shape.layers} "
+        f"layers, context {units.count(shape.context)}, stored as {shape.dtype}; loaded: {units.gib(weights)}."
+    )
+
+
+def _weights(known: _Known) -> str:
+    if known.shape is None:
+        return ""
+    return f"Weights now: {units.gib(memory.weight_bytes(known.recipe, known.shape, known.device))}."
+
+
+def _trained(known: _Known) -> str:
+    if known.shape is None:
+        return ""
+    trained = memory.trained_parameters(known.recipe, known.shape)
+    share = 100 * trained / max(1, known.shape.parameters)
+    return f"Now {units.short_count(trained)} trained, {units.significant(share, 2)}% of the model."
+
+
+def _targets(known: _Known) -> str:
+    if known.shape is None:
+        return ""
+    layers = len(known.shape.targeted(known.recipe.lora.targets))
+    names = ", ".join(known.shape.target_names[:10])
+    return f"Now {units.count(layers)} layers of {units.count(len(known.shape.linear))}. The model has {names}."
+
+
+def _alpha(known: _Known) -> str:
+    lora = known.recipe.lora
+    scale = lora.alpha / (lora.rank**0.5 if lora.variant == "rslora" else lora.rank)
+    return f"The update is scaled by {number_text(round(scale, 3))}."
+
+
+def _batch(known: _Known) -> str:
+    training = known.recipe.training
+    if known.schedule is None:
+        return f"Effective batch now: {units.count(training.batch_size * training.gradient_accumulation)}."
+    plan = known.schedule
+    return f"Effective batch now {units.count(plan.effective_batch)}: {units.count(plan.steps)} steps in all."
+
+
+def _steps(known: _Known) -> str:
+    plan = known.schedule
+    if plan is None:
+        return ""
+    packed = " at most, packed fewer" if known.recipe.data.packing != "none" else ""
+    return (
+        f"{units.count(plan.steps)} steps{packed}, {units.count(plan.steps_per_epoch)} an epoch of "
+        f"{units.count(known.samples or 0)} samples."
+    )
+
+
+def _warmup(known: _Known) -> str:
+    return (
+        f"Now {units.count(known.schedule.warmup)} of {units.count(known.schedule.steps)} steps."
+        if (known.schedule)
+        else ""
+    )
+
+
+def _eval(known: _Known) -> str:
+    plan = known.schedule
+    if plan is None or not plan.eval_every:
+        return ""
+    return f"Now every {units.count(plan.eval_every)} of {units.count(plan.steps)} steps."
+
+
+def _save(known: _Known) -> str:
+    plan = known.schedule
+    every = (
+        f"Now every {units.count(plan.save_every)} of {units.count(plan.steps)} steps."
+        if (plan and plan.save_every)
+        else ""
+    )
+    if known.shape is None:
+        return every
+    size = units.size(memory.checkpoint_bytes(known.recipe, known.shape))
+    return f"{every} One takes about {size}.".strip()
+
+
+def _length(known: _Known) -> str:
+    if known.shape is None or not known.shape.context:
+        return ""
+    return f"The model was built for {units.count(known.shape.context)} tokens."
+
+
+_TELL: dict[str, Callable[[_Known], str]] = {
+    "method": _trained,
+    "model.path": _model,
+    "model.dtype": _weights,
+    "model.quantization": _weights,
+    "data.max_length": _length,
+    "lora.rank": _trained,
+    "lora.targets": _targets,
+    "lora.variant": _trained,
+    "lora.modules_to_save": _trained,
+    "lora.alpha": _alpha,
+    "training.batch_size": _batch,
+    "training.gradient_accumulation": _batch,
+    "training.epochs": _steps,
+    "training.max_steps": _steps,
+    "training.warmup": _warmup,
+    "training.eval_every": _eval,
+    "training.save_every": _save,
+    "training.keep_checkpoints": _save,
+}
+
+_BRIEF: dict[str, Callable[[_Known], str]] = {
+    "lora.alpha": lambda known: f"= {number_text(round(known.recipe.lora.alpha / known.recipe.lora.rank, 2))}r",
+    "lora.targets": lambda known: (
+        f"{len(known.shape.targeted(known.recipe.lora.targets))} layers" if known.shape else ""
+    ),
+    "training.epochs": lambda known: f"{units.count(known.schedule.steps)} steps" if known.schedule else "",
+    "training.gradient_accumulation": lambda known: (
+        f"= {known.recipe.training.batch_size * known.recipe.training.gradient_accumulation} a step"
+    ),
+}

@@ -1,0 +1,208 @@
+"""The files of a model on this machine: where a name leads, what its config, weights and tokenizer say. No torch.
+
+Weights are read from safetensors headers alone: names, types and shapes of the tensors, never the tensors.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.clean import clean_line
+from core.errors import BadInput
+
+_LFS = b"version https://git-lfs"
+_HEADER_LIMIT = 100_000_000
+"""The longest header that safetensors itself accepts, in bytes."""
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
+
+
+class NotDownloaded(BadInput):
+    """A hub model that is not on this machine; it is downloaded when the run starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a safetensors file: its type in safetensors' words (`BF16`) and its shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def is_hub_name(path: str) -> bool:
+    """Whether a path has the form of a name on the hub, `org/name`; a folder may be called so, too."""
+    return bool(_HUB_NAME.fullmatch(path))
+
+
+def find(path: str, revision: str = "") -> Path:
+    """The folder on this machine that holds the model; never asks the network.
+
+    Args:
+        path: a folder, or a name on the hub, which is looked up in the hub's cache.
+        revision: branch, tag or commit of a hub model; "" is `main`.
+
+    Raises:
+        NotDownloaded: a hub name that is not in the cache.
+        BadInput: no such folder.
+    """
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder
+    if folder.is_file():
+        raise BadInput("is a file, not a model's folder", where=clean_line(path), do="Name the folder that holds it")
+    if not is_hub_name(path):
+        raise BadInput("There is no such folder", where=clean_line(path), do="Check the model's path")
+    cached = _hub_cache() / f"models--{path.replace('/', '--')}"
+    wanted = revision or "main"
+    try:
+        commit = (cached / "refs" / wanted).read_text().strip()
+    except (OSError, ValueError):
+        commit = wanted
+    snapshot = cached / "snapshots" / commit
+    if (snapshot / "config.json").exists():
+        return snapshot
+    raise NotDownloaded(
+        "not on this machine yet; it is downloaded at the start, and its size and memory are known after that",
+        where=clean_line(path),
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The model's `config.json`.
+
+    Raises:
+        BadInput: where it is missing or is not a JSON object.
+    """
+    config = _json_file(folder / "config.json")
+    if config is None:
+        raise BadInput("The folder has no config.json", where=str(folder), do="Name the folder of a model")
+    if "model_type" not in config and "architectures" not in config:
+        raise BadInput("names no model type", where=str(folder / "config.json"), do="Take the model's own config")
+    return config
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """Name, type and shape of every tensor in the folder's safetensors files.
+
+    Raises:
+        BadInput: where there are no weights, only pickled ones, an LFS pointer, or a file is missing or cut short.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file in _weight_files(folder):
+        for name, entry in _header(file).items():
+            if name != "__metadata__":
+                tensors[name] = Tensor(entry["dtype"], tuple(entry["shape"]))
+    return tensors
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether the folder holds a tokenizer."""
+    return any((folder / name).exists() for name in _TOKENIZERS)
+
+
+def read_template(folder: Path) -> str:
+    """The model's own chat template, or "" where it has none.
+
+    Raises:
+        BadInput: where tokenizer_config.json cannot be read.
+    """
+    try:
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    except OSError:
+        pass  # older models keep it in a JSON file
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        template = (_json_file(folder / name) or {}).get("chat_template")
+        if isinstance(template, str):
+            return template
+        if isinstance(template, list):
+            named = {entry["name"]: entry["template"] for entry in template if {"name", "template"} <= set(entry)}
+            return str(named.get("default", ""))
+    return ""
+
+
+def _hub_cache() -> Path:
+    """The hub's cache as huggingface_hub finds it: HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME, ~/.cache."""
+    if os.environ.get("HF_HUB_CACHE"):
+        return Path(os.environ["HF_HUB_CACHE"]).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("HF_HOME") or cache / "huggingface").expanduser() / "hub"
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = _json_file(folder / "model.safetensors.index.json")
+    if index is not None:
+        names = sorted({str(name) for name in index.get("weight_map", {}).values()})
+        missing = [name for name in names if not (folder / name).exists()]
+        if missing:
+            raise BadInput(
+                f"{len(missing)} of {len(names)} weight files are missing, the first is {clean_line(missing[0])}",
+                where=str(folder),
+                do="Download the model again",
+            )
+        return [folder / name for name in names]
+    files = sorted(folder.glob("*.safetensors"))
+    single = folder / "model.safetensors"
+    if single in files:
+        return [single]
+    files = [file for file in files if not file.name.startswith("adapter_")]
+    if files:
+        return files
+    if (folder / "adapter_config.json").exists():
+        raise BadInput("This is an adapter, not a model", where=str(folder), do="Name the base model it was trained on")
+    if any(folder.glob("*.bin")) or any(folder.glob("*.pth")):
+        raise BadInput(
+            "The weights are pickled (.bin), which can run code when loaded, so they are not",
+            where=str(folder),
+            do="Convert them to safetensors",
+        )
+    if any(folder.glob("*.gguf")):
+        raise BadInput(
+            "The weights are in GGUF, which cannot be trained", where=str(folder), do="Take the original model"
+        )
+    raise BadInput("The folder has no weights (*.safetensors)", where=str(folder), do="Name the folder of a model")
+
+
+def _header(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(8)
+            if _LFS.startswith(start) and start:
+                raise BadInput(
+                    "is a Git LFS pointer, not the weights", where=str(file), do="Run `git lfs pull` in that folder"
+                )
+            length = int.from_bytes(start, "little")
+            if len(start) < 8 or not 2 <= length <= _HEADER_LIMIT:
+                raise BadInput("is not a safetensors file", where=str(file), do="Download the model again")
+            header = json.loads(stream.read(length))
+            end = 8 + length + max((e["data_offsets"][1] for n, e in header.items() if n != "__metadata__"), default=0)
+            size = os.fstat(stream.fileno()).st_size
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", where=str(file)) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput("has a broken header", where=str(file), do="Download the model again") from error
+    if size < end:
+        raise BadInput(f"is cut short: {size:,} of {end:,} bytes", where=str(file), do="Download the model again")
+    checked: dict[str, Any] = header
+    return checked
+
+
+def _json_file(file: Path) -> dict[str, Any] | None:
+    """The JSON object in a file, or None where there is no file."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", where=str(file)) from error
+    except ValueError as error:
+        raise BadInput("is not JSON", where=str(file), do="Download the model again") from error
+    if not isinstance(value, Mapping):
+        raise BadInput("is not a JSON object", where=str(file), do="Download the model again")
+    return dict(value)

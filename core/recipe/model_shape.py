@@ -1,0 +1,225 @@
+"""What a model is made of, from its config and the headers of its weights: sizes, exact counts, LoRA targets."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.recipe import model_files
+from core.recipe.model_files import Tensor
+
+_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
+_BUFFERS = re.compile(r"(rotary_emb\.inv_freq|\.attn\.(masked_)?bias|\.attention\.(masked_)?bias)$")
+_EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|wpe|word_embeddings|embed_in|embed_positions|tok_embeddings)$")
+_HEAD = re.compile(r"(^|\.)(lm_head|embed_out)$|^output$")
+_GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
+
+
+@dataclass(frozen=True, slots=True)
+class LinearModule:
+    """A linear layer that LoRA can adapt: its full name, and its inputs and outputs in features."""
+
+    name: str
+    inputs: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """A model's sizes. Counts are exact: they are sums over the tensors' shapes.
+
+    Attributes:
+        folder: where it lies.
+        architecture: as config.json names it, `LlamaForCausalLM`, or "".
+        model_type: `llama`, `qwen2`, ...
+        layers, hidden, intermediate, heads, kv_heads, head_dim, vocabulary: the transformer's sizes.
+        context: the longest input in tokens that it was built for, or 0 where config.json does not say.
+        tied: whether the output layer is the embedding.
+        parameters: all trainable numbers, tied ones once.
+        embedding_parameters: of these, in the embedding and the output layer.
+        dtype: what most of the weights are stored as, `bfloat16`.
+        stored_bytes: size of the weights on disk.
+        quantized: how the stored weights are already quantized (`bitsandbytes`, `gptq`), or "".
+        experts: experts a layer, 0 for a dense model.
+        linear: layers that LoRA can adapt, without the output layer.
+        matrices: shape of every weight matrix by its module's name.
+        template: its own chat template, or "".
+        tokenizer: whether it has one.
+    """
+
+    folder: Path
+    architecture: str
+    model_type: str
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+    vocabulary: int
+    context: int
+    tied: bool
+    parameters: int
+    embedding_parameters: int
+    dtype: str
+    stored_bytes: int
+    quantized: str
+    experts: int
+    linear: tuple[LinearModule, ...]
+    matrices: Mapping[str, tuple[int, ...]]
+    template: str
+    tokenizer: bool
+
+    @property
+    def marks_answers(self) -> bool:
+        """Whether its own chat template marks the answers with `{% generation %}`."""
+        return marks_answers(self.template)
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The last parts of the linear layers' names, in order of first appearance: `q_proj`, `k_proj`, ..."""
+        return tuple(dict.fromkeys(module.name.rpartition(".")[2] for module in self.linear))
+
+    def targeted(self, targets: Iterable[str]) -> tuple[LinearModule, ...]:
+        """The linear layers that LoRA adapts, by peft's rule: `all-linear`, or names that a module's name ends on."""
+        names = tuple(targets)
+        if "all-linear" in names:
+            return self.linear
+        return tuple(module for module in self.linear if _matches(module.name, names))
+
+    def missing_targets(self, targets: Iterable[str]) -> tuple[str, ...]:
+        """Targets that name no linear layer of this model."""
+        known = [module.name for module in self.linear]
+        return tuple(
+            name for name in targets if name != "all-linear" and not any(_matches(one, (name,)) for one in known)
+        )
+
+    def lora_parameters(
+        self, rank: int, targets: Iterable[str], *, dora: bool = False, whole: Iterable[str] = ()
+    ) -> int:
+        """Trained parameters of an adapter, exactly as peft counts them.
+
+        Args:
+            rank: width of the two factors.
+            targets: as in `targeted`.
+            dora: one magnitude an output more for each layer.
+            whole: modules trained in full beside it (`modules_to_save`).
+        """
+        adapted = self.targeted(targets)
+        factors = sum(rank * (module.inputs + module.outputs) for module in adapted)
+        magnitudes = sum(module.outputs for module in adapted) if dora else 0
+        names = tuple(whole)
+        saved = sum(math.prod(shape) for name, shape in self.matrices.items() if _matches(name, names))
+        if self.tied and "lm_head" in names:
+            saved += self.vocabulary * self.hidden
+        return factors + magnitudes + saved
+
+
+def marks_answers(template: str) -> bool:
+    """Whether a chat template marks the assistant's words, so that loss can fall on answers alone."""
+    return bool(_GENERATION.search(template))
+
+
+def read_shape(path: str, revision: str = "") -> ModelShape:
+    """The shape of a model on this machine; cheap enough for a form (kept until its files change).
+
+    Args:
+        path: a folder or a hub name (looked up in the hub's cache, never on the network).
+        revision: of a hub model.
+
+    Raises:
+        NotDownloaded: a hub name that is not in the cache.
+        BadInput: a sentence on what is wrong with the folder.
+    """
+    folder = model_files.find(path, revision)
+    stamp = tuple(sorted((entry.name, entry.stat().st_mtime_ns) for entry in folder.iterdir() if entry.is_file()))
+    return _read_shape(folder.resolve(), stamp)
+
+
+@lru_cache(maxsize=16)
+def _read_shape(folder: Path, stamp: tuple[tuple[str, int], ...]) -> ModelShape:
+    config = model_files.read_config(folder)
+    return shape_of(
+        config,
+        model_files.read_tensors(folder),
+        folder=folder,
+        template=model_files.read_template(folder),
+        tokenizer=model_files.has_tokenizer(folder),
+    )
+
+
+def shape_of(
+    config: Mapping[str, Any],
+    stored: Mapping[str, Tensor],
+    *,
+    folder: Path = Path(),
+    template: str = "",
+    tokenizer: bool = True,
+) -> ModelShape:
+    """The shape of a model from its `config.json` and the tensors that its weight files list."""
+    tensors = {name: tensor for name, tensor in stored.items() if not _BUFFERS.search(name)}
+    sizes = config["text_config"] if isinstance(config.get("text_config"), dict) else config
+    hidden = _size(sizes, "hidden_size", "n_embd", "d_model")
+    heads = _size(sizes, "num_attention_heads", "n_head") or 1
+    matrices = {
+        name.removesuffix(".weight"): tensor.shape
+        for name, tensor in tensors.items()
+        if name.endswith(".weight") and len(tensor.shape) == 2
+    }
+    embeddings = {name: shape for name, shape in matrices.items() if _EMBEDDING.search(name)}
+    heads_out = {name: shape for name, shape in matrices.items() if _HEAD.search(name)}
+    tied = bool(config.get("tie_word_embeddings", sizes.get("tie_word_embeddings", not heads_out)))
+    outer = {**embeddings, **heads_out}
+    repeated = sum(math.prod(shape) for shape in heads_out.values()) if tied and embeddings else 0
+    quantized = config.get("quantization_config") or {}
+    return ModelShape(
+        folder=folder,
+        architecture=str((config.get("architectures") or [""])[0]),
+        model_type=str(config.get("model_type", "")),
+        layers=_size(sizes, "num_hidden_layers", "n_layer"),
+        hidden=hidden,
+        intermediate=_size(sizes, "intermediate_size", "n_inner", "ffn_dim") or 4 * hidden,
+        heads=heads,
+        kv_heads=_size(sizes, "num_key_value_heads") or heads,
+        head_dim=_size(sizes, "head_dim") or hidden // heads,
+        vocabulary=_size(sizes, "vocab_size") or max((shape[0] for shape in embeddings.values()), default=0),
+        context=_size(sizes, "max_position_embeddings", "n_positions", "n_ctx"),
+        tied=tied,
+        parameters=sum(math.prod(tensor.shape) for tensor in tensors.values()) - repeated,
+        embedding_parameters=sum(math.prod(shape) for shape in outer.values()) - repeated,
+        dtype=_main_dtype(tensors.values()),
+        stored_bytes=sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in tensors.values()),
+        quantized=str(quantized.get("quant_method", "")),
+        experts=_size(sizes, "num_local_experts", "num_experts", "n_routed_experts"),
+        linear=tuple(
+            LinearModule(name, inputs=shape[1], outputs=shape[0])
+            for name, shape in matrices.items()
+            if name not in outer
+        ),
+        matrices=matrices,
+        template=template,
+        tokenizer=tokenizer,
+    )
+
+
+def _matches(module: str, names: tuple[str, ...]) -> bool:
+    return any(module == name or module.endswith(f".{name}") for name in names)
+
+
+def _size(config: Mapping[str, Any], *names: str) -> int:
+    """The first of several names that the config gives a whole number for, else 0."""
+    return next((config[name] for name in names if isinstance(config.get(name), int)), 0)
+
+
+def _main_dtype(tensors: Iterable[Tensor]) -> str:
+    weights: dict[str, int] = {}
+    for tensor in tensors:
+        weights[tensor.dtype] = weights.get(tensor.dtype, 0) + math.prod(tensor.shape)
+    most = max(weights, key=lambda dtype: weights[dtype], default="")
+    return _DTYPES.get(most, most.lower())

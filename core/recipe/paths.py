@@ -1,0 +1,49 @@
+"""Paths in a recipe: made absolute when it is read, and relative again when it is written beside its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from core.recipe import templates
+from core.recipe.model_files import is_hub_name
+from core.recipe.recipe import KNOBS, Recipe, get, put
+
+
+def absolute(recipe: Recipe, base: Path) -> Recipe:
+    """The recipe with every path absolute, taken from the folder `base`; names on the hub and of templates stay."""
+    return _each_path(recipe, lambda path, text: _absolute(path, text, base))
+
+
+def relative(recipe: Recipe, base: Path) -> Recipe:
+    """The recipe with every path inside the folder `base` relative to it (`./data.jsonl`); others stay."""
+    return _each_path(recipe, lambda _, text: _relative(text, base))
+
+
+def _absolute(path: str, text: str, base: Path) -> str:
+    if not text or os.path.isabs(text):
+        return text
+    found = base / Path(text).expanduser()
+    if path == "model.path" and not found.is_dir() and is_hub_name(text):
+        return text
+    if path == "model.chat_template" and text in templates.names():
+        return text
+    return os.path.normpath(found)
+
+
+def _relative(text: str, base: Path) -> str:
+    if not os.path.isabs(text):
+        return text
+    inside = os.path.relpath(text, base)
+    return text if inside.startswith("..") else f"./{inside}"
+
+
+def _each_path(recipe: Recipe, change: Callable[[str, str], str]) -> Recipe:
+    for path, knob in KNOBS.items():
+        value = get(recipe, path)
+        if knob.kind == "path" and isinstance(value, str):
+            recipe = put(recipe, path, change(path, value))
+        elif knob.paths and isinstance(value, tuple):
+            recipe = put(recipe, path, tuple(change(path, item) for item in value))
+    return recipe

@@ -1,0 +1,54 @@
+"""How many steps a recipe makes of so many samples, counted as transformers' trainer counts them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from core.recipe.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A run's steps.
+
+    Attributes:
+        effective_batch: samples (packed: sequences) a step, over all devices.
+        steps_per_epoch: optimizer steps in one pass over the data.
+        steps: optimizer steps of the whole run.
+        epochs: passes over the data that these steps make.
+        warmup: steps of rising learning rate.
+        eval_every: steps between evaluations, 0 for never.
+        save_every: steps between checkpoints, 0 for none before the end.
+    """
+
+    effective_batch: int
+    steps_per_epoch: int
+    steps: int
+    epochs: float
+    warmup: int
+    eval_every: int
+    save_every: int
+
+
+def schedule_of(recipe: Recipe, samples: int) -> Schedule:
+    """The schedule for so many training samples (packed: sequences); exact, packing aside, where that is unknown."""
+    training = recipe.training
+    devices = max(1, len([part for part in training.devices.split(",") if part.strip().isdigit()]))
+    batches = math.ceil(samples / (training.batch_size * devices))
+    per_epoch = max(1, math.ceil(batches / training.gradient_accumulation))
+    steps = training.max_steps or max(1, math.ceil(training.epochs * per_epoch))
+    return Schedule(
+        effective_batch=training.batch_size * training.gradient_accumulation * devices,
+        steps_per_epoch=per_epoch,
+        steps=steps,
+        epochs=steps / per_epoch,
+        warmup=0 if training.scheduler == "constant" else steps_of(training.warmup, steps),
+        eval_every=steps_of(training.eval_every, steps),
+        save_every=steps_of(training.save_every, steps),
+    )
+
+
+def steps_of(amount: float, steps: int) -> int:
+    """Steps from a number of them or, below 1, a share of all steps, rounded up as transformers does."""
+    return math.ceil(steps * amount) if amount < 1 else int(amount)

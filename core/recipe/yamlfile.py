@@ -1,0 +1,229 @@
+"""Recipes as YAML files: read with a sentence and a line for whatever is wrong, written with what each field means.
+
+PyYAML is imported when a file is read; writing needs only the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import __version__
+from core.clean import clean_line
+from core.errors import BadInput
+from core.recipe.declare import Knob, Problem
+from core.recipe.paths import absolute, relative
+from core.recipe.recipe import KNOBS, SECTIONS, Recipe, get, read
+from core.recipe.values import Value, number_text
+
+if TYPE_CHECKING:
+    import yaml
+
+_LIMIT = 1_000_000
+"""Bytes: no recipe is longer."""
+
+_COLUMN = 40
+"""Where the comments begin, in characters from the left."""
+
+_PLAIN = re.compile(r"[A-Za-z/][\w./+-]*(?: [A-Za-z][\w./+-]*)*", re.ASCII)
+_WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
+_ESCAPED = re.compile(r'[\x00-\x1f"\\\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
+_VERSION = "tunedeck"
+"""The key that says which version wrote the file."""
+
+
+def load(path: Path) -> Recipe:
+    """The recipe in a file; its relative paths are taken from the file's folder and become absolute.
+
+    Raises:
+        BadInput: with file and line, where it cannot be read or a field is wrong.
+    """
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(_LIMIT + 1)
+    except OSError as error:
+        raise BadInput(f"The recipe cannot be read: {error.strerror}", where=str(path)) from error
+    if len(raw) > _LIMIT:
+        raise BadInput("is too long for a recipe", where=str(path), do="Name a recipe, not a data file")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput("is not text in UTF-8", where=str(path), do="Name a recipe in YAML") from error
+    return absolute(loads(text, where=str(path)), path.absolute().parent)
+
+
+def loads(text: str, *, where: str = "recipe") -> Recipe:
+    """The recipe in a YAML text, paths as they stand.
+
+    Raises:
+        BadInput: the first problem, with its line.
+    """
+    recipe, problems = check(text)
+    if problems:
+        line, problem = problems[0]
+        more = f"{len(problems) - 1} more like this follow" if len(problems) > 1 else ""
+        raise BadInput(problem.sentence, where=f"{where}, line {line}" if line else where, do=more)
+    return recipe
+
+
+def check(text: str) -> tuple[Recipe, list[tuple[int, Problem]]]:
+    """What can be read of a YAML text, and what is wrong with the rest: (line from 1 or 0, problem), by line."""
+    import yaml
+
+    loader = yaml.SafeLoader(_printable(text))
+    try:
+        root = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        return Recipe(), [(line, Problem("", f"This is not YAML: {clean_line(error.problem or '', 200)}."))]
+    except (yaml.YAMLError, RecursionError) as error:
+        return Recipe(), [(0, Problem("", f"This is not YAML: {clean_line(str(error), 200)}."))]
+    finally:
+        loader.dispose()
+    if root is None:
+        return Recipe(), []
+    if not isinstance(root, yaml.MappingNode):
+        return Recipe(), [(1, Problem("", "A recipe is a list of fields, as in `model:`, not a single value."))]
+    lines: dict[str, int] = {}
+    problems: list[tuple[int, Problem]] = []
+    plain = _plain_mapping(root, "", lines, problems)
+    written_by = plain.pop(_VERSION, __version__)
+    recipe, wrong = read(plain)
+    problems += [(lines.get(problem.path, 0), problem) for problem in wrong]
+    if wrong and written_by != __version__:
+        note = f"The file was written by tunedeck {clean_line(str(written_by), 20)}, this is {__version__}."
+        problems.append((lines.get(_VERSION, 0), Problem(_VERSION, note, "note")))
+        return recipe, problems
+    return recipe, sorted(problems, key=lambda found: found[0])
+
+
+def dumps(recipe: Recipe) -> str:
+    """The recipe as YAML: every field, with what it does beside it; `loads(dumps(r)) == r`."""
+    lines = [
+        f"# A recipe of tunedeck. Train it with: tunedeck train {clean_line(recipe.name or 'recipe', 60)}.yaml",
+        f"{_VERSION}: {__version__}",
+    ]
+    section = ""
+    for path, knob in KNOBS.items():
+        if knob.section != section:
+            section = knob.section
+            lines += ["", f"# {_first_sentence(SECTIONS[section].__doc__ or '')}", f"{section}:"]
+        entry = f"{'  ' if section else ''}{knob.name}: {_value_text(get(recipe, path))}"
+        lines.append(f"{entry:<{_COLUMN}}  # {_comment(knob)}")
+    return "\n".join(lines) + "\n"
+
+
+def save(recipe: Recipe, path: Path, *, portable: bool = True) -> None:
+    """Writes the recipe to a file, whole or not at all.
+
+    Args:
+        recipe: with absolute paths, as `load` returns it.
+        path: the file; it is replaced.
+        portable: write paths inside the file's folder relative to it, so that the folder can be moved.
+
+    Raises:
+        BadInput: where the file cannot be written.
+    """
+    written = relative(recipe, path.absolute().parent) if portable else recipe
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(dumps(written).encode("utf-8"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise BadInput(f"The recipe cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def _plain_mapping(
+    node: yaml.MappingNode, prefix: str, lines: dict[str, int], problems: list[tuple[int, Problem]]
+) -> dict[str, Any]:
+    """A mapping node as a dict of plain values; notes each key's line and keys that come twice."""
+    import yaml
+
+    plain: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            problems.append((line, Problem(prefix, "A field's name is a word.")))
+            continue
+        path = f"{prefix}.{key_node.value}" if prefix else key_node.value
+        if key_node.value in plain:
+            sentence = f"{clean_line(path, 80)} stands here a second time; the first was in line {lines[path]}."
+            problems.append((line, Problem(path, sentence)))
+            continue
+        lines[path] = line
+        if not prefix and key_node.value in SECTIONS and isinstance(value_node, yaml.MappingNode):
+            plain[key_node.value] = _plain_mapping(value_node, path, lines, problems)
+        else:
+            plain[key_node.value] = _plain_value(value_node, KNOBS.get(path))
+    return plain
+
+
+def _plain_value(node: yaml.Node, knob: Knob | None) -> object:
+    """A node's value; text stays as it is written, so that a name like 2026-01-01 or 007 is not taken for a number."""
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain_value(item, knob) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): _plain_value(value, knob) for key, value in node.value}
+    if node.tag == "tag:yaml.org,2002:null":
+        return None
+    if node.tag == "tag:yaml.org,2002:bool" and knob is not None and knob.kind == "switch":
+        return node.value.lower() in ("true", "yes", "on")
+    if knob is not None and knob.kind in ("whole", "number") and node.tag == "tag:yaml.org,2002:bool":
+        return node.value.lower() in ("true", "yes", "on")
+    return node.value
+
+
+def _printable(text: str) -> str:
+    """The text with characters that YAML forbids replaced, so that the rest of the file can still be read."""
+    return re.sub(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+
+
+def _comment(knob: Knob) -> str:
+    said = knob.consequence or _first_sentence(knob.help)
+    if len(knob.choices) > 1:
+        return f"{' | '.join(knob.choices)}. {said}"
+    return said
+
+
+def _first_sentence(text: str) -> str:
+    return re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0]
+
+
+def _value_text(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(_scalar(item) for item in value)}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_scalar(key)}: {_scalar(column)}" for key, column in value.items()) + "}"
+    return _scalar(value)
+
+
+def _number(value: float) -> str:
+    """A number that YAML 1.1 readers take for one, too: they want a point and a sign in `2.0e-4`."""
+    mantissa, mark, exponent = number_text(value).partition("e")
+    if not mark:
+        return mantissa
+    point = "" if "." in mantissa else ".0"
+    return f"{mantissa}{point}e{int(exponent):+d}"
+
+
+def _scalar(text: str) -> str:
+    if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
+        return text
+    return '"' + _ESCAPED.sub(lambda found: _escape(found.group()), text) + '"'
+
+
+def _escape(char: str) -> str:
+    return f"\\{char}" if char in '"\\' else f"\\u{ord(char):04x}"
