@@ -43,7 +43,7 @@ class Glyphs:
         grid_y: a cell of a vertical one.
         cross: the crosshair.
         bar: nine glyphs of a bar, from empty to full, by eighths of a cell.
-        spark: glyphs of rising height.
+        rest: a cell of a bar that is empty.
         frame: corners, edges and ticks: `tl tr bl br h v tick`.
     """
 
@@ -55,19 +55,17 @@ class Glyphs:
     grid_y: str
     cross: str
     bar: str
-    spark: str
+    rest: str
     frame: str
 
 
 _LEGEND = {"band": "▒", "line": "─", "marked": "●"}
 _ASCII_LEGEND = {"band": ":", "line": "-", "marked": "o"}
 
-BRAILLE = Glyphs(
-    "braille", tuple(map(_braille, range(256))), "░", _LEGEND, "┈", "┊", "│", " ▏▎▍▌▋▊▉█", "▁▂▃▄▅▆▇█", "╭╮╰╯─│┴"
-)
-BLOCK = Glyphs("block", tuple(map(_block, range(256))), "░", _LEGEND, "·", "·", "│", "    ▌▌▌▌█", "▄▄▄▄████", "┌┐└┘─│┴")
+BRAILLE = Glyphs("braille", tuple(map(_braille, range(256))), "░", _LEGEND, "┈", "┊", "│", " ▏▎▍▌▋▊▉█", "·", "╭╮╰╯─│┴")
+BLOCK = Glyphs("block", tuple(map(_block, range(256))), "░", _LEGEND, "·", "·", "│", "    ▌▌▌▌█", "·", "┌┐└┘─│┴")
 ASCII = Glyphs(
-    "ascii", tuple(map(_ascii, range(256))), ":", _ASCII_LEGEND, ".", ".", "|", " ----====", "_.-=+*##", "++++-|+"
+    "ascii", tuple(map(_ascii, range(256))), ":", _ASCII_LEGEND, ".", ".", "|", "     ====", ".", "++++-|+"
 )  # fmt: skip
 
 KINDS: Mapping[str, Glyphs] = {glyphs.name: glyphs for glyphs in (BRAILLE, BLOCK, ASCII)}

@@ -40,9 +40,11 @@ def examine(workspace: Path) -> dict[str, Any]:
     from core import __version__
     from core.gpu.nvml import GpuReader
 
-    with GpuReader() as reader:
-        gpus = [sample.to_json() for sample in reader.read()]
-        gpu_problem = reader.problem
+    reader = GpuReader()
+    reader.open()
+    gpus = [sample.to_json() for sample in reader.read()]
+    gpu_problem = reader.problem
+    reader.close()
     packages = {name: _version(name) for name in (*_LIGHT, *_TRAIN)}
     missing_light = [name for name in _LIGHT if packages[name] is None]
     missing_train = [name for name in _TRAIN if packages[name] is None]

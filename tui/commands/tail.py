@@ -47,9 +47,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.once:
         follower = Follower(folder)
         update = follower.poll()
-        while update.metrics or update.events or update.log:
-            show(update)
+        show(update)
+        while update.more:
             update = follower.poll()
+            show(update)
         state, status = update.state, update.status
     else:
         state = watch(folder, show)

@@ -12,7 +12,6 @@ from core.clean import clean_line
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.units import count, duration, short_count, significant
-from tui.commands.which_run import ACTIVE
 
 _BAR = 24
 """Cells of the progress bar."""
@@ -79,7 +78,7 @@ class RunPrinter:
                 self._line(metric_line(metrics))
                 self._printed_step = step
         if self._live:
-            self._progress(status.step, status.of, update.metrics)
+            self._progress(status.step or 0, status.of or 0, update.metrics)
 
     def _line(self, text: str) -> None:
         erase = "\r\x1b[K" if self._live and self._shown else ""
@@ -128,7 +127,7 @@ def watch(folder: JobFolder, show: Callable[[Update], None], *, interval: float 
     while True:
         update = follower.poll()
         show(update)
-        if update.state not in ACTIVE and not (update.metrics or update.events or update.log):
+        if update.over:
             return update.state
-        if not (update.metrics or update.log):
+        if not update.more:
             never.wait(interval)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
-from core.jobs.runs import list_runs
+from core.jobs.runs import find_run, list_runs
 
 ACTIVE = frozenset({"queued", "starting", "running", "paused", "stopping"})
 """States of a run that has not ended."""
@@ -29,17 +29,9 @@ def which_run(arguments: argparse.Namespace) -> JobFolder:
     """
     workspace: Path = arguments.workspace.resolve()
     word: str | None = arguments.run
-    if word and (Path(word) / "job.json").exists():
-        return JobFolder(Path(word).resolve())
+    if word:
+        return find_run(workspace, word)
     runs = list_runs(workspace)
     if not runs:
         raise BadInput("there are no runs", where=str(workspace), do="Start one with `tunedeck train RECIPE.yaml`")
-    if not word:
-        return JobFolder(next((run for run in runs if run.state in ACTIVE), runs[0]).folder)
-    found = [run for run in runs if run.id == word] or [run for run in runs if word in run.id]
-    if not found:
-        raise BadInput(f"there is no run {word}", where=str(workspace), do="`tunedeck runs` lists them")
-    if len(found) > 1:
-        names = ", ".join(run.id for run in found[:5])
-        raise BadInput(f"{word} stands for {len(found)} runs: {names}", do="Write more of the id")
-    return JobFolder(found[0].folder)
+    return JobFolder(next((run for run in runs if run.state in ACTIVE), runs[0]).folder)

@@ -25,6 +25,7 @@ class ExportScreen(StepScreen):
 
     STEP = "export"
     CSS_PATH = "export.tcss"
+    AUTO_FOCUS = "#how"
     BINDINGS = declare(
         "export",
         Command(
@@ -48,9 +49,8 @@ class ExportScreen(StepScreen):
             yield Static("", id="code", markup=False)
 
     def on_mount(self) -> None:
-        """Titles; the field waits to be called."""
+        """Titles."""
         self.query_one("#how").border_title = "load it with peft"
-        self.query_one("#target").display = False
 
     def on_screen_resume(self) -> None:
         """Read the adapter of the session's run anew."""

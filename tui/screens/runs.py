@@ -143,8 +143,8 @@ class RunsScreen(StepScreen):
 
 def _cells(run: RunInfo) -> tuple[Content, ...]:
     took = ""
-    if run.started is not None:
-        took = duration((run.ended or time.time()) - run.started)
+    if run.ended or run.state in ("starting", "running", "paused", "stopping"):
+        took = duration((run.ended or time.time()) - run.created)
     step = f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else ""
     style = {"failed": "$error", "lost": "$error", "finished": "$success"}.get(run.state, "")
     begun = time.strftime("%d %b %H:%M", time.localtime(run.created)) if run.created else ""

@@ -38,7 +38,7 @@ class Entry:
     """What one line of the list says; every text is clean and without newlines.
 
     Attributes:
-        number: the row's number as people count, from 1.
+        number: the row's number as people count, from 1; 0 where it has none.
         status: one or two words: `ok`, `dup 412`, `empty`.
         tone: how the status is drawn, besides its words.
         mark: the decision: "keep", "drop" or "".
@@ -268,7 +268,7 @@ class SampleList(ScrollView, can_focus=True):
         dropped = entry.mark == "drop"
         cells = [
             ("> " if at_cursor else "  ", "number"),
-            (count(entry.number).rjust(digits) + " ", "number"),
+            ((count(entry.number) if entry.number else "").rjust(digits) + " ", "number"),
             (mark.ljust(10 if roomy else 2), entry.mark or "number"),
             (f"{_GLYPHS[entry.tone]} {entry.status}".ljust(11)[:11] + " ", _tone_style(entry.tone)),
             (entry.size.rjust(9) + "  ", "size"),
