@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.start import start_run
     from core.recipe.yamlfile import load
 
-    recipe = apply_settings(load(arguments.recipe), arguments.set)
+    recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
     folder = start_run(recipe, arguments.workspace.resolve(), base=arguments.recipe.resolve().parent)
