@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.warm import process
+from tests.warm.process import WarmPython
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_DATA = ROOT.parent / "shared" / "data"
@@ -30,3 +34,18 @@ def public_data() -> Path:
     if not PUBLIC_DATA.is_dir():
         pytest.skip("the public data sets (../shared/data beside the checkout) are not here")
     return PUBLIC_DATA
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[WarmPython]:
+    """A process with the training stack imported, from which keepers and workers are forked; started when first asked for."""
+    with process.warm_python() as warm:
+        yield warm
+
+
+@pytest.fixture
+def warm(warm_python: WarmPython, monkeypatch: pytest.MonkeyPatch) -> WarmPython:
+    """Makes `launch`, here and in programs that the test starts, fork keepers and workers from the warm process."""
+    for name, value in warm_python.environment.items():
+        monkeypatch.setenv(name, value)
+    return warm_python
