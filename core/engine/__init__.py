@@ -1,1 +1,1 @@
-"""Where torch starts: load, encode, generate. Imported by the workers alone."""
+"""Where torch starts: load a model, turn samples into tokens and labels, generate. Shared by the workers."""

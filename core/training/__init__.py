@@ -1,1 +1,1 @@
-"""The worker that trains: `python -m core.training FOLDER`."""
+"""The worker that trains, `python -m core.training FOLDER`; `preview` and `measure` answer questions about tokens."""

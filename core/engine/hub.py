@@ -1,0 +1,90 @@
+"""Failures of loading, from a folder or from the hub, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.clean import clean_line
+from core.errors import BadInput, TunedeckError
+
+
+@contextmanager
+def explain(source: str, what: str) -> Iterator[None]:
+    """Turns what transformers, safetensors and huggingface_hub raise into a sentence.
+
+    Args:
+        source: folder or hub name.
+        what: what was to be loaded: `model`, `tokenizer`.
+
+    Raises:
+        BadInput: instead of any of their errors.
+    """
+    from huggingface_hub.errors import HFValidationError
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except TunedeckError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, HFValidationError) as error:
+        raise _sentence(error, source, what) from error
+
+
+def _sentence(error: BaseException, source: str, what: str) -> BadInput:
+    from huggingface_hub import errors as hub
+
+    chain = tuple(_chain(error))
+    words = str(error)
+    if any(isinstance(link, hub.GatedRepoError) for link in chain):
+        return BadInput(
+            "This model is gated: its owner wants an agreement first",
+            where=source,
+            do="Agree on its hub page, then run `hf auth login` here",
+        )
+    local = Path(source).exists()
+    if "trust_remote_code" in words:
+        return BadInput(
+            "The model comes with Python code of its own, which does not run unasked",
+            where=source,
+            do="If you have read that code and trust it, set model.trust_remote_code",
+        )
+    if not local and any(isinstance(link, (hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError)) for link in chain):
+        return BadInput(
+            f"The hub cannot be reached, and the {what} is not in the local cache",
+            where=source,
+            do="Check the network (and HF_HUB_OFFLINE), or give a local folder",
+        )
+    if not local and any(isinstance(link, (hub.RepositoryNotFoundError, hub.HFValidationError)) for link in chain):
+        return BadInput(
+            "There is neither such a folder nor such a model on the hub (or it is private)",
+            where=source,
+            do="Check the spelling, or run `hf auth login` if the model is private",
+        )
+    if any(isinstance(link, hub.RevisionNotFoundError) for link in chain):
+        return BadInput("The hub model has no such revision", where=source, do="Check model.revision")
+    if "size mismatch" in words or "mismatched" in words:
+        return BadInput(
+            "The weights do not fit the configuration: their shapes differ from what config.json says",
+            where=source,
+            do="Take weights and config.json from the same model",
+        )
+    if isinstance(error, ImportError):
+        return BadInput(f"The {what} needs a package that is missing: {_first(words)}", where=source)
+    return BadInput(
+        f"The {what} cannot be loaded: {_first(words)}",
+        where=source,
+        do="Check that the folder is complete" if local else "Check the name and the network, or give a local folder",
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _first(words: str) -> str:
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return clean_line(lines[0] if lines else "no reason given", 300).rstrip(".")

@@ -1,0 +1,260 @@
+"""Device and precision from the hardware, and the base model with its tokenizer from a folder or the hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.engine.hub import explain
+from core.errors import BadInput
+from core.recipe.recipe import Model
+
+_LFS = b"version https://git-lfs"
+_PAD_NAMES = ("<|finetune_right_pad_id|>", "<pad>", "[PAD]", "<|pad|>", "<|padding|>", "<|endoftext|>", "<unk>")
+"""Tokens that serve as padding where the tokenizer names none, in this order; never one that ends a turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What the model is computed on and in.
+
+    Attributes:
+        device: `cpu`, or the one GPU of this process.
+        dtype: of the weights, and of the arithmetic.
+        mixed: `bf16`, `fp16` or `no`: the trainer's automatic casts around float32 masters.
+        name: the device as a person knows it.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+    mixed: str
+    name: str
+
+
+def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> Hardware:
+    """Device and precision for a recipe: bfloat16 from Ampere on, float16 before it, float32 on a CPU.
+
+    Args:
+        model: the recipe's model section.
+        devices: the recipe's `training.devices`; `cpu` keeps a GPU out.
+        all_weights: whether every weight is trained; float16 masters cannot be, so they are float32 then.
+
+    Raises:
+        BadInput: float16 on a CPU, or bfloat16 on a GPU that has none.
+    """
+    if devices == "cpu" or not torch.cuda.is_available():
+        if model.dtype == "float16":
+            raise BadInput(
+                "A CPU does not train in float16",
+                where="model.dtype",
+                do="Take auto or float32, or run on a GPU",
+            )
+        dtype = torch.bfloat16 if model.dtype == "bfloat16" else torch.float32
+        return Hardware(torch.device("cpu"), dtype, "bf16" if dtype is torch.bfloat16 else "no", "CPU")
+    device = torch.device("cuda", torch.cuda.current_device())
+    name = torch.cuda.get_device_name(device)
+    ampere = torch.cuda.get_device_capability(device)[0] >= 8
+    chosen = model.dtype if model.dtype != "auto" else "bfloat16" if ampere else "float16"
+    if chosen == "float32":
+        return Hardware(device, torch.float32, "no", name)
+    if chosen == "bfloat16":
+        if not ampere:
+            raise BadInput(
+                f"{name} does not compute in bfloat16", where="model.dtype", do="Take auto, float16 or float32"
+            )
+        return Hardware(device, torch.bfloat16, "bf16", name)
+    return Hardware(device, torch.float32 if all_weights else torch.float16, "fp16", name)
+
+
+def check_model(path: str) -> None:
+    """Makes sure, in milliseconds and without loading it, that a model folder can be loaded.
+
+    A name that is no folder is taken for a hub name and left to `load_base`.
+
+    Raises:
+        BadInput: the folder is empty, has no configuration, no safetensors weights, or only pointers to them.
+    """
+    folder = Path(path)
+    if not path:
+        raise BadInput("No model is chosen", where="model.path", do="Give a model folder or a hub name")
+    if not folder.exists():
+        if path.startswith((".", "/", "~")) or path.count("/") > 1:
+            raise BadInput("There is no such model folder", where=path, do="Give a model folder or a hub name")
+        return
+    if not folder.is_dir():
+        raise BadInput("This is a file, not a model folder", where=path, do="Give the folder with config.json")
+    if not (folder / "config.json").exists():
+        raise BadInput(
+            "The folder holds no model: config.json is missing",
+            where=path,
+            do="An adapter's folder has adapter_config.json instead: give its base model"
+            if (folder / "adapter_config.json").exists()
+            else "Give the folder that `save_pretrained` wrote or the hub downloaded",
+        )
+    _check_weights(folder)
+
+
+def _check_weights(folder: Path) -> None:
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        try:
+            named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise BadInput(f"The index of the weights cannot be read ({error})", where=str(index)) from error
+        missing = sorted(name for name in named if not (folder / str(name)).exists())
+        if missing:
+            raise BadInput(
+                f"{len(missing)} of {len(named)} weight files are missing, {missing[0]} among them",
+                where=str(folder),
+                do="Download or copy the model again",
+            )
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickled = any(folder.glob("*.bin")) or any(folder.glob("*.pt")) or any(folder.glob("*.pth"))
+        raise BadInput(
+            "The model folder has no safetensors weights"
+            + (": its .bin files are pickles, which can run code and are not loaded" if pickled else ""),
+            where=str(folder),
+            do="Convert them with `save_pretrained`, which writes safetensors"
+            if pickled
+            else "Download or copy the model again, weights included",
+        )
+    for file in weights:
+        with file.open("rb") as stream:
+            if stream.read(len(_LFS)) == _LFS:
+                raise BadInput(
+                    "The weights are a Git LFS pointer, not the weights themselves",
+                    where=str(file),
+                    do="Run `git lfs pull` in the model's folder",
+                )
+
+
+def load_tokenizer(model: Model) -> Any:
+    """The model's tokenizer, with a padding token that does not end a turn wherever there is one.
+
+    Raises:
+        BadInput: it cannot be had, or the model is not a text model with a fast tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    with explain(model.path, "tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(
+            model.path, revision=model.revision or None, trust_remote_code=model.trust_remote_code
+        )
+    if not tokenizer.is_fast:
+        raise BadInput(
+            "The tokenizer has no fast form (tokenizer.json), without which no loss mask can be made",
+            where=model.path,
+            do="Take a model that has a tokenizer.json",
+        )
+    if tokenizer.eos_token is None:
+        raise BadInput(
+            "The tokenizer names no end token, so the model could never learn to stop",
+            where=model.path,
+            do="Set eos_token in its tokenizer_config.json",
+        )
+    if tokenizer.pad_token is None:
+        known = tokenizer.get_vocab()
+        free = [name for name in _PAD_NAMES if name in known and name != tokenizer.eos_token]
+        # The collator masks padding by length, not by token, so even the end token as padding stays trained.
+        tokenizer.pad_token = free[0] if free else tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(model: Model, on: Hardware, *, path: str = "") -> Any:
+    """The base model with its weights in `on.dtype`, quantized if the recipe says so, never from pickles.
+
+    Args:
+        model: the recipe's model section.
+        on: where and in what precision.
+        path: another folder than the recipe's, for a model that was trained whole.
+
+    Raises:
+        BadInput: it cannot be had, or its weights are not the ones that its configuration describes.
+    """
+    from transformers import AutoModelForCausalLM
+
+    source = path or model.path
+    check_model(source)
+    with explain(source, "model"), _quiet_report():
+        loaded, report = AutoModelForCausalLM.from_pretrained(
+            source,
+            revision=(model.revision or None) if not path else None,
+            dtype=on.dtype,
+            quantization_config=quantization(model, on),
+            attn_implementation=None if model.attention == "auto" else model.attention,
+            trust_remote_code=model.trust_remote_code,
+            use_safetensors=True,
+            # One device for the whole model; on a CPU transformers is not asked to place anything.
+            device_map={"": on.device} if on.device.type == "cuda" else None,
+            output_loading_info=True,
+        )
+    _check_loaded(report, source)
+    return loaded
+
+
+def quantization(model: Model, on: Hardware) -> Any:
+    """The configuration of bitsandbytes for the recipe, or None.
+
+    Raises:
+        BadInput: bitsandbytes is not installed.
+    """
+    if model.quantization == "none":
+        return None
+    from importlib.util import find_spec
+
+    from transformers import BitsAndBytesConfig
+
+    if find_spec("bitsandbytes") is None:
+        raise BadInput(
+            f"{model.quantization} needs the package bitsandbytes, which is not installed",
+            where="model.quantization",
+            do="Install it, or take quantization none",
+        )
+    if model.quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=model.double_quantization,
+        bnb_4bit_compute_dtype=on.dtype,
+    )
+
+
+def _check_loaded(report: dict[str, Any], source: str) -> None:
+    mismatched = report.get("mismatched_keys") or ()
+    if mismatched:
+        name, found, wanted = next(iter(mismatched))
+        raise BadInput(
+            f"The weights do not fit the configuration: {name} is {tuple(found)}, config.json says {tuple(wanted)}",
+            where=source,
+            do="Take weights and config.json from the same model",
+        )
+    missing = sorted(report.get("missing_keys") or ())
+    if missing:
+        raise BadInput(
+            f"{len(missing)} weights are missing and would have been made up at random, {missing[0]} among them",
+            where=source,
+            do="Take weights and config.json from the same model",
+        )
+
+
+@contextmanager
+def _quiet_report() -> Iterator[None]:
+    """No table of the loading on stderr: `_check_loaded` says the same in a sentence."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        logging.enable_progress_bar()

@@ -1,0 +1,165 @@
+"""The curated view of a run as encoded samples: read line by line, encoded, and held in Arrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.dataset.sample import Sample
+from core.engine.encode import Encoded, Settings, encode
+from core.errors import BadInput
+
+_BLOCK = 1_000
+"""Samples that become one block of Arrow memory."""
+
+_NAMED = 20
+"""Samples that an event names one by one; more are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRow:
+    """One line of a curated view: the sample, its key, and its number among the rows of the source."""
+
+    key: str
+    row: int
+    sample: Sample
+
+
+@dataclass(slots=True)
+class Facts:
+    """What encoding has found out about a whole view.
+
+    Attributes:
+        samples: how many were read.
+        kept: how many carry loss and are trained on.
+        tokens: in the kept ones, after the cut.
+        trained_tokens: of those, how many carry loss.
+        cut: samples that lost tokens to the max length.
+        lost_tokens: how many they lost.
+        without_loss: rows without a single trained token; left out, as TRL leaves them out.
+        cut_away: of those, the ones whose answer lay wholly beyond the max length.
+        refused: row and reason of samples that the template could not render; left out.
+    """
+
+    samples: int = 0
+    kept: int = 0
+    tokens: int = 0
+    trained_tokens: int = 0
+    cut: int = 0
+    lost_tokens: int = 0
+    without_loss: list[int] = field(default_factory=list)
+    cut_away: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, row: int, encoded: Encoded, keep: bool) -> None:
+        """Counts one encoded sample."""
+        self.samples += 1
+        if encoded.lost_tokens:
+            self.cut += 1
+            self.lost_tokens += encoded.lost_tokens
+        if not encoded.carries_loss:
+            self.without_loss.append(row)
+            self.cut_away += encoded.lost_trained > 0
+        if keep:
+            self.kept += 1
+            self.tokens += len(encoded.input_ids)
+            self.trained_tokens += encoded.trained_tokens
+
+    def refuse(self, row: int, reason: str) -> None:
+        """Counts one sample that could not be encoded."""
+        self.samples += 1
+        self.refused.append((row, reason))
+
+    def alerts(self) -> list[tuple[str, dict[str, Any]]]:
+        """What a person must know before training: sentences, each with its numbers and rows (from 0)."""
+        found: list[tuple[str, dict[str, Any]]] = []
+        if self.without_loss:
+            beyond = f" ({self.cut_away} of them because the max length cut the answer off)" if self.cut_away else ""
+            sentence = f"{_count(self.without_loss)} without a single trained token{beyond}: left out."
+            found.append((sentence, {"count": len(self.without_loss), "rows": self.without_loss[:_NAMED]}))
+        if self.refused:
+            rows = [row for row, _ in self.refused]
+            sentence = f"{_count(rows)} left out, because they cannot become tokens. The first: {self.refused[0][1]}"
+            found.append((sentence, {"count": len(rows), "rows": rows[:_NAMED]}))
+        if self.cut:
+            verb = "is" if self.cut == 1 else "are"
+            sentence = f"{self.cut:,} of {self.samples:,} samples {verb} cut at the max length: {self.lost_tokens:,} tokens are lost."
+            found.append((sentence, {"count": self.cut, "lost_tokens": self.lost_tokens}))
+        return found
+
+
+def _count(rows: list[int]) -> str:
+    return "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
+
+
+def read_view(path: Path) -> Iterator[ViewRow]:
+    """The rows of a curated view, one by one.
+
+    Raises:
+        BadInput: the file is missing, or a line is not what a curated view holds.
+    """
+    try:
+        stream = path.open(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"The run's data cannot be read: {error.strerror}", where=str(path)) from error
+    with stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                value = json.loads(line)
+                yield ViewRow(value["key"], int(value["row"]), Sample.from_json(value["sample"]))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise BadInput(
+                    f"This line is no sample of a curated view ({error})",
+                    where=f"{path}:{number}",
+                    do="Start the run again from its recipe",
+                ) from error
+
+
+def encode_view(
+    rows: Iterable[ViewRow], tokenizer: Any, settings: Settings, *, seen: Callable[[int], None] = lambda _: None
+) -> tuple[Any, Facts]:
+    """The samples of a view as the data set that the trainer takes.
+
+    Args:
+        rows: of the curated view.
+        tokenizer: of the model.
+        settings: template, max length, and what carries loss.
+        seen: told how many rows are done, every hundred; may raise to end it.
+
+    Returns:
+        A `datasets.Dataset` with `input_ids` and `labels`, in the order of the view, and the facts about it.
+
+    Raises:
+        BadInput: for what no single sample is to blame for, such as a template without marks.
+    """
+    import pyarrow as pa
+    from datasets import Dataset
+
+    facts = Facts()
+    numbers = pa.list_(pa.int32())
+    schema = pa.schema({"input_ids": numbers, "labels": numbers})
+    blocks, ids, labels = [], [], []
+    for place, row in enumerate(rows):
+        if place % 100 == 0:
+            seen(place)
+        try:
+            encoded = encode(row.sample, tokenizer, settings)
+        except BadInput as error:
+            if error.where:  # the model's or the recipe's fault, the same for every sample
+                raise
+            facts.refuse(row.row, str(error))
+            continue
+        # Before packing TRL drops nothing that has an answer, even where the cut will take it.
+        keep = encoded.carries_loss or (settings.packing != "none" and encoded.lost_trained > 0)
+        facts.add(row.row, encoded, keep)
+        if keep:
+            ids.append(encoded.input_ids)
+            labels.append(encoded.labels)
+        if len(ids) == _BLOCK:
+            blocks.append(pa.table({"input_ids": ids, "labels": labels}, schema=schema))
+            ids, labels = [], []
+    blocks.append(pa.table({"input_ids": ids, "labels": labels}, schema=schema))
+    return Dataset(pa.concat_tables(blocks)), facts

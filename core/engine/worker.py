@@ -1,0 +1,260 @@
+"""A worker's side of its job's folder: phases, progress, events, requests, and how it ends.
+
+Imports nothing heavy, so that a worker can say "loading libraries" before it does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from core.clean import clean_line
+from core.errors import BadInput, TunedeckError
+from core.jobs import requests
+from core.jobs.ending import EXIT_STOPPED
+from core.jobs.files import DiskFull, JobGone
+from core.jobs.folder import JobFolder
+from core.jobs.status import FAILED, PAUSED, RUNNING, STOPPING
+from core.recipe.recipe import Recipe, from_json
+
+EXIT_FAILED = 1
+EXIT_BAD_INPUT = 2
+
+STATUS_EVERY = 1.0
+"""Seconds between two writes of the progress; each costs some 100 us."""
+LOOK_EVERY = 0.2
+"""Seconds between two looks at the requests."""
+_BACKLOG = 10_000
+"""Lines that are kept for a disk that is full now and may have room later."""
+
+
+class Stopped(Exception):
+    """The worker was asked to end, and what there was to save has been saved.
+
+    Args:
+        message: a sentence on where it stopped.
+        now: whether it was to end without saving.
+    """
+
+    def __init__(self, message: str, *, now: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.now = now
+
+
+class Worker:
+    """What a worker tells its viewers, and what they ask of it.
+
+    A full disk does not end a run: lines wait until there is room. A deleted folder does: `JobGone` goes through.
+
+    Args:
+        folder: the job's folder.
+        speaks: False on every rank but the first, which then writes nothing.
+    """
+
+    def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
+        self.folder = folder
+        self._speaks = speaks
+        self._waiting: deque[Callable[[], None]] = deque(maxlen=_BACKLOG)
+        self._next_status = 0.0
+        self._next_look = 0.0
+        self._asked: tuple[str, ...] = ()
+        self._answered: set[str] = set()
+        self._terminations = 0
+
+    def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
+        """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
+        self._status(state=RUNNING, phase=name, message=message, step=step, of=of)
+        self.event("phase", message or f"{name.capitalize()}.", phase=name)
+        self._next_status = time.monotonic() + STATUS_EVERY
+
+    def progress(self, step: int, of: int, message: str = "") -> None:
+        """Says how far it is; written about once a second, so it may be called every step."""
+        now = time.monotonic()
+        if now < self._next_status:
+            return
+        self._next_status = now + STATUS_EVERY
+        self._status(step=step, of=of, message=message)
+
+    def event(self, kind: str, message: str, **fields: Any) -> None:
+        """Appends an event."""
+        self._write(partial(self.folder.append_event, kind, message, **{"t": round(time.time(), 3), **fields}))
+
+    def metric(self, values: Mapping[str, Any]) -> None:
+        """Appends a line of metrics."""
+        self._write(partial(self.folder.append_metric, {"t": round(time.time(), 3), **values}))
+
+    def asked(self) -> tuple[str, ...]:
+        """The requests that wait, the most urgent first; looks at most every 0.2 s, so it may be called every step.
+
+        Raises:
+            JobGone: the folder was deleted.
+        """
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + LOOK_EVERY
+            self._asked = self._look()
+        return self._asked
+
+    def _look(self) -> tuple[str, ...]:
+        found = set(requests.pending(self.folder)) | set(self._terminated())
+        for name in (requests.STOP_NOW, requests.STOP, requests.SAVE):
+            if name in found and name not in self._answered:
+                self._answered.add(name)
+                self._write(partial(requests.received, self.folder, name))
+                if name != requests.SAVE:
+                    self._status(state=STOPPING)
+        return tuple(name for name in (requests.STOP_NOW, requests.STOP, requests.SAVE) if name in found)
+
+    def done(self, name: str, message: str = "") -> None:
+        """Answers a request; it may then be made again."""
+        self._answered.discard(name)
+        self._asked = tuple(other for other in self._asked if other != name)
+        self._write(partial(requests.done, self.folder, name, message))
+
+    def stop_if_asked(self, message: str) -> None:
+        """Ends here if somebody wants it to end: for phases that have nothing to save.
+
+        Raises:
+            Stopped: with this message.
+        """
+        names = self.asked()
+        if requests.STOP_NOW in names or requests.STOP in names:
+            raise Stopped(message, now=requests.STOP_NOW in names)
+
+    def pause_until(self, ready: Callable[[], bool], message: str, *, every: float = 2.0) -> None:
+        """Waits, as `paused` and with the reason as message, until the reason has gone.
+
+        Raises:
+            Stopped: somebody has asked to stop meanwhile.
+            JobGone: the folder was deleted.
+        """
+        before = self.folder.read_status()
+        self._status(state=PAUSED, message=message)
+        self.event("alert", message)
+        pause = threading.Event()
+        while not ready():
+            self.folder.check()
+            self._next_look = 0.0
+            self.stop_if_asked(f"Stopped while paused: {message}")
+            pause.wait(every)
+        self._status(state=RUNNING, phase=before.phase, message="")
+        self.event("alert", "The reason for the pause has gone: the run goes on.")
+
+    def end(self, state: str, message: str) -> None:
+        """Leaves the last word, which the keeper passes on."""
+        self._flush()
+        if state:
+            self._status(state=state, message=message)
+        else:
+            self._status(message=message)
+
+    def _status(self, **fields: Any) -> None:
+        if not self._speaks:
+            return
+        try:
+            self.folder.write_status(**fields)
+        except DiskFull:
+            pass  # the next one says it
+
+    def _write(self, line: Callable[[], None]) -> None:
+        if self._speaks:
+            self._waiting.append(line)
+            self._flush()
+
+    def _flush(self) -> None:
+        while self._waiting:
+            try:
+                self._waiting[0]()
+            except DiskFull:
+                return
+            self._waiting.popleft()
+
+    def _terminated(self) -> tuple[str, ...]:
+        if self._terminations == 0:
+            return ()
+        return (requests.STOP,) if self._terminations == 1 else (requests.STOP, requests.STOP_NOW)
+
+    def on_termination(self, number: int, frame: FrameType | None) -> None:
+        """SIGTERM (Slurm, spot machines) is stop-and-save, a second one is now."""
+        self._terminations += 1
+        self._next_look = 0.0
+
+
+def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
+    """Runs a worker's body on a job's folder and turns the way it ends into an exit code and a sentence.
+
+    Args:
+        argv: the job's folder.
+        body: does the work.
+
+    Returns:
+        0 for done, 1 for failed, 2 for bad input, 3 for stopped on request.
+    """
+    if len(argv) != 1:
+        print("Give the folder of one run.", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    worker = Worker(JobFolder(argv[0]), speaks=os.environ.get("RANK", "0") == "0")
+    try:
+        with _terminable(worker):
+            body(worker, from_json(_payload(worker.folder)))
+            worker.end("", "")
+    except Stopped as stopped:
+        _last_word(worker, "", stopped.message)
+        return EXIT_STOPPED
+    except JobGone as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
+    except BadInput as error:
+        _last_word(worker, FAILED, str(error))
+        return EXIT_BAD_INPUT
+    except TunedeckError as error:
+        _last_word(worker, FAILED, str(error))
+        return EXIT_FAILED
+    except Exception as error:  # the last wall: whatever it was, the viewers get a sentence and the log the traceback
+        traceback.print_exc()
+        first = (str(error).strip().splitlines() or ["no message"])[0]
+        words = clean_line(f"{type(error).__name__}: {first}", 300).rstrip(".")
+        _last_word(worker, FAILED, f"{words}. The traceback is at the end of output.log.")
+        return EXIT_FAILED
+    return 0
+
+
+def _payload(folder: JobFolder) -> dict[str, Any]:
+    payload = folder.read_job().get("payload")
+    recipe = payload.get("recipe") if isinstance(payload, dict) else None
+    if not isinstance(recipe, dict):
+        raise BadInput("The run has no recipe in its job.json", where=os.fspath(folder.path))
+    return recipe
+
+
+def _last_word(worker: Worker, state: str, message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+    try:
+        if state == FAILED:
+            worker.event("alert", message, failed=True)
+        worker.end(state, message)
+    except TunedeckError as error:
+        print(error, file=sys.stderr)
+
+
+@contextmanager
+def _terminable(worker: Worker) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, worker.on_termination)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,267 @@
+"""One training run from its job's folder: load, encode, train, save; every step told in the folder's files."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core import units
+from core.engine.process import prepare, set_threads
+from core.engine.worker import Stopped, Worker, run
+from core.errors import BadInput, TunedeckError
+from core.jobs import requests
+from core.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from core.engine.load import Hardware
+    from core.training.report import Reporter
+    from core.training.trainers import SupervisedTrainer
+
+
+class OutOfMemory(TunedeckError):
+    """The GPU's memory was not enough."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains the run of a folder.
+
+    Args:
+        argv: the folder.
+
+    Returns:
+        0 finished, 1 failed, 2 bad input, 3 stopped on request.
+    """
+    return run(argv, train)
+
+
+def train(worker: Worker, recipe: Recipe) -> None:
+    """Trains, and leaves the adapter (or the whole model) in the run's folder.
+
+    Raises:
+        Stopped: on request, after saving what there was to save.
+        TunedeckError: why it failed, as a sentence.
+    """
+    began = time.monotonic()
+    worker.phase("loading", "Loading libraries.")
+    prepare(recipe)
+
+    import torch
+
+    from core.engine.load import check_model
+
+    check_model(recipe.model.path)
+    set_threads(recipe)
+    try:
+        _train(worker, recipe, began)
+    except torch.OutOfMemoryError as error:
+        raise _out_of_memory(worker, recipe, error) from error
+    finally:
+        gc.collect()
+
+
+def _train(worker: Worker, recipe: Recipe, began: float) -> None:
+    from core.engine.load import hardware, load_base, load_tokenizer
+    from core.engine.template import use_template
+
+    on = hardware(recipe.model, recipe.training.devices, all_weights=recipe.method == "full")
+    if recipe.method == "full" and recipe.model.quantization != "none":
+        raise BadInput(
+            "A quantized base cannot be trained whole", where="model.quantization", do="Take none, or the method lora"
+        )
+    tokenizer = load_tokenizer(recipe.model)
+    template = use_template(tokenizer, recipe.model.chat_template)
+    train_rows, eval_rows = _encoded(worker, recipe, tokenizer, template)
+    worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing to save.")
+    worker.phase("loading", f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}.")
+    model = load_base(recipe.model, on)
+    worker.stop_if_asked("Stopped as asked, before the first step: there is nothing to save.")
+    trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, train_rows, eval_rows)
+    _tell_parameters(worker, trainer.model)
+    trainer.train()
+    _save(worker, recipe, trainer, reporter, tokenizer, began)
+    step = f"step {trainer.state.global_step:,} of {trainer.state.max_steps:,}"
+    if reporter.stopping:
+        worker.done(requests.STOP, f"Stopped at {step}; checkpoint and weights are saved.")
+        raise Stopped(f"Stopped as asked at {step}; checkpoint and weights are saved.")
+
+
+def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> tuple[Any, Any]:
+    """The two halves of the view as data sets; the held-out one is None where it is empty."""
+    from core.engine.encode import Settings
+    from core.engine.samples import encode_view, read_view
+
+    settings = Settings.of(recipe.data, template)
+    data = worker.folder.data
+    worker.phase("encoding", f"Turning samples into tokens with {template.origin}.")
+
+    def seen(done: int) -> None:
+        worker.progress(0, 0, f"Turning samples into tokens: {done:,}.")
+        worker.stop_if_asked("Stopped as asked, while the samples were encoded: there is nothing to save.")
+
+    train_rows, facts = encode_view(read_view(data / "train.jsonl"), tokenizer, settings, seen=seen)
+    for sentence, fields in facts.alerts():
+        worker.event("alert", sentence, data="train", **fields)
+    if facts.trained_tokens == 0:
+        raise BadInput(
+            f"None of the {facts.samples:,} samples has a single trained token: there is nothing to learn",
+            where=str(data / "train.jsonl"),
+            do=_why_nothing(recipe, facts.cut_away, facts.refused),
+        )
+    eval_rows = None
+    if (data / "eval.jsonl").exists():
+        eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, settings, seen=seen)
+        for sentence, fields in held_out.alerts():
+            worker.event("alert", sentence, data="eval", **fields)
+        if len(eval_rows) == 0:
+            eval_rows = None
+    if template.text and recipe.data.loss_on == "answers" and template.marks_answers and not template.stop_trained:
+        worker.event(
+            "alert",
+            "The chat template leaves the end of an answer out of the loss: the model may not learn to stop.",
+        )
+    if not template.prompt_kept:
+        worker.event(
+            "alert",
+            "The chat template renders a prompt alone differently than before its answer: "
+            "the model is trained on another context than it will be asked in.",
+        )
+    held = f", {len(eval_rows):,} held out" if eval_rows is not None else ", none held out"
+    worker.event(
+        "data",
+        f"{facts.kept:,} samples{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} of them trained.",
+        samples=facts.kept,
+        tokens=facts.tokens,
+        trained_tokens=facts.trained_tokens,
+        eval_samples=0 if eval_rows is None else len(eval_rows),
+    )
+    return train_rows, eval_rows
+
+
+def _why_nothing(recipe: Recipe, cut_away: int, refused: list[tuple[int, str]]) -> str:
+    if refused:
+        return refused[0][1]
+    if cut_away:
+        return f"Raise data.max_length: at {recipe.data.max_length:,} tokens every answer is cut off"
+    return "Look at the samples: their answers are empty, or marked as not to be trained"
+
+
+def _trainer(
+    worker: Worker, recipe: Recipe, on: Hardware, model: Any, tokenizer: Any, train_rows: Any, eval_rows: Any
+) -> tuple[SupervisedTrainer, Reporter]:
+    import torch
+    from transformers import PrinterCallback
+
+    from core.training.finite import Guard
+    from core.training.report import Reporter
+    from core.training.trainers import SupervisedTrainer, lora_config, sft_config
+
+    reporter = Reporter(worker)
+    config = sft_config(recipe, on, worker.folder.checkpoints, evaluates=eval_rows is not None)
+    trainer = SupervisedTrainer(
+        worker=worker,
+        guard=Guard(recipe, on.mixed),
+        keep=recipe.training.keep_checkpoints,
+        model=model,
+        args=config,
+        train_dataset=train_rows,
+        eval_dataset=eval_rows if config.eval_strategy != "no" else None,
+        processing_class=tokenizer,
+        peft_config=lora_config(recipe, model) if recipe.method == "lora" else None,
+        callbacks=[reporter],
+    )
+    trainer.remove_callback(PrinterCallback)
+
+    def not_finite(value: float) -> None:
+        state = trainer.state
+        name = "loss" if trainer.model.training else "eval_loss"
+        worker.metric({"step": state.global_step + trainer.model.training, name: value, "epoch": state.epoch})
+
+    trainer.on_not_finite = not_finite
+    if on.mixed == "fp16":
+        # TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling cannot handle.
+        for weight in trainer.model.parameters():
+            if weight.requires_grad:
+                weight.data = weight.data.to(torch.float32)
+    return trainer, reporter
+
+
+def _tell_parameters(worker: Worker, model: Any) -> None:
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    if trained == 0:
+        raise BadInput("Nothing would be trained: no weight takes a gradient", where="lora.targets")
+    whole = model.num_parameters() if hasattr(model, "num_parameters") else trained
+    worker.event(
+        "model",
+        f"{units.short_count(trained)} of {units.short_count(whole)} parameters are trained.",
+        trained_parameters=trained,
+        parameters=whole,
+    )
+
+
+def _save(
+    worker: Worker, recipe: Recipe, trainer: SupervisedTrainer, reporter: Reporter, tokenizer: Any, began: float
+) -> None:
+    from core.training.finite import Guard
+    from core.training.saving import save_model
+
+    state = trainer.state
+    worker.phase("saving", "Saving what was trained.", step=state.global_step, of=state.max_steps)
+    Guard(recipe, "no").weights(trainer.model, state.global_step)
+    target = worker.folder.adapter if recipe.method == "lora" else worker.folder.path / "model"
+    facts = {
+        "steps": state.global_step,
+        "seconds": round(time.monotonic() - began, 1),
+        "loss": reporter.last_loss,
+        "eval_loss_first": reporter.first_eval_loss,
+        "eval_loss": reporter.last_eval_loss,
+        "peak_memory": _peak_memory(),
+    }
+    lines = [f"Steps: {state.global_step:,} of {state.max_steps:,}", f"Learning rate: {recipe.training.learning_rate}"]
+    if reporter.last_eval_loss is not None and reporter.first_eval_loss is not None:
+        lines.append(f"Eval loss: {reporter.first_eval_loss:.4f} before, {reporter.last_eval_loss:.4f} after")
+    if trainer.args.should_save:
+        save_model(worker, trainer.accelerator.unwrap_model(trainer.model), tokenizer, target, recipe, lines)
+    words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
+    if reporter.last_eval_loss is not None:
+        words += f", eval loss {reporter.first_eval_loss:.3f} -> {reporter.last_eval_loss:.3f}"
+    worker.event("summary", f"{words}; saved in {Path(target).name}/.", path=os.fspath(target), **facts)
+
+
+def _peak_memory() -> int:
+    """The most memory that was in use, in bytes: of the GPU as torch reserved it, else of this process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_reserved())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _out_of_memory(worker: Worker, recipe: Recipe, error: BaseException) -> OutOfMemory:
+    training = recipe.training
+    worker.event(
+        "oom",
+        "The GPU ran out of memory.",
+        batch_size=training.batch_size,
+        gradient_accumulation=training.gradient_accumulation,
+        max_length=recipe.data.max_length,
+        reason=str(error).splitlines()[0],
+    )
+    changes = []
+    if training.batch_size > 1:
+        changes.append(
+            f"batch size {training.batch_size // 2} and accumulation {training.gradient_accumulation * 2} "
+            "(the same effective batch)"
+        )
+    if not training.activation_checkpointing:
+        changes.append("checkpoint activations")
+    if recipe.model.quantization == "none" and recipe.method == "lora":
+        changes.append("quantization nf4")
+    changes.append(f"a max length below {recipe.data.max_length:,}")
+    return OutOfMemory(
+        "The GPU ran out of memory", do=f"What would make it fit, the mildest first: {'; '.join(changes)}"
+    )

@@ -1,0 +1,146 @@
+"""Checkpoints and the adapter on disk: whole or not at all, and a full disk is waited for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from core import units
+from core.engine.worker import Worker
+from core.recipe.recipe import Recipe
+
+_FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
+_WRITER_WORDS = ("PytorchStreamWriter", "inline_container", "iostream error")
+"""What torch says when its writer fails, without the reason."""
+_NEARLY_NOTHING = 16 << 20
+"""Bytes of free space below which a torch writer that failed has failed for want of space."""
+
+
+def write_whole(worker: Worker, target: Path, write: Callable[[Path], None]) -> None:
+    """Writes a folder beside its place and moves it there when it is complete.
+
+    Where the disk is full, the run pauses and tries again when there is room.
+
+    Args:
+        worker: tells the viewers about a pause.
+        target: the folder; replaced if it exists.
+        write: fills the folder that it is given.
+
+    Raises:
+        Stopped: somebody asked to stop during such a pause.
+        JobGone: the run's folder was deleted.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    reached = 0
+
+    def attempt() -> bool:
+        nonlocal reached
+        worker.folder.check()
+        target.parent.mkdir(exist_ok=True)
+        if shutil.disk_usage(target.parent).free < reached + (reached and (1 << 20)):
+            return False
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            write(partial)
+        except (OSError, RuntimeError, ValueError) as error:
+            reached = max(reached, folder_size(partial))
+            free = shutil.disk_usage(target.parent).free
+            shutil.rmtree(partial, ignore_errors=True)
+            worker.folder.check()  # a deleted folder fails like this too
+            if not _is_full(error, free):
+                raise
+            return False
+        _move(partial, target)
+        return True
+
+    if not attempt():
+        worker.pause_until(
+            attempt,
+            f"The disk is full: {target.name} could not be written. The run waits until there is room on "
+            f"{target.parent} (about {units.size(max(reached, 1 << 20))} or more).",
+        )
+
+
+def _is_full(error: BaseException, free: int) -> bool:
+    for link in _chain(error):
+        if isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        words = str(link)
+        if any(sign in words for sign in _FULL_WORDS):
+            return True
+        if free < _NEARLY_NOTHING and any(sign in words for sign in _WRITER_WORDS):
+            return True
+    return False
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _move(partial: Path, target: Path) -> None:
+    old = target.with_name(f".{target.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    partial.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files in a folder; 0 if there is none."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(where, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
+def drop_old(checkpoints: Path, keep: int) -> list[str]:
+    """Deletes the oldest checkpoints beyond those to keep.
+
+    Returns:
+        The names of the deleted ones.
+    """
+    found = sorted(checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    old = found[:-keep]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+    return [path.name for path in old]
+
+
+def save_model(worker: Worker, model: Any, tokenizer: Any, target: Path, recipe: Recipe, lines: list[str]) -> None:
+    """Writes the adapter (or the whole model) with its tokenizer, chat template and a short card.
+
+    Args:
+        worker: tells the viewers about a pause.
+        model: a PEFT model, or a plain one that was trained whole.
+        tokenizer: as training used it.
+        target: the folder.
+        recipe: for the card.
+        lines: facts for the card, each a line of Markdown.
+    """
+
+    def write(folder: Path) -> None:
+        model.save_pretrained(str(folder))
+        tokenizer.save_pretrained(str(folder))
+        (folder / "README.md").write_text(_card(recipe, lines), encoding="utf-8")
+
+    write_whole(worker, target, write)
+
+
+def _card(recipe: Recipe, lines: list[str]) -> str:
+    lora = recipe.method == "lora"
+    front = ["---", f"base_model: {recipe.model.path}", f"library_name: {'peft' if lora else 'transformers'}"]
+    front += ["pipeline_tag: text-generation", "tags:", *(["- lora"] if lora else []), "- sft", "- trl", "---", ""]
+    kind = "LoRA adapter for" if lora else "Fine-tuned from"
+    body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{kind} `{recipe.model.path}`.", ""]
+    return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

@@ -1,0 +1,215 @@
+"""The recipe as TRL's trainer: its configuration, the adapter's, and the few places where ours does more."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig
+from trl import SFTConfig, SFTTrainer
+
+from core import units
+from core.engine.load import Hardware
+from core.engine.worker import Stopped, Worker
+from core.errors import BadInput
+from core.recipe.recipe import Recipe
+from core.training.finite import Guard
+from core.training.saving import drop_old, folder_size, write_whole
+
+
+def sft_config(recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool) -> SFTConfig:
+    """TRL's configuration for a recipe.
+
+    Args:
+        recipe: the recipe.
+        on: device and precision.
+        checkpoints: where checkpoints go.
+        evaluates: whether there are held-out samples.
+    """
+    training, data = recipe.training, recipe.data
+    evaluates = evaluates and training.eval_every > 0
+    return SFTConfig(
+        output_dir=str(checkpoints),
+        use_cpu=on.device.type == "cpu",
+        bf16=on.mixed == "bf16",
+        fp16=on.mixed == "fp16",
+        learning_rate=training.learning_rate,
+        num_train_epochs=training.epochs,
+        max_steps=training.max_steps or -1,
+        per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=training.eval_batch_size,
+        gradient_accumulation_steps=training.gradient_accumulation,
+        lr_scheduler_type=training.scheduler,
+        warmup_steps=_steps(training.warmup),
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        optim=training.optimizer,
+        activation_checkpointing=training.activation_checkpointing,
+        train_sampling_strategy="group_by_length" if training.group_by_length else "random",
+        neftune_noise_alpha=training.neftune_alpha or None,
+        seed=training.seed,
+        logging_steps=training.log_every,
+        # Else a nan would be replaced by an average before anybody could see it.
+        logging_nan_inf_filter=False,
+        eval_strategy="steps" if evaluates else "no",
+        eval_steps=_steps(training.eval_every) if evaluates else None,
+        eval_on_start=evaluates,
+        save_strategy="steps" if training.save_every > 0 else "no",
+        save_steps=_steps(training.save_every) if training.save_every > 0 else 500,
+        max_length=data.max_length,
+        packing=data.packing != "none",
+        packing_strategy=data.packing if data.packing != "none" else "bfd",
+        # The samples come encoded. Packing is TRL's own work on them; without it nothing is left to prepare.
+        dataset_kwargs={"skip_prepare_dataset": True} if data.packing == "none" else None,
+        dataloader_pin_memory=on.device.type == "cuda",
+        ddp_find_unused_parameters=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def _steps(value: float) -> int | float:
+    """Steps as the trainer reads them: a share stays a fraction, a count becomes whole."""
+    return value if value < 1 else int(value)
+
+
+def lora_config(recipe: Recipe, model: Any) -> LoraConfig:
+    """PEFT's configuration for a recipe.
+
+    Raises:
+        BadInput: a target names no layer of the model, or the output layer, which TRL's loss would not train.
+    """
+    lora = recipe.lora
+    targets: str | list[str] = list(lora.targets)
+    if lora.targets == ("all-linear",):
+        targets = "all-linear"
+    else:
+        _check_targets(lora.targets, model)
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets,
+        use_rslora=lora.variant == "rslora",
+        use_dora=lora.variant == "dora",
+        modules_to_save=list(lora.modules_to_save) or None,
+        task_type="CAUSAL_LM",
+    )
+
+
+def _check_targets(targets: tuple[str, ...], model: Any) -> None:
+    import torch
+
+    linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    for target in targets:
+        if target.rpartition(".")[2] == "lm_head":
+            raise BadInput(
+                "The output layer cannot have an adapter: the loss is computed from its weights directly",
+                where="lora.targets",
+                do="Put lm_head into lora.modules_to_save, which trains it whole",
+            )
+        if not any(name == target or name.endswith(f".{target}") for name in linear):
+            last = sorted({name.rpartition(".")[2] for name in linear} - {"lm_head"})
+            raise BadInput(
+                f"The model has no linear layer {target!r}",
+                where="lora.targets",
+                do=f"Take all-linear, or some of {', '.join(last)}",
+            )
+
+
+class SupervisedTrainer(SFTTrainer):
+    """TRL's trainer with the same arithmetic, and four things more.
+
+    It ends at the first number that is none, writes checkpoints whole and waits for a full disk, can be interrupted
+    while it evaluates, and tells nobody on the network about it.
+    """
+
+    def __init__(self, *, worker: Worker, guard: Guard, keep: int, **arguments: Any) -> None:
+        self._worker = worker
+        self._guard = guard
+        self._keep = keep
+        self.on_not_finite: Callable[[float], None] = lambda value: None
+        super().__init__(**arguments)
+
+    def _send_telemetry(self) -> None:
+        pass
+
+    def create_model_card(self, *arguments: Any, **names: Any) -> None:
+        """Nothing: the card is written once, beside the adapter."""
+
+    def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **names: Any) -> Any:
+        """TRL's loss; ends the run before the backward pass if it is not finite."""
+        loss = super().compute_loss(model, inputs, *arguments, **names)
+        value = float(loss.detach())  # TRL has waited for this forward pass already, for its entropy
+        if not math.isfinite(value):
+            training = self.model.training
+            self.on_not_finite(value)
+            self._guard.loss(value, self.state.global_step + training)
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        self._guard.gradient(float(norm), self.state.global_step + 1)
+        return norm
+
+    def evaluate(self, *arguments: Any, **names: Any) -> dict[str, float]:
+        """TRL's evaluation; one that is interrupted gives no metrics, and the trained state goes on to be saved."""
+        try:
+            metrics: dict[str, float] = super().evaluate(*arguments, **names)
+        except Stopped as stopped:
+            if stopped.now or self.state.global_step == 0:
+                raise
+            self._metrics["eval"].clear()
+            self.control.should_evaluate = False
+            self.control.should_save = True
+            self.control.should_training_stop = True
+            return {}
+        return metrics
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        checkpoints = Path(self.args.output_dir)
+        target = checkpoints / f"checkpoint-{step}"
+        if target.exists():
+            return
+        self._guard.weights(self.model, step)
+        began = time.monotonic()
+
+        def write(folder: Path) -> None:
+            # The trainer names the folder itself; so it gets a parent of its own, and what it wrote is moved out.
+            self.args.output_dir = str(folder.with_name(f"{folder.name}.parent"))
+            written = Path(self.args.output_dir) / target.name
+            try:
+                super(SupervisedTrainer, self)._save_checkpoint(model, trial)
+                self.accelerator.wait_for_everyone()
+                if self.args.should_save:
+                    written.rename(folder)
+            finally:
+                self.args.output_dir = str(checkpoints)
+                _remove(written.parent)
+
+        if self.args.should_save:
+            write_whole(self._worker, target, write)
+        else:
+            write(target.with_name(f".{target.name}.partial"))
+        drop_old(checkpoints, self._keep)
+        seconds = time.monotonic() - began
+        size = folder_size(target)
+        self._guard.good_checkpoint = f"checkpoints/{target.name}"
+        self._worker.event(
+            "checkpoint",
+            f"Checkpoint {step} saved ({units.size(size)}, {seconds:.1f} s).",
+            step=step,
+            path=f"checkpoints/{target.name}",
+            bytes=size,
+            seconds=round(seconds, 3),
+        )
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
