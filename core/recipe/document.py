@@ -1,0 +1,65 @@
+"""Writes the reference of the recipe from its declaration: `python -m core.recipe.document > docs/recipe.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from core.recipe.declare import Knob
+from core.recipe.presets import PRESETS
+from core.recipe.recipe import KNOBS, SECTIONS
+from core.recipe.templates import names
+
+_HEAD = """\
+# The recipe
+
+What is trained and how, as a YAML file: `tunedeck train recipe.yaml`. The form of the app, `--set FIELD=VALUE` and this
+page are made from the same declaration in `core/recipe/sections/`. This page is written by
+`python -m core.recipe.document > docs/recipe.md`.
+
+Every field may be left out; it then has its default. Relative paths are taken from the recipe's own folder. Lists are
+written `[a, b]` in YAML and `a, b` in the form and on the command line.
+"""
+
+
+def document() -> str:
+    """The whole page, as Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield _HEAD
+    section = None
+    for knob in KNOBS.values():
+        if knob.section != section:
+            section = knob.section
+            yield f"## {section or 'The recipe itself'}\n"
+            if section:
+                yield f"{SECTIONS[section].__doc__}\n"
+        yield from _field(knob)
+    yield "## Presets\n"
+    for preset in PRESETS:
+        values = ", ".join(f"`{path}={KNOBS[path].format(value)}`" for path, value in preset.values.items())
+        yield f"**{preset.name}.** {preset.reason}\n\nSets {values}.\n"
+    yield "## Chat templates\n"
+    yield f"Shipped, with their answers marked: {', '.join(f'`{name}`' for name in names())}."
+
+
+def _field(knob: Knob) -> Iterator[str]:
+    yield f"### `{knob.path}`\n"
+    yield f"{knob.title}. {knob.help} {knob.consequence}".rstrip() + "\n"
+    shown = knob.format(knob.default)
+    facts = [f"default `{shown}`" if shown else "empty by default"]
+    facts += [knob.range] if knob.range else []
+    facts += [f"in {knob.unit}"] if knob.unit else []
+    facts += [f"source: {knob.source}"] if knob.source else []
+    for value, meaning in knob.choices.items():
+        yield f"- `{value}`: {meaning}"
+    if knob.choices:
+        yield ""
+    text = "; ".join(facts)
+    yield f"{text[0].upper()}{text[1:]}.\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())
