@@ -181,6 +181,7 @@ class Turns(Format):
         messages: list[Message] = []
         for number, question in enumerate(questions):
             messages.append(Message("user", question))
-            if isinstance(answers, list) and number < len(answers) and isinstance(answers[number], str):
-                messages.append(Message("assistant", answers[number]))
+            answer = answers[number] if isinstance(answers, list) and number < len(answers) else ""
+            if isinstance(answer, str) and answer:
+                messages.append(Message("assistant", answer))
         return Sample("messages", messages=tuple(messages))

@@ -1,0 +1,26 @@
+"""The checks: each finds one reason to look at a row, from its text alone."""
+
+from core.dataset.checks.base import Check, Context, Flag, Item, Severity
+from core.dataset.checks.duplicates import ExactDuplicate, NormalisedDuplicate
+from core.dataset.checks.lengths import LengthOutlier
+from core.dataset.checks.rows import BadRow, LeakExact, NonstandardJson
+from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
+from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
+
+CHECKS: tuple[type[Check], ...] = (
+    BadRow,
+    LeakExact,
+    EmptyAnswer,
+    RoleOrder,
+    MissingTurn,
+    ExactDuplicate,
+    NormalisedDuplicate,
+    AnswerEqualsPrompt,
+    Placeholder,
+    ControlCharacters,
+    NonstandardJson,
+    LengthOutlier,
+)
+"""Every check, the weightiest first: so flags are listed, and so a row's shortest word is chosen."""
+
+__all__ = ["CHECKS", "Check", "Context", "Flag", "Item", "Severity"]

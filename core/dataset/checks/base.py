@@ -1,0 +1,167 @@
+"""What a check is, and what it is given."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, ClassVar, Literal
+
+from core.dataset.sample import Message, Sample
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Why to look at a row.
+
+    Attributes:
+        name: the check's name.
+        reason: what was found in this row, a sentence without a full stop. May quote data: clean before drawing.
+        of: the good row (from 0) that this one repeats, or None.
+        severity: `error` (should not be trained on as it is), `warning`, `note`.
+    """
+
+    name: str
+    reason: str
+    of: int | None = None
+    severity: Severity = "warning"
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `flags.jsonl`."""
+        return {"name": self.name, "reason": self.reason, "of": self.of, "severity": self.severity}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Flag:
+        """The inverse of `to_json`."""
+        return cls(value["name"], value["reason"], value.get("of"), value.get("severity", "warning"))
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What checks know beside the row.
+
+    Attributes:
+        eval_prompts: digest of each normalised prompt of the eval files, with the place it stands at, in words.
+    """
+
+    eval_prompts: Mapping[bytes, str] = field(default_factory=dict)
+
+
+class Item:
+    """One good row and what several checks need of it, worked out once.
+
+    Attributes:
+        row: its number among the good rows, from 0.
+        sample: the sample, or None where it cannot be formatted.
+        error: why it cannot, or "".
+        nonstandard: what is wrong with its JSON although it could be read, or "".
+        turns: every turn: the prompt's, then the chosen (or rated), then the rejected answer's.
+        conversation: the turns without the rejected answer's.
+        text: all that the sample says, one text.
+        normalised: the same after NFKC, lower case and collapsed white space.
+        content: digest of roles, texts, tools and label: equal for samples that train the same.
+    """
+
+    __slots__ = ("content", "conversation", "error", "nonstandard", "normalised", "row", "sample", "text", "turns")
+
+    def __init__(self, row: int, sample: Sample | None, *, error: str = "", nonstandard: str = "") -> None:
+        self.row = row
+        self.sample = sample
+        self.error = error
+        self.nonstandard = nonstandard
+        self.conversation: tuple[Message, ...] = ()
+        self.turns: tuple[Message, ...] = ()
+        self.text = self.normalised = ""
+        self.content = b""
+        if sample is not None:
+            self.conversation = sample.messages + sample.chosen
+            self.turns = self.conversation + sample.rejected
+            self.text = sample.text if sample.kind == "text" else "\n".join(map(_said, self.turns))
+            self.normalised = normalise(self.text)
+            self.content = content_digest(sample)
+
+
+def normalise(text: str) -> str:
+    """The text after NFKC, lower case and collapsed white space."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return " ".join(text.lower().split())
+
+
+def digest(text: str) -> bytes:
+    """A hash of a text, 8 bytes; lone surrogates are taken as they are."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def content_digest(sample: Sample) -> bytes:
+    """A hash of all of a sample that is trained on, 16 bytes."""
+    if sample.kind == "text":
+        canonical = sample.text
+    else:
+        parts = [sample.kind, str(sample.label)]
+        for name, turns in (("prompt", sample.messages), ("chosen", sample.chosen), ("rejected", sample.rejected)):
+            parts.append(name)
+            for turn in turns:
+                parts += (turn.role, turn.content, turn.reasoning, turn.name, str(turn.trained))
+                if turn.tool_calls:
+                    parts.append(json.dumps(turn.tool_calls, sort_keys=True, default=str))
+        if sample.tools:
+            parts.append(json.dumps(sample.tools, sort_keys=True, default=str))
+        canonical = "\x1e".join(parts)
+    return blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def prompt_digest(sample: Sample) -> bytes | None:
+    """The hash of what is asked, normalised: all before the last answer, or the whole text; None where it is empty."""
+    if sample.kind == "text":
+        asked = sample.text
+    else:
+        turns = sample.messages
+        if sample.kind == "messages":
+            answers = [number for number, turn in enumerate(turns) if turn.role == "assistant"]
+            turns = turns[: answers[-1]] if answers else turns
+        asked = "\n".join(_said(turn) for turn in turns if turn.role != "system")
+    asked = normalise(asked)
+    return digest(asked) if asked else None
+
+
+def _said(turn: Message) -> str:
+    if not turn.tool_calls and not turn.reasoning:
+        return turn.content
+    calls = [json.dumps(call, ensure_ascii=False, default=str) for call in turn.tool_calls]
+    return "\n".join(filter(None, (turn.reasoning, turn.content, *calls)))
+
+
+class Check:
+    """One reason to look at a row. A check is made anew for each scan and sees the rows in order.
+
+    Attributes:
+        name: in JSON, filters and recipes.
+        title: on screens, a few words.
+        help: one sentence on what it finds and why that matters.
+        severity: of its flags.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    help: ClassVar[str]
+    severity: ClassVar[Severity] = "warning"
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def inspect(self, item: Item) -> Flag | None:
+        """The flag of a row, or None."""
+        raise NotImplementedError
+
+    def finish(self) -> Iterable[tuple[int, Flag]]:
+        """Flags that need all rows to have been seen, with their row numbers."""
+        return ()
+
+    def flag(self, reason: str, of: int | None = None) -> Flag:
+        """A flag of this check."""
+        return Flag(self.name, reason, of, self.severity)

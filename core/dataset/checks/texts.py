@@ -1,0 +1,87 @@
+"""Faults in what a sample says."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from core.dataset.checks.base import Check, Flag, Item, normalise
+
+
+class Placeholder(Check):
+    """A template that was never filled in."""
+
+    name = "placeholder"
+    title = "unfilled placeholder"
+    help = "A gap of a template was left open, such as {{name}}, TODO or <insert ...>: the model would learn to say it."
+
+    # Each pattern with a text that must occur first: looking for that costs a hundredth of the pattern.
+    _PATTERNS = (
+        ("{{", re.compile(r"\{\{ ?[A-Za-z_][\w .-]{0,40}\}\}")),
+        ("[", re.compile(r"\[(?i:insert|your|enter|add|fill in|placeholder)\b[^\[\]\n]{0,60}\]")),
+        ("<", re.compile(r"<(?i:insert|your|enter|add|fill in|placeholder)\b[^<>\n]{0,60}>")),
+        ("TODO", re.compile(r"\bTODO\b")),
+        ("FIXME", re.compile(r"\bFIXME\b")),
+        ("XXXX", re.compile(r"\bXXXX+\b")),
+    )
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Quotes the first placeholder."""
+        for begin, pattern in self._PATTERNS:
+            if begin in item.text and (found := pattern.search(item.text)):
+                return self.flag(f"holds {found.group()[:60]}")
+        return self.flag("holds lorem ipsum") if "lorem ipsum" in item.normalised else None
+
+
+class ControlCharacters(Check):
+    """Characters that a terminal obeys or that hide or reorder text."""
+
+    name = "control_characters"
+    title = "control characters"
+    help = "Escape sequences, C0 and C1 controls, bidi marks or tag characters: remains of a terminal, or an attack."
+
+    _PATTERN = re.compile(
+        "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
+    )
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Says which kind and which code, and never the character itself."""
+        found = self._PATTERN.search(item.text)
+        if found is None:
+            return None
+        code = ord(found.group())
+        following = item.text[found.end() : found.end() + 1]
+        if code == 0x1B and following == "]":
+            kind = "an OSC sequence (it can reach clipboard and title)"
+        elif code == 0x1B and following == "[":
+            kind = "an ANSI escape sequence"
+        elif 0x80 <= code <= 0x9F:
+            kind = "a C1 control"
+        elif unicodedata.category(found.group()) == "Cf":
+            kind = "an invisible tag character" if code >= 0xE0000 else "a bidi control"
+        elif 0xD800 <= code <= 0xDFFF:
+            kind = "half of a surrogate pair"
+        else:
+            kind = "a control character"
+        times = len(self._PATTERN.findall(item.text))
+        return self.flag(f"{kind}, U+{code:04X}" + (f", and {times - 1:,} more" if times > 1 else ""))
+
+
+class AnswerEqualsPrompt(Check):
+    """The answer repeats the question."""
+
+    name = "answer_equals_prompt"
+    title = "answer equals prompt"
+    help = "The answer is the question again: the model would learn to echo."
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Compares the last answer with the last question, normalised."""
+        sample = item.sample
+        if sample is None or sample.kind == "text":
+            return None
+        answer = sample.answer
+        if len(answer) < 2 or abs(len(answer) - len(sample.question)) > 64:
+            return None
+        if normalise(answer) != normalise(sample.question):
+            return None
+        return self.flag("the answer is the question, word for word")

@@ -1,0 +1,79 @@
+"""Conversations whose turns are missing, empty or in an order that chat templates refuse."""
+
+from __future__ import annotations
+
+from core.dataset.checks.base import Check, Flag, Item
+
+
+class EmptyAnswer(Check):
+    """An assistant turn without text and without a tool call."""
+
+    name = "empty_answer"
+    title = "empty answer"
+    help = "The assistant says nothing: the model would learn to stop at once."
+    severity = "error"
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Names the first empty turn."""
+        sample = item.sample
+        if sample is None:
+            return None
+        if sample.kind == "text":
+            return None if sample.text.strip() else self.flag("the text is empty")
+        for number, turn in enumerate(item.turns, 1):
+            if turn.role == "assistant" and not turn.tool_calls and not turn.content.strip():
+                thought = " but its reasoning" if turn.reasoning.strip() else ""
+                return self.flag(f"turn {number}, the assistant's, is empty{thought}")
+        return None
+
+
+class MissingTurn(Check):
+    """No question, no answer, or a question that nobody answers."""
+
+    name = "missing_turn"
+    title = "missing turn"
+    help = "The conversation has no user turn, no assistant turn, an empty question, or ends without an answer."
+    severity = "error"
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Says which turn is missing."""
+        if item.sample is None or item.sample.kind == "text":
+            return None
+        roles = [turn.role for turn in item.conversation]
+        if "user" not in roles:
+            return self.flag("there is no user turn")
+        if "assistant" not in roles:
+            return self.flag("there is no assistant turn")
+        if roles[-1] != "assistant":
+            return self.flag(f"the last turn is the {roles[-1]}'s: no answer follows")
+        for number, turn in enumerate(item.conversation, 1):
+            if turn.role == "user" and not turn.content.strip():
+                return self.flag(f"turn {number}, the user's, is empty")
+        return None
+
+
+class RoleOrder(Check):
+    """Turns in an order that no conversation has."""
+
+    name = "role_order"
+    title = "role order"
+    help = "The roles do not alternate as chat templates demand: many refuse such a conversation, others misrender it."
+    severity = "error"
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Names the first turn that is out of order."""
+        if item.sample is None or item.sample.kind == "text":
+            return None
+        before = ""
+        for number, turn in enumerate(item.conversation, 1):
+            role = turn.role
+            if role == "system" and number > 1:
+                return self.flag(f"turn {number} is a system prompt in the middle")
+            if role == "assistant" and before in ("", "system"):
+                return self.flag(f"turn {number}, the assistant's, comes before any question")
+            if role == before and role in ("user", "assistant"):
+                return self.flag(f"turns {number - 1} and {number} are both the {role}'s")
+            if role == "tool" and before not in ("assistant", "tool"):
+                return self.flag(f"turn {number} is a tool's answer that nobody asked for")
+            before = role
+        return None
