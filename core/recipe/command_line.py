@@ -1,34 +1,38 @@
-"""Fields set on the command line: `--set lora.rank=32`."""
+"""Fields of the recipe on the command line: `lora.rank=32`, read by the same declaration as the form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.declare import Problem
+from core.recipe.paths import absolute
 from core.recipe.recipe import KNOBS, Recipe, put, unknown
 
 
-def apply_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """The recipe with fields changed, later settings winning.
+def apply_settings(recipe: Recipe, settings: Iterable[str], base: Path) -> Recipe:
+    """The recipe with some fields changed.
 
     Args:
-        recipe: what they change.
-        settings: each `PATH=VALUE`, the value as it is typed into the form.
+        recipe: what to change.
+        settings: each `field=value`, the field by its dotted path, the value as a person types it into the form.
+        base: the folder that relative paths in the settings are meant from.
 
     Raises:
-        BadInput: a field is unknown, or a value does not fit it.
+        BadInput: there is no such field, or the value does not fit it.
     """
+    changed = False
     for setting in settings:
         path, mark, text = setting.partition("=")
         path = path.strip()
         if not mark:
-            raise BadInput("A setting is FIELD=VALUE", where=clean_line(setting, 80), do="As in lora.rank=32")
+            raise BadInput(f"{setting!r} is no field=value", where="--set", do="Write it like lora.rank=32")
         if path not in KNOBS:
-            raise BadInput(unknown(path), where=clean_line(setting, 80))
+            raise BadInput(unknown(path), where="--set")
         value = KNOBS[path].parse(text)
         if isinstance(value, Problem):
-            raise BadInput(value.sentence, where=path)
+            raise BadInput(value.sentence, where=f"--set {path}")
         recipe = put(recipe, path, value)
-    return recipe
+        changed = True
+    return absolute(recipe, base) if changed else recipe

@@ -19,7 +19,7 @@ from core.jobs.launch import worker_python
 from core.recipe import memory
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.template_choice import marked_twin, template_text
 from core.recipe.validate import validate
 
@@ -109,19 +109,21 @@ def _data(recipe: Recipe) -> tuple[list[Check], frozenset[str] | None]:
     checks: list[Check] = []
     kinds: set[str] = set()
     columns = dict(recipe.data.columns)
-    format = "" if recipe.data.format == "auto" else recipe.data.format
+    form = None if recipe.data.format == "auto" else recipe.data.format
     for path, paths in (("data.train", recipe.data.train), ("data.eval", recipe.data.eval)):
         if not paths:
             continue
         try:
-            dataset = Dataset.open([Path(each) for each in paths], columns=columns, format_name=format)
+            dataset = Dataset.open(list(paths), form, columns)
         except BadInput as error:
             checks.append(Check("data", "stop", str(error), path))
             continue
-        if dataset.count == 0:
-            checks.append(Check("data", "stop", f"{clean_line(paths[0])} holds no samples.", path))
-            continue
-        kinds.add(dataset.sample(0).kind)
+        found = dataset.recognition
+        if found.kind is None:
+            checks.append(Check("data", "stop", f"The format is not recognised: {clean_line(found.why)}", path))
+        else:
+            kinds.add(found.kind)
+            checks.append(Check("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
     return checks, frozenset(kinds) if kinds else None
 
 
@@ -251,7 +253,7 @@ def _disk(seen: _Seen) -> Iterator[Check]:
         yield Check(
             "disk",
             "stop",
-            f"{kept} checkpoints need about {units.size(need)}, {units.size(free)} are free in {clean_line(str(place))}.",
+            f"{kept} checkpoints need about {units.size(need)}, {units.size(free)} are free: keep fewer.",
             "training.keep_checkpoints",
         )
     else:

@@ -33,7 +33,8 @@ class Preset:
 PRESETS: tuple[Preset, ...] = (
     Preset(
         "pilot",
-        "Twenty steps on the real data: shows speed, memory and whether the loss falls at all, before a night is spent.",
+        "Twenty steps on the real data: shows speed, memory and whether the loss falls at all, before a "
+        "night is spent.",
         {
             "training.max_steps": 20,
             "training.eval_every": 10.0,
@@ -63,8 +64,8 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "QLoRA",
-        "For a small GPU: 4-bit weights, one sample at a time, the same effective batch of 16. Slower a step, a quarter "
-        "of the weight memory.",
+        "For a small GPU: 4-bit weights, one sample at a time, the same effective batch of 16. Slower a step, "
+        "a quarter of the weight memory.",
         {
             "method": "lora",
             "model.quantization": "nf4",

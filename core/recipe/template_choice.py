@@ -12,14 +12,12 @@ from core.errors import BadInput
 from core.recipe import templates
 from core.recipe.model_shape import ModelShape, marks_answers
 
-_TALKS: tuple[list[dict[str, str]], ...] = (
-    [{"role": "user", "content": "one"}, {"role": "assistant", "content": "two"}, {"role": "user", "content": "three"}],
-    [
-        {"role": "system", "content": "zero"},
-        {"role": "user", "content": "one"},
-        {"role": "assistant", "content": "two"},
-    ],
-)
+
+def _talk(*turns: str) -> list[dict[str, str]]:
+    return [dict(zip(("role", "content"), turn.split(), strict=True)) for turn in turns]
+
+
+_TALKS = (_talk("user one", "assistant two", "user three"), _talk("system zero", "user one", "assistant two"))
 _SPECIAL = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"}
 
 

@@ -218,7 +218,9 @@ def _steps(seen: _Seen) -> Iterator[Problem]:
 def _hardware(seen: _Seen) -> Iterator[Problem]:
     recipe, devices = seen.recipe, seen.recipe.training.devices.strip()
     if devices and not _DEVICES.fullmatch(devices):
-        yield Problem("training.devices", "Devices are GPU numbers, as in 0 or 0,1; or cpu.")
+        yield Problem("training.devices", "The device is a GPU's number, such as 0; or cpu.")
+    if "," in devices:
+        yield Problem("training.devices", "Training on several GPUs at once is not built yet: name one.")
     if devices == "cpu":
         if recipe.model.dtype == "float16":
             yield Problem("model.dtype", "float16 does not train on a CPU: take float32 or auto.")

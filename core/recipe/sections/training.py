@@ -188,9 +188,9 @@ class Training:
     )
     devices: str = knob(
         "",
-        title="Devices",
-        help="GPUs by number, as in 0 or 0,1; cpu for none. Empty: the first GPU, else the CPU.",
-        consequence="Two devices double the effective batch.",
+        title="Device",
+        help="The GPU by its number, as nvidia-smi counts; cpu for none. Empty: the first GPU, else the CPU.",
+        consequence="A CPU is far slower: for tiny models and trials.",
         advanced=True,
     )
     cpu_threads: int = knob(
