@@ -38,7 +38,7 @@ def public_data() -> Path:
 
 @pytest.fixture(scope="session")
 def warm_python() -> Iterator[WarmPython]:
-    """A process with the training stack imported, from which keepers and workers are forked; started when first asked for."""
+    """A process with the training stack imported, from which keepers and workers are forked; started at first use."""
     with process.warm_python() as warm:
         yield warm
 

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.gpu.host import boot_id
 from core.jobs import process
 from core.jobs.folder import JobFolder
-from core.jobs.status import FINISHED, LOST, PAUSED, QUEUED, RUNNING, STARTING, STOPPING, Status
+from core.jobs.status import ENDINGS, FINISHED, LOST, PAUSED, QUEUED, RUNNING, STARTING, STOPPING, Status
 
 LAUNCH_PATIENCE = 60.0
 """Seconds that a job may take from its folder to its keeper (the data is linked and checked meanwhile)."""
@@ -46,7 +46,7 @@ class Standing:
     @property
     def over(self) -> bool:
         """Whether nothing more will happen by itself."""
-        return self.state == LOST or self.status.over or self.state == FINISHED
+        return self.state == LOST or self.state in ENDINGS
 
 
 def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: float | None = None) -> Standing:
@@ -91,6 +91,8 @@ def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: fl
 def _shown(folder: JobFolder, status: Status) -> str:
     if status.state in (RUNNING, PAUSED, STARTING) and {"stop", "stop-now"} & set(folder.requested()):
         return STOPPING
+    if status.state in ENDINGS:
+        return STOPPING  # the worker has said how it ends, and is about to
     return status.state or STARTING
 
 
@@ -107,6 +109,8 @@ def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heard: float 
     if process.is_alive(status.worker):
         words = "The keeper of this run was killed; the worker goes on by itself, without GPU readings."
         return Standing(_shown(folder, status), words, status, True, heard)
+    if status.state in ENDINGS:
+        return Standing(status.state, status.message, status, True, heard)
     if status.phase == DONE and status.stage + 1 >= status.stages:
         return Standing(FINISHED, "The worker came to its end; its keeper had been killed before.", status, True, heard)
     if keeper_boot != boot_id():

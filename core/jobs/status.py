@@ -64,8 +64,8 @@ class Status:
 
     @property
     def over(self) -> bool:
-        """Whether the file tells of an ending."""
-        return self.state in ENDINGS
+        """Whether the file tells of an ending that is complete: a worker says `failed`, and has yet to be gone."""
+        return self.state in ENDINGS and self.ended is not None
 
 
 def from_json(value: Mapping[str, Any]) -> Status:

@@ -1,0 +1,96 @@
+"""A small real worker for the tests of `core.jobs`: `python jobs_worker.py HOW FOLDER`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from core.jobs import requests
+from core.jobs.ending import EXIT_STOPPED
+from core.jobs.files import JobGone
+from core.jobs.folder import JobFolder
+
+HERE = Path(__file__).resolve()
+pause = threading.Event().wait
+
+
+def command(how: str, folder: JobFolder) -> list[str]:
+    """The stage's command line."""
+    return [sys.executable, os.fspath(HERE), how, os.fspath(folder.path)]
+
+
+def steps(folder: JobFolder) -> int:
+    """Counts steps until it is asked to stop, or until a file `enough` lies in the folder."""
+    folder.write_status(state="running", phase="training", step=0, of=1_000_000)
+    step = 0
+    try:
+        while not (folder.path / "enough").exists():
+            step += 1
+            folder.append_metric({"step": step, "loss": 1 / step})
+            folder.write_status(step=step)
+            for name in requests.pending(folder):
+                requests.received(folder, name)
+                requests.done(folder, name)
+                if name != requests.SAVE:
+                    folder.write_status(message=f"Saved at step {step}.")
+                    return EXIT_STOPPED
+            pause(0.01)
+    except JobGone as error:
+        print(error, flush=True)
+        return 1
+    folder.write_status(phase="done")
+    return 0
+
+
+def deaf(folder: JobFolder) -> int:
+    """Hears neither requests nor SIGTERM, and has a child in a session of its own that is as deaf."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    (folder.path / "child.pid").write_text(str(child.pid))
+    folder.write_status(state="running", phase="training")
+    pause(600)
+    return 0
+
+
+def leaves_child(folder: JobFolder) -> int:
+    """Fails, and leaves a child behind."""
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    (folder.path / "child.pid").write_text(str(child.pid))
+    return 1
+
+
+def says_why(folder: JobFolder) -> int:
+    """Fails with a sentence of its own."""
+    folder.write_status(state="failed", message="The data has no row to train on.")
+    return 1
+
+
+def raises(folder: JobFolder) -> int:
+    """Fails by an exception that nobody caught."""
+    folder.write_status(state="running", message="Loading the model.")
+    raise ValueError("no such layer: q_prog")
+
+
+def tells_where_core_is(folder: JobFolder) -> int:
+    """Prints where `core` was imported from, here and in a child of the same interpreter."""
+    import core
+
+    print(core.__file__, flush=True)
+    subprocess.run([sys.executable, "-c", "import core; print(core.__file__)"], check=True)
+    return 0
+
+
+def ends(folder: JobFolder) -> int:
+    """Prints a line and ends well."""
+    print("trained", flush=True)
+    return 0
+
+
+HOW = {f.__name__: f for f in (steps, deaf, leaves_child, says_why, raises, tells_where_core_is, ends)}
+
+if __name__ == "__main__":
+    sys.exit(HOW[sys.argv[1]](JobFolder(sys.argv[2])))

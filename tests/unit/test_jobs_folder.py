@@ -1,0 +1,161 @@
+"""What a job's folder promises its writers and readers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadInput
+from core.jobs import files
+from core.jobs.files import DiskFull, JobGone
+from core.jobs.folder import JobFolder, find, slug
+from tests.waiting import until
+
+HAMMER = """
+import sys
+from core.jobs.folder import JobFolder
+folder, field, times = JobFolder(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+for number in range(1, times + 1):
+    folder.write_status(**{field: number})
+    folder.append_event("step", field + "x" * number, number=number)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> JobFolder:
+    return JobFolder.create(tmp_path / "runs", "Support tone", "training", payload={"recipe": {"rank": 16}})
+
+
+def test_id_tells_date_and_name_and_two_of_a_second_differ(tmp_path: Path) -> None:
+    made = [JobFolder.create(tmp_path, "Ton & Stil: 客服!", "training") for _ in range(3)]
+    assert len({folder.id for folder in made}) == 3
+    assert all("-ton-stil-客服" in folder.id and folder.id[:2] == "20" for folder in made)
+    assert slug("../../etc/passwd\x1b[2J") == "etc-passwd-2j"
+    assert JobFolder.create(tmp_path, "///", "scan").id.endswith("-scan")
+
+
+def test_job_json_holds_the_payload(folder: JobFolder) -> None:
+    job = folder.read_job()
+    assert job["payload"] == {"recipe": {"rank": 16}}
+    assert (job["id"], job["kind"], job["name"]) == (folder.id, "training", "Support tone")
+
+
+def test_folder_without_job_is_refused_with_its_path(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"job\.json") as caught:
+        find(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_parent_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="No folder can be made"):
+        JobFolder.create(tmp_path / "file" / "runs", "x", "training")
+
+
+def test_two_processes_write_status_and_no_field_is_lost(folder: JobFolder) -> None:
+    times = 150
+    writers = [
+        subprocess.Popen([sys.executable, "-c", HAMMER, folder.path, field, str(times)], cwd=Path.cwd())
+        for field in ("step", "of")
+    ]
+    while any(writer.poll() is None for writer in writers):
+        assert folder.read_status().problem == "", "a reader saw a torn file"
+    assert [writer.returncode for writer in writers] == [0, 0]
+    status = folder.read_status()
+    assert (status.step, status.of, status.state) == (times, times, "starting")
+    lines = [json.loads(line) for line in folder.events.read_bytes().splitlines()]
+    assert len(lines) == 2 * times, "a line of events was torn or lost"
+    assert [line["number"] for line in lines if line["message"].startswith("step")] == list(range(1, times + 1))
+
+
+def test_status_that_cannot_be_read_is_a_problem_in_words(folder: JobFolder) -> None:
+    for contents in (b"", b'{"state": "runn', b"[1]", b"\xff\xfe"):
+        folder.status.write_bytes(contents)
+        assert "status.json" in folder.read_status().problem
+    folder.status.write_bytes(b'{"state": 7, "step": "x", "worker": [], "heartbeat": true}')
+    status = folder.read_status()
+    assert (status.state, status.step, status.worker, status.heartbeat) == ("", None, None, None)
+    shutil.rmtree(folder.path)
+    assert "deleted" in folder.read_status().problem
+
+
+def test_not_finite_numbers_and_lone_surrogates_stay_json(folder: JobFolder) -> None:
+    folder.append_metric({"loss": float("nan"), "grad": [float("inf"), -float("inf")], "text": "\ud83d\u2028"})
+    record = json.loads(folder.metrics.read_text("utf-8"))
+    assert (record["loss"], record["grad"], record["text"]) == ("nan", ["inf", "-inf"], "\ud83d\u2028")
+    assert len(folder.metrics.read_bytes().split(b"\n")) == 2
+
+
+def test_full_disk_is_an_error_of_its_own_and_old_contents_stay(folder: JobFolder) -> None:
+    folder.metrics.symlink_to("/dev/full")
+    with pytest.raises(DiskFull, match="disk is full"):
+        folder.append_metric({"loss": 1.0})
+    folder.write_status(step=4)
+    Path(f"{folder.status}.{os.getpid()}.tmp").symlink_to("/dev/full")
+    with pytest.raises(DiskFull):
+        folder.write_status(step=5)
+    assert folder.read_status().step == 4
+    folder.write_status(step=6)
+    assert folder.read_status().step == 6, "the failed write was not cleaned up"
+
+
+def test_ending_is_written_over_the_old_status_where_nothing_new_fits(folder: JobFolder) -> None:
+    folder.write_status(message="x" * 500)
+    files.overwrite(os.fspath(folder.status), files.encode({"state": "failed"}))
+    assert (folder.read_status().state, folder.read_status().message) == ("failed", "")
+
+
+def test_line_after_one_that_a_full_disk_cut_short_is_whole(folder: JobFolder) -> None:
+    folder.append_event("step", "one")
+    with open(folder.events, "ab") as file:
+        file.write(b'{"t": 1, "kind": "st')
+    folder.append_event("step", "two")
+    lines = folder.events.read_bytes().splitlines()
+    assert [json.loads(lines[0])["message"], json.loads(lines[2])["message"]] == ["one", "two"]
+
+
+def test_deleted_folder_is_never_made_again(folder: JobFolder) -> None:
+    shutil.rmtree(folder.path)
+    writes = (
+        lambda: folder.append_metric({"loss": 1}),
+        lambda: folder.append_event("alert", "x"),
+        lambda: folder.write_status(step=1),
+        lambda: folder.write_job({}),
+        folder.check,
+    )
+    for write in writes:
+        with pytest.raises(JobGone, match="deleted or moved"):
+            write()
+    assert not folder.path.exists()
+    (folder.path / "checkpoints").mkdir(parents=True)  # a library that makes its folder did
+    for write in writes:
+        with pytest.raises(JobGone):
+            write()
+    assert os.listdir(folder.path) == ["checkpoints"]
+
+
+def test_writer_that_is_stopped_inside_the_lock_delays_others_only_a_moment(folder: JobFolder) -> None:
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, fcntl, signal; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX);"
+            "print('held', flush=True); signal.pause()",
+            folder.path / ".status.lock",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert holder.stdout is not None
+        until(lambda: holder.stdout.readline() == b"held\n", "the lock is held")  # type: ignore[union-attr]
+        folder.write_status(step=9)
+        assert folder.read_status().step == 9
+    finally:
+        holder.kill()
+        holder.communicate()
