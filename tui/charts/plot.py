@@ -24,12 +24,14 @@ class Curve:
         kind: `band` fills from smallest to largest, `line` draws the mean, `marked` draws a line with a mark at each
             value, for series of few values.
         style: style of its dots.
+        legend: whether its last value stands in the chart's frame.
     """
 
     name: str
     series: Series
     kind: Literal["band", "line", "marked"]
     style: str
+    legend: bool = True
 
 
 FILL = "fill"
@@ -60,7 +62,7 @@ def x_ticks(view: View, width: int) -> list[Tick]:
 
 
 def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyphs: Glyphs, *, tinted: bool) -> None:
-    """Draw grid and curves; later curves lie above earlier ones, lines above bands.
+    """Draw grid and curves: bands behind lines, lines with marks behind those without, all marks in front.
 
     Args:
         cells: where to draw.
@@ -78,14 +80,16 @@ def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyph
         if curve.kind == "band":
             spans = band_spans(curve.series, view, columns, rows)
             _put_band(cells, box, spans, glyphs, curve.style, tinted)
-    below = bytearray(box.width * box.height)
-    for curve in curves:
-        if curve.kind != "band":
+    lines = [curve for curve in curves if curve.kind != "band"]
+    for curve in sorted(lines, key=lambda curve: curve.kind == "line"):
+        dots = Dots(box.width, box.height)
+        dots.draw(line_spans(curve.series, view, columns, rows))
+        _put_line(cells, box, dots, glyphs, curve.style)
+    for curve in lines:
+        if curve.kind == "marked":
             dots = Dots(box.width, box.height)
-            dots.draw(line_spans(curve.series, view, columns, rows))
-            if curve.kind == "marked":
-                _mark(dots, curve.series, view)
-            _put_line(cells, box, dots, glyphs, curve.style, below)
+            _mark(dots, curve.series, view)
+            _put_line(cells, box, dots, glyphs, curve.style)
 
 
 def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, tinted: bool) -> None:
@@ -104,8 +108,8 @@ def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, sty
                 style_row[box.x + x] = style
 
 
-def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str, below: bytearray) -> None:
-    """Draw the cells that have dots; where lines cross, the upper one keeps the dots of those below."""
+def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str) -> None:
+    """Draw the cells that have dots. A cell has one colour: where lines meet, it is wholly the upper one's."""
     masks, width = dots.masks, box.width
     on_band = f"{style}+fill"
     for y in range(box.height):
@@ -115,8 +119,6 @@ def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str, be
         glyph_row, style_row = cells.glyphs[box.y + y], cells.styles[box.y + y]
         for x, mask in enumerate(row):
             if mask:
-                mask |= below[y * width + x]
-                below[y * width + x] = mask
                 glyph_row[box.x + x] = glyphs.dots[mask]
                 style_row[box.x + x] = on_band if style_row[box.x + x].endswith(FILL) else style
 

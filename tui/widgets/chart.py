@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf, isfinite
 
 from core.units import count, significant
@@ -16,6 +17,9 @@ from tui.widgets.painted import Painted
 
 ZOOM = 0.5
 """Part of the visible steps that stays visible after zooming in once."""
+
+ROOMY = 76
+"""Cells from which title and the values under the crosshair have room side by side."""
 
 SMALLEST_WINDOW = 4.0
 """Steps below which zooming in stops."""
@@ -59,6 +63,7 @@ class Chart(Painted):
 
     DEFAULT_CSS = """
     Chart {
+        width: 1fr;
         height: 1fr;
         min-height: 4;
         & > .chart--text { color: $foreground; }
@@ -85,6 +90,7 @@ class Chart(Painted):
         curves: Sequence[Curve],
         *,
         unit: str = "steps",
+        from_zero: bool = False,
         empty: str = "no values yet",
         write: Callable[[float], str] = significant,
         write_x: Callable[[float], str] | None = None,
@@ -99,6 +105,7 @@ class Chart(Painted):
             title: what is drawn, in the frame.
             curves: the series, from the back; they may grow, then `repaint` shows it.
             unit: what x counts, at the end of the axis.
+            from_zero: whether a linear y axis begins at 0 however high the values lie.
             empty: the sentence shown while there is no value.
             write: how a value is written in the frame.
             write_x: how a place on x is written beside the values under the crosshair.
@@ -111,6 +118,7 @@ class Chart(Painted):
         self.title = title
         self.curves = list(curves)
         self.unit = unit
+        self.from_zero = from_zero
         self.empty = empty
         self.log_scale = False
         self._write = write
@@ -124,6 +132,23 @@ class Chart(Painted):
         self._plot_width = 1
 
     # --- what is shown
+
+    def set_curves(self, curves: Sequence[Curve]) -> None:
+        """Show other series, as a whole."""
+        self.curves = list(curves)
+        self._end, self._known_end = 0.0, False
+        self._window = self._cross = None
+        self._reset_y()
+
+    def set_curve_series(self, number: int, series: Series) -> None:
+        """Give a curve another series: it was reckoned anew. Takes effect with the next `repaint`."""
+        if self.curves[number].series is not series:
+            self.curves[number] = replace(self.curves[number], series=series)
+
+    @property
+    def empty_now(self) -> bool:
+        """Whether there is no value to draw."""
+        return not any(len(curve.series) for curve in self.curves)
 
     def set_end(self, end: float | None) -> None:
         """The run's last step, to which the axis reaches from the beginning; None while it is not known."""
@@ -215,7 +240,7 @@ class Chart(Painted):
         self.repaint()
 
     def _densest(self) -> Series:
-        return max((curve.series for curve in self.curves), key=len)
+        return max((curve.series for curve in self.curves), key=len, default=Series())
 
     # --- drawing
 
@@ -228,6 +253,8 @@ class Chart(Painted):
             if found.size:
                 lo, hi = min(lo, found.lo), max(hi, found.hi)
         log = self.log_scale and hi > 0
+        if self.from_zero and not log:
+            lo = min(lo, 0.0)
         if log and lo <= 0:
             lo = hi / 1e4  # what is not positive lies below the axis
         return View(x0, x1, *self._range.update(lo, hi, log=log), log)
@@ -235,10 +262,12 @@ class Chart(Painted):
     def paint(self, cells: Cells) -> None:
         """Frame, ticks, grid, curves, crosshair."""
         title = self.title + (" (log)" if self.log_scale else "") + (" zoomed" if self.zoomed else "")
+        if self._cross is not None and cells.width < ROOMY:
+            title = ""  # the values under the crosshair need the room
         draw_frame(cells, self.glyphs, title=title, values=self._values())
         if cells.height < 3 or cells.width < 16:
             return
-        if not any(len(curve.series) for curve in self.curves):
+        if self.empty_now:
             x = max(2, (cells.width - len(self.empty)) // 2)
             cells.put(x, cells.height // 2, self.empty, "empty", end=cells.width - 1)
             return
@@ -263,7 +292,7 @@ class Chart(Painted):
             pieces.append((self._write_x(self._cross) + " ", "value"))
         for curve in self.curves:
             value = self._value(curve.series)
-            if value is None:
+            if value is None or not curve.legend:
                 continue
             label = f"{curve.name} " if curve.name else ""
             pieces.append((self.glyphs.legend[curve.kind], curve.style))

@@ -45,8 +45,8 @@ class Painted(Widget):
 
     @property
     def tinted(self) -> bool:
-        """Whether colours tell things apart here; if not, shapes must."""
-        return not self.app.no_color
+        """Whether there are tints between the colours; with none, or the terminal's own sixteen, shapes must do."""
+        return not (self.app.no_color or self.app.native_ansi_color)
 
     def repaint(self) -> None:
         """Draw anew and send what differs from what is on the screen."""

@@ -1,0 +1,108 @@
+"""What has been read of a run so far: series to draw, the newest reading of the devices, the last events."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tui.charts.series import Series, Smoothed
+
+if TYPE_CHECKING:
+    from core.jobs.follow import Update
+
+EVENTS = 200
+"""Events that are kept; the file has them all."""
+
+SMOOTHING = {"normal": 1.0, "strong": 4.0, "off": 0.0}
+"""Names of how much the loss is smoothed, and by how much more than normal."""
+
+_WINDOWS = 60
+"""The moving average looks back over this part of the run, so that its curve has about as many bends."""
+
+
+class LiveRun:
+    """A run as it is being followed. Curves may hold on to its series: they grow, and are emptied on a restart.
+
+    Attributes:
+        loss: the train loss at each log event.
+        average: its moving average.
+        gpu: the newest record of `gpu.jsonl`, or None.
+        events: the last events, oldest first.
+        update: the newest look at the run, or None before the first.
+        smoothing: a name of `SMOOTHING`.
+    """
+
+    def __init__(self) -> None:
+        self._series: dict[str, Series] = {}
+        self.loss = self.series("loss")
+        self.average = Smoothed(self.loss, 0.9)
+        self.gpu: Mapping[str, Any] | None = None
+        self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
+        self.update: Update | None = None
+        self.smoothing = "normal"
+
+    def series(self, key: str) -> Series:
+        """The series of a metric; empty until the run logs it."""
+        return self._series.setdefault(key, Series())
+
+    def last(self, key: str) -> float | None:
+        """The newest value of a metric, or None."""
+        return self.series(key).last
+
+    def at(self, key: str, step: float) -> float | None:
+        """The value of a metric at a step, or the last before it."""
+        series = self.series(key)
+        position = series.positions(step, step)[1] - 1
+        return series.y[position] if position >= 0 else None
+
+    def add(self, update: Update) -> None:
+        """Take in what one look at the run's folder found."""
+        self.update = update
+        if "metrics.jsonl" in update.restarted:
+            for series in self._series.values():
+                series.truncate(float("-inf"))
+        if "events.jsonl" in update.restarted:
+            self.events.clear()
+        for record in update.metrics:
+            self._add_metrics(record)
+        self.events.extend(update.events)
+        if update.gpu:
+            self.gpu = update.gpu[-1]
+        if update.metrics:
+            self._smooth()
+
+    def next_smoothing(self) -> str:
+        """Smooth by the next amount; returns its name."""
+        names = list(SMOOTHING)
+        self.smoothing = names[(names.index(self.smoothing) + 1) % len(names)]
+        self._smooth()
+        return self.smoothing
+
+    def best(self, key: str) -> tuple[float, float] | None:
+        """Step and value of a metric's smallest finite value, or None."""
+        series = self.series(key)
+        found = series.bounds(0, len(series))
+        if not found.size:
+            return None
+        return series.x[series.y.index(found.lo)], found.lo
+
+    def _add_metrics(self, record: Mapping[str, Any]) -> None:
+        step = record.get("step")
+        if not isinstance(step, (int, float)):
+            return
+        for key, value in record.items():
+            if key not in ("t", "step") and isinstance(value, (int, float)) and not isinstance(value, bool):
+                self.series(key).append(step, value)
+        moment = record.get("t")
+        if "eta_seconds" in record and isinstance(moment, (int, float)):
+            self.series("_eta_moment").append(step, moment)
+
+    def _smooth(self) -> None:
+        """Bring the average up to date, over a window that suits the run's length once that is known."""
+        of = self.update.status.of if self.update else None
+        steps = self.loss.x
+        if of and len(steps) >= 2 and steps[1] > steps[0]:
+            window = min(max(of / (steps[1] - steps[0]) / _WINDOWS, 3.0), 200.0) * SMOOTHING[self.smoothing]
+            self.average.set_weight(1 - 1 / window if window > 1 else 0.0)
+        self.average.update()

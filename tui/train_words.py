@@ -1,0 +1,211 @@
+"""The live screen's words: facts, state, events and devices of a run, from what was read of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.clean import clean_line
+from core.gpu.readings import GpuSample, from_json
+from core.units import clock, count, duration, gib, short_count, significant
+from tui.live_run import LiveRun
+from tui.widgets.facts import Fact
+from tui.widgets.gauge import Device
+from tui.widgets.text_lines import Line
+
+ACTIVE = ("queued", "starting", "running", "paused", "stopping")
+
+_STATE_STYLES = {
+    "finished": "good",
+    "running": "good",
+    "failed": "error",
+    "lost": "error",
+    "stopped": "warning",
+    "stopping": "warning",
+    "paused": "warning",
+}
+
+_PHASES = {
+    "loading": "loading",
+    "encoding": "encoding the samples",
+    "training": "training",
+    "evaluating": "evaluating",
+    "generating": "generating answers",
+    "saving": "saving",
+    "done": "ending",
+}
+
+
+def loss_words(value: float) -> str:
+    """A loss with four digits, always six cells wide so that nothing beside it moves."""
+    return f"{significant(value, 4):>6}"
+
+
+def rate_words(value: float) -> str:
+    """A learning rate as papers write it: `1.6e-4`."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def facts(run: LiveRun, now: float) -> list[Fact]:
+    """Step, epoch, part, time left, tokens, best eval loss, time since the start.
+
+    Args:
+        run: what was read of the run.
+        now: unix seconds.
+    """
+    update = run.update
+    if update is None:
+        return []
+    status = update.status
+    step, of = status.step, status.of
+    found: list[Fact] = []
+    if step is not None:
+        total = count(of) if of else ""
+        found.append(Fact("step", "step", f"{count(step):>{len(total)}}", f"of {total}" if of else "", "strong"))
+    epoch = run.last("epoch")
+    if epoch is not None:
+        found.append(Fact("epoch", "epoch", f"{epoch:.2f}"))
+    if step is not None and of:
+        found.append(Fact("part", "", f"{100 * step / of:3.0f} %"))
+    left = seconds_left(run, now)
+    if left is not None:
+        found.append(Fact("eta", "ends in", duration(left), "", "strong"))
+    tokens = run.last("num_tokens")
+    if tokens is not None:
+        found.append(Fact("tokens", "", short_count(tokens), "tokens seen"))
+    best = run.best("eval_loss")
+    if best is not None:
+        found.append(Fact("best", "best eval", significant(best[1], 4), f"at step {count(round(best[0]))}"))
+    if status.started is not None:
+        found.append(Fact("elapsed", "elapsed", clock((status.ended or now) - status.started)))
+    return found
+
+
+def seconds_left(run: LiveRun, now: float) -> float | None:
+    """Seconds to the end as the trainer reckoned them last, less what has passed since; None when it does not train."""
+    update = run.update
+    eta, moment = run.last("eta_seconds"), run.last("_eta_moment")
+    if update is None or eta is None or moment is None:
+        return None
+    if update.state != "running" or update.status.phase not in ("training", "evaluating") or update.status.stage:
+        return None
+    return max(0.0, eta - (now - moment))
+
+
+def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
+    """What goes on, or how it ended and what to do next.
+
+    Args:
+        run: what was read of the run.
+        folder: the run's folder.
+        workspace: the folder that paths are shown relative to.
+    """
+    update = run.update
+    if update is None:
+        return [[("reading the run's folder", "muted")]]
+    state, status = update.state, update.status
+    head: list[tuple[str, str]] = [(state, _STATE_STYLES.get(state, "strong"))]
+    detail = clean_line(update.detail or update.problem)
+    if state in ACTIVE:
+        if status.phase:
+            head.append((f"  {clean_line(_PHASES.get(status.phase, status.phase))}", "strong"))
+        if status.stages > 1:
+            head.append((f"  part {status.stage + 1} of {status.stages}", "muted"))
+        if detail:
+            head.append((f"  {detail}", "text"))
+        return [head]
+    if status.started and status.ended:
+        head.append((f" after {clock(status.ended - status.started)}", "strong"))
+    if detail:
+        head.append((f"  {detail}", "text"))
+    lines: list[Line] = [head]
+    losses = _eval_words(run)
+    if losses:
+        lines.append([(losses, "text")])
+    adapter = folder / "adapter"
+    if (adapter / "adapter_config.json").exists():
+        shown = adapter.relative_to(workspace) if adapter.is_relative_to(workspace) else adapter
+        lines.append([("The adapter is in ", "text"), (clean_line(str(shown)), "strong"), (".  ", "text")])
+        if state == "finished":
+            lines[-1] = [*lines[-1], ("4", "key"), (" shows the result.", "text")]
+    elif state in ("failed", "lost"):
+        lines.append([("l", "key"), (" shows the log,  ", "text"), ("2", "key"), (" the recipe.", "text")])
+    return lines
+
+
+def _eval_words(run: LiveRun) -> str:
+    series = run.series("eval_loss")
+    if len(series) < 2:
+        return ""
+    first, last = significant(series.y[0], 4), significant(series.y[-1], 4)
+    return f"Eval loss {first} at step {count(round(series.x[0]))}, {last} at step {count(round(series.x[-1]))}."
+
+
+def event_lines(run: LiveRun, number: int) -> list[Line]:
+    """The last events, oldest first, each with its time of day."""
+    if number <= 0:
+        return []
+    lines: list[Line] = []
+    for event in list(run.events)[-number:]:
+        moment = event.get("t")
+        when = time.strftime("%H:%M:%S", time.localtime(moment)) if isinstance(moment, (int, float)) else " " * 8
+        style = "warning" if event.get("kind") == "alert" else "text"
+        lines.append([(f"{when}  ", "muted"), (clean_line(str(event.get("message", "")), 400), style)])
+    return lines
+
+
+def devices(record: Mapping[str, Any] | None) -> tuple[list[Device], list[str]]:
+    """The devices of a run from a record of `gpu.jsonl`; without any, lines that say why and what the worker uses."""
+    if record is None:
+        return [], ["No reading of the GPUs yet."]
+    samples = _samples(record)
+    mine = [samples[index] for index in record.get("devices") or () if isinstance(index, int) and index < len(samples)]
+    worker = record.get("worker")
+    pids = worker.get("pids", ()) if isinstance(worker, Mapping) else ()
+    shown = mine or samples
+    if not shown:
+        reason = str(record.get("problem") or "This run uses no GPU.")
+        return [], [reason, worker_words(record)]
+    return [_device(sample, pids) for sample in shown], []
+
+
+def worker_words(record: Mapping[str, Any]) -> str:
+    """CPU and memory of the worker, and the machine's."""
+    worker, ram = record.get("worker"), record.get("ram")
+    words = "The worker is not running."
+    if isinstance(worker, Mapping):
+        cpu, rss = worker.get("cpu"), worker.get("rss")
+        cpu_words = f"{cpu:3.0f} %" if isinstance(cpu, (int, float)) else "n/a"
+        words = f"Worker: CPU {cpu_words}   RAM {gib(rss) if isinstance(rss, (int, float)) else 'n/a'}"
+    if isinstance(ram, Mapping) and isinstance(ram.get("total"), int) and isinstance(ram.get("free"), int):
+        words += f"   machine: {gib(ram['free'])} of {gib(ram['total'])} free"
+    return words
+
+
+def _samples(record: Mapping[str, Any]) -> list[GpuSample]:
+    found: list[GpuSample] = []
+    for value in record.get("gpus") or ():
+        try:
+            found.append(from_json(value))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            found.append(GpuSample(len(found), problem="This reading is not one of a GPU."))
+    return found
+
+
+def _device(sample: GpuSample, pids: Sequence[int]) -> Device:
+    return Device(
+        label=f"GPU {sample.index}",
+        name=(sample.name or "").removeprefix("NVIDIA "),
+        memory_run=sample.used_by(pids) if pids else None,
+        memory_used=sample.memory_used,
+        memory_total=sample.memory_total,
+        utilization=sample.utilization,
+        power=sample.power,
+        power_limit=sample.power_limit,
+        temperature=sample.temperature,
+        throttle=tuple(sample.throttle),
+        problem=sample.problem,
+    )

@@ -1,0 +1,131 @@
+"""The end of a log, followed or paused, bounded in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from core.clean import clean_line
+from core.units import count
+from tui.actions import Command, declare
+from tui.charts.cells import Cells
+from tui.charts.frame import draw_frame
+from tui.widgets.painted import Painted
+
+LINES = 5_000
+"""Lines that are kept; the file has them all."""
+
+WIDEST = 1_000
+"""Characters that are kept of a line."""
+
+
+class LogView(Painted, can_focus=True):
+    """Lines as they come, cleaned. It follows the end until the user scrolls up, and again from the end on."""
+
+    PREFIX = "log"
+
+    COMPONENT_CLASSES = {"log--text", "log--frame", "log--title", "log--value", "log--empty"}
+    """
+    | Class | Description |
+    | :- | :- |
+    | `log--text`, `log--empty` | The lines; the sentence where there are none. |
+    | `log--frame`, `log--title`, `log--value` | The frame, its title, and what it says about following. |
+    """
+
+    DEFAULT_CSS = """
+    LogView {
+        height: 1fr;
+        min-height: 4;
+        & > .log--text { color: $foreground; }
+        & > .log--empty { color: $text-muted; }
+        & > .log--frame { color: $border; }
+        & > .log--title { color: $foreground; text-style: bold; }
+        & > .log--value { color: $text-muted; }
+        &:focus > .log--frame { color: $accent; }
+    }
+    """
+
+    BINDINGS = declare(
+        "log",
+        Command("log.up", "up", "scroll(-1)", "up", "Scroll the log one line up and stop following."),
+        Command("log.down", "down", "scroll(1)", "down", "Scroll the log one line down."),
+        Command("log.page_up", "pageup", "page(-1)", "page up", "Scroll the log one page up."),
+        Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll the log one page down."),
+        Command("log.begin", "home", "scroll(-1000000)", "begin", "Go to the first line that is kept."),
+        Command("log.end", "end", "scroll(1000000)", "end", "Go to the last line and follow it."),
+    )
+
+    def __init__(
+        self,
+        *,
+        empty: str = "nothing was written yet",
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+        disabled: bool = False,
+    ) -> None:
+        """Make an empty log.
+
+        Args:
+            empty: the words shown while there is no line.
+            name: the widget's name.
+            id: the widget's id.
+            classes: CSS classes.
+            disabled: whether the widget is disabled.
+        """
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self._empty = empty
+        self._lines: deque[str] = deque(maxlen=LINES)
+        self._above = 0
+        self._top: int | None = None
+
+    @property
+    def following(self) -> bool:
+        """Whether the newest line is shown as it comes."""
+        return self._top is None
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that are kept, cleaned."""
+        return list(self._lines)
+
+    def clear(self) -> None:
+        """Forget everything: another log follows."""
+        self._lines.clear()
+        self._above, self._top = 0, None
+        self.repaint()
+
+    def extend(self, lines: Iterable[str]) -> None:
+        """Add lines as they were read; they are cleaned and cut here."""
+        added = [clean_line(line, WIDEST) for line in lines]
+        if added:
+            self._above += max(0, len(self._lines) + len(added) - LINES)
+            self._lines.extend(added)
+            self.repaint()
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll; at the end the log is followed again."""
+        page = max(1, self.size.height - 2)
+        last = max(0, len(self._lines) - page)
+        top = last if self._top is None else max(0, self._top - self._above)
+        top = min(max(top + lines, 0), last)
+        self._top = None if top >= last else top + self._above
+        self.repaint()
+
+    def action_page(self, pages: int) -> None:
+        """Scroll by pages, less a line for the eye to hold on to."""
+        self.action_scroll(pages * max(1, self.size.height - 3))
+
+    def paint(self, cells: Cells) -> None:
+        """The visible lines within a frame."""
+        page = max(0, cells.height - 2)
+        total = len(self._lines)
+        last = max(0, total - page)
+        top = last if self._top is None else min(max(0, self._top - self._above), last)
+        state = "following" if self.following else f"paused, {count(last - top)} more below: end follows"
+        draw_frame(cells, self.glyphs, title="log", values=[(state, "value")])
+        if not total:
+            cells.put(2, 1, self._empty, "empty", end=cells.width - 1)
+            return
+        for row in range(min(page, total - top)):
+            cells.put(2, 1 + row, self._lines[top + row], "text", end=cells.width - 2)
