@@ -6,16 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.clean import clean_line
-from core.dataset.formats import Recognition, choose, to_sample
-from core.dataset.formats.recognise import format_named
+from core.dataset.formats import Recognition, choose, format_named, to_sample
+from core.dataset.formats.text import TextLines
 from core.dataset.readers import Reader
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
 from core.dataset.sources import open_reader
 from core.errors import BadInput
-
-TEXT_LINES = "text-lines"
-"""The format's name by which a user says that each line of a text file is a row of its own."""
 
 _LOOKED_AT = 32
 _TRIED = 1_000
@@ -50,7 +47,7 @@ class Dataset:
 
         Args:
             paths: one path or several that make one data set.
-            format: the format's name where the user knows better (`core.dataset.formats.FORMATS`, or `text-lines`).
+            format: the format's name where the user knows better (`core.dataset.formats.FORMATS`).
             columns: field of the format to column of the file, as far as the user corrected it.
 
         Raises:
@@ -58,12 +55,11 @@ class Dataset:
                 column does not exist.
         """
         given = [paths] if isinstance(paths, (str, Path)) else list(paths)
-        reader = open_reader(given, text_lines=format == TEXT_LINES)
-        name = "text" if format == TEXT_LINES else format
-        if name is not None:
-            format_named(name)
+        if format is not None:
+            format_named(format)
+        reader = open_reader(given, text_lines=format == TextLines.name)
         rows = _first_rows(reader)
-        return cls(tuple(Path(path) for path in given), reader, choose(rows, name, columns))
+        return cls(tuple(Path(path) for path in given), reader, choose(rows, format, columns))
 
     @property
     def count(self) -> int:

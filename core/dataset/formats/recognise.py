@@ -9,7 +9,7 @@ from core.dataset.formats.base import UNKNOWN, Format, Recognition
 from core.dataset.formats.chat import Messages, ShareGpt
 from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, QuestionAnswer, Turns
 from core.dataset.formats.preference import Kto, Preference
-from core.dataset.formats.text import PlainText
+from core.dataset.formats.text import PlainText, TextLines
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
@@ -25,6 +25,7 @@ FORMATS: tuple[Format, ...] = (
     PromptCompletion(),
     Turns(),
     PlainText(),
+    TextLines(),
 )
 """Every format, the most telling shape first: the first that fits half of the rows is taken."""
 

@@ -28,3 +28,10 @@ class PlainText(Format):
     def reason(self, columns: Mapping[str, str]) -> str:
         """Which column."""
         return f"`{columns['text']}` holds text and there is no column with an answer"
+
+
+class TextLines(PlainText):
+    """Plain text files of which each line is a row of its own; never recognised, the user chooses it."""
+
+    name = "text-lines"
+    title = "plain text, one row a line"

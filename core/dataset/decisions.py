@@ -1,0 +1,102 @@
+"""What a user decided on rows: single decisions, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Action = Literal["keep", "drop", "edit", "note", "flag", "undo"]
+ACTIONS: tuple[Action, ...] = ("keep", "drop", "edit", "note", "flag", "undo")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line of the append-only table.
+
+    Attributes:
+        id: its number in the workspace, ascending.
+        key: the row's key.
+        action: what was done; `undo` takes back the last decision on the row that still stands.
+        payload: `{"sample": ...}` of an edit, `{"text": ...}` of a note or flag.
+        user: who.
+        host: where.
+        time: when, unix seconds.
+    """
+
+    id: int
+    key: str
+    action: Action
+    payload: Mapping[str, Any]
+    user: str
+    host: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the decisions on one row come to.
+
+    Attributes:
+        verdict: `keep`, `drop`, or "" while it is open. An edit is a keep.
+        edit: the edited sample (`Sample.to_json`), or None.
+        note: the last note.
+        flag: the user's own flag.
+    """
+
+    verdict: Literal["keep", "drop", ""] = ""
+    edit: Mapping[str, Any] | None = None
+    note: str = ""
+    flag: str = ""
+
+
+OPEN = Standing()
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Decisions folded into standings, in the order of their ids.
+
+    Attributes:
+        revision: id of the last decision taken in, 0 for none.
+    """
+
+    revision: int = 0
+    _standing: dict[str, list[Standing]] = field(default_factory=dict)
+
+    def take(self, decisions: Iterable[Decision]) -> None:
+        """Takes in further decisions, ascending by id; those known already are passed over."""
+        for decision in decisions:
+            if decision.id <= self.revision:
+                continue
+            self.revision = decision.id
+            states = self._standing.setdefault(decision.key, [])
+            if decision.action == "undo":
+                if states:
+                    states.pop()
+            else:
+                states.append(_after(states[-1] if states else OPEN, decision))
+
+    def standing(self, key: str) -> Standing:
+        """Where a row stands; `OPEN` where nothing was decided."""
+        states = self._standing.get(key)
+        return states[-1] if states else OPEN
+
+    def standings(self) -> dict[str, Standing]:
+        """Every row on which something stands."""
+        return {key: states[-1] for key, states in self._standing.items() if states}
+
+
+def _after(before: Standing, decision: Decision) -> Standing:
+    text = str(decision.payload.get("text", ""))
+    match decision.action:
+        case "keep":
+            return replace(before, verdict="keep")
+        case "drop":
+            return replace(before, verdict="drop")
+        case "edit":
+            return replace(before, verdict="keep", edit=decision.payload.get("sample"))
+        case "note":
+            return replace(before, note=text)
+        case _:
+            return replace(before, flag=text)

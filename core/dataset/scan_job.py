@@ -1,0 +1,115 @@
+"""The scan as a job: writes what it finds into its folder while it goes on.
+
+`scan/summary.json` is replaced once a second, `scan/flags.jsonl` and `scan/bad.jsonl` grow a line a row, and
+`scan/keys.bin` grows `KEY_BYTES` a good row, so that a viewer can key its decisions before the scan has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from core.dataset.checks import Flag
+from core.dataset.dataset import Dataset
+from core.dataset.keys import pack
+from core.dataset.scan import Scanner, ScanResult, Stopped, watched
+from core.errors import BadInput, TunedeckError
+from core.jobs import files, requests
+from core.jobs.folder import JobFolder
+
+SCAN_FOLDER = "scan"
+_BAD_INPUT, _STOPPED = 2, 3
+_PERIOD = 1.0
+
+
+def main(argv: Sequence[str]) -> int:
+    """The worker: `python -m core.dataset.scan FOLDER`, where `job.json` has the payload of `run`.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 the data cannot be read, 3 stopped on request.
+    """
+    if len(argv) != 1:
+        raise SystemExit("usage: python -m core.dataset.scan FOLDER")
+    folder = JobFolder(argv[0])
+    try:
+        run(folder, folder.read_job().get("payload") or {})
+    except Stopped:
+        for name in requests.pending(folder):
+            requests.done(folder, name, "The scan was stopped.")
+        return _STOPPED
+    except TunedeckError as fault:
+        folder.write_status(state="failed", message=str(fault))
+        return _BAD_INPUT if isinstance(fault, BadInput) else 1
+    return 0
+
+
+def run(folder: JobFolder, payload: dict[str, Any]) -> None:
+    """Scans into a job's folder.
+
+    Args:
+        folder: the job's folder.
+        payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths`.
+
+    Raises:
+        BadInput: the data cannot be read.
+        Stopped: a viewer asked for it.
+        DiskFull, JobGone: the folder cannot be written to.
+    """
+    folder.write_status(phase="opening")
+    dataset = Dataset.open(payload.get("paths") or [], payload.get("format"), payload.get("columns"))
+    scanner = Scanner(dataset, eval_paths=payload.get("eval_paths") or [])
+    out = folder.path / SCAN_FOLDER
+    out.mkdir(exist_ok=True)
+    written = time.monotonic()
+    with ExitStack() as stack:
+        flags, bad, keys = (
+            stack.enter_context((out / name).open("wb")) for name in ("flags.jsonl", "bad.jsonl", "keys.bin")
+        )
+        rows = told = 0
+
+        def should_stop() -> bool:
+            return any(name != requests.SAVE for name in requests.pending(folder))
+
+        def progress(done: int, of: int) -> None:
+            nonlocal written, told
+            for entry, line in scanner.bad[told:]:
+                _line(bad, {"entry": entry, **line.to_json()})
+            told = len(scanner.bad)
+            folder.write_progress(done, of, phase="scanning")
+            if time.monotonic() - written > _PERIOD:
+                written = time.monotonic()
+                for file in (flags, bad, keys):
+                    file.flush()
+                _summary(out, scanner, rows, complete=False)
+
+        for scanned in watched(scanner, progress, should_stop):
+            if scanned is None:
+                continue
+            rows += 1
+            keys.write(pack(scanned.digest, scanned.occurrence))
+            if scanned.flags:
+                _line(flags, _flag_line(scanned.number, scanned.flags))
+        for number, flag in scanner.finish():
+            _line(flags, _flag_line(number, (flag,)))
+    _summary(out, scanner, rows, complete=True)
+    folder.append_event("phase", f"The scan has read {rows:,} rows.")
+
+
+def _summary(out: Path, scanner: Scanner, rows: int, *, complete: bool) -> None:
+    result = ScanResult(
+        rows, scanner.dataset.recognition, tuple(scanner.bad_lines) if complete else (), flags=scanner.counts
+    )
+    summary = {**result.to_json(), "entries": scanner.dataset.count, "complete": complete}
+    files.replace(os.fspath(out / "summary.json"), files.encode(summary), durable=complete)
+
+
+def _flag_line(row: int, flags: Sequence[Flag]) -> dict[str, Any]:
+    return {"row": row, "flags": [flag.to_json() for flag in flags]}
+
+
+def _line(file: BinaryIO, value: dict[str, Any]) -> None:
+    file.write(files.encode(value) + b"\n")

@@ -1,0 +1,120 @@
+"""A curated view on disk: what is trained and held out, immutable once it has its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+
+BUILDING = ".building-"
+"""Prefix of folders that are being built; one that a killed build left behind is swept after a day."""
+
+_STALE = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A curated view on disk.
+
+    Attributes:
+        fingerprint: names the view: a hash of all that went into it.
+        folder: holds `train.jsonl`, `eval.jsonl` and `manifest.json`.
+        train_count: samples to train on.
+        eval_count: samples held out.
+        dropped: reason to number of rows: `decision` (the user's), `bad_row`, or a flag's name.
+        manifest: all of `manifest.json`.
+    """
+
+    fingerprint: str
+    folder: Path
+    train_count: int
+    eval_count: int
+    dropped: Mapping[str, int]
+    manifest: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def train(self) -> Path:
+        """The samples to train on, one JSON object a line."""
+        return self.folder / "train.jsonl"
+
+    @property
+    def eval(self) -> Path:
+        """The samples held out."""
+        return self.folder / "eval.jsonl"
+
+
+def read_view(folder: str | Path) -> View:
+    """The view in a folder, a run's `data/` included.
+
+    Raises:
+        BadInput: there is none.
+    """
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        counts = manifest["counts"]
+        return View(manifest["fingerprint"], folder, counts["train"], counts["eval"], manifest["dropped"], manifest)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise BadInput("this is not a curated view", where=str(folder), do="Build it again") from fault
+
+
+def link_view(view: View, run_folder: str | Path) -> Path:
+    """Puts a view into a run's folder as `data/`: by hard links, or copies where the file system has none.
+
+    Returns:
+        The `data` folder.
+    """
+    data = Path(run_folder) / "data"
+    data.mkdir(parents=True, exist_ok=True)
+    for name in ("train.jsonl", "eval.jsonl", "manifest.json"):
+        target = data / name
+        target.unlink(missing_ok=True)
+        try:
+            os.link(view.folder / name, target)
+        except OSError:
+            shutil.copyfile(view.folder / name, target)
+    return data
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Writes a file and waits until the disk has it."""
+    with path.open("wb") as file:
+        file.write(data)
+        sync(file)
+
+
+def sync(*files: Any) -> None:
+    """Waits until the disk has what was written to open files."""
+    for file in files:
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def publish(building: Path, target: Path) -> None:
+    """Gives the finished folder its name at once; where another process was first, its view is the same."""
+    for path in building.iterdir():
+        path.chmod(0o444)
+    building.chmod(0o755)
+    try:
+        building.rename(target)
+    except OSError:
+        if not (target / "manifest.json").exists():
+            raise
+
+
+def sweep(views: Path) -> None:
+    """Removes what builds that were killed a day ago or more left behind."""
+    for path in views.glob(f"{BUILDING}*"):
+        try:
+            old = time.time() - path.stat().st_mtime > _STALE
+        except OSError:
+            continue
+        if old:
+            shutil.rmtree(path, ignore_errors=True)
