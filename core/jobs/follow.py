@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import Standing, standing
 from core.jobs.status import Status
-from core.jobs.tail import Tail, objects, parser, with_numbers
+from core.jobs.tail import LONGEST_LOG_LINE, Tail, objects, parser, with_numbers
 
 _PIECE = 250
 """Lines that are parsed between two looks at the clock."""
@@ -72,7 +72,7 @@ class Follower:
         self._metrics = Tail(folder.metrics)
         self._gpu = Tail(folder.gpu, gpu_bytes)
         self._events = Tail(folder.events)
-        self._log = Tail(folder.log, log_bytes)
+        self._log = Tail(folder.log, log_bytes, longest=LONGEST_LOG_LINE)
         self._restarts: dict[str, int] = {}
         self._last_gpu = 0.0
         self._parse = parser()

@@ -10,8 +10,9 @@ from typing import Any
 
 CHUNK = 1 << 18
 """Bytes that are read at once."""
-LONGEST_LINE = 1 << 24
-"""A line without an end after so many bytes is given up."""
+LONGEST_RECORD = 1 << 24
+LONGEST_LOG_LINE = 1 << 16
+"""A line that has no end after so many bytes comes in pieces: a record is lost by that, a progress bar is not."""
 
 _NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
@@ -25,9 +26,12 @@ class Tail:
     Args:
         path: the file, which need not exist yet.
         last_bytes: begin so many bytes before the end, at a line's start; None for the whole file.
+        longest: bytes after which a line without an end is given out in pieces.
     """
 
-    def __init__(self, path: str | os.PathLike[str], last_bytes: int | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], last_bytes: int | None = None, *, longest: int = LONGEST_RECORD
+    ) -> None:
         self.path = os.fspath(path)
         self.offset = 0
         self.skipped = 0
@@ -35,6 +39,7 @@ class Tail:
         self.behind = 0
         self._inode: int | None = None
         self._last_bytes = last_bytes
+        self._longest = longest
         self._wanted = CHUNK
         self._lines: list[bytes] = []
 
@@ -64,17 +69,20 @@ class Tail:
         finally:
             os.close(descriptor)
         end = data.rfind(b"\n") + 1
+        cut = len(data) == self._wanted
         if end:
+            self._lines = data[: end - 1].split(b"\n")
+            if self.skipped and self.offset == self.skipped:
+                del self._lines[0]  # the file was entered in the middle of this one
             self.offset += end
             self._wanted = CHUNK
-            self._lines = data[: end - 1].split(b"\n")
-            if self.skipped and self.offset - end == self.skipped:
-                del self._lines[0]  # the file was entered in the middle of this one
-        elif len(data) >= LONGEST_LINE:
+        elif len(data) >= self._longest:
+            self._lines = [data]
             self.offset += len(data)
-        elif len(data) == self._wanted:
+            self._wanted = CHUNK
+        elif cut:
             self._wanted *= 4
-        self.behind = max(0, found.st_size - self.offset) if len(data) >= CHUNK else 0
+        self.behind = found.st_size - self.offset if cut else 0
 
     def _notice(self, found: os.stat_result) -> None:
         if self._inode is None:

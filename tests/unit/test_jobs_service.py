@@ -1,0 +1,133 @@
+"""Short questions to a warm child: answers, sentences, crashes, and an end with its viewer. A real child each time."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import pytest
+
+from core.jobs import process
+from core.jobs.service import Service, ServiceFailed
+from core.paths import ROOT
+from tests.waiting import until
+
+CHILD = [sys.executable, str(Path(__file__).with_name("service_worker.py"))]
+VIEWER = """
+import sys
+from core.jobs.service import Service
+service = Service(sys.argv[1:])
+service.submit("hang")
+print(service.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    asked = Service(CHILD)
+    yield asked
+    pid = asked.pid
+    asked.close()
+    until(lambda: pid is None or process.identify(pid) is None, "the child ends with its service")
+
+
+async def test_questions_are_answered_in_order_whatever_libraries_print(service: Service) -> None:
+    futures = [service.submit("add", a=number, b=1) for number in range(50)]
+    assert await service.ask("add", a=1, b=1) == 2
+    assert [future.result(10) for future in futures] == list(range(1, 51))
+    assert service.ready
+
+
+async def test_big_and_odd_answers_come_through(service: Service) -> None:
+    text = "\ud83d\x00\u2028\n" + "x" * 3_000_000
+    assert await service.ask("echo", text=text) == text
+    assert await service.ask("echo", text=[math.nan]) == ["nan"]
+
+
+async def test_errors_are_sentences_and_the_service_lives_on(service: Service) -> None:
+    with pytest.raises(ServiceFailed) as caught:
+        await service.ask("refuse")
+    assert str(caught.value) == "chat_template.jinja: The template has no role for tools. Choose another template."
+    with pytest.raises(ServiceFailed, match="KeyError: 'a'"):
+        await service.ask("add")
+    with pytest.raises(ServiceFailed, match="cannot be asked for 'sing'"):
+        await service.ask("sing")
+    assert await service.ask("add", a=1, b=2) == 3
+
+
+async def test_crash_fails_who_waits_with_the_last_words_and_the_next_question_starts_it_again(
+    service: Service,
+) -> None:
+    crash, behind = service.submit("crash"), service.submit("add", a=1, b=1)
+    for future in (crash, behind):
+        with pytest.raises(ServiceFailed, match=r"exit code 139.*Segmentation fault"):
+            future.result(20)
+    assert not service.ready
+    assert await service.ask("add", a=2, b=2) == 4
+
+
+def test_service_that_cannot_start_says_why_and_is_not_started_for_ever() -> None:
+    service = Service([*CHILD, "broken"])
+    for _ in range(6):
+        with pytest.raises(ServiceFailed, match="No module named 'torch'"):
+            service.submit("add").result(20)
+    assert len(service._crashes) == 3
+    missing = Service(["/no/such/python"])
+    missing.start()
+    with pytest.raises(ServiceFailed, match="/no/such/python"):
+        missing.submit("add").result(20)
+
+
+async def test_no_gpu_is_visible_unless_it_is_wanted(service: Service) -> None:
+    assert await service.ask("environment") == ""
+    seeing = Service(CHILD, gpu=True, env={"CUDA_VISIBLE_DEVICES": "3"})
+    assert await seeing.ask("environment") == "3"
+    seeing.close()
+
+
+def test_cancelled_question_is_not_computed(service: Service) -> None:
+    service.submit("add", a=1, b=1).result(20)
+    ready = threading.Event()
+    other = Service(CHILD, on_ready=ready.set)
+    other.start()
+    assert ready.wait(20)
+    assert other.pid is not None
+    os.kill(other.pid, signal.SIGSTOP)  # so that all questions and the cancellation are there before the first is read
+    waiting = other.submit("hang")
+    behind = other.submit("add", a=2, b=3)
+    assert waiting.cancel()
+    os.kill(other.pid, signal.SIGCONT)
+    assert behind.result(20) == 5
+    with pytest.raises(CancelledError):
+        waiting.result()
+    other.close()
+
+
+def test_closed_service_fails_new_questions_and_those_that_wait() -> None:
+    service = Service(CHILD)
+    waiting = service.submit("hang")
+    until(lambda: service.ready, "the child is ready")
+    service.close()
+    with pytest.raises(ServiceFailed, match="ended"):
+        waiting.result(20)
+    with pytest.raises(ServiceFailed, match="closed"):
+        service.submit("add").result(20)
+
+
+def test_child_ends_when_its_viewer_is_killed_in_the_middle_of_an_answer() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", VIEWER, *CHILD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as viewer:
+        assert viewer.stdout is not None
+        child = process.identify(int(viewer.stdout.readline()))
+        assert process.is_alive(child)
+        viewer.kill()
+    until(lambda: not process.is_alive(child), "nothing is left behind")
