@@ -43,18 +43,18 @@ def _walk(workspace: Path, *, quiet: bool) -> int:
 
     begun = time.monotonic()
     recipe = load(RECIPE)
-    train = [SAMPLE_DATA / path for path in recipe.data.train]
-    held_out = [SAMPLE_DATA / path for path in recipe.data.eval]
+    train = [Path(path) for path in recipe.data.train]
+    held_out = [Path(path) for path in recipe.data.eval]
     found = scan(train, eval_paths=held_out)
     if not quiet:
         say("1 Data: " + ", ".join(path.name for path in train))
-        for line in scan_lines(found.to_json(), found.recognition.why):
+        for line in scan_lines(found.to_json()):
             say(f"  {line}")
         say("\n2 Recipe: sample_data/recipe.yaml")
         model = Path(recipe.model.path).name
         say(f"  LoRA of rank {recipe.lora.rank} on {model}, learning rate {recipe.training.learning_rate:g}")
         say("\n3 Train")
-    folder = start_run(recipe, workspace, base=SAMPLE_DATA)
+    folder = start_run(recipe, workspace)
     code = _wait(folder) if quiet else watch_run(folder)
     if code:
         return code

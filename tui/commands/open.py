@@ -6,8 +6,12 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from tui.session import Session
 
 
 def open_app(words: list[str]) -> int:
@@ -89,16 +93,12 @@ def run_app(
     return code or 0
 
 
-def _open_recipe(session: object) -> None:
-    from tui.session import Session
-
-    assert isinstance(session, Session)
+def _open_recipe(session: Session) -> None:
     recipe = session.recipe
-    base = session.recipe_path.parent if session.recipe_path else session.workspace
     if not session.data:
-        session.data = tuple(base / path for path in recipe.data.train)
+        session.data = tuple(Path(path) for path in recipe.data.train)
     if not session.eval_data:
-        session.eval_data = tuple(base / path for path in recipe.data.eval)
+        session.eval_data = tuple(Path(path) for path in recipe.data.eval)
     session.format = recipe.data.format
     session.columns = dict(recipe.data.columns)
 

@@ -41,17 +41,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(found.to_json())
         return 0
-    for line in scan_lines(found.to_json(), found.recognition.why):
+    for line in scan_lines(found.to_json()):
         say(line)
     return 0
 
 
-def scan_lines(facts: dict[str, object], why: str) -> list[str]:
+def scan_lines(facts: dict[str, object]) -> list[str]:
     """A scan's facts as lines of text."""
     bad, flags = facts["bad_lines"], facts["flags"]
     assert isinstance(bad, list)
     assert isinstance(flags, dict)
-    lines = [f"{facts['rows']:,} rows of {facts['format']}: {why}"]
+    lines = [f"{facts['rows']:,} rows of {facts['format']}: {facts['why']}"]
     if bad:
         lines.append(f"{len(bad):,} bad line{'s' * (len(bad) != 1)}, left out; the others load")
         lines.extend(f"  {entry['file']} line {entry['line']:,}: {entry['reason']}" for entry in bad[:20])

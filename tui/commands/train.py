@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
-    folder = start_run(recipe, arguments.workspace.resolve(), base=arguments.recipe.resolve().parent)
+    folder = start_run(recipe, arguments.workspace.resolve())
     if arguments.detach:
         if arguments.json:
             print_json({"id": folder.path.name, "state": "starting", "folder": str(folder.path)})
