@@ -7,27 +7,20 @@ Standard library only, and small: it sits beside a training run for days.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
-import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
-from types import FrameType
 
 from core.errors import TunedeckError
-from core.gpu.host import tree
 from core.jobs import ending, files, process, requests
+from core.jobs.children import Children, Start, spawn, stage_name
 from core.jobs.folder import JobFolder
 from core.jobs.sampler import Sampler
 from core.jobs.status import FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING
-
-Start = Callable[[Sequence[str], Mapping[str, str], int], int]
-"""Starts a stage: (argv, environment, descriptor for stdout and stderr) -> pid of a child in a session of its own."""
 
 TICK = 0.5
 """Seconds between looks at the requests."""
@@ -40,23 +33,6 @@ GONE_GRACE = 20.0
 """Seconds that a worker has to notice that its folder was deleted, before it is stopped as by `stop-now`."""
 LEFTOVER_GRACE = 10.0
 """Seconds that children of a worker that finished may need to end (an uploader, for instance)."""
-
-_PR_SET_CHILD_SUBREAPER = 36
-
-
-def spawn(argv: Sequence[str], environment: Mapping[str, str], output: int) -> int:
-    """Starts a program in a session of its own, its output to a file, its input empty.
-
-    Raises:
-        OSError: it cannot be started.
-    """
-    actions = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, output, 1),
-        (os.POSIX_SPAWN_DUP2, output, 2),
-    ]
-    defaults = [signal.SIGPIPE, signal.SIGXFSZ]  # python ignores these two; SIGHUP stays ignored, on purpose
-    return os.posix_spawnp(argv[0], list(argv), environment, file_actions=actions, setsid=True, setsigdef=defaults)
 
 
 class Keeper:
@@ -76,15 +52,19 @@ class Keeper:
         self._worker = 0
         self._exit: ending.Exit | None = None
         self._terminations = 0
-        self._seen_terminations = 0
         self._now_since: float | None = None
         self._gone_since: float | None = None
         self._next_beat = 0.0
-        self._wakeup, self._wakeup_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._children = Children()
 
-    def run(self) -> None:
-        """Runs the job to its end, and writes the ending."""
+    def run(self, taken_over: Callable[[], None]) -> None:
+        """Runs the job to its end, and writes the ending.
+
+        Args:
+            taken_over: called once `job.json` names this process as the keeper.
+        """
         self._take_over()
+        taken_over()
         stages = self._job["stages"]
         state, message, end = FINISHED, "", ending.Exit(0, None)
         self._sampler.start()
@@ -99,13 +79,6 @@ class Keeper:
         self._end(state, message, end)
 
     def _take_over(self) -> None:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_termination)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        signal.set_wakeup_fd(self._wakeup_writer, warn_on_full_buffer=False)
-        # Children of a worker that dies become ours, not init's: so none can be left behind unseen.
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         me = process.identify(os.getpid())
         assert me is not None, "a process that runs can be identified"
         self._job["keeper"] = me.to_json()
@@ -113,9 +86,6 @@ class Keeper:
             state=STARTING, heartbeat=time.time(), started=time.time(), stages=len(self._job["stages"])
         )
         self._folder.write_job(self._job)
-
-    def _on_termination(self, number: int, frame: FrameType | None) -> None:
-        self._terminations += 1
 
     def _run_stage(self, number: int, argv: list[str]) -> tuple[str, str, ending.Exit]:
         name = stage_name(argv)
@@ -158,22 +128,7 @@ class Keeper:
             self._escalate()
 
     def _wait(self, seconds: float = TICK) -> None:
-        """Sleeps until a signal comes or the tick is over, then collects the children that ended."""
-        select.select([self._wakeup], [], [], seconds)
-        try:
-            while os.read(self._wakeup, 512):
-                pass
-        except BlockingIOError:
-            pass
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid == self._worker:
-                self._exit = ending.from_wait(status)
+        self._exit = self._children.wait(seconds).get(self._worker, self._exit)
 
     def _beat(self) -> None:
         now = time.monotonic()
@@ -182,9 +137,9 @@ class Keeper:
             self._write(heartbeat=round(time.time(), 3))
 
     def _watch_requests(self) -> None:
-        if self._terminations > self._seen_terminations:
-            name = requests.STOP if self._seen_terminations == 0 and self._terminations == 1 else requests.STOP_NOW
-            self._seen_terminations = self._terminations
+        if self._children.terminations > self._terminations:
+            self._terminations = self._children.terminations
+            name = requests.STOP if self._terminations == 1 else requests.STOP_NOW
             self._event("request", "The keeper got SIGTERM: passed on to the worker.", request=name)
             self._pass_on(name)
         try:
@@ -217,32 +172,23 @@ class Keeper:
             return
         waited = now - self._now_since
         if waited >= KILL_AFTER:
-            self._signal_all(signal.SIGKILL)
-        elif waited >= TERMINATE_AFTER:
-            self._signal_all(signal.SIGTERM)
-            self._signal_all(signal.SIGCONT)  # one that was stopped (ctrl+z, kill -STOP) would never hear of it
-
-    def _signal_all(self, number: signal.Signals) -> None:
-        """Signals everything below the keeper: the worker's group, and ranks in groups of their own."""
-        for pid in tree(os.getpid())[1:]:
-            try:
-                os.kill(pid, number)
-            except ProcessLookupError:
-                pass
+            self._children.signal(signal.SIGKILL)
+        elif waited >= TERMINATE_AFTER:  # one that was stopped (kill -STOP) would not hear of it
+            self._children.signal(signal.SIGTERM, signal.SIGCONT)
 
     def _end_leftovers(self, grace: float) -> None:
         """Ends what a worker left behind: ranks or data loaders that would go on holding memory."""
         began = time.monotonic()
         named = False
-        while left := tree(os.getpid())[1:]:
+        while left := self._children.living():
             waited = time.monotonic() - began - grace
             if waited >= 0 and not named:
                 named = True
                 self._event("alert", f"The worker left {len(left)} processes behind; they are ended.", pids=left)
             if waited >= TERMINATE_AFTER:
-                self._signal_all(signal.SIGKILL)
+                self._children.signal(signal.SIGKILL)
             elif waited >= 0:
-                self._signal_all(signal.SIGTERM)
+                self._children.signal(signal.SIGTERM)
             self._wait(0.1)
             self._beat()
             self._watch_requests()
@@ -291,14 +237,6 @@ class Keeper:
             print(f"keeper: {error}", file=sys.stderr, flush=True)
 
 
-def stage_name(argv: Sequence[str]) -> str:
-    """A stage's name for people: the last part of the module behind `-m`, else the program's name."""
-    for flag, module in pairwise(argv):
-        if flag == "-m":
-            return module.rpartition(".")[2]
-    return os.path.basename(argv[0])
-
-
 def main(argv: Sequence[str], start: Start = spawn) -> int:
     """Takes over a job, in the background: the caller's process ends at once, with 0 if the job has its keeper.
 
@@ -320,11 +258,18 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
     except TunedeckError as error:
         print(error, file=sys.stderr)
         return 1
-    # The lock is that of the open file, so the child holds it when its parent is gone.
-    if os.fork():
-        os._exit(0)
-    Keeper(folder, start).run()
+    reading, writing = os.pipe()
+    if os.fork():  # the lock is that of the open file, so the child holds it when this process is gone
+        os.close(writing)
+        os._exit(0 if os.read(reading, 1) else 1)
+    os.close(reading)
+    Keeper(folder, start).run(partial(_tell, writing))
     return 0
+
+
+def _tell(descriptor: int) -> None:
+    os.write(descriptor, b"1")
+    os.close(descriptor)
 
 
 if __name__ == "__main__":

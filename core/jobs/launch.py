@@ -12,11 +12,11 @@ from importlib import metadata
 
 from core.errors import BadInput, JobFailed, TunedeckError
 from core.jobs import process, requests
+from core.jobs.code import code_root
 from core.jobs.folder import JobFolder
 from core.jobs.process import Identity
 from core.jobs.state import standing
 from core.jobs.status import FAILED, STARTING
-from core.paths import ROOT
 
 _TAIL = 2_000
 
@@ -50,8 +50,9 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     environment = dict(os.environ)
     given = environment.get("PYTHONPATH", "").split(os.pathsep)
-    kept = [entry for entry in given if os.path.isabs(entry) and entry != os.fspath(ROOT)]
-    environment["PYTHONPATH"] = os.pathsep.join([os.fspath(ROOT), *kept])
+    root = os.fspath(code_root())
+    kept = [entry for entry in given if os.path.isabs(entry) and entry != root]
+    environment["PYTHONPATH"] = os.pathsep.join([root, *kept])
     environment["PYTHONSAFEPATH"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"  # the log is read while it is written
     environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
@@ -94,7 +95,7 @@ def launch(
         "cwd": os.getcwd(),
         "host": os.uname().nodename,
         "user": os.environ.get("USER") or str(os.getuid()),
-        "core_path": os.fspath(ROOT / "core"),
+        "core_path": os.fspath(code_root() / "core"),
         "versions": _versions(),
         "git_commit": _git_commit(),
         "keeper": None,
@@ -116,7 +117,6 @@ def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str] | None
         "core.jobs.keeper",
         os.fspath(folder.path),
     ]
-    deadline = time.monotonic() + patience
     try:
         with open(folder.keeper_log, "ab") as log:
             code = subprocess.run(
@@ -132,12 +132,10 @@ def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str] | None
     except OSError as error:
         raise JobFailed(f"The run's keeper cannot be started: {error.strerror}", where=command[0]) from error
     except subprocess.TimeoutExpired:
-        code = None
-    while code == 0 and time.monotonic() < deadline:
-        keeper = process.from_json(folder.read_job().get("keeper"))
-        if keeper is not None:
-            return keeper
-        time.sleep(0.005)
+        code = -1
+    keeper = process.from_json(folder.read_job().get("keeper"))
+    if code == 0 and keeper is not None:  # this process was only its parent, and ended when it had taken over
+        return keeper
     raise JobFailed(
         f"The run's keeper did not start: {_tail(folder) or f'no word of it within {patience:.0f} s'}",
         where=folder.id,

@@ -74,6 +74,15 @@ def test_two_processes_write_status_and_no_field_is_lost(folder: JobFolder) -> N
     assert [line["number"] for line in lines if line["message"].startswith("step")] == list(range(1, times + 1))
 
 
+def test_progress_is_written_seldom_but_at_its_end(folder: JobFolder) -> None:
+    for step in range(1, 101):
+        folder.write_progress(step, 1_000, phase="scanning")
+    assert (folder.read_status().step or 100) < 100
+    folder.write_progress(1_000, 1_000)
+    status = folder.read_status()
+    assert (status.step, status.of, status.phase) == (1_000, 1_000, "scanning")
+
+
 def test_status_that_cannot_be_read_is_a_problem_in_words(folder: JobFolder) -> None:
     for contents in (b"", b'{"state": "runn', b"[1]", b"\xff\xfe"):
         folder.status.write_bytes(contents)

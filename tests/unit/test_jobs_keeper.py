@@ -16,10 +16,9 @@ import pytest
 
 from core.errors import BadInput, JobFailed
 from core.gpu.host import tree
-from core.jobs import keeper as keeper_module
-from core.jobs import process, requests
+from core.jobs import code, process, requests
 from core.jobs.folder import JobFolder
-from core.jobs.launch import launch, worker_command
+from core.jobs.launch import clean_environment, launch, worker_command
 from core.jobs.process import Identity
 from core.jobs.state import Standing, standing
 from core.paths import ROOT
@@ -125,6 +124,10 @@ def test_keeper_that_cannot_start_is_told_at_once(folder: JobFolder) -> None:
     with pytest.raises(JobFailed, match="No such file"):
         launch(folder, [command("ends", folder)], python="/no/such/python")
     assert standing(folder).state == "failed"
+    (folder.path / ".keeper.lock").mkdir()
+    with pytest.raises(JobFailed, match="Is a directory"):
+        launch(folder, [command("ends", folder)])
+    (folder.path / ".keeper.lock").rmdir()
     shim = folder.path / "python"
     shim.write_text("#!/bin/sh\necho 'libpython3.11.so: cannot open' >&2\nexit 127\n")
     shim.chmod(0o755)
@@ -361,9 +364,27 @@ def test_worker_runs_in_the_interpreter_that_the_user_chose(folder: JobFolder, m
     assert worker_command("core.training", folder)[0] == sys.executable
 
 
+def test_installed_core_is_copied_once_a_version_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "site-packages"
+    (installed / "core" / "jobs").mkdir(parents=True)
+    (installed / "core" / "jobs" / "keeper.py").write_text("version = 1\n")
+    (installed / "torch.py").write_text("the viewer's own torch\n")
+    monkeypatch.setattr(code, "ROOT", installed)
+    first = code.code_root()
+    assert first != installed
+    assert os.listdir(first) == ["core"]
+    assert clean_environment()["PYTHONPATH"].split(os.pathsep)[0] == str(first)
+    assert code.code_root() == first
+    (installed / "core" / "jobs" / "keeper.py").write_text("version = 22\n")
+    second = code.code_root()
+    assert (first / "core/jobs/keeper.py").read_text() == "version = 1\n", "a live run keeps its code"
+    assert (second / "core/jobs/keeper.py").read_text() == "version = 22\n"
+    assert sorted(os.listdir(first.parent)) == sorted([first.name, second.name])
+
+
 def test_keeper_imports_next_to_nothing() -> None:
-    code = "import sys; before = set(sys.modules); import core.jobs.keeper; print(*(set(sys.modules) - before))"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    script = "import sys; before = set(sys.modules); import core.jobs.keeper; print(*(set(sys.modules) - before))"
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(found.stdout.split())
     heavy = {
         "asyncio",
@@ -379,4 +400,4 @@ def test_keeper_imports_next_to_nothing() -> None:
         "typing_extensions",
     }
     assert not loaded & heavy
-    assert keeper_module.__name__ in loaded
+    assert "core.jobs.keeper" in loaded

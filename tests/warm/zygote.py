@@ -44,10 +44,10 @@ def run_module(argv: Sequence[str]) -> int:
 
 def start_stage(argv: Sequence[str], environment: Mapping[str, str], output: int) -> int:
     """The keeper's seam: a stage that runs a module of `core` is forked, anything else is started as always."""
-    from core.jobs import keeper
+    from core.jobs.children import spawn
 
     if list(argv[1:2]) != ["-m"] or not argv[2].startswith("core."):
-        return keeper.spawn(argv, environment, output)
+        return spawn(argv, environment, output)
     return fork(
         lambda: run_module(argv[1:]), environment, os.getcwd(), (0, output, output)
     )  # a keeper reads nothing either

@@ -1,0 +1,97 @@
+"""The keeper's children: started in sessions of their own, collected when they end, and none left behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from types import FrameType
+
+from core.gpu.host import tree
+from core.jobs.ending import Exit, from_wait
+
+Start = Callable[[Sequence[str], Mapping[str, str], int], int]
+"""Starts a stage: (argv, environment, descriptor for stdout and stderr) -> pid of a child in a session of its own."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def spawn(argv: Sequence[str], environment: Mapping[str, str], output: int) -> int:
+    """Starts a program in a session of its own, its output to a file, its input empty.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_DUP2, output, 1),
+        (os.POSIX_SPAWN_DUP2, output, 2),
+    ]
+    defaults = [signal.SIGPIPE, signal.SIGXFSZ]  # python ignores these two; SIGHUP stays ignored, on purpose
+    return os.posix_spawnp(argv[0], list(argv), environment, file_actions=actions, setsid=True, setsigdef=defaults)
+
+
+def stage_name(argv: Sequence[str]) -> str:
+    """A stage's name for people: the last part of the module behind `-m`, else the program's name."""
+    for flag, module in pairwise(argv):
+        if flag == "-m":
+            return module.rpartition(".")[2]
+    return os.path.basename(argv[0])
+
+
+class Children:
+    """All processes below this one, and its sleep until something happens to them.
+
+    Whatever a child leaves behind when it ends becomes this process' child (not init's), and so stays known. SIGHUP is
+    ignored, SIGTERM and SIGINT are counted.
+
+    Attributes:
+        terminations: how many SIGTERM or SIGINT have come.
+    """
+
+    def __init__(self) -> None:
+        self.terminations = 0
+        self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._count)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def wait(self, seconds: float) -> dict[int, Exit]:
+        """Sleeps until a signal comes or the time is up; returns the children that have ended."""
+        select.select([self._wakeup], [], [], seconds)
+        try:
+            while os.read(self._wakeup, 512):
+                pass
+        except BlockingIOError:
+            pass
+        ended: dict[int, Exit] = {}
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return ended
+            if pid == 0:
+                return ended
+            ended[pid] = from_wait(status)
+
+    def living(self) -> list[int]:
+        """The processes below this one, in whatever session they are."""
+        return tree(os.getpid())[1:]
+
+    def signal(self, *numbers: signal.Signals) -> None:
+        """Sends signals to all of them."""
+        for pid in self.living():
+            for number in numbers:
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
+
+    def _count(self, number: int, frame: FrameType | None) -> None:
+        self.terminations += 1
