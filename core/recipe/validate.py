@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from core import units
+from core.clean import clean_line
 from core.recipe import templates
 from core.recipe.declare import Problem, Severity
 from core.recipe.model_shape import ModelShape
@@ -116,7 +118,9 @@ def _lora_fits(seen: _Seen) -> Iterator[Problem]:
     missing = [name for name in shape.missing_targets(lora.targets) if name != "lm_head"]
     if missing:
         known = ", ".join(shape.target_names[:12])
-        yield Problem("lora.targets", f"The model has no layer {', '.join(missing)}; it has {known}.")
+        yield Problem(
+            "lora.targets", f"The model has no layer {clean_line(', '.join(missing), 80)}; it has {clean_line(known)}."
+        )
     smallest = min((min(module.inputs, module.outputs) for module in shape.targeted(lora.targets)), default=0)
     if 0 < smallest < lora.rank:
         yield Problem(
@@ -186,6 +190,17 @@ def _data(seen: _Seen) -> Iterator[Problem]:
         yield Problem("training.group_by_length", "Packed sequences all have one length: this is ignored.", "note")
 
 
+def _flags(seen: _Seen) -> Iterator[Problem]:
+    from core.dataset.checks import CHECKS
+
+    known = [check.name for check in CHECKS]
+    for name in seen.recipe.data.drop_flags:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+            yield Problem("data.drop_flags", f"No check sets the flag {clean_line(name, 60)}; {hint}")
+
+
 def _steps(seen: _Seen) -> Iterator[Problem]:
     training, schedule = seen.recipe.training, seen.schedule
     if training.scheduler == "constant" and training.warmup:
@@ -240,6 +255,7 @@ _RULES: tuple[_Rule, ...] = (
     _model,
     _template,
     _data,
+    _flags,
     _steps,
     _hardware,
 )

@@ -28,7 +28,7 @@ _LIMIT = 1_000_000
 _COLUMN = 40
 """Where the comments begin, in characters from the left."""
 
-_PLAIN = re.compile(r"[A-Za-z/][\w./+-]*(?: [A-Za-z][\w./+-]*)*", re.ASCII)
+_PLAIN = re.compile(r"(?:\.\.?/)*[A-Za-z/][\w./+-]*(?: [A-Za-z][\w./+-]*)*", re.ASCII)
 _WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 _ESCAPED = re.compile(r'[\x00-\x1f"\\\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
 _VERSION = "tunedeck"

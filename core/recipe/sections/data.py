@@ -71,7 +71,7 @@ class Data:
         advanced=True,
     )
     drop_flags: tuple[str, ...] = knob(
-        ("empty_answer", "exact_duplicate"),
+        ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact"),
         title="Leave out",
         help="Samples with one of these flags are left out, unless they were kept by hand.",
         consequence="Duplicates weigh double in training and leak into eval.",

@@ -1,0 +1,147 @@
+"""From a recipe to a running job: checks, the curated view, the run's folder, the detached keeper."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.dataset.view import View, link_view
+from core.errors import BadInput
+from core.gpu.nvml import GpuReader
+from core.gpu.readings import GpuSample
+from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
+from core.paths import runs_dir
+from core.recipe.paths import absolute
+from core.recipe.preflight import preflight, stops
+from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.yamlfile import save
+
+if TYPE_CHECKING:
+    from core.dataset.decisions import Ledger
+
+KIND = "training"
+"""The kind of a run's job."""
+
+
+def resolve(recipe: Recipe, base: Path) -> Recipe:
+    """The recipe with absolute paths, and a name where it has none: that of its first data file.
+
+    Args:
+        recipe: as written.
+        base: the folder that its relative paths are taken from.
+    """
+    found = absolute(recipe, base)
+    if found.name or not found.data.train:
+        return found
+    return replace(found, name=Path(found.data.train[0]).name.partition(".")[0])
+
+
+def start_run(
+    recipe: Recipe,
+    workspace: Path,
+    *,
+    base: Path | None = None,
+    name: str | None = None,
+    decisions: Ledger | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> JobFolder:
+    """Starts a detached run and returns as soon as its keeper has taken over.
+
+    Reads the data once, which takes seconds on a large set; call it from a thread in an app.
+
+    Args:
+        recipe: what to train.
+        workspace: the folder that holds `runs/` and `.tunedeck/`.
+        base: the folder that relative paths in the recipe are taken from; by default the workspace.
+        name: the run's name; by default the recipe's.
+        decisions: the user's decisions on rows; by default those of the workspace.
+        on_progress: told rows read and rows in all while the data is read.
+        should_stop: asked meanwhile; saying yes raises `core.dataset.scan.Stopped`.
+
+    Raises:
+        BadInput: the recipe, the model or the data stops the start; nothing is left behind.
+        JobFailed: the keeper did not start; the run is kept, marked as failed.
+    """
+    resolved = resolve(recipe if name is None else replace(recipe, name=name), base or workspace)
+    _check(resolved, workspace)
+    view = _build_view(resolved, workspace, decisions, on_progress, should_stop)
+    resolved = put(resolved, "data.view", view.fingerprint)
+    payload = {
+        "recipe": to_json(resolved),
+        "samples": {"train": view.train_count, "eval": view.eval_count, "dropped": dict(view.dropped)},
+    }
+    folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
+    try:
+        link_view(view, folder.path)
+        save(resolved, folder.recipe, portable=False)
+    except (OSError, BadInput) as error:
+        shutil.rmtree(folder.path, ignore_errors=True)  # made a moment ago, and nothing runs in it
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"The run's folder cannot be written: {error.strerror}", where=str(folder.path)) from error
+    launch(folder, stages_of(resolved, folder, view.eval_count), env=_environment(resolved))
+    return folder
+
+
+def stages_of(recipe: Recipe, folder: JobFolder, eval_samples: int) -> list[list[str]]:
+    """The commands of a run: training, and the comparison where it is wanted and there is something held out."""
+    stages = [worker_command("core.training", folder)]
+    if recipe.evaluation.after_training and eval_samples:
+        stages.append(worker_command("core.evaluation", folder))
+    return stages
+
+
+def read_gpus() -> tuple[list[GpuSample], str]:
+    """The GPUs now, and a sentence on why there are none to read, or ""."""
+    reader = GpuReader()
+    reader.open()
+    try:
+        return reader.read(), reader.problem
+    finally:
+        reader.close()
+
+
+def _check(recipe: Recipe, workspace: Path) -> None:
+    gpus, problem = read_gpus()
+    found = stops(preflight(recipe, workspace, gpus=gpus, gpu_problem=problem))
+    if found:
+        more = f"{len(found) - 1} more would stop it too" if len(found) > 1 else ""
+        raise BadInput(found[0].sentence, where=found[0].path, do=more)
+
+
+def _build_view(
+    recipe: Recipe,
+    workspace: Path,
+    decisions: Ledger | None,
+    on_progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool] | None,
+) -> View:
+    from core.dataset.curated import build_view  # orjson: only where data is read
+
+    data = recipe.data
+    return build_view(
+        workspace,
+        paths=data.train,
+        format=None if data.format == "auto" else data.format,
+        columns=data.columns or None,
+        eval_paths=data.eval,
+        eval_fraction=data.eval_fraction,
+        split_seed=data.split_seed,
+        drop_flags=data.drop_flags,
+        decisions=decisions,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+
+
+def _environment(recipe: Recipe) -> dict[str, str]:
+    """Which GPUs keeper and workers see; the keeper reads off those."""
+    devices = recipe.training.devices.replace(" ", "")
+    if not devices:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": "" if devices == "cpu" else devices}

@@ -1,0 +1,174 @@
+"""The declaration: complete, read back exactly, and refused in sentences."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.clean import is_hostile
+from core.dataset.formats import FORMATS
+from core.errors import BadInput
+from core.paths import ROOT
+from core.recipe.declare import Knob, Problem
+from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, get, put, to_json, unknown
+from core.recipe.values import Value, number_text
+
+_TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+
+
+def values_of(knob: Knob) -> st.SearchStrategy[Any]:
+    """Any value that the field may hold."""
+    if knob.kind == "switch":
+        return st.booleans()
+    if knob.kind == "choice":
+        return st.sampled_from(list(knob.choices))
+    if knob.kind == "whole":
+        return st.integers(int(knob.ge or 0), int(knob.le or 10**9))
+    if knob.kind == "number":
+        low = knob.ge if knob.ge is not None else knob.gt or 0
+        high = knob.le if knob.le is not None else knob.lt if knob.lt is not None else 1e9
+        return st.floats(
+            low, high, exclude_min=knob.gt is not None, exclude_max=knob.lt is not None, allow_nan=False
+        ).map(abs)
+    if knob.kind == "list":
+        return st.lists(_TEXT.filter(lambda text: text.strip() == text and text), max_size=4).map(tuple)
+    if knob.kind == "mapping":
+        name = _TEXT.filter(lambda text: text.strip() == text and text and "=" not in text)
+        return st.dictionaries(name, name, max_size=3)
+    return _TEXT.map(str.strip)
+
+
+@st.composite
+def recipes(draw: st.DrawFn) -> Recipe:
+    """Any recipe whose fields are in their ranges."""
+    recipe = Recipe()
+    for path in draw(st.lists(st.sampled_from(list(KNOBS)), unique=True, max_size=12)):
+        recipe = put(recipe, path, draw(values_of(KNOBS[path])))
+    return recipe
+
+
+@given(st.data())
+def test_what_a_form_shows_is_read_back_as_the_same_value(data: st.DataObject) -> None:
+    knob = data.draw(st.sampled_from(list(KNOBS.values())))
+    value: Value = data.draw(values_of(knob))
+    assert knob.parse(knob.format(value)) == value
+
+
+@given(recipes())
+def test_json_of_a_recipe_is_read_back_exactly(recipe: Recipe) -> None:
+    assert from_json(to_json(recipe)) == recipe
+
+
+@given(st.sampled_from(list(KNOBS.values())), st.text(max_size=40))
+def test_any_text_is_a_value_or_a_sentence_that_is_safe_to_draw(knob: Knob, text: str) -> None:
+    outcome = knob.parse(text)
+    if isinstance(outcome, Problem):
+        assert outcome.path == knob.path
+        assert outcome.sentence.startswith(knob.title)
+        assert outcome.sentence.endswith(".")
+        assert not is_hostile(outcome.sentence)
+        assert "\n" not in outcome.sentence
+    else:
+        assert knob.coerce(outcome) == outcome
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_written_short_and_read_back_to_the_last_bit(number: float) -> None:
+    assert float(number_text(number)) == number
+
+
+def test_numbers_are_written_as_people_write_them() -> None:
+    assert [number_text(value) for value in (2e-4, 0.05, 16.0, 1e-5, 0.1)] == ["2e-4", "0.05", "16", "1e-5", "0.1"]
+
+
+@pytest.mark.parametrize("knob", KNOBS.values(), ids=lambda knob: knob.path)
+def test_every_field_says_what_it_is_and_takes_its_own_default(knob: Knob) -> None:
+    assert knob.title
+    assert knob.help.endswith((".", ")."))
+    assert knob.coerce(knob.default) == knob.default
+    assert knob.default == get(Recipe(), knob.path)
+    if knob.path not in ("name", "task", "data.format"):
+        assert knob.consequence.endswith(".")
+    assert knob.section in ("", *SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "sentence"),
+    [
+        ("lora.rank", "0", "Rank is at least 1, at most 1024, not 0."),
+        ("lora.rank", "1.5", "Rank is a whole number, not '1.5'."),
+        ("lora.rank", "sixteen\x1b[2J", "Rank is a whole number, not 'sixteen␛[2J'."),
+        ("training.learning_rate", "nan", "Learning rate is a finite number, not 'nan'."),
+        ("training.learning_rate", "2", "Learning rate is more than 0, at most 1, not 2."),
+        ("model.quantization", "fp4", "Quantization is one of none, nf4, int8, not 'fp4'."),
+        ("evaluation.after_training", "maybe", "Compare at the end is yes or no, not 'maybe'."),
+        ("data.train", 'a, "b', "Training data has a quotation mark that is not closed."),
+        ("data.columns", "prompt", "Columns is a list of name=column pairs, not 'prompt'."),
+    ],
+)
+def test_a_wrong_value_is_refused_in_a_sentence(path: str, text: str, sentence: str) -> None:
+    assert KNOBS[path].parse(text) == Problem(path, sentence)
+
+
+def test_paths_with_commas_stand_in_quotation_marks() -> None:
+    knob = KNOBS["data.train"]
+    paths = ("a.jsonl", "b, c.jsonl")
+    assert knob.format(paths) == 'a.jsonl, "b, c.jsonl"'
+    assert knob.parse('a.jsonl , "b, c.jsonl"') == paths
+
+
+def test_true_is_no_number_and_a_number_no_switch() -> None:
+    assert isinstance(KNOBS["lora.rank"].coerce(True), Problem)
+    assert isinstance(KNOBS["model.trust_remote_code"].coerce(1), Problem)
+
+
+def test_unknown_fields_name_the_nearest_one() -> None:
+    assert unknown("lora.rnak").endswith("Did you mean lora.rank?")
+    assert unknown("training.rank").endswith("Did you mean lora.rank?")
+    assert unknown("max_length").endswith("Did you mean data.max_length?")
+    assert unknown("zzz") == "There is no field zzz."
+
+
+def test_json_with_an_unknown_field_or_a_wrong_value_is_refused_by_name() -> None:
+    with pytest.raises(BadInput, match=r"Did you mean lora\.rank"):
+        from_json({"lora": {"rnak": 8}})
+    with pytest.raises(BadInput, match=r"lora\.rank: Rank is a whole number"):
+        from_json({"lora": {"rank": "many"}})
+    with pytest.raises(BadInput, match="The section lora holds fields"):
+        from_json({"lora": 3})
+
+
+def test_changing_a_field_leaves_the_old_recipe_alone() -> None:
+    old = Recipe()
+    new = put(put(old, "lora.rank", 64), "name", "x")
+    assert (old.lora.rank, new.lora.rank, new.name) == (16, 64, "x")
+    with pytest.raises(FrozenInstanceError):
+        old.lora.rank = 3  # type: ignore[misc]
+
+
+def test_formats_that_can_be_chosen_are_those_that_the_data_room_reads() -> None:
+    offered = set(KNOBS["data.format"].choices) - {"auto"}
+    assert offered == {each.name for each in FORMATS}
+
+
+def test_a_worker_reads_the_recipe_with_the_standard_library_alone(tmp_path: Path) -> None:
+    code = "from core.recipe.recipe import Recipe, from_json, to_json; assert from_json(to_json(Recipe())) == Recipe()"
+    # -S leaves site-packages out: an import of anything that is not ours or Python's fails.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.returncode == 0

@@ -1,0 +1,129 @@
+"""What is checked before a start, against real folders and files."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.gpu.readings import GpuSample
+from core.recipe import templates
+from core.recipe.preflight import Check, device_of, preflight, stops
+from core.recipe.recipe import Recipe, put
+from core.recipe.values import Value
+from tests.unit.recipe_models import write_model
+
+_GPU = GpuSample(0, name="A GPU", memory_total=80 * 2**30, memory_used=2**30)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Recipe:
+    """A sound recipe: a model with a marked template and a few chat samples."""
+    model = write_model(tmp_path / "model", template=templates.text("chatml"))
+    data = tmp_path / "train.jsonl"
+    rows = [
+        {"messages": [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"a{n}"}]}
+        for n in range(5)
+    ]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = put(put(Recipe(), "model.path", str(model)), "data.train", (str(data),))
+    made = put(put(made, "lora.rank", 4), "lora.alpha", 8.0)
+    return put(made, "data.max_length", 64)
+
+
+def found(recipe: Recipe, workspace: Path, name: str, gpus: tuple[GpuSample, ...] = (_GPU,)) -> list[Check]:
+    return [check for check in preflight(recipe, workspace, gpus=gpus) if check.name == name]
+
+
+def test_a_sound_recipe_passes_every_check(recipe: Recipe, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the train extra is not installed")
+    checks = preflight(recipe, tmp_path, gpus=[_GPU])
+    assert [check for check in checks if check.verdict != "ok"] == []
+    assert [check.name for check in checks] == [
+        *("recipe", "data", "eval data", "model", "chat template"),
+        *("packages", "device", "memory", "disk"),
+    ]
+    assert all(check.sentence.endswith(".") for check in checks)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "name", "verdict", "words"),
+    [
+        ("data.train", ("/none/x.jsonl",), "data", "stop", "/none/x.jsonl"),
+        ("model.path", "/none/model", "model", "stop", "There is no such folder"),
+        ("model.path", "org/not-here", "model", "warn", "not on this machine yet"),
+        ("data.eval_fraction", 0.0, "recipe", "warn", "No eval data"),
+        ("lora.targets", ("query",), "recipe", "stop", "has no layer query"),
+        ("model.chat_template", "/none.jinja", "chat template", "stop", "There is no such chat template"),
+        ("training.devices", "3", "device", "stop", "There is no GPU 3; there are 0."),
+        ("training.devices", "cpu", "device", "ok", "Trains on the CPU."),
+        ("model.attention", "flash_attention_2", "packages", "stop", "flash_attn"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    recipe: Recipe, tmp_path: Path, path: str, value: Value, name: str, verdict: str, words: str
+) -> None:
+    checks = [check for check in found(put(recipe, path, value), tmp_path, name) if check.verdict == verdict]
+    assert len(checks) == 1
+    assert words in checks[0].sentence
+
+
+def test_an_empty_file_and_an_unknown_shape_stop_the_start(recipe: Recipe, tmp_path: Path) -> None:
+    for content in ("", '{"foo": 1}\n{"foo": 2}\n'):
+        (tmp_path / "odd.jsonl").write_text(content)
+        odd = put(recipe, "data.train", (str(tmp_path / "odd.jsonl"),))
+        assert [check.verdict for check in found(odd, tmp_path, "data")] == ["stop"]
+
+
+def test_templates_that_mark_no_answers_are_seen_before_the_start(recipe: Recipe, tmp_path: Path) -> None:
+    chatml = templates.text("chatml").replace("{%- generation %}", "").replace("{%- endgeneration %}", "")
+    write_model(Path(recipe.model.path), template=chatml)
+    assert "the shipped chatml, which renders the same text" in found(recipe, tmp_path, "chat template")[0].sentence
+    write_model(Path(recipe.model.path), template="{% for m in messages %}{{ m.content }}{% endfor %}")
+    assert found(recipe, tmp_path, "chat template")[0].verdict == "warn"
+    whole = put(recipe, "data.loss_on", "everything")
+    assert found(whole, tmp_path, "chat template")[0].verdict == "ok"
+    write_model(Path(recipe.model.path))
+    assert found(recipe, tmp_path, "chat template")[0].verdict == "stop"
+
+
+def test_plain_text_needs_no_template(recipe: Recipe, tmp_path: Path) -> None:
+    write_model(Path(recipe.model.path))
+    (tmp_path / "t.jsonl").write_text('{"text": "once upon a time"}\n{"text": "there was a model"}\n')
+    assert found(put(recipe, "data.train", (str(tmp_path / "t.jsonl"),)), tmp_path, "chat template") == []
+
+
+def test_memory_is_held_against_what_is_free_on_the_chosen_gpu(recipe: Recipe, tmp_path: Path) -> None:
+    full = GpuSample(1, memory_total=80 * 2**30, memory_used=80 * 2**30 - 1)
+    unknown = GpuSample(0)
+    assert found(recipe, tmp_path, "memory", (_GPU, full))[0].verdict == "ok"
+    assert found(put(recipe, "training.devices", "1"), tmp_path, "memory", (_GPU, full))[0].verdict == "warn"
+    assert "is not known" in found(recipe, tmp_path, "memory", (unknown,))[0].sentence
+    assert "of RAM" in found(recipe, tmp_path, "memory", ())[0].sentence
+
+
+def test_without_a_gpu_the_cpu_is_announced_and_a_named_gpu_stops(recipe: Recipe, tmp_path: Path) -> None:
+    check = preflight(recipe, tmp_path, gpu_problem="There is no driver.")
+    assert (
+        Check("device", "warn", "No GPU: this would train on the CPU. There is no driver.", "training.devices") in check
+    )
+    assert [one.name for one in stops(preflight(put(recipe, "training.devices", "0"), tmp_path))] == ["device"]
+    assert device_of(recipe, []) == "cpu"
+    assert device_of(recipe, [_GPU]) == "cuda"
+    assert device_of(put(recipe, "training.devices", "cpu"), [_GPU]) == "cpu"
+
+
+def test_checkpoints_that_do_not_fit_the_disk_stop_the_start(recipe: Recipe, tmp_path: Path) -> None:
+    huge = put(recipe, "training.keep_checkpoints", 10**12)
+    assert found(huge, tmp_path / "not" / "made", "disk")[0].verdict == "stop"
+
+
+def test_another_interpreters_packages_are_not_judged_by_ours(
+    recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNEDECK_PYTHON", "/opt/train/bin/python")
+    assert "/opt/train/bin/python" in found(recipe, tmp_path, "packages")[0].sentence
+    monkeypatch.setenv("TUNEDECK_PYTHON", sys.executable)
+    assert "/opt/train" not in found(recipe, tmp_path, "packages")[0].sentence

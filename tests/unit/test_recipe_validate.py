@@ -1,0 +1,155 @@
+"""Rules in plain words: each fires where it should, and a sound recipe is silent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.recipe.consequences import consequence, summary
+from core.recipe.declare import Problem
+from core.recipe.presets import PRESETS, Preset
+from core.recipe.recipe import KNOBS, Recipe, put
+from core.recipe.schedule import schedule_of, steps_of
+from core.recipe.validate import validate
+from core.recipe.values import Value
+from tests.unit.recipe_models import LLAMA_3_1_8B, TINY, shape_from
+
+_SOUND = put(put(Recipe(), "model.path", "org/name"), "data.train", ("/d/train.jsonl",))
+_LLAMA = shape_from(LLAMA_3_1_8B, template="x")
+
+
+def changed(values: dict[str, Value]) -> Recipe:
+    recipe = _SOUND
+    for path, value in values.items():
+        recipe = put(recipe, path, value)
+    return recipe
+
+
+def test_a_sound_recipe_has_no_problem() -> None:
+    assert validate(_SOUND) == []
+    assert validate(_SOUND, _LLAMA, 1_000) == []
+
+
+def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
+    assert [problem.path for problem in validate(Recipe())] == ["model.path", "data.train"]
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "severity", "words"),
+    [
+        ({"method": "full", "model.quantization": "nf4"}, "model.quantization", "error", "cannot be trained"),
+        ({"method": "full"}, "training.learning_rate", "warn", "2e-4 is high for full fine-tuning"),
+        ({"training.learning_rate": 0.01}, "training.learning_rate", "warn", "high for LoRA"),
+        ({"training.learning_rate": 1e-6}, "training.learning_rate", "warn", "low for LoRA"),
+        ({"lora.targets": ()}, "lora.targets", "error", "No layer gets an adapter"),
+        ({"lora.targets": ("lm_head",)}, "lora.targets", "error", "under Trained whole"),
+        ({"lora.targets": ("all-linear", "q_proj")}, "lora.targets", "error", "leave the other names out"),
+        ({"lora.targets": ("query",)}, "lora.targets", "error", "has no layer query; it has q_proj"),
+        ({"lora.alpha": 512.0}, "lora.alpha", "warn", "32 times the rank"),
+        ({"lora.variant": "dora", "model.quantization": "int8"}, "lora.variant", "error", "int8"),
+        ({"data.max_length": 200_000}, "data.max_length", "warn", "context of 131,072 tokens"),
+        ({"model.chat_template": "chatlm"}, "model.chat_template", "error", "shipped are chatml"),
+        ({"data.eval": ("/d/train.jsonl",)}, "data.eval", "error", "would mean nothing"),
+        ({"data.eval_fraction": 0.0}, "data.eval_fraction", "warn", "No eval data"),
+        ({"data.eval_fraction": 0.0}, "training.eval_every", "note", "nothing to evaluate on"),
+        ({"data.packing": "wrapped"}, "data.packing", "warn", "cuts answers in the middle"),
+        ({"data.packing": "bfd", "training.group_by_length": True}, "training.group_by_length", "note", "ignored"),
+        ({"training.scheduler": "constant"}, "training.warmup", "note", "no warmup"),
+        ({"training.epochs": 20.0}, "training.epochs", "warn", "by heart"),
+        ({"training.warmup": 500.0}, "training.warmup", "error", "before the warmup does"),
+        ({"training.max_steps": 50, "training.warmup": 50.0}, "training.warmup", "warn", "before the warmup does"),
+        ({"training.eval_every": 500.0}, "training.eval_every", "note", "only 126 steps"),
+        ({"training.max_steps": 3}, "training.max_steps", "note", "Only 3 steps"),
+        ({"training.devices": "gpu0"}, "training.devices", "error", "a GPU's number"),
+        ({"training.devices": "0,1"}, "training.devices", "error", "not built yet"),
+        ({"training.devices": "cpu", "model.dtype": "float16"}, "model.dtype", "error", "float16"),
+        ({"training.devices": "cpu", "model.attention": "flash_attention_2"}, "model.attention", "error", "GPU"),
+        ({"training.devices": "cpu", "training.optimizer": "paged_adamw_8bit"}, "training.optimizer", "error", "GPU"),
+        ({"model.trust_remote_code": True}, "model.trust_remote_code", "warn", "your rights"),
+        ({"data.drop_flags": ("empty",)}, "data.drop_flags", "error", "did you mean empty_answer?"),
+        ({"lora.rank": 0}, "lora.rank", "error", "at least 1"),
+    ],
+)
+def test_a_rule_speaks_where_it_should(values: dict[str, Value], path: str, severity: str, words: str) -> None:
+    found = [problem for problem in validate(changed(values), _LLAMA, 1_000) if problem.path == path]
+    assert [problem.severity for problem in found] == [severity]
+    assert words in found[0].sentence
+    assert found[0].sentence.endswith((".", "?"))
+
+
+def test_what_the_models_folder_lacks_is_said() -> None:
+    bare = shape_from(TINY, tokenizer=False)
+    found = {problem.path: problem.severity for problem in validate(_SOUND, bare)}
+    assert found["model.path"] == "error"
+    assert found["model.chat_template"] == "warn"
+    assert found["data.max_length"] == "warn"
+    narrow = validate(changed({"lora.rank": 64}), bare)
+    assert any(problem.path == "lora.rank" and "wide (8)" in problem.sentence for problem in narrow)
+
+
+def test_a_tiny_model_may_learn_fast() -> None:
+    fast = changed({"training.learning_rate": 1e-2, "data.max_length": 128, "lora.rank": 4, "lora.alpha": 8.0})
+    assert validate(fast, shape_from(TINY, template="x")) == []
+
+
+def test_weights_that_are_quantized_already_are_not_quantized_again() -> None:
+    stored = shape_from({**LLAMA_3_1_8B, "quantization_config": {"quant_method": "gptq"}}, template="x")
+    found = validate(changed({"model.quantization": "nf4"}), stored)
+    assert [(problem.path, problem.severity) for problem in found] == [("model.quantization", "error")]
+
+
+def test_errors_come_first() -> None:
+    found = validate(changed({"training.epochs": 20.0, "lora.targets": (), "training.scheduler": "constant"}))
+    assert [problem.severity for problem in found] == ["error", "warn", "note"]
+    assert isinstance(found[0], Problem)
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_every_preset_is_sound_and_says_why(preset: Preset) -> None:
+    recipe = preset.apply(_SOUND)
+    assert [problem for problem in validate(recipe, _LLAMA, 5_000) if problem.severity != "note"] == []
+    assert preset.reason.endswith(".")
+    assert all(KNOBS[path].coerce(value) == value for path, value in preset.values.items())
+    assert recipe.data == _SOUND.data
+
+
+def test_steps_are_counted_as_the_trainer_counts_them() -> None:
+    plan = schedule_of(changed({"training.epochs": 2.0}), 1_001)
+    # 1,001 samples: 251 batches of 4, 63 steps of 4 batches, the last one short
+    assert (plan.effective_batch, plan.steps_per_epoch, plan.steps) == (16, 63, 126)
+    assert (plan.warmup, plan.eval_every, plan.save_every) == (4, 13, 32)
+    assert schedule_of(changed({"training.epochs": 0.5}), 1_001).steps == 32
+    assert schedule_of(changed({"training.max_steps": 7}), 1_001).steps == 7
+    assert schedule_of(changed({}), 1).steps == 2
+    assert [steps_of(amount, 200) for amount in (0.0, 0.03, 1.0, 25.0)] == [0, 6, 1, 25]
+
+
+def test_steps_equal_those_of_the_real_trainer(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the train extra is not installed")
+    from transformers import TrainingArguments
+
+    arguments = TrainingArguments(output_dir=str(tmp_path), warmup_steps=0.03, use_cpu=True, report_to=[])
+    for steps in (1, 7, 33, 34, 1_000):
+        plan = schedule_of(changed({"training.max_steps": steps}), 500)
+        assert plan.warmup == arguments.get_warmup_steps(steps)
+
+
+def test_consequences_name_the_numbers_of_this_recipe() -> None:
+    said = {path: consequence(path, _SOUND, _LLAMA, 1_000) for path in KNOBS}
+    assert "Now 41.9 M trained, 0.52% of the model." in said["lora.rank"]
+    assert "Effective batch now 16: 126 steps in all." in said["training.batch_size"]
+    assert "126 steps, 63 an epoch of 1,000 samples." in said["training.epochs"]
+    assert "Now 224 layers of 224." in said["lora.targets"]
+    assert "8.03 G parameters in 32 layers" in said["model.path"]
+    assert "One takes about 480.0 MiB." in said["training.save_every"]
+    assert "Now 4 of 126 steps." in said["training.warmup"]
+    assert summary("lora.alpha", _SOUND) == "= 2r"
+    assert summary("training.epochs", _SOUND, samples=1_000) == "126 steps"
+    assert summary("lora.targets", _SOUND, _LLAMA) == "224 layers"
+
+
+def test_consequences_are_silent_on_what_is_not_known() -> None:
+    for path, knob in KNOBS.items():
+        assert consequence(path, _SOUND).startswith(knob.consequence)
+        assert "None" not in consequence(path, _SOUND)
