@@ -119,6 +119,8 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
         return [head]
     if status.started and status.ended:
         head.append((f" after {clock(status.ended - status.started)}", "strong"))
+    if state == "finished":
+        head += [("   ", "text"), ("4", "key"), (" shows the result", "text")]
     if detail:
         head.append((f"  {detail}", "text"))
     lines: list[Line] = [head]
@@ -128,11 +130,10 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
     adapter = folder / "adapter"
     if (adapter / "adapter_config.json").exists():
         shown = adapter.relative_to(workspace) if adapter.is_relative_to(workspace) else adapter
-        lines.append([("The adapter is in ", "text"), (clean_line(str(shown)), "strong"), (".  ", "text")])
-        if state == "finished":
-            lines[-1] = [*lines[-1], ("4", "key"), (" shows the result.", "text")]
-    elif state in ("failed", "lost"):
-        lines.append([("l", "key"), (" shows the log,  ", "text"), ("2", "key"), (" the recipe.", "text")])
+        lines.append([("The adapter is in ", "text"), (clean_line(str(shown)), "strong"), (".", "text")])
+    if state in ("failed", "lost"):
+        words = (("l", "key"), (" shows or hides the log,  ", "text"), ("2", "key"), (" goes to the recipe.", "text"))
+        lines.append(words)
     return lines
 
 
@@ -157,8 +158,11 @@ def event_lines(run: LiveRun, number: int) -> list[Line]:
     return lines
 
 
-def devices(record: Mapping[str, Any] | None) -> tuple[list[Device], list[str]]:
-    """The devices of a run from a record of `gpu.jsonl`; without any, lines that say why and what the worker uses."""
+def devices(run: LiveRun) -> tuple[list[Device], list[str]]:
+    """The devices of a run by their newest reading; without any, lines that say why and what the worker uses."""
+    record = run.gpu
+    if run.update is not None and run.update.over:
+        return [], ["The run is over, so GPUs are read no more."]
     if record is None:
         return [], ["No reading of the GPUs yet."]
     samples = _samples(record)
@@ -179,9 +183,9 @@ def worker_words(record: Mapping[str, Any]) -> str:
     if isinstance(worker, Mapping):
         cpu, rss = worker.get("cpu"), worker.get("rss")
         cpu_words = f"{cpu:3.0f} %" if isinstance(cpu, (int, float)) else "n/a"
-        words = f"Worker: CPU {cpu_words}   RAM {gib(rss) if isinstance(rss, (int, float)) else 'n/a'}"
+        words = f"Worker: CPU {cpu_words}  RAM {gib(rss) if isinstance(rss, (int, float)) else 'n/a'}"
     if isinstance(ram, Mapping) and isinstance(ram.get("total"), int) and isinstance(ram.get("free"), int):
-        words += f"   machine: {gib(ram['free'])} of {gib(ram['total'])} free"
+        words += f"  ({gib(ram['free']).removesuffix(' GiB')} of {gib(ram['total'])} free)"
     return words
 
 

@@ -9,6 +9,10 @@ SHRINK_BELOW = 0.5
 """The data must fill less than this part of an axis before the axis closes in on it."""
 
 
+HEADROOM = 0.25
+"""Where data leaves an axis it is on its way: the axis goes further by this part of the data's reach."""
+
+
 class Tick(NamedTuple):
     """A value on an axis and how it is written."""
 
@@ -124,6 +128,9 @@ class StableRange:
             inside = low <= lo and hi <= high
             if inside and _filled(lo, hi, low, high, log) >= SHRINK_BELOW:
                 return self._bounds
+            if not log:
+                room = HEADROOM * (hi - lo)
+                lo, hi = (_away(lo, lo - room) if lo < low else lo), (_away(hi, hi + room) if hi > high else hi)
         wanted = log_bounds(lo, hi) if log else linear_bounds(lo, hi)
         self._bounds, self._log = wanted, log
         return wanted
@@ -131,6 +138,11 @@ class StableRange:
     def reset(self) -> None:
         """Forget the bounds: the next update chooses them anew."""
         self._bounds = None
+
+
+def _away(value: float, further: float) -> float:
+    """A bound moved further out, but not over zero."""
+    return 0.0 if value * further < 0 else further
 
 
 def _filled(lo: float, hi: float, low: float, high: float, log: bool) -> float:

@@ -39,12 +39,13 @@ def draw_bar(
     if width <= 0:
         return
     share = min(max(share, 0.0), 1.0)
-    eighths = round(share * width * 8)
-    whole, part = divmod(eighths, 8)
+    whole, part = divmod(round(share * width * 8), 8)
+    if more >= VISIBLE:
+        whole, part = round(share * width), 0  # the parts touch at a cell's edge
     cells.put(x, y, glyphs.rest * width, rest_style)
     shaded = min(width, round((share + max(more, 0.0)) * width))
     if more >= VISIBLE:
-        shaded = min(width, max(shaded, whole + bool(part) + 1))
+        shaded = min(width, max(shaded, whole + 1))
     if shaded > whole:
         cells.put(x + whole, y, glyphs.shade * (shaded - whole), more_style)
     cells.put(x, y, glyphs.bar[8] * whole, style)

@@ -34,6 +34,8 @@ class Curve:
     legend: bool = True
 
 
+Fill = Literal["tint", "shade", "alone"]
+
 FILL = "fill"
 """Style of the cells that a band covers wholly."""
 
@@ -61,7 +63,7 @@ def x_ticks(view: View, width: int) -> list[Tick]:
     return [tick for tick in ticks if tick.value == round(tick.value)]
 
 
-def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyphs: Glyphs, *, tinted: bool) -> None:
+def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyphs: Glyphs, *, fill: Fill) -> None:
     """Draw grid and curves: bands behind lines, lines with marks behind those without, all marks in front.
 
     Args:
@@ -70,7 +72,8 @@ def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyph
         view: the part of the plane that it shows.
         curves: what to draw, from the back.
         glyphs: what the terminal can show.
-        tinted: whether a dim colour tells a band from a line; if not, bands are drawn as shade.
+        fill: how bands are told from lines: by a tint behind the cells, by shade in the cells that a band fills
+            (there is a dim colour, but no tint), or by shade alone (there is no colour).
     """
     if box.width <= 0 or box.height <= 0:
         return
@@ -79,7 +82,7 @@ def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyph
     for curve in curves:
         if curve.kind == "band":
             spans = band_spans(curve.series, view, columns, rows)
-            _put_band(cells, box, spans, glyphs, curve.style, tinted)
+            _put_band(cells, box, spans, glyphs, curve.style, fill)
     lines = [curve for curve in curves if curve.kind != "band"]
     for curve in sorted(lines, key=lambda curve: curve.kind == "line"):
         dots = Dots(box.width, box.height)
@@ -92,8 +95,8 @@ def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyph
             _put_line(cells, box, dots, glyphs, curve.style)
 
 
-def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, tinted: bool) -> None:
-    """Whole cells of the band as a tint behind what is drawn on it, its edges and thin places as dots."""
+def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, fill: Fill) -> None:
+    """Whole cells of the band as a tint or as shade, its edges and thin places as dots."""
     dots = Dots(box.width, box.height)
     dots.draw(spans)
     for y in range(box.height):
@@ -101,10 +104,11 @@ def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, sty
         for x, mask in enumerate(dots.masks[y * box.width : (y + 1) * box.width]):
             if not mask:
                 continue
-            if tinted and mask == FULL:
+            if fill == "tint" and mask == FULL:
                 glyph_row[box.x + x], style_row[box.x + x] = " ", FILL
             else:
-                glyph_row[box.x + x] = glyphs.dots[mask] if tinted else glyphs.shade
+                shaded = fill == "alone" or (fill == "shade" and mask == FULL)
+                glyph_row[box.x + x] = glyphs.shade if shaded else glyphs.dots[mask]
                 style_row[box.x + x] = style
 
 

@@ -59,9 +59,11 @@ class Series:
         x: steps, ascending.
         y: values as they were logged, NaN and infinities included.
         not_finite: steps at which the value was NaN or infinite, ascending.
+        rewinds: how often values were dropped.
     """
 
     def __init__(self) -> None:
+        self.rewinds = 0
         self.x: array[float] = array("d")
         self.y: array[float] = array("d")
         self.not_finite: array[float] = array("d")
@@ -87,6 +89,7 @@ class Series:
 
     def truncate(self, x: float) -> None:
         """Drop every value at step `x` or later."""
+        self.rewinds += 1
         keep = bisect_left(self.x, x)
         del self.x[keep:]
         del self.y[keep:]
@@ -187,8 +190,9 @@ class Series:
             self._summarise()
         number = 0
         while first < end:
-            inner, inner_end = -(-first // FANOUT), end // FANOUT
-            if number == len(self._levels) or inner >= inner_end:
+            made = len(self._levels[number].lo) if number < len(self._levels) else 0
+            inner, inner_end = -(-first // FANOUT), min(end // FANOUT, made)
+            if inner >= inner_end:
                 yield number, first, end
                 return
             if first < inner * FANOUT:
@@ -241,6 +245,7 @@ class Smoothed:
 
     def _reset(self, weight: float) -> None:
         self.weight = weight
+        self._rewinds = self.source.rewinds
         self._sum = self._norm = 0.0
         self.series = Series()
 
@@ -253,7 +258,7 @@ class Smoothed:
     def update(self) -> None:
         """Follow the source: values that it has more, or all of it again where it went back."""
         done, source = len(self.series), self.source
-        if done > len(source) or (done and self.series.x[done - 1] != source.x[done - 1]):
+        if self._rewinds != source.rewinds:
             self._reset(self.weight)
             done = 0
         weight = self.weight

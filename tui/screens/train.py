@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from textual import on, work
+from textual import events, on, work
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widget import Widget
@@ -104,6 +104,13 @@ class TrainScreen(StepScreen):
             yield TextLines(id="events")
             yield LogView(id="log")
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Few rows leave one for events."""
+        super().on_resize(event)
+        self.set_class(event.size.height < 24, "-short")
+        if self._folder is not None:
+            self._show()
+
     def _place(self, step: float) -> str:
         epoch = self.live.at("epoch", step)
         return f"step {count(round(step))}" + (f"  epoch {epoch:.2f}" if epoch is not None else "")
@@ -130,7 +137,8 @@ class TrainScreen(StepScreen):
             self.query_one(id_, Chart).set_curves([Curve("", live.series(key), "line", "first")])
         self.query_one(LogView).clear()
         self.query_one(Facts).forget_widths()
-        self._show()
+        if folder is not None:
+            self._show()
 
     # --- following
 
@@ -196,7 +204,7 @@ class TrainScreen(StepScreen):
             chart.set_end(of)
             if chart.display:
                 chart.repaint()
-        found, words = train_words.devices(live.gpu)
+        found, words = train_words.devices(live)
         for gauges in self.query(Gauges):
             gauges.show(found, words)
         self.query_one(Facts).show(train_words.facts(live, time.time()))
@@ -214,8 +222,8 @@ class TrainScreen(StepScreen):
         elif self._said:
             lines = [*lines, [(self._said, "muted")]]
         state.show(lines)
-        events = self.query_one("#events", TextLines)
-        events.show(train_words.event_lines(self.live, 4 if self.has_class("-tall") else 2))
+        rows = 4 if self.has_class("-tall") else 1 if self.has_class("-short") else 2
+        self.query_one("#events", TextLines).show(train_words.event_lines(self.live, rows))
 
     # --- keys
 

@@ -10,7 +10,7 @@ from core.units import count, significant
 from tui.charts.axis import StableRange, grown_end
 from tui.charts.cells import Cells
 from tui.charts.frame import Piece, draw_frame
-from tui.charts.plot import Box, Curve, draw_crosshair, draw_plot, draw_x_labels, draw_y_labels, label_width
+from tui.charts.plot import Box, Curve, Fill, draw_crosshair, draw_plot, draw_x_labels, draw_y_labels, label_width
 from tui.charts.raster import View
 from tui.charts.series import Series
 from tui.widgets.painted import Painted
@@ -76,7 +76,7 @@ class Chart(Painted):
         & > .chart--empty { color: $text-muted; }
         & > .chart--badge { color: $text-error; text-style: bold; }
         & > .chart--band { color: $chart-band; }
-        & > .chart--fill { background: $chart-band 40%; }
+        & > .chart--fill { background: $chart-band 32%; }
         & > .chart--first { color: $chart-train; }
         & > .chart--second { color: $chart-eval; }
         & > .chart--third { color: $chart-third; }
@@ -276,11 +276,17 @@ class Chart(Painted):
         self._gutter = max(self._gutter, label_width(view, height) + 2)
         box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, height)
         self._plot_width = box.width
-        draw_plot(cells, box, view, self.curves, self.glyphs, tinted=self.tinted)
+        draw_plot(cells, box, view, self.curves, self.glyphs, fill=self._fill())
         if self._cross is not None:
             draw_crosshair(cells, box, view.column(self._cross, box.width * 2) // 2, self.glyphs)
         draw_y_labels(cells, box, view, "label")
         draw_x_labels(cells, box, view, cells.height - 1, self.unit, "label")
+
+    def _fill(self) -> Fill:
+        """How bands are filled with the colours that there are here."""
+        if self.app.no_color:
+            return "alone"
+        return "shade" if self.app.native_ansi_color else "tint"
 
     def _values(self) -> list[Piece]:
         """The last values, or those under the crosshair; and how many values were not finite."""

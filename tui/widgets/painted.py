@@ -43,11 +43,6 @@ class Painted(Widget):
         """Draw the whole widget into blank cells of its size."""
         raise NotImplementedError
 
-    @property
-    def tinted(self) -> bool:
-        """Whether there are tints between the colours; with none, or the terminal's own sixteen, shapes must do."""
-        return not (self.app.no_color or self.app.native_ansi_color)
-
     def repaint(self) -> None:
         """Draw anew and send what differs from what is on the screen."""
         size = self.size
