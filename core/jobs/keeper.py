@@ -160,7 +160,7 @@ class Keeper:
             files.replace(f"{path}/{name}", files.encode({"t": time.time(), "by": "SIGTERM"}), durable=False)
         except TunedeckError as error:
             print(f"keeper: {error}", file=sys.stderr, flush=True)
-            os.kill(self._worker, signal.SIGTERM)  # the worker understands that too
+            self._children.signal(signal.SIGTERM)  # the worker understands that too
             if name == requests.STOP_NOW and self._now_since is None:
                 self._now_since = time.monotonic()
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 
+from core.errors import TunedeckError
 from core.gpu.host import ProcessMeter, memory
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import devices_of_run
@@ -56,8 +57,8 @@ class Sampler(threading.Thread):
                 self._sample()
             except files.JobGone:
                 break
-            except files.DiskFull:
-                pass  # the next second may have room; a gap in the gauges is no reason to stop
+            except TunedeckError:
+                pass  # a full disk may have room in a second; a gap in the gauges is no reason to stop
             next_at = max(next_at + PERIOD, time.monotonic())
             self._end.wait(next_at - time.monotonic())
         self._reader.close()
