@@ -1,0 +1,145 @@
+"""From a recipe to a job: what is in the run's folder, which stages run, and what stops a start.
+
+The keeper is the real one; its workers are stand-ins that end at once, because training has tests of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from core.dataset.view import read_view
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.jobs.state import standing
+from core.recipe import templates
+from core.recipe.recipe import Recipe, from_json, put
+from core.recipe.start import resolve, start_run
+from core.recipe.values import Value
+from core.recipe.yamlfile import load
+from tests.unit.recipe_models import write_model
+from tests.waiting import until
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workspace with a model and data, whose workers are a command that writes its arguments and ends."""
+    write_model(tmp_path / "model", template=templates.text("chatml"))
+    rows = [
+        {"messages": [{"role": "user", "content": f"q{n}"}, {"role": "assistant", "content": f"answer {n}"}]}
+        for n in range(20)
+    ]
+    rows += [rows[0], {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]}]
+    (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    worker = tmp_path / "worker"
+    worker.write_text('#!/bin/sh\necho "$2" >> "$3/ran"\n')
+    worker.chmod(worker.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("TUNEDECK_PYTHON", str(worker))
+    return tmp_path
+
+
+def recipe_of(**changes: Value) -> Recipe:
+    """A recipe with relative paths."""
+    recipe = put(put(Recipe(), "model.path", "./model"), "data.train", ("tickets.jsonl",))
+    recipe = put(put(put(recipe, "lora.rank", 4), "lora.alpha", 8.0), "data.max_length", 64)
+    for path, value in changes.items():
+        recipe = put(recipe, path.replace("__", "."), value)
+    return recipe
+
+
+def ended(folder: JobFolder) -> list[str]:
+    """The modules of the stages that ran, once the job is over."""
+    until(lambda: standing(folder).over, "the job ends")
+    return (folder.path / "ran").read_text().split()
+
+
+def test_a_start_makes_a_folder_that_tells_everything(workspace: Path) -> None:
+    folder = start_run(recipe_of(), workspace)
+    assert ended(folder) == ["core.training", "core.evaluation"]
+    assert folder.path.parent == workspace / "runs"
+    assert folder.id.endswith("-tickets")
+    job = folder.read_job()
+    assert job["kind"] == "training"
+    recipe = from_json(job["payload"]["recipe"])
+    assert recipe == load(folder.recipe)
+    assert recipe.name == "tickets"
+    assert recipe.model.path == str(workspace / "model")
+    assert recipe.data.train == (str(workspace / "tickets.jsonl"),)
+    view = read_view(folder.data)
+    assert view.fingerprint == recipe.data.view
+    assert view.train_count + view.eval_count == 20
+    assert view.eval_count > 0
+    assert view.dropped == {"exact_duplicate": 1, "empty_answer": 1}
+    counted = {"train": view.train_count, "eval": view.eval_count, "dropped": view.dropped}
+    assert job["payload"]["samples"] == counted
+    shared = workspace / ".tunedeck" / "views" / view.fingerprint / "train.jsonl"
+    assert os.path.samefile(shared, folder.data / "train.jsonl")
+
+
+def test_the_runs_own_recipe_starts_the_same_run_again(
+    workspace: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    first = start_run(recipe_of(), workspace)
+    ended(first)
+    second = start_run(load(first.recipe), workspace, base=tmp_path_factory.mktemp("elsewhere"))
+    ended(second)
+    assert second.path != first.path
+    assert second.read_job()["payload"] == first.read_job()["payload"]
+    assert second.recipe.read_text() == first.recipe.read_text()
+
+
+@pytest.mark.parametrize("changes", [{"evaluation__after_training": False}, {"data__eval_fraction": 0.0}])
+def test_nothing_is_compared_where_it_is_not_wanted_or_nothing_is_held_out(
+    workspace: Path, changes: dict[str, Value]
+) -> None:
+    assert ended(start_run(recipe_of(**changes), workspace)) == ["core.training"]
+
+
+def test_devices_are_narrowed_for_keeper_and_worker(workspace: Path) -> None:
+    folder = start_run(recipe_of(training__devices="cpu"), workspace)
+    ended(folder)
+    assert folder.read_job()["env"] == {"CUDA_VISIBLE_DEVICES": ""}
+
+
+def test_a_name_given_at_the_start_wins(workspace: Path) -> None:
+    folder = start_run(recipe_of(), workspace, name="Try 2")
+    ended(folder)
+    assert folder.read_job()["name"] == "Try 2"
+    assert load(folder.recipe).name == "Try 2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "words"),
+    [
+        ({"model__path": "./nowhere"}, "model.path", "There is no such folder"),
+        ({"data__train": ()}, "data.train", "No training data is chosen"),
+        ({"data__train": ("none.jsonl",)}, "data.train", "none.jsonl"),
+        ({"lora__targets": ("query",)}, "lora.targets", "no layer query"),
+    ],
+)
+def test_a_start_that_cannot_go_well_is_refused_and_leaves_nothing(
+    workspace: Path, changes: dict[str, Value], where: str, words: str
+) -> None:
+    with pytest.raises(BadInput) as caught:
+        start_run(recipe_of(**changes), workspace)
+    assert caught.value.where == where
+    assert words in str(caught.value)
+    assert not (workspace / "runs").exists()
+
+
+def test_data_of_which_nothing_is_left_is_refused_and_leaves_no_run(workspace: Path) -> None:
+    row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]}
+    (workspace / "tickets.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(BadInput, match="no sample is left to train on"):
+        start_run(recipe_of(), workspace)
+    assert not (workspace / "runs").exists()
+
+
+def test_a_recipe_without_a_name_is_named_after_its_data(tmp_path: Path) -> None:
+    assert resolve(recipe_of(), tmp_path).name == "tickets"
+    assert resolve(recipe_of(name="mine"), tmp_path).name == "mine"
+    assert resolve(Recipe(), tmp_path).name == ""
