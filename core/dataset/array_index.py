@@ -22,8 +22,9 @@ _BETWEEN_ROWS = re.compile(rb'[^"\[\]{},]*+(?:' + _STRING + rb'[^"\[\]{},]*+)*+'
 _IN_ROW = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+', re.S)
 _STRING_REST = re.compile(rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+', re.S)
 _TRAILING_BACKSLASHES = re.compile(rb"\\*\Z")
-_QUOTE, _COMMA, _OPEN_LIST = 0x22, 0x2C, 0x5B
+_QUOTE, _COMMA, _OPEN_LIST, _CLOSE_LIST = 0x22, 0x2C, 0x5B, 0x5D
 _OPENING = b"[{"
+_MOST_RESTARTS = 20
 _KEYED_SURE = 16
 """Objects under a top-level object after which an array among them no longer changes what the rows are."""
 
@@ -49,6 +50,7 @@ class ArrayIndex:
         self._row_depth = 0  # depth at which rows stand: 0 not known yet, -1 all read
         self._open_at = -1  # offset of the row that is open
         self._list_at = -1  # offset after the "[" that may turn out to hold the rows
+        self._restarts = 0
         self.count = 0
         self.complete = False
         self.end_of_value = -1
@@ -80,8 +82,9 @@ class ArrayIndex:
             chunk = self._stream.read(self._at, _CHUNK)
             if not chunk:
                 self._end()
-                break
-            self._count_lines(chunk)
+                continue
+            if self._at >= self._grain_starts[-1]:
+                self._count_lines(chunk)
             self._scan(chunk)
             self._at += len(chunk)
             if deadline is not None and time.perf_counter() >= deadline:
@@ -151,6 +154,8 @@ class ArrayIndex:
             self._enter(byte, offset)
         else:
             if self._depth == self._row_depth:
+                if byte != _CLOSE_LIST:
+                    return  # a row closed one bracket too many; the list goes on
                 self._close(offset)
                 self._row_depth = -1
             self._depth -= 1
@@ -195,7 +200,35 @@ class ArrayIndex:
         self.count += 1
 
     def _end(self) -> None:
+        """The file is at its end. Where a row's brackets never closed, reading goes on at the row after it."""
+        if self._depth > 0 and self._row_depth > 0 and self._open_at >= 0 and self._restarts < _MOST_RESTARTS:
+            following = self._following_row(self._open_at)
+            if following >= 0:
+                self._restarts += 1
+                self._close(following)
+                self._open_at = self._at = following
+                self._depth = self._row_depth
+                self._in_string = self._escaped = False
+                return
         self.torn = self._depth > 0
         if self.torn and self._open_at >= 0:
             self._close(self._at)
         self.complete = True
+
+    def _following_row(self, start: int) -> int:
+        """Offset of the next line that begins as the row at `start` does, or -1; rows on one line give no hold."""
+        head = self._stream.read(start, 4_096)
+        spaces = head[: len(head) - len(head.lstrip())]
+        line = spaces.rfind(b"\n")
+        if line < 0:
+            return -1
+        begins = spaces[line:] + head[len(spaces) : len(spaces) + 1]
+        at = start + len(spaces) + 1
+        while chunk := self._stream.read(at, _CHUNK):
+            found = chunk.find(begins)
+            if found >= 0:
+                return at + found
+            if len(chunk) <= len(begins):
+                return -1
+            at += len(chunk) - len(begins)
+        return -1

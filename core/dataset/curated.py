@@ -79,6 +79,7 @@ def build_view(
     inputs = {
         "version": VERSION,
         "sources": _sources(dataset),
+        "container": dataset.reader.container,
         "eval_sources": _sources(held) if held else [],
         **dataset.recognition.to_json(),
         "split": {"fraction": 0.0 if held else eval_fraction, "seed": split_seed},

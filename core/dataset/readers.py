@@ -179,6 +179,9 @@ class ArrayReader:
             found.append(BadLine(self.files[0], last, self._stream.fault))
         elif self._index.torn:
             found.append(BadLine(self.files[0], last, "the file ends before its last bracket closes"))
+        elif self._stream.read(self._index.end_of_value, 65_536).strip():
+            line = self._index.line(self._index.end_of_value)
+            found.append(BadLine(self.files[0], line, "what follows the end of the JSON document is not read"))
         if self._index.other_arrays:
             found.append(BadLine(self.files[0], last, "only the first array of objects in this file is read"))
         return found
