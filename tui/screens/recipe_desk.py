@@ -1,0 +1,146 @@
+"""The recipe being worked on: what stands in the form, where it lies on disk, and what can be taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.clean import clean_line
+from core.errors import BadInput
+from core.recipe.recipe import Recipe, put
+from tui.screens.recipe_fields import Entries
+from tui.screens.recipe_files import RecipeFiles
+from tui.session import Session
+
+_UNDOABLE = 200
+"""Changes that can be taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What was there before a change: of which field ("" for the whole), the recipe, its file and its saved state."""
+
+    key: str
+    recipe: Recipe
+    path: Path | None
+    saved: Recipe | None
+
+
+class Desk:
+    """Everything that the recipe screen does without drawing it; the session's recipe follows.
+
+    Attributes:
+        entries: the values in the form.
+        files: the recipe's file and draft.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._data_taken: tuple[object, ...] = ()
+        self._undo: list[_Before] = []
+        self.words = ""
+        """What is to be said about the beginning: a draft that was found, a file that cannot be read."""
+        try:
+            named = session.recipe
+        except BadInput as error:
+            named, session.recipe_path, self.words = Recipe(), None, str(error)
+        self.files = RecipeFiles(session.workspace, session.recipe_path)
+        self.entries = Entries(named, session.workspace)
+        recipe, told = self.files.begin(self.entries.recipe)
+        self.entries.replace(recipe)
+        self.words = self.words or told
+        self._tell()
+
+    @property
+    def saved(self) -> bool:
+        """Whether all that stands in the form is in the recipe's file."""
+        return self.files.saved == self.entries.recipe and not self.entries.wrong
+
+    @property
+    def file_name(self) -> str:
+        """A name for a file that has none yet: the recipe's, else that of its data."""
+        train = self.entries.recipe.data.train
+        name = self.entries.recipe.name.replace("/", "-") or (Path(train[0]).stem if train else "")
+        return f"{clean_line(name, 60) or 'recipe'}.yaml"
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to take back."""
+        return bool(self._undo)
+
+    def take(self, key: str, text: str) -> None:
+        """Take what was typed into a field; what is typed in one go is one change."""
+        if not self._undo or self._undo[-1].key != key:
+            self._remember(key)
+        self.entries.take(key, text)
+        self._tell()
+
+    def take_data(self) -> None:
+        """Take over the data set that is open, if it is another than before; else the recipe's own data stays."""
+        session, recipe = self._session, self.entries.recipe
+        opened = (session.data, session.eval_data, session.format, dict(session.columns))
+        if opened == self._data_taken:
+            return
+        self._data_taken = opened
+        if session.data:
+            recipe = put(recipe, "data.train", tuple(str(path.absolute()) for path in session.data))
+            recipe = put(recipe, "data.format", session.format)
+            recipe = put(recipe, "data.columns", dict(session.columns))
+        if session.eval_data:
+            recipe = put(recipe, "data.eval", tuple(str(path.absolute()) for path in session.eval_data))
+        self.entries.recipe = recipe
+        self._tell()
+
+    def replace(self, recipe: Recipe) -> None:
+        """Take a whole other recipe for the same file."""
+        self._remember("")
+        self.entries.replace(recipe)
+        self._tell()
+
+    def new(self) -> None:
+        """Begin an empty recipe without a file, with the data that is open."""
+        self._remember("")
+        self.files.path = self.files.saved = None
+        self.entries.replace(Recipe())
+        self._data_taken = ()
+        self.take_data()
+
+    def save(self, path: Path) -> None:
+        """Write the recipe to a file, which becomes the recipe's.
+
+        Raises:
+            BadInput: it cannot be written.
+        """
+        self.files.save(self.entries.recipe, path)
+        self._tell()
+
+    def load(self, path: Path) -> None:
+        """Take the recipe of another file.
+
+        Raises:
+            BadInput: with file and line; nothing has changed.
+        """
+        before = self._now("")
+        recipe = self.files.load(path)
+        self._undo.append(before)
+        self.entries.replace(recipe)
+        self._tell()
+
+    def undo(self) -> str:
+        """Take the last change back; the field that it was made in, or ""."""
+        before = self._undo.pop()
+        self.entries.replace(before.recipe)
+        self.files.path, self.files.saved = before.path, before.saved
+        self._tell()
+        return before.key
+
+    def _remember(self, key: str) -> None:
+        self._undo.append(self._now(key))
+        del self._undo[:-_UNDOABLE]
+
+    def _now(self, key: str) -> _Before:
+        return _Before(key, self.entries.recipe, self.files.path, self.files.saved)
+
+    def _tell(self) -> None:
+        self._session.recipe = self.entries.recipe
+        self._session.recipe_path = self.files.path

@@ -1,0 +1,70 @@
+"""The panels beside the recipe's form: help for the field, the memory it takes, the checks before a start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.screens.recipe_facts import Facts, memory_parts, memory_title, memory_words
+from tui.widgets.check_list import Check, CheckList
+from tui.widgets.memory_bar import MemoryBar
+
+FACES = ("help", "memory", "checks")
+"""The panels, of which a narrow screen shows one at a time."""
+
+
+class RecipePanels(Vertical):
+    """Help, memory, checks: all three where there is room, else the one that `turn` has reached."""
+
+    def compose(self) -> ComposeResult:
+        """Three boxes."""
+        with VerticalScroll(id="help", can_focus=False):
+            yield Static("", markup=False)
+        with VerticalScroll(id="memory", can_focus=False):
+            yield MemoryBar()
+        with VerticalScroll(id="checks", can_focus=False):
+            yield CheckList()
+
+    def on_mount(self) -> None:
+        """Begin with the help."""
+        self.add_class("-help")
+
+    def turn(self) -> None:
+        """Show the next panel where there is room for one."""
+        now = next(face for face in FACES if self.has_class(f"-{face}"))
+        self.remove_class(f"-{now}")
+        self.add_class(f"-{FACES[(FACES.index(now) + 1) % len(FACES)]}")
+
+    def show_help(self, title: str, text: Content) -> None:
+        """Show what is said about a field; the title must be clean."""
+        box = self.query_one("#help")
+        box.border_title = Content(title)
+        box.query_one(Static).update(text)
+        box.scroll_to(y=0, animate=False)
+
+    def show_facts(self, facts: Facts) -> None:
+        """Show what a run would take of the memory."""
+        self.query_one("#memory").border_title = Content(memory_title(facts))
+        self.query_one(MemoryBar).show(memory_parts(facts), facts.room.free or 0.0, memory_words(facts))
+
+    def show_checks(self, checks: Sequence[Check]) -> None:
+        """Show the checks, the worst first."""
+        self.query_one("#checks").border_title = Content(f"preflight: {tally(checks)}")
+        self.query_one(CheckList).show(checks)
+
+
+def tally(checks: Sequence[Check]) -> str:
+    """How many checks stop, warn and are fine: `1 stop, 2 warnings, 4 ok`."""
+    stops = sum(check.standing == "stop" for check in checks)
+    warnings = sum(check.standing == "warn" for check in checks)
+    fine = sum(check.standing == "ok" for check in checks)
+    parts = (
+        f"{stops} stop" if stops else "",
+        f"{warnings} warning{'s' * (warnings != 1)}" if warnings else "",
+        f"{fine} ok" if fine else "",
+    )
+    return ", ".join(part for part in parts if part) or "not looked yet"

@@ -1,0 +1,250 @@
+"""A form for the keyboard: one widget that draws every row itself and edits one of them at a time.
+
+Dozens of mounted inputs cost more than the rest of the app; here a row is a line of text, and a key repaints one.
+The form knows nothing of what is filled in: it says what was typed and is told what to show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from textual import events
+from textual.message import Message
+
+from tui.actions import Command, declare
+from tui.widgets.form_field import FormField
+from tui.widgets.form_view import FormView
+
+
+class Form(FormView, can_focus=True):
+    """Fields in sections, a cursor on one of them, and at most one being typed."""
+
+    BINDINGS = declare(
+        "form",
+        Command("form.edit", "enter", "edit", "edit", "Type into this field; what you type replaces it.", 1),
+        Command("form.choose", "space,right,enter", "cycle(1)", "change", "Take the next choice.", 1, "←→"),
+        Command("form.choose_back", "left", "cycle(-1)", "", "Take the choice before."),
+        Command("form.complete", "tab,right", "complete", "complete", "Take the suggested file name.", 1),
+        Command("form.leave", "escape,enter", "leave", "leave field", "Leave it; digits are screens again.", 2, "esc"),
+        Command("form.up", "up", "move(-1)", "", "Go to the field above.", 0, "↑"),
+        Command("form.down", "down", "move(1)", "", "Go to the field below.", 0, "↓"),
+        Command("form.next", "tab", "move(1, True)", "", "Go to the next field; after the last, the first."),
+        Command("form.back", "shift+tab", "move(-1, True)", "", "Go to the field before."),
+        Command("form.page_up", "pageup", "page(-1)", "", "Go one page up."),
+        Command("form.page_down", "pagedown", "page(1)", "", "Go one page down."),
+        Command("form.first", "home,ctrl+home", "move(-1000)", "", "Go to the first field."),
+        Command("form.last", "end,ctrl+end", "move(1000)", "", "Go to the last field."),
+    )
+
+    class Changed(Message):
+        """The text of a field is another."""
+
+        def __init__(self, key: str, text: str) -> None:
+            self.key = key
+            self.text = text
+            super().__init__()
+
+    class Moved(Message):
+        """The cursor is on another field, or has entered or left the one it is on."""
+
+        def __init__(self, key: str) -> None:
+            self.key = key
+            super().__init__()
+
+    class Completing(Message):
+        """A file name is being typed; answer with `Form.suggest`."""
+
+        def __init__(self, key: str, text: str) -> None:
+            self.key = key
+            self.text = text
+            super().__init__()
+
+    # --- what the owner says
+
+    def suggest(self, key: str, text: str, rest: str) -> None:
+        """Show how the text could go on, unless it has changed meanwhile. The right arrow takes it."""
+        if self.typing and key == self.current.key and text == self._editor.text and rest != self._suggestion:
+            self._suggestion = rest
+            self.refresh_line(self._shown.at)
+            self.refresh_bindings()
+
+    def go_to(self, key: str, *, edit: bool = False) -> None:
+        """Put the cursor on a field, unfolding it if need be."""
+        if key not in self._states:
+            return
+        if key not in self._shown.places:
+            self._shown.reveal({key})
+            self._arrange(self.current.key)
+        self._settle()
+        self._place(self._shown.places[key])
+        if edit:
+            self.action_edit()
+
+    def retype(self, text: str) -> None:
+        """Give the current field another text, as if it had been typed."""
+        if self.typing and self.current.kind != "choice":
+            self._editor.begin(text)
+            self._after_typing()
+        elif text != self._states[self.current.key].text:
+            self.post_message(self.Changed(self.current.key, text))
+
+    # --- keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Typing and cycling exclude each other."""
+        choice = self.current.kind == "choice"
+        if action == "cycle":
+            return choice
+        if action == "edit":
+            return not choice and not self.typing
+        if action == "leave":
+            return self.typing
+        if action == "complete":
+            return bool(self._suggestion) and self._editor.cursor == len(self._editor.text)
+        return True
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """While a field has the focus every printable key is its own."""
+        return self.typing and character is not None and character.isprintable() and key != "space"
+
+    def on_key(self, event: events.Key) -> None:
+        """Type; in a form that is only walked through, a key that means nothing else begins to type."""
+        choice = self.current.kind == "choice"
+        if not self.typing:
+            if choice or not event.is_printable or event.key == "space" or event.key in self.screen.active_bindings:
+                return
+            self.action_edit()
+        if choice:
+            if event.is_printable and event.key != "space":
+                self._choose_by_letter(event.character or "")
+                event.stop()
+            return
+        if self.check_action("complete", ()) and event.key in ("right", "tab"):
+            return
+        if not self._editor.key(event.key, event.character):
+            return
+        event.stop()
+        event.prevent_default()
+        self._after_typing()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take pasted text into the field."""
+        if self.current.kind == "choice":
+            return
+        if not self.typing:
+            self.action_edit()
+        self._editor.insert(event.text)
+        self._after_typing()
+        event.stop()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click goes to a field; a second one edits or changes it."""
+        y = event.y + self.scroll_offset.y
+        if y >= len(self._shown.lines) or not isinstance(self._shown.lines[y], FormField):
+            return
+        if y != self._shown.at:
+            self.action_leave()
+            self._place(y)
+        elif self.current.kind == "choice":
+            self.action_cycle(1)
+        elif not self.typing:
+            self.action_edit()
+
+    def on_blur(self) -> None:
+        """Another widget has the focus: nothing is being typed here."""
+        self.action_leave()
+
+    def action_edit(self) -> None:
+        """Begin to type into the field."""
+        if not self.has_focus:
+            self.focus()
+        self.typing = True
+        self._begin()
+
+    def action_leave(self) -> None:
+        """Stop typing; what was typed stays."""
+        if self.typing:
+            self._settle()
+            self.typing = False
+            self.refresh_line(self._shown.at)
+            self.moved()
+
+    def action_complete(self) -> None:
+        """Take the suggestion that is shown."""
+        self._editor.insert(self._suggestion)
+        self._after_typing()
+
+    def action_move(self, by: int, around: bool = False) -> None:
+        """Go some fields on; typing goes on in the field that is reached."""
+        self._settle()
+        self._place(self._shown.step(by, around=around))
+
+    def action_page(self, direction: int) -> None:
+        """Go a page on, less a row for the eye to hold on to."""
+        self.action_move(direction * max(1, self.scrollable_content_region.height - 2))
+
+    def action_cycle(self, by: int) -> None:
+        """Take another choice."""
+        choices = self.current.choices
+        text = self._states[self.current.key].text
+        at = choices.index(text) if text in choices else -by
+        self._choose(choices[(at + by) % len(choices)])
+
+    def _choose_by_letter(self, letter: str) -> None:
+        choices = self.current.choices
+        text = self._states[self.current.key].text
+        at = choices.index(text) if text in choices else 0
+        ring = (*choices[at + 1 :], *choices[: at + 1])
+        found = next((choice for choice in ring if choice.lower().startswith(letter.lower())), None)
+        if found is not None:
+            self._choose(found)
+
+    def _choose(self, choice: str) -> None:
+        self._states[self.current.key] = replace(self._states[self.current.key], text=choice)
+        self._unheard[self.current.key] = choice
+        self.refresh_line(self._shown.at)
+        self.post_message(self.Changed(self.current.key, choice))
+
+    def _begin(self) -> None:
+        """Hand the text of the current field to the editor."""
+        if self.current.kind != "choice":
+            self._editor.begin(self._states[self.current.key].text)
+        self.refresh_line(self._shown.at)
+        self.moved()
+
+    def _after_typing(self) -> None:
+        spec = self.current
+        state = self._states[spec.key]
+        self._drop_suggestion()
+        self.refresh_line(self._shown.at)
+        if state.text != self._editor.text:
+            self._states[spec.key] = replace(state, text=self._editor.text)
+            self.post_message(self.Changed(spec.key, self._editor.text))
+        if spec.complete:
+            self.post_message(self.Completing(spec.key, self._editor.text))
+
+    def _settle(self) -> None:
+        """The field is left: its owner may now write the value as it is usually written."""
+        self._drop_suggestion()
+        self._editor.begin("")
+
+    def _drop_suggestion(self) -> None:
+        if self._suggestion:
+            self._suggestion = ""
+            self.refresh_bindings()
+
+    def _place(self, y: int) -> None:
+        if y != self._shown.at:
+            self.refresh_line(self._shown.at)
+            self._shown.at = y
+            self.refresh_bindings()
+        self._into_view()
+        if self.typing:
+            self._begin()
+        else:
+            self.refresh_line(y)
+            self.moved()
+
+    def moved(self) -> None:
+        """Tell the owner where the cursor is."""
+        self.post_message(self.Moved(self.current.key))

@@ -1,0 +1,220 @@
+"""One field of a form: what it is, what it shows, and how its row is drawn. Knows nothing of what the form is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len, set_cell_size
+
+from core.clean import clean_line
+from tui.widgets.line_editor import LineEditor
+
+Span = tuple[str, str]
+"""A piece of text and the name of its style, a component class of `Form` without its prefix."""
+
+Severity = Literal["error", "warn", "note"]
+
+MARKS: dict[str, tuple[str, str]] = {"error": ("✗", "wrong"), "warn": ("!", "check"), "note": ("·", "note")}
+"""How a fault shows, by shape and by word; its colour comes on top."""
+
+
+def fault_words(severity: Severity, text: str) -> str:
+    """Shape and word for a fault of a value: what is empty and must not be is missing, not wrong."""
+    mark, word = MARKS[severity]
+    return f"{mark} {'missing' if severity == 'error' and not text else word}"
+
+
+SHORT_VALUE = 13
+"""Cells of the box of a number, brackets included."""
+
+_GUTTER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A field of a form.
+
+    Attributes:
+        key: its unique name.
+        title: what stands before the value.
+        kind: `short` and `long` are typed (long takes the row's whole width), `choice` is cycled.
+        choices: what a choice cycles through.
+        unit: what the value counts, or "".
+        folded: whether it is hidden until advanced fields are shown.
+        complete: whether file names are suggested while typing.
+    """
+
+    key: str
+    title: str
+    kind: Literal["short", "long", "choice"]
+    choices: tuple[str, ...] = ()
+    unit: str = ""
+    folded: bool = False
+    complete: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A group of fields under a heading."""
+
+    title: str
+    fields: tuple[FormField, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a field's value, as a sentence."""
+
+    severity: Severity
+    sentence: str
+
+
+@dataclass(slots=True)
+class FieldState:
+    """What a field shows now.
+
+    Attributes:
+        text: the value as typed.
+        changed: whether it differs from its default.
+        hint: what the value comes to, `= 2r`.
+        fault: what is wrong, if anything.
+    """
+
+    text: str = ""
+    changed: bool = False
+    hint: str = ""
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """What the rows of one form have in common.
+
+    Attributes:
+        width: cells of a row.
+        title_width: cells of the column of titles.
+    """
+
+    width: int
+    title_width: int
+
+    @property
+    def value_at(self) -> int:
+        """The column in which values begin."""
+        return _GUTTER + self.title_width + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """How one row stands out: the cursor on it, and the editor if its text is being typed."""
+
+    current: bool = False
+    editor: LineEditor | None = None
+    suggestion: str = ""
+
+
+def drawing(sections: Sequence[Section], width: int) -> Drawing:
+    """The columns for a form of so many cells."""
+    titles = [cell_len(each.title) for section in sections for each in section.fields]
+    title_width = min(max(titles, default=10), max(10, width // 2 - 6))
+    return Drawing(width, title_width)
+
+
+def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: Pen) -> list[Span]:
+    """The spans of one row, as wide as the form."""
+    mark = "▸ " if pen.current else "  "
+    title = set_cell_size(spec.title, columns.title_width)
+    spans: list[Span] = [(mark, "mark"), (title + " ", "title-current" if pen.current else "title")]
+    room = columns.width - columns.value_at
+    if spec.kind == "long":
+        hint, hint_style = _brief(state)
+        hint_room = cell_len(hint) + 2 if hint and cell_len(hint) + 16 < room else 0
+        if state.fault and not state.text and not pen.current:
+            # Nothing stands there, so there is room for the sentence.
+            words = f"{MARKS[state.fault.severity][0]} {state.fault.sentence}"
+            return [*spans, (" " + _fit(words, room - 1), state.fault.severity)]
+        spans += _value(spec, state, room - hint_room, pen)
+        if hint_room:
+            spans += [("  ", "hint"), (hint, hint_style)]
+        return spans
+    # A choice takes the room of its longest one, so that nothing moves when it is changed.
+    width = min(room, max(SHORT_VALUE, *(cell_len(choice) + 3 for choice in ("", *spec.choices))))
+    spans += _value(spec, state, width, pen)
+    hint, hint_style = _full(spec, state)
+    if room - width > 2:
+        spans.append((" " + _fit(hint, room - width - 1), hint_style))
+    return spans
+
+
+def draw_heading(title: str, note: str, columns: Drawing) -> list[Span]:
+    """The spans of a section's heading: a rule with its title and, at the right, a note."""
+    note = f" {note} " if note else ""
+    rule = columns.width - cell_len(title) - cell_len(note) - 5
+    return [("── ", "rule"), (title, "heading"), (" " + "─" * max(0, rule), "rule"), (note, "hint"), ("─", "rule")]
+
+
+def _value(spec: FormField, state: FieldState, width: int, pen: Pen) -> list[Span]:
+    style = (
+        "error-value" if state.fault and state.fault.severity == "error" else "changed" if state.changed else "value"
+    )
+    inner = max(2, width - 2)
+    if pen.editor is not None:
+        return [("[", "bracket"), *_typed(pen.editor, pen.suggestion, inner), ("]", "bracket")]
+    opening, closing = (("‹", "›") if spec.kind == "choice" else ("[", "]")) if pen.current else (" ", " ")
+    shown = clean_line(state.text, 1_000)
+    if spec.kind == "choice":
+        # The brackets embrace the word: there is nothing to type.
+        shown = _fit(shown, inner).rstrip()
+        rest = " " * (inner - cell_len(shown))
+        return [(opening, "bracket"), (shown, style), (closing + rest, "bracket")]
+    if not shown and not pen.current:
+        return [(" " + set_cell_size("–", inner) + " ", "hint")]
+    return [(opening, "bracket"), (_fit(shown, inner, keep_end=spec.complete), style), (closing, "bracket")]
+
+
+def _typed(editor: LineEditor, suggestion: str, width: int) -> list[Span]:
+    window = editor.window(width)
+    if editor.selected:
+        spans = [(window.before, "selection"), (" ", "caret")]
+    else:
+        spans = [(window.before, "typed"), (window.at or " ", "caret"), (window.after, "typed")]
+    room = width - sum(cell_len(text) for text, _ in spans)
+    if room > 0 and suggestion and editor.cursor == len(editor.text) and not editor.selected:
+        # The cursor stands on the suggestion's first character.
+        spans[1] = (suggestion[0], "caret")
+        spans.append((_fit(suggestion[1:], room), "suggestion"))
+        room = width - sum(cell_len(text) for text, _ in spans)
+    if room < 0:
+        spans = spans[:1] if editor.selected else spans
+        text, style = spans[-1]
+        spans[-1] = (set_cell_size(text, cell_len(text) + room), style)
+    return [*spans, (" " * max(0, room), "typed")]
+
+
+def _full(spec: FormField, state: FieldState) -> Span:
+    """What stands beside a short value: the fault in words, else the unit and what the value comes to."""
+    if state.fault:
+        return f"{MARKS[state.fault.severity][0]} {state.fault.sentence}", state.fault.severity
+    return "  ".join(part for part in (spec.unit, state.hint) if part), "hint"
+
+
+def _brief(state: FieldState) -> Span:
+    """What stands beside a long value: a word."""
+    if state.fault:
+        return fault_words(state.fault.severity, state.text), state.fault.severity
+    return state.hint, "hint"
+
+
+def _fit(text: str, width: int, *, keep_end: bool = False) -> str:
+    """The text in exactly so many cells; what does not fit becomes `…`, at the front where the end tells more."""
+    if width <= 0:
+        return ""
+    if cell_len(text) <= width:
+        return set_cell_size(text, width)
+    if not keep_end:
+        return set_cell_size(text, width - 1) + "…"
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return set_cell_size("…" + text, width)

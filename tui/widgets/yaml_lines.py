@@ -1,0 +1,41 @@
+"""A YAML text as styled lines for `TextView`: keys, values, comments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from core.clean import clean_line
+from tui.widgets.text_view import Line
+
+_LINE = re.compile(
+    r"(?P<key>\s*[\w.-]+:)(?P<value>(?:\s+(?:\"(?:[^\"\\]|\\.)*\"|[^#\"]|(?<!\s)#)*)?)(?P<comment>#.*)?$"
+)
+
+
+def yaml_lines(text: str, width: int) -> Iterator[Line]:
+    """The lines of a YAML text; what is not understood is shown plainly.
+
+    Args:
+        text: the document.
+        width: cells; a comment behind a value is cut there, so that the values keep their column.
+    """
+    for raw in text.splitlines():
+        line = clean_line(raw)
+        if line.lstrip().startswith("#"):
+            yield Line(((line, "muted"),))
+            continue
+        found = _LINE.match(line)
+        if found is None:
+            yield Line(((line, "text"),))
+            continue
+        spans = (
+            (found["key"], "key"),
+            (found["value"] or "", "strong"),
+            (_cut(found["comment"] or "", width - found.start("comment")), "muted"),
+        )
+        yield Line(tuple(span for span in spans if span[0]))
+
+
+def _cut(comment: str, room: int) -> str:
+    return comment if len(comment) <= max(8, room) else comment[: max(8, room) - 1] + "…"
