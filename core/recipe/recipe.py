@@ -150,5 +150,5 @@ def unknown(path: str) -> str:
     near = [known for known in KNOBS if known.rpartition(".")[2] == path.rpartition(".")[2]][:1]
     if not near:  # not merely the right name in the wrong section
         near = difflib.get_close_matches(path, names, n=1, cutoff=0.6)
-    hint = f" Did you mean {near[0]}?" if near else ""
-    return f"There is no field {clean_line(path, 80)}.{hint}"
+    hint = f"; the nearest is {near[0]}" if near else ""
+    return f"There is no field {clean_line(path, 80)}{hint}."

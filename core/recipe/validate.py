@@ -197,7 +197,7 @@ def _flags(seen: _Seen) -> Iterator[Problem]:
     for name in seen.recipe.data.drop_flags:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+            hint = f"the nearest is {near[0]}." if near else f"there are {', '.join(known)}."
             yield Problem("data.drop_flags", f"No check sets the flag {clean_line(name, 60)}; {hint}")
 
 
