@@ -35,6 +35,13 @@ def hang(question: dict[str, Any]) -> Any:
     return None
 
 
+def wait_for(question: dict[str, Any]) -> Any:
+    """Takes as long as it takes until a file is there."""
+    while not os.path.exists(question["path"]):
+        threading.Event().wait(0.01)
+    return True
+
+
 def environment(question: dict[str, Any]) -> Any:
     """What the process sees of the GPUs."""
     return os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
@@ -48,4 +55,4 @@ def echo(question: dict[str, Any]) -> Any:
 if __name__ == "__main__":
     if "broken" in sys.argv:
         sys.exit("ModuleNotFoundError: No module named 'torch'")
-    sys.exit(serve({f.__name__: f for f in (add, refuse, crash, hang, environment, echo)}))
+    sys.exit(serve({f.__name__: f for f in (add, refuse, crash, hang, wait_for, environment, echo)}))

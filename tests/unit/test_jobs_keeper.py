@@ -273,12 +273,15 @@ def test_stop_now_ends_a_deaf_worker_and_all_its_children(folder: JobFolder) -> 
     child = process.identify(int((folder.path / "child.pid").read_text()))
     worker = folder.read_status().worker
     assert process.is_alive(child)
+    requests.ask(folder, "save")
     requests.ask(folder, "stop-now")
     now = ended(folder)
     assert (now.state, now.status.signal) == ("stopped", 9)
     assert not process.is_alive(worker)
     assert not process.is_alive(child), "a rank in a session of its own was left behind"
     assert answers(folder, "stop-now") == ["received", "done"]
+    assert answers(folder, "save") == ["refused"], "what nobody did is not left unanswered"
+    assert folder.requested() == ()
     until(lambda: not process.is_alive(keeper), "the keeper ends")
 
 
@@ -306,16 +309,6 @@ def test_second_termination_of_the_keeper_is_now(folder: JobFolder) -> None:
     until(lambda: "stop" in folder.requested(), "the first is passed on as a request")
     process.send(keeper, signal.SIGTERM)
     assert ended(folder).state == "stopped"
-
-
-def test_requests_that_came_too_late_are_refused(folder: JobFolder) -> None:
-    launch(folder, [command("steps", folder)])
-    running(folder)
-    (folder.path / "enough").touch()
-    until(lambda: folder.read_status().phase == "done", "the worker is at its end")
-    (folder.requests / "save").touch()
-    ended(folder)
-    assert folder.requested() == ()
 
 
 def test_gpu_file_has_the_worker_even_without_a_gpu(folder: JobFolder) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
-import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
 
 from core.jobs import process
+from core.jobs.launch import clean_environment
 from core.jobs.service import Service, ServiceFailed
 from core.paths import ROOT
 from tests.waiting import until
@@ -22,6 +21,7 @@ from tests.waiting import until
 CHILD = [sys.executable, str(Path(__file__).with_name("service_worker.py"))]
 VIEWER = """
 import sys
+from core.jobs.launch import clean_environment
 from core.jobs.service import Service
 service = Service(sys.argv[1:])
 service.submit("hang")
@@ -44,6 +44,15 @@ async def test_questions_are_answered_in_order_whatever_libraries_print(service:
     assert await service.ask("add", a=1, b=1) == 2
     assert [future.result(10) for future in futures] == list(range(1, 51))
     assert service.ready
+
+
+def test_readiness_is_told_before_the_first_question() -> None:
+    ready = threading.Event()
+    service = Service(CHILD, on_ready=ready.set)
+    service.start()
+    assert ready.wait(20)
+    assert service.ready
+    service.close()
 
 
 async def test_big_and_odd_answers_come_through(service: Service) -> None:
@@ -93,22 +102,38 @@ async def test_no_gpu_is_visible_unless_it_is_wanted(service: Service) -> None:
     seeing.close()
 
 
-def test_cancelled_question_is_not_computed(service: Service) -> None:
-    service.submit("add", a=1, b=1).result(20)
-    ready = threading.Event()
-    other = Service(CHILD, on_ready=ready.set)
-    other.start()
-    assert ready.wait(20)
-    assert other.pid is not None
-    os.kill(other.pid, signal.SIGSTOP)  # so that all questions and the cancellation are there before the first is read
-    waiting = other.submit("hang")
-    behind = other.submit("add", a=2, b=3)
+def test_cancelled_question_is_not_computed(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    lines = (
+        json.dumps({"id": 1, "ask": "wait_for", "path": str(gate)}),
+        '{"id": 2, "ask": "hang"}',
+        '{"cancel": 2}',
+        '{"id": 3, "ask": "add", "a": 2, "b": 3}',
+        "no JSON",
+    )
+    with subprocess.Popen(
+        CHILD, env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdin.write("".join(f"{line}\n" for line in lines))
+        child.stdin.flush()
+        assert child.stderr.readline() == "service: a line on stdin is no JSON object\n"  # so all before it are read
+        gate.touch()
+        answers = [json.loads(child.stdout.readline()) for _ in range(3)]
+        child.stdin.close()
+        assert child.wait(20) == 0
+    assert answers == [{"ready": True}, {"id": 1, "answer": True}, {"id": 3, "answer": 5}]
+
+
+def test_cancelled_future_takes_its_question_back(tmp_path: Path) -> None:
+    heard = tmp_path / "heard"
+    service = Service(["sh", "-c", 'exec cat > "$0"', str(heard)])
+    waiting = service.submit("hang")
     assert waiting.cancel()
-    os.kill(other.pid, signal.SIGCONT)
-    assert behind.result(20) == 5
-    with pytest.raises(CancelledError):
-        waiting.result()
-    other.close()
+    until(lambda: heard.exists() and b'{"cancel":1}' in heard.read_bytes().splitlines(), "the question is taken back")
+    service.close()
 
 
 def test_closed_service_fails_new_questions_and_those_that_wait() -> None:
