@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ MAX_DEPTH = 200
 MAX_ROW_BYTES = 256 * 2**20
 """A longer line is refused unread: it is a file without line ends, not a row."""
 
+_LONG_NUMBER = re.compile(rb"\d{19}")
 _RETRY_MAX_BYTES = 64 * 2**20
 
 
@@ -103,6 +105,8 @@ def parse_json(raw: bytes) -> tuple[Any, str]:
     nonstandard = ""
     try:
         value = orjson.loads(raw)
+        if _LONG_NUMBER.search(raw):
+            value = json.loads(raw)  # orjson makes a float of a whole number beyond 64 bits
     except orjson.JSONDecodeError as fault:
         value, nonstandard = _retry(raw, fault)
     # Fewer openings than the limit cannot nest deeper than it: the walk is for suspects only.

@@ -13,7 +13,7 @@ from core.errors import BadInput
 _BLOCK = 2 * 2**20
 _FEED = 2**16
 _BOMB_RATIO = 500
-_BOMB_BYTES = 256 * 2**20
+_BOMB_BYTES = 64 * 2**20
 _TRANSCODE_MAX = 256 * 2**20
 
 

@@ -66,9 +66,13 @@ def test_flags_stand_at_good_rows_and_duplicates_name_the_first(faulty: Path) ->
     assert result.bad_entries == (1,)
 
 
+def packed(keys: bytes) -> list[bytes]:
+    return [keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)]
+
+
 def test_keys_count_equal_rows_in_order_and_ignore_the_order_of_columns(tmp_path: Path, faulty: Path) -> None:
     keys = scan(faulty).keys
-    texts = [unpack(keys[at : at + KEY_BYTES]) for at in range(0, len(keys), KEY_BYTES)]
+    texts = [unpack(key) for key in packed(keys)]
     assert len(set(texts)) == len(texts) == 7
     same = [text for text in texts if text.split(":")[0] == texts[0].split(":")[0]]
     assert [text.split(":")[1] for text in same] == ["0", "1", "2"]
@@ -79,9 +83,7 @@ def test_keys_count_equal_rows_in_order_and_ignore_the_order_of_columns(tmp_path
         json.dumps([json.loads(line) for line in reversed(LINES) if "{b" not in line and "NaN" not in line])
     )
     others = scan(moved, format="prompt-completion").keys
-    assert set(others[at : at + KEY_BYTES] for at in range(0, len(others), KEY_BYTES)) < set(
-        keys[at : at + KEY_BYTES] for at in range(0, len(keys), KEY_BYTES)
-    )
+    assert set(packed(others)) < set(packed(keys))
 
 
 def test_leaks_are_found_against_an_eval_file(tmp_path: Path, faulty: Path) -> None:
