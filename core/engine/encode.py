@@ -140,9 +140,7 @@ def _encode_messages(sample: Sample, tokenizer: Any, settings: Settings, with_te
     ids: list[int] = list(rendered["input_ids"])
     labels = list(ids)
     if settings.loss_on == "answers":
-        labels = [
-            token if bit else MASKED for token, bit in zip(ids, rendered["assistant_masks"], strict=True)
-        ]
+        labels = [token if bit else MASKED for token, bit in zip(ids, rendered["assistant_masks"], strict=True)]
     if muted:
         _mute(labels, turns, tokenizer, talk, tools, template.text, rendered)
     if not with_text:
@@ -243,7 +241,7 @@ def collator(tokenizer: Any, *, packing: str = "none") -> Any:
 
 
 def collate(samples: list[Encoded], tokenizer: Any) -> dict[str, Any]:
-    """Samples as the one batch that the model gets: `input_ids`, `labels`, `attention_mask`, each (samples, longest)."""
+    """Samples as the one batch that the model gets: each of its tensors is (samples, longest)."""
     rows = [{"input_ids": sample.input_ids, "labels": sample.labels} for sample in samples]
     batch: dict[str, Any] = collator(tokenizer)(rows)
     return batch

@@ -252,9 +252,8 @@ def _quiet_report() -> Iterator[None]:
 
     level = logging.get_verbosity()
     logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # for good: a worker's log is a file, not a terminal
     try:
         yield
     finally:
         logging.set_verbosity(level)
-        logging.enable_progress_bar()

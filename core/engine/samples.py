@@ -86,7 +86,8 @@ class Facts:
             found.append((sentence, {"count": len(rows), "rows": rows[:_NAMED]}))
         if self.cut:
             verb = "is" if self.cut == 1 else "are"
-            sentence = f"{self.cut:,} of {self.samples:,} samples {verb} cut at the max length: {self.lost_tokens:,} tokens are lost."
+            sentence = f"{self.cut:,} of {self.samples:,} samples {verb} cut at the max length: "
+            sentence += f"{self.lost_tokens:,} tokens are lost."
             found.append((sentence, {"count": self.cut, "lost_tokens": self.lost_tokens}))
         return found
 

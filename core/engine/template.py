@@ -149,7 +149,9 @@ def _facts(tokenizer: Any, text: str, origin: str) -> Template:
     trained = [
         token for token, marked in zip(whole["input_ids"], whole.get("assistant_masks", ()), strict=False) if marked
     ]
-    return Template(text, origin, marks, stop, bool(stop) and stop in map_tokens(tokenizer, trained), answered.startswith(prompt))
+    return Template(
+        text, origin, marks, stop, bool(stop) and stop in map_tokens(tokenizer, trained), answered.startswith(prompt)
+    )
 
 
 def map_tokens(tokenizer: Any, ids: list[int]) -> set[str]:

@@ -1,1 +1,1 @@
-"""The worker that compares base and tuned model: `python -m core.evaluation FOLDER`."""
+"""The worker that compares base and tuned model on held-out samples, `python -m core.evaluation FOLDER`."""

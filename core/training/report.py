@@ -80,25 +80,21 @@ class Reporter(TrainerCallback):
         self.last_eval_loss: float | None = None
         self.last_loss: float | None = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Says that the steps begin."""
         words = "Measuring the loss of the base model." if args.eval_on_start else ""
-        self._worker.phase("evaluating" if args.eval_on_start else "training", words, step=state.global_step, of=state.max_steps)
+        self._worker.phase(
+            "evaluating" if args.eval_on_start else "training", words, step=state.global_step, of=state.max_steps
+        )
         self._pace.resume()
 
-    def on_epoch_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Says that it trains, after the first evaluation."""
         if state.global_step == 0:
             self._worker.phase("training", "", step=0, of=state.max_steps)
         self._pace.resume()
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Counts the step and answers requests."""
         self._pace.stepped()
         self._worker.progress(state.global_step, state.max_steps)
@@ -111,9 +107,7 @@ class Reporter(TrainerCallback):
                 control.should_training_stop = True
                 control.should_evaluate = False
 
-    def on_substep_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Between the batches of a step only the most urgent request is answered."""
         if requests.STOP_NOW in self._worker.asked():
             raise self._now(state)
@@ -135,9 +129,7 @@ class Reporter(TrainerCallback):
             self._evaluating_since = None
             raise Stopped("Stopped as asked, before the first step: there is nothing to save.")
 
-    def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """An evaluation is done."""
         if self._evaluating_since is not None:
             self._pace.evaluated(time.monotonic() - self._evaluating_since)

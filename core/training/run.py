@@ -165,6 +165,7 @@ def _trainer(
     trainer = SupervisedTrainer(
         worker=worker,
         guard=Guard(recipe, on.mixed),
+        quantized=recipe.model.quantization == "nf4",
         keep=recipe.training.keep_checkpoints,
         model=model,
         args=config,

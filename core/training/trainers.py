@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from trl import SFTConfig, SFTTrainer
 
 from core import units
 from core.engine.load import Hardware
+from core.engine.quantized import base_unchanged
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.recipe.recipe import Recipe
@@ -127,8 +129,9 @@ class SupervisedTrainer(SFTTrainer):
     while it evaluates, and tells nobody on the network about it.
     """
 
-    def __init__(self, *, worker: Worker, guard: Guard, keep: int, **arguments: Any) -> None:
+    def __init__(self, *, worker: Worker, guard: Guard, quantized: bool, keep: int, **arguments: Any) -> None:
         self._worker = worker
+        self._quantized = quantized
         self._guard = guard
         self._keep = keep
         self.on_not_finite: Callable[[float], None] = lambda value: None
@@ -183,7 +186,8 @@ class SupervisedTrainer(SFTTrainer):
             self.args.output_dir = str(folder.with_name(f"{folder.name}.parent"))
             written = Path(self.args.output_dir) / target.name
             try:
-                super(SupervisedTrainer, self)._save_checkpoint(model, trial)
+                with base_unchanged(self.model) if self._quantized else nullcontext():
+                    super(SupervisedTrainer, self)._save_checkpoint(model, trial)
                 self.accelerator.wait_for_everyone()
                 if self.args.should_save:
                     written.rename(folder)

@@ -1,0 +1,127 @@
+"""Answers of a model to prompts: batched, padded on the left, ended by the template's own end of turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from core.dataset.sample import Message
+from core.engine.template import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a model answered.
+
+    Attributes:
+        text: the answer, special tokens and outer white space taken off.
+        tokens: how many were generated, the end of turn included.
+        ended: whether it ended its turn, rather than being cut at the limit.
+    """
+
+    text: str
+    tokens: int
+    ended: bool
+
+
+def prompt_ids(
+    turns: Sequence[Message], tokenizer: Any, template: Template, tools: Sequence[dict[str, Any]] = ()
+) -> list[int]:
+    """The tokens of a conversation up to where the model is to answer, as a server would make them."""
+    talk = [{name: value for name, value in turn.to_json().items() if name != "trained"} for turn in turns]
+    rendered = tokenizer.apply_chat_template(
+        talk,
+        tools=list(tools) or None,
+        chat_template=template.text,
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+    )
+    return list(rendered["input_ids"])
+
+
+def stop_ids(model: Any, tokenizer: Any, template: Template) -> list[int]:
+    """Every token after which an answer is over: the tokenizer's end, the model's own, the template's end of turn."""
+    own = model.generation_config.eos_token_id
+    found = {tokenizer.eos_token_id, *(own if isinstance(own, list) else [own])}
+    if template.stop:
+        found.add(tokenizer.convert_tokens_to_ids(template.stop))
+    return sorted(token for token in found if token is not None)
+
+
+def generate(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    stops: Sequence[int],
+    max_new_tokens: int,
+    temperature: float = 0.0,
+    batch_size: int = 8,
+    tick: Callable[[int], None] = lambda done: None,
+) -> list[Generated]:
+    """Answers prompts; with temperature 0 the likeliest token each time.
+
+    Args:
+        model: a causal language model in evaluation mode, with or without an adapter.
+        tokenizer: of the model, with a padding token.
+        prompts: token ids of each prompt.
+        stops: ids that end an answer.
+        max_new_tokens: after which an answer is cut.
+        temperature: above 0, tokens are drawn at random from the whole distribution.
+        batch_size: prompts answered at once; those of like length together.
+        tick: called after every token with the number of prompts that are done; may raise to end it.
+
+    Returns:
+        The answers, in the order of the prompts.
+    """
+    from transformers import GenerationConfig, StoppingCriteriaList
+
+    # A configuration of our own: the model's may carry sampling and penalties that would make two models incomparable.
+    how = GenerationConfig(
+        do_sample=temperature > 0,
+        temperature=temperature if temperature > 0 else None,
+        top_k=0 if temperature > 0 else None,
+        top_p=1.0 if temperature > 0 else None,
+        num_beams=1,
+        repetition_penalty=1.0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=list(stops),
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    answers: dict[int, Generated] = {}
+    for start in range(0, len(order), batch_size):
+        places = order[start : start + batch_size]
+        rows = [prompts[place] for place in places]
+        longest = max(len(row) for row in rows)
+        ids = torch.full((len(rows), longest), tokenizer.pad_token_id, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for place, row in enumerate(rows):
+            ids[place, longest - len(row) :] = torch.tensor(row)
+            mask[place, longest - len(row) :] = 1
+
+        def ticking(*_: Any, done: int = len(answers), size: int = len(rows), **__: Any) -> torch.Tensor:
+            tick(done)
+            return torch.zeros(size, dtype=torch.bool, device=model.device)
+
+        with torch.inference_mode():
+            out = model.generate(
+                input_ids=ids.to(model.device),
+                attention_mask=mask.to(model.device),
+                generation_config=how,
+                stopping_criteria=StoppingCriteriaList([ticking]),
+            )
+        for place, row in zip(places, out[:, longest:].tolist(), strict=True):
+            answers[place] = _read(row, tokenizer, set(stops))
+    return [answers[place] for place in range(len(prompts))]
+
+
+def _read(row: list[int], tokenizer: Any, stops: set[int]) -> Generated:
+    end = next((place for place, token in enumerate(row) if token in stops), None)
+    kept = row if end is None else row[:end]
+    text: str = tokenizer.decode(kept, skip_special_tokens=True)
+    return Generated(text.strip(), len(kept) + (end is not None), end is not None)

@@ -1,0 +1,243 @@
+"""One comparison from a run's folder: the base measured and asked, then the adapter from disk, then both written."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.engine.process import prepare, set_threads
+from core.engine.worker import Worker, run
+from core.errors import BadInput, TunedeckError
+from core.jobs import files
+from core.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from core.engine.generate import Generated
+    from core.engine.load import Hardware
+    from core.engine.template import Template
+    from core.evaluation.compare import Prompt
+    from core.evaluation.scores import Loss
+
+
+def main(argv: Sequence[str]) -> int:
+    """Compares base and tuned model of a run's folder.
+
+    Args:
+        argv: the folder.
+
+    Returns:
+        0 finished, 1 failed, 2 bad input, 3 stopped on request.
+    """
+    return run(argv, evaluate)
+
+
+def evaluate(worker: Worker, recipe: Recipe) -> None:
+    """Writes `evaluation/summary.json` and `answers.jsonl`.
+
+    Raises:
+        Stopped: on request; nothing is written then.
+        TunedeckError: why it failed, as a sentence.
+    """
+    began = time.monotonic()
+    worker.phase("loading", "Loading libraries.")
+    prepare(recipe)
+    tuned_folder = _tuned_folder(worker, recipe)
+
+    from core.engine.load import hardware, load_base, load_tokenizer
+    from core.engine.template import use_template
+
+    set_threads(recipe)
+    on = hardware(recipe.model, recipe.training.devices, all_weights=recipe.method == "full")
+    tokenizer = load_tokenizer(recipe.model)
+    template = use_template(tokenizer, recipe.model.chat_template)
+    rows, prompts = _held_out(worker, recipe, tokenizer, template)
+    worker.stop_if_asked(_STOPPED)
+    worker.phase("loading", f"Loading the base model on {on.name}.")
+    model = load_base(recipe.model, on)
+    both = _Both(worker, recipe, tokenizer, template, on, rows, prompts)
+    base_loss, base = both.measure(model, "base")
+    worker.stop_if_asked(_STOPPED)
+    tuned_model = _attach(worker, recipe, model, tuned_folder, on)
+    tuned_loss, tuned = both.measure(tuned_model, "tuned")
+    _write(worker, began, tuned_folder, (base_loss, base), (tuned_loss, tuned), prompts)
+
+
+_STOPPED = "Stopped as asked, while base and tuned model were compared."
+
+
+def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
+    lora = recipe.method == "lora"
+    folder = worker.folder.adapter if lora else worker.folder.path / "model"
+    if not (folder / ("adapter_model.safetensors" if lora else "config.json")).exists():
+        raise BadInput("There is no trained model to compare", where=str(folder), do="Train first")
+    return folder
+
+
+def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
+    from core.engine.encode import Settings
+    from core.engine.samples import encode_view, read_view
+    from core.evaluation.compare import held_out_prompts
+
+    path = worker.folder.data / "eval.jsonl"
+    if not path.exists() or path.stat().st_size == 0:
+        worker.event("alert", "No samples are held out, so base and tuned model cannot be compared.")
+        return None, []
+    worker.phase("encoding", "Turning held-out samples into tokens.")
+    settings = Settings(template, recipe.data.max_length, recipe.data.loss_on)
+    rows, _ = encode_view(read_view(path), tokenizer, settings, seen=lambda _: worker.stop_if_asked(_STOPPED))
+    prompts = held_out_prompts(
+        read_view(path), recipe.evaluation.prompts, tokenizer, template, max_length=recipe.data.max_length
+    )
+    return (rows if len(rows) else None), prompts
+
+
+def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardware) -> Any:
+    """The tuned model from disk, as anybody would load it; every weight must be finite."""
+    import torch
+
+    from core.engine.load import load_base
+    from core.evaluation.scores import prepare_losses
+
+    worker.phase("loading", f"Loading the tuned model from {folder.name}/.")
+    if recipe.method != "lora":
+        tuned = load_base(recipe.model, on, path=str(folder))
+        prepare_losses(tuned)
+        fresh = list(tuned.named_parameters())
+    else:
+        from peft import PeftModel
+
+        frozen = {id(weight) for weight in model.parameters()}
+        tuned = PeftModel.from_pretrained(model, str(folder))
+        fresh = [(name, weight) for name, weight in tuned.named_parameters() if id(weight) not in frozen]
+    for name, weight in fresh:
+        if weight.is_floating_point() and not torch.isfinite(weight).all():
+            raise TunedeckError(
+                f"The trained weights are not finite ({name}): the training has failed, whatever it reported",
+                where=str(folder),
+                do="Train again with a lower learning rate",
+            )
+    return tuned
+
+
+class _Both:
+    """Measures and asks either model in the same way."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        recipe: Recipe,
+        tokenizer: Any,
+        template: Template,
+        on: Hardware,
+        rows: Any,
+        prompts: list[Prompt],
+    ) -> None:
+        self._worker = worker
+        self._recipe = recipe
+        self._tokenizer = tokenizer
+        self._template = template
+        self._on = on
+        self._rows = rows
+        self._prompts = prompts
+        self._of = 2 * ((len(rows) if rows is not None else 0) + len(prompts))
+        self._done = 0
+
+    def measure(self, model: Any, name: str) -> tuple[Loss | None, list[Generated]]:
+        """Loss and answers of one model; `name` is `base` or `tuned`."""
+        from core.engine.generate import generate, stop_ids
+        from core.evaluation.scores import eval_loss, prepare_losses
+
+        if name == "base":
+            prepare_losses(model)
+        recipe = self._recipe
+        loss = None
+        if self._rows is not None:
+            self._phase(f"Measuring the eval loss of the {name} model.")
+            loss = eval_loss(
+                model,
+                self._rows,
+                self._tokenizer,
+                self._on,
+                batch_size=recipe.training.eval_batch_size,
+                tick=self._ticker(f"Measuring the eval loss of the {name} model."),
+            )
+            self._done += len(self._rows)
+        self._phase(f"The {name} model answers {len(self._prompts)} held-out prompts.")
+        answers = generate(
+            model,
+            self._tokenizer,
+            [prompt.ids for prompt in self._prompts],
+            stops=stop_ids(model, self._tokenizer, self._template),
+            max_new_tokens=recipe.evaluation.max_new_tokens,
+            temperature=recipe.evaluation.temperature,
+            batch_size=recipe.evaluation.batch_size,
+            tick=self._ticker(f"The {name} model answers held-out prompts."),
+        )
+        self._done += len(self._prompts)
+        return loss, answers
+
+    def _phase(self, message: str) -> None:
+        self._worker.phase("evaluating", message, step=self._done, of=self._of)
+
+    def _ticker(self, message: str) -> Callable[[int], None]:
+        def tick(done: int) -> None:
+            self._worker.progress(self._done + done, self._of, message)
+            self._worker.stop_if_asked(_STOPPED)
+
+        return tick
+
+
+def _write(
+    worker: Worker,
+    began: float,
+    tuned_folder: Path,
+    base: tuple[Loss | None, list[Generated]],
+    tuned: tuple[Loss | None, list[Generated]],
+    prompts: list[Prompt],
+) -> None:
+    from core.evaluation.compare import findings
+
+    base_loss, base_answers = base
+    tuned_loss, tuned_answers = tuned
+    lines = [
+        files.encode(
+            {
+                "n": number,
+                "key": prompt.key,
+                "messages": prompt.messages,
+                "reference": prompt.reference,
+                "base": one.text,
+                "tuned": other.text,
+            }
+        )
+        for number, (prompt, one, other) in enumerate(zip(prompts, base_answers, tuned_answers, strict=True))
+    ]
+    differs = sum(one.text != other.text for one, other in zip(base_answers, tuned_answers, strict=True))
+    before = base_loss.value if base_loss else None
+    after = tuned_loss.value if tuned_loss else None
+    summary = {
+        "base_loss": before,
+        "tuned_loss": after,
+        "eval_samples": base_loss.samples if base_loss else 0,
+        "eval_tokens": base_loss.tokens if base_loss else 0,
+        "prompts": len(prompts),
+        "differs": differs,
+        "base_cut": sum(not answer.ended for answer in base_answers),
+        "tuned_cut": sum(not answer.ended for answer in tuned_answers),
+        "seconds": round(time.monotonic() - began, 1),
+        "adapter": os.fspath(tuned_folder),
+    }
+    folder = worker.folder.evaluation
+    worker.folder.check()
+    folder.mkdir(exist_ok=True)
+    files.replace(str(folder / "answers.jsonl"), b"".join(line + b"\n" for line in lines), durable=True)
+    files.replace(str(folder / "summary.json"), files.encode(summary), durable=True)
+    for sentence in findings(before, after, base_answers, tuned_answers):
+        worker.event("alert", sentence)
+    words = f"{differs} of {len(prompts)} answers differ from the base's"
+    if before is not None and after is not None:
+        words = f"Eval loss {before:.3f} for the base, {after:.3f} tuned; {words}"
+    worker.event("comparison", f"{words}.", **summary)

@@ -1,0 +1,77 @@
+"""The eval loss of a model, as the trainer measures it while it trains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from core.engine.encode import MASKED, collator
+from core.engine.load import Hardware
+from core.errors import TunedeckError
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss and what it was measured on.
+
+    Attributes:
+        value: mean cross-entropy of the trained tokens in nats: of each batch, then over the samples, as the
+            trainer's `eval_loss` is.
+        samples: how many samples.
+        tokens: how many tokens carry loss in them.
+    """
+
+    value: float
+    samples: int
+    tokens: int
+
+
+def prepare_losses(model: Any) -> None:
+    """Teaches a base model TRL's fused head, so that whole logits never exist; before an adapter is attached."""
+    from trl.trainer.utils import add_fused_lm_head
+
+    add_fused_lm_head(model)
+
+
+def eval_loss(
+    model: Any, rows: Any, tokenizer: Any, on: Hardware, *, batch_size: int, tick: Callable[[int], None]
+) -> Loss:
+    """Measures the loss of a model on encoded samples.
+
+    Args:
+        model: prepared by `prepare_losses`, with or without an adapter.
+        rows: a data set with `input_ids` and `labels`.
+        tokenizer: with a padding token.
+        on: device and precision.
+        batch_size: the recipe's `training.eval_batch_size`, so that the batches are the trainer's.
+        tick: told the number of samples done; may raise to end it.
+
+    Raises:
+        TunedeckError: the loss is not finite.
+    """
+    collate = collator(tokenizer)
+    cast = torch.bfloat16 if on.mixed == "bf16" else torch.float16
+    total, tokens = 0.0, 0
+    model.eval()
+    for start in range(0, len(rows), batch_size):
+        tick(start)
+        part = rows[start : start + batch_size]
+        size = len(part["input_ids"])
+        batch = collate([{"input_ids": part["input_ids"][n], "labels": part["labels"][n]} for n in range(size)])
+        batch = {name: value.to(on.device) for name, value in batch.items()}
+        casting = nullcontext() if on.mixed == "no" else torch.autocast(on.device.type, dtype=cast)
+        with torch.no_grad(), casting:
+            loss = float(model(**batch, fused_lm_head=True, use_cache=False).loss)
+        if not math.isfinite(loss):
+            raise TunedeckError(
+                f"The eval loss is {loss} on the samples {start} to {start + size - 1}",
+                do="The weights are damaged, or too large for this precision: look at the training's last steps",
+            )
+        total += loss * size
+        tokens += int((batch["labels"][:, 1:] != MASKED).sum())
+    return Loss(total / len(rows), len(rows), tokens)

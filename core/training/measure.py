@@ -1,0 +1,109 @@
+"""Token facts of every sample of a view: `python -m core.training.measure RECIPE.json VIEW.jsonl OUT.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import BadInput, TunedeckError
+from core.jobs import files
+from core.recipe.recipe import from_json
+
+if TYPE_CHECKING:
+    from core.engine.encode import Settings
+    from core.engine.samples import ViewRow
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What training will make of one sample.
+
+    Attributes:
+        key: of the row.
+        row: its number in the source, from 0.
+        tokens: after the cut at the max length.
+        trained: of those, how many carry loss.
+        lost: tokens that the cut takes away.
+        lost_trained: of those, how many would have carried loss.
+        problem: a sentence if the sample cannot become tokens, else "".
+    """
+
+    key: str
+    row: int
+    tokens: int = 0
+    trained: int = 0
+    lost: int = 0
+    lost_trained: int = 0
+    problem: str = ""
+
+
+def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: Settings) -> Iterator[TokenFacts]:
+    """Token facts of samples, by the function that the training uses, one at a time.
+
+    Args:
+        rows: of a curated view.
+        tokenizer: of the model.
+        settings: template, max length, and what carries loss.
+
+    Raises:
+        BadInput: for what no single sample is to blame for, such as a template without marks.
+    """
+    from core.engine.encode import encode
+
+    for row in rows:
+        try:
+            encoded = encode(row.sample, tokenizer, settings)
+        except BadInput as error:
+            if error.where:
+                raise
+            yield TokenFacts(row.key, row.row, problem=str(error))
+            continue
+        yield TokenFacts(
+            row.key,
+            row.row,
+            tokens=len(encoded.input_ids),
+            trained=encoded.trained_tokens,
+            lost=encoded.lost_tokens,
+            lost_trained=encoded.lost_trained,
+        )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Writes one line of JSON a sample; the file appears when it is whole.
+
+    Args:
+        argv: the recipe as JSON, the view, the file to write.
+
+    Returns:
+        0, or 2 with a sentence on stderr.
+    """
+    from core.engine.encode import Settings
+    from core.engine.load import load_tokenizer
+    from core.engine.samples import read_view
+    from core.engine.template import use_template
+
+    try:
+        if len(argv) != 3:
+            raise BadInput("Give the recipe as JSON, the view, and the file to write")
+        recipe_file, view, out = (Path(word) for word in argv)
+        try:
+            recipe = from_json(json.loads(recipe_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise BadInput(f"The recipe cannot be read ({error})", where=str(recipe_file)) from error
+        tokenizer = load_tokenizer(recipe.model)
+        settings = Settings.of(recipe.data, use_template(tokenizer, recipe.model.chat_template))
+        facts = measure(read_view(view), tokenizer, settings)
+        lines = b"".join(files.encode(asdict(fact)) + b"\n" for fact in facts)
+        files.replace(str(out), lines, durable=False)
+    except TunedeckError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

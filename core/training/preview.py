@@ -1,0 +1,104 @@
+"""The service that shows what trains: `python -m core.training.preview`, JSON lines on stdin and stdout.
+
+`{"id": 1, "ask": "encode", "recipe": {...}, "sample": {...}}` gets the rendered text in pieces, each with whether it
+is trained, from the very function and collator of the training. Needs the tokenizer alone, no weights and no GPU.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from core.dataset.sample import Sample
+from core.errors import BadInput
+from core.recipe.recipe import Recipe, from_json
+
+_KEPT = 4
+"""Tokenizers that stay in memory."""
+
+
+class Preview:
+    """Answers questions about samples; a tokenizer is loaded once for each model and template."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[tuple[object, ...], tuple[Any, Any]] = {}
+
+    def encode(self, question: Mapping[str, Any]) -> dict[str, Any]:
+        """Tokens and mask of one sample.
+
+        Args:
+            question: `recipe` (its model and data sections count) and `sample` in the normal form.
+
+        Returns:
+            `pieces`: text and trained flag of each; `tokens` after the cut, `total` before it, `trained`,
+            `lost` and `lost_trained` by the cut, `lost_text`; `template`: where it is from; `stop_trained`: whether
+            the end of an answer is learned.
+
+        Raises:
+            BadInput: model, template or sample cannot be used.
+        """
+        from core.engine.encode import Settings, encode
+        from core.engine.pieces import lost_text, pieces
+
+        recipe = from_json(_part(question, "recipe"))
+        try:
+            sample = Sample.from_json(_part(question, "sample"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"The question's sample is not in the normal form ({error})") from error
+        tokenizer, template = self._tokenizer(recipe)
+        encoded = encode(sample, tokenizer, Settings.of(recipe.data, template), with_text=True)
+        return {
+            "pieces": [[piece.text, piece.trained] for piece in pieces(encoded, tokenizer)],
+            "tokens": len(encoded.input_ids),
+            "total": len(encoded.input_ids) + encoded.lost_tokens,
+            "trained": encoded.trained_tokens,
+            "lost": encoded.lost_tokens,
+            "lost_trained": encoded.lost_trained,
+            "lost_text": lost_text(encoded),
+            "template": template.origin,
+            "stop_trained": template.stop_trained or recipe.data.loss_on == "everything",
+        }
+
+    def _tokenizer(self, recipe: Recipe) -> tuple[Any, Any]:
+        from core.engine.load import load_tokenizer
+        from core.engine.template import use_template
+
+        model = recipe.model
+        key = (model.path, model.revision, model.trust_remote_code, model.chat_template)
+        if key not in self._loaded:
+            tokenizer = load_tokenizer(model)
+            if len(self._loaded) >= _KEPT:
+                del self._loaded[next(iter(self._loaded))]
+            self._loaded[key] = (tokenizer, use_template(tokenizer, model.chat_template))
+        return self._loaded[key]
+
+
+def _part(question: Mapping[str, Any], name: str) -> dict[str, Any]:
+    part = question.get(name)
+    if not isinstance(part, dict):
+        raise BadInput(f"The question has no {name}")
+    return part
+
+
+def main() -> int:
+    """Serves until stdin ends; says that it is ready when the libraries are loaded."""
+    from core.jobs.serve import serve
+
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to the answers
+        import torch
+        import transformers
+        import trl.trainer.sft_trainer  # noqa: F401
+
+        transformers.logging.disable_progress_bar()
+        torch.set_num_threads(1)
+    return serve({"encode": Preview().encode})
+
+
+if __name__ == "__main__":
+    sys.exit(main())
