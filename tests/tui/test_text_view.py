@@ -82,3 +82,29 @@ async def test_a_bar_stands_beside_every_line_that_its_line_wraps_into() -> None
         app.view.show(lambda: [Line((("one two three four five", "trained"),), indent=2, bar="▌")])
         await pilot.pause()
         assert app.shown()[:2] == ["▌ one two three", "▌ four five"]
+
+
+async def test_a_wish_for_the_end_outlives_a_change_of_width() -> None:
+    """Enter gives the row the whole screen, end is pressed at once: the resize came after and lost the wish."""
+    app = Harness()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.view.show(lambda: [plain("word " * 200_000 + "THE END")])
+        app.view.action_to_end()
+        await pilot.resize_terminal(60, 24)
+        while not app.view.complete:
+            await pilot.pause(0.01)
+        await pilot.pause()
+        assert app.shown()[-1].endswith("THE END")
+
+
+async def test_a_new_width_keeps_the_place_within_one_long_line() -> None:
+    app = Harness()
+    async with app.run_test(size=(40, 10)) as pilot:
+        app.view.show(lambda: [plain(" ".join(f"w{n}" for n in range(20_000)))])
+        await pilot.pause()
+        app.view.scroll_to(y=1_000, animate=False)
+        await pilot.pause()
+        first = app.shown()[0].split()[0]
+        await pilot.resize_terminal(70, 10)
+        await pilot.pause()
+        assert first in app.shown()[0].split()

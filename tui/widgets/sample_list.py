@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from rich.cells import set_cell_size
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click
@@ -54,7 +54,8 @@ class Entry:
     preview: str
 
 
-_MARKS: dict[str, tuple[str, str]] = {"": ("", ""), "keep": ("✓", "✓ kept"), "drop": ("✗", "✗ dropped")}
+_MARKS = {"": "", "keep": "✓", "drop": "✗"}
+_MARK_WORDS = {"keep": "kept", "drop": "dropped"}
 _GLYPHS: dict[Tone, str] = {"plain": " ", "good": " ", "flag": "▲", "bad": "■"}
 
 
@@ -81,6 +82,9 @@ class SampleList(ScrollView, can_focus=True):
         overflow-y: auto;
         scrollbar-gutter: stable;
         scrollbar-size-vertical: 1;
+        scrollbar-color: $border; scrollbar-color-hover: $border; scrollbar-color-active: $primary;
+        scrollbar-background: $background; scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
         & > .sample-list--number { color: $text-muted; }
         & > .sample-list--good { color: $text-muted; }
         & > .sample-list--flag { color: $text-warning; }
@@ -103,7 +107,7 @@ class SampleList(ScrollView, can_focus=True):
         Command("list.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
         Command("list.home", "home", "first", "first", "Go to the first row."),
         Command("list.end", "end", "last", "last", "Go to the last row."),
-        Command("list.choose", "enter", "choose", "read", "Read this row in full."),
+        Command("list.choose", "enter", "choose", "read", "Read this row in full.", 4),
     )
 
     class Highlighted(Message):
@@ -263,20 +267,20 @@ class SampleList(ScrollView, can_focus=True):
 
     def _draw(self, entry: Entry, width: int, *, at_cursor: bool) -> Strip:
         digits = max(4, len(count(self._count)))
-        roomy = width >= 72
-        mark = _MARKS[entry.mark][roomy]
         dropped = entry.mark == "drop"
+        # A row that nothing is wrong with has room for the decision in words.
+        word = entry.status if entry.tone in ("flag", "bad") else _MARK_WORDS.get(entry.mark, entry.status)
         cells = [
             ("> " if at_cursor else "  ", "number"),
             ((count(entry.number) if entry.number else "").rjust(digits) + " ", "number"),
-            (mark.ljust(10 if roomy else 2), entry.mark or "number"),
-            (f"{_GLYPHS[entry.tone]} {entry.status}".ljust(11)[:11] + " ", _tone_style(entry.tone)),
+            (_MARKS[entry.mark].ljust(2), entry.mark or "number"),
+            (f"{_GLYPHS[entry.tone]} {word}".ljust(11)[:11] + " ", _tone_style(entry.tone)),
             (entry.size.rjust(9) + "  ", "size"),
         ]
         if width < 44:  # numbers and status only where the list is a narrow column
             del cells[4]
         used = sum(len(text) for text, _ in cells)
-        preview = set_cell_size(entry.preview[: max(0, width - used)], max(0, width - used))
+        preview = _fit(entry.preview, max(0, width - used))
         cells.append((preview, "dropped" if dropped else "preview"))
         over: Style | None = None
         if at_cursor:
@@ -286,7 +290,7 @@ class SampleList(ScrollView, can_focus=True):
         for text, name in cells:
             style = self.get_component_rich_style(f"sample-list--{name}")
             segments.append(Segment(text, style + over if over is not None else style))
-        return Strip(segments).adjust_cell_length(width, self.rich_style)
+        return Strip(segments).adjust_cell_length(width, segments[-1].style)
 
     def _load(self, position: int) -> Entry:
         if len(self._entries) >= _REMEMBERED:
@@ -343,6 +347,13 @@ class SampleList(ScrollView, can_focus=True):
 
     def _set_height(self) -> None:
         self.virtual_size = Size(self.scrollable_content_region.width, self._count)
+
+
+def _fit(text: str, width: int) -> str:
+    """The text in exactly `width` cells, with `…` where something is cut off."""
+    if len(text) * 2 <= width or cell_len(text) <= width:
+        return text
+    return set_cell_size(text[:width], width - 1) + "…" if width else ""
 
 
 def _tone_style(tone: Tone) -> str:

@@ -6,7 +6,9 @@ few milliseconds between key presses, and only the visible ones are drawn.
 
 from __future__ import annotations
 
+import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -44,11 +46,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One line as it is drawn: a piece of the line `source`."""
+    """One line as it is drawn: the piece of the line `source` from the character `start` on."""
 
     source: int
+    start: int
     line: Line
     spans: tuple[tuple[str, str], ...]
+
+
+_Place = tuple[int, int]
+"""A line's number and a character in it: it means the same at every width."""
+
+_BEGIN: _Place = (0, 0)
+_END: _Place = (sys.maxsize, 0)
 
 
 def plain(text: str, style: str = "text", *, indent: int = 0) -> Line:
@@ -79,6 +89,9 @@ class TextView(ScrollView, can_focus=True):
         overflow-y: auto;
         scrollbar-gutter: stable;
         scrollbar-size-vertical: 1;
+        scrollbar-color: $border; scrollbar-color-hover: $border; scrollbar-color-active: $primary;
+        scrollbar-background: $background; scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
         & > .text-view--text { color: $foreground; }
         & > .text-view--muted { color: $text-muted; }
         & > .text-view--strong { text-style: bold; }
@@ -109,7 +122,8 @@ class TextView(ScrollView, can_focus=True):
         self._rows: list[_Row] = []
         self._pending: Iterator[_Row] | None = None
         self._width = 0
-        self._to_end = False
+        self._goal: _Place | None = None
+        """What shall stand on top as soon as the wrapping has come so far."""
         self._slice_due = False
 
     def show(self, lines: Callable[[], Iterable[Line]], *, keep_place: bool = False) -> None:
@@ -120,7 +134,7 @@ class TextView(ScrollView, can_focus=True):
             keep_place: stay at the line that is on top now, for a text that has only changed in places.
         """
         self._lines = lines
-        self._restart(self._top_source() if keep_place else 0)
+        self._restart(self._top() if keep_place else _BEGIN)
 
     @property
     def complete(self) -> bool:
@@ -130,7 +144,7 @@ class TextView(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Wrap again when the width has changed, with the same line on top."""
         if self._text_width() != self._width:
-            self._restart(self._top_source())
+            self._restart(self._top())
         elif not self.complete:
             self._extend()
 
@@ -142,31 +156,29 @@ class TextView(ScrollView, can_focus=True):
 
     def action_page_up(self) -> None:
         """Scroll one page up, less a line for the eye to hold on to."""
-        self._to_end = False
-        self.scroll_to(y=self.scroll_offset.y - self._page(), animate=False)
+        self._scroll(-self._page())
 
     def action_page_down(self) -> None:
         """Scroll one page down, less a line for the eye to hold on to."""
-        self.scroll_to(y=self.scroll_offset.y + self._page(), animate=False)
+        self._scroll(self._page())
 
     def action_scroll_up(self) -> None:
         """Scroll one line up."""
-        self._to_end = False
-        self.scroll_to(y=self.scroll_offset.y - 1, animate=False)
+        self._scroll(-1)
 
     def action_scroll_down(self) -> None:
         """Scroll one line down."""
-        self.scroll_to(y=self.scroll_offset.y + 1, animate=False)
+        self._scroll(1)
 
     def action_scroll_home(self) -> None:
         """Go to the first line."""
-        self._to_end = False
+        self._goal = None
         self.scroll_to(y=0, animate=False)
 
     def action_to_end(self) -> None:
         """Go to the last line, as soon as it is known where that is."""
-        self._to_end = not self.complete
-        self.scroll_to(y=self.max_scroll_y, animate=False)
+        self._goal = _END
+        self._seek()
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
@@ -187,32 +199,55 @@ class TextView(ScrollView, can_focus=True):
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"text-view--{name}")
 
+    def _scroll(self, lines: int) -> None:
+        self._goal = None
+        self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
+
     def _page(self) -> int:
         return max(1, self.scrollable_content_region.height - 1)
 
     def _text_width(self) -> int:
         return self.scrollable_content_region.width
 
-    def _top_source(self) -> int:
+    def _top(self) -> _Place:
+        """What is on top now, or shall soon be."""
+        if self._goal is not None:
+            return self._goal
         top = self.scroll_offset.y
-        return self._rows[top].source if top < len(self._rows) else 0
+        return (self._rows[top].source, self._rows[top].start) if top < len(self._rows) else _BEGIN
 
-    def _restart(self, top: int) -> None:
-        """Wrap from the beginning, then scroll so that the line `top` is first."""
+    def _restart(self, goal: _Place) -> None:
+        """Wrap from the beginning, then scroll so that the goal is on top."""
         self._width = self._text_width()
         self._rows = []
-        self._to_end = False
+        self._pending = None
+        self._goal = goal
         if self._width <= 0:  # not laid out yet: the first resize comes back here
-            self._pending = None
             return
         self._pending = self._wrapped(self._width)
-        deadline = time.monotonic() + _FIRST_SLICE
-        self._pull(lambda: bool(self._rows) and self._rows[-1].source > top and self._below_view(), deadline)
+        self._pull(lambda: self._reached(goal) and self._below_view(), time.monotonic() + _FIRST_SLICE)
         self._settle_height()
-        first = next((i for i, row in enumerate(self._rows) if row.source >= top), 0) if top else 0
-        self.scroll_to(y=first, animate=False, immediate=True)
+        if goal != _BEGIN and not self._reached(goal):
+            self.scroll_to(y=0, animate=False, immediate=True)
+        self._seek()
         self.refresh()
         self._schedule()
+
+    def _reached(self, goal: _Place) -> bool:
+        return self.complete or (bool(self._rows) and (self._rows[-1].source, self._rows[-1].start) > goal)
+
+    def _seek(self) -> None:
+        """Go to the goal if the wrapping has come so far."""
+        goal = self._goal
+        if goal is None or not self._reached(goal):
+            return
+        self._goal = None
+        if goal == _END:
+            self._settle_height()
+            self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+        else:
+            row = bisect_right(self._rows, goal, key=lambda row: (row.source, row.start)) - 1
+            self.scroll_to(y=max(0, row), animate=False, immediate=True)
 
     def _below_view(self) -> bool:
         return len(self._rows) > self.scroll_offset.y + 2 * self.size.height
@@ -221,7 +256,7 @@ class TextView(ScrollView, can_focus=True):
         for number, line in enumerate(self._lines()):
             text = "".join(piece for piece, _ in line.spans)
             for start, end in wrap(text, width - line.indent):
-                yield _Row(number, line, _cut(line.spans, start, end))
+                yield _Row(number, start, line, _cut(line.spans, start, end))
 
     def _pull(self, enough: Callable[[], bool], deadline: float) -> None:
         """Wrap until there is enough, time is up, or the text ends."""
@@ -231,7 +266,7 @@ class TextView(ScrollView, can_focus=True):
             self._rows.append(row)
             if len(self._rows) >= _MOST_ROWS:
                 rest = Line((("… the rest is not shown: the text is too long for a screen", "warning"),))
-                self._rows.append(_Row(row.source + 1, rest, rest.spans))
+                self._rows.append(_Row(row.source + 1, 0, rest, rest.spans))
                 break
             if count % 16 == 0 and (time.monotonic() > deadline or enough()):
                 return
@@ -252,9 +287,7 @@ class TextView(ScrollView, can_focus=True):
         self._slice_due = False
         self._pull(lambda: False, time.monotonic() + _SLICE)
         self._settle_height()
-        if self._to_end:
-            self.scroll_to(y=self.max_scroll_y, animate=False)
-            self._to_end = not self.complete
+        self._seek()
         self._schedule()
 
     def _settle_height(self) -> None:

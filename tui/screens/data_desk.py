@@ -1,0 +1,217 @@
+"""One data set that is open, and all that works on it behind the screen: index, scan, decisions.
+
+Whatever happens in a thread is told as an object in the words of this file; the screen hears it in its own thread and
+hands it to `learn` or `settle`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.clean import clean
+from core.errors import TunedeckError
+from tui.screens.data_rows import DataRows
+from tui.screens.data_scan import ScanFollower, ScanNews, find_or_start
+
+if TYPE_CHECKING:
+    from core.dataset.audit import DecisionStore
+    from core.dataset.dataset import Dataset
+    from core.dataset.decisions import Action, Decision, Standing
+    from core.dataset.records import BadLine
+
+_INDEX_SLICE = 0.004
+_REPORT_EVERY = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """More rows are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision is on the disk, or could not be written.
+
+    Attributes:
+        row: the row it is about.
+        key: that row's key.
+        action: keep, drop or undo.
+        future: done; raises why it could not be written.
+    """
+
+    row: int
+    key: str
+    action: Action
+    future: Future[Decision]
+
+
+News = Grown | ScanNews | Decided
+Tell = Callable[["Desk", News], object]
+
+
+def open_dataset(paths: tuple[Path, ...], format: str, columns: Mapping[str, str]) -> Future[Dataset]:
+    """Open in a thread: the probing of a large or odd file may take seconds."""
+    future: Future[Dataset] = Future()
+
+    def work() -> None:
+        from core.dataset.dataset import Dataset
+
+        try:
+            future.set_result(Dataset.open(paths, None if format == "auto" else format, columns))
+        except BaseException as error:  # handed on whole: whoever asks for the result gets it
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="open data", daemon=True).start()
+    return future
+
+
+class Desk:
+    """An open data set with its index, scan and decisions.
+
+    Args:
+        dataset: what is open.
+        tell: hears the news, in threads of the desk.
+
+    Attributes:
+        rows: what is known of each row.
+        faults: faults of whole files, known when the scan has ended.
+        scan_words: how far the scan is, a few words or a sentence.
+    """
+
+    def __init__(self, dataset: Dataset, tell: Tell) -> None:
+        self.rows = DataRows(dataset)
+        self.faults: tuple[BadLine, ...] = ()
+        self.scan_words = ""
+        self._tell = tell
+        self._closed = threading.Event()
+        self._scan: ScanFollower | None = None
+        self._store: DecisionStore | None = None
+        self._waiting: deque[Action] = deque()
+        self._writing = False
+        self._done: list[tuple[int, str]] = []
+        threading.Thread(target=self._index, name="index", daemon=True).start()
+
+    def close(self) -> None:
+        """Work on it no longer; a scan goes on by itself."""
+        self._closed.set()
+        if self._scan is not None:
+            self._scan.stop()
+
+    def _index(self) -> None:
+        """Find the remaining rows, a few milliseconds at a time, and tell four times a second."""
+        reader = self.rows.dataset.reader
+        told = time.monotonic()
+        while not reader.complete and not self._closed.wait(0.0005):  # the pause lets the screen's thread run
+            reader.extend(_INDEX_SLICE)
+            if time.monotonic() - told > _REPORT_EVERY:
+                self._tell(self, Grown())
+                told = time.monotonic()
+        self._tell(self, Grown())
+
+    # -- the scan -------------------------------------------------------------------------------------------
+
+    def start_scan(self, workspace: Path, store: DecisionStore, payload: Mapping[str, Any]) -> None:
+        """Find or start the scan of these files; decisions can be taken from now on."""
+        self._store = store
+        dataset = self.rows.dataset
+
+        def standings() -> Mapping[str, Standing]:
+            store.ready.result()
+            return store.standings()
+
+        self._scan = ScanFollower(
+            lambda: find_or_start(workspace, dataset, payload), standings, lambda news: self._tell(self, news)
+        )
+
+    @property
+    def scanning(self) -> bool:
+        """Whether more is to be expected of the scan."""
+        return self.scan_words.startswith("scanning")
+
+    def learn(self, news: ScanNews) -> bool:
+        """Take in what the scan has found; returns whether any row looks different now."""
+        rows = self.rows
+        before = rows.scanned
+        rows.learn(news.flags, news.bad, max(before, news.rows))
+        for row, verdict in news.decided.items():
+            rows.decisions.setdefault(row, "keep" if verdict == "keep" else "drop")
+        if news.problem:
+            self.scan_words = clean(news.problem)
+        elif news.complete:
+            self.scan_words, self.faults = "scanned", news.faults
+        else:
+            self.scan_words = f"scanning {news.rows / news.total:.0%}" if news.total else "scanning"
+        return bool(news.flags or news.bad or news.decided or rows.scanned > before)
+
+    # -- decisions ------------------------------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether a decision of this sitting can be taken back."""
+        return bool(self._done)
+
+    def ask(self, action: Action) -> None:
+        """Line a decision up; `write_next` takes it to the disk."""
+        self._waiting.append(action)
+
+    def write_next(self, entry: int) -> str:
+        """Take the next decision that waits to the disk, unless one is on its way there.
+
+        Keys pressed meanwhile wait, since each is meant for the row that is shown when its turn comes.
+
+        Args:
+            entry: the entry that is shown, which keep and drop are meant for.
+
+        Returns:
+            A sentence if it cannot be taken now, else "".
+        """
+        if self._writing or not self._waiting:
+            return ""
+        if self._waiting[0] == "undo":
+            self._waiting.popleft()
+            if self._done:
+                self._write(*self._done.pop(), "undo")
+            return ""
+        row = self.rows.row_of(entry)
+        if row is None:
+            self._waiting.clear()
+            return "This line could not be read, so it is left out whatever is decided."
+        key = None if self._scan is None else self._scan.key(row)
+        if key is None:
+            return "The scan has not come to this row yet; the decision is written as soon as it has."
+        self._write(row, key, self._waiting.popleft())
+        return ""
+
+    def _write(self, row: int, key: str, action: Action) -> None:
+        assert self._store is not None
+        self._writing = True
+        future = self._store.decide(key, action)
+        future.add_done_callback(lambda done: self._tell(self, Decided(row, key, action, done)))
+
+    def settle(self, decided: Decided) -> None:
+        """Take in a decision that has come back from the disk.
+
+        Raises:
+            TunedeckError: it could not be written; what was lined up behind it is forgotten.
+        """
+        assert self._store is not None
+        self._writing = False
+        error = decided.future.exception()
+        if isinstance(error, TunedeckError):
+            self._waiting.clear()
+        if error is not None:
+            raise error
+        verdict = self._store.standing(decided.key).verdict
+        if verdict:
+            self.rows.decisions[decided.row] = verdict
+        else:
+            self.rows.decisions.pop(decided.row, None)
+        if decided.action != "undo":
+            self._done.append((decided.row, decided.key))

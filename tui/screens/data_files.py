@@ -1,0 +1,53 @@
+"""Which data files lie in and just below a folder, to choose from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from core import paths
+from core.clean import clean_line
+from core.units import size
+from tui.widgets.file_picker import Choice
+
+_MOST_LOOKED_AT = 3_000
+_MOST_OFFERED = 200
+_SKIPPED = frozenset(("runs", "node_modules", "__pycache__"))
+
+
+def data_files(folder: Path) -> list[Choice]:
+    """The data files of a folder and of the folders in it, by name; never raises.
+
+    Looks at a few thousand names at most, so that a home directory on a network disk does not take minutes.
+    """
+    from core.dataset.sources import DATA_SUFFIXES
+
+    found: list[Choice] = []
+    looked_at = 0
+    folders = [folder]
+    for place in folders:
+        try:
+            entries = sorted(os.scandir(place), key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            looked_at += 1
+            if looked_at > _MOST_LOOKED_AT or len(found) >= _MOST_OFFERED:
+                return found
+            if entry.name.startswith((".", "_")) or entry.name in _SKIPPED:
+                continue
+            try:
+                if place == folder and entry.is_dir(follow_symlinks=False):
+                    folders.append(Path(entry.path))
+                elif entry.name.lower().removesuffix(".gz").endswith(DATA_SUFFIXES) and entry.is_file():
+                    name = os.path.relpath(entry.path, folder)
+                    found.append(Choice(Path(entry.path), clean_line(name, 200), size(entry.stat().st_size)))
+            except OSError:
+                continue
+    return found
+
+
+def sample_data() -> list[Choice]:
+    """The data set that comes with the program, if this installation has it."""
+    found = sorted(paths.SAMPLE_DATA.glob("*.jsonl"), key=lambda path: ("train" not in path.name, path.name))
+    return [Choice(path, f"sample data: {path.name}", size(path.stat().st_size)) for path in found]

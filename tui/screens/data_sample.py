@@ -1,0 +1,113 @@
+"""One row in the sample pane: as a chat, as the rendered template, as raw JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from textual.content import Content
+
+from core.clean import clean, clean_line
+from core.dataset.checks import CHECKS
+from core.dataset.records import BadLine, Row, Unreadable
+from core.units import count, size
+from tui.screens.data_rows import HUGE, DataRows
+from tui.widgets.chat_lines import chat_lines
+from tui.widgets.json_lines import json_lines
+from tui.widgets.text_view import Line, plain
+
+_DECIDED = {"": "", "keep": " ✓ kept", "drop": " ✗ dropped"}
+
+
+def subject(rows: DataRows, entry: int) -> Content:
+    """The pane's title: which row, and what was decided about it."""
+    row = rows.row_of(entry)
+    name = f"sample {count(row + 1)}" if row is not None else "bad line"
+    decision = rows.decision(entry)
+    style = {"": "", "keep": "$text-success", "drop": "$text-error"}[decision]
+    return Content.assemble((name, "bold"), (_DECIDED[decision], style))
+
+
+def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
+    """Why the row deserves a look."""
+    titles = {check.name: check.title for check in CHECKS}
+    return [(titles.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in rows.flags_of(entry)]
+
+
+def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[Line]:
+    """The list of what could not be read."""
+    if not lines:
+        yield plain("Every line could be read." if not more else "No bad line so far; the scan goes on.")
+        return
+    yield plain("These lines could not be read; all others are here. The file itself is never written to.", "muted")
+    yield plain("")
+    for bad in lines:
+        place = f"{clean_line(bad.file.name, 200)}, line {count(bad.line)}: "
+        yield Line(((place, "key"), (clean_line(bad.reason, 2_000), "text")))
+    if more:
+        yield plain("… the scan goes on", "muted")
+
+
+class RowText:
+    """The texts of one row, read once when the first of them is asked for.
+
+    Args:
+        rows: the rows.
+        entry: which of them.
+        read_huge: read it however long it is.
+    """
+
+    def __init__(self, rows: DataRows, entry: int, *, read_huge: bool = False) -> None:
+        self.entry = entry
+        self.length = rows.dataset.reader.size(entry)
+        self.too_long = self.length > HUGE and not read_huge
+        self._rows = rows
+        self._row: Row | None = None
+
+    @property
+    def row(self) -> Row:
+        """The entry as it stands in the file."""
+        if self._row is None:
+            self._row = self._rows.dataset.row(self.entry)
+        return self._row
+
+    def place(self) -> str:
+        """File and line, for the lower border."""
+        return clean_line(f"{self.row.file.name}:{self.row.line:,}", 120)
+
+    def chat(self) -> Iterable[Line]:
+        """The sample as a conversation, or why it is none."""
+        try:
+            sample = self._rows.dataset.sample_of(self.row)
+        except Unreadable as fault:
+            return unreadable(str(fault), self.row)
+        return chat_lines(sample)
+
+    def sample(self) -> dict[str, Any] | None:
+        """The sample as the preview service takes it, or None for a row that is none."""
+        try:
+            return self._rows.dataset.sample_of(self.row).to_json()
+        except Unreadable:
+            return None
+
+    def raw(self) -> Iterable[Line]:
+        """The row's own JSON; the bytes as text where they are none."""
+        if self.row.value is None:
+            return unreadable(self.row.error, self.row)
+        return json_lines(self.row.value)
+
+
+def unreadable(reason: str, row: Row) -> Iterable[Line]:
+    """Why a row is no sample, and what stands in the file."""
+    yield Line((("no sample: ", "warning"), (clean_line(reason, 2_000), "text")))
+    yield plain("")
+    for line in clean(row.raw_text[:200_000]).split("\n"):
+        yield plain(line, "muted")
+
+
+def ask_to_read(length: int) -> Callable[[], Iterable[Line]]:
+    """What stands in the place of a row that is too long to read in passing."""
+    return lambda: [
+        plain(f"This row has {size(length)}: reading it would hold up the keys for a moment.", "text"),
+        plain("Press enter to read it.", "strong"),
+    ]

@@ -1,0 +1,218 @@
+"""The scan of the data set that is open: found if it was made before, else started as a job, and followed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import TunedeckError
+from core.paths import hidden_dir
+
+if TYPE_CHECKING:
+    from core.dataset.checks import Flag
+    from core.dataset.dataset import Dataset
+    from core.dataset.decisions import Standing
+    from core.dataset.records import BadLine
+    from core.dataset.scan_reader import ScanReader
+    from core.jobs.folder import JobFolder
+
+_PERIOD = 0.25
+_STANDING_EVERY = 8
+_KEYS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class ScanNews:
+    """What a scan has found since the last news.
+
+    Attributes:
+        flags: row to its further flags.
+        bad: entry and place of further bad lines.
+        rows: rows whose keys are known, from the first on.
+        decided: of these, rows that were decided in an earlier sitting, with keep or drop.
+        total: entries in all, 0 while that is not known.
+        complete: whether this is the last news of a scan that came to its end.
+        faults: with the last news, faults of whole files.
+        problem: why the scan ended before its end, a sentence, or "".
+    """
+
+    flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
+    bad: tuple[tuple[int, BadLine], ...] = ()
+    rows: int = 0
+    decided: Mapping[int, str] = field(default_factory=dict)
+    total: int = 0
+    complete: bool = False
+    faults: tuple[BadLine, ...] = ()
+    problem: str = ""
+
+
+def scan_payload(
+    dataset: Dataset, format: str, columns: Mapping[str, str], eval_data: Sequence[Path]
+) -> dict[str, Any]:
+    """What the scan job is told: absolute paths, and how to read them."""
+    return {
+        "paths": [str(path.absolute()) for path in dataset.paths],
+        "format": None if format == "auto" else format,
+        "columns": dict(columns),
+        "eval_paths": [str(path.absolute()) for path in eval_data],
+    }
+
+
+def fingerprint(dataset: Dataset, payload: Mapping[str, Any]) -> str:
+    """Twelve characters that change with the payload, the checks, or size or time of any file."""
+    from core import __version__
+    from core.dataset.checks import CHECKS
+
+    files = [*dataset.reader.files, *map(Path, payload["eval_paths"])]
+    stamps = [(str(file), *_stamp(file)) for file in files]
+    parts = [payload, stamps, [check.name for check in CHECKS], __version__]
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> JobFolder:
+    """The folder of a scan of just these files: one that has ended well or still runs, else a new one.
+
+    Raises:
+        TunedeckError: no scan can be started, with the reason.
+    """
+    from core.jobs.folder import JobFolder
+    from core.jobs.launch import launch, worker_command
+    from core.jobs.state import standing
+
+    name = f"scan-{fingerprint(dataset, payload)}"
+    parent = hidden_dir(workspace) / "jobs"
+    for path in sorted(parent.glob(f"*-{name}*"), reverse=True):
+        folder = JobFolder(path)
+        if (now := standing(folder)).state == "finished" or not now.over:
+            return folder
+    folder = JobFolder.create(parent, name, "scan", payload=dict(payload))
+    launch(folder, [worker_command("core.dataset.scan", folder)])
+    return folder
+
+
+class ScanFollower:
+    """Follows a scan in a thread of its own until it ends.
+
+    Args:
+        start: finds or starts the scan; called in the thread.
+        standings: what was decided so far, by key; called in the thread, may block.
+        tell: called in the thread with each piece of news.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[], JobFolder],
+        standings: Callable[[], Mapping[str, Standing]],
+        tell: Callable[[ScanNews], object],
+    ) -> None:
+        self._start = start
+        self._standings = standings
+        self._tell = tell
+        self._ended = threading.Event()
+        self._reader: ScanReader | None = None
+        self._decided: dict[bytes, str] = {}
+        self._keys_read = 0
+        self._bad_read = 0
+        threading.Thread(target=self._run, name="scan follower", daemon=True).start()
+
+    def key(self, row: int) -> str | None:
+        """The key of a row, or None where the scan has not come to it yet."""
+        return None if self._reader is None else self._reader.key(row)
+
+    def stop(self) -> None:
+        """Follow no longer; the scan itself goes on."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        from core.dataset.scan_reader import ScanReader
+        from core.jobs.state import standing
+
+        try:
+            folder = self._start()
+            self._decided = _verdicts(self._standings())
+        except TunedeckError as error:
+            self._tell(ScanNews(problem=str(error)))
+            return
+        self._reader = reader = ScanReader(folder.path)
+        looks = 0
+        over = False
+        while not self._ended.is_set():
+            # In this order: what a scan that is over has written is all there when it is read.
+            if looks % _STANDING_EVERY == 0:
+                over = (now := standing(folder)).over
+            news = self._news(reader)
+            if news.complete:
+                self._tell(news)
+                return
+            if over and not news.flags and not news.bad:
+                self._tell(ScanNews(rows=news.rows, problem=f"The scan has ended early. {now.detail}".strip()))
+                return
+            self._tell(news)
+            looks += 1
+            self._ended.wait(0.01 if news.flags or news.bad else _PERIOD)
+
+    def _news(self, reader: ScanReader) -> ScanNews:
+        summary = reader.summary() or {}
+        update = reader.poll()
+        rows = reader.keyed_rows
+        decided = self._decided_rows(reader, rows)
+        self._bad_read += len(update.bad)
+        complete = bool(summary.get("complete")) and not update.more and self._keys_read >= rows
+        return ScanNews(
+            flags=update.flags,
+            bad=update.bad,
+            rows=rows,
+            decided=decided,
+            total=int(summary.get("entries", 0)),
+            complete=complete,
+            # The summary of a scan that has ended lists bad entries first, faults of whole files after them.
+            faults=tuple(map(_bad_line, summary["bad_lines"][self._bad_read :])) if complete else (),
+        )
+
+    def _decided_rows(self, reader: ScanReader, rows: int) -> dict[int, str]:
+        """Rows among the newly keyed ones on which something was decided before, some thousand keys at a time."""
+        from core.dataset.keys import KEY_BYTES
+
+        if not self._decided:
+            self._keys_read = rows
+            return {}
+        first, last = self._keys_read, min(rows, self._keys_read + _KEYS_AT_ONCE)
+        packed = reader.packed_keys(first, last)
+        self._keys_read = last
+        found = {}
+        for row in range(first, last):
+            at = (row - first) * KEY_BYTES
+            verdict = self._decided.get(packed[at : at + KEY_BYTES])
+            if verdict:
+                found[row] = verdict
+        return found
+
+
+def _verdicts(standings: Mapping[str, Standing]) -> dict[bytes, str]:
+    from core.dataset.keys import pack
+
+    found: dict[bytes, str] = {}
+    for key, standing in standings.items():
+        if standing.verdict:
+            digest, _, occurrence = key.partition(":")
+            found[pack(bytes.fromhex(digest), int(occurrence))] = standing.verdict
+    return found
+
+
+def _bad_line(value: Mapping[str, Any]) -> BadLine:
+    from core.dataset.records import BadLine
+
+    return BadLine(Path(value["file"]), value["line"], value["reason"])
+
+
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns

@@ -1,0 +1,108 @@
+"""One sample in several renderings under one border, with what is to be known about it below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.widgets.text_view import Line, TextView
+
+Lines = Callable[[], Iterable[Line]]
+
+
+class SampleView(Vertical):
+    """A pane that shows a sample; which rendering of it, the caller chooses.
+
+    The border's title names the sample and the renderings, the present one in capitals; its subtitle says a number
+    or two. Notes stand below the text, each with a word and a sentence.
+    """
+
+    DEFAULT_CSS = """
+    SampleView {
+        border: round $border-blurred;
+        border-title-color: $text-muted;
+        border-subtitle-color: $text-muted;
+        padding: 0 0 0 1;
+    }
+    SampleView:focus-within { border: round $primary; border-title-color: $foreground; }
+    SampleView > TextView { height: 1fr; }
+    SampleView > #notes { height: auto; max-height: 3; }
+    """
+
+    def __init__(self, views: Sequence[str], *, id: str | None = None, classes: str | None = None) -> None:
+        """Make the pane.
+
+        Args:
+            views: names of the renderings, in the order in which the key goes through them.
+            id: the widget's id.
+            classes: CSS classes.
+        """
+        super().__init__(id=id, classes=classes)
+        self._views = list(views)
+        self._subject = Content("")
+        self._choice = True
+        self.view = self._views[0]
+        """The rendering that is shown."""
+
+    def compose(self) -> ComposeResult:
+        """The text, and the notes below it."""
+        yield TextView(id="text")
+        yield Static("", id="notes", markup=False)
+
+    @property
+    def text(self) -> TextView:
+        """The scrollable text."""
+        return self.query_one("#text", TextView)
+
+    def next_view(self) -> str:
+        """Go to the next rendering and name it; the caller then shows it."""
+        self.view = self._views[(self._views.index(self.view) + 1) % len(self._views)]
+        self._set_title()
+        return self.view
+
+    def show(
+        self,
+        subject: Content,
+        lines: Lines,
+        *,
+        subtitle: str = "",
+        notes: Sequence[tuple[str, str]] = (),
+        keep_place: bool = False,
+        choice: bool = True,
+    ) -> None:
+        """Show a sample.
+
+        Args:
+            subject: what it is, for the title.
+            lines: its text in the present rendering.
+            subtitle: for the lower border; clean.
+            notes: a word and a sentence each; clean.
+            keep_place: stay where the reader is, for a change to the sample that is already shown.
+            choice: name the renderings in the title; False for a text that has one only.
+        """
+        self._subject = subject
+        self._choice = choice
+        self._set_title()
+        self.border_subtitle = Content(subtitle)
+        self.show_notes(notes)
+        self.text.show(lines, keep_place=keep_place)
+
+    def show_notes(self, notes: Sequence[tuple[str, str]]) -> None:
+        """Change the notes alone."""
+        parts: list[tuple[str, str]] = []
+        for word, sentence in notes:
+            parts += [("\n" if parts else "", ""), ("▲ ", "$text-warning"), (word, "bold"), (f"  {sentence}", "")]
+        widget = self.query_one("#notes", Static)
+        widget.display = bool(parts)
+        widget.update(Content.assemble(*parts))
+
+    def _set_title(self) -> None:
+        parts: list[Content | tuple[str, str]] = [self._subject, ("  ", "")]
+        for view in self._views if self._choice else ():
+            shown = (f" {view.upper()} ", "reverse bold") if view == self.view else (f" {view} ", "")
+            parts.append(shown)
+        self.border_title = Content.assemble(*parts)
