@@ -72,6 +72,16 @@ class LiveRun:
         if update.metrics:
             self._smooth()
 
+    def progress(self) -> tuple[int | None, int | None]:
+        """Training steps done and in all. Later parts of the job count something else: then what was logged tells."""
+        if self.update is None:
+            return None, None
+        status = self.update.status
+        if status.stage == 0:
+            return status.step, status.of
+        last = int(self.loss.x[-1]) if len(self.loss) else None
+        return last, last
+
     def next_smoothing(self) -> str:
         """Smooth by the next amount; returns its name."""
         names = list(SMOOTHING)
@@ -100,7 +110,7 @@ class LiveRun:
 
     def _smooth(self) -> None:
         """Bring the average up to date, over a window that suits the run's length once that is known."""
-        of = self.update.status.of if self.update else None
+        _, of = self.progress()
         steps = self.loss.x
         if of and len(steps) >= 2 and steps[1] > steps[0]:
             window = min(max(of / (steps[1] - steps[0]) / _WINDOWS, 3.0), 200.0) * SMOOTHING[self.smoothing]

@@ -60,7 +60,7 @@ def facts(run: LiveRun, now: float) -> list[Fact]:
     if update is None:
         return []
     status = update.status
-    step, of = status.step, status.of
+    step, of = run.progress()
     found: list[Fact] = []
     if step is not None:
         total = count(of) if of else ""
@@ -114,6 +114,8 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
             head.append((f"  {clean_line(_PHASES.get(status.phase, status.phase))}", "strong"))
         if status.stages > 1:
             head.append((f"  part {status.stage + 1} of {status.stages}", "muted"))
+        if status.stage and status.step is not None and status.of:
+            head.append((f"  {count(status.step)} of {count(status.of)}", "strong"))
         if detail:
             head.append((f"  {detail}", "text"))
         return [head]

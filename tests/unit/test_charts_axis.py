@@ -81,7 +81,7 @@ def test_bounds_do_not_move_while_the_data_stays_within() -> None:
 
 def test_bounds_move_out_at_once_and_in_only_when_half_is_empty() -> None:
     axis = StableRange()
-    low, high = axis.update(0.0, 4.0)
+    _, high = axis.update(0.0, 4.0)
     assert axis.update(0.0, high + 1)[1] > high
     wide = axis.update(0.0, 10.0)
     assert axis.update(0.0, 8.0) == wide

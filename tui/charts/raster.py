@@ -132,7 +132,8 @@ def _spans(series: Series, view: View, width: int, height: int, *, means: bool) 
     anchors = [*outside(first - 1), *anchors, *outside(end)]
     spans: list[Span] = [None] * width
     step = (view.x1 - view.x0) / width
-    for before, here in zip([None, *anchors[:-1]], anchors, strict=True):
+    before: _Anchor | None = None
+    for here in anchors:
         if before is not None and (
             here.column <= before.column + 1
             or not series.broken(view.x0 + (before.column + 1) * step, view.x0 + here.column * step)
@@ -140,6 +141,7 @@ def _spans(series: Series, view: View, width: int, height: int, *, means: bool) 
             _join(spans, before, here)
         elif 0 <= here.column < width:
             spans[here.column] = here[1:]
+        before = here
     return spans
 
 

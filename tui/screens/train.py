@@ -101,7 +101,7 @@ class TrainScreen(StepScreen):
             yield Gauges(id="lines")
             yield Facts(id="facts")
             yield TextLines(id="state")
-            yield TextLines(id="events")
+            yield TextLines(id="events", wrap=False)
             yield LogView(id="log")
 
     def on_resize(self, event: events.Resize) -> None:
@@ -196,8 +196,8 @@ class TrainScreen(StepScreen):
 
     def _show(self) -> None:
         """Draw what was read so far; each widget sends its changed cells only."""
-        live, update = self.live, self.live.update
-        of = update.status.of if update else None
+        live = self.live
+        _, of = live.progress()
         loss = self.query_one("#loss", Chart)
         loss.set_curve_series(1, live.average.series)
         for chart in self.query(Chart):
@@ -205,8 +205,9 @@ class TrainScreen(StepScreen):
             if chart.display:
                 chart.repaint()
         found, words = train_words.devices(live)
-        for gauges in self.query(Gauges):
-            gauges.show(found, words)
+        over = live.update is not None and live.update.over
+        self.query_one("#panel", Gauges).show(found, words)
+        self.query_one("#lines", Gauges).show(found, [] if over else words)
         self.query_one(Facts).show(train_words.facts(live, time.time()))
         self._show_words()
 

@@ -101,7 +101,7 @@ class Facts(Painted):
         places: list[tuple[int, int, Fact]] = []
         x = y = 0
         for fact in self._facts:
-            needed = self._widths[fact.key]
+            needed = self._widths.get(fact.key, fact.width)
             if x and x + needed > width:
                 x, y = 0, y + 1
             places.append((y, x, fact))

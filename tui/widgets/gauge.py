@@ -156,7 +156,7 @@ class Gauges(Painted):
         self.repaint()
 
     def _wrapped(self, width: int) -> list[str]:
-        return [row for line in self._words for row in textwrap.wrap(line, max(10, width))] or [""]
+        return [row for line in self._words for row in textwrap.wrap(line, max(10, width))]
 
     def _rows(self, width: int) -> int:
         if not self._devices:

@@ -52,12 +52,23 @@ class TextLines(Painted):
     def __init__(
         self,
         *,
+        wrap: bool = True,
         name: str | None = None,
         id: str | None = None,
         classes: str | None = None,
         disabled: bool = False,
     ) -> None:
+        """Make it without lines.
+
+        Args:
+            wrap: whether long lines go on in the next row; if not, they are cut.
+            name: the widget's name.
+            id: the widget's id.
+            classes: CSS classes.
+            disabled: whether the widget is disabled.
+        """
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self._wrap = wrap
         self._lines: list[list[tuple[str, str]]] = []
 
     @property
@@ -66,7 +77,7 @@ class TextLines(Painted):
         return ["".join(text for text, _ in line) for line in self._lines]
 
     def show(self, lines: Sequence[Line]) -> None:
-        """Show other lines; those longer than the widget are wrapped at spaces."""
+        """Show other lines."""
         new = [list(line) for line in lines]
         if new == self._lines:
             return
@@ -77,7 +88,7 @@ class TextLines(Painted):
         self.repaint()
 
     def _height(self, width: int, lines: Sequence[Line]) -> int:
-        return sum(len(_wrap(line, width)) for line in lines) if width else len(lines)
+        return sum(len(_wrap(line, width)) for line in lines) if width and self._wrap else len(lines)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many rows as the lines need."""
@@ -87,7 +98,7 @@ class TextLines(Painted):
         """The lines from the top."""
         y = 0
         for line in self._lines:
-            for row in _wrap(line, cells.width):
+            for row in _wrap(line, cells.width) if self._wrap else [line]:
                 x = 0
                 for text, style in row:
                     x = cells.put(x, y, text, style)

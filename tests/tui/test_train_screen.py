@@ -1,0 +1,317 @@
+"""The live screen, on real run folders in every state."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from core.jobs import requests
+from core.jobs.folder import JobFolder
+from tests.tui.one_widget import Sent, text_of
+from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
+from tui.app import TunedeckApp
+from tui.screens.train import TrainScreen
+from tui.widgets.chart import Chart
+from tui.widgets.facts import Facts
+from tui.widgets.gauge import Gauges
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.log_view import LogView
+from tui.widgets.text_lines import TextLines
+
+MakeApp = Callable[..., TunedeckApp]
+
+
+async def until(pilot: Pilot[int], true: Callable[[], bool]) -> None:
+    """Let the app work until something holds."""
+    end = time.monotonic() + 8
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        await pilot.pause(0.02)
+
+
+async def read(pilot: Pilot[int]) -> TrainScreen:
+    """The live screen, once it has read the run."""
+    screen = pilot.app.screen
+    assert isinstance(screen, TrainScreen)
+    await until(pilot, lambda: screen.live.update is not None and not screen.live.update.more)
+    await pilot.pause()
+    return screen
+
+
+def state(screen: TrainScreen) -> str:
+    """The words on how it stands."""
+    return " ".join(screen.query_one("#state", TextLines).plain)
+
+
+def keys(screen: TrainScreen) -> str:
+    """The footer."""
+    return screen.query_one(KeyBar).render().plain
+
+
+async def test_without_a_run_it_says_what_to_do(make_app: MakeApp) -> None:
+    async with make_app("train").run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        words = pilot.app.screen.query_one("#nothing", Static)
+        assert words.display
+        assert "2 Recipe" in str(words.render())
+        assert "stop" not in pilot.app.screen.query_one(KeyBar).render().plain
+
+
+async def test_a_running_job_shows_loss_facts_state_and_events(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=60, of=100)
+    folder.append_gpu(gpu_record(gpu(0), gpu(1, utilization=None)))
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        facts = screen.query_one(Facts).plain
+        assert "step  60 of 100" in facts
+        assert "epoch 2.40" in facts
+        assert "60 %" in facts
+        assert "ends in" in facts
+        assert "48.7 k tokens" in facts
+        assert state(screen).startswith("running  training")
+        assert "Checkpoint 50 saved" in screen.query_one("#events", TextLines).plain[-1]
+        chart = screen.query_one("#loss", Chart)
+        assert "eval 0.8680" in text_of(chart)[0]
+        assert text_of(chart)[-1].endswith("100 steps ╯")
+        lines = text_of(screen.query_one("#lines", Gauges))
+        assert "61.2/80.0 GiB" in lines[0]
+        assert "n/a %" in lines[1]
+
+
+@pytest.mark.parametrize(("size", "panels"), [((80, 24), False), ((60, 20), False), ((160, 45), True)])
+async def test_each_size_has_chart_facts_state_and_footer(
+    make_app: MakeApp, tmp_path: Path, size: tuple[int, int], panels: bool
+) -> None:
+    folder = make_run(tmp_path)
+    folder.append_gpu(gpu_record(problem="No NVIDIA driver is installed on this machine, so there are no readings."))
+    async with make_app("train", run=folder.path).run_test(size=size) as pilot:
+        screen = await read(pilot)
+        assert screen.query_one("#loss", Chart).size.height >= 6
+        for id_ in ("#facts", "#state", "KeyBar"):
+            region = screen.query_one(id_).region
+            assert region.height >= 1
+            assert region.bottom <= size[1]
+        assert screen.query_one("#small").display == panels
+        gauges = screen.query_one("#panel" if panels else "#lines", Gauges)
+        words = "".join(text_of(gauges)).replace(" ", "").replace("│", "")
+        assert "NoNVIDIAdriver" in words
+        assert "Worker:CPU99%RAM1.20GiB" in words
+
+
+async def test_new_steps_appear_and_few_cells_are_sent(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=600, of=1000)
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        charts = Sent(screen.query_one("#loss", Chart))
+        add_steps(folder, range(601, 602), 1000)
+        folder.write_status(step=601)
+        await until(pilot, lambda: len(screen.live.loss) == 601)
+        await until(pilot, lambda: "step   601 of" in screen.query_one(Facts).plain)
+        assert 0 < charts.cells < 60
+
+
+async def test_the_clock_sends_its_own_cells_only(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        sent = [Sent(screen.query_one(kind)) for kind in ("#loss", "#facts", "#state", "#events")]
+        before = screen.query_one(Facts).plain
+        await until(pilot, lambda: screen.query_one(Facts).plain != before)
+        assert 0 < sum(part.cells for part in sent) <= 24
+
+
+async def test_a_finished_run_says_where_the_adapter_is_and_what_comes_next(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=100, state="finished", ended=time.time())
+    folder.write_status(stage=1, step=20, of=20)  # the evaluation counts its own steps
+    folder.adapter.mkdir()
+    (folder.adapter / "adapter_config.json").write_text("{}")
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        words = state(screen)
+        assert words.startswith("finished after 0:00:4")
+        assert "4 shows the result" in words
+        assert "Eval loss 3.348 at step 10, 0.8840 at step 100." in words
+        assert f"runs/{folder.id}/adapter" in words
+        assert "stop" not in keys(screen)
+        assert "ends in" not in screen.query_one(Facts).plain
+        assert "step 100 of 100" in screen.query_one(Facts).plain
+
+
+async def test_a_failed_run_says_why_and_shows_the_log(make_app: MakeApp, tmp_path: Path) -> None:
+    reason = "The loss was not finite at step 41. Lower the learning rate."
+    folder = make_run(tmp_path, steps=40, state="failed", message=reason, ended=time.time())
+    folder.append_metric({"step": 41, "loss": "nan", "grad_norm": "inf"})
+    folder.log.write_text("loading\n" + "step\n" * 50 + "FloatingPointError: \x1b[31mloss\x1b[0m is nan\n")
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert state(screen).startswith("failed after")
+        assert reason in state(screen)
+        log = screen.query_one(LogView)
+        assert log.display
+        shown = "\n".join(text_of(log))
+        assert "FloatingPointError: ␛[31mloss␛[0m is nan" in shown
+        assert "\x1b" not in shown
+        assert "1 not finite" in text_of(screen.query_one("#loss", Chart))[0]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"state": "stopped", "message": "Stopped as asked at step 60.", "ended": 1.0}, "stopped"),
+        ({"state": "running", "phase": "loading", "message": "Loading libraries."}, "running  loading"),
+        ({"state": "running", "phase": "evaluating", "message": "Evaluating: batch 3."}, "running  evaluating"),
+        ({"state": "starting", "phase": "training", "worker": None}, "starting"),
+    ],
+)
+async def test_every_state_is_said_in_words(
+    make_app: MakeApp, tmp_path: Path, status: dict[str, object], words: str
+) -> None:
+    folder = make_run(tmp_path, **status)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert state(screen).startswith(words)
+        assert str(status.get("message", "")) in state(screen)
+
+
+async def test_a_lost_run_is_told_from_a_failed_one(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, worker=None)
+    gone = {"pid": 1, "start_time": 1, "boot_id": "another boot"}
+    folder.write_job({**folder.read_job(), "keeper": gone})
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert state(screen).startswith("lost")
+        assert "restarted" in state(screen)
+        assert "stop" not in keys(screen)
+
+
+async def test_stop_asks_first_and_no_means_no(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("y")
+        assert requests.pending(folder) == ()
+        await pilot.press("s")
+        await pilot.pause()
+        assert "Stop this run?" in state(screen)
+        assert "yes, stop it" in keys(screen)
+        await pilot.press("n")
+        await pilot.pause()
+        assert "Stop this run?" not in state(screen)
+        await pilot.press("y")
+        assert requests.pending(folder) == ()
+
+
+async def test_stop_and_save_is_asked_of_the_run_and_said(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("s", "y")
+        await until(pilot, lambda: requests.pending(folder) == (requests.STOP,))
+        await until(pilot, lambda: state(screen).startswith("stopping"))
+        assert "stop and save" not in keys(screen)
+
+
+async def test_a_checkpoint_can_be_asked_for(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: "Asked for a checkpoint." in state(screen))
+        assert requests.pending(folder) == (requests.SAVE,)
+
+
+async def test_a_run_whose_folder_goes_away_is_said_and_nothing_breaks(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        folder.path.rename(tmp_path / "elsewhere")
+        await until(pilot, lambda: "gone" in state(screen))
+        await pilot.press("c")
+        await pilot.pause()
+        assert len(screen.live.loss) == 60
+
+
+async def test_the_log_is_toggled_and_bounded_and_pauses_when_scrolled(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    folder.log.write_text("".join(f"line {n}\n" for n in range(6000)))
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        log = screen.query_one(LogView)
+        assert not log.display
+        await pilot.press("l")
+        await pilot.pause()
+        assert log.display
+        assert len(log.lines) == 5000
+        assert "line 5999" in "\n".join(text_of(log))
+        await pilot.press("pageup")
+        assert not log.following
+        seen = text_of(log)[1:-1]
+        log.extend(["one more"])
+        assert text_of(log)[1:-1] == seen
+        await pilot.press("end")
+        assert log.following
+        assert "one more" in "\n".join(text_of(log))
+        await pilot.press("l")
+        await pilot.pause()
+        assert not log.display
+
+
+async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=100)
+    async with make_app("train", run=folder.path).run_test(size=(120, 30)) as pilot:
+        screen = await read(pilot)
+        chart = screen.query_one("#loss", Chart)
+        await pilot.press("left", "left")
+        assert chart.crosshair is not None
+        assert "epoch" in text_of(chart)[0]
+        await pilot.press("plus")
+        assert chart.zoomed
+        await pilot.press("escape")
+        assert not chart.zoomed
+        assert chart.crosshair is None
+        await pilot.press("g")
+        assert chart.log_scale
+        before = list(screen.live.average.series.y)
+        await pilot.press("m")
+        assert screen.live.smoothing == "strong"
+        assert list(screen.live.average.series.y) != before
+        await pilot.press("m")
+        assert list(screen.live.average.series.y) == list(screen.live.loss.y)
+        assert chart.curves[1].series is screen.live.average.series
+
+
+async def test_nothing_is_read_while_another_screen_is_on(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=5)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("5")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        update = screen.live.update
+        add_steps(folder, range(6, 9), 100)
+        await pilot.pause(1.3)
+        assert screen.live.update is update
+        await pilot.press("3")
+        await until(pilot, lambda: len(screen.live.loss) == 8)
+
+
+async def test_another_run_takes_the_place_of_the_first(make_app: MakeApp, tmp_path: Path) -> None:
+    first, second = make_run(tmp_path, steps=90), make_run(tmp_path, steps=5)
+    app = make_app("train", run=first.path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        app.show_run(second.path)
+        await until(pilot, lambda: len(screen.live.loss) == 5)
+        assert screen.query_one("#loss", Chart).curves[0].series is screen.live.loss
+
+
+async def test_a_resumed_run_draws_its_steps_once(make_app: MakeApp, tmp_path: Path) -> None:
+    folder: JobFolder = make_run(tmp_path, steps=60)
+    add_steps(folder, range(51, 71), 100)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert list(screen.live.loss.x) == list(range(1, 71))
