@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 
 import orjson
+
+from core.dataset.hashing import blake
 
 DIGEST_BYTES = 16
 KEY_BYTES = DIGEST_BYTES + 4
@@ -33,7 +34,7 @@ def row_digest(value: Mapping[str, Any]) -> bytes:
         # Lone surrogates, numbers beyond 64 bits, bytes and decimals of Parquet.
         text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=repr)
         canonical = text.encode("utf-8", "surrogatepass")
-    return blake2b(canonical, digest_size=DIGEST_BYTES).digest()
+    return blake(canonical, DIGEST_BYTES)
 
 
 def key_text(digest: bytes, occurrence: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ MAX_DEPTH = 200
 MAX_ROW_BYTES = 256 * 2**20
 """A longer line is refused unread: it is a file without line ends, not a row."""
 
-_LONG_NUMBER = re.compile(rb"\d{19}")
+_DIGITS = bytes(ord("0") if chr(code).isdigit() and code < 128 else ord(" ") for code in range(256))
+_LONG_NUMBER = b"0" * 19
 _RETRY_MAX_BYTES = 64 * 2**20
 
 
@@ -105,7 +105,7 @@ def parse_json(raw: bytes) -> tuple[Any, str]:
     nonstandard = ""
     try:
         value = orjson.loads(raw)
-        if _LONG_NUMBER.search(raw):
+        if _LONG_NUMBER in raw.translate(_DIGITS):
             value = json.loads(raw)  # orjson makes a float of a whole number beyond 64 bits
     except orjson.JSONDecodeError as fault:
         value, nonstandard = _retry(raw, fault)

@@ -8,14 +8,13 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.dataset.array_index import ArrayIndex
-from core.dataset.parquet import ParquetReader
-from core.dataset.readers import ArrayReader, JsonlReader, Reader, TextReader
+from core.dataset.readers import JsonlReader, Reader, TextReader
 from core.dataset.records import Unreadable, parse_json
-from core.dataset.shards import ShardReader
 from core.dataset.streams import ByteStream, GzipBytes, MemoryBytes, PlainBytes, transcoded
-from core.dataset.table import TableReader
 from core.errors import BadInput
+
+# The readers of other kinds than JSONL are imported where such a file is opened: `tunedeck FILE` is to show its first
+# row as soon as it can, and most files are JSONL.
 
 DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
 """What is taken from a folder, also with `.gz` after it (not Parquet)."""
@@ -56,6 +55,8 @@ def open_reader(paths: Sequence[str | Path], *, text_lines: bool = False) -> Rea
         raise BadInput("no data file was named")
     if len(files) == 1:
         return open_file(files[0], text_lines=text_lines)
+    from core.dataset.shards import ShardReader
+
     return ShardReader(files, lambda file: open_file(file, text_lines=text_lines))
 
 
@@ -63,6 +64,8 @@ def open_file(path: Path, *, text_lines: bool = False) -> Reader:
     """Opens one file; as `open_reader`."""
     head = _head(path)
     if head.startswith(b"PAR1"):
+        from core.dataset.parquet import ParquetReader
+
         return ParquetReader(path)
     stream: ByteStream = PlainBytes(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
@@ -89,11 +92,15 @@ def open_file(path: Path, *, text_lines: bool = False) -> Reader:
 
 def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start: int, text_lines: bool) -> Reader:
     if suffix in (".csv", ".tsv"):
+        from core.dataset.table import TableReader
+
         return TableReader(path, stream, start, delimiter="\t" if suffix == ".tsv" else None)
     first = head.lstrip()[:1]
     if suffix in (".txt", ".md"):
         return TextReader(path, stream, start, by_line=text_lines)
     if first in (b"[", b"{") and _is_document(stream, start, head, suffix):
+        from core.dataset.document import ArrayReader
+
         return ArrayReader(path, stream, start)
     if first in (b"[", b"{") or suffix in (".jsonl", ".ndjson", ".json"):
         return JsonlReader(path, stream, start)
@@ -120,6 +127,8 @@ def _is_document(stream: ByteStream, start: int, head: bytes, suffix: str) -> bo
 
 def _holds_rows(stream: ByteStream, start: int) -> bool:
     """Whether a JSON object is a container of rows and not itself a row, followed by nothing else."""
+    from core.dataset.array_index import ArrayIndex
+
     text = stream.read(start, _PROBE)
     index = ArrayIndex(MemoryBytes(text))
     index.extend()

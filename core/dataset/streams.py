@@ -98,9 +98,13 @@ class GzipBytes:
         self._marks: list[tuple[int, int, Any]] = [(0, 0, zlib.decompressobj(31))]
         self._complete = False
         self._blocks: dict[int, bytes] = {}
+        self._recent = (0, b"")  # offset and text of the block read last; replaced whole, so read without the lock
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes of text from `offset`; unpacks as far as that needs."""
+        start, block = self._recent
+        if start <= offset and offset + length <= start + len(block):
+            return block[offset - start : offset - start + length]
         with self._lock:
             while not self._complete and self._marks[-1][0] < offset + length:
                 self._advance()
@@ -139,6 +143,7 @@ class GzipBytes:
         return block
 
     def _keep(self, index: int, block: bytes) -> None:
+        self._recent = (self._marks[index][0], block)
         self._blocks[index] = block
         while len(self._blocks) > 3:
             del self._blocks[next(iter(self._blocks))]

@@ -32,6 +32,7 @@ def test_opening_jsonl_loads_neither_sqlite_nor_hashing_nor_threads(tmp_path: Pa
     path.write_text('{"text": "a"}\n')
     code = """
 import sys
+from core.dataset.checks import Flag
 from core.dataset.dataset import Dataset
 assert Dataset.open(sys.argv[1]).preview(0) == "a"
 print([name for name in ("sqlite3", "hashlib", "concurrent.futures", "numpy", "pyarrow") if name in sys.modules])

@@ -6,9 +6,9 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any, ClassVar, Literal
 
+from core.dataset.hashing import blake
 from core.dataset.sample import Message, Sample
 
 Severity = Literal["error", "warning", "note"]
@@ -94,7 +94,7 @@ def normalise(text: str) -> str:
 
 def digest(text: str) -> bytes:
     """A hash of a text, 8 bytes; lone surrogates are taken as they are."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return blake(text.encode("utf-8", "surrogatepass"), 8)
 
 
 def content_digest(sample: Sample) -> bytes:
@@ -112,7 +112,7 @@ def content_digest(sample: Sample) -> bytes:
         if sample.tools:
             parts.append(json.dumps(sample.tools, sort_keys=True, default=str))
         canonical = "\x1e".join(parts)
-    return blake2b(canonical.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake(canonical.encode("utf-8", "surrogatepass"), 16)
 
 
 def prompt_digest(sample: Sample) -> bytes | None:

@@ -44,8 +44,12 @@ class ControlCharacters(Check):
         "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
     )
 
+    _PLAIN_ASCII = bytes((*b"\t\n\r", *range(0x20, 0x7F)))
+
     def inspect(self, item: Item) -> Flag | None:
         """Says which kind and which code, and never the character itself."""
+        if item.text.isascii() and not item.text.encode().translate(None, self._PLAIN_ASCII):
+            return None  # a tenth of the pattern's time
         found = self._PATTERN.search(item.text)
         if found is None:
             return None
