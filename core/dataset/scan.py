@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -237,9 +236,3 @@ def _eval_prompts(paths: Sequence[str | Path]) -> dict[bytes, str]:
     if not prompts:
         raise BadInput("the eval file holds no row that can be formatted", where=str(paths[0]))
     return prompts
-
-
-if __name__ == "__main__":
-    from core.dataset.scan_job import main
-
-    sys.exit(main(sys.argv[1:]))

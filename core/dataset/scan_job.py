@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -27,13 +28,13 @@ _PERIOD = 1.0
 
 
 def main(argv: Sequence[str]) -> int:
-    """The worker: `python -m core.dataset.scan FOLDER`, where `job.json` has the payload of `run`.
+    """The worker: `python -m core.dataset.scan_job FOLDER`, where `job.json` has the payload of `run`.
 
     Returns:
         The exit code: 0 done, 1 failed, 2 the data cannot be read, 3 stopped on request.
     """
     if len(argv) != 1:
-        raise SystemExit("usage: python -m core.dataset.scan FOLDER")
+        raise SystemExit("usage: python -m core.dataset.scan_job FOLDER")
     folder = JobFolder(argv[0])
     try:
         run(folder, folder.read_job().get("payload") or {})
@@ -113,3 +114,7 @@ def _flag_line(row: int, flags: Sequence[Flag]) -> dict[str, Any]:
 
 def _line(file: BinaryIO, value: dict[str, Any]) -> None:
     file.write(files.encode(value) + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -21,7 +21,7 @@ from core.jobs.status import FAILED, STARTING
 _TAIL = 2_000
 
 
-def worker_command(module: str, folder: JobFolder) -> list[str]:
+def worker_command(module: str, folder: JobFolder, *, python: str | None = None) -> list[str]:
     """The command of a stage: a module of ours, run on a job's folder.
 
     The interpreter is that of `TUNEDECK_PYTHON`, so that training can live in another environment than the viewer;
@@ -30,8 +30,9 @@ def worker_command(module: str, folder: JobFolder) -> list[str]:
     Args:
         module: such as `core.training`.
         folder: the job's folder.
+        python: the interpreter; a scan, which needs no training stack, runs in the viewer's own.
     """
-    return [worker_python(), "-m", module, os.fspath(folder.path)]
+    return [python or worker_python(), "-m", module, os.fspath(folder.path)]
 
 
 def worker_python() -> str:

@@ -125,7 +125,7 @@ def test_public_files_have_the_duplicates_that_were_counted(public_data: Path) -
 
 def run_job(folder: JobFolder) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
-    command = [sys.executable, "-m", "core.dataset.scan", str(folder.path)]
+    command = [sys.executable, "-m", "core.dataset.scan_job", str(folder.path)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,7 +92,7 @@ def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any])
         if (now := standing(folder)).state == "finished" or not now.over:
             return folder
     folder = JobFolder.create(parent, name, "scan", payload=dict(payload))
-    launch(folder, [worker_command("core.dataset.scan", folder)])
+    launch(folder, [worker_command("core.dataset.scan_job", folder, python=sys.executable)])
     return folder
 
 
