@@ -35,9 +35,12 @@ class ArrayIndex:
     Args:
         stream: the bytes.
         start: offset of the document's first bracket.
+        sequence: the file is no document but objects one after the other, over several lines each (`jq` writes such):
+            each is a row.
     """
 
-    def __init__(self, stream: ByteStream, start: int = 0) -> None:
+    def __init__(self, stream: ByteStream, start: int = 0, *, sequence: bool = False) -> None:
+        self._sequence = sequence
         self._stream = stream
         self._starts = array("Q")
         self._ends = array("Q")
@@ -47,7 +50,7 @@ class ArrayIndex:
         self._in_string = False
         self._escaped = False
         self._depth = 0
-        self._row_depth = 0  # depth at which rows stand: 0 not known yet, -1 all read
+        self._row_depth = -1 if sequence else 0  # depth at which rows stand: 0 not known yet, -1 all read
         self._open_at = -1  # offset of the row that is open
         self._list_at = -1  # offset after the "[" that may turn out to hold the rows
         self._restarts = 0
@@ -162,11 +165,22 @@ class ArrayIndex:
             if self._row_depth == 0 and self._depth == 1:
                 self._close(offset + 1)
             if self._depth <= 0:
-                self.end_of_value = offset + 1
-                self.complete = True
+                self._end_value(offset + 1)
+
+    def _end_value(self, end: int) -> None:
+        """The outermost bracket has closed."""
+        self.end_of_value = end
+        if self._sequence:
+            self._depth = 0
+            self._close(end)
+        else:
+            self.complete = True
 
     def _enter(self, byte: int, offset: int) -> None:
-        if self._depth == 1 and byte == _OPEN_LIST:
+        if self._sequence:
+            if self._depth == 1:
+                self._open_at = offset
+        elif self._depth == 1 and byte == _OPEN_LIST:
             self._row_depth = 1
             self._open_at = offset + 1
         elif self._depth == 2 and self._row_depth <= 0:

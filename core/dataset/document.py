@@ -10,18 +10,25 @@ from core.dataset.streams import ByteStream
 
 
 class ArrayReader:
-    """The objects of a JSON array; strings in it are rows of plain text."""
+    """The objects of a JSON array; strings in it are rows of plain text.
 
-    def __init__(self, path: Path, stream: ByteStream, start: int = 0) -> None:
+    Args:
+        sequence: the file holds objects one after the other, over several lines each.
+    """
+
+    def __init__(self, path: Path, stream: ByteStream, start: int = 0, *, sequence: bool = False) -> None:
+        self._sequence = sequence
         self.files: tuple[Path, ...] = (path,)
         self._stream = stream
-        self._index = ArrayIndex(stream, start)
+        self._index = ArrayIndex(stream, start, sequence=sequence)
         while not self._index.settled:
             self._index.extend(0)
 
     @property
     def container(self) -> str:
-        """`JSON array`, or `JSON object keyed by id`."""
+        """`JSON array`, `JSON objects`, or `JSON object keyed by id`."""
+        if self._sequence:
+            return "JSON objects"
         return "JSON object keyed by id" if self._index.keyed else "JSON array"
 
     @property

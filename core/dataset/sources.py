@@ -20,7 +20,8 @@ DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt
 """What is taken from a folder, also with `.gz` after it (not Parquet)."""
 
 _HEAD = 65_536
-_PROBE = 32 * 2**20
+_PROBE = 4 * 2**20
+_LINES, _DOCUMENT, _SEQUENCE = "lines", "document", "sequence"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MAGIC = {
     b"PK\x03\x04": "a zip archive",
@@ -36,6 +37,12 @@ _MAGIC = {
     b"SQLite format 3": "an SQLite database",
     b"GGUF": "model weights (GGUF)",
 }
+# Files of models, of Hugging Face data sets and of JavaScript, whose names end like data.
+_OTHER = re.compile(
+    r"(|adapter_|generation_|tokenizer_|processor_|preprocessor_|quantize_)config\.json|tokenizer\.json|vocab\.json"
+    r"|special_tokens_map\.json|added_tokens\.json|merges\.txt|.*\.index\.json|trainer_state\.json"
+    r"|dataset_infos?\.json|dataset_dict\.json|state\.json|package(-lock)?\.json|requirements.*\.txt|licen[cs]e.*\.txt"
+)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -98,58 +105,63 @@ def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start:
     first = head.lstrip()[:1]
     if suffix in (".txt", ".md"):
         return TextReader(path, stream, start, by_line=text_lines)
-    if first in (b"[", b"{") and _is_document(stream, start, head, suffix):
+    layout = _layout(stream, start, head, suffix) if first in (b"[", b"{") else _LINES
+    if layout != _LINES:
         from core.dataset.document import ArrayReader
 
-        return ArrayReader(path, stream, start)
+        return ArrayReader(path, stream, start, sequence=layout == _SEQUENCE)
     if first in (b"[", b"{") or suffix in (".jsonl", ".ndjson", ".json"):
         return JsonlReader(path, stream, start)
     return TextReader(path, stream, start, by_line=text_lines)
 
 
-def _is_document(stream: ByteStream, start: int, head: bytes, suffix: str) -> bool:
-    """Whether the text is one JSON value that holds the rows, rather than one value a line."""
-    blank = len(head) - len(head.lstrip())
-    first_line, line_end, rest = head[blank:].partition(b"\n")
-    if line_end:
+def _layout(stream: ByteStream, start: int, head: bytes, suffix: str) -> str:
+    """Whether JSON text is one value a line, one document that holds the rows, or objects over several lines each."""
+    text = head.lstrip()
+    lines = suffix in (".jsonl", ".ndjson")
+    first_line, line_end, rest = text.partition(b"\n")
+    if line_end or len(head) < _HEAD:
         try:
             value, _ = parse_json(first_line.strip())
         except Unreadable:
             # A line that opens an array or object and does not end it; in JSONL that is a broken first line.
-            return suffix not in (".jsonl", ".ndjson") or first_line.strip() in (b"[", b"{")
-        if rest.strip():
-            return False
-        return isinstance(value, list) or _holds_rows(stream, start)
-    if head[blank:].startswith(b"["):
-        return True
-    return _holds_rows(stream, start)
+            if lines and first_line.strip() not in (b"[", b"{"):
+                return _LINES
+        else:
+            if rest.strip():
+                return _LINES
+            return _DOCUMENT if isinstance(value, list) or (not lines and _holds_rows(value)) else _LINES
+    return _DOCUMENT if text.startswith(b"[") else _object_layout(stream, start, line_end)
 
 
-def _holds_rows(stream: ByteStream, start: int) -> bool:
-    """Whether a JSON object is a container of rows and not itself a row, followed by nothing else."""
+def _object_layout(stream: ByteStream, start: int, line_end: bytes) -> str:
+    """As `_layout`, for text that begins with an object of several lines, or of one line longer than the head."""
     from core.dataset.array_index import ArrayIndex
 
     text = stream.read(start, _PROBE)
     index = ArrayIndex(MemoryBytes(text))
     index.extend()
-    if index.torn:  # longer than the probe: a row of that length is less likely than a document
-        return index.count > 1
+    if index.end_of_value < 0:  # longer than the probe: a row of that length is less likely than a document
+        return _DOCUMENT if index.count > 1 else _LINES
+    several = _SEQUENCE if line_end and b"\n" in text[: index.end_of_value].strip() else _LINES
     if text[index.end_of_value :].strip():
-        return False
-    return index.count > 0 and not _is_row(text[: index.end_of_value])
-
-
-_ROW_COLUMNS = frozenset(
-    ("messages", "conversations", "conversation", "prompt", "completion", "instruction", "text", "chosen", "question")
-)
-
-
-def _is_row(text: bytes) -> bool:
+        return several
     try:
-        value, _ = parse_json(text.strip())
+        value, _ = parse_json(text[: index.end_of_value].strip())
     except Unreadable:
+        return _DOCUMENT
+    return _DOCUMENT if _holds_rows(value) else several
+
+
+def _holds_rows(value: object) -> bool:
+    """Whether an object is not itself a row: it is of no known format, and has rows in an array or under keys."""
+    from core.dataset.formats import recognise
+
+    if not isinstance(value, dict) or recognise([value]).known:
         return False
-    return isinstance(value, dict) and not _ROW_COLUMNS.isdisjoint(value)
+    inner = list(value.values())
+    arrays = any(isinstance(each, list) and each and isinstance(each[0], dict) for each in inner)
+    return arrays or (bool(inner) and all(isinstance(each, dict) for each in inner))
 
 
 def _files(path: Path) -> list[Path]:
@@ -163,9 +175,14 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = []
     for folder, subfolders, names in os.walk(path):
-        # Hidden folders are caches and version control.
+        # Hidden folders are caches and version control; a folder with a job.json is a run of ours.
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        found += [Path(folder) / name for name in names if _is_data(name)]
+        if "job.json" in names:
+            subfolders.clear()
+        else:
+            found += [Path(folder) / name for name in names if _is_data(name)]
+    # Text beside data is a licence or a list of requirements; alone it is the data.
+    found = [file for file in found if not _is_text(file)] or found
     if not found:
         raise BadInput(
             "the folder holds no data file", where=str(path), do=f"Files read are {', '.join(DATA_SUFFIXES)} and .gz"
@@ -175,7 +192,11 @@ def _files(path: Path) -> list[Path]:
 
 def _is_data(name: str) -> bool:
     lower = name.lower().removesuffix(".gz")
-    return lower.endswith(DATA_SUFFIXES) and not lower.startswith((".", "_")) and lower != "dataset_info.json"
+    return lower.endswith(DATA_SUFFIXES) and not lower.startswith((".", "_")) and not _OTHER.fullmatch(lower)
+
+
+def _is_text(file: Path) -> bool:
+    return file.name.lower().removesuffix(".gz").endswith(".txt")
 
 
 def _head(path: Path) -> bytes:

@@ -115,6 +115,20 @@ def test_jsonl_under_a_json_name_is_told_from_a_document(write: Write) -> None:
     assert values(open_reader([write("b.json", b'{"messages": []}')])) == [{"messages": []}]
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_objects_over_several_lines_one_after_the_other_are_rows(write: Write, count: int) -> None:
+    row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+    reader = open_reader([write("a.json", "\n".join([json.dumps(row, indent=2)] * count).encode())])
+    assert values(reader) == [row] * count
+    assert [each.line for each in rows(reader)] == [1 + 12 * number for number in range(count)]
+
+
+def test_an_array_in_an_object_is_found_whatever_it_is_called(write: Write) -> None:
+    for name in ("conversations", "text", "data"):
+        document = {name: [{"text": "a"}, {"text": "b"}]}
+        assert values(open_reader([write("a.json", json.dumps(document).encode())])) == document[name]
+
+
 def test_the_first_rows_are_there_before_the_index_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"text": "abcdefghij"}\n' * 200_000)
@@ -280,6 +294,12 @@ def test_a_folder_of_shards_is_one_data_set_in_order(write: Write, tmp_path: Pat
     write("set/deep/c.jsonl.gz", gzip.compress(b'{"text": "3"}\n'))
     write("set/README.md", b"not data")
     write("set/.cache/d.jsonl", b'{"text": "no"}\n')
+    write("set/model/config.json", b'{"text": "no"}')
+    write("set/requirements.txt", b"torch")
+    write("set/notes.txt", b"not data where other files are")
+    write("set/runs/1/job.json", b"{}")
+    write("set/runs/1/metrics.jsonl", b'{"text": "no"}\n')
+    write("set/runs/1/data/train.jsonl", b'{"text": "no"}\n')
     write("set/lfs.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
     reader = open_reader([tmp_path / "set"])
     assert values(reader) == [{"text": str(number)} for number in range(4)]
