@@ -73,6 +73,7 @@ APP: tuple[Command, ...] = (
     ),
     Command("app.help", "f1,question_mark", "help", "help", "Show the keys of this screen.", 90, "?"),
     Command("app.theme", "f9", "next_theme", "theme", "Next theme: dark, light, the terminal's own."),
+    Command("app.redraw", "ctrl+l", "redraw", "redraw", "Draw the screen anew, if something wrote over it."),
     Command("app.quit", "ctrl+q,q", "quit_app", "quit", "Leave; a run goes on without you.", 95, "q"),
 )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import cast
 
+from rich.console import RenderableType
 from textual import work
 from textual.app import App, SystemCommand
 from textual.filter import LineFilter
@@ -18,6 +20,7 @@ from tui.screens.base import StepScreen
 from tui.session import Session
 from tui.terminal_guard import ControlFilter, exit_on_hangup
 from tui.themes import load_themes
+from tui.wire import Wire
 
 
 def _data() -> Screen[None]:
@@ -89,6 +92,7 @@ class TunedeckApp(App[int]):
         self.run_words = ""
         """The state of the session's run in a few words, for the header."""
         self._wall: list[LineFilter] = [ControlFilter()]
+        self._wire = Wire()
         themes, self._faults = load_themes()
         for loaded in themes:
             self.register_theme(loaded)
@@ -102,6 +106,19 @@ class TunedeckApp(App[int]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's filters, and behind them the wall against control characters."""
         return [*super().get_line_filters(), *self._wall]
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Send what Textual has drawn, less the cells that the terminal shows already."""
+        super()._display(screen, cast("RenderableType | None", self._wire.lean(renderable)))
+
+    def on_resize(self) -> None:
+        """Terminals rearrange what they show when their size changes, and lose it when the program was suspended."""
+        self._wire.forget()
+
+    def action_redraw(self) -> None:
+        """Draw everything anew, where something else has written over the screen."""
+        self._wire.forget()
+        self.screen.refresh()
 
     def on_mount(self) -> None:
         """Watch the terminal and the run."""

@@ -98,21 +98,6 @@ async def test_what_is_sent_piece_by_piece_is_what_a_full_repaint_shows() -> Non
         assert screen == fresh.chart._draw(loss.chart.size).text()
 
 
-async def test_segments_are_cut_where_changes_begin_so_that_no_more_is_sent() -> None:
-    loss = Loss(600)
-    async with OneWidget(loss.chart).run_test(size=(120, 30)) as pilot:
-        await pilot.pause()
-        sent = Sent(loss.chart)
-        loss.grow(1)
-        loss.chart.repaint()
-        for region in sent.regions:
-            edges, x = {0}, 0
-            for segment in loss.chart.render_line(region.y):
-                x += len(segment.text)
-                edges.add(x)
-            assert {region.x, region.right} <= edges
-
-
 async def test_nan_is_a_gap_and_a_badge_and_no_bound() -> None:
     series = Series()
     for step in range(1, 101):

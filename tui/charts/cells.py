@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from rich.cells import get_character_cell_size
 
@@ -59,16 +59,12 @@ class Cells:
             x += width
         return x
 
-    def runs(self, y: int, cuts: Iterable[int] = ()) -> Iterator[tuple[str, str]]:
-        """Row `y` as (text, style name) runs, also cut at the given columns.
-
-        A terminal update sends whole runs: cutting where a change starts and ends keeps it to the changed cells.
-        """
+    def runs(self, y: int) -> Iterator[tuple[str, str]]:
+        """Row `y` as (text, style name) runs."""
         glyphs, styles = self.glyphs[y], self.styles[y]
-        edges = set(cuts)
         start = 0
         for x in range(1, self.width + 1):
-            if x == self.width or styles[x] != styles[start] or x in edges:
+            if x == self.width or styles[x] != styles[start]:
                 yield "".join(glyphs[start:x]), styles[start]
                 start = x
 

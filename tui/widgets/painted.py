@@ -36,7 +36,6 @@ class Painted(Widget):
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self.glyphs: Glyphs = glyphs_for()
         self._cells: Cells | None = None
-        self._cuts: dict[int, list[int]] = {}
         self._styles: dict[str, Style] = {}
 
     def paint(self, cells: Cells) -> None:
@@ -49,7 +48,7 @@ class Painted(Widget):
         if not self.is_mounted or not size:
             return
         old, new = self._cells, self._draw(size)
-        self._cells, self._cuts = new, {}
+        self._cells = new
         if old is None or (old.width, old.height) != (new.width, new.height):
             self.refresh()
             return
@@ -57,8 +56,6 @@ class Painted(Widget):
         if sum(end - first for _, first, end in spans) > size.area * FULL_ABOVE:
             self.refresh()
         elif spans:
-            for y, first, end in spans:
-                self._cuts.setdefault(y, []).extend((first, end))
             self.refresh(*(Region(first, y, end - first, 1) for y, first, end in spans))
 
     def _draw(self, size: Size) -> Cells:
@@ -67,14 +64,14 @@ class Painted(Widget):
         return cells
 
     def render_line(self, y: int) -> Strip:
-        """One row of the cells, cut where its changes begin and end."""
+        """One row of the cells."""
         size = self.size
         cells = self._cells
         if cells is None or (cells.width, cells.height) != (size.width, size.height):
             cells = self._cells = self._draw(size)
         if y >= cells.height:
             return Strip.blank(size.width, self._style("text"))
-        segments = [Segment(text, self._style(name)) for text, name in cells.runs(y, self._cuts.get(y, ()))]
+        segments = [Segment(text, self._style(name)) for text, name in cells.runs(y)]
         return Strip(segments, cells.width)
 
     def _style(self, name: str) -> Style:

@@ -1,0 +1,127 @@
+"""Between Textual and the terminal: of what is drawn anew, only the cells that look different are sent.
+
+Textual's partial updates begin at a widget's left edge, however far to the right the change is, and send a widget
+that was refreshed whole even where it looks as before. Over SSH that is most of the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.cells import get_character_cell_size
+from rich.console import Console, RenderableType
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual.strip import Strip
+
+Cell = tuple[str, Style | None]
+"""A glyph and its style; the second cell of a wide glyph holds an empty string."""
+
+MERGE_GAP = 10
+"""Unchanged cells that are sent along: moving the cursor over them costs as many bytes."""
+
+
+class Wire:
+    """Remembers what the terminal shows, as far as it is known, and makes updates out of what differs."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, dict[int, Cell]] = {}
+
+    def forget(self) -> None:
+        """The terminal may show anything: what comes next is sent whole."""
+        self.rows.clear()
+
+    def lean(self, update: RenderableType | CompositorUpdate | None) -> RenderableType | CompositorUpdate | None:
+        """A partial update made lean; anything else as it is, after which nothing is known any more."""
+        if isinstance(update, ChopsUpdate):
+            return LeanUpdate(self, update)
+        if update is not None:
+            self.forget()
+        return update
+
+
+class LeanUpdate(CompositorUpdate):
+    """A partial update that sends the cells that differ from what the terminal shows.
+
+    Args:
+        wire: what the terminal shows; it knows this update's cells as soon as they are rendered.
+        update: what is to be shown, as Textual made it.
+    """
+
+    def __init__(self, wire: Wire, update: ChopsUpdate) -> None:
+        self._wire = wire
+        self._update = update
+
+    def render_segments(self, console: Console) -> str:
+        """The bytes for the terminal."""
+        return "".join(
+            f"\x1b[{y + 1};{x + 1}H{Strip(_segments(cells)).render(console)}" for y, x, cells in self._changes()
+        )
+
+    def _changes(self) -> Iterator[tuple[int, int, list[Cell]]]:
+        """Row, column and cells of each stretch to send."""
+        for y, first, end in self._update.spans:
+            shown = self._wire.rows.setdefault(y, {})
+            for x, strip in self._update.chops[y].items():
+                if strip is None or x >= end or x + strip.cell_length <= first:
+                    continue
+                cells = _cells(strip)
+                start = max(first - x, 0)
+                stop = min(end - x, len(cells))
+                for a, b in _differing(cells, shown, x, start, stop):
+                    shown.update((x + column, cells[column]) for column in range(a, b))
+                    yield y, x + a, cells[a:b]
+
+
+def _cells(strip: Strip) -> list[Cell]:
+    cells: list[Cell] = []
+    for text, style, control in strip:
+        if control:
+            continue
+        if text.isascii():
+            cells.extend((char, style) for char in text)
+            continue
+        for char in text:
+            width = get_character_cell_size(char)
+            if width:
+                cells.append((char, style))
+                cells.extend([("", style)] * (width - 1))
+            elif cells:
+                cells[-1] = (cells[-1][0] + char, cells[-1][1])
+    return cells
+
+
+def _differing(cells: list[Cell], shown: dict[int, Cell], x: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Stretches of `cells[start:stop]` that the terminal does not show; never a part of a wide glyph."""
+    first = last = -1
+    for column in range(start, stop):
+        if shown.get(x + column) == cells[column]:
+            continue
+        if first >= 0 and column - last > MERGE_GAP:
+            yield _whole(cells, first, last)
+            first = -1
+        if first < 0:
+            first = column
+        last = column + 1
+    if first >= 0:
+        yield _whole(cells, first, last)
+
+
+def _whole(cells: list[Cell], first: int, end: int) -> tuple[int, int]:
+    while first > 0 and cells[first][0] == "":
+        first -= 1
+    while end < len(cells) and cells[end][0] == "":
+        end += 1
+    return first, end
+
+
+def _segments(cells: list[Cell]) -> list[Segment]:
+    """Neighbouring cells of one style as one segment."""
+    segments: list[Segment] = []
+    start = 0
+    for column in range(1, len(cells) + 1):
+        if column == len(cells) or cells[column][1] != cells[start][1]:
+            segments.append(Segment("".join(glyph for glyph, _ in cells[start:column]), cells[start][1]))
+            start = column
+    return segments
