@@ -15,28 +15,33 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from core.clean import clean_line
-from core.errors import BadInput, TunedeckError
 from core.recipe.declare import Problem
 from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.yamlfile import dumps
-from core.units import count
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 from tui.screens.field_help import FieldHelp
 from tui.screens.preset_menu import PresetMenu
 from tui.screens.recipe_desk import Desk
 from tui.screens.recipe_facts import NOTHING_YET, Facts, Surroundings, in_brief
-from tui.screens.recipe_fields import describe, sections
+from tui.screens.recipe_fields import completion_of, describe, sections
 from tui.screens.recipe_files import keep_draft
-from tui.screens.recipe_panels import RecipePanels
+from tui.screens.recipe_messages import Completed, Looked, StartEnded, Told
+from tui.screens.recipe_panels import RecipePanels, retitle
+from tui.screens.recipe_prompt import RecipePrompt
+from tui.screens.recipe_start import pilot_of, start
 from tui.widgets.form import Form
-from tui.widgets.path_prompt import PathPrompt
 from tui.widgets.text_view import TextView
 from tui.widgets.yaml_lines import yaml_lines
 
 _LOOK_AFTER, _KEEP_AFTER = 0.25, 0.15
 """Seconds without a key before the surroundings are looked up and the draft is written."""
+
+_BEHIND_A_QUESTION = frozenset(
+    ("start", "yaml", "form", "save", "load", "folded", "presets", "undo", "default", "new", "field_help")
+)
+"""What waits while a file name is asked for."""
 
 
 class RecipeScreen(StepScreen):
@@ -56,6 +61,8 @@ class RecipeScreen(StepScreen):
         Command("recipe.folded", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8, "F4"),
         Command("recipe.panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 9, "F3"),
         Command("recipe.presets", "f8", "presets", "presets", "Choose a starting point.", 10, "F8"),
+        Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
+        Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-2)", "", "Scroll the panel up."),
         Command("recipe.undo", "ctrl+z", "undo", "undo", "Take the last change back.", 11, "^z"),
         Command("recipe.default", "ctrl+r", "default", "default", "Set this field to its default.", 0, "^r"),
         Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0, "F2"),
@@ -78,7 +85,7 @@ class RecipeScreen(StepScreen):
                 yield Form(sections(), id="form")
                 yield TextView(id="yaml")
             yield RecipePanels(id="panels")
-        yield PathPrompt(self.session.workspace, id="prompt")
+        yield RecipePrompt(self.session.workspace, id="prompt")
         yield Static("", id="line", markup=False)
 
     def on_mount(self) -> None:
@@ -118,20 +125,18 @@ class RecipeScreen(StepScreen):
 
     @on(Form.Completing)
     def _completing(self, event: Form.Completing) -> None:
-        last = event.text.rpartition(",")[2].lstrip() if KNOBS[event.key].kind == "list" else event.text
-        if last:
-            self._complete(event.key, event.text, last)
+        self._complete(event.key, event.text)
 
     @work(thread=True, exclusive=True, group="completion")
-    def _complete(self, key: str, text: str, last: str) -> None:
+    def _complete(self, key: str, text: str) -> None:
         """Look a file name up in a thread: a folder may lie on a slow disk."""
-        from tui.widgets.path_input import completion
+        rest = completion_of(key, text, self.session.workspace)
+        if rest and not get_current_worker().is_cancelled:
+            self.post_message(Completed(key, text, rest))
 
-        found = completion(last, self.session.workspace)
-        if found and key == "model.path" and not found.endswith("/"):
-            return  # a model is a folder
-        if found and not get_current_worker().is_cancelled:
-            self.app.call_from_thread(self.form.suggest, key, text, found[len(last) :])
+    @on(Completed)
+    def _completed(self, event: Completed) -> None:
+        self.form.suggest(event.key, event.text, event.rest)
 
     # --- showing
 
@@ -154,19 +159,18 @@ class RecipeScreen(StepScreen):
         text = describe(knob, entries, problems, facts)
         self.query_one(RecipePanels).show_help(f"{knob.title} ({knob.path})", text)
         state = "" if desk.saved else " · not saved"
-        self.form.border_title = Content(desk.files.name + state)
+        retitle(self.form, desk.files.name + state)
         yaml = self.query_one("#yaml", TextView)
-        yaml.border_title = Content(f"{desk.files.name} as YAML{state}")
         if self.has_class("-yaml"):
+            retitle(yaml, f"{desk.files.name} as YAML{state}")
             document = dumps(entries.recipe)
             yaml.show(lambda: yaml_lines(document, yaml.content_size.width - 1), keep_place=True)
         self._show_line()
 
-    def _show_facts(self, facts: Facts) -> None:
-        self._facts = facts
-        panels = self.query_one(RecipePanels)
-        panels.show_facts(facts)
-        panels.show_checks(facts.checks)
+    @on(Looked)
+    def _show_facts(self, event: Looked) -> None:
+        self._facts = event.facts
+        self.query_one(RecipePanels).show_facts(event.facts)
         self._show()
 
     def _show_line(self) -> None:
@@ -175,6 +179,10 @@ class RecipeScreen(StepScreen):
         if not words and not self.has_class("-wide"):
             words = in_brief(self._facts)
         self.query_one("#line", Static).update(Content(words))
+
+    @on(Told)
+    def _told(self, event: Told) -> None:
+        self._say(event.words)
 
     def _say(self, words: str) -> None:
         """Say something in the line above the keys, until the next change."""
@@ -187,7 +195,7 @@ class RecipeScreen(StepScreen):
     def _look(self) -> None:
         facts = self._surroundings.look(self._desk.entries.recipe)
         if not get_current_worker().is_cancelled:
-            self.app.call_from_thread(self._show_facts, facts)
+            self.post_message(Looked(facts))
 
     def _keep(self) -> None:
         files = self._desk.files
@@ -197,7 +205,7 @@ class RecipeScreen(StepScreen):
     def _write_draft(self, recipe: Recipe, saved: Recipe | None, draft: Path) -> None:
         fault = keep_draft(recipe, saved, draft)
         if fault:
-            self.app.call_from_thread(self._say, fault)
+            self.post_message(Told(fault))
 
     def on_unmount(self) -> None:
         """The app ends: keep what the timer has not kept yet."""
@@ -207,21 +215,19 @@ class RecipeScreen(StepScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A question for a file name comes first; a run is started once."""
-        asked = self.query_one(PathPrompt).display if self.is_mounted else False
-        wide = self.has_class("-wide")
+        if not self.is_mounted:
+            return False
+        yaml = self.has_class("-yaml")
+        if action in _BEHIND_A_QUESTION and self.query_one(RecipePrompt).display:
+            return False
         able = {
-            "start": not asked and not self._starting,
+            "start": not self._starting,
             "cancel": self._starting,
-            "yaml": not asked,
-            "form": not asked and self.has_class("-yaml"),
-            "save": not asked,
-            "load": not asked,
-            "folded": not asked and not self.has_class("-yaml"),
-            "panel": not wide,
-            "presets": not asked,
-            "undo": not asked and self.is_mounted and self._desk.can_undo,
-            "default": not asked and not self.has_class("-yaml"),
-            "new": not asked,
+            "form": yaml,
+            "folded": not yaml,
+            "default": not yaml,
+            "panel": not self.has_class("-wide"),
+            "undo": self._desk.can_undo,
         }
         return able.get(action, True)
 
@@ -232,6 +238,10 @@ class RecipeScreen(StepScreen):
     def action_panel(self) -> None:
         """Show the next panel."""
         self.query_one(RecipePanels).turn()
+
+    def action_scroll_panel(self, by: int) -> None:
+        """Scroll the panels."""
+        self.query_one(RecipePanels).scroll(by)
 
     def action_yaml(self) -> None:
         """Show the YAML, or the form again."""
@@ -276,7 +286,6 @@ class RecipeScreen(StepScreen):
 
     def _take_preset(self, preset: Preset | None) -> None:
         if preset is not None:
-            self.form.action_leave()
             self._desk.replace(preset.apply(self._desk.entries.recipe))
             self._update()
             self._say(f"{preset.name}: {len(preset.values)} fields are set. ctrl+z takes it back.")
@@ -285,55 +294,27 @@ class RecipeScreen(StepScreen):
 
     def action_save(self, elsewhere: bool = False) -> None:
         """Save to the recipe's file, or ask for one."""
-        if self._blocked("The recipe is not saved:"):
-            return
-        path = self._desk.files.path
-        if path is None or elsewhere:
-            words = "enter saves it there and replaces a file of that name; esc does not save."
-            self._ask("save", "save the recipe as", words, self._desk.file_name)
-            return
-        try:
-            self._save(path)
-        except BadInput as error:
-            self._say(str(error))
+        if not self._blocked("The recipe is not saved:"):
+            self.form.action_leave()
+            self.query_one(RecipePrompt).save(self._desk, elsewhere=elsewhere)
+            self.refresh_bindings()
 
     def action_load(self) -> None:
         """Ask for the file to open."""
-        words = "enter opens it, and ctrl+z brings the present one back; esc leaves all as it is."
-        self._ask("load", "open a recipe", words)
-
-    def _ask(self, purpose: str, title: str, words: str, text: str = "") -> None:
         self.form.action_leave()
-        self.query_one(PathPrompt).ask(purpose, title, words, text)
+        self.query_one(RecipePrompt).open(self._desk)
         self.refresh_bindings()
 
-    @on(PathPrompt.Answered)
-    def _answered(self, event: PathPrompt.Answered) -> None:
-        try:
-            if event.purpose == "save":
-                self._save(event.path)
-            else:
-                self._load(event.path)
-        except BadInput as error:
-            self.query_one(PathPrompt).say(clean_line(str(error), 400))
-            return
-        self._leave_prompt()
+    @on(RecipePrompt.Done)
+    def _filed(self, event: RecipePrompt.Done) -> None:
+        self._update()
+        self._say(event.words)
+        self._back_to_work()
 
-    @on(PathPrompt.Cancelled)
-    def _leave_prompt(self) -> None:
-        self.query_one(PathPrompt).close()
-        self.form.focus()
+    @on(RecipePrompt.Cancelled)
+    def _back_to_work(self) -> None:
+        (self.query_one("#yaml") if self.has_class("-yaml") else self.form).focus()
         self.refresh_bindings()
-
-    def _save(self, path: Path) -> None:
-        self._desk.save(path)
-        self._update()
-        self._say(f"Saved to {path}")
-
-    def _load(self, path: Path) -> None:
-        self._desk.load(path)
-        self._update()
-        self._say(f"Opened {path}")
 
     # --- the start
 
@@ -363,45 +344,29 @@ class RecipeScreen(StepScreen):
         """Start a run of the recipe, or a pilot of it."""
         if self._blocked("Not started:", rules=True):
             return
-        recipe = self._desk.entries.recipe
-        if pilot:
-            recipe = next(preset for preset in PRESETS if preset.name == "pilot").apply(recipe)
         self._starting = True
         self._say("Preparing the data and starting the run …")
         self.refresh_bindings()
-        self._start(recipe)
+        self._start(pilot_of(self._desk.entries.recipe) if pilot else self._desk.entries.recipe)
 
     @work(thread=True, group="start")
     def _start(self, recipe: Recipe) -> None:
-        from core.dataset.scan import Stopped
-        from core.recipe.start import start_run
-
         worker = get_current_worker()
 
-        def tell(read: int, rows: int) -> None:
-            self.app.call_from_thread(self._say, f"Reading the data: {count(read)} of {count(rows)} rows. F5 cancels.")
+        def tell(words: str) -> None:
+            self.post_message(Told(words))
 
-        try:
-            folder = start_run(
-                recipe,
-                self.session.workspace,
-                on_progress=tell,
-                should_stop=lambda: worker.is_cancelled,
-            )
-        except Stopped:
-            self.app.call_from_thread(self._end_start, "The start was cancelled; nothing is left of it.")
-        except TunedeckError as error:
-            self.app.call_from_thread(self._go_to, error.where)
-            self.app.call_from_thread(self._end_start, f"Not started: {error}")
-        else:
-            self.app.call_from_thread(self._end_start, "")
-            self.app.call_from_thread(self.deck.show_run, folder.path)
+        self.post_message(start(recipe, self.session.workspace, tell, lambda: worker.is_cancelled))
 
     def action_cancel(self) -> None:
         """Start no run after all."""
         self.workers.cancel_group(self, "start")
 
-    def _end_start(self, words: str) -> None:
+    @on(StartEnded)
+    def _end_start(self, event: StartEnded) -> None:
         self._starting = False
-        self._say(words)
+        self._go_to(event.path)
+        self._say(event.words)
         self.refresh_bindings()
+        if event.folder is not None:
+            self.deck.show_run(event.folder)

@@ -155,3 +155,20 @@ def describe(
     about.append(knob.source and f"source: {knob.source}")
     parts += [Content.styled(line, "$text-muted") for line in about if line]
     return Content("\n").join(parts)
+
+
+def completion_of(key: str, text: str, workspace: Path) -> str:
+    """How the file name that is typed into a field could go on, or "". Reads one folder; call it in a thread.
+
+    Args:
+        key: the field.
+        text: what stands in it; of a list, the last entry is completed.
+        workspace: where relative paths begin.
+    """
+    from tui.widgets.path_input import completion
+
+    typed = text.rpartition(",")[2].lstrip() if KNOBS[key].kind == "list" else text
+    found = completion(typed, workspace) if typed else None
+    if not found or (key == "model.path" and not found.endswith("/")):  # a model is a folder
+        return ""
+    return found[len(typed) :]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.screens.recipe_facts import Facts, memory_parts, memory_title, memory_words
@@ -29,6 +30,8 @@ class RecipePanels(Vertical):
         with VerticalScroll(id="checks", can_focus=False):
             yield CheckList()
 
+    _help: Content | None = None
+
     def on_mount(self) -> None:
         """Begin with the help."""
         self.add_class("-help")
@@ -39,22 +42,41 @@ class RecipePanels(Vertical):
         self.remove_class(f"-{now}")
         self.add_class(f"-{FACES[(FACES.index(now) + 1) % len(FACES)]}")
 
+    def scroll(self, by: int) -> None:
+        """Scroll the panels that are shown and longer than their room by some lines."""
+        for face in FACES:
+            box = self.query_one(f"#{face}", VerticalScroll)
+            if box.display:
+                box.scroll_relative(y=by, animate=False)
+
     def show_help(self, title: str, text: Content) -> None:
         """Show what is said about a field; the title must be clean."""
-        box = self.query_one("#help")
-        box.border_title = Content(title)
-        box.query_one(Static).update(text)
+        box = self.query_one("#help", VerticalScroll)
+        retitle(box, title)
+        static = box.query_one(Static)
+        if text == self._help:
+            return
+        self._help = text
+        # A new layout of the screen costs more than the text: it is asked for only where the text is longer than
+        # the panel, before or now.
+        height = max(box.scrollable_content_region.height, text.get_height({}, max(1, static.size.width)))
+        static.styles.height = height
+        static.update(text, layout=False)
         box.scroll_to(y=0, animate=False)
 
     def show_facts(self, facts: Facts) -> None:
-        """Show what a run would take of the memory."""
-        self.query_one("#memory").border_title = Content(memory_title(facts))
+        """Show what a run would take of the memory, and the checks before its start."""
+        retitle(self.query_one("#memory"), memory_title(facts))
         self.query_one(MemoryBar).show(memory_parts(facts), facts.room.free or 0.0, memory_words(facts))
+        retitle(self.query_one("#checks"), f"preflight: {tally(facts.checks)}")
+        self.query_one(CheckList).show(facts.checks)
 
-    def show_checks(self, checks: Sequence[Check]) -> None:
-        """Show the checks, the worst first."""
-        self.query_one("#checks").border_title = Content(f"preflight: {tally(checks)}")
-        self.query_one(CheckList).show(checks)
+
+def retitle(widget: Widget, title: str) -> None:
+    """Give a box another title; drawing it anew is left out where it is the same one."""
+    content = Content(title)
+    if widget.border_title != content.markup:
+        widget.border_title = content
 
 
 def tally(checks: Sequence[Check]) -> str:

@@ -110,6 +110,12 @@ class Form(FormView, can_focus=True):
     def on_key(self, event: events.Key) -> None:
         """Type; in a form that is only walked through, a key that means nothing else begins to type."""
         choice = self.current.kind == "choice"
+        if not choice and event.key == "enter":
+            # As a binding it would go round by the app, and what is typed fast behind it would be taken for commands.
+            self.action_leave() if self.typing else self.action_edit()
+            event.stop()
+            event.prevent_default()
+            return
         if not self.typing:
             if choice or not event.is_printable or event.key == "space" or event.key in self.screen.active_bindings:
                 return

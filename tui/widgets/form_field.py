@@ -133,8 +133,7 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: Pen) -> 
         hint_room = cell_len(hint) + 2 if hint and cell_len(hint) + 16 < room else 0
         if state.fault and not state.text and not pen.current:
             # Nothing stands there, so there is room for the sentence.
-            words = f"{MARKS[state.fault.severity][0]} {state.fault.sentence}"
-            return [*spans, (" " + _fit(words, room - 1), state.fault.severity)]
+            return [*spans, (" " + _fit(_sentence(state.fault), room - 1), state.fault.severity)]
         spans += _value(spec, state, room - hint_room, pen)
         if hint_room:
             spans += [("  ", "hint"), (hint, hint_style)]
@@ -195,16 +194,23 @@ def _typed(editor: LineEditor, suggestion: str, width: int) -> list[Span]:
 
 def _full(spec: FormField, state: FieldState) -> Span:
     """What stands beside a short value: the fault in words, else the unit and what the value comes to."""
-    if state.fault:
-        return f"{MARKS[state.fault.severity][0]} {state.fault.sentence}", state.fault.severity
-    return "  ".join(part for part in (spec.unit, state.hint) if part), "hint"
+    said = [part for part in (spec.unit, clean_line(state.hint, 400)) if part]
+    if state.fault is None:
+        return "  ".join(said), "hint"
+    if state.fault.severity == "note":
+        return "  ".join([*said, _sentence(state.fault)]), "note"
+    return _sentence(state.fault), state.fault.severity
+
+
+def _sentence(fault: Fault) -> str:
+    return f"{MARKS[fault.severity][0]} {clean_line(fault.sentence, 400)}"
 
 
 def _brief(state: FieldState) -> Span:
     """What stands beside a long value: a word."""
     if state.fault:
         return fault_words(state.fault.severity, state.text), state.fault.severity
-    return state.hint, "hint"
+    return clean_line(state.hint, 400), "hint"
 
 
 def _fit(text: str, width: int, *, keep_end: bool = False) -> str:

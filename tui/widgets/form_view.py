@@ -94,6 +94,7 @@ class FormView(ScrollView):
         self._editor = LineEditor()
         self._suggestion = ""
         self._columns = Drawing(0, 0)
+        self.virtual_size = Size(0, len(self._shown.lines))
 
     def fill(self, states: Mapping[str, FieldState]) -> None:
         """Show other values, hints and faults; rows that stay the same are not drawn again.
@@ -178,9 +179,9 @@ class FormView(ScrollView):
         top = self.scroll_offset.y
         first = self._shown.at - 1
         if first < top:
-            self.scroll_to(y=first, animate=False)
+            self.scroll_to(y=first, animate=False, force=True)
         elif self._shown.at + 1 > top + height - 1:
-            self.scroll_to(y=min(self._shown.at + 2, len(self._shown.lines)) - height, animate=False)
+            self.scroll_to(y=min(self._shown.at + 2, len(self._shown.lines)) - height, animate=False, force=True)
 
     def _arrange(self, key: str) -> None:
         """Lay the lines out anew, with the cursor on a field or near it."""
