@@ -1,0 +1,59 @@
+"""The main job on real input: the real program in a real pseudo-terminal, from the data file to the adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.e2e.walk import desk_data, fill_in_recipe, open_deck, tunedeck_json
+from tests.warm.process import WarmPython
+
+
+def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: WarmPython) -> None:
+    desk_data(tmp_path)
+    with open_deck(tmp_path, "tickets.jsonl") as terminal:
+        terminal.wait_for("252 samples")
+        terminal.send("d")
+        terminal.wait_for("dropped 1")
+        terminal.send("2")
+        terminal.wait_for("2 RECIPE")
+        fill_in_recipe(terminal, steps=40)
+        terminal.send("f5")
+        terminal.wait_for("3 TRAIN", 60)
+        terminal.wait_for("4 shows the result", 180)
+        terminal.send("4")
+        terminal.wait_for("answers differ", 30)
+        terminal.wait_for("tuned")
+        terminal.send("5")
+        terminal.wait_for("load it with peft", 30)
+        terminal.send("q")
+        assert terminal.wait_exit() == 0
+
+    (run,) = tunedeck_json(tmp_path, "runs")
+    assert run["state"] == "finished"
+    folder = Path(run["folder"])
+    assert (folder / "adapter" / "adapter_model.safetensors").stat().st_size > 100_000
+    manifest = (folder / "data" / "manifest.json").read_text()
+    assert "dropped by" in manifest or '"decision"' in manifest or "drop" in manifest
+
+
+def test_a_closed_terminal_takes_nothing_with_it_and_the_next_one_lands_on_the_live_screen(
+    tmp_path: Path, warm: WarmPython
+) -> None:
+    desk_data(tmp_path)
+    with open_deck(tmp_path, "tickets.jsonl") as terminal:
+        terminal.wait_for("252 samples")
+        terminal.send("2")
+        terminal.wait_for("2 RECIPE")
+        fill_in_recipe(terminal, steps=60)
+        terminal.send("f5")
+        terminal.wait_for("3 TRAIN", 60)
+        terminal.wait_until(lambda screen: "step " in screen and " of 60" in screen, 120, what="the first steps")
+        terminal.close()
+        assert terminal.wait_exit() != 0
+    with open_deck(tmp_path, cols=100, rows=30) as again:
+        again.wait_for("3 TRAIN", 30)
+        again.wait_for("of 60", 30)
+        again.wait_for("4 shows the result", 180)
+    (run,) = tunedeck_json(tmp_path, "runs")
+    assert run["state"] == "finished"
+    assert (Path(run["folder"]) / "adapter" / "adapter_model.safetensors").exists()
