@@ -67,14 +67,18 @@ def build_view(
         should_stop: asked some times a second.
 
     Raises:
-        BadInput: nothing can be read, nothing is left to train on, or a source changed meanwhile.
+        BadInput: nothing can be read, the format is not known, nothing is left to train on, or a source changed meanwhile.
         Stopped: `should_stop` said so.
     """
     if decisions is None:
         from core.dataset.audit import read_ledger
 
         decisions = read_ledger(workspace)
+    if not 0 <= eval_fraction < 1:
+        raise BadInput(f"the eval fraction is {eval_fraction}", do="Hold out a share from 0 to below 1, such as 0.1")
     dataset = Dataset.open(paths, format, columns)
+    if not dataset.recognition.known:
+        raise BadInput(dataset.recognition.why, where=str(dataset.paths[0]))
     held = Dataset.open(eval_paths) if eval_paths else None
     inputs = {
         "version": VERSION,

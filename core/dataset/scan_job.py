@@ -42,6 +42,9 @@ def main(argv: Sequence[str]) -> int:
         for name in requests.pending(folder):
             requests.done(folder, name, "The scan was stopped.")
         return _STOPPED
+    except files.JobGone as fault:
+        print(fault, file=sys.stderr)
+        return 1
     except TunedeckError as fault:
         folder.write_status(state="failed", message=str(fault))
         return _BAD_INPUT if isinstance(fault, BadInput) else 1
@@ -98,6 +101,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             _line(flags, _flag_line(number, (flag,)))
     _summary(out, scanner, rows, complete=True)
     folder.append_event("phase", f"The scan has read {rows:,} rows.")
+    folder.write_status(phase="done")
 
 
 def _summary(out: Path, scanner: Scanner, rows: int, *, complete: bool) -> None:

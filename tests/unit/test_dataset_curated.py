@@ -178,6 +178,14 @@ def test_a_view_without_samples_says_why(tmp_path: Path) -> None:
         read_view(tmp_path)
 
 
+def test_an_unknown_format_and_a_wrong_fraction_are_refused(tmp_path: Path) -> None:
+    unknown = write(tmp_path / "a.jsonl", [{"left": 1, "right": 2}])
+    with pytest.raises(BadInput, match="Say which column holds what"):
+        build_view(tmp_path, paths=[unknown])
+    with pytest.raises(BadInput, match="from 0 to below 1"):
+        build_view(tmp_path, paths=[write(tmp_path / "b.jsonl", ROWS)], eval_fraction=1.5)
+
+
 def test_half_surrogates_reach_the_view_as_replacement_characters(tmp_path: Path) -> None:
     data = tmp_path / "a.jsonl"
     data.write_text('{"prompt": "q", "completion": "a \\ud800 b"}\n')

@@ -147,7 +147,7 @@ def test_the_scan_job_writes_what_the_reader_reads(tmp_path: Path, faulty: Path)
     assert reader.key(6) == unpack(here.keys[6 * KEY_BYTES :])
     assert reader.key(7) is None
     status = folder.read_status()
-    assert (status.phase, status.step, status.of) == ("scanning", 8, 8)
+    assert (status.phase, status.step, status.of) == ("done", 8, 8)
 
 
 def test_the_scan_job_says_why_it_failed(tmp_path: Path) -> None:
