@@ -67,7 +67,8 @@ def build_view(
         should_stop: asked some times a second.
 
     Raises:
-        BadInput: nothing can be read, the format is not known, nothing is left to train on, or a source changed meanwhile.
+        BadInput: nothing can be read, the format is not known, nothing is left to train on, or a source changed
+            meanwhile.
         Stopped: `should_stop` said so.
     """
     if decisions is None:
@@ -79,7 +80,7 @@ def build_view(
     dataset = Dataset.open(paths, format, columns)
     if not dataset.recognition.known:
         raise BadInput(dataset.recognition.why, where=str(dataset.paths[0]))
-    held = Dataset.open(eval_paths) if eval_paths else None
+    held = dataset.open_beside(eval_paths) if eval_paths else None
     inputs = {
         "version": VERSION,
         "sources": _sources(dataset),

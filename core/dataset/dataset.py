@@ -61,6 +61,17 @@ class Dataset:
         rows = _first_rows(reader)
         return cls(tuple(Path(path) for path in given), reader, choose(rows, format, columns))
 
+    def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
+        """Opens other files of the same job, an eval file say: in their own format, else in this data set's.
+
+        Raises:
+            BadInput: as `open`.
+        """
+        other = Dataset.open(paths)
+        if other.recognition.known or not self.recognition.known:
+            return other
+        return Dataset.open(paths, self.recognition.name, self.recognition.columns)
+
     @property
     def count(self) -> int:
         """Entries known so far."""

@@ -68,7 +68,7 @@ class Scanner:
         self, dataset: Dataset, *, eval_paths: Sequence[str | Path] = (), checks: Sequence[type[Check]] = CHECKS
     ) -> None:
         self.dataset = dataset
-        context = Context(eval_prompts=_eval_prompts(eval_paths) if eval_paths else {})
+        context = Context(eval_prompts=_eval_prompts(dataset, eval_paths) if eval_paths else {})
         wanted = [each for each in checks if eval_paths or each.name != "leak_exact"]
         self._checks = [each(context) for each in wanted]
         self.counts = {each.name: 0 for each in wanted}
@@ -220,9 +220,9 @@ def watched(
         on_progress(done, reader.count)
 
 
-def _eval_prompts(paths: Sequence[str | Path]) -> dict[bytes, str]:
+def _eval_prompts(beside: Dataset, paths: Sequence[str | Path]) -> dict[bytes, str]:
     """The digest of each prompt of the eval files, with its place in words."""
-    dataset = Dataset.open(list(paths))
+    dataset = beside.open_beside(paths)
     dataset.reader.extend()
     prompts: dict[bytes, str] = {}
     for entry in range(dataset.count):

@@ -94,6 +94,14 @@ def test_leaks_are_found_against_an_eval_file(tmp_path: Path, faulty: Path) -> N
     assert [flag.reason for flag in result.row_flags[1]] == ["the same prompt stands in eval.csv, line 2"]
 
 
+def test_an_eval_file_of_unknown_format_is_read_with_the_data_sets_mapping(tmp_path: Path) -> None:
+    data, held = tmp_path / "a.jsonl", tmp_path / "eval.jsonl"
+    for path in (data, held):
+        path.write_text(json.dumps({"frage": "q", "antwort": "a"}) + "\n")
+    columns = {"prompt": "frage", "completion": "antwort"}
+    assert scan(data, columns=columns, eval_paths=[held]).flags["leak_exact"] == 1
+
+
 def test_a_scan_tells_progress_and_can_be_stopped(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text((exchange("q", "a") + "\n") * 5_000)

@@ -66,7 +66,9 @@ def agreeing(marks: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray
     return counts
 
 
-def connect(sketches: Sketches, threshold: float, verify: Verify, on_progress: Callable[[int, int], None]) -> Components:
+def connect(
+    sketches: Sketches, threshold: float, verify: Verify, on_progress: Callable[[int, int], None]
+) -> Components:
     """Joins all rows that verified pairs connect.
 
     In each band the first row of a group of equal bands is compared with the rest, then the second, and so on, but only
