@@ -10,7 +10,7 @@ from typing import cast
 from rich.console import RenderableType
 from textual import work
 from textual.app import App, SystemCommand
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 
@@ -21,6 +21,8 @@ from tui.session import Session
 from tui.terminal_guard import ControlFilter, exit_on_hangup
 from tui.themes import load_themes
 from tui.wire import Wire
+
+_NO_COLOUR = NoColor()
 
 
 def _data() -> Screen[None]:
@@ -104,8 +106,12 @@ class TunedeckApp(App[int]):
             self._faults.append(f"There is no theme {wanted}; there are {', '.join(self._theme_names)}")
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual's filters, and behind them the wall against control characters."""
-        return [*super().get_line_filters(), *self._wall]
+        """Textual's filters, and behind them the wall against control characters.
+
+        Under NO_COLOR Textual's shades of grey make the terminal's default colours black on black: send none at all.
+        """
+        filters = [_NO_COLOUR if isinstance(each, Monochrome) else each for each in super().get_line_filters()]
+        return [*filters, *self._wall]
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send what Textual has drawn, less the cells that the terminal shows already."""

@@ -75,7 +75,7 @@ class RecipeScreen(StepScreen):
         super().__init__()
         self._facts: Facts = NOTHING_YET
         self._waiting: tuple[Timer, ...] = ()
-        self._said = ""
+        self._said = self._line = ""
         self._starting = False
 
     def compose_body(self) -> Iterable[Widget]:
@@ -178,7 +178,9 @@ class RecipeScreen(StepScreen):
         words = self._said
         if not words and not self.has_class("-wide"):
             words = in_brief(self._facts)
-        self.query_one("#line", Static).update(Content(words))
+        if words != self._line:
+            self._line = words
+            self.query_one("#line", Static).update(Content(words), layout=False)
 
     @on(Told)
     def _told(self, event: Told) -> None:

@@ -196,15 +196,16 @@ def in_brief(facts: Facts) -> str:
     """Memory and preflight in so few words that a narrow screen has room for them."""
     room, taken = facts.room, facts.forecast
     if taken is None:
-        memory = "memory not known yet"
+        memory = "memory: not known yet"
     elif room.free is None:
-        memory = f"memory ~{gib(taken.total)}"
+        memory = f"memory: ~{gib(taken.total)}"
     else:
-        memory = f"memory ~{gib(taken.total)} of {gib(room.free)}: {'fits' if facts.fits else 'DOES NOT FIT'}"
+        verdict = "fits" if facts.fits else "DOES NOT FIT"
+        memory = f"memory: {verdict}, ~{gib(taken.total)} of {gib(room.free)}"
     stops = sum(check.standing == "stop" for check in facts.checks)
     warnings = sum(check.standing == "warn" for check in facts.checks)
-    verdict = f"{stops} stop, {warnings} warn" if stops or warnings else "nothing stands in the way"
-    return f"{memory} · {verdict if facts.checks else 'checking'}"
+    found = f"{stops} stop, {warnings} warn" if stops or warnings else "all checks ok"
+    return f"{found if facts.checks else 'checking'} · {memory}"
 
 
 def memory_parts(facts: Facts) -> list[Part]:

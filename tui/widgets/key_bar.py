@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.content import Content
 from textual.events import Click
+from textual.keys import key_to_character
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -31,10 +34,15 @@ class KeyBar(Widget):
         """The commands for the footer that would work if pressed now, by rank."""
         known = by_id()
         found: dict[str, Command] = {}
-        for active in self.screen.active_bindings.values():
+        for key, active in self.screen.active_bindings.items():
             command = known.get(active.binding.id or "")
-            if command is not None and command.footer and active.enabled:
+            if command is None or not command.footer or not active.enabled:
+                continue
+            if key_to_character(key) == command.shown_key or len(command.shown_key) > 1:
                 found[command.id] = command
+            elif command.id not in found:
+                # The printable key belongs to a field now; another one of the command's keys works.
+                found[command.id] = replace(command, shows=key.replace("ctrl+", "^"))
         return sorted(found.values(), key=lambda command: command.footer)
 
     def render(self) -> Content:

@@ -12,7 +12,7 @@ from textual.widget import Widget
 _PATTERNS = "█▓▒░▚▞▙▜"
 """Neighbouring parts differ in shape, so that they can be told apart without colour."""
 
-_COLOURS = ("$primary", "$success", "$warning", "$secondary", "$accent", "$foreground")
+_COLOURS = ("$primary", "$success", "$secondary", "$foreground", "$warning", "$text-muted")
 
 
 @dataclass(frozen=True, slots=True)
