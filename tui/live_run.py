@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from tui.charts.series import Series, Smoothed
@@ -16,6 +17,9 @@ EVENTS = 200
 
 SMOOTHING = {"normal": 1.0, "strong": 4.0, "off": 0.0}
 """Names of how much the loss is smoothed, and by how much more than normal."""
+
+_NUMBERS = {int, float}
+"""Types of values that can be drawn; a bool is none."""
 
 _WINDOWS = 60
 """The moving average looks back over this part of the run, so that its curve has about as many bends."""
@@ -64,8 +68,8 @@ class LiveRun:
                 series.truncate(float("-inf"))
         if "events.jsonl" in update.restarted:
             self.events.clear()
-        for record in update.metrics:
-            self._add_metrics(record)
+        for keys, records in groupby(update.metrics, tuple):
+            self._add_metrics(keys, list(records))
         self.events.extend(update.events)
         if update.gpu:
             self.gpu = update.gpu[-1]
@@ -97,16 +101,23 @@ class LiveRun:
             return None
         return series.x[series.y.index(found.lo)], found.lo
 
-    def _add_metrics(self, record: Mapping[str, Any]) -> None:
-        step = record.get("step")
-        if not isinstance(step, (int, float)):
+    def _add_metrics(self, keys: tuple[str, ...], records: list[dict[str, Any]]) -> None:
+        """Add records of the same keys, a metric at a time: a long run has millions of values."""
+        columns = dict(zip(keys, zip(*(record.values() for record in records), strict=True), strict=True))
+        steps = columns.get("step", ())
+        if not steps or not set(map(type, steps)) <= _NUMBERS:
             return
-        for key, value in record.items():
-            if key not in ("t", "step") and isinstance(value, (int, float)) and not isinstance(value, bool):
-                self.series(key).append(step, value)
-        moment = record.get("t")
-        if "eta_seconds" in record and isinstance(moment, (int, float)):
-            self.series("_eta_moment").append(step, moment)
+        for key, values in columns.items():
+            if key in ("t", "step"):
+                continue
+            if set(map(type, values)) <= _NUMBERS:
+                self.series(key).extend(steps, values)
+                continue
+            for step, value in zip(steps, values, strict=True):
+                if type(value) in _NUMBERS:
+                    self.series(key).append(step, value)
+        if "eta_seconds" in columns and set(map(type, columns.get("t", ()))) <= _NUMBERS:
+            self.series("_eta_moment").extend(steps, columns.get("t", steps))
 
     def _smooth(self) -> None:
         """Bring the average up to date, over a window that suits the run's length once that is known."""

@@ -104,6 +104,18 @@ def test_the_average_follows_a_series_that_grows_and_goes_back() -> None:
     assert list(smoothed.series.y) == list(fresh.series.y)
 
 
+@given(st.lists(st.tuples(st.integers(0, 50), VALUES), max_size=60), st.integers(0, 60))
+def test_many_at_once_are_as_one_by_one(points: list[tuple[int, float]], cut: int) -> None:
+    single, batched = Series(), Series()
+    for x, y in points:
+        single.append(x, y)
+    for part in (points[:cut], points[cut:]):
+        batched.extend([x for x, _ in part], [y for _, y in part])
+    assert list(batched.x) == list(single.x)
+    assert repr(list(batched.y)) == repr(list(single.y))
+    assert batched.not_finite == single.not_finite
+
+
 def test_nearest_finds_the_closer_neighbour() -> None:
     series = series_of([0.0] * 10)
     assert [series.nearest(x) for x in (-5, 1.2, 1.8, 99)] == [0, 0, 1, 9]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from operator import le
 from typing import NamedTuple
 
 FANOUT = 32
@@ -87,6 +88,18 @@ class Series:
         if not isfinite(y):
             self.not_finite.append(x)
 
+    def extend(self, xs: Sequence[float], ys: Sequence[float]) -> None:
+        """Add many values at once, as `append` would one by one."""
+        if not xs:
+            return
+        ascending = (not self.x or xs[0] >= self.x[-1]) and all(map(le, xs, xs[1:]))
+        if ascending and isfinite(sum(ys)):  # one NaN or infinity would make the sum one
+            self.x.extend(xs)
+            self.y.extend(ys)
+            return
+        for x, y in zip(xs, ys, strict=True):
+            self.append(x, y)
+
     def truncate(self, x: float) -> None:
         """Drop every value at step `x` or later."""
         self.rewinds += 1
@@ -111,9 +124,14 @@ class Series:
         for number, a, b in self._pieces(first, end):
             if number:
                 level = self._levels[number - 1]
-                lo, hi = min(lo, min(level.lo[a:b])), max(hi, max(level.hi[a:b]))
-            elif values := self._finite(a, b):
-                lo, hi = min(lo, min(values)), max(hi, max(values))
+                low, high = min(level.lo[a:b]), max(level.hi[a:b])
+            else:
+                values = self._finite(a, b)
+                low, high = min(values, default=inf), max(values, default=-inf)
+            if low < lo:
+                lo = low
+            if high > hi:
+                hi = high
         return Summary(lo, hi, end - first) if lo <= hi else EMPTY
 
     def mean(self, first: int, end: int) -> Summary:
@@ -204,6 +222,8 @@ class Series:
     def _summarise(self) -> None:
         """Make the whole bins that are still missing."""
         below = len(self.x)
+        if self._levels and len(self._levels[0].lo) == below // FANOUT:
+            return
         for number in range(len(self._levels) + 1):
             whole = below // FANOUT
             if not whole:

@@ -33,7 +33,13 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at the run's folder, once everything in it has been read."""
 
 CATCH_UP = 0.01
-"""Seconds between them while there is more to read: the screen is drawn in between."""
+"""Seconds between them while there is more to read, so that keys are answered in between."""
+
+AT_ONCE = (20_000, 0.1)
+"""Records, and seconds, that one look may take at most."""
+
+DRAW_EVERY = 0.25
+"""Seconds between two drawings while there is more to read."""
 
 _NOTHING = """No run is shown here yet.
 
@@ -84,6 +90,7 @@ class TrainScreen(StepScreen):
         self._halt = threading.Event()
         self._asking = False
         self._said = ""
+        self._drawn = 0.0
 
     # --- the widgets
 
@@ -167,7 +174,7 @@ class TrainScreen(StepScreen):
             follower, folder = self._follower, self._folder
             if follower is None or folder is None:
                 return
-            update = follower.poll()
+            update = follower.poll(*AT_ONCE)
             if halt.is_set() or folder != self._folder:
                 return
             self.post_message(self.Looked(folder, update))
@@ -192,7 +199,10 @@ class TrainScreen(StepScreen):
         if before is None or before.state != event.update.state:
             self._asking = False
             self.refresh_bindings()
-        self._show()
+        now = time.monotonic()
+        if not event.update.more or now - self._drawn >= DRAW_EVERY:
+            self._drawn = now
+            self._show()
 
     def _show(self) -> None:
         """Draw what was read so far; each widget sends its changed cells only."""
