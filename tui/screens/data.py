@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as StillOpening
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
 from core.clean import clean, clean_line
 from core.errors import TunedeckError
-from core.units import count
-from tui.actions import Command, declare
+from tui.actions import declare
 from tui.screens.base import StepScreen
+from tui.screens.data_keys import COMMANDS, NEED_DATA, RowNumber
+from tui.screens.data_messages import DataOpened, DeskNews, TemplateAnswered
 from tui.widgets.sample_list import Entry, SampleList
 from tui.widgets.sample_view import SampleView
 
@@ -27,9 +25,10 @@ if TYPE_CHECKING:
     from core.dataset.audit import DecisionStore
     from core.dataset.dataset import Dataset
     from core.dataset.decisions import Action
-    from tui.screens.data_desk import Decided, Desk, News
+    from tui.screens.data_desk import Decided, Desk
+    from tui.screens.data_preview import TemplatePreview
     from tui.screens.data_scan import ScanNews
-    from tui.widgets.file_picker import Choice, FilePicker
+    from tui.widgets.file_picker import FilePicker
 
 _FIRST_WAIT = 0.15
 """Seconds that the first paint waits for the data set: with it the rows are in that paint, without it they follow."""
@@ -40,47 +39,15 @@ class DataScreen(StepScreen):
 
     STEP = "data"
     CSS_PATH = "data.tcss"
-    BINDINGS = declare(
-        "data",
-        Command("data.keep", "k", "decide('keep')", "keep", "Keep this row, and go to the next.", 1),
-        Command("data.drop", "d", "decide('drop')", "drop", "Leave this row out, and go to the next.", 2),
-        Command("data.undo", "u", "undo", "undo", "Take the last decision back.", 3),
-        Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 4),
-        Command("data.back", "escape", "back", "back", "Back to the list.", 4, "esc"),
-        Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 5),
-        Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 6),
-        Command("data.bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 7),
-        Command("data.go_to", "g", "go_to", "go to", "Go to a row by its number.", 8),
-        Command("data.open", "o", "open", "open", "Open another file or folder.", 9),
-        Command("data.next", "right", "step_row(1)", "next row", "Go to the next row."),
-        Command("data.previous", "left", "step_row(-1)", "previous row", "Go to the previous row."),
-        Command("data.more", "space", "scroll_sample(1)", "more", "Scroll the row one page down."),
-        Command("data.less", "backspace", "scroll_sample(-1)", "less", "Scroll the row one page up."),
-    )
-
-    class Opened(Message):
-        """Opening a data set has come to an end, good or bad."""
-
-        def __init__(self, paths: tuple[Path, ...], future: Future[Dataset]) -> None:
-            self.paths = paths
-            self.future = future
-            super().__init__()
-
-    class Heard(Message):
-        """News of the data set from one of its threads."""
-
-        def __init__(self, desk: Desk, news: News) -> None:
-            self.desk = desk
-            self.news = news
-            super().__init__()
+    BINDINGS = declare("data", *COMMANDS)
 
     def __init__(self) -> None:
         super().__init__()
+        self._preview: TemplatePreview | None = None
         self._desk: Desk | None = None
         self._store: DecisionStore | None = None
         self._entry = -1
-        self._number: str | None = None
-        """Digits of a row's number while it is being typed."""
+        self._number: RowNumber | None = None
 
     # -- composition ----------------------------------------------------------------------------------------
 
@@ -118,14 +85,14 @@ class DataScreen(StepScreen):
         future = open_dataset(paths, self.session.format, self.session.columns)
         try:
             future.exception(timeout=wait)
-        except StillOpening:
+        except TimeoutError:  # it goes on in its thread
             self._say(f"opening {clean_line(str(paths[0]), 200)} …")
-            future.add_done_callback(lambda done: self.post_message(self.Opened(paths, done)))
+            future.add_done_callback(lambda done: self.post_message(DataOpened(paths, done)))
         else:
-            self._opened(self.Opened(paths, future))
+            self._opened(DataOpened(paths, future))
 
-    @on(Opened)
-    def _opened(self, event: Opened) -> None:
+    @on(DataOpened)
+    def _opened(self, event: DataOpened) -> None:
         error = event.future.exception()
         if isinstance(error, TunedeckError):
             if self._desk is None:
@@ -143,9 +110,11 @@ class DataScreen(StepScreen):
 
         if self._desk is not None:
             self._desk.close()
+        if self._preview is not None:
+            self._preview.forget()
         self.session.data = paths
         self._entry = -1
-        self._desk = Desk(dataset, lambda desk, news: self.post_message(self.Heard(desk, news)))
+        self._desk = Desk(dataset, lambda desk, news: self.post_message(DeskNews(desk, news)))
         self.remove_class("-opening")
         self.rows_list.reset(dataset.count)
         self.rows_list.focus()
@@ -165,8 +134,8 @@ class DataScreen(StepScreen):
 
     # -- news -----------------------------------------------------------------------------------------------
 
-    @on(Heard)
-    def _heard(self, event: Heard) -> None:
+    @on(DeskNews)
+    def _heard(self, event: DeskNews) -> None:
         from tui.screens.data_desk import Decided, Grown
 
         if self._desk is None or event.desk is not self._desk:
@@ -184,10 +153,14 @@ class DataScreen(StepScreen):
         from tui.screens import data_sample
 
         assert self._desk is not None
+        rows = self._desk.rows
         if self._desk.learn(news):
             self.rows_list.update()
+            if rows.filter != "all" and (news.flags or news.bad or news.decided):
+                rows.use_filter(rows.filter)
+                self.rows_list.reset(rows.count, rows.position_of(max(0, self._entry)))
             if self._entry >= 0:
-                self.sample_view.show_notes(data_sample.notes(self._desk.rows, self._entry))
+                self.sample_view.show_notes(data_sample.notes(rows, self._entry))
         self._show_facts()
         self._write_next()
 
@@ -207,7 +180,7 @@ class DataScreen(StepScreen):
             if undone:
                 listing.go_to(rows.position_of(entry))
             elif entry == self._entry:
-                listing.action_move(1)
+                listing.go_to(rows.next_row(listing.cursor))
         else:  # the row may have left this list, or come back to it
             rows.use_filter(rows.filter)
             listing.reset(rows.count, rows.position_of(entry if undone else self._entry))
@@ -237,8 +210,8 @@ class DataScreen(StepScreen):
         if title.markup != pane.border_title:  # setting it repaints the whole list
             pane.border_title = title
         self.query_one("#counts", Static).update(data_words.counts(self._desk.rows))
-        if self._number is None:
-            self._say(data_words.facts(self._desk))
+        typed = None if self._number is None else self._number.digits
+        self._say(data_words.facts(self._desk) if typed is None else data_words.asked(self._desk, typed))
         self.refresh_bindings()
 
     def _say(self, text: str) -> None:
@@ -248,7 +221,7 @@ class DataScreen(StepScreen):
     @on(SampleList.Highlighted)
     def _highlighted(self, event: SampleList.Highlighted) -> None:
         if self._desk is not None and event.position < self._desk.rows.count:
-            self._show_sample()
+            self._show_sample(keep_place=self._desk.rows.entry_at(event.position) == self._entry)
 
     def _show_sample(self, *, keep_place: bool = False, read_huge: bool = False) -> None:
         from tui.screens import data_sample
@@ -258,14 +231,44 @@ class DataScreen(StepScreen):
         self._entry = rows.entry_at(self.rows_list.cursor)
         text = data_sample.RowText(rows, self._entry, read_huge=read_huge)
         view = self.sample_view
-        renderings = {"chat": text.chat, "template": text.raw, "raw": text.raw}
+        lines, subtitle = text.rendering(view.view)
+        if view.view == "template" and not text.too_long:
+            template = self._template().text(
+                self._entry, text.sample(), lambda: self.session.recipe, self.session.workspace
+            )
+            lines, subtitle = template.lines, template.subtitle or subtitle
         view.show(
             data_sample.subject(rows, self._entry),
-            data_sample.ask_to_read(text.length) if text.too_long else renderings[view.view],
-            subtitle="" if text.too_long else text.place(),
+            lines,
+            subtitle=subtitle,
             notes=data_sample.notes(rows, self._entry),
             keep_place=keep_place,
         )
+
+    def _template(self) -> TemplatePreview:
+        """The preview service's other end, made at the first look at the template."""
+        if self._preview is None:
+            from tui.screens.data_preview import TemplatePreview
+
+            self._preview = TemplatePreview(lambda: self.post_message(TemplateAnswered()))
+        return self._preview
+
+    @on(TemplateAnswered)
+    def _template_answered(self) -> None:
+        if self._desk is not None and self.sample_view.view == "template" and self._entry >= 0:
+            self._show_sample(keep_place=True, read_huge=self.has_class("-reading"))
+
+    def on_screen_resume(self) -> None:
+        """Show the header, and the template of a recipe that may have changed."""
+        super().on_screen_resume()
+        self._template_answered()
+
+    def on_unmount(self) -> None:
+        """End what works for this screen alone; scans and what is on the disk stay."""
+        if self._preview is not None:
+            self._preview.close()
+        if self._desk is not None:
+            self._desk.close()
 
     # -- keys -----------------------------------------------------------------------------------------------
 
@@ -275,7 +278,7 @@ class DataScreen(StepScreen):
         opening = self.has_class("-opening")
         if action == "back":
             return self.has_class("-reading") or (opening and desk is not None)
-        if action not in _NEED_DATA:
+        if action not in NEED_DATA:
             return action != "open" or not opening
         if opening or desk is None:
             return False
@@ -345,14 +348,9 @@ class DataScreen(StepScreen):
         self.rows_list.action_move(step)
 
     def action_go_to(self) -> None:
-        """Take digits from the keys that follow, up to enter."""
-        self._number = ""
-        self._ask_number()
-
-    def _ask_number(self) -> None:
-        assert self._desk is not None
-        good = count(self._desk.rows.good)
-        self._say(f"go to row: {self._number}▏  (1 to {good}; enter goes there, esc does not)")
+        """Take a row's number from the keys that follow, up to enter."""
+        self._number = RowNumber()
+        self._show_facts()
 
     def on_key(self, event: events.Key) -> None:
         """The keys of a row's number; here, because keys typed fast arrive here in their order."""
@@ -362,64 +360,33 @@ class DataScreen(StepScreen):
                 self.action_go_to()
             return
         event.stop()
-        if event.character is not None and event.character in "0123456789":
-            self._number += event.character
-            self._ask_number()
-        elif event.key == "backspace":
-            self._number = self._number[:-1]
-            self._ask_number()
-        else:
-            assert self._desk is not None
-            rows = self._desk.rows
-            if event.key == "enter" and self._number:
-                self.rows_list.go_to(rows.position_of(rows.entry_of(int(self._number) - 1)))
+        number = self._number.press(event.key, event.character)
+        if number is not None:
             self._number = None
-            self._show_facts()
+        if number and self._desk is not None:
+            rows = self._desk.rows
+            self.rows_list.go_to(rows.position_of(rows.entry_of(number - 1)))
+        self._show_facts()
 
     def action_open(self) -> None:
         """Ask what to open."""
         picker = self._picker()
-        if picker.is_mounted:
+        if picker.is_mounted and not self.has_class("-opening"):
             picker.look_again()
         self.add_class("-opening")
         self.refresh_bindings()
 
     def _picker(self) -> FilePicker:
         """The file picker, made at first use: with a file on the command line it is not needed."""
+        from tui.screens.data_files import data_picker
         from tui.widgets.file_picker import FilePicker
 
         for picker in self.query(FilePicker):
             return picker
-        picker = FilePicker(
-            self.session.workspace,
-            self._find_files,
-            title="open a data set",
-            intro="Type a path, or choose a file: JSONL, JSON, CSV, Parquet or text, also folders and .gz.",
-        )
+        picker = data_picker(self.session.workspace)
         self.query_one("#body").mount(picker, before=0)
         return picker
-
-    def _find_files(self) -> list[Choice]:
-        from tui.screens.data_files import data_files, sample_data
-
-        return data_files(self.session.workspace) + sample_data()
 
     def on_file_picker_picked(self, event: FilePicker.Picked) -> None:
         """Open what was chosen."""
         self._open((event.path,))
-
-
-_NEED_DATA = frozenset(
-    (
-        "decide",
-        "undo",
-        "read",
-        "next_view",
-        "next_filter",
-        "bad_lines",
-        "go_to",
-        "step_row",
-        "scroll_sample",
-    )
-)
-"""Actions that make no sense before a data set is open."""

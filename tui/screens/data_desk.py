@@ -109,7 +109,12 @@ class Desk:
         reader = self.rows.dataset.reader
         told = time.monotonic()
         while not reader.complete and not self._closed.wait(0.0005):  # the pause lets the screen's thread run
-            reader.extend(_INDEX_SLICE)
+            try:
+                reader.extend(_INDEX_SLICE)
+            except OSError as fault:
+                words = f"The file cannot be read any further: {fault.strerror or fault}."
+                self._tell(self, ScanNews(problem=words))
+                return
             if time.monotonic() - told > _REPORT_EVERY:
                 self._tell(self, Grown())
                 told = time.monotonic()
@@ -184,6 +189,9 @@ class Desk:
             self._waiting.clear()
             return "This line could not be read, so it is left out whatever is decided."
         key = None if self._scan is None else self._scan.key(row)
+        if key is None and self.scan_words and not self.scanning:
+            self._waiting.clear()
+            return f"Nothing was written, since the row has no key. {self.scan_words}"
         if key is None:
             return "The scan has not come to this row yet; the decision is written as soon as it has."
         self._write(row, key, self._waiting.popleft())

@@ -8,7 +8,7 @@ from pathlib import Path
 from core import paths
 from core.clean import clean_line
 from core.units import size
-from tui.widgets.file_picker import Choice
+from tui.widgets.file_picker import Choice, FilePicker
 
 _MOST_LOOKED_AT = 3_000
 _MOST_OFFERED = 200
@@ -51,3 +51,13 @@ def sample_data() -> list[Choice]:
     """The data set that comes with the program, if this installation has it."""
     found = sorted(paths.SAMPLE_DATA.glob("*.jsonl"), key=lambda path: ("train" not in path.name, path.name))
     return [Choice(path, f"sample data: {path.name}", size(path.stat().st_size)) for path in found]
+
+
+def data_picker(workspace: Path) -> FilePicker:
+    """A picker of what lies in the workspace, the sample data below it."""
+    return FilePicker(
+        workspace,
+        lambda: data_files(workspace) + sample_data(),
+        title="open a data set",
+        intro="JSONL, JSON, CSV, Parquet or text, also folders of them and .gz. Type / ~ or . to begin a path.",
+    )

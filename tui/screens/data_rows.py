@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from core.clean import clean_line
 from core.dataset.checks import Flag
 from core.dataset.index import GoodRows
-from core.dataset.records import BadLine, Unreadable
+from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Message, Sample
 from core.units import count, short_count, size
 from tui.widgets.sample_list import Entry, Tone
@@ -101,6 +101,13 @@ class DataRows:
             return position
         return entry if self._listed is None else bisect_left(self._listed, entry)
 
+    def next_row(self, position: int) -> int:
+        """The next position with a row that can be decided on; the same one where there is none."""
+        for further in range(position + 1, self.count):
+            if self.row_of(self.entry_at(further)) is not None:
+                return further
+        return position
+
     def use_filter(self, name: str) -> None:
         """List other rows; also brings the list up to new flags and decisions."""
         self.filter = name
@@ -165,6 +172,14 @@ class DataRows:
         row = self.row_of(entry)
         return () if row is None else self.flags.get(row, ())
 
+    def read(self, entry: int) -> Row:
+        """The entry as it stands in the file; a file that went away meanwhile is a reason like any other."""
+        try:
+            return self.dataset.row(entry)
+        except OSError as fault:
+            file = self.dataset.reader.files[0]
+            return Row(entry, file, 0, error=f"the file cannot be read any more: {fault.strerror or fault}")
+
     # -- one line of the list -------------------------------------------------------------------------------
 
     def line(self, position: int) -> Entry:
@@ -173,7 +188,7 @@ class DataRows:
         length = self.dataset.reader.size(entry)
         if length > HUGE:
             return self._line(entry, size(length), f"(a row of {size(length)})")
-        row = self.dataset.row(entry)
+        row = self.read(entry)
         try:
             sample = self.dataset.sample_of(row)
         except Unreadable as fault:

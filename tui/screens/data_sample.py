@@ -68,12 +68,15 @@ class RowText:
     def row(self) -> Row:
         """The entry as it stands in the file."""
         if self._row is None:
-            self._row = self._rows.dataset.row(self.entry)
+            self._row = self._rows.read(self.entry)
         return self._row
 
-    def place(self) -> str:
-        """File and line, for the lower border."""
-        return clean_line(f"{self.row.file.name}:{self.row.line:,}", 120)
+    def rendering(self, view: str) -> tuple[Callable[[], Iterable[Line]], str]:
+        """The text of a view, and file and line for the lower border; the template's is asked for elsewhere."""
+        if self.too_long:
+            return ask_to_read(self.length), ""
+        place = clean_line(f"{self.row.file.name}:{self.row.line:,}", 120)
+        return (self.raw if view == "raw" else self.chat), place
 
     def chat(self) -> Iterable[Line]:
         """The sample as a conversation, or why it is none."""

@@ -36,3 +36,8 @@ def facts(desk: Desk) -> str:
     """How far the scan is, and why the format is what it is."""
     words = [desk.scan_words, desk.rows.dataset.recognition.why]
     return clean_line(" · ".join(filter(None, words)), 400)
+
+
+def asked(desk: Desk, digits: str) -> str:
+    """What stands there while a row's number is being typed."""
+    return f"go to row: {digits}▏  (1 to {count(desk.rows.good)}; enter goes there, esc does not)"

@@ -10,6 +10,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.events import Key
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
@@ -87,30 +88,23 @@ class FilePicker(Vertical):
         """Look for files."""
         self.look_again()
 
-    def look_again(self, *, then_focus: bool = True) -> None:
-        """Look for files, then focus the list where there are any, else the field."""
-        self._look(then_focus)
-
     @work(thread=True, exclusive=True)
-    def _look(self, then_focus: bool) -> None:
+    def look_again(self) -> None:
+        """Look for files, then focus the list where there are any, else the field."""
         choices = self._find()
-        self.app.call_from_thread(self._offer, choices, then_focus)
+        self.app.call_from_thread(self._offer, choices)
 
-    def _offer(self, choices: list[Choice], then_focus: bool) -> None:
+    def _offer(self, choices: list[Choice]) -> None:
         self._choices = choices
         heading = "or choose one with the arrow keys and enter" if choices else "There is no data file in this folder."
         self.query_one("#heading", Static).update(heading)
         width = min(max((len(choice.name) for choice in choices), default=0), 48)
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options(
-            Option(Content(f"{choice.name.ljust(width)}  {choice.about}"))
-            for choice in choices
-        )
+        options.add_options(Option(Content(f"{choice.name.ljust(width)}  {choice.about}")) for choice in choices)
         if choices:
             options.highlighted = 0
-        if then_focus:
-            (options if choices else self.query_one(PathInput)).focus()
+        (options if choices else self.query_one(PathInput)).focus()
 
     def say(self, fault: str) -> None:
         """Show why something could not be opened; "" clears it. The text must be clean."""
@@ -118,9 +112,13 @@ class FilePicker(Vertical):
         if self.is_mounted:
             self.query_one("#fault", Static).update(fault)
 
-    def focus_path(self) -> None:
-        """Focus the field."""
-        self.query_one(PathInput).focus()
+    def on_key(self, event: Key) -> None:
+        """A character that begins a path goes to the field from wherever the focus is."""
+        field = self.query_one(PathInput)
+        if event.character in ("/", "~", ".") and not field.has_focus:
+            event.stop()
+            field.focus()
+            field.insert_text_at_cursor(event.character)
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

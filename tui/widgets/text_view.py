@@ -80,6 +80,7 @@ class TextView(ScrollView, can_focus=True):
         "text-view--warning",
         "text-view--trained",
         "text-view--masked",
+        "text-view--lost",
         "text-view--bar",
     }
 
@@ -102,6 +103,7 @@ class TextView(ScrollView, can_focus=True):
         & > .text-view--warning { color: $text-warning; text-style: bold; }
         & > .text-view--trained { color: $foreground; text-style: bold; }
         & > .text-view--masked { color: $text-muted; }
+        & > .text-view--lost { color: $text-muted; text-style: strike; }
         & > .text-view--bar { color: $accent; }
     }
     """

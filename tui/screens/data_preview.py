@@ -1,0 +1,188 @@
+"""The template view: what the model will see of a row, with the loss mask of the real collator.
+
+The answers come from a warm child that loads the training libraries (some ten seconds); it is started at the first
+look at this view, never before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.clean import clean, clean_line
+from core.errors import TunedeckError
+from core.units import count
+from tui.widgets.span_lines import Marking, span_lines
+from tui.widgets.text_view import Line, plain
+
+if TYPE_CHECKING:
+    from core.jobs.service import Service
+    from core.recipe.recipe import Recipe
+
+_REMEMBERED = 64
+
+_TRAINED = Marking("trained", bar="▌", line_end="⏎")
+_MASKED = Marking("masked")
+_LOST = Marking("lost")
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateText:
+    """What the template view shows.
+
+    Attributes:
+        lines: makes the text.
+        subtitle: the count of trained tokens, or "".
+    """
+
+    lines: Callable[[], Iterable[Line]]
+    subtitle: str = ""
+
+
+@dataclass
+class TemplatePreview:
+    """Asks the preview service for rows and remembers its answers.
+
+    Attributes:
+        changed: called, in any thread, when an answer has come or the service is ready.
+    """
+
+    changed: Callable[[], object]
+    _service: Service | None = None
+    _answers: OrderedDict[tuple[int, str], dict[str, Any] | str] = field(default_factory=OrderedDict)
+    _asked: tuple[int, str] | None = None
+    _future: Future[Any] | None = None
+
+    def text(self, entry: int, sample: dict[str, Any] | None, recipe: Callable[[], Recipe], base: Path) -> TemplateText:
+        """The view of one row: the answer if it is there, else what it waits for, in words.
+
+        Args:
+            entry: which row it is.
+            sample: the row in the normal form, or None for one that is no sample.
+            recipe: whose model, template, length and loss count.
+            base: the folder that paths in the recipe are taken from.
+        """
+        if sample is None:
+            return _words("This row is no sample, so nothing of it is trained.")
+        try:
+            draft = recipe()
+        except TunedeckError as error:
+            return _words(f"The recipe cannot be read. {clean(str(error))}")
+        if not draft.model.path:
+            return _words(
+                "No model is chosen yet, and the template is the model's own.",
+                "Press 2 and fill in the model; this view then shows what it will see, and which tokens are trained.",
+            )
+        if missing := missing_package():
+            return _words(
+                f"This needs the training packages ({missing} is not installed).",
+                "Install them: pip install 'tunedeck[train]'. The chat view and the flags work without.",
+            )
+        question, name = _question(draft, base)
+        key = (entry, name)
+        if key not in self._answers:
+            self._ask(key, question, sample)
+            return self._waiting()
+        answer = self._answers[key]
+        if isinstance(answer, str):
+            return _words(clean(answer))
+        return TemplateText(lambda: _lines(answer), _subtitle(answer))
+
+    def close(self) -> None:
+        """End the service."""
+        if self._service is not None:
+            self._service.close()
+
+    def forget(self) -> None:
+        """Forget all answers: other rows are shown now."""
+        self._answers.clear()
+        self._asked = None
+
+    def _ask(self, key: tuple[int, str], question: dict[str, Any], sample: dict[str, Any]) -> None:
+        if self._asked == key:
+            return
+        if self._future is not None:
+            self._future.cancel()
+        self._asked = key
+        self._future = self._started().submit("encode", recipe=question, sample=sample)
+        self._future.add_done_callback(lambda future: self._take(key, future))
+
+    def _take(self, key: tuple[int, str], future: Future[Any]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        self._answers[key] = future.result() if error is None else str(error)
+        while len(self._answers) > _REMEMBERED:
+            self._answers.popitem(last=False)
+        self.changed()
+
+    def _started(self) -> Service:
+        if self._service is None:
+            from core.jobs.launch import worker_python
+            from core.jobs.service import Service
+
+            argv = [worker_python(), "-m", "core.training.preview"]
+            self._service = Service(argv, on_ready=self._ready)
+        return self._service
+
+    def _ready(self) -> None:
+        self.changed()
+
+    def _waiting(self) -> TemplateText:
+        if self._service is not None and self._service.ready:
+            return _words("Asking the tokenizer …")
+        return _words(
+            "The training libraries are being loaded in the background, some ten seconds the first time.",
+            "Go on reading: the other views and all keys work meanwhile.",
+        )
+
+
+def missing_package() -> str:
+    """A training package that this installation lacks, or "".
+
+    Where another interpreter trains (`TUNEDECK_PYTHON`), its own packages count, and the service tells.
+    """
+    from importlib.util import find_spec
+
+    if os.environ.get("TUNEDECK_PYTHON"):
+        return ""
+    return next((name for name in ("torch", "transformers", "trl") if find_spec(name) is None), "")
+
+
+def _question(recipe: Recipe, base: Path) -> tuple[dict[str, Any], str]:
+    """The recipe as JSON, and a text that is equal for recipes that make the same tokens."""
+    from core.recipe.paths import absolute
+    from core.recipe.recipe import to_json
+
+    whole = to_json(absolute(recipe, base))
+    return whole, repr((whole["model"], whole["data"]))
+
+
+def _words(*sentences: str) -> TemplateText:
+    return TemplateText(lambda: [plain(sentence) for sentence in sentences])
+
+
+def _subtitle(answer: dict[str, Any]) -> str:
+    words = f"{count(answer['trained'])} of {count(answer['tokens'])} tokens trained"
+    return words + (f" · {count(answer['lost'])} lost" if answer["lost"] else "")
+
+
+def _lines(answer: dict[str, Any]) -> Iterator[Line]:
+    origin = clean_line(str(answer["template"]), 200)
+    yield Line((("▌", "bar"), (" trained", "trained"), ("   masked: read, not learned", "masked")))
+    yield plain(f"template: {origin}", "muted")
+    if not answer["stop_trained"]:
+        yield plain("▲ the end of an answer is not trained: the model may never learn to stop", "warning")
+    if not answer["trained"]:
+        yield plain("▲ no token of this row is trained: nothing is learned from it", "warning")
+    yield plain("")
+    yield from span_lines((text, _TRAINED if trained else _MASKED) for text, trained in answer["pieces"])
+    if answer["lost"]:
+        lost = f"{count(answer['lost'])} tokens are lost, {count(answer['lost_trained'])} of them trained ones"
+        yield plain(f"── cut here at {count(answer['tokens'])} tokens: {lost} ──", "warning")
+        yield from span_lines([(answer["lost_text"], _LOST)])
