@@ -8,7 +8,7 @@ import pytest
 
 from tui.charts.bar import draw_bar
 from tui.charts.cells import Cells
-from tui.charts.glyphs import ASCII, BLOCK, BRAILLE, glyphs_for
+from tui.charts.glyphs import ASCII, BLOCK, BRAILLE, Glyphs, glyphs_for
 from tui.charts.plot import Box, Curve, draw_plot
 from tui.charts.raster import Dots, View, band_spans, line_spans
 from tui.charts.series import Series
@@ -91,6 +91,14 @@ def test_marks_and_lines_lie_on_a_tinted_band() -> None:
     assert {"fill", "first+fill"} <= styles
     draw_plot(cells, Box(0, 0, 20, 8), View(0, 10, 0, 9), curves, BRAILLE, fill="alone")
     assert "░" in "".join(cells.text())
+
+
+@pytest.mark.parametrize(("glyphs", "mark"), [(BRAILLE, "⠿"), (BLOCK, "■"), (ASCII, "o")])
+def test_values_of_a_sparse_series_are_marked(glyphs: Glyphs, mark: str) -> None:
+    cells = Cells(20, 5)
+    curve = Curve("eval", series_of((2, 5), (8, 5), (9, nan)), "marked", "second")
+    draw_plot(cells, Box(0, 0, 20, 5), View(0, 10, 0, 10), [curve], glyphs, fill="tint")
+    assert [x for x, glyph in enumerate(cells.glyphs[2]) if glyph == mark] == [4, 16]
 
 
 def test_other_glyphs_keep_to_their_alphabet() -> None:

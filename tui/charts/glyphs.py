@@ -39,11 +39,12 @@ class Glyphs:
         dots: the glyph of each of the 256 masks of a cell.
         shade: a cell within a band, where colour cannot tell band from line.
         legend: the sign of each kind of curve.
-        grid_x: a cell of a horizontal grid line.
+        grid_x: cells of a horizontal grid line, to be repeated.
         grid_y: a cell of a vertical one.
         cross: the crosshair.
         bar: nine glyphs of a bar, from empty to full, by eighths of a cell.
         rest: a cell of a bar that is empty.
+        cut: the end of a text that is longer than its place.
         frame: corners, edges and ticks: `tl tr bl br h v tick`.
     """
 
@@ -56,16 +57,22 @@ class Glyphs:
     cross: str
     bar: str
     rest: str
+    cut: str
     frame: str
 
 
 _LEGEND = {"band": "▒", "line": "─", "marked": "●"}
+_BLOCK_LEGEND = {"band": "░", "line": "▀", "marked": "■"}
 _ASCII_LEGEND = {"band": ":", "line": "-", "marked": "o"}
 
-BRAILLE = Glyphs("braille", tuple(map(_braille, range(256))), "░", _LEGEND, "┈", "┊", "│", " ▏▎▍▌▋▊▉█", "·", "╭╮╰╯─│┴")
-BLOCK = Glyphs("block", tuple(map(_block, range(256))), "░", _LEGEND, "·", "·", "│", "    ▌▌▌▌█", "·", "┌┐└┘─│┴")
+BRAILLE = Glyphs(
+    "braille", tuple(map(_braille, range(256))), "░", _LEGEND, "┈", "┊", "│", " ▏▎▍▌▋▊▉█", "·", "…", "╭╮╰╯─│┴"
+)
+BLOCK = Glyphs(
+    "block", tuple(map(_block, range(256))), "░", _BLOCK_LEGEND, "·", "·", "│", "    ▌▌▌▌█", "·", "…", "┌┐└┘─│┴"
+)
 ASCII = Glyphs(
-    "ascii", tuple(map(_ascii, range(256))), ":", _ASCII_LEGEND, ".", ".", "|", "     ====", ".", "++++-|+"
+    "ascii", tuple(map(_ascii, range(256))), ":", _ASCII_LEGEND, ".   ", ".", "|", "     ====", ".", "~", "++++-|+"
 )  # fmt: skip
 
 KINDS: Mapping[str, Glyphs] = {glyphs.name: glyphs for glyphs in (BRAILLE, BLOCK, ASCII)}

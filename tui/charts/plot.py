@@ -90,9 +90,7 @@ def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyph
         _put_line(cells, box, dots, glyphs, curve.style)
     for curve in lines:
         if curve.kind == "marked":
-            dots = Dots(box.width, box.height)
-            _mark(dots, curve.series, view)
-            _put_line(cells, box, dots, glyphs, curve.style)
+            _put_marks(cells, box, curve, view, glyphs)
 
 
 def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, fill: Fill) -> None:
@@ -127,18 +125,27 @@ def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str) ->
                 style_row[box.x + x] = on_band if style_row[box.x + x].endswith(FILL) else style
 
 
-def _mark(dots: Dots, series: Series, view: View) -> None:
-    """A knot at each value of a series, unless there are so many that they would hide the line."""
+def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs) -> None:
+    """A mark at each value of a series, unless there are so many that they would hide the line.
+
+    In braille it is a knot of dots, true to a quarter of a cell; else a glyph.
+    """
+    series = curve.series
     first, end = series.positions(view.x0, view.x1)
-    if end - first > dots.width // 3:
+    if end - first > box.width // 3:
         return
-    row = view.rows(dots.height * 4)
+    row = view.rows(box.height * 4)
+    dots = Dots(box.width, box.height)
     for position in range(first, end):
-        if series.bounds(position, position + 1).size:
-            y = row(series.y[position])
-            column = view.column(series.x[position], dots.width * 2) // 2 * 2
-            for side in (column, column + 1):
-                dots.fill(side, y - 1, y + 1)
+        if not series.bounds(position, position + 1).size:
+            continue
+        y, x = row(series.y[position]), view.column(series.x[position], box.width * 2) // 2
+        if glyphs.name == "braille":
+            dots.fill(2 * x, y - 1, y + 1)
+            dots.fill(2 * x + 1, y - 1, y + 1)
+        elif 0 <= y // 4 < box.height:
+            cells.put(box.x + x, box.y + y // 4, glyphs.legend["marked"], curve.style)
+    _put_line(cells, box, dots, glyphs, curve.style)
 
 
 def _draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs) -> None:
@@ -151,7 +158,7 @@ def _draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs) -> None:
     for tick in y_ticks(view, box.height):
         y = row(tick.value) // 4
         if 0 <= y < box.height:
-            cells.put(box.x, box.y + y, glyphs.grid_x * box.width, "grid")
+            cells.put(box.x, box.y + y, (glyphs.grid_x * box.width)[: box.width], "grid")
 
 
 def draw_y_labels(cells: Cells, box: Box, view: View, style: str) -> None:

@@ -284,7 +284,7 @@ class Chart(Painted):
 
     def _fill(self) -> Fill:
         """How bands are filled with the colours that there are here."""
-        if self.app.no_color:
+        if self.app.no_color or self.glyphs.name == "ascii":
             return "alone"
         return "shade" if self.app.native_ansi_color else "tint"
 

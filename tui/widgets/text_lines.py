@@ -102,6 +102,8 @@ class TextLines(Painted):
                 x = 0
                 for text, style in row:
                     x = cells.put(x, y, text, style)
+                if not self._wrap and sum(cell_len(text) for text, _ in row) > cells.width:
+                    cells.put(cells.width - 1, y, self.glyphs.cut, "muted")
                 y += 1
 
 
