@@ -93,7 +93,7 @@ def test_marks_and_lines_lie_on_a_tinted_band() -> None:
     assert "░" in "".join(cells.text())
 
 
-@pytest.mark.parametrize(("glyphs", "mark"), [(BRAILLE, "⠿"), (BLOCK, "■"), (ASCII, "o")])
+@pytest.mark.parametrize(("glyphs", "mark"), [(BRAILLE, "⣶"), (BLOCK, "■"), (ASCII, "o")])
 def test_values_of_a_sparse_series_are_marked(glyphs: Glyphs, mark: str) -> None:
     cells = Cells(20, 5)
     curve = Curve("eval", series_of((2, 5), (8, 5), (9, nan)), "marked", "second")
