@@ -8,6 +8,9 @@ from tests.e2e.walk import desk_data, fill_in_recipe, open_deck, tunedeck_json
 from tests.warm.process import WarmPython
 
 
+FIRST_QUESTION = "Is there an export of all projects, clients and invoices at once?"
+
+
 def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: WarmPython) -> None:
     desk_data(tmp_path)
     with open_deck(tmp_path, "tickets.jsonl") as terminal:
@@ -32,8 +35,9 @@ def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: 
     assert run["state"] == "finished"
     folder = Path(run["folder"])
     assert (folder / "adapter" / "adapter_model.safetensors").stat().st_size > 100_000
-    manifest = (folder / "data" / "manifest.json").read_text()
-    assert "dropped by" in manifest or '"decision"' in manifest or "drop" in manifest
+    trained_on = (folder / "data" / "train.jsonl").read_text(encoding="utf-8")
+    assert FIRST_QUESTION not in trained_on
+    assert trained_on.count("\n") > 150
 
 
 def test_a_closed_terminal_takes_nothing_with_it_and_the_next_one_lands_on_the_live_screen(

@@ -48,12 +48,12 @@ def desk_data(workspace: Path) -> Path:
 def fill_in(terminal: Terminal, title: str, value: str) -> None:
     """Go to a field of the form by its title, and type a value."""
     for _ in range(80):
-        terminal.wait_until(lambda _: bool(_cursor_line(terminal)), what="the form's cursor")
-        at = _cursor_line(terminal)
-        if at.startswith(f"▸ {title}  "):
+        terminal.wait_until(lambda _: bool(_current_field(terminal)), what="the form's cursor")
+        at = _current_field(terminal)
+        if at == title:
             break
         terminal.send("down")
-        terminal.wait_until(lambda _, at=at: _cursor_line(terminal) not in ("", at), what=f"the cursor below {at!r}")
+        terminal.wait_until(lambda _, at=at: _current_field(terminal) not in ("", at), what=f"the cursor below {at}")
     else:
         raise AssertionError(f"there is no field {title}. The screen:\n{terminal.frame()}")
     terminal.send("enter", "ctrl+u", value)
@@ -61,8 +61,10 @@ def fill_in(terminal: Terminal, title: str, value: str) -> None:
     terminal.send("enter")
 
 
-def _cursor_line(terminal: Terminal) -> str:
-    return next((line.lstrip("│ ") for line in terminal.lines if line.lstrip("│ ").startswith("▸")), "")
+def _current_field(terminal: Terminal) -> str:
+    """The title of the field under the form's cursor, or "" while the screen is being drawn."""
+    line = next((line.lstrip("│ ") for line in terminal.lines if line.lstrip("│ ").startswith("▸")), "")
+    return line[2:24].strip()
 
 
 def fill_in_recipe(terminal: Terminal, steps: int) -> None:
