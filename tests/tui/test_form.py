@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding
-from textual.events import Paste
+from textual.events import Key, Paste
 
 from tui.widgets.form import Form
 from tui.widgets.form_field import Fault, FieldState, FormField, Pen, Section, draw_heading, draw_row, drawing
@@ -160,6 +160,24 @@ async def test_a_burst_of_keys_loses_no_choice() -> None:
         await pilot.pause()
         assert app.values["mode"] == "rail"
         assert "rail" in row(app, "Mode")
+
+
+async def test_keys_that_come_in_a_burst_are_taken_in_their_order() -> None:
+    """Keys typed ahead over a slow line once reached a field before the arrows that were pressed first."""
+    app = Depot()
+    async with app.run_test() as pilot:
+        for key, character in (
+            ("down", None),
+            ("enter", "\r"),
+            ("7", "7"),
+            ("tab", "\t"),
+            ("right", None),
+            ("tab", "\t"),
+        ):
+            app.post_message(Key(key, character))
+        app.post_message(Key("x", "x"))
+        await pilot.pause()
+        assert app.values == {**START, "mass": "7", "mode": "rail", "stops": "x"}
 
 
 async def test_folded_fields_show_on_demand_or_once_they_are_set_or_wrong() -> None:

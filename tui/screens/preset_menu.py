@@ -28,6 +28,7 @@ class PresetMenu(ModalScreen[Preset | None]):
         scrollbar-size-vertical: 1;
     }
     PresetMenu OptionList:focus { border: round $accent; }
+    PresetMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
     """
 
     BINDINGS = [Binding("escape,q,f8", "dismiss(None)", "close")]

@@ -15,26 +15,32 @@ from tui.actions import Command, declare
 from tui.widgets.form_field import FormField
 from tui.widgets.form_view import FormView
 
+_COMMANDS = (
+    Command("form.edit", "enter", "edit", "edit", "Type into this field; what you type replaces it.", 1),
+    Command("form.choose", "space,right,enter", "cycle(1)", "change", "Take the next choice.", 1, "←→"),
+    Command("form.choose_back", "left", "cycle(-1)", "", "Take the choice before."),
+    Command("form.complete", "tab,right", "complete", "complete", "Take the suggested file name.", 1),
+    Command("form.leave", "escape,enter", "leave", "leave field", "Leave it; digits are screens again.", 2, "esc"),
+    Command("form.up", "up", "move(-1)", "", "Go to the field above.", 0, "↑"),
+    Command("form.down", "down", "move(1)", "", "Go to the field below.", 0, "↓"),
+    Command("form.next", "tab", "move(1, True)", "", "Go to the next field; after the last, the first."),
+    Command("form.back", "shift+tab", "move(-1, True)", "", "Go to the field before."),
+    Command("form.page_up", "pageup", "page(-1)", "", "Go one page up."),
+    Command("form.page_down", "pagedown", "page(1)", "", "Go one page down."),
+    Command("form.first", "home,ctrl+home", "move(-1000)", "", "Go to the first field."),
+    Command("form.last", "end,ctrl+end", "move(1000)", "", "Go to the last field."),
+)
+
+_BY_KEY: dict[str, list[Command]] = {}
+for _command in _COMMANDS:
+    for _key in _command.key.split(","):
+        _BY_KEY.setdefault(_key, []).append(_command)
+
 
 class Form(FormView, can_focus=True):
     """Fields in sections, a cursor on one of them, and at most one being typed."""
 
-    BINDINGS = declare(
-        "form",
-        Command("form.edit", "enter", "edit", "edit", "Type into this field; what you type replaces it.", 1),
-        Command("form.choose", "space,right,enter", "cycle(1)", "change", "Take the next choice.", 1, "←→"),
-        Command("form.choose_back", "left", "cycle(-1)", "", "Take the choice before."),
-        Command("form.complete", "tab,right", "complete", "complete", "Take the suggested file name.", 1),
-        Command("form.leave", "escape,enter", "leave", "leave field", "Leave it; digits are screens again.", 2, "esc"),
-        Command("form.up", "up", "move(-1)", "", "Go to the field above.", 0, "↑"),
-        Command("form.down", "down", "move(1)", "", "Go to the field below.", 0, "↓"),
-        Command("form.next", "tab", "move(1, True)", "", "Go to the next field; after the last, the first."),
-        Command("form.back", "shift+tab", "move(-1, True)", "", "Go to the field before."),
-        Command("form.page_up", "pageup", "page(-1)", "", "Go one page up."),
-        Command("form.page_down", "pagedown", "page(1)", "", "Go one page down."),
-        Command("form.first", "home,ctrl+home", "move(-1000)", "", "Go to the first field."),
-        Command("form.last", "end,ctrl+end", "move(1000)", "", "Go to the last field."),
-    )
+    BINDINGS = declare("form", *_COMMANDS)
 
     class Changed(Message):
         """The text of a field is another."""
@@ -107,31 +113,32 @@ class Form(FormView, can_focus=True):
         """While a field has the focus every printable key is its own."""
         return self.typing and character is not None and character.isprintable() and key != "space"
 
-    def on_key(self, event: events.Key) -> None:
-        """Type; in a form that is only walked through, a key that means nothing else begins to type."""
-        choice = self.current.kind == "choice"
-        if not choice and event.key == "enter":
-            # As a binding it would go round by the app, and what is typed fast behind it would be taken for commands.
-            self.action_leave() if self.typing else self.action_edit()
-            event.stop()
-            event.prevent_default()
-            return
-        if not self.typing:
-            if choice or not event.is_printable or event.key == "space" or event.key in self.screen.active_bindings:
+    async def on_key(self, event: events.Key) -> None:
+        """Do what the key does, at once: a binding's way leads around other queues, and keys of a burst overtake it."""
+        typing, choice = self.typing, self.current.kind == "choice"
+        completing = event.key in ("right", "tab") and self.check_action("complete", ())
+        if typing and not choice and not completing and self._editor.key(event.key, event.character):
+            self._after_typing()
+        elif not await self._command(event.key):
+            if not event.is_printable or event.key == "space":
                 return
-            self.action_edit()
-        if choice:
-            if event.is_printable and event.key != "space":
+            if typing:
                 self._choose_by_letter(event.character or "")
-                event.stop()
-            return
-        if self.check_action("complete", ()) and event.key in ("right", "tab"):
-            return
-        if not self._editor.key(event.key, event.character):
-            return
+            elif choice or event.key in self.screen.active_bindings:
+                return
+            else:  # the form is only walked through, and the key means nothing else
+                self.action_edit()
+                self._editor.key(event.key, event.character)
+                self._after_typing()
         event.stop()
         event.prevent_default()
-        self._after_typing()
+
+    async def _command(self, key: str) -> bool:
+        """Run the form's own command for a key, if one works now."""
+        for command in _BY_KEY.get(key, ()):
+            if await self.app.run_action(command.action, self):
+                return True
+        return False
 
     def on_paste(self, event: events.Paste) -> None:
         """Take pasted text into the field."""

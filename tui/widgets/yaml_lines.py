@@ -12,6 +12,9 @@ _LINE = re.compile(
     r"(?P<key>\s*[\w.-]+:)(?P<value>(?:\s+(?:\"(?:[^\"\\]|\\.)*\"|[^#\"]|(?<!\s)#)*)?)(?P<comment>#.*)?$"
 )
 
+_LEAST_COMMENT = 12
+"""Cells below which a cut comment says nothing and is left out."""
+
 
 def yaml_lines(text: str, width: int) -> Iterator[Line]:
     """The lines of a YAML text; what is not understood is shown plainly.
@@ -38,4 +41,6 @@ def yaml_lines(text: str, width: int) -> Iterator[Line]:
 
 
 def _cut(comment: str, room: int) -> str:
-    return comment if len(comment) <= max(8, room) else comment[: max(8, room) - 1] + "…"
+    if len(comment) <= room:
+        return comment
+    return comment[: room - 1] + "…" if room >= _LEAST_COMMENT else ""
