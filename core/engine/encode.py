@@ -137,6 +137,8 @@ def _encode_messages(sample: Sample, tokenizer: Any, settings: Settings, with_te
     talk = [_plain(turn) for turn in turns]
     tools = list(sample.tools) or None
     rendered = _apply(tokenizer, talk, tools, template.text, masked)
+    if template.like:
+        _same_text(tokenizer, talk, tools, template)
     ids: list[int] = list(rendered["input_ids"])
     labels = list(ids)
     if settings.loss_on == "answers":
@@ -189,6 +191,19 @@ def _apply(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, template: str
             f"The chat template refuses the sample: {clean_line(str(error), 200)}",
             do="Correct the sample (roles, order of turns, tool calls), or choose another template",
         ) from error
+
+
+def _same_text(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, template: Template) -> None:
+    """Makes sure that the model is trained on the text that it will be asked with, tools and all."""
+    trained, asked = (
+        tokenizer.apply_chat_template(talk, tools=tools, chat_template=text, tokenize=False)
+        for text in (template.text, template.like)
+    )
+    if trained != asked:
+        raise BadInput(
+            "The model's own chat template renders this sample differently from the one that marks its answers",
+            do="Set model.chat_template to one that marks answers and knows tools and reasoning, or leave it out",
+        )
 
 
 def _mute(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from core.engine.hub import explain
+from core.engine.quantized import only_pack_what_fits
 from core.errors import BadInput
 from core.recipe.recipe import Model
 
@@ -196,6 +197,8 @@ def load_base(model: Model, on: Hardware, *, path: str = "") -> Any:
             output_loading_info=True,
         )
     _check_loaded(report, source)
+    if model.quantization == "nf4" and on.device.type == "cpu":
+        only_pack_what_fits(loaded)
     return loaded
 
 

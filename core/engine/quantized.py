@@ -7,6 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+_ROWS = 32
+"""Rows that bitsandbytes packs together for a CPU."""
+
+
+def only_pack_what_fits(model: Any) -> None:
+    """Keeps bitsandbytes from packing 4-bit layers whose shape it cannot pack, which ends in an exception.
+
+    It does so on CPUs with AVX512-BF16, at the first evaluation. Layers that fit are packed as always.
+
+    Args:
+        model: with 4-bit layers, on a CPU.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit):
+            rows, columns = layer.out_features, layer.in_features
+            if rows % _ROWS or columns % layer.weight.blocksize:
+                layer.support_avx512bf16_for_cpu = False
+
 
 @contextmanager
 def base_unchanged(model: Any) -> Iterator[None]:

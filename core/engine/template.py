@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-
-TEMPLATES = Path(__file__).resolve().parents[1] / "recipe" / "templates"
-"""The templates that are shipped, `NAME.jinja`, all with generation markers."""
+from core.recipe import templates
 
 _MARKERS = re.compile(r"\{%-?\s*generation\s*-?%\}")
 _PROBE = (
@@ -32,6 +30,8 @@ class Template:
         stop: the token that ends an answer, as text, or "" where none could be seen.
         stop_trained: whether that token is inside the marks, so that the model learns to stop.
         prompt_kept: whether a prompt is rendered alone as it is rendered before its answer.
+        like: the template that the model is asked with, where `text` was only found to render a few talks as it
+            does: then each sample must be compared. Else "".
     """
 
     text: str
@@ -40,6 +40,7 @@ class Template:
     stop: str
     stop_trained: bool
     prompt_kept: bool
+    like: str = ""
 
 
 def use_template(tokenizer: Any, chosen: str) -> Template:
@@ -66,45 +67,42 @@ def use_template(tokenizer: Any, chosen: str) -> Template:
         return Template("", "the model has no chat template", False, "", False, True)
     if _MARKERS.search(own):
         return _facts(tokenizer, own, "the model's own")
-    marked = _marked_twin(tokenizer, own)
-    if marked is None:
-        return _facts(tokenizer, own, "the model's own, which does not mark its answers")
-    return _facts(tokenizer, *marked)
-
-
-def shipped() -> tuple[str, ...]:
-    """The names of the templates that are shipped."""
-    return tuple(sorted(path.stem for path in TEMPLATES.glob("*.jinja")))
+    trained = _training_form(tokenizer)
+    if trained:
+        return _facts(tokenizer, trained, "TRL's training form of the model's own")
+    twin = _shipped_twin(tokenizer, own)
+    if twin:
+        origin = f"the shipped template {twin}, which renders as the model's own does"
+        return replace(_facts(tokenizer, templates.text(twin), origin), like=own)
+    return _facts(tokenizer, own, "the model's own, which does not mark its answers")
 
 
 def _read(chosen: str) -> tuple[str, str]:
-    if chosen in shipped():
-        return (TEMPLATES / f"{chosen}.jinja").read_text(encoding="utf-8"), f"the shipped template {chosen}"
+    if chosen in templates.names():
+        return templates.text(chosen), f"the shipped template {chosen}"
     try:
         return Path(chosen).read_text(encoding="utf-8"), f"the file {chosen}"
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
             "There is no such chat template",
             where=chosen,
-            do=f"Give a .jinja file or one of {', '.join(shipped())}, or leave it empty for the model's own",
+            do=f"Give a .jinja file or one of {', '.join(templates.names())}, or leave it empty for the model's own",
         ) from error
 
 
-def _marked_twin(tokenizer: Any, own: str) -> tuple[str, str] | None:
+def _training_form(tokenizer: Any) -> str:
     from trl.chat_template_utils import get_training_chat_template
 
     try:
-        text = get_training_chat_template(tokenizer)
-    except ValueError:
-        text = None
-    if text:
-        return text, "TRL's training form of the model's own"
+        return get_training_chat_template(tokenizer) or ""
+    except ValueError:  # TRL knows the model's template by the letter, or not at all
+        return ""
+
+
+def _shipped_twin(tokenizer: Any, own: str) -> str:
     wanted = _render(tokenizer, own)
-    for name in shipped():
-        text = (TEMPLATES / f"{name}.jinja").read_text(encoding="utf-8")
-        if wanted and _render(tokenizer, text) == wanted:
-            return text, f"the shipped template {name}, which renders as the model's own does"
-    return None
+    alike = (name for name in templates.names() if wanted and _render(tokenizer, templates.text(name)) == wanted)
+    return next(alike, "")
 
 
 def _render(tokenizer: Any, text: str) -> tuple[str, ...]:
@@ -150,11 +148,11 @@ def _facts(tokenizer: Any, text: str, origin: str) -> Template:
         token for token, marked in zip(whole["input_ids"], whole.get("assistant_masks", ()), strict=False) if marked
     ]
     return Template(
-        text, origin, marks, stop, bool(stop) and stop in map_tokens(tokenizer, trained), answered.startswith(prompt)
+        text, origin, marks, stop, bool(stop) and stop in _spelled(tokenizer, trained), answered.startswith(prompt)
     )
 
 
-def map_tokens(tokenizer: Any, ids: list[int]) -> set[str]:
+def _spelled(tokenizer: Any, ids: list[int]) -> set[str]:
     """The tokens of some ids, as the vocabulary spells them."""
     return set(tokenizer.convert_ids_to_tokens(ids))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.dataset.sample import Sample
@@ -83,7 +83,7 @@ def _part(question: Mapping[str, Any], name: str) -> dict[str, Any]:
     return part
 
 
-def main() -> int:
+def main(argv: Sequence[str] = ()) -> int:
     """Serves until stdin ends; says that it is ready when the libraries are loaded."""
     from core.jobs.serve import serve
 
@@ -101,4 +101,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Stands in for the python interpreter: `shim -m core.... ARGS` runs in a fork of the warm process.
+"""Stands in for the interpreter: `shim -m core.... ARGS` (or `tests.e2e....`) runs in a fork of the warm process.
 
 Anything else is run by the real interpreter. Needs nothing but the standard library, and no site-packages. The variable
 TUNEDECK_WARM_SOCKET names the warm process, TUNEDECK_WARM_PYTHON the real interpreter.
@@ -16,7 +16,7 @@ import sys
 def main() -> int:
     """Passes the command line on, and ends as the command ended."""
     arguments = sys.argv[1:]
-    if arguments[:1] != ["-m"] or not arguments[1].startswith("core."):
+    if arguments[:1] != ["-m"] or not arguments[1].startswith(("core.", "tests.e2e.")):
         python = os.environ["TUNEDECK_WARM_PYTHON"]
         os.execv(python, [python, *arguments])
     with socket.socket(socket.AF_UNIX) as connection:

@@ -1,0 +1,89 @@
+"""The losses are those of plain TRL, to the last bit: in fresh processes, with the same thread count."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.jobs.folder import JobFolder
+from tests.e2e import plain_trl
+from tests.training_runs import BASE, lines, make_run, talk, work
+from tests.warm.process import WarmPython
+
+_SAME = ("step", "epoch", "loss", "eval_loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+def _run(parent: Path, **changes: Any) -> JobFolder:
+    return make_run(
+        parent,
+        [talk(number) for number in range(48)] + [_long(number) for number in range(4)],
+        data__max_length=64,
+        lora__alpha=16.0,
+        lora__dropout=0.05,
+        training__optimizer="adamw_torch",
+        training__warmup=0.1,
+        training__eval_every=5.0,
+        training__seed=7,
+        **changes,
+    )
+
+
+def _long(number: int) -> dict[str, Any]:
+    """A sample that is cut, the first of them so early that no token of its answer is left."""
+    sample = talk(number)
+    sample["messages"][0]["content"] *= 6 if number == 0 else 2
+    return sample
+
+
+def _assert_equal(folder: JobFolder, plain: Path) -> None:
+    ours = [line for line in lines(folder.metrics) if "loss" in line or "eval_loss" in line]
+    theirs = [line for line in json.loads(plain.read_text()) if "loss" in line or "eval_loss" in line]
+    assert [line["step"] for line in theirs if "loss" in line] == list(range(1, 21))
+    assert [line["step"] for line in theirs if "eval_loss" in line] == [0, 5, 10, 15, 20]
+    assert [{key: line.get(key) for key in _SAME} for line in ours] == [
+        {key: line.get(key) for key in _SAME} for line in theirs
+    ]
+
+
+def test_lora_losses_equal_plain_trl_in_cold_processes(tmp_path: Path) -> None:
+    folder, plain = _run(tmp_path), tmp_path / "plain.json"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(_ROOT)}
+    commands = [
+        [sys.executable, "-m", "core.training", str(folder.path)],
+        [sys.executable, plain_trl.__file__, str(folder.data), str(BASE), str(plain), "none", "answers"],
+    ]
+    both = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for command in commands
+    ]
+    assert [process.wait(timeout=300) for process in both] == [0, 0]
+    _assert_equal(folder, plain)
+
+
+@pytest.mark.parametrize(("quantization", "loss_on"), [("nf4", "answers"), ("none", "everything")])
+def test_other_losses_equal_plain_trl(warm_python: WarmPython, tmp_path: Path, quantization: str, loss_on: str) -> None:
+    base, plain = tmp_path / "base", tmp_path / "plain.json"
+    assert work(warm_python, "tests.e2e.random_base", base).returncode == 0
+    folder = _run(tmp_path, model__path=str(base), model__quantization=quantization, data__loss_on=loss_on)
+    assert work(warm_python, "core.training", folder.path).returncode == 0
+    theirs = work(warm_python, "tests.e2e.plain_trl", folder.data, base, plain, quantization, loss_on)
+    assert theirs.returncode == 0, theirs.stderr
+    _assert_equal(folder, plain)
+
+
+def test_checkpoints_do_not_change_the_losses_of_a_quantized_run(warm_python: WarmPython, tmp_path: Path) -> None:
+    """Bitsandbytes repacks 4-bit weights with loss when a checkpoint reads them, so every save moved the losses."""
+    losses = []
+    for save_every in (0.0, 3.0):
+        folder = _run(tmp_path, model__quantization="nf4", training__save_every=save_every)
+        assert work(warm_python, "core.training", folder.path).returncode == 0
+        losses.append([line["loss"] for line in lines(folder.metrics) if "loss" in line])
+    assert len(losses[0]) == 20
+    assert losses[0] == losses[1]
