@@ -62,7 +62,7 @@ def _redraws() -> list[Row]:
             train.append(points + step, 1.5)
             average.update()
             live.append(draw(points * 1.5))
-        anew = [draw(points * (1.5 + number / 100)) for number in range(1, 21)]
+        anew = [draw(points * (1.5 + number / 100)) for number in range(1, 61)]
         for what, times in (("after one more", live), ("another view of", anew)):
             best = min(times)
             rows.append(

@@ -82,7 +82,15 @@ class TrainScreen(StepScreen):
             self.folder = folder
             self.update = update
 
+    class Asked(Message):
+        """A request was put to the run, or could not be; `said` tells."""
+
+        def __init__(self, said: str) -> None:
+            super().__init__()
+            self.said = said
+
     def __init__(self) -> None:
+        """Make the screen; what it shows is read when it is shown."""
         super().__init__()
         self.live = LiveRun()
         self._folder: Path | None = None
@@ -129,6 +137,7 @@ class TrainScreen(StepScreen):
         self.live = live = LiveRun()
         self._asking, self._said = False, ""
         self.set_class(folder is None, "-nothing")
+        self.remove_class("-log")
         self.query_one("#loss", Chart).set_curves(
             [
                 Curve("train", live.loss, "band", "band"),
@@ -282,7 +291,11 @@ class TrainScreen(StepScreen):
             requests.ask(JobFolder(self._folder), name)
         except TunedeckError as error:
             said = str(error)
-        self.app.call_from_thread(self._answered, said)
+        self.post_message(self.Asked(said))
+
+    @on(Asked)
+    def _asked(self, event: Asked) -> None:
+        self._answered(event.said)
 
     def _answered(self, said: str) -> None:
         self._said = said
