@@ -329,6 +329,16 @@ async def test_the_footer_shows_what_works_now(make_app: MakeApp) -> None:
         assert "all fields" not in footer.render().plain
 
 
+async def test_help_lists_the_keys_of_the_form_as_well(make_app: MakeApp) -> None:
+    app = make_app("recipe")
+    async with app.run_test() as pilot:
+        await pilot.press("question_mark")
+        text = app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
+        assert "in the form" in text
+        assert "Take the next choice." in text
+        assert "Start a pilot run" in text
+
+
 # --- presets
 
 
