@@ -1,0 +1,297 @@
+"""The loss mask: what is trained is the answers with their end, no more and no less, and it is what TRL trains."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.dataset.sample import Message, Sample
+from core.engine.encode import MASKED, Encoded, Settings, collate, encode
+from core.engine.load import load_tokenizer
+from core.engine.pieces import lost_text, pieces
+from core.engine.samples import ViewRow, encode_view
+from core.engine.template import Template, use_template
+from core.errors import BadInput
+from core.paths import SAMPLE_DATA
+from core.recipe import templates
+from core.recipe.recipe import Model
+
+BASE = Model(path=str(SAMPLE_DATA / "tiny_base"))
+END = "<|im_end|>"
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return load_tokenizer(BASE)
+
+
+@pytest.fixture(scope="module")
+def template(tokenizer: Any) -> Template:
+    return use_template(tokenizer, "")
+
+
+def _talk(*turns: tuple[str, str], trained: bool = True) -> Sample:
+    return Sample("messages", tuple(Message(role, text, trained=trained) for role, text in turns))  # type: ignore[arg-type]
+
+
+def _trained(encoded: Encoded, tokenizer: Any) -> str:
+    text: str = tokenizer.decode([label for label in encoded.labels if label != MASKED])
+    return text
+
+
+CONVERSATION = _talk(
+    ("system", "Answer like a pirate."),
+    ("user", "Where is the ship?"),
+    ("assistant", "Arr, in the bay!"),
+    ("user", "And 日本 😀?"),
+    ("assistant", "Far away, naïve friend 😀"),
+)
+
+
+def test_each_answer_of_a_conversation_is_trained_with_its_end_and_nothing_else(
+    tokenizer: Any, template: Template
+) -> None:
+    encoded = encode(CONVERSATION, tokenizer, Settings(template, 512))
+    assert _trained(encoded, tokenizer) == f"Arr, in the bay!{END}Far away, naïve friend 😀{END}"
+    assert encoded.trained_tokens == sum(label != MASKED for label in encoded.labels)
+    assert encoded.lost_tokens == 0
+
+
+def test_everything_is_trained_when_the_recipe_says_so(tokenizer: Any, template: Template) -> None:
+    encoded = encode(CONVERSATION, tokenizer, Settings(template, 512, loss_on="everything"))
+    assert encoded.labels == encoded.input_ids
+    assert encoded.trained_tokens == len(encoded.input_ids) - 1
+
+
+def test_a_turn_that_the_data_takes_out_of_the_loss_is_not_trained(tokenizer: Any, template: Template) -> None:
+    turns = list(CONVERSATION.messages)
+    turns[2] = Message("assistant", turns[2].content, trained=False)
+    sample = Sample("messages", tuple(turns))
+    for loss_on in ("answers", "everything"):
+        encoded = encode(sample, tokenizer, Settings(template, 512, loss_on=loss_on))
+        assert "Arr" not in _trained(encoded, tokenizer)
+        assert _trained(encoded, tokenizer).rstrip().endswith(f"naïve friend 😀{END}")
+    answers = encode(sample, tokenizer, Settings(template, 512))
+    assert _trained(answers, tokenizer) == f"Far away, naïve friend 😀{END}"
+
+
+def test_a_cut_in_an_answer_loses_its_end_and_is_counted(tokenizer: Any, template: Template) -> None:
+    whole = encode(CONVERSATION, tokenizer, Settings(template, 512))
+    length = len(whole.input_ids) - 6
+    cut = encode(CONVERSATION, tokenizer, Settings(template, length), with_text=True)
+    assert cut.input_ids == whole.input_ids[:length]
+    assert cut.labels == whole.labels[:length]
+    assert cut.lost_tokens == 6
+    assert cut.lost_trained == sum(label != MASKED for label in whole.labels[length:]) > 0
+    assert not _trained(cut, tokenizer).endswith(END)
+    assert lost_text(cut).rstrip().endswith(END)
+    assert encode(CONVERSATION, tokenizer, Settings(template, length, packing="bfd_split")).lost_tokens == 0
+
+
+def test_tool_calls_are_trained_and_tools_and_their_results_are_not() -> None:
+    call = {"type": "function", "function": {"name": "find_order", "arguments": {"number": 17}}}
+    sample = Sample(
+        "messages",
+        (
+            Message("user", "Where is order 17?"),
+            Message("assistant", "", tool_calls=(call,)),
+            Message("tool", "in the van", name="find_order"),
+            Message("assistant", "It is in the van."),
+        ),
+        tools=({"type": "function", "function": {"name": "find_order", "description": "Finds", "parameters": {}}},),
+    )
+    own = load_tokenizer(BASE)
+    with_tools = Path(trl.__file__).parent / "chat_templates" / "qwen2_5_training.jinja"
+    encoded = encode(sample, own, Settings(use_template(own, str(with_tools)), 2048), with_text=True)
+    trained = _trained(encoded, own)
+    assert '"find_order"' in trained
+    assert "17" in trained
+    assert trained.count(END) == 2
+    assert trained.rstrip().endswith(f"It is in the van.{END}")
+    assert "in the van" in encoded.text.split("It is")[0]
+    assert "Finds" in encoded.text
+    assert "Finds" not in trained
+
+
+def test_preference_data_is_trained_on_the_chosen_answer_alone(tokenizer: Any, template: Template) -> None:
+    prompt = _talk(("user", "Hi"), ("assistant", "Hello, who is there?"), ("user", "Me"))
+    sample = Sample(
+        "preference", prompt.messages, chosen=(Message("assistant", "Welcome"),), rejected=(Message("assistant", "Go"),)
+    )
+    assert _trained(encode(sample, tokenizer, Settings(template, 512)), tokenizer) == f"Welcome{END}"
+    bad = Sample("kto", prompt.messages, chosen=(Message("assistant", "Go"),), label=False)
+    with pytest.raises(BadInput, match="bad one"):
+        encode(bad, tokenizer, Settings(template, 512))
+
+
+def test_text_gets_one_end_and_never_two_beginnings(template: Template) -> None:
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer = load_tokenizer(BASE)
+    begin = "<|im_start|>"
+    number = tokenizer.convert_tokens_to_ids(begin)
+    tokenizer.bos_token = begin
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{begin} $A", special_tokens=[(begin, number)]
+    )
+    plain = encode(Sample("text", text="once upon a time"), tokenizer, Settings(template, 512), with_text=True)
+    assert plain.input_ids[0] == number
+    assert plain.input_ids[-1] == tokenizer.eos_token_id
+    assert plain.labels == plain.input_ids
+    assert "".join(piece.text for piece in pieces(plain, tokenizer)) == begin + plain.text
+    for text in ("once upon a time" + tokenizer.eos_token, begin + "once upon a time"):
+        assert encode(Sample("text", text=text), tokenizer, Settings(template, 512)).input_ids == plain.input_ids
+
+
+def test_labels_are_those_of_the_collator_and_padding_is_never_trained(tokenizer: Any, template: Template) -> None:
+    long = encode(CONVERSATION, tokenizer, Settings(template, 512))
+    short = encode(_talk(("user", "Hi"), ("assistant", "Ho")), tokenizer, Settings(template, 512))
+    batch = collate([long, short], tokenizer)
+    assert batch["labels"][0].tolist() == long.labels
+    assert batch["labels"][1].tolist() == short.labels + [MASKED] * (len(long.labels) - len(short.labels))
+    assert batch["attention_mask"].sum(dim=1).tolist() == [len(long.input_ids), len(short.input_ids)]
+
+
+def test_the_end_stays_trained_where_it_is_also_the_padding(template: Template) -> None:
+    """Padding with the end token has left models that never stop; labels go by length here, not by token."""
+    tokenizer = load_tokenizer(BASE)
+    tokenizer.pad_token = tokenizer.eos_token
+    long = encode(CONVERSATION, tokenizer, Settings(template, 512))
+    short = encode(_talk(("user", "Hi"), ("assistant", "Ho")), tokenizer, Settings(template, 512))
+    row = collate([long, short], tokenizer)["labels"][1].tolist()
+    assert row.count(tokenizer.convert_tokens_to_ids(END)) == 1
+
+
+def test_tokens_and_labels_are_those_that_trl_makes_of_the_same_messages(
+    tokenizer: Any, template: Template, tmp_path: Any
+) -> None:
+    from datasets import Dataset
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
+    rows = [
+        line for line in (SAMPLE_DATA / "support_train.jsonl").read_text().splitlines()[:120] if '"messages"' in line
+    ]
+    talks = [value["messages"] for value in map(_loaded, rows) if value] + [
+        [{"role": turn.role, "content": turn.content} for turn in CONVERSATION.messages]
+    ]
+    talks = [talk for talk in talks if any(turn["role"] == "assistant" for turn in talk)]
+    assert len(talks) > 50
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    trainer = SFTTrainer(
+        model=LlamaForCausalLM(config),
+        args=SFTConfig(
+            str(tmp_path), use_cpu=True, bf16=False, max_length=48, assistant_only_loss=True, report_to="none"
+        ),
+        train_dataset=Dataset.from_list([{"messages": talk} for talk in talks]),
+        processing_class=load_tokenizer(BASE),
+    )
+    theirs = [(row["input_ids"], row["labels"]) for row in trainer.train_dataset]
+    view = [
+        ViewRow(str(n), n, Sample("messages", tuple(Message.from_json(turn) for turn in talk)))
+        for n, talk in enumerate(talks)
+    ]
+    ours, facts = encode_view(view, tokenizer, Settings(template, 48))
+    assert facts.cut > 0
+    assert [(row["input_ids"], row["labels"]) for row in ours] == theirs
+
+
+def _loaded(line: str) -> dict[str, Any] | None:
+    try:
+        value: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None  # the sample data has broken lines on purpose
+    return value
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=2, max_size=4))
+def test_pieces_join_to_the_rendered_text_and_the_trained_ones_to_the_answers(texts: list[str]) -> None:
+    tokenizer = load_tokenizer(BASE)
+    template = use_template(tokenizer, "")
+    sample = _talk(*((("user", "assistant")[n % 2], text) for n, text in enumerate(texts)))
+    encoded = encode(sample, tokenizer, Settings(template, 4096), with_text=True)
+    found = pieces(encoded, tokenizer)
+    assert "".join(piece.text for piece in found) == encoded.text
+    answers = "".join(text + END for text in texts[1::2])
+    assert "".join(piece.text for piece in found if piece.trained) == answers
+
+
+def test_a_template_without_marks_is_refused_for_answers_and_taken_for_everything(tokenizer: Any) -> None:
+    own = load_tokenizer(BASE)
+    own.chat_template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}</s>{% endfor %}"
+    template = use_template(own, "")
+    assert not template.marks_answers
+    with pytest.raises(BadInput, match="does not mark its answers"):
+        encode(CONVERSATION, own, Settings(template, 512))
+    assert encode(CONVERSATION, own, Settings(template, 512, loss_on="everything")).trained_tokens > 0
+
+
+def test_a_models_own_template_without_marks_is_trained_by_its_twin_that_has_them() -> None:
+    own = load_tokenizer(BASE)
+    unmarked = re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", own.chat_template)
+    own.chat_template = unmarked
+    template = use_template(own, "")
+    assert template.origin.startswith("the shipped template")
+    assert _trained(encode(CONVERSATION, own, Settings(template, 512)), own).startswith("Arr, in the bay!")
+    assert own.chat_template == unmarked
+
+
+def test_a_twin_is_not_used_for_a_sample_that_it_renders_differently() -> None:
+    own = load_tokenizer(BASE)
+    unmarked = re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", own.chat_template)
+    own.chat_template = "{% if tools %}tools: {{ tools }}{% endif %}" + unmarked
+    template = use_template(own, "")
+    tools = ({"type": "function", "function": {"name": "f", "description": "", "parameters": {}}},)
+    assert encode(CONVERSATION, own, Settings(template, 512)).trained_tokens > 0
+    with pytest.raises(BadInput, match="differently"):
+        encode(Sample("messages", CONVERSATION.messages, tools=tools), own, Settings(template, 512))
+
+
+def test_the_end_of_an_answer_outside_the_marks_is_noticed(tokenizer: Any) -> None:
+    own = load_tokenizer(BASE)
+    assert use_template(own, "").stop == END
+    assert use_template(own, "").stop_trained
+    own.chat_template = own.chat_template.replace(
+        "+ '<|im_end|>' }}{% endgeneration %}", "}}{% endgeneration %}<|im_end|>"
+    )
+    outside = use_template(own, "")
+    assert outside.stop == END
+    assert not outside.stop_trained
+
+
+@pytest.mark.parametrize("name", templates.names())
+def test_every_shipped_template_trains_the_answers_and_their_end(name: str) -> None:
+    own = load_tokenizer(BASE)
+    own.bos_token = own.eos_token  # some begin with it, and the sample base has none
+    template = use_template(own, name)
+    assert template.marks_answers
+    assert template.prompt_kept
+    sample = _talk(("user", "Where?"), ("assistant", "In the bay."), ("user", "Sure?"), ("assistant", "Yes."))
+    trained = _trained(encode(sample, own, Settings(template, 512)), own)
+    assert re.fullmatch(r"In the bay\.\s*<[^<>]+>\s*Yes\.\s*<[^<>]+>\s*", trained)
+
+
+def test_a_sample_that_the_template_refuses_is_left_out_with_its_row(tokenizer: Any) -> None:
+    own = load_tokenizer(BASE)
+    own.chat_template = (
+        "{% if messages[0].role != 'user' %}{{ raise_exception('user first') }}{% endif %}" + own.chat_template
+    )
+    template = use_template(own, "")
+    rows = [ViewRow("a:0", 4, CONVERSATION), ViewRow("b:0", 9, _talk(("user", "Hi"), ("assistant", "Ho")))]
+    encoded, facts = encode_view(rows, own, Settings(template, 512))
+    assert len(encoded) == 1
+    assert facts.refused[0][0] == 4
+    assert "user first" in facts.refused[0][1]
+    ((sentence, fields),) = facts.alerts()
+    assert sentence.startswith("1 sample left out")
+    assert fields["rows"] == [4]

@@ -1,0 +1,161 @@
+"""A worker's side of its folder: progress, requests, a full disk, a deleted folder, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from core.engine.worker import Stopped, Worker, run
+from core.errors import BadInput
+from core.jobs.files import DiskFull, JobGone
+from core.jobs.folder import JobFolder
+from core.recipe.recipe import Recipe, to_json
+from core.training.saving import drop_old, write_whole
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> JobFolder:
+    return JobFolder.create(tmp_path, "test", "training", payload={"recipe": to_json(Recipe())})
+
+
+def _events(folder: JobFolder) -> list[dict[str, object]]:
+    return [json.loads(line) for line in folder.events.read_text().splitlines()]
+
+
+def test_the_way_it_ends_is_an_exit_code_and_a_sentence(folder: JobFolder) -> None:
+    def ends_by(error: Exception | None) -> int:
+        def body(worker: Worker, recipe: Recipe) -> None:
+            assert recipe == Recipe()
+            if error is not None:
+                raise error
+
+        return run([str(folder.path)], body)
+
+    assert ends_by(None) == 0
+    assert ends_by(Stopped("Stopped at step 3.")) == 3
+    assert folder.read_status().message == "Stopped at step 3."
+    assert ends_by(BadInput("no rows", where="x.jsonl")) == 2
+    assert ends_by(ZeroDivisionError("by zero")) == 1
+    status = folder.read_status()
+    assert status.state == "failed"
+    assert status.message == "ZeroDivisionError: by zero. The traceback is at the end of output.log."
+
+
+def test_a_folder_without_a_recipe_is_bad_input(tmp_path: Path) -> None:
+    folder = JobFolder.create(tmp_path, "test", "training")
+    assert run([str(folder.path)], lambda worker, recipe: None) == 2
+    assert "no recipe" in folder.read_status().message
+
+
+def test_first_termination_asks_to_stop_and_second_to_stop_now(folder: JobFolder) -> None:
+    seen = []
+
+    def body(worker: Worker, recipe: Recipe) -> None:
+        seen.append(worker.asked())
+        os.kill(os.getpid(), signal.SIGTERM)
+        seen.append(worker.asked())
+        os.kill(os.getpid(), signal.SIGTERM)
+        seen.append(worker.asked())
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert run([str(folder.path)], body) == 0
+    assert seen == [(), ("stop",), ("stop-now", "stop")]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_progress_is_written_at_most_once_a_second(folder: JobFolder) -> None:
+    worker = Worker(folder)
+    worker.progress(1, 100)
+    written = folder.status.stat().st_mtime_ns
+    for step in range(2, 50):
+        worker.progress(step, 100)
+    assert folder.status.stat().st_mtime_ns == written
+    assert folder.read_status().step == 1
+
+
+def test_lines_wait_for_a_full_disk_and_come_in_order(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    append, full = JobFolder.append_metric, True
+
+    def maybe(self: JobFolder, values: dict[str, object]) -> None:
+        if full:
+            raise DiskFull("full")
+        append(self, values)
+
+    monkeypatch.setattr(JobFolder, "append_metric", maybe)
+    worker = Worker(folder)
+    worker.metric({"step": 1})
+    worker.metric({"step": 2})
+    full = False
+    worker.metric({"step": 3})
+    assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1, 2, 3]
+
+
+def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(folder: JobFolder) -> None:
+    def body(worker: Worker, recipe: Recipe) -> None:
+        shutil.rmtree(folder.path)
+        with pytest.raises(JobGone):
+            worker.asked()
+        worker.event("phase", "never written")
+
+    assert run([str(folder.path)], body) == 1
+    assert not folder.path.exists()
+
+
+def test_a_full_disk_pauses_the_run_until_there_is_room(folder: JobFolder) -> None:
+    worker = Worker(folder)
+    worker.phase("training")
+    states = []
+
+    def write(target: Path) -> None:
+        target.mkdir()
+        (target / "weights").write_bytes(b"w" * 100)
+        states.append(folder.read_status().state)
+        if len(states) < 3:
+            with open("/dev/full", "wb", buffering=0) as device:  # the kernel's own "no space left on device"
+                device.write(b"x")
+
+    write_whole(worker, folder.checkpoints / "checkpoint-5", write)
+    assert states == ["running", "paused", "paused"]
+    assert (folder.checkpoints / "checkpoint-5" / "weights").read_bytes() == b"w" * 100
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["checkpoint-5"]
+    assert folder.read_status().state == "running"
+    assert folder.read_status().phase == "training"
+    messages = [str(event["message"]) for event in _events(folder)]
+    assert any(message.startswith("The disk is full: checkpoint-5 could not be written.") for message in messages)
+
+
+def test_a_stop_is_answered_while_it_waits_for_a_full_disk(folder: JobFolder) -> None:
+    worker = Worker(folder)
+    tried = 0
+
+    def write(target: Path) -> None:
+        nonlocal tried
+        tried += 1
+        (folder.requests / "stop").write_text("{}")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(Stopped, match="while paused"):
+        write_whole(worker, folder.checkpoints / "checkpoint-5", write)
+    assert 1 <= tried <= 2
+    assert list(folder.checkpoints.iterdir()) == []
+
+
+def test_any_other_fault_of_writing_is_not_waited_for(folder: JobFolder) -> None:
+    def write(target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output"):
+        write_whole(Worker(folder), folder.checkpoints / "checkpoint-5", write)
+
+
+def test_the_oldest_checkpoints_go_by_number_not_by_name(tmp_path: Path) -> None:
+    for step in (5, 10, 20, 100):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    assert drop_old(tmp_path, 2) == ["checkpoint-5", "checkpoint-10"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-100", "checkpoint-20"]
