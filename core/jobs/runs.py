@@ -86,7 +86,11 @@ def run_info(folder: JobFolder) -> RunInfo:
     except BadInput:
         job = {}
     now = standing(folder, job=job or None)
-    losses = _last_losses(folder)
+    last = _last_metrics(folder)
+    step, of = now.status.step, now.status.of
+    if now.status.stage and "step" in last:
+        # A later stage counts something of its own; the run's steps are those that the first one logged.
+        step = of = int(last["step"])
     return RunInfo(
         id=folder.id,
         state=now.state,
@@ -95,10 +99,10 @@ def run_info(folder: JobFolder) -> RunInfo:
         kind=str(job.get("kind") or ""),
         created=_number(job.get("created")) or 0.0,
         ended=now.status.ended,
-        step=now.status.step,
-        of=now.status.of,
-        loss=losses.get("loss"),
-        eval_loss=losses.get("eval_loss"),
+        step=step,
+        of=of,
+        loss=last.get("loss"),
+        eval_loss=last.get("eval_loss"),
         detail=now.detail,
     )
 
@@ -128,8 +132,8 @@ def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
     raise BadInput("There is no such run in this workspace", where=name, do=f"The newest is {runs[0].id}")
 
 
-def _last_losses(folder: JobFolder) -> dict[str, float]:
-    """The last `loss` and `eval_loss` near the end of `metrics.jsonl`."""
+def _last_metrics(folder: JobFolder) -> dict[str, float]:
+    """The last `step`, `loss` and `eval_loss` near the end of `metrics.jsonl`."""
     try:
         with open(folder.metrics, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -137,13 +141,14 @@ def _last_losses(folder: JobFolder) -> dict[str, float]:
             lines = file.read().split(b"\n")[1 if size > _LAST_BYTES else 0 :]
     except OSError:
         return {}
-    losses: dict[str, float] = {}
+    last: dict[str, float] = {}
     for record in objects(lines, parser()):
-        for key, value in with_numbers({key: record[key] for key in ("loss", "eval_loss") if key in record}).items():
+        found: dict[str, Any] = {key: record[key] for key in ("step", "loss", "eval_loss") if key in record}
+        for key, value in with_numbers(found).items():
             number = _number(value)
             if number is not None:
-                losses[key] = number
-    return losses
+                last[key] = number
+    return last
 
 
 def _number(value: object) -> float | None:

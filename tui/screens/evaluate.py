@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from textual import work
+from textual import events, on, work
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
 
 from core.clean import clean, clean_line
 from core.errors import BadInput
@@ -29,18 +30,19 @@ class EvaluateScreen(StepScreen):
     CSS_PATH = "evaluate.tcss"
     BINDINGS = declare(
         "evaluate",
-        Command("evaluate.next", "j,n,right", "go(1)", "next", "The next held-out sample.", 1, "j"),
-        Command("evaluate.previous", "k,p,left", "go(-1)", "previous", "The sample before.", 2, "k"),
+        Command("evaluate.next", "j,n,right,down", "go(1)", "next", "The next held-out sample.", 1, "j"),
+        Command("evaluate.previous", "k,p,left,up", "go(-1)", "previous", "The sample before.", 2, "k"),
         Command("evaluate.differing", "d", "next_differing", "differing", "The next sample with other answers.", 3),
         Command("evaluate.reference", "r", "reference", "reference", "Show or hide the data set's own answer.", 4),
         Command("evaluate.copy", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 5),
-        Command("evaluate.down", "down", "scroll(1)", "", "Scroll down."),
-        Command("evaluate.up", "up", "scroll(-1)", "", "Scroll up."),
+        Command("evaluate.down", "space,pagedown", "scroll(1)", "", "Scroll the answers down."),
+        Command("evaluate.up", "backspace,pageup", "scroll(-1)", "", "Scroll the answers up."),
     )
 
     def __init__(self) -> None:
         """Make the screen; what it shows is read when it is shown."""
         super().__init__()
+        self._tall = False
         self._comparison: Comparison | None = None
         self._adapter: Adapter | None = None
         self._shown = 0
@@ -50,18 +52,21 @@ class EvaluateScreen(StepScreen):
     def compose_body(self) -> Iterable[Widget]:
         """Facts above, the prompt, the two answers, the reference."""
         yield Static("", id="facts", markup=False)
-        with VerticalScroll(id="answers"):
-            yield Static("", id="prompt", markup=False)
-            with Horizontal(id="pair"):
-                with Vertical(id="base-box"):
-                    yield Static("", id="base", markup=False)
-                with Vertical(id="tuned-box"):
-                    yield Static("", id="tuned", markup=False)
-            yield Static("", id="reference", markup=False)
+        with Horizontal(id="answers"):
+            yield OptionList(id="samples", markup=False)
+            with VerticalScroll(id="shown", can_focus=False):
+                yield Static("", id="prompt", markup=False)
+                with Horizontal(id="pair"):
+                    with Vertical(id="base-box"):
+                        yield Static("", id="base", markup=False)
+                    with Vertical(id="tuned-box"):
+                        yield Static("", id="tuned", markup=False)
+                yield Static("", id="reference", markup=False)
         yield Static("", id="adapter", markup=False)
 
     def on_mount(self) -> None:
         """Give the boxes their titles."""
+        self.query_one("#samples").border_title = "held-out samples"
         for name, title in (
             ("prompt", "prompt"),
             ("base-box", "base"),
@@ -69,6 +74,14 @@ class EvaluateScreen(StepScreen):
             ("reference", "reference"),
         ):
             self.query_one(f"#{name}").border_title = title
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A tall terminal has room for the data set's own answer as well."""
+        super().on_resize(event)
+        tall = self.has_class("-tall")
+        if tall != self._tall:
+            self._tall = self._with_reference = tall
+            self._show()
 
     def on_screen_resume(self) -> None:
         """Read the results of the session's run anew: it may have gone on, or be another one."""
@@ -101,6 +114,9 @@ class EvaluateScreen(StepScreen):
             else ""
         )
         self.query_one("#adapter", Static).update(Content(place))
+        samples = self.query_one("#samples", OptionList)
+        samples.clear_options()
+        samples.add_options([Option(_line(answer)) for answer in self._answers])
         self._show()
         self.refresh_bindings()
 
@@ -117,6 +133,12 @@ class EvaluateScreen(StepScreen):
         if action == "copy_path":
             return self._adapter is not None
         return True
+
+    @on(OptionList.OptionHighlighted, "#samples")
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_index != self._shown:
+            self._shown = event.option_index
+            self._show()
 
     def action_go(self, step: int) -> None:
         """Go to another sample; the ends hold."""
@@ -137,7 +159,7 @@ class EvaluateScreen(StepScreen):
 
     def action_scroll(self, direction: int) -> None:
         """Scroll the answers."""
-        self.query_one("#answers", VerticalScroll).scroll_relative(y=direction * 3, animate=False)
+        self.query_one("#shown", VerticalScroll).scroll_relative(y=direction * 3, animate=False)
 
     def action_copy_path(self) -> None:
         """Copy the adapter's path; the terminal must allow OSC 52."""
@@ -149,11 +171,11 @@ class EvaluateScreen(StepScreen):
         if not self._answers:
             return
         answer = self._answers[self._shown]
+        self.query_one("#samples", OptionList).highlighted = self._shown
         last = answer.prompt[-1] if answer.prompt else ("user", "")
-        earlier = len(answer.prompt) - 1
         prompt = self.query_one("#prompt", Static)
         prompt.border_title = f"sample {self._shown + 1} of {len(self._answers)}"
-        prompt.border_subtitle = f"{earlier} turn{'s' * (earlier != 1)} before" if earlier > 0 else ""
+        prompt.border_subtitle = _earlier(answer)
         prompt.update(Content.assemble((f"{last[0]}  ", "bold"), _cut(last[1])))
         same = answer.base == answer.tuned
         self.query_one("#tuned-box").border_title = "tuned: the same answer" if same else "tuned"
@@ -162,6 +184,21 @@ class EvaluateScreen(StepScreen):
         reference = self.query_one("#reference", Static)
         reference.display = self._with_reference
         reference.update(Content(_cut(answer.reference)))
+
+
+def _earlier(answer: Answer) -> str:
+    """The roles of the turns before the question: `after system`, `after 6 turns`."""
+    roles = [clean_line(role, 20) for role, _ in answer.prompt[:-1]]
+    if len(roles) > 3:
+        return f"after {len(roles)} turns"
+    return f"after {', '.join(roles)}" if roles else ""
+
+
+def _line(answer: Answer) -> Content:
+    """A line of the list: whether the answers differ, and the question."""
+    question = answer.prompt[-1][1] if answer.prompt else ""
+    mark = "=" if answer.base == answer.tuned else "≠"
+    return Content.assemble((f"{mark} ", "bold"), f"{answer.number + 1:>3}  {clean_line(question, 120)}")
 
 
 def _cut(text: str) -> str:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from rich.text import Text
 from textual import on, work
-from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import DataTable, Static
 
@@ -39,7 +39,7 @@ class RunsScreen(StepScreen):
     CSS_PATH = "runs.tcss"
     BINDINGS = declare(
         "runs",
-        Command("runs.open", "enter", "open_run", "live screen", "Open the run's live screen.", 1),
+        Command("runs.open", "l,enter", "open_run", "live screen", "Open the run's live screen.", 1, "enter"),
         Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 2),
         Command("runs.export", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 3),
         Command("runs.recipe", "c", "open_recipe", "recipe", "Fill the form in from the run's recipe.", 4),
@@ -52,7 +52,7 @@ class RunsScreen(StepScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """The table, or a sentence while there is nothing in it."""
-        yield DataTable[Content](id="runs", cursor_type="row", zebra_stripes=False)
+        yield DataTable[Text](id="runs", cursor_type="row", zebra_stripes=False)
         yield Static(
             "No runs here yet. 1 opens data, 2 fills in a recipe, F5 there starts a run.", id="none", markup=False
         )
@@ -141,20 +141,20 @@ class RunsScreen(StepScreen):
         self.deck.load_recipe(path)
 
 
-def _cells(run: RunInfo) -> tuple[Content, ...]:
+def _cells(run: RunInfo) -> tuple[Text, ...]:
     took = ""
     if run.ended or run.state in ("starting", "running", "paused", "stopping"):
         took = duration((run.ended or time.time()) - run.created)
     step = f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else ""
-    style = {"failed": "$error", "lost": "$error", "finished": "$success"}.get(run.state, "")
+    style = {"failed": "bold", "lost": "bold", "running": "bold"}.get(run.state, "")
     begun = time.strftime("%d %b %H:%M", time.localtime(run.created)) if run.created else ""
     return (
-        Content.styled(_MARKS.get(run.state, " "), style),
-        Content.styled(run.state, style),
-        Content(clean_line(run.id, 60)),
-        Content(step),
-        Content(significant(run.loss) if run.loss is not None else ""),
-        Content(significant(run.eval_loss) if run.eval_loss is not None else ""),
-        Content(took),
-        Content(begun),
+        Text(_MARKS.get(run.state, " "), style),
+        Text(run.state, style),
+        Text(clean_line(run.id, 60)),
+        Text(step),
+        Text(significant(run.loss) if run.loss is not None else ""),
+        Text(significant(run.eval_loss) if run.eval_loss is not None else ""),
+        Text(took),
+        Text(begun),
     )

@@ -1,0 +1,150 @@
+"""Evaluate, Export and Runs on folders in the form that the workers write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import DataTable, OptionList, Static
+
+from core.clean import is_hostile
+from core.jobs.folder import JobFolder
+from tests.waiting import until
+from tui.app import TunedeckApp
+from tui.widgets.key_bar import KeyBar
+
+MakeApp = Callable[..., TunedeckApp]
+HOSTILE = "\x1b]52;c;eA==\x07[@click=app.quit]x[/] [/INST]"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A finished run whose texts are hostile."""
+    folder = JobFolder.create(tmp_path / "runs", "night", "training")
+    folder.write_status(state="finished", step=40, of=40, ended=folder.read_job()["created"] + 61.0)
+    folder.append_metric({"step": 40, "loss": 1.5, "eval_loss": 1.75})
+    folder.adapter.mkdir()
+    (folder.adapter / "adapter_model.safetensors").write_bytes(b"\0" * 2048)
+    config = {"base_model_name_or_path": "/models/base", "peft_type": "LORA", "r": 8, "lora_alpha": 16}
+    (folder.adapter / "adapter_config.json").write_text(json.dumps(config))
+    folder.evaluation.mkdir()
+    (folder.evaluation / "summary.json").write_text('{"base_loss": 5.0, "tuned_loss": 1.25, "eval_samples": 3}')
+    answers = [
+        {
+            "n": n,
+            "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": f"question {n} {HOSTILE}"}],
+            "reference": f"reference {n}",
+            "base": "same" if n == 0 else f"base {n}",
+            "tuned": "same" if n == 0 else f"tuned {n} {HOSTILE}",
+        }
+        for n in range(3)
+    ]
+    (folder.evaluation / "answers.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    return folder.path
+
+
+def text(app: TunedeckApp, selector: str) -> str:
+    """What a widget shows."""
+    return str(app.screen.query_one(selector, Static).render())
+
+
+async def shown(pilot: Pilot[int], app: TunedeckApp) -> None:
+    """Wait until the screen's worker has brought what it read."""
+    await app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def test_evaluate_walks_the_answers_and_finds_those_that_differ(make_app: MakeApp, run: Path) -> None:
+    app = make_app("evaluate", run=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot, app)
+        assert "5.000" in text(app, "#facts")
+        assert "1.250" in text(app, "#facts")
+        assert "2 of 3 answers differ" in text(app, "#facts")
+        assert "question 0" in text(app, "#prompt")
+        await pilot.press("d")
+        assert "tuned 1" in text(app, "#tuned")
+        await pilot.press("j", "j", "j")
+        assert "base 2" in text(app, "#base")
+        await pilot.press("k")
+        assert "base 1" in text(app, "#base")
+        assert not app.screen.query_one("#reference").display
+        await pilot.press("r")
+        assert "reference 1" in text(app, "#reference")
+        assert app.screen.query_one("#reference").display
+
+
+async def test_hostile_answers_reach_no_widget_raw(make_app: MakeApp, run: Path) -> None:
+    app = make_app("evaluate", run=run)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await shown(pilot, app)
+        await pilot.press("d")
+        shown_texts = [text(app, name) for name in ("#prompt", "#base", "#tuned", "#reference")]
+        assert not any(is_hostile(shown_text) for shown_text in shown_texts)
+        assert "[@click=app.quit]x[/] [/INST]" in shown_texts[2]
+        assert app.screen.query_one(OptionList).option_count == 3
+
+
+async def test_a_loss_that_did_not_fall_is_said(make_app: MakeApp, run: Path) -> None:
+    (run / "evaluation" / "summary.json").write_text('{"base_loss": 1.0, "tuned_loss": 1.25, "eval_samples": 3}')
+    app = make_app("evaluate", run=run)
+    async with app.run_test() as pilot:
+        await shown(pilot, app)
+        assert "NOT lower" in text(app, "#facts")
+
+
+async def test_evaluate_says_what_to_do_without_a_run_and_without_results(make_app: MakeApp, run: Path) -> None:
+    app = make_app("evaluate")
+    async with app.run_test() as pilot:
+        await shown(pilot, app)
+        assert "No run is open" in text(app, "#facts")
+        assert "next" not in app.screen.query_one(KeyBar).render().plain
+    (run / "evaluation" / "summary.json").unlink()
+    app = make_app("evaluate", run=run)
+    async with app.run_test() as pilot:
+        await shown(pilot, app)
+        assert "is finished and has no comparison" in text(app, "#facts")
+
+
+async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, run: Path, tmp_path: Path) -> None:
+    app = make_app("export", run=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot, app)
+        assert "rank 8" in text(app, "#what")
+        assert "PeftModel.from_pretrained" in text(app, "#code")
+        await pilot.press("c", *"home", "enter")
+        until(lambda: (tmp_path / "home" / "adapter_config.json").exists(), "the copy")
+        await pilot.press("2")
+        await pilot.pause()
+        assert app.current_mode == "recipe"
+
+
+async def test_runs_lists_them_newest_first_and_opens_the_chosen_one(
+    make_app: MakeApp, run: Path, tmp_path: Path
+) -> None:
+    later = JobFolder.create(tmp_path / "runs", "later", "training")
+    job = later.read_job()
+    later.write_job({**job, "created": job["created"] + 5})
+    later.write_status(state="failed", message="It broke.", ended=job["created"] + 6)
+    app = make_app("runs")
+    async with app.run_test(size=(100, 24)) as pilot:
+        await shown(pilot, app)
+        table = app.screen.query_one(DataTable)
+        cells = [[str(cell) for cell in table.get_row_at(row)] for row in range(table.row_count)]
+        assert [row[1] for row in cells] == ["failed", "finished"]
+        assert cells[1][3:7] == ["40 of 40", "1.50", "1.75", "1 min 01 s"]
+        await pilot.press("down", "r")
+        await pilot.pause()
+        assert app.current_mode == "evaluate"
+        assert app.session.run == run
+
+
+async def test_runs_without_runs_says_what_to_do(make_app: MakeApp) -> None:
+    app = make_app("runs")
+    async with app.run_test() as pilot:
+        await shown(pilot, app)
+        assert app.screen.query_one("#none").display
+        assert "live screen" not in app.screen.query_one(KeyBar).render().plain
