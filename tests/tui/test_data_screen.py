@@ -40,7 +40,7 @@ def tickets(tmp_path: Path) -> Path:
 
 def text_of(widget: Widget) -> str:
     """What a widget draws."""
-    return "\n".join(strip.text.rstrip() for strip in widget.render_lines(Region(0, 0, *widget.size)))
+    return "\n".join(strip.text.rstrip() for strip in widget.render_lines(Region(0, 0, *widget.outer_size)))
 
 
 def data_screen(app: TunedeckApp) -> DataScreen:

@@ -52,20 +52,25 @@ class DataScreen(StepScreen):
     # -- composition ----------------------------------------------------------------------------------------
 
     def compose_body(self) -> Iterable[Widget]:
-        """The list, the sample, a line of facts."""
-        with Container(id="panes"):
-            with Vertical(id="list-pane"):
-                yield SampleList(self._line, id="list")
-                yield Static("", id="counts", markup=False)
-            yield SampleView(("chat", "template", "raw"), id="sample")
+        """The list, the sample, a line of facts; without data the line alone, which is there sooner."""
+        if self.session.data:
+            yield self._panes()
         yield Static("", id="line", markup=False)
 
-    def on_mount(self) -> None:
+    def _panes(self) -> Widget:
+        return Container(
+            Vertical(SampleList(self._line, id="list"), Static("", id="counts", markup=False), id="list-pane"),
+            SampleView(("chat", "template", "raw"), id="sample"),
+            id="panes",
+        )
+
+    async def on_mount(self) -> None:
         """Open what the session names, or ask."""
         if self.session.data:
-            self._open(self.session.data, wait=_FIRST_WAIT)
+            await self._open(self.session.data, wait=_FIRST_WAIT)
         else:
-            self.action_open()
+            self.add_class("-opening")
+            self.call_after_refresh(self.action_open)  # header and footer are there first
 
     @property
     def rows_list(self) -> SampleList:
@@ -79,7 +84,7 @@ class DataScreen(StepScreen):
 
     # -- opening --------------------------------------------------------------------------------------------
 
-    def _open(self, paths: tuple[Path, ...], *, wait: float = 0.0) -> None:
+    async def _open(self, paths: tuple[Path, ...], *, wait: float = 0.0) -> None:
         from tui.screens.data_desk import open_dataset
 
         future = open_dataset(paths, self.session.format, self.session.columns)
@@ -89,10 +94,10 @@ class DataScreen(StepScreen):
             self._say(f"opening {clean_line(str(paths[0]), 200)} …")
             future.add_done_callback(lambda done: self.post_message(DataOpened(paths, done)))
         else:
-            self._opened(DataOpened(paths, future))
+            await self._opened(DataOpened(paths, future))
 
     @on(DataOpened)
-    def _opened(self, event: DataOpened) -> None:
+    async def _opened(self, event: DataOpened) -> None:
         error = event.future.exception()
         if isinstance(error, TunedeckError):
             if self._desk is None:
@@ -103,13 +108,15 @@ class DataScreen(StepScreen):
         elif error is not None:
             raise error
         else:
-            self._show(event.paths, event.future.result())
+            await self._show(event.paths, event.future.result())
 
-    def _show(self, paths: tuple[Path, ...], dataset: Dataset) -> None:
+    async def _show(self, paths: tuple[Path, ...], dataset: Dataset) -> None:
         from tui.screens.data_desk import Desk
 
         if self._desk is not None:
             self._desk.close()
+        if not self.query("#panes"):
+            await self.query_one("#body").mount(self._panes(), before="#line")
         if self._preview is not None:
             self._preview.forget()
         self.session.data = paths
@@ -387,6 +394,6 @@ class DataScreen(StepScreen):
         self.query_one("#body").mount(picker, before=0)
         return picker
 
-    def on_file_picker_picked(self, event: FilePicker.Picked) -> None:
+    async def on_file_picker_picked(self, event: FilePicker.Picked) -> None:
         """Open what was chosen."""
-        self._open((event.path,))
+        await self._open((event.path,))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean_line
-from core.dataset.checks import Flag
 from core.dataset.index import GoodRows
 from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Message, Sample
@@ -16,6 +15,7 @@ from core.units import count, short_count, size
 from tui.widgets.sample_list import Entry, Tone
 
 if TYPE_CHECKING:
+    from core.dataset.checks import Flag
     from core.dataset.dataset import Dataset
 
 Decision = Literal["", "keep", "drop"]

@@ -8,7 +8,6 @@ from typing import Any
 from textual.content import Content
 
 from core.clean import clean, clean_line
-from core.dataset.checks import CHECKS
 from core.dataset.records import BadLine, Row, Unreadable
 from core.units import count, size
 from tui.screens.data_rows import HUGE, DataRows
@@ -30,8 +29,13 @@ def subject(rows: DataRows, entry: int) -> Content:
 
 def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
     """Why the row deserves a look."""
+    flags = rows.flags_of(entry)
+    if not flags:
+        return []
+    from core.dataset.checks import CHECKS
+
     titles = {check.name: check.title for check in CHECKS}
-    return [(titles.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in rows.flags_of(entry)]
+    return [(titles.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in flags]
 
 
 def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[Line]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +64,9 @@ def scan_payload(
 
 def fingerprint(dataset: Dataset, payload: Mapping[str, Any]) -> str:
     """Twelve characters that change with the payload, the checks, or size or time of any file."""
+    import hashlib
+    import json
+
     from core import __version__
     from core.dataset.checks import CHECKS
 
