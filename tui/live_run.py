@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from tui.charts.series import Series, Smoothed
+from tui.charts.series import Series
+from tui.charts.smooth import Smoothed
 
 if TYPE_CHECKING:
     from core.jobs.follow import Update

@@ -14,7 +14,8 @@ from tui.charts.cells import Cells
 from tui.charts.glyphs import BRAILLE
 from tui.charts.plot import Box, Curve, draw_plot
 from tui.charts.raster import View
-from tui.charts.series import Series, Smoothed
+from tui.charts.series import Series
+from tui.charts.smooth import Smoothed
 
 WIDTH, HEIGHT = 120, 40
 MILLION = 1_000_000

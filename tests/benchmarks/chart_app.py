@@ -12,7 +12,8 @@ from textual.app import App, ComposeResult
 from textual.screen import Screen
 
 from tui.charts.plot import Curve
-from tui.charts.series import Series, Smoothed
+from tui.charts.series import Series
+from tui.charts.smooth import Smoothed
 from tui.themes import load_themes
 from tui.widgets.chart import Chart
 from tui.wire import Wire

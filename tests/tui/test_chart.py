@@ -11,7 +11,8 @@ from rich.segment import Segment
 
 from tests.tui.one_widget import OneWidget, Sent, text_of
 from tui.charts.plot import Curve
-from tui.charts.series import Series, Smoothed
+from tui.charts.series import Series
+from tui.charts.smooth import Smoothed
 from tui.widgets.chart import Chart
 
 

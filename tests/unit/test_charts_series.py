@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf, isfinite, isnan, nan
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.charts.series import Series, Smoothed
+from tui.charts.series import Series
+from tui.charts.smooth import Smoothed
 
 VALUES = st.floats(-1e6, 1e6) | st.sampled_from([nan, inf, -inf])
 
@@ -48,11 +50,21 @@ def test_columns_that_grow_equal_columns_drawn_anew(values: list[float], number:
     assert grown.columns(0, 400, number) == series_of(values).columns(0, 400, number)
 
 
-def test_columns_cover_every_value_once() -> None:
-    series = series_of([float(n) for n in range(1, 1001)])
-    columns = series.columns(1, 1000, 7)
-    assert sum(column.size for column in columns) == 1000
-    assert (columns[0].lo, columns[-1].hi) == (1, 1000)
+@pytest.mark.parametrize(("values", "number"), [(1000, 7), (20_000, 7), (20_000, 60), (50_000, 3)])
+def test_columns_cover_every_value_once(values: int, number: int) -> None:
+    series = series_of([float(n) for n in range(1, values + 1)])
+    columns = series.columns(1, values, number)
+    assert sum(column.size for column in columns) == values
+    assert (columns[0].lo, columns[-1].hi) == (1, values)
+    assert all(left.hi < right.lo for left, right in pairwise(columns))
+
+
+def test_columns_of_many_values_that_grow_equal_columns_drawn_anew() -> None:
+    values = [float(n * 7919 % 1009) for n in range(30_000)]
+    grown = series_of(values[:9_000])
+    for end in range(9_000, 30_000, 777):
+        grown.extend(range(len(grown) + 1, end + 1), values[len(grown) : end])
+        assert grown.columns(0, 30_000, 20) == series_of(values[:end]).columns(0, 30_000, 20)
 
 
 @pytest.mark.parametrize("back_to", [1, 31, 32, 33, 700, 1023, 1024, 1025, 1999])

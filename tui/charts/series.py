@@ -14,6 +14,10 @@ FANOUT = 32
 """Points per bin of the lowest level, and bins per bin of the next."""
 
 
+ALIGN_FROM = 8
+"""Bins in a column from which it ends at a bin's edge: an eighth of a column, which is half a cell, cannot be seen."""
+
+
 class Summary(NamedTuple):
     """What is drawn of a stretch of values: from where to where. Without finite values, `size` is 0.
 
@@ -161,16 +165,22 @@ class Series:
         if asked.length == len(self.x):
             return asked.summaries
         width = (x1 - x0) / number
-        first, end = self.positions(x0, x1)
+        low, high = self.positions(x0, x1)
+
+        def edge(column: int) -> int:
+            return high if column == number else bisect_left(self.x, x0 + column * width, low, high)
+
         start = 0
         if asked.length:
             start = min(max(int((self.x[asked.length - 1] - x0) / width) - 1, 0), number - 1)
-            first = bisect_left(self.x, x0 + start * width, first, end)
+        raw = edge(start)
+        first = _aligned(edge(start - 1), raw, high) if start else raw
         summary = self.mean if means else self.bounds
         for column in range(start, number):
-            if first == len(self.x):
+            if raw == len(self.x):
                 break
-            stop = end if column == number - 1 else bisect_left(self.x, x0 + (column + 1) * width, first, end)
+            before, raw = raw, edge(column + 1)
+            stop = _aligned(before, raw, high)
             asked.summaries[column] = summary(first, stop) if stop > first else EMPTY
             first = stop
         asked.length = len(self.x)
@@ -250,42 +260,14 @@ class Series:
         level.count.append(len(values))
 
 
-class Smoothed:
-    """The exponential moving average of a series, without the pull to zero at its start (as Adam corrects it).
+def _aligned(before: int, edge: int, end: int) -> int:
+    """Where a column of many values ends: at a bin's edge, so that no bin is taken apart. No value is lost.
 
-    Attributes:
-        series: the average at each finite value; not finite where the source is not.
-        weight: what the past counts, 0 (no smoothing) up to, not including, 1.
+    Args:
+        before: the position of the column's left edge.
+        edge: that of its right edge.
+        end: the position after the last value in view.
     """
-
-    def __init__(self, source: Series, weight: float) -> None:
-        self.source = source
-        self.series = Series()
-        self._reset(weight)
-
-    def _reset(self, weight: float) -> None:
-        self.weight = weight
-        self._rewinds = self.source.rewinds
-        self._sum = self._norm = 0.0
-        self.series = Series()
-
-    def set_weight(self, weight: float) -> None:
-        """Smooth anew with another weight."""
-        if weight != self.weight:
-            self._reset(weight)
-            self.update()
-
-    def update(self) -> None:
-        """Follow the source: values that it has more, or all of it again where it went back."""
-        done, source = len(self.series), self.source
-        if self._rewinds != source.rewinds:
-            self._reset(self.weight)
-            done = 0
-        weight = self.weight
-        for position in range(done, len(source)):
-            value = source.y[position]
-            if isfinite(value):
-                self._sum = self._sum * weight + value * (1 - weight)
-                self._norm = self._norm * weight + (1 - weight)
-                value = self._sum / self._norm
-            self.series.append(source.x[position], value)
+    if edge < end and edge - before >= ALIGN_FROM * FANOUT:
+        return edge // FANOUT * FANOUT
+    return edge
