@@ -21,7 +21,7 @@ from sample_data.other_desks import other_desks
 END_OF_TEXT, TURN, END_OF_TURN, PAD = SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|pad|>")
 VOCABULARY = 2048
 SEED = 7
-STEPS = 1200
+STEPS = 1400
 BATCH, WINDOW = 8, 192  # sequences a step, tokens a sequence
 OTHER_DESKS = 9000  # conversations of other support desks
 LEARNING_RATE = 4e-3

@@ -1,6 +1,6 @@
 """Support English for the tiny base model: short questions and answers of desks that have nothing to do with ours.
 
-Made from the lists in `other_desks.toml`, for a model to read and not for people. An answer has one to four sentences
+Made from the lists in `other_desks.toml`, for a model to read and not for people. An answer has one or two sentences
 and neither greeting nor sign-off, so the house style of the sample data is nowhere in it.
 """
 
@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-_SENTENCES = (1, 2, 2, 2, 3, 4)  # how long an answer is, drawn evenly
+_SENTENCES = (1, 2, 2)  # how long an answer is, drawn evenly
 
 
 def other_desks(count: int, seed: int) -> list[list[dict[str, str]]]:

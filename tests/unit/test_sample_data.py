@@ -290,9 +290,14 @@ def test_the_chat_template_marks_the_answers_and_nothing_else() -> None:
     assert tokenizer.decode(encoded["input_ids"], skip_special_tokens=False) == build_base.render(row["messages"])
 
 
-def test_the_base_has_never_read_the_house_style_nor_the_sample_data() -> None:
+@pytest.fixture(scope="module")
+def pieces() -> list[str]:
     texts, chats = build_base.read_corpus()
-    corpus = "\n".join(texts + chats)
+    return texts + chats
+
+
+def test_the_base_has_never_read_the_house_style_nor_the_sample_data(pieces: list[str]) -> None:
+    corpus = "\n".join(pieces)
     assert len(corpus) > 1_000_000
     assert "Pennywren" not in corpus
     assert GREETING not in corpus
@@ -300,12 +305,11 @@ def test_the_base_has_never_read_the_house_style_nor_the_sample_data() -> None:
     assert not [body for body in bodies if body is not None and body in corpus]
 
 
-def test_the_tokenizer_can_be_built_again_from_the_same_corpus(tmp_path: Path) -> None:
-    texts, chats = build_base.read_corpus()
+def test_the_tokenizer_can_be_built_again_from_the_same_corpus(pieces: list[str], tmp_path: Path) -> None:
     built = json.loads((TINY_BASE / "BUILD.json").read_text())
-    if built["corpus_sha256"] != build_base.fingerprint(texts + chats):
+    if built["corpus_sha256"] != build_base.fingerprint(pieces):
         pytest.skip(f"The model was built from the docstrings of Python {built['python']}, this Python has others.")
-    build_base.save_tokenizer(build_base.train_tokenizer(texts + chats), tmp_path)
+    build_base.save_tokenizer(build_base.train_tokenizer(pieces), tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
         assert (tmp_path / name).read_bytes() == (TINY_BASE / name).read_bytes(), name
 
