@@ -151,13 +151,16 @@ class Worker:
         self._status(state=RUNNING, phase=before.phase, message="")
         self.event("alert", "The reason for the pause has gone: the run goes on.")
 
-    def end(self, state: str, message: str) -> None:
-        """Leaves the last word, which the keeper passes on."""
+    def end(self, state: str, message: str, **fields: Any) -> None:
+        """Leaves the last word, which the keeper passes on.
+
+        Args:
+            state: `failed`, or "" to leave that to the keeper.
+            message: a sentence, or "".
+            fields: more of the status.
+        """
         self._flush()
-        if state:
-            self._status(state=state, message=message)
-        else:
-            self._status(message=message)
+        self._status(message=message, **({"state": state} if state else {}), **fields)
 
     def _status(self, **fields: Any) -> None:
         if not self._speaks:
@@ -208,7 +211,7 @@ def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
     try:
         with _terminable(worker):
             body(worker, from_json(_payload(worker.folder)))
-            worker.end("", "")
+            worker.end("", "", phase="done")
     except Stopped as stopped:
         _last_word(worker, "", stopped.message)
         return EXIT_STOPPED
