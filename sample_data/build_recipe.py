@@ -28,7 +28,7 @@ def recipe(folder: Path) -> Recipe:
             gradient_accumulation=1,
             warmup=0.05,
             activation_checkpointing=False,  # activations are nothing here
-            eval_every=0.25,
+            eval_every=0.34,
             eval_batch_size=16,
             save_every=0.5,
             cpu_threads=1,  # a second thread makes steps this small slower, and far slower on a busy machine
