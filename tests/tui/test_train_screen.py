@@ -290,7 +290,7 @@ async def test_nothing_is_read_while_another_screen_is_on(make_app: MakeApp, tmp
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         await pilot.press("5")
-        await until(pilot, lambda: pilot.app.screen is not screen)
+        await until(pilot, lambda: not screen.is_current)
         update = screen.live.update
         add_steps(folder, range(6, 9), 100)
         await pilot.pause(1.3)
