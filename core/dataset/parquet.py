@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from core.dataset.records import BadLine, Row
 from core.errors import BadInput
 
+_BATCH_ROWS = 512
+_BATCHES = 24
+"""Batches that are held: some screens up and down are then at hand without decoding the row group anew."""
+
 
 class ParquetReader:
-    """The rows of a Parquet file; one row group at a time is held.
+    """The rows of a Parquet file; a few batches of rows are held, however large the file's row groups are.
+
+    Within a row group rows are decoded in order, so a jump far into a large one takes as long as reading that far.
 
     Raises:
         BadInput: the file is damaged, or pyarrow is not installed.
@@ -22,6 +31,8 @@ class ParquetReader:
 
     def __init__(self, path: Path) -> None:
         self.files: tuple[Path, ...] = (path,)
+        # Arrow's own allocators keep tens of megabytes for later; the viewer reads little at a time.
+        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
         try:
             import pyarrow as arrow
             import pyarrow.parquet as parquet
@@ -31,7 +42,7 @@ class ParquetReader:
             ) from None
         self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError)
         try:
-            self._file: Any = parquet.ParquetFile(path)
+            self._file: Any = parquet.ParquetFile(path, memory_map=True, pre_buffer=False)
         except self._failures as fault:
             raise BadInput(f"not a readable Parquet file: {fault}", where=str(path)) from None
         groups = self._file.metadata
@@ -40,8 +51,10 @@ class ParquetReader:
             starts.append(starts[-1] + groups.row_group(number).num_rows)
         self._starts = starts
         self._lock = threading.Lock()
+        self._batches: OrderedDict[int, Any] = OrderedDict()
         self._group = -1
-        self._table: Any = None
+        self._ahead: Iterator[Any] = iter(())
+        self._next = 0
         self.count = starts[-1]
         self.complete = True
 
@@ -58,11 +71,8 @@ class ParquetReader:
         group = bisect_right(self._starts, entry) - 1
         try:
             with self._lock:
-                if group != self._group:
-                    self._table = self._file.read_row_group(group)
-                    self._group = group
-                table = self._table
-            value = table.slice(entry - self._starts[group], 1).to_pylist()[0]
+                batch, first = self._batch(entry, group)
+            value = batch.slice(entry - first, 1).to_pylist()[0]
         except self._failures as fault:
             return Row(entry, self.files[0], entry + 1, error=f"unreadable: {fault}")
         except UnicodeDecodeError:
@@ -76,4 +86,24 @@ class ParquetReader:
     def release(self) -> None:
         """Drops the row group that is held."""
         with self._lock:
-            self._group, self._table = -1, None
+            self._batches.clear()
+            self._group, self._ahead = -1, iter(())
+
+    def _batch(self, entry: int, group: int) -> tuple[Any, int]:
+        """The batch that holds a row, and the number of its first row; the lock is held."""
+        start = self._starts[group]
+        first = start + (entry - start) // _BATCH_ROWS * _BATCH_ROWS
+        if first in self._batches:
+            self._batches.move_to_end(first)
+            return self._batches[first], first
+        if group != self._group or first < self._next:
+            self._group, self._next = group, start
+            self._ahead = self._file.iter_batches(_BATCH_ROWS, row_groups=[group], use_threads=False)
+        for batch in self._ahead:
+            at, self._next = self._next, self._next + batch.num_rows
+            self._batches[at] = batch
+            if len(self._batches) > _BATCHES:
+                self._batches.popitem(last=False)
+            if at == first:
+                return batch, first
+        raise OSError("the row group ends before its last row")
