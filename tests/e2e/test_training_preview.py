@@ -1,0 +1,66 @@
+"""What the screen shows of a sample comes from the service, and it is what a run counts and trains."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from core.recipe.recipe import to_json
+from tests.training_runs import lines, make_run, recipe, talk, work
+from tests.warm.process import WarmPython
+
+
+def _ask(warm: WarmPython, *questions: dict[str, Any]) -> list[dict[str, Any]]:
+    asked = "".join(json.dumps({"id": n, "ask": "encode", **question}) + "\n" for n, question in enumerate(questions))
+    with subprocess.Popen(
+        [warm.path, "-m", "core.training.preview"],
+        env={**os.environ, **warm.environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as service:
+        assert service.stdin is not None
+        assert service.stdout is not None
+        assert json.loads(service.stdout.readline()) == {"ready": True}
+        service.stdin.write(asked.encode())
+        service.stdin.flush()
+        answers = [json.loads(service.stdout.readline()) for _ in questions]
+        service.stdin.close()
+        assert service.wait(timeout=20) == 0
+    return answers
+
+
+def test_the_preview_shows_the_trained_text_and_what_the_cut_takes(warm_python: WarmPython) -> None:
+    whole, cut, missing = _ask(
+        warm_python,
+        {"recipe": to_json(recipe()), "sample": talk(1)},
+        {"recipe": to_json(recipe(data__max_length=30)), "sample": talk(1)},
+        {"recipe": to_json(recipe(model__path="./no/such/model")), "sample": talk(1)},
+    )
+    answer = talk(1)["messages"][1]["content"]
+    shown = whole["answer"]
+    assert "".join(text for text, trained in shown["pieces"] if trained) == f"{answer}<|im_end|>"
+    assert shown["lost"] == 0
+    assert shown["stop_trained"]
+    kept = "".join(text for text, _ in cut["answer"]["pieces"])
+    assert kept + cut["answer"]["lost_text"] == "".join(text for text, _ in shown["pieces"])
+    assert cut["answer"]["tokens"] == 30
+    assert cut["answer"]["lost"] == shown["total"] - 30
+    assert cut["answer"]["trained"] + cut["answer"]["lost_trained"] == shown["trained"]
+    assert "./no/such/model" in missing["error"]
+
+
+def test_measured_tokens_are_those_that_a_run_counts(warm_python: WarmPython, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, [talk(number) for number in range(20)], data__max_length=32, training__max_steps=1)
+    source, out = tmp_path / "recipe.json", tmp_path / "facts.jsonl"
+    source.write_text(json.dumps(to_json(recipe(data__max_length=32))))
+    assert work(warm_python, "core.training.measure", source, folder.data / "train.jsonl", out).returncode == 0
+    assert work(warm_python, "core.training", folder.path).returncode == 0
+    (data,) = [event for event in lines(folder.events) if event["kind"] == "data"]
+    facts = lines(out)
+    assert [fact["row"] for fact in facts] == list(range(20))
+    assert sum(fact["tokens"] for fact in facts) == data["tokens"]
+    assert sum(fact["trained"] for fact in facts) == data["trained_tokens"]
+    assert sum(fact["lost"] > 0 for fact in facts) > 0
