@@ -22,7 +22,6 @@ from tui.widgets.sample_list import Entry, SampleList
 from tui.widgets.sample_view import SampleView
 
 if TYPE_CHECKING:
-    from core.dataset.audit import DecisionStore
     from core.dataset.dataset import Dataset
     from core.dataset.decisions import Action
     from tui.screens.data_desk import Decided, Desk
@@ -45,7 +44,6 @@ class DataScreen(StepScreen):
         super().__init__()
         self._preview: TemplatePreview | None = None
         self._desk: Desk | None = None
-        self._store: DecisionStore | None = None
         self._entry = -1
         self._number: RowNumber | None = None
 
@@ -130,14 +128,12 @@ class DataScreen(StepScreen):
         self.call_after_refresh(self._start_scan)
 
     def _start_scan(self) -> None:
-        from core.dataset.audit import DecisionStore
         from tui.screens.data_scan import scan_payload
 
         if self._desk is not None:
-            session = self.session
-            self._store = self._store or DecisionStore(session.workspace)
-            payload = scan_payload(self._desk.rows.dataset, session.format, session.columns, session.eval_data)
-            self._desk.start_scan(session.workspace, self._store, payload)
+            session, dataset = self.session, self._desk.rows.dataset
+            payload = scan_payload(dataset, session.format, session.columns, session.eval_data)
+            self._desk.start_scan(session.workspace, payload)
 
     # -- news -----------------------------------------------------------------------------------------------
 
@@ -160,12 +156,14 @@ class DataScreen(StepScreen):
         from tui.screens import data_sample
 
         assert self._desk is not None
-        rows = self._desk.rows
-        if self._desk.learn(news):
-            self.rows_list.update()
-            if rows.filter != "all" and (news.flags or news.bad or news.decided):
+        rows, listing = self._desk.rows, self.rows_list
+        found = bool(news.flags or news.bad or news.decided)
+        in_view = rows.scanned <= listing.scroll_offset.y + listing.size.height
+        if self._desk.learn(news) and (found or in_view):
+            listing.update()
+            if rows.filter != "all" and found:
                 rows.use_filter(rows.filter)
-                self.rows_list.reset(rows.count, rows.position_of(max(0, self._entry)))
+                listing.reset(rows.count, rows.position_of(max(0, self._entry)))
             if self._entry >= 0:
                 self.sample_view.show_notes(data_sample.notes(rows, self._entry))
         self._show_facts()

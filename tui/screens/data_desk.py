@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from core.dataset.decisions import Action, Decision, Standing
     from core.dataset.records import BadLine
+    from core.jobs.folder import JobFolder
 
 _INDEX_SLICE = 0.004
 _REPORT_EVERY = 0.25
+_LAST_WORD = 1.0
+"""Seconds that leaving waits for a decision that is on its way to a slow disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,14 @@ class Desk:
         threading.Thread(target=self._index, name="index", daemon=True).start()
 
     def close(self) -> None:
-        """Work on it no longer; a scan goes on by itself."""
+        """Work on it no longer; a scan goes on by itself, and what was decided is still written."""
         self._closed.set()
         if self._scan is not None:
             self._scan.stop()
+        if self._store is not None:
+            writing = threading.Thread(target=self._store.close, name="close decisions", daemon=True)
+            writing.start()
+            writing.join(_LAST_WORD)
 
     def _index(self) -> None:
         """Find the remaining rows, a few milliseconds at a time, and tell four times a second."""
@@ -122,18 +129,23 @@ class Desk:
 
     # -- the scan -------------------------------------------------------------------------------------------
 
-    def start_scan(self, workspace: Path, store: DecisionStore, payload: Mapping[str, Any]) -> None:
-        """Find or start the scan of these files; decisions can be taken from now on."""
-        self._store = store
+    def start_scan(self, workspace: Path, payload: Mapping[str, Any]) -> None:
+        """Find or start the scan of these files; decisions can be taken as soon as it has come to a row."""
         dataset = self.rows.dataset
 
-        def standings() -> Mapping[str, Standing]:
-            store.ready.result()
-            return store.standings()
+        # Both are called in the follower's thread: importing SQLite and launching a job would hold up the keys.
+        def start() -> JobFolder:
+            from core.dataset.audit import DecisionStore
 
-        self._scan = ScanFollower(
-            lambda: find_or_start(workspace, dataset, payload), standings, lambda news: self._tell(self, news)
-        )
+            self._store = DecisionStore(workspace)
+            return find_or_start(workspace, dataset, payload)
+
+        def standings() -> Mapping[str, Standing]:
+            assert self._store is not None
+            self._store.ready.result()
+            return self._store.standings()
+
+        self._scan = ScanFollower(start, standings, lambda news: self._tell(self, news))
 
     @property
     def scanning(self) -> bool:

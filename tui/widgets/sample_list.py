@@ -15,13 +15,14 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from core.units import count
 from tui.actions import Command, declare
+from tui.widgets.scrolling import set_height
 
 _PAINT_BUDGET = 0.02
 _SLICE = 0.012
@@ -79,8 +80,7 @@ class SampleList(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     SampleList {
         overflow-x: hidden;
-        overflow-y: auto;
-        scrollbar-gutter: stable;
+        overflow-y: scroll;
         scrollbar-size-vertical: 1;
         scrollbar-color: $border; scrollbar-color-hover: $border; scrollbar-color-active: $primary;
         scrollbar-background: $background; scrollbar-background-hover: $background;
@@ -94,7 +94,9 @@ class SampleList(ScrollView, can_focus=True):
         & > .sample-list--size { color: $text-muted; }
         & > .sample-list--preview { color: $foreground; }
         & > .sample-list--dropped { color: $text-muted; text-style: strike; }
-        & > .sample-list--cursor { color: $block-cursor-foreground; background: $block-cursor-background; }
+        & > .sample-list--cursor {
+            color: $block-cursor-foreground; background: $block-cursor-background; text-style: bold;
+        }
         & > .sample-list--cursor-blurred { text-style: bold; background: $panel; }
     }
     """
@@ -346,7 +348,7 @@ class SampleList(ScrollView, can_focus=True):
             self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True)
 
     def _set_height(self) -> None:
-        self.virtual_size = Size(self.scrollable_content_region.width, self._count)
+        set_height(self, self.scrollable_content_region.width, self._count)
 
 
 def _fit(text: str, width: int) -> str:

@@ -45,6 +45,7 @@ class SampleView(Vertical):
         self._views = list(views)
         self._subject = Content("")
         self._choice = True
+        self._notes: list[tuple[str, str]] | None = None
         self.view = self._views[0]
         """The rendering that is shown."""
 
@@ -93,6 +94,9 @@ class SampleView(Vertical):
 
     def show_notes(self, notes: Sequence[tuple[str, str]]) -> None:
         """Change the notes alone."""
+        if list(notes) == self._notes:
+            return  # an update lays the screen out anew
+        self._notes = list(notes)
         parts: list[tuple[str, str]] = []
         for word, sentence in notes:
             parts += [("\n" if parts else "", ""), ("▲ ", "$text-warning"), (word, "bold"), (f"  {sentence}", "")]

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.actions import Command, declare
+from tui.widgets.scrolling import set_height
 from tui.widgets.wrap import wrap
 
 _FIRST_SLICE = 0.025
@@ -87,8 +87,7 @@ class TextView(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     TextView {
         overflow-x: hidden;
-        overflow-y: auto;
-        scrollbar-gutter: stable;
+        overflow-y: scroll;
         scrollbar-size-vertical: 1;
         scrollbar-color: $border; scrollbar-color-hover: $border; scrollbar-color-active: $primary;
         scrollbar-background: $background; scrollbar-background-hover: $background;
@@ -295,7 +294,7 @@ class TextView(ScrollView, can_focus=True):
     def _settle_height(self) -> None:
         """Tell the scroll bar the height: at the end, and before it when the view nears what is wrapped."""
         if self.complete or len(self._rows) > 2 * self.virtual_size.height:
-            self.virtual_size = Size(self._width, len(self._rows))
+            set_height(self, self._width, len(self._rows))
 
 
 def _cut(spans: tuple[tuple[str, str], ...], start: int, end: int) -> tuple[tuple[str, str], ...]:
