@@ -80,7 +80,7 @@ class Item:
         if sample is not None:
             self.conversation = sample.messages + sample.chosen
             self.turns = self.conversation + sample.rejected
-            self.text = sample.text if sample.kind == "text" else "\n".join(map(_said, self.turns))
+            self.text = sample.text if sample.kind == "text" else "\n".join(map(said, self.turns))
             self.normalised = normalise(self.text)
             self.content = content_digest(sample)
 
@@ -116,20 +116,24 @@ def content_digest(sample: Sample) -> bytes:
 
 
 def prompt_digest(sample: Sample) -> bytes | None:
-    """The hash of what is asked, normalised: all before the last answer, or the whole text; None where it is empty."""
-    if sample.kind == "text":
-        asked = sample.text
-    else:
-        turns = sample.messages
-        if sample.kind == "messages":
-            answers = [number for number, turn in enumerate(turns) if turn.role == "assistant"]
-            turns = turns[: answers[-1]] if answers else turns
-        asked = "\n".join(_said(turn) for turn in turns if turn.role != "system")
-    asked = normalise(asked)
+    """The hash of what is asked, normalised; None where it is empty."""
+    asked = prompt_text(sample)
     return digest(asked) if asked else None
 
 
-def _said(turn: Message) -> str:
+def prompt_text(sample: Sample) -> str:
+    """What is asked, normalised: all before the last answer but the system prompt, or the whole text."""
+    if sample.kind == "text":
+        return normalise(sample.text)
+    turns = sample.messages
+    if sample.kind == "messages":
+        answers = [number for number, turn in enumerate(turns) if turn.role == "assistant"]
+        turns = turns[: answers[-1]] if answers else turns
+    return normalise("\n".join(said(turn) for turn in turns if turn.role != "system"))
+
+
+def said(turn: Message) -> str:
+    """All that a turn says: reasoning, content and tool calls."""
     if not turn.tool_calls and not turn.reasoning:
         return turn.content
     calls = [json.dumps(call, ensure_ascii=False, default=str) for call in turn.tool_calls]

@@ -1,8 +1,9 @@
-"""Sketches: 128 numbers a text, of which two texts share about as many as their Jaccard similarity says.
+"""Sketches: a few numbers a text, of which two texts share about as many as their Jaccard similarity says.
 
-One-permutation MinHash on 5-grams of characters: each 5-gram falls into one of 128 bins, and a bin keeps the least hash.
-Bins that stay empty are filled by further rounds with other hashes, and what is empty then by one hash a bin, as in "Fast
-similarity sketching" (Dahlgaard, Knudsen, Thorup, 2017): so a text of ten 5-grams is estimated as well as one of thousands.
+One-permutation MinHash on 5-grams of characters: each 5-gram falls into one of 512 bins, and a bin keeps the least hash. One
+byte of each is the text's marks, which estimate a similarity. Four bins each make one of 128 values, cut into bands, which
+find candidates. Of these no value may be missing: an empty one copies that of a bin chosen by hash ("Optimal densification
+for fast and accurate minwise hashing", Shrivastava, 2017).
 
 numpy is imported inside the functions: only processes that search for near-duplicates may pay for it.
 """
@@ -21,12 +22,16 @@ GRAM = 5
 """Characters a shingle."""
 
 VALUES = 128
-"""Numbers a signature; a power of two."""
+"""Numbers a signature, which is cut into bands."""
+
+MARKS = 512
+"""Bins, and bytes a text that estimate similarity; a power of two and a multiple of `VALUES`."""
 
 _RECALL = 0.999
 _MOST_ROWS = 8
-_ROUNDS = 8
+_TRIES = 64
 _BLOCK = 2**17
+_BIN_BITS = MARKS.bit_length() - 1
 _EMPTY = 0xFFFF_FFFF
 _PAD = "\U0010ffff"
 _FACTOR = 0x9E37_79B1
@@ -60,16 +65,11 @@ class Sketches:
 
     Attributes:
         bands: a hash a band, uint32, shape (bands, texts).
-        marks: the low byte of each value, uint8, shape (texts, 128): the share of equal ones estimates similarity.
+        marks: a byte of each bin's least hash, 0 for empty bins, uint8, shape (texts, 512).
     """
 
     bands: NDArray[np.uint32]
     marks: NDArray[np.uint8]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that they hold."""
-        return self.bands.nbytes + self.marks.nbytes
 
 
 def sketch(texts: Sequence[str], banding: Banding) -> Sketches:
@@ -81,27 +81,18 @@ def sketch(texts: Sequence[str], banding: Banding) -> Sketches:
     """
     import numpy as np
 
-    values = signatures(texts)
-    hashed = np.empty((banding.bands, len(texts)), np.uint32)
-    for band in range(banding.bands):
-        mixed = np.full(len(texts), band + 1, np.uint32)
-        for column in range(band * banding.width, (band + 1) * banding.width):
-            mixed ^= values[:, column]
-            _mix(mixed)
-        hashed[band] = mixed
-    return Sketches(hashed, values.astype(np.uint8))
-
-
-def signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
-    """The signatures of normalised texts, shape (texts, 128)."""
-    import numpy as np
-
-    found = np.empty((len(texts), VALUES), np.uint32)
+    bands = np.empty((banding.bands, len(texts)), np.uint32)
+    marks = np.empty((len(texts), MARKS), np.uint8)
     first = 0
     for block in _blocks(texts):
-        found[first : first + len(block)] = _signatures(block)
+        rows = slice(first, first + len(block))
+        bins = _least_hashes(block)
+        marks[rows] = bins
+        marks[rows][marks[rows] == 0] = 1
+        marks[rows][bins == _EMPTY] = 0
+        bands[:, rows] = _bands(_filled(bins.reshape(len(block), VALUES, -1).min(axis=2)), banding)
         first += len(block)
-    return found
+    return Sketches(bands, marks)
 
 
 def code_points(text: str) -> NDArray[Any]:
@@ -125,39 +116,62 @@ def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
         yield texts[first:]
 
 
-def _signatures(texts: Sequence[str]) -> NDArray[np.uint32]:
+def _least_hashes(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """The least hash in each bin, shape (texts, 512)."""
     import numpy as np
 
     texts = [text if len(text) >= GRAM else text.ljust(GRAM, _PAD) for text in texts]
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    # Where in the flat table of bins a row's begin; windows that reach into the next row go to a bin that none reads.
-    rows = np.repeat(np.arange(len(texts)) * VALUES, lengths)
+    # Where in the flat table of bins a row's begin; windows that reach into the next row go to a row that none reads.
+    rows = np.repeat(np.arange(len(texts)) * MARKS, lengths)
     ends = np.cumsum(lengths)
     for back in range(1, GRAM):
-        rows[ends - back] = len(texts) * VALUES
-    rows = rows[: 1 - GRAM]
-    grams = _gram_hashes("".join(texts))
-    found = np.full((len(texts) + 1) * VALUES, _EMPTY, np.uint32)
-    _throw(found, rows, grams, 0)
-    table = found.reshape(-1, VALUES)[:-1]
-    for number in range(1, _ROUNDS):
-        wanting = np.flatnonzero((table == _EMPTY).any(axis=1))
-        if not len(wanting):
+        rows[ends - back] = len(texts) * MARKS
+    hashed = _mixed(_gram_hashes("".join(texts)))
+    rows = rows[: len(hashed)]
+    rows += hashed & np.uint32(MARKS - 1)
+    hashed >>= np.uint32(_BIN_BITS)
+    table = np.full((len(texts) + 1) * MARKS, _EMPTY, np.uint32)
+    np.minimum.at(table, rows, hashed)
+    return table.reshape(-1, MARKS)[:-1]
+
+
+def _filled(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """The signature with every empty value copied from another bin; which one depends on the bin and the try alone."""
+    import numpy as np
+
+    rows, bins = np.nonzero(values == _EMPTY)
+    found = values.copy()
+    for number in range(1, _TRIES):
+        if not len(rows):
             break
-        place = np.full(len(texts) + 1, -1, np.int64)
-        place[wanting] = np.arange(len(wanting)) * VALUES
-        again = place[rows // VALUES]
-        taken = again >= 0
-        thrown = np.full(len(wanting) * VALUES, _EMPTY, np.uint32)
-        _throw(thrown, again[taken], grams[taken], number)
-        more = thrown.reshape(-1, VALUES)
-        table[wanting] = np.where(table[wanting] == _EMPTY, more, table[wanting])
-    for row in np.flatnonzero((table == _EMPTY).any(axis=1)).tolist():
-        bins = np.flatnonzero(table[row] == _EMPTY)
-        own = grams[ends[row] - lengths[row] : ends[row] - GRAM + 1]
-        seeds = (bins + _ROUNDS).astype(np.uint32) * np.uint32(_FACTOR)
-        table[row, bins] = _mix(own[None, :] ^ seeds[:, None]).min(axis=1) >> np.uint32(7)
-    return table
+        # The last tries step to the right, so that the one 5-gram of a short text is found by all bins.
+        source = _mixed((bins * _TRIES + number).astype(np.uint32)) % np.uint32(VALUES)
+        taken = values[rows, source]
+        here = taken != _EMPTY
+        found[rows[here], bins[here]] = taken[here]
+        rows, bins = rows[~here], bins[~here]
+    for _ in range(VALUES):
+        if not len(rows):
+            break
+        found[rows, bins] = found[rows, (bins + 1) % VALUES]
+        still = found[rows, bins] == _EMPTY
+        rows, bins = rows[still], bins[still]
+    return found
+
+
+def _bands(values: NDArray[np.uint32], banding: Banding) -> NDArray[np.uint32]:
+    """One hash for each band of the signatures, shape (bands, texts)."""
+    import numpy as np
+
+    hashed = np.empty((banding.bands, len(values)), np.uint32)
+    for band in range(banding.bands):
+        mixed = np.full(len(values), band + 1, np.uint32)
+        for column in range(band * banding.width, (band + 1) * banding.width):
+            mixed ^= values[:, column]
+            mixed = _mixed(mixed)
+        hashed[band] = mixed
+    return hashed
 
 
 def _gram_hashes(text: str) -> NDArray[np.uint32]:
@@ -173,16 +187,8 @@ def _gram_hashes(text: str) -> NDArray[np.uint32]:
     return grams
 
 
-def _throw(table: NDArray[np.uint32], rows: NDArray[np.int64], grams: NDArray[np.uint32], number: int) -> None:
-    """Throws each 5-gram into one of its row's bins, by the hash of that round."""
-    import numpy as np
-
-    hashed = _mix(grams ^ np.uint32(number * _FACTOR & _EMPTY))
-    np.minimum.at(table, rows + (hashed & np.uint32(VALUES - 1)), hashed >> np.uint32(7))
-
-
-def _mix(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Spreads each number over all 32 bits, in place (the constants of "lowbias32", Wellons, 2018)."""
+def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Each number spread over all 32 bits, in place (the constants of "lowbias32", Wellons, 2018)."""
     import numpy as np
 
     for shift, factor in ((16, 0x7FEB_352D), (15, 0x846C_A68B)):

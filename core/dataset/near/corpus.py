@@ -1,0 +1,193 @@
+"""The texts to compare, on disk: only their places are in memory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.dataset.checks.base import normalise
+from core.dataset.near.headers import LOOKED_AT, Headers
+from core.errors import TunedeckError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DIGEST_BYTES = 16
+_ROWS_FOR_CONSTANT = 20
+
+
+class Corpus:
+    """Normalised texts, each written once to a file without a name; 60 bytes a text in memory.
+
+    First all texts are added, then `settle` finds what they share, and from then on they are read.
+
+    Args:
+        folder: where the file lies while it is needed; None for the system's place for temporary files.
+    """
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        self._folder = folder
+        self._file = tempfile.TemporaryFile(dir=folder)
+        self._ends = array("Q", [0])
+        self._digests = bytearray()
+        self._headers = Headers()
+        self._header_of = array("h")
+        self._body_at = array("L")
+        self._system_same = True
+        self._answer = ""
+        self._answer_same = True
+        self._first_system = ""
+        self._structured = False
+        self._cut_system = 0
+        self._cut_answer = ""
+        self.rows = array("L")
+        """The good row of each text."""
+        self.lengths = array("L")
+        """Characters of each text, with all that the rows share."""
+        self.contents = bytearray()
+        """The content digests of the rows, 16 bytes each."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def close(self) -> None:
+        """Gives the file's space back."""
+        self._file.close()
+
+    def add(
+        self, row: int, text: str, content: bytes, *, system: str = "", answer: str = "", structured: bool = True
+    ) -> None:
+        """Adds a text.
+
+        Args:
+            row: its good row.
+            text: normalised.
+            content: digest of the sample.
+            system: the system prompt that the text begins with, or "".
+            answer: the answer that the text ends with, or "".
+            structured: False for plain text, of which nothing is ever left out.
+        """
+        data = text.encode("utf-8", "surrogatepass")
+        try:
+            self._file.write(data)
+        except OSError as fault:
+            raise _unwritten(fault, self._folder) from fault
+        if not len(self):
+            self._first_system, self._answer = system, answer
+        self._system_same = self._system_same and system == self._first_system
+        self._answer_same = self._answer_same and answer == self._answer
+        self._structured = self._structured or structured
+        self._ends.append(self._ends[-1] + len(data))
+        self._digests += blake2b(data, digest_size=DIGEST_BYTES).digest()
+        self.rows.append(row)
+        self.lengths.append(len(text))
+        self.contents += content
+
+    def settle(self) -> list[str]:
+        """Finds what the rows share and leaves it out of the texts from here on.
+
+        Returns:
+            What was left out, a sentence each.
+        """
+        try:
+            self._file.flush()
+        except OSError as fault:
+            raise _unwritten(fault, self._folder) from fault
+        if not self._structured or len(self) < 2:
+            return []
+        said = self._constants()
+        firsts, _ = self.distinct()
+        headers = Headers.of([self._shortened(self.full(number)) for number in firsts[:LOOKED_AT].tolist()])
+        if not len(headers):
+            return said
+        longest = in_rows = 0
+        for number in range(len(self)):
+            header, length = headers.split(self._shortened(self.full(number)))
+            self._header_of.append(header)
+            self._body_at.append(length)
+            in_rows += header >= 0
+            longest = max(longest, length)
+        many = f"{len(headers):,} shared beginnings" if len(headers) > 1 else "one shared beginning"
+        said.append(f"{many}, in {in_rows:,} of {len(self):,} rows, up to {longest:,} characters long")
+        return said
+
+    def full(self, number: int) -> str:
+        """A text with all that it shares with others."""
+        start, end = self._ends[number], self._ends[number + 1]
+        return os.pread(self._file.fileno(), end - start, start).decode("utf-8", "surrogatepass")
+
+    def body(self, number: int) -> str:
+        """A text without what was left out."""
+        text = self._shortened(self.full(number))
+        return text[self._body_at[number] :] if self._body_at else text
+
+    def header(self, number: int) -> int:
+        """Which shared beginning a text had; -1 for none."""
+        return self._header_of[number] if self._header_of else -1
+
+    def bodies(self, numbers: Iterable[int]) -> list[str]:
+        """Several texts without what was left out."""
+        return [self.body(number) for number in numbers]
+
+    def distinct(self, apart: Sequence[int] = ()) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Equal texts taken together.
+
+        Args:
+            apart: texts that are to stay on their own.
+
+        Returns:
+            The number of the first of each distinct text, in an order that depends on the texts alone and not on where
+            they stand; and for every text its place among these. Empty texts have none: -1.
+        """
+        import numpy as np
+
+        words = np.frombuffer(bytes(self._digests), ">u8").reshape(-1, 2).astype(np.uint64)
+        own = np.zeros(len(self), np.int64)
+        own[list(apart)] = np.asarray(apart, np.int64) + 1
+        order = np.lexsort((np.arange(len(self)), own, words[:, 1], words[:, 0]))
+        order = order[np.frombuffer(self.lengths, self._ulong())[order] > 0]
+        place = np.full(len(self), -1, np.int64)
+        if not len(order):
+            return order, place
+        ordered = np.column_stack((words[order], own[order].astype(np.uint64)))
+        new = np.concatenate(([True], (ordered[1:] != ordered[:-1]).any(axis=1)))
+        place[order] = np.cumsum(new) - 1
+        return order[new], place
+
+    def _ulong(self) -> str:
+        return f"u{array('L').itemsize}"
+
+    def _shortened(self, text: str) -> str:
+        if self._cut_system:
+            text = text[self._cut_system :].lstrip(" ")
+        if self._cut_answer and text.endswith(self._cut_answer):
+            text = text[: -len(self._cut_answer)].rstrip(" ")
+        return text
+
+    def _constants(self) -> list[str]:
+        said = []
+        shortest = min(self.lengths)
+        system, answer = normalise(self._first_system), normalise(self._answer)
+        if self._system_same and 0 < len(system) < shortest:
+            self._cut_system = len(system)
+            said.append(f"the system prompt, the same in all rows ({len(system):,} characters)")
+        # Two spaces may stand between the parts.
+        rest = shortest - len(answer) - self._cut_system - 2
+        if self._answer_same and answer and rest > 0 and len(self) >= _ROWS_FOR_CONSTANT:
+            self._cut_answer = answer
+            said.append(f"the answer, the same in all rows ({len(answer):,} characters)")
+        return said
+
+
+def _unwritten(fault: OSError, folder: str | Path | None) -> TunedeckError:
+    return TunedeckError(
+        f"the texts to compare cannot be written: {fault.strerror}",
+        where=str(folder or tempfile.gettempdir()),
+        do="Free some space there, or set TMPDIR to another folder",
+    )

@@ -1,0 +1,140 @@
+"""Sketches all texts, a thousand at a time, in this process and, on request, in helpers beside it."""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import IO, TYPE_CHECKING
+
+from core.dataset.near.corpus import Corpus
+from core.dataset.near.result import Tick
+from core.dataset.near.sketch import MARKS, Banding, Sketches, sketch
+from core.errors import TunedeckError
+from core.paths import ROOT
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CHUNK = 1_000
+_MODULE = "core.dataset.near.crew"
+_HEAD = struct.Struct("<QQ")
+
+
+def sketch_all(corpus: Corpus, numbers: NDArray[np.int64], banding: Banding, processes: int, tick: Tick) -> Sketches:
+    """Sketches the texts of these numbers, in this order.
+
+    Raises:
+        TunedeckError: a helper died.
+    """
+    import numpy as np
+
+    bands = np.empty((banding.bands, len(numbers)), np.uint32)
+    marks = np.empty((len(numbers), MARKS), np.uint8)
+
+    def put(first: int, found: Sketches) -> None:
+        bands[:, first : first + found.bands.shape[1]] = found.bands
+        marks[first : first + len(found.marks)] = found.marks
+
+    starts = range(0, len(numbers), CHUNK)
+    with ExitStack() as stack:
+        helpers = [stack.enter_context(Helper(banding)) for _ in range(min(processes, len(starts)) - 1)]
+        share = len(helpers) + 1
+        for at in range(0, len(starts), share):
+            tick("sketching", starts[at], len(numbers))
+            own, *theirs = starts[at : at + share]
+            # Each helper is given one chunk and asked for it before it gets another: no pipe can fill up on both sides.
+            for helper, first in zip(helpers, theirs, strict=False):
+                helper.give(corpus.bodies(numbers[first : first + CHUNK].tolist()))
+            put(own, sketch(corpus.bodies(numbers[own : own + CHUNK].tolist()), banding))
+            for helper, first in zip(helpers, theirs, strict=False):
+                put(first, helper.take())
+    tick("sketching", len(numbers), len(numbers))
+    return Sketches(bands, marks)
+
+
+class Helper:
+    """A process that sketches; it ends when its input does, so also when this process is killed.
+
+    Args:
+        banding: how signatures are cut.
+    """
+
+    def __init__(self, banding: Banding) -> None:
+        self._banding = banding
+        self._count = 0
+
+    def __enter__(self) -> Helper:
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+        command = [sys.executable, "-m", _MODULE, str(self._banding.bands), str(self._banding.width)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._input.close()
+        self._output.close()
+        self._process.wait()
+
+    @property
+    def _input(self) -> IO[bytes]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def _output(self) -> IO[bytes]:
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def give(self, texts: Sequence[str]) -> None:
+        """Hands texts over."""
+        import numpy as np
+
+        encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+        self._count = len(encoded)
+        try:
+            self._input.write(_HEAD.pack(len(encoded), sum(map(len, encoded))))
+            self._input.write(np.fromiter(map(len, encoded), np.uint64, len(encoded)).tobytes())
+            self._input.write(b"".join(encoded))
+            self._input.flush()
+        except BrokenPipeError:
+            raise self._died() from None
+
+    def take(self) -> Sketches:
+        """Waits for the sketches of the texts handed over last."""
+        import numpy as np
+
+        bands = self._output.read(self._banding.bands * self._count * 4)
+        marks = self._output.read(self._count * MARKS)
+        if len(marks) != self._count * MARKS:
+            raise self._died()
+        return Sketches(
+            np.frombuffer(bands, np.uint32).reshape(self._banding.bands, self._count),
+            np.frombuffer(marks, np.uint8).reshape(self._count, MARKS),
+        )
+
+    def _died(self) -> TunedeckError:
+        return TunedeckError("a helper of the search for near-duplicates died", do="Try again with one process")
+
+
+def help_out(argv: Sequence[str], given: IO[bytes], answer: IO[bytes]) -> None:
+    """The helper: sketches what it is given until there is no more."""
+    import numpy as np
+
+    banding = Banding(*map(int, argv))
+    while head := given.read(_HEAD.size):
+        count, size = _HEAD.unpack(head)
+        ends = np.cumsum(np.frombuffer(given.read(count * 8), np.uint64)).tolist()
+        data = given.read(size)
+        texts = [data[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends], ends, strict=False)]
+        found = sketch(texts, banding)
+        answer.write(found.bands.tobytes())
+        answer.write(found.marks.tobytes())
+        answer.flush()
+
+
+if __name__ == "__main__":
+    help_out(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,146 @@
+"""What a search for near-duplicates is asked, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from core.errors import BadInput
+
+Keep = Literal["first", "longest"]
+Fields = Literal["all", "prompt", "answer"]
+KEEPS: tuple[Keep, ...] = ("first", "longest")
+FIELDS: tuple[Fields, ...] = ("all", "prompt", "answer")
+
+Tick = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is and how much there is; raises to end the search."""
+
+LEAST_THRESHOLD = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class NearOptions:
+    """What counts as a near-duplicate.
+
+    Attributes:
+        threshold: least similarity of a pair, 0.5 to 1.
+        keep: which row of a cluster is kept before others.
+        fields: what of a sample is compared: `all` turns, the `prompt` (all before the last answer) or the `answer`.
+            Data sets of plain text are compared whole.
+        processes: how many take part; the result is the same.
+    """
+
+    threshold: float = 0.8
+    keep: Keep = "first"
+    fields: Fields = "all"
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        if not LEAST_THRESHOLD <= self.threshold <= 1:
+            raise BadInput(
+                f"{self.threshold:g} is no threshold for near-duplicates",
+                do=f"Give a similarity from {LEAST_THRESHOLD:g} to 1, such as 0.8",
+            )
+        if self.keep not in KEEPS:
+            raise BadInput(f"there is no way to keep {self.keep!r}", do=f"Choose {' or '.join(KEEPS)}")
+        if self.fields not in FIELDS:
+            raise BadInput(f"samples have no field {self.fields!r} to compare", do=f"Choose {', '.join(FIELDS)}")
+        if self.processes < 1:
+            raise BadInput(f"{self.processes} processes cannot do anything", do="Give 1 or more")
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A row that can go.
+
+    Attributes:
+        row: the good row.
+        because_of: the row that stays and is at least the threshold like it.
+        similarity: how much, verified.
+    """
+
+    row: int
+    because_of: int
+    similarity: float
+
+    def to_json(self) -> dict[str, Any]:
+        """As `scan --json` prints it."""
+        return {"row": self.row, "because_of": self.because_of, "similarity": round(self.similarity, 6)}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Rows that verified pairs connect; for showing. What may go is in `drop`.
+
+    Attributes:
+        kind: `exact` where all its rows are the same sample to the letter.
+        rows: good rows, ascending.
+        similarity: of its least similar verified pair.
+        keep: rows that stay, ascending.
+        drop: rows that can go, ascending, each with the row that stays and makes it superfluous.
+    """
+
+    kind: Literal["exact", "near"]
+    rows: tuple[int, ...]
+    similarity: float
+    keep: tuple[int, ...]
+    drop: tuple[Drop, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `scan --json` prints it."""
+        return {
+            "kind": self.kind,
+            "rows": list(self.rows),
+            "similarity": round(self.similarity, 6),
+            "keep": list(self.keep),
+            "drop": [each.to_json() for each in self.drop],
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Cluster:
+        """The inverse of `to_json`."""
+        drop = tuple(Drop(each["row"], each["because_of"], each["similarity"]) for each in value["drop"])
+        return cls(value["kind"], tuple(value["rows"]), value["similarity"], tuple(value["keep"]), drop)
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A row whose prompt is near to one of an eval file.
+
+    Attributes:
+        row: the good row.
+        place: the eval row, in words.
+        similarity: verified.
+    """
+
+    row: int
+    place: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class NearResult:
+    """What a search found.
+
+    Attributes:
+        options: what was asked.
+        clusters: the largest first, then by first row.
+        left_out: what was not compared because the rows share it, a sentence each. May quote data.
+        leaks: near leaks to the eval files, ascending by row.
+    """
+
+    options: NearOptions
+    clusters: tuple[Cluster, ...]
+    left_out: tuple[str, ...] = ()
+    leaks: tuple[Leak, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys that `--near` adds to `scan --json`."""
+        near = {
+            "threshold": self.options.threshold,
+            "keep": self.options.keep,
+            "fields": self.options.fields,
+            "left_out": list(self.left_out),
+        }
+        return {"near": near, "clusters": [cluster.to_json() for cluster in self.clusters]}

@@ -1,0 +1,122 @@
+"""The search for near-duplicates, from texts to clusters."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from core.dataset.near.connect import Components, Likely, connect
+from core.dataset.near.corpus import DIGEST_BYTES, Corpus
+from core.dataset.near.crew import sketch_all
+from core.dataset.near.keep import choose
+from core.dataset.near.result import Cluster, Drop, NearOptions, Tick
+from core.dataset.near.sketch import Banding, Sketches
+from core.dataset.near.verify import Verifier
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def no_tick(_: str, __: int, ___: int) -> None:
+    """For searches that nobody watches."""
+
+
+def find_clusters(
+    corpus: Corpus, options: NearOptions, apart: Collection[tuple[int, int]] = (), tick: Tick = no_tick
+) -> tuple[Cluster, ...]:
+    """Finds what is alike in a settled corpus.
+
+    Args:
+        corpus: the texts.
+        options: what counts.
+        apart: pairs of texts (numbers in the corpus, the smaller first) that the user has said are no duplicates.
+        tick: told progress; may raise to stop.
+
+    Returns:
+        The clusters, the largest first, then by first row. They do not depend on the order of the rows, nor on the
+        number of processes.
+    """
+    firsts, place = corpus.distinct(sorted({number for pair in apart for number in pair}))
+    sketches = sketch_all(corpus, firsts, Banding.for_threshold(options.threshold), options.processes, tick)
+    likely = Likely(sketches.marks, options.threshold)
+    what, done, of = "comparing", 0, len(sketches.bands)
+
+    def told() -> None:
+        tick(what, done, of)
+
+    def band_done(number: int, _: int) -> None:
+        nonlocal done
+        done = number
+        told()
+
+    verify = Verifier(corpus, firsts, options.threshold, frozenset(apart), told)
+    components = connect(sketches, likely, verify, band_done)
+    groups = _Groups(corpus, place, firsts)
+    clusters = groups.clusters(components, sketches, likely, verify, options, tick)
+    return tuple(sorted(clusters, key=lambda cluster: (-len(cluster.rows), cluster.rows)))
+
+
+class _Groups:
+    """From distinct texts back to rows."""
+
+    def __init__(self, corpus: Corpus, place: NDArray[np.int64], firsts: NDArray[np.int64]) -> None:
+        self._corpus = corpus
+        self._firsts: list[int] = firsts.tolist()
+        self._repeats: dict[int, list[int]] = defaultdict(list)
+        for number, where in enumerate(place.tolist()):
+            if where >= 0 and self._firsts[where] != number:
+                self._repeats[where].append(number)
+
+    def clusters(
+        self,
+        components: Components,
+        sketches: Sketches,
+        likely: Likely,
+        verify: Verifier,
+        options: NearOptions,
+        tick: Tick,
+    ) -> Iterable[Cluster]:
+        parts = components.parts()
+        joined = {member for part in parts for member in part}
+        parts += [[where] for where in sorted(self._repeats) if where not in joined]
+        chosen = []
+        for number, part in enumerate(parts):
+            if number % 1_000 == 0:
+                tick("choosing what stays", number, len(parts))
+            ordered = sorted(part, key=lambda member: self._rank(member, options.keep))
+            chosen.append(choose(ordered, sketches, likely, verify) if len(part) > 1 else {part[0]: None})
+        least: dict[int, float] = {}
+        for (first, _), similarity in verify.known.items():
+            if similarity:
+                label = int(components.labels[first])
+                least[label] = min(least.get(label, 1.0), similarity)
+        for part, outcome in zip(parts, chosen, strict=True):
+            yield self._cluster(outcome, least.get(int(components.labels[part[0]]), 1.0))
+
+    def _rank(self, member: int, keep: Literal["first", "longest"]) -> tuple[int, int]:
+        number = self._firsts[member]
+        return (-self._corpus.lengths[number] if keep == "longest" else 0, number)
+
+    def _cluster(self, outcome: dict[int, tuple[int, float] | None], similarity: float) -> Cluster:
+        keep, drop = [], []
+        for member, reason in outcome.items():
+            first = self._row(self._firsts[member])
+            if reason is None:
+                keep.append(first)
+            else:
+                drop.append(Drop(first, self._row(self._firsts[reason[0]]), reason[1]))
+            because_of, like = (first, 1.0) if reason is None else (drop[-1].because_of, drop[-1].similarity)
+            drop += [Drop(self._row(number), because_of, like) for number in self._repeats.get(member, ())]
+        rows = tuple(sorted(keep + [each.row for each in drop]))
+        kind: Literal["exact", "near"] = "exact" if len(outcome) == 1 and self._same_samples(*outcome) else "near"
+        return Cluster(kind, rows, similarity, tuple(sorted(keep)), tuple(sorted(drop, key=lambda each: each.row)))
+
+    def _row(self, number: int) -> int:
+        return self._corpus.rows[number]
+
+    def _same_samples(self, member: int) -> bool:
+        numbers: Sequence[int] = [self._firsts[member], *self._repeats.get(member, ())]
+        contents = self._corpus.contents
+        return len({bytes(contents[at * DIGEST_BYTES : (at + 1) * DIGEST_BYTES]) for at in numbers}) == 1

@@ -1,0 +1,75 @@
+"""The verified similarity of two distinct texts, asked for once a pair."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING
+
+from core.dataset.near.corpus import Corpus
+from core.dataset.near.exact import Similarity, jaccard
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_A_WHILE = 2_000
+
+
+class Verifier:
+    """Verifies pairs and remembers what came of it.
+
+    Args:
+        corpus: the texts.
+        numbers: of each distinct text, its number in the corpus.
+        threshold: least similarity of a pair.
+        apart: pairs of numbers (the smaller first) that the user has said are no duplicates.
+        tick: called every now and then; may raise to stop.
+    """
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        numbers: NDArray[np.int64],
+        threshold: float,
+        apart: Container[tuple[int, int]],
+        tick: Callable[[], None],
+    ) -> None:
+        self._corpus = corpus
+        self._numbers: list[int] = numbers.tolist()
+        self._threshold = threshold
+        self._apart = apart
+        self._tick = tick
+        self._similarity = Similarity(lambda place: corpus.body(self._numbers[place]), threshold)
+        self.known: dict[tuple[int, int], float] = {}
+        """Pairs looked at (the smaller place first), with 0 for those that are none."""
+        self._alike: dict[int, list[tuple[int, float]]] = defaultdict(list)
+
+    def __call__(self, first: int, second: int) -> float:
+        """The similarity of two distinct texts, by place; 0 below the threshold.
+
+        Texts from which different beginnings were left out must be as similar with these, too.
+        """
+        pair = (first, second) if first < second else (second, first)
+        found = self.known.get(pair)
+        if found is None:
+            found = self.known[pair] = self._verified(*pair)
+            if found:
+                self._alike[first].append((second, found))
+                self._alike[second].append((first, found))
+            if len(self.known) % _A_WHILE == 0:
+                self._tick()
+        return found
+
+    def alike(self, place: int) -> Sequence[tuple[int, float]]:
+        """The texts that are known to be like one, with their similarity."""
+        return self._alike.get(place, ())
+
+    def _verified(self, first: int, second: int) -> float:
+        one, other = self._numbers[first], self._numbers[second]
+        if self._apart and (min(one, other), max(one, other)) in self._apart:
+            return 0.0
+        found = self._similarity.of(first, second)
+        if found >= self._threshold and self._corpus.header(one) != self._corpus.header(other):
+            found = min(found, jaccard(self._corpus.full(one), self._corpus.full(other)))
+        return found if found >= self._threshold else 0.0
