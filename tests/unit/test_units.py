@@ -19,6 +19,9 @@ def test_durations_use_the_two_units_that_matter(seconds: float, text: str) -> N
     ("value", "text"),
     [
         (0.914, "0.914"),
+        (0.003, "0.00300"),
+        (0.9996, "1.00"),
+        (99.96, "100"),
         (12.3456, "12.3"),
         (1.6e-4, "1.6e-4"),
         (0.0, "0"),

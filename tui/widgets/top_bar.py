@@ -51,6 +51,9 @@ class TopBar(Widget):
         full = [f"{key} {title}" for key, title in self._steps]
         status = f" {self.status} " if self.status else ""
         subject = clean_line(self.subject, 200)
+        steps_alone = sum(3 for _ in self._steps) + len(self._current) + 1
+        if 10 + steps_alone + len(status) > width:
+            status = f" {self.status.split()[0]} " if self.status else ""  # the state alone: "running"
         brief = sum(map(len, full)) + 2 * len(full) + len(status) + 14 > width
         parts: list[str | Content | tuple[str, str]] = [(" tunedeck ", "bold $accent")]
         used = 10
