@@ -60,7 +60,7 @@ def significant(value: float, digits: int = 3) -> str:
         return "0"
     if 1e-3 <= abs(value) < 1e5:
         # The exponent of the value as it will be shown: 0.9996 is 1.00 in three digits.
-        exponent = int(f"{value:.{digits - 1}e}".partition("e")[2])
-        return f"{value:.{max(0, digits - 1 - exponent)}f}"
+        magnitude = int(f"{value:.{digits - 1}e}".partition("e")[2])
+        return f"{value:.{max(0, digits - 1 - magnitude)}f}"
     mantissa, exponent = f"{value:.{max(0, digits - 2)}e}".split("e")
     return f"{mantissa}e{int(exponent)}"
