@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, cast
 
-from core.dataset.decisions import ACTIONS, Action, Decision, Ledger, Standing
+from core.dataset.decisions import ACTIONS, Action, Decision, Ledger, Standing, pair_key
 from core.errors import BadInput, TunedeckError
 from core.paths import hidden_dir
 
@@ -96,6 +96,15 @@ class DecisionStore:
         """Every row on which something stands."""
         with self._lock:
             return self._ledger.standings()
+
+    def set_apart(self, first: str, second: str) -> Future[Decision]:
+        """Notes that two rows are no duplicates, as `decide`; an undo on `pair_key(first, second)` takes it back."""
+        return self.decide(pair_key(first, second), "keep")
+
+    def apart(self) -> frozenset[tuple[str, str]]:
+        """The pairs of rows that are no duplicates."""
+        with self._lock:
+            return self._ledger.apart()
 
     @property
     def revision(self) -> int:

@@ -9,6 +9,18 @@ from typing import Any, Literal
 Action = Literal["keep", "drop", "edit", "note", "flag", "undo"]
 ACTIONS: tuple[Action, ...] = ("keep", "drop", "edit", "note", "flag", "undo")
 
+_BETWEEN = "~"
+
+
+def pair_key(first: str, second: str) -> str:
+    """The key of decisions on two rows together: `keep` says that they are no duplicates, `undo` takes that back.
+
+    Args:
+        first: the key of a row.
+        second: the key of another; their order does not matter.
+    """
+    return _BETWEEN.join(sorted((first, second)))
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -16,7 +28,7 @@ class Decision:
 
     Attributes:
         id: its number in the workspace, ascending.
-        key: the row's key.
+        key: the row's key, or that of a pair of rows (`pair_key`).
         action: what was done; `undo` takes back the last decision on the row that still stands.
         payload: `{"sample": ...}` of an edit, `{"text": ...}` of a note or flag.
         user: who.
@@ -84,7 +96,16 @@ class Ledger:
 
     def standings(self) -> dict[str, Standing]:
         """Every row on which something stands."""
-        return {key: states[-1] for key, states in self._standing.items() if states}
+        return {key: states[-1] for key, states in self._standing.items() if states and _BETWEEN not in key}
+
+    def apart(self) -> frozenset[tuple[str, str]]:
+        """The pairs of row keys that the user has said are no duplicates, see `pair_key`."""
+        pairs = (
+            key.split(_BETWEEN)
+            for key, states in self._standing.items()
+            if _BETWEEN in key and states and states[-1].verdict == "keep"
+        )
+        return frozenset((first, second) for first, second in pairs)
 
 
 def _after(before: Standing, decision: Decision) -> Standing:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.dataset.checks import CHECKS, Check, Context, Flag, Item
 from core.dataset.checks.base import prompt_digest
+from core.dataset.checks.near import LeakNear, NearDuplicate
+from core.dataset.checks.rows import LeakExact
 from core.dataset.dataset import Dataset
 from core.dataset.formats import Recognition
 from core.dataset.keys import Occurrences, key_text, pack, row_digest
+from core.dataset.near.gather import Gatherer
+from core.dataset.near.result import NearOptions, NearResult, Tick
 from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
@@ -61,15 +66,24 @@ class Scanner:
     Args:
         dataset: what is read.
         eval_paths: files whose prompts must not stand in it.
-        checks: the checks to run.
+        checks: the checks to run; those that need eval files or `near` are passed over without.
+        near: takes the rows for a search for near-duplicates, which `finish` makes.
     """
 
     def __init__(
-        self, dataset: Dataset, *, eval_paths: Sequence[str | Path] = (), checks: Sequence[type[Check]] = CHECKS
+        self,
+        dataset: Dataset,
+        *,
+        eval_paths: Sequence[str | Path] = (),
+        checks: Sequence[type[Check]] = CHECKS,
+        near: Gatherer | None = None,
     ) -> None:
         self.dataset = dataset
-        context = Context(eval_prompts=_eval_prompts(dataset, eval_paths) if eval_paths else {})
-        wanted = [each for each in checks if eval_paths or each.name != "leak_exact"]
+        self._near = near
+        context = Context(_eval_prompts(dataset, eval_paths, near) if eval_paths else {}, near)
+        without_eval = () if eval_paths else (LeakExact, LeakNear)
+        without_near = () if near is not None else (NearDuplicate, LeakNear)
+        wanted = [each for each in checks if each not in (*without_eval, *without_near)]
         self._checks = [each(context) for each in wanted]
         self.counts = {each.name: 0 for each in wanted}
         self.bad: list[tuple[int, BadLine]] = []
@@ -95,11 +109,20 @@ class Scanner:
             for flag in flags:
                 self.counts[flag.name] += 1
             digest = row_digest(row.value)
-            yield ScannedRow(number, row, sample, digest, occurrences.next(digest), item.content, flags)
+            scanned = ScannedRow(number, row, sample, digest, occurrences.next(digest), item.content, flags)
+            if self._near is not None and self._near.needs_keys:
+                self._near.see_key(scanned.key, number)
+            yield scanned
             number += 1
 
-    def finish(self) -> Iterator[tuple[int, Flag]]:
-        """Flags that needed all rows, with row numbers; to be called after the last entry."""
+    def finish(self, tick: Tick | None = None) -> Iterator[tuple[int, Flag]]:
+        """Flags that needed all rows, with row numbers; to be called after the last entry.
+
+        Args:
+            tick: told how far the search for near-duplicates is; may raise to stop it.
+        """
+        if self._near is not None:
+            self._near.search(tick or (lambda what, done, of: None))
         for check in self._checks:
             for number, flag in check.finish():
                 self.counts[flag.name] += 1
@@ -123,6 +146,7 @@ class ScanResult:
         flags: check name to number of rows, 0 included for every check that ran.
         row_flags: good row to its flags, for rows that have some.
         keys: packed keys of all good rows (`core.dataset.keys.unpack`).
+        near: the near-duplicates, where they were asked for.
     """
 
     rows: int
@@ -132,6 +156,7 @@ class ScanResult:
     flags: Mapping[str, int] = field(default_factory=dict)
     row_flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
     keys: bytes = field(default=b"", repr=False)
+    near: NearResult | None = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """As `scan --json` prints it."""
@@ -142,6 +167,7 @@ class ScanResult:
             "columns": dict(self.format.columns),
             "bad_lines": [line.to_json() for line in self.bad_lines],
             "flags": dict(self.flags),
+            **(self.near.to_json() if self.near is not None else {}),
         }
 
 
@@ -152,7 +178,10 @@ def scan(
     columns: Mapping[str, str] | None = None,
     eval_paths: Sequence[str | Path] = (),
     checks: Sequence[type[Check]] = CHECKS,
+    near: NearOptions | None = None,
+    apart: Collection[tuple[str, str]] = (),
     on_progress: Progress | None = None,
+    on_phase: Callable[[str], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> ScanResult:
     """Scans files or folders in this process.
@@ -163,7 +192,10 @@ def scan(
         columns: as `Dataset.open`.
         eval_paths: files whose prompts must not stand in the data set.
         checks: the checks to run.
-        on_progress: told how far it is.
+        near: search for near-duplicates, too.
+        apart: pairs of row keys that the user has said are no duplicates (`Ledger.apart`).
+        on_progress: told how far the phase is.
+        on_phase: told what is being done, each time that changes.
         should_stop: asked some times a second.
 
     Raises:
@@ -171,18 +203,19 @@ def scan(
         Stopped: `should_stop` said so.
     """
     dataset = Dataset.open(paths, format, columns)
-    scanner = Scanner(dataset, eval_paths=eval_paths, checks=checks)
     row_flags: dict[int, tuple[Flag, ...]] = {}
     keys = bytearray()
     rows = 0
-    for scanned in watched(scanner, on_progress, should_stop):
-        if scanned is not None:
-            rows += 1
-            keys += pack(scanned.digest, scanned.occurrence)
-            if scanned.flags:
-                row_flags[scanned.number] = scanned.flags
-    for number, flag in scanner.finish():
-        row_flags[number] = (*row_flags.get(number, ()), flag)
+    with gatherer(near, apart) as gathered:
+        scanner = Scanner(dataset, eval_paths=eval_paths, checks=checks, near=gathered)
+        for scanned in watched(scanner, on_progress, should_stop):
+            if scanned is not None:
+                rows += 1
+                keys += pack(scanned.digest, scanned.occurrence)
+                if scanned.flags:
+                    row_flags[scanned.number] = scanned.flags
+        for number, flag in scanner.finish(ticking(on_progress, on_phase, should_stop)):
+            row_flags[number] = (*row_flags.get(number, ()), flag)
     return ScanResult(
         rows=rows,
         format=dataset.recognition,
@@ -191,7 +224,38 @@ def scan(
         flags=scanner.counts,
         row_flags=row_flags,
         keys=bytes(keys),
+        near=None if gathered is None else gathered.result,
     )
+
+
+def gatherer(
+    options: NearOptions | None, apart: Collection[tuple[str, str]] = (), folder: str | Path | None = None
+) -> AbstractContextManager[Gatherer | None]:
+    """What takes the rows for a search, or nothing where none is wanted."""
+    return nullcontext() if options is None else Gatherer(options, apart, folder)
+
+
+def ticking(
+    on_progress: Progress | None, on_phase: Callable[[str], None] | None, should_stop: Callable[[], bool] | None
+) -> Tick:
+    """Tells a search's progress, and stops it.
+
+    Raises:
+        Stopped: `should_stop` said so, when the tick is called.
+    """
+    phase = ""
+
+    def tick(what: str, done: int, of: int) -> None:
+        nonlocal phase
+        if what != phase and on_phase is not None:
+            on_phase(what)
+        phase = what
+        if on_progress is not None:
+            on_progress(done, of)
+        if should_stop is not None and should_stop():
+            raise Stopped
+
+    return tick
 
 
 def watched(
@@ -220,19 +284,23 @@ def watched(
         on_progress(done, reader.count)
 
 
-def _eval_prompts(beside: Dataset, paths: Sequence[str | Path]) -> dict[bytes, str]:
-    """The digest of each prompt of the eval files, with its place in words."""
+def _eval_prompts(beside: Dataset, paths: Sequence[str | Path], near: Gatherer | None) -> dict[bytes, str]:
+    """The digest of each prompt of the eval files, with its place in words; `near` is given their samples."""
     dataset = beside.open_beside(paths)
     dataset.reader.extend()
     prompts: dict[bytes, str] = {}
     for entry in range(dataset.count):
         row = dataset.row(entry)
         try:
-            asked = prompt_digest(dataset.sample_of(row))
+            sample = dataset.sample_of(row)
         except Unreadable:
             continue
+        place = f"{row.file.name}, line {row.line:,}"
+        asked = prompt_digest(sample)
         if asked is not None:
-            prompts.setdefault(asked, f"{row.file.name}, line {row.line:,}")
+            prompts.setdefault(asked, place)
+        if near is not None:
+            near.add_eval(sample, place)
     if not prompts:
         raise BadInput("the eval file holds no row that can be formatted", where=str(paths[0]))
     return prompts

@@ -1,7 +1,8 @@
 """The scan as a job: writes what it finds into its folder while it goes on.
 
 `scan/summary.json` is replaced once a second, `scan/flags.jsonl` and `scan/bad.jsonl` grow a line a row, and
-`scan/keys.bin` grows `KEY_BYTES` a good row, so that a viewer can key its decisions before the scan has ended.
+`scan/keys.bin` grows `KEY_BYTES` a good row, so that a viewer can key its decisions before the scan has ended. Where
+near-duplicates are asked for, `scan/clusters.jsonl` has a cluster a line once they are known, the largest first.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ from typing import Any, BinaryIO
 from core.dataset.checks import Flag
 from core.dataset.dataset import Dataset
 from core.dataset.keys import pack
-from core.dataset.scan import Scanner, ScanResult, Stopped, watched
+from core.dataset.near.result import NearOptions
+from core.dataset.scan import Scanner, ScanResult, Stopped, gatherer, ticking, watched
 from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
 from core.jobs.folder import JobFolder
 
 SCAN_FOLDER = "scan"
+CLUSTERS = "clusters.jsonl"
 _BAD_INPUT, _STOPPED = 2, 3
 _PERIOD = 1.0
 
@@ -56,7 +59,9 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
 
     Args:
         folder: the job's folder.
-        payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths`.
+        payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths`, and `near`: a search for
+            near-duplicates, with the fields of `NearOptions` that differ from their defaults. Pairs that the
+            workspace's decisions hold apart are none.
 
     Raises:
         BadInput: the data cannot be read.
@@ -65,11 +70,14 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     """
     folder.write_status(phase="opening")
     dataset = Dataset.open(payload.get("paths") or [], payload.get("format"), payload.get("columns"))
-    scanner = Scanner(dataset, eval_paths=payload.get("eval_paths") or [])
+    near = None if payload.get("near") is None else NearOptions(**payload["near"])
     out = folder.path / SCAN_FOLDER
     out.mkdir(exist_ok=True)
     written = time.monotonic()
     with ExitStack() as stack:
+        # The texts lie beside the results meanwhile: there is room where the workspace is, not always in /tmp.
+        gathered = stack.enter_context(gatherer(near, _apart(folder) if near else (), out))
+        scanner = Scanner(dataset, eval_paths=payload.get("eval_paths") or [], near=gathered)
         flags, bad, keys = (
             stack.enter_context((out / name).open("wb")) for name in ("flags.jsonl", "bad.jsonl", "keys.bin")
         )
@@ -97,18 +105,39 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             keys.write(pack(scanned.digest, scanned.occurrence))
             if scanned.flags:
                 _line(flags, _flag_line(scanned.number, scanned.flags))
-        for number, flag in scanner.finish():
+        phase = "scanning"
+
+        def entered(name: str) -> None:
+            nonlocal phase
+            phase = f"near-duplicates: {name}"
+
+        def searching(done: int, of: int) -> None:
+            folder.write_progress(done, of, phase=phase)
+
+        for number, flag in scanner.finish(ticking(searching, entered, should_stop)):
             _line(flags, _flag_line(number, (flag,)))
-    _summary(out, scanner, rows, complete=True)
+        if gathered is not None:
+            clusters = stack.enter_context((out / CLUSTERS).open("wb"))
+            for cluster in gathered.result.clusters:
+                _line(clusters, cluster.to_json())
+    _summary(out, scanner, rows, complete=True, near=None if gathered is None else gathered.result.about())
     folder.append_event("phase", f"The scan has read {rows:,} rows.")
     folder.write_status(phase="done")
 
 
-def _summary(out: Path, scanner: Scanner, rows: int, *, complete: bool) -> None:
+def _apart(folder: JobFolder) -> frozenset[tuple[str, str]]:
+    from core.dataset.audit import read_ledger
+
+    return read_ledger(folder.read_job()["cwd"]).apart()
+
+
+def _summary(out: Path, scanner: Scanner, rows: int, *, complete: bool, near: dict[str, Any] | None = None) -> None:
     result = ScanResult(
         rows, scanner.dataset.recognition, tuple(scanner.bad_lines) if complete else (), flags=scanner.counts
     )
     summary = {**result.to_json(), "entries": scanner.dataset.count, "complete": complete}
+    if near is not None:
+        summary["near"] = near
     files.replace(os.fspath(out / "summary.json"), files.encode(summary), durable=complete)
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from core.dataset.checks import Flag
 from core.dataset.keys import KEY_BYTES, unpack
+from core.dataset.near.result import Cluster
 from core.dataset.records import BadLine
-from core.dataset.scan_job import SCAN_FOLDER
+from core.dataset.scan_job import CLUSTERS, SCAN_FOLDER
 from core.jobs import files
 from core.jobs.tail import Tail, objects, parser
 
@@ -62,6 +63,14 @@ class ScanReader:
     def summary(self) -> dict[str, Any] | None:
         """The last summary: as `scan --json`, with `entries` and `complete`; None before there is one."""
         return files.read_json(os.fspath(self.folder / "summary.json"))
+
+    def clusters(self) -> list[Cluster] | None:
+        """The near-duplicates, the largest cluster first; None while they are not known."""
+        summary = self.summary()
+        if summary is None or not summary["complete"] or "near" not in summary:
+            return None
+        with (self.folder / CLUSTERS).open("rb") as lines:
+            return [Cluster.from_json(self._parse(line)) for line in lines]
 
     @property
     def keyed_rows(self) -> int:

@@ -5,8 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from core.dataset.near.result import FIELDS, KEEPS
 from tui.commands.output import print_json, say
+
+if TYPE_CHECKING:
+    from core.dataset.dataset import Dataset
+    from core.dataset.scan import ScanResult
+
+_CLUSTERS = 5
+_ROWS = 4
+_PREVIEW = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,26 +25,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eval", action="append", default=[], type=Path, metavar="FILE", help="a held-out file, checked for leaks"
     )
+    parser.add_argument(
+        "--near",
+        type=float,
+        nargs="?",
+        const=0.8,
+        metavar="SIMILARITY",
+        help="find near-duplicates of at least this similarity (0.5 to 1; without a number 0.8)",
+    )
+    parser.add_argument(
+        "--keep", choices=KEEPS, default="first", help="which of near-duplicates stays (default: first)"
+    )
+    parser.add_argument(
+        "--fields", choices=FIELDS, default="all", help="what of a sample --near compares (default: all turns)"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="processes that --near uses (default: 1; same result)"
+    )
     parser.add_argument("--format", default="auto", help="read the rows as this format (default: recognise it)")
-    parser.add_argument("--json", action="store_true", help="print one object: rows, format, bad_lines, flags")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one object: rows, format, bad_lines, flags; with --near also clusters",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Scan and print."""
+    from core.dataset.audit import read_ledger
+    from core.dataset.dataset import Dataset
+    from core.dataset.near.result import NearOptions
     from core.dataset.scan import scan
 
     live = sys.stderr.isatty() and not arguments.json
+    phase = "scanning"
 
-    def progress(done: float, rows: int) -> None:
+    def entered(name: str) -> None:
+        nonlocal phase
+        phase = name
+
+    def progress(done: int, of: int) -> None:
         if live:
-            sys.stderr.write(f"\r\x1b[Kscanning {done:4.0%}  {rows:,} rows")
+            sys.stderr.write(f"\r\x1b[K{phase} {done / max(of, 1):4.0%}  {done:,} of {of:,}")
             sys.stderr.flush()
 
+    near = None
+    if arguments.near is not None:
+        near = NearOptions(arguments.near, arguments.keep, arguments.fields, arguments.processes)
     found = scan(
         arguments.data,
         format=None if arguments.format == "auto" else arguments.format,
         eval_paths=arguments.eval,
+        near=near,
+        apart=read_ledger(Path.cwd()).apart() if near else (),
         on_progress=progress,
+        on_phase=entered,
     )
     if live:
         sys.stderr.write("\r\x1b[K")
@@ -43,7 +88,41 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for line in scan_lines(found.to_json()):
         say(line)
+    if found.near is not None:
+        dataset = Dataset.open(arguments.data, None if arguments.format == "auto" else arguments.format)
+        for line in near_lines(found, dataset):
+            say(line)
     return 0
+
+
+def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
+    """The near-duplicates as lines of text: the numbers, then the largest clusters with their rows."""
+    from core.dataset.index import GoodRows
+
+    near = found.near
+    if near is None:
+        return []
+    dropped = sum(len(cluster.drop) for cluster in near.clusters)
+    lines = [
+        f"near-duplicates at {near.options.threshold:.0%}: {len(near.clusters):,} clusters; "
+        f"{dropped:,} rows can go, each because of a row that stays"
+    ]
+    lines += [f"  left out before comparing: {said}" for said in near.left_out]
+    dataset.reader.extend()
+    entries = GoodRows(list(found.bad_entries))
+    for cluster in near.clusters[:_CLUSTERS]:
+        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, from {cluster.similarity:.0%} alike")
+        because = {drop.row: drop for drop in cluster.drop}
+        for row in cluster.rows[:_ROWS]:
+            drop = because.get(row)
+            fate = "stays" if drop is None else f"{drop.similarity:.0%} of row {drop.because_of + 1:,}"
+            preview = dataset.preview(entries.entry(row), _PREVIEW)
+            lines.append(f"    row {row + 1:,}".ljust(18) + f"{fate}".ljust(20) + preview)
+        if len(cluster.rows) > _ROWS:
+            lines.append(f"    and {len(cluster.rows) - _ROWS:,} more")
+    if len(near.clusters) > _CLUSTERS:
+        lines.append(f"  and {len(near.clusters) - _CLUSTERS:,} smaller clusters (--json lists them all)")
+    return lines
 
 
 def scan_lines(facts: dict[str, object]) -> list[str]:

@@ -3,6 +3,7 @@
 from core.dataset.checks.base import Check, Context, Flag, Item, Severity
 from core.dataset.checks.duplicates import ExactDuplicate, NormalisedDuplicate
 from core.dataset.checks.lengths import LengthOutlier
+from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.rows import BadRow, LeakExact, NonstandardJson
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
 from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
@@ -10,11 +11,13 @@ from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
 CHECKS: tuple[type[Check], ...] = (
     BadRow,
     LeakExact,
+    LeakNear,
     EmptyAnswer,
     RoleOrder,
     MissingTurn,
     ExactDuplicate,
     NormalisedDuplicate,
+    NearDuplicate,
     AnswerEqualsPrompt,
     Placeholder,
     ControlCharacters,

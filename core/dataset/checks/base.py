@@ -6,10 +6,13 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from core.dataset.hashing import blake
 from core.dataset.sample import Message, Sample
+
+if TYPE_CHECKING:
+    from core.dataset.near.gather import Gatherer
 
 Severity = Literal["error", "warning", "note"]
 
@@ -46,9 +49,11 @@ class Context:
 
     Attributes:
         eval_prompts: digest of each normalised prompt of the eval files, with the place it stands at, in words.
+        near: where a search for near-duplicates was asked for, what takes the rows for it.
     """
 
     eval_prompts: Mapping[bytes, str] = field(default_factory=dict)
+    near: Gatherer | None = None
 
 
 class Item:

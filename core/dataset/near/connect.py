@@ -95,7 +95,8 @@ def _estimates(marks: NDArray[np.uint8], first: NDArray[np.int64], second: NDArr
     equal = _true_a_row(one == other)
     np.bitwise_or(one, other, out=one)
     filled = _true_a_row(one != 0)
-    return (equal - (width - filled)) / np.maximum(filled, 1)
+    found: NDArray[np.float64] = (equal - (width - filled)) / np.maximum(filled, 1)
+    return found
 
 
 def _true_a_row(table: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -103,7 +104,8 @@ def _true_a_row(table: NDArray[np.bool_]) -> NDArray[np.int64]:
     import numpy as np
 
     lanes = np.add.reduce(table.view(np.uint64), axis=1)
-    return lanes.view(np.uint8).reshape(-1, 8).sum(axis=1, dtype=np.int64)
+    counts: NDArray[np.int64] = lanes.view(np.uint8).reshape(-1, 8).sum(axis=1, dtype=np.int64)
+    return counts
 
 
 def connect(sketches: Sketches, likely: Likely, verify: Verify, on_progress: Callable[[int, int], None]) -> Components:
@@ -173,4 +175,5 @@ def _mixed(
     padded = np.append(labels, 0)
     least = np.minimum.reduceat(padded, edges)[::2]
     most = np.maximum.reduceat(padded, edges)[::2]
-    return (least != most) & (sizes > leader + 1)
+    mixed: NDArray[np.bool_] = (least != most) & (sizes > leader + 1)
+    return mixed

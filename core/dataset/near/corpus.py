@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.checks.base import normalise
+from core.dataset.hashing import blake
 from core.dataset.near.headers import LOOKED_AT, Headers
 from core.errors import TunedeckError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIGEST_BYTES = 16
+NO_CONTENT = bytes(DIGEST_BYTES)
 _ROWS_FOR_CONSTANT = 20
 
 
@@ -33,7 +35,7 @@ class Corpus:
 
     def __init__(self, folder: str | Path | None = None) -> None:
         self._folder = folder
-        self._file = tempfile.TemporaryFile(dir=folder)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
         self._ends = array("Q", [0])
         self._digests = bytearray()
         self._headers = Headers()
@@ -47,7 +49,7 @@ class Corpus:
         self._cut_system = 0
         self._cut_answer = ""
         self.rows = array("L")
-        """The good row of each text."""
+        """The good row of each text, ascending."""
         self.lengths = array("L")
         """Characters of each text, with all that the rows share."""
         self.contents = bytearray()
@@ -84,7 +86,7 @@ class Corpus:
         self._answer_same = self._answer_same and answer == self._answer
         self._structured = self._structured or structured
         self._ends.append(self._ends[-1] + len(data))
-        self._digests += blake2b(data, digest_size=DIGEST_BYTES).digest()
+        self._digests += blake(data, DIGEST_BYTES)
         self.rows.append(row)
         self.lengths.append(len(text))
         self.contents += content
@@ -116,6 +118,15 @@ class Corpus:
         many = f"{len(headers):,} shared beginnings" if len(headers) > 1 else "one shared beginning"
         said.append(f"{many}, in {in_rows:,} of {len(self):,} rows, up to {longest:,} characters long")
         return said
+
+    def number(self, row: int) -> int:
+        """The text of a good row."""
+        return bisect_left(self.rows, row)
+
+    def same(self, first: int, second: int) -> bool:
+        """Whether two texts are equal, with all that they share with others."""
+        one, other = (slice(number * DIGEST_BYTES, (number + 1) * DIGEST_BYTES) for number in (first, second))
+        return self._digests[one] == self._digests[other]
 
     def full(self, number: int) -> str:
         """A text with all that it shares with others."""

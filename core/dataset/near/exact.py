@@ -159,7 +159,7 @@ class Similarity:
         """A number for each character: in the order of their coming."""
         import numpy as np
 
-        letters = self._letters[codes]
+        letters: NDArray[np.int32] = self._letters[codes]
         if letters.min() < 0:
             new = np.unique(codes[letters < 0])
             self._letters[new] = np.arange(self._known, self._known + len(new))

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+Outcome = dict[int, tuple[int, float] | None]
+"""Text to None where it stays, or to the text that stays and is like it, with their similarity."""
+
 _FEW = 24
 _MOST_IN_BUCKET = 256
 
 
-def choose(
-    members: Sequence[int], sketches: Sketches, likely: Likely, verify: Verifier
-) -> dict[int, tuple[int, float] | None]:
+def choose(members: Sequence[int], sketches: Sketches, likely: Likely, verify: Verifier) -> Outcome:
     """Goes through the texts of a cluster, the most worth keeping first; each stays unless it is like one that stays.
 
     Args:
@@ -32,7 +33,7 @@ def choose(
         For each text None where it stays, or the text that stays and makes it superfluous, with their similarity.
     """
     kept = _All() if len(members) <= _FEW else _Bucketed(sketches.bands)
-    outcome: dict[int, tuple[int, float] | None] = {}
+    outcome: Outcome = {}
     for member in members:
         known = [
             (similarity, -other) for other, similarity in verify.alike(member) if outcome.get(other, member) is None
@@ -81,8 +82,8 @@ class _All:
 class _Bucketed:
     """The kept texts of a large cluster by their bands: those that agree in one are candidates.
 
-    A bucket takes a bounded number, so that a cluster of rows that are all a little unlike does not go quadratic. What is
-    missed so stays in the data set.
+    A bucket takes a bounded number, so that a cluster of rows that are all a little unlike does not go quadratic. What
+    is missed so stays in the data set.
     """
 
     def __init__(self, bands: NDArray[np.uint32]) -> None:

@@ -135,12 +135,15 @@ class NearResult:
     left_out: tuple[str, ...] = ()
     leaks: tuple[Leak, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """The keys that `--near` adds to `scan --json`."""
-        near = {
+    def about(self) -> dict[str, Any]:
+        """What was asked and what was left out, as JSON."""
+        return {
             "threshold": self.options.threshold,
             "keep": self.options.keep,
             "fields": self.options.fields,
             "left_out": list(self.left_out),
         }
-        return {"near": near, "clusters": [cluster.to_json() for cluster in self.clusters]}
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys that `--near` adds to `scan --json`."""
+        return {"near": self.about(), "clusters": [cluster.to_json() for cluster in self.clusters]}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from core.dataset.near.connect import Components, Likely, connect
 from core.dataset.near.corpus import DIGEST_BYTES, Corpus
 from core.dataset.near.crew import sketch_all
-from core.dataset.near.keep import choose
+from core.dataset.near.keep import Outcome, choose
 from core.dataset.near.result import Cluster, Drop, NearOptions, Tick
 from core.dataset.near.sketch import Banding, Sketches
 from core.dataset.near.verify import Verifier
@@ -81,7 +81,7 @@ class _Groups:
         parts = components.parts()
         joined = {member for part in parts for member in part}
         parts += [[where] for where in sorted(self._repeats) if where not in joined]
-        chosen = []
+        chosen: list[Outcome] = []
         for number, part in enumerate(parts):
             if number % 1_000 == 0:
                 tick("choosing what stays", number, len(parts))
@@ -99,7 +99,7 @@ class _Groups:
         number = self._firsts[member]
         return (-self._corpus.lengths[number] if keep == "longest" else 0, number)
 
-    def _cluster(self, outcome: dict[int, tuple[int, float] | None], similarity: float) -> Cluster:
+    def _cluster(self, outcome: Outcome, similarity: float) -> Cluster:
         keep, drop = [], []
         for member, reason in outcome.items():
             first = self._row(self._firsts[member])

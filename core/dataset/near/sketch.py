@@ -1,9 +1,9 @@
 """Sketches: a few numbers a text, of which two texts share about as many as their Jaccard similarity says.
 
-One-permutation MinHash on 5-grams of characters: each 5-gram falls into one of 512 bins, and a bin keeps the least hash. One
-byte of each is the text's marks, which estimate a similarity. Four bins each make one of 128 values, cut into bands, which
-find candidates. Of these no value may be missing: an empty one copies that of a bin chosen by hash ("Optimal densification
-for fast and accurate minwise hashing", Shrivastava, 2017).
+One-permutation MinHash on 5-grams of characters: each 5-gram falls into one of 512 bins, and a bin keeps the least
+hash. One byte of each is the text's marks, which estimate a similarity. Four bins each make one of 128 values, cut into
+bands, which find candidates. Of these no value may be missing: an empty one copies that of a bin chosen by hash
+("Optimal densification for fast and accurate minwise hashing", Shrivastava, 2017).
 
 numpy is imported inside the functions: only processes that search for near-duplicates may pay for it.
 """

@@ -1,0 +1,55 @@
+"""Rows whose text is nearly that of another row, or of the eval set. They need all rows, and run on request alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.dataset.checks.base import Check, Flag, Item
+
+
+class NearDuplicate(Check):
+    """A row that can go because of one that stays and is nearly the same."""
+
+    name = "near_duplicate"
+    title = "near-duplicate"
+    help = (
+        "Another row, which stays, has nearly the same text: it is trained again and again, and leaks across a split."
+    )
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Hands the row over to the search."""
+        if self.context.near is not None:
+            self.context.near.take(item)
+        return None
+
+    def finish(self) -> Iterator[tuple[int, Flag]]:
+        """Names the row that stays and the similarity; rows that are equal to it are the other checks'."""
+        near = self.context.near
+        if near is None:
+            return
+        for cluster in near.result.clusters:
+            for drop in cluster.drop:
+                if not near.same_text(drop.row, drop.because_of):
+                    reason = f"{drop.similarity:.0%} the text of row {drop.because_of + 1:,}"
+                    yield drop.row, self.flag(reason, of=drop.because_of)
+
+
+class LeakNear(Check):
+    """A prompt that is nearly one of the eval set."""
+
+    name = "leak_near"
+    title = "near leak to the eval set"
+    help = "The eval set asks nearly the same: its score would measure memory and not skill."
+    severity = "error"
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Hands the prompt over to the search."""
+        if self.context.near is not None:
+            self.context.near.take_prompt(item)
+        return None
+
+    def finish(self) -> Iterator[tuple[int, Flag]]:
+        """Names the place in the eval files and the similarity."""
+        if self.context.near is not None:
+            for leak in self.context.near.result.leaks:
+                yield leak.row, self.flag(f"{leak.similarity:.0%} the prompt in {leak.place}")

@@ -1,0 +1,116 @@
+"""Takes rows as a scan passes them, and searches when it has seen all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from core.dataset.checks.base import Item, prompt_text
+from core.dataset.near.corpus import NO_CONTENT, Corpus
+from core.dataset.near.fields import answer_text, compared, system_text
+from core.dataset.near.leaks import find_leaks
+from core.dataset.near.result import Leak, NearOptions, NearResult, Tick
+from core.dataset.near.search import find_clusters
+from core.dataset.sample import Sample
+
+
+class Gatherer:
+    """The rows of one scan, for the search after it. Use it as a context manager: it holds files.
+
+    Args:
+        options: what counts as a near-duplicate.
+        apart: pairs of row keys that the user has said are no duplicates.
+        folder: where the texts lie meanwhile; None for the system's place for temporary files.
+    """
+
+    def __init__(
+        self,
+        options: NearOptions,
+        apart: Collection[tuple[str, str]] = (),
+        folder: str | Path | None = None,
+    ) -> None:
+        self.options = options
+        self.result = NearResult(options, ())
+        """What was found, once `search` has ended."""
+        self._apart = apart
+        self._rows_of: dict[str, int | None] = {key: None for pair in apart for key in pair}
+        self._texts = Corpus(folder)
+        self._prompts = Corpus(folder)
+        self._eval: list[tuple[str, bool, str]] = []
+
+    def __enter__(self) -> Gatherer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._texts.close()
+        self._prompts.close()
+
+    def add_eval(self, sample: Sample, place: str) -> None:
+        """Notes a sample of the eval files and where it stands, in words."""
+        self._eval.append((prompt_text(sample), sample.kind != "text", place))
+
+    def see_key(self, key: str, row: int) -> None:
+        """Notes the row of a key that some pair names."""
+        if key in self._rows_of:
+            self._rows_of[key] = row
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether `see_key` is to be called."""
+        return bool(self._rows_of)
+
+    def take(self, item: Item) -> None:
+        """Takes the text of a row."""
+        sample = item.sample
+        if sample is None:
+            return
+        structured = sample.kind != "text"
+        whole = structured and self.options.fields == "all"
+        self._texts.add(
+            item.row,
+            compared(item, self.options.fields),
+            item.content,
+            system=system_text(sample) if whole else "",
+            answer=answer_text(sample) if whole else "",
+            structured=structured,
+        )
+
+    def take_prompt(self, item: Item) -> None:
+        """Takes the prompt of a row, which may be near to one of the eval files."""
+        if item.sample is not None:
+            text = prompt_text(item.sample)
+            self._prompts.add(item.row, text, NO_CONTENT, structured=item.sample.kind != "text")
+
+    def search(self, tick: Tick) -> NearResult:
+        """Searches what was taken.
+
+        Args:
+            tick: told progress; may raise to stop.
+        """
+        left_out = self._texts.settle()
+        clusters = find_clusters(self._texts, self.options, self._pairs_apart(), tick)
+        self.result = NearResult(self.options, clusters, tuple(left_out), tuple(self._leaks(tick)))
+        return self.result
+
+    def same_text(self, row: int, other: int) -> bool:
+        """Whether all that was compared of two rows is the same: then another check speaks of it."""
+        return self.options.fields == "all" and self._texts.same(self._texts.number(row), self._texts.number(other))
+
+    def _leaks(self, tick: Tick) -> Iterator[Leak]:
+        first_eval = len(self._prompts)
+        if not self._eval or not first_eval:
+            return
+        for text, structured, _ in self._eval:
+            self._prompts.add(0, text, NO_CONTENT, structured=structured)
+        self._prompts.settle()
+        for number, (held, similarity) in find_leaks(self._prompts, first_eval, self.options, tick).items():
+            yield Leak(self._prompts.rows[number], self._eval[held - first_eval][2], similarity)
+
+    def _pairs_apart(self) -> set[tuple[int, int]]:
+        rows = ((self._rows_of[first], self._rows_of[second]) for first, second in self._apart)
+        numbers = [
+            (self._texts.number(one), self._texts.number(other))
+            for one, other in rows
+            if one is not None and other is not None
+        ]
+        return {(min(pair), max(pair)) for pair in numbers}
