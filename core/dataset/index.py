@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from itertools import accumulate
 
 from core.dataset.streams import ByteStream
@@ -25,6 +25,7 @@ class LineIndex:
 
     def __init__(self, stream: ByteStream, start: int = 0) -> None:
         self._stream = stream
+        self.begin = start
         self._starts = array("Q", [start])
         # Entry number (not line number) before which the k-th empty line stands: bisecting it turns entries into lines.
         self._empty_before = array("Q")
@@ -46,6 +47,17 @@ class LineIndex:
         """Offset of the entry's first byte, offset after its line end, and its line number from 1."""
         line = entry + bisect_right(self._empty_before, entry)
         return self._starts[line], self._starts[line + 1], line + 1
+
+    def entry_at(self, offset: int) -> int:
+        """The entry that holds a byte below `whole`; for a byte in an empty line the entry after it."""
+        line = bisect_right(self._starts, offset) - 1
+        empty = self._empty_before
+        return line - bisect_left(range(len(empty)), line, key=lambda number: empty[number] + number)
+
+    @property
+    def whole(self) -> int:
+        """Offset after the last whole line known so far; after the torn one, if there is one, once complete."""
+        return self._starts[-1]
 
     @property
     def torn(self) -> bool:

@@ -54,58 +54,63 @@ class Reader(Protocol):
 
 
 class JsonlReader:
-    """One JSON object a line."""
+    """One JSON object a line.
+
+    Attributes:
+        stream: the bytes.
+        index: where each line begins.
+    """
 
     container = "JSONL"
 
     def __init__(self, path: Path, stream: ByteStream, start: int = 0) -> None:
         self.files: tuple[Path, ...] = (path,)
-        self._stream = stream
-        self._index = LineIndex(stream, start)
+        self.stream = stream
+        self.index = LineIndex(stream, start)
 
     @property
     def count(self) -> int:
         """Entries known so far."""
-        return self._index.count
+        return self.index.count
 
     @property
     def complete(self) -> bool:
         """Whether all entries are known."""
-        return self._index.complete
+        return self.index.complete
 
     def extend(self, budget: float | None = None) -> bool:
         """Scans on for about `budget` seconds."""
-        return self._index.extend(budget)
+        return self.index.extend(budget)
 
     def size(self, entry: int) -> int:
         """Bytes of the line, its end included."""
-        start, end, _ = self._index.span(entry)
+        start, end, _ = self.index.span(entry)
         return end - start
 
     def row(self, entry: int) -> Row:
         """The parsed line, or why it could not be."""
-        start, end, line = self._index.span(entry)
+        start, end, line = self.index.span(entry)
         if end - start > MAX_ROW_BYTES:
             return Row(entry, self.files[0], line, error=f"a line of more than {MAX_ROW_BYTES >> 20} MiB")
-        raw = self._stream.read(start, end - start).rstrip(b"\r\n")
+        raw = self.stream.read(start, end - start).rstrip(b"\r\n")
         try:
             value, nonstandard = parse_object(raw)
         except Unreadable as fault:
             reason = str(fault)
-            if self.complete and self._index.torn and end == self._index.end:
+            if self.complete and self.index.torn and end == self.index.end:
                 reason = f"the file ends in the middle of this line ({reason})"
             return Row(entry, self.files[0], line, error=reason, raw=raw)
         return Row(entry, self.files[0], line, value=value, nonstandard=nonstandard, raw=raw)
 
     def faults(self) -> list[BadLine]:
         """A torn gzip file."""
-        if not self._stream.fault:
+        if not self.stream.fault:
             return []
-        return [BadLine(self.files[0], _last_line(self), self._stream.fault)]
+        return [BadLine(self.files[0], _last_line(self), self.stream.fault)]
 
     def release(self) -> None:
         """Closes the file until the next read."""
-        self._stream.release()
+        self.stream.release()
 
 
 def _last_line(reader: JsonlReader | TextReader) -> int:

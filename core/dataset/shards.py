@@ -86,6 +86,11 @@ class ShardReader:
         for reader in self._readers:
             reader.release()
 
+    @property
+    def parts(self) -> list[tuple[int, Reader]]:
+        """The files opened so far: the number of each one's first entry, and its reader."""
+        return list(zip(self._starts, self._readers, strict=False))
+
     def _which(self, entry: int) -> int:
         which = bisect_right(self._starts, entry) - 1
         self._recent[which] = None
