@@ -81,21 +81,32 @@ class Likely:
             estimates.append(fine[likely])
         return np.concatenate(positions), np.concatenate(estimates)
 
+    def beside(self, row: int, others: NDArray[np.int64]) -> list[int]:
+        """Those of some rows that are likely to be like one, the likeliest first."""
+        import numpy as np
+
+        estimates = _agreement(self._marks[row], self._marks.take(others, axis=0))
+        order = np.argsort(-estimates, kind="stable")
+        likely: list[int] = others[order[estimates[order] >= self._least]].tolist()
+        return likely
+
 
 def _deviation(similarity: float, bins: int) -> float:
     return float((similarity * (1 - similarity) / bins) ** 0.5)
 
 
 def _estimates(marks: NDArray[np.uint8], first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The estimated similarity of pairs of rows: bins with equal marks through bins with any."""
+    """The estimated similarity of pairs of rows."""
+    return _agreement(marks.take(first, axis=0), marks.take(second, axis=0))
+
+
+def _agreement(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Bins with equal marks through bins with any mark, of each row of `other`; bins empty in both are not counted."""
     import numpy as np
 
-    one, other = marks.take(first, axis=0), marks.take(second, axis=0)
-    width = marks.shape[1]
     equal = _true_a_row(one == other)
-    np.bitwise_or(one, other, out=one)
-    filled = _true_a_row(one != 0)
-    found: NDArray[np.float64] = (equal - (width - filled)) / np.maximum(filled, 1)
+    filled = _true_a_row((one | other) != 0)
+    found: NDArray[np.float64] = (equal - (other.shape[1] - filled)) / np.maximum(filled, 1)
     return found
 
 

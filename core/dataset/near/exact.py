@@ -17,12 +17,16 @@ LONGEST = 2**22
 """Characters up to which 5-grams are compared; longer texts are alike only where they are equal."""
 
 _CACHE = 96 * 2**20
-_ASCII_END = 2 ** (8 * GRAM)
-"""Numbers below are those of 5-grams of ASCII: their bytes."""
+_COMMON = 84
+"""Characters that come first: each word of five of them has a number of its own below 2**32. Normalised English has no
+others, so that most sets take half the memory and time."""
+
+_COMMON_END = 2**32
 
 _ALPHABET = 7_130
-"""The most letters of which each word of five has a number of its own between those and 2**64."""
+"""The most characters of which each word of five has a number of its own between those and 2**64."""
 
+_UNKNOWN = 2**32 - 1
 _CODES = 0x110000
 
 
@@ -50,20 +54,13 @@ def _grams(text: str) -> set[str]:
 class _Shingles:
     """A text's 5-grams: numbered, ascending, each once; or None where only the text itself can be compared."""
 
-    numbers: NDArray[np.uint64] | None
+    numbers: NDArray[Any] | None
     count: int
 
-
-def _ascii_numbers(text: str) -> NDArray[np.uint64]:
-    return _packed(text.encode("ascii"))
-
-
-def _packed(data: bytes) -> NDArray[np.uint64]:
-    """The number that each five bytes make, read where they stand: words of eight bytes, a byte apart, less three."""
-    import numpy as np
-
-    words = np.ndarray((len(data) - GRAM + 1,), "<u8", data + b"\0" * 3, strides=(1,))
-    return words & np.uint64(_ASCII_END - 1)
+    @property
+    def nbytes(self) -> int:
+        """Memory that it holds."""
+        return 0 if self.numbers is None else self.numbers.nbytes
 
 
 class Similarity:
@@ -82,8 +79,10 @@ class Similarity:
 
         self._text_of = text_of
         self._threshold = threshold
-        self._letters = np.full(_CODES, -1, np.int32)
-        self._known = 0
+        self._letters = np.full(_CODES, _UNKNOWN, np.uint32)
+        printable = [code for code in range(ord(" "), ord("~") + 1) if not chr(code).isupper()]
+        self._letters[printable] = np.arange(len(printable))
+        self._known = len(printable)
         self._cache: OrderedDict[int, _Shingles] = OrderedDict()
         self._held = 0
         self.compared = 0
@@ -111,9 +110,9 @@ class Similarity:
             self._cache.move_to_end(row)
             return found
         found = self._cache[row] = self._number(self._text_of(row))
-        self._held += found.count * 8
+        self._held += found.nbytes
         while self._held > _CACHE and len(self._cache) > 2:
-            self._held -= self._cache.popitem(last=False)[1].count * 8
+            self._held -= self._cache.popitem(last=False)[1].nbytes
         return found
 
     def _number(self, text: str) -> _Shingles:
@@ -121,9 +120,19 @@ class Similarity:
 
         if not GRAM <= len(text) <= LONGEST:
             return _Shingles(None, 0)
-        numbers = _ascii_numbers(text) if text.isascii() else self._wide_numbers(text)
-        if numbers is None:
+        letters = self._letter_numbers(text)
+        most = int(letters.max())
+        if most >= _ALPHABET:
             return _Shingles(None, 0)
+        numbers = _words(letters, np.dtype(np.uint32), _COMMON)
+        if most >= _COMMON:
+            common = letters < _COMMON
+            only_common = common[: len(numbers)].copy()
+            for offset in range(1, GRAM):
+                only_common &= common[offset : offset + len(numbers)]
+            wide = _words(letters, np.dtype(np.uint64), _ALPHABET)
+            wide += np.uint64(_COMMON_END)
+            numbers = np.where(only_common, numbers, wide)
         numbers.sort()
         first = np.empty(len(numbers), np.bool_)
         first[0] = True
@@ -131,38 +140,28 @@ class Similarity:
         numbers = numbers.compress(first)
         return _Shingles(numbers, len(numbers))
 
-    def _wide_numbers(self, text: str) -> NDArray[np.uint64] | None:
-        """The number of each 5-gram; None where the text has characters beyond the alphabet."""
+    def _letter_numbers(self, text: str) -> NDArray[np.uint32]:
+        """A number for each character: printable ASCII first, the others in the order of their coming."""
         import numpy as np
 
         codes = code_points(text)
-        letters = self._letter_numbers(codes)
-        if letters.max() >= _ALPHABET:
-            return None
-        one = letters.astype(np.uint64)
-        two = one[:-1] * np.uint64(_ALPHABET)
-        two += one[1:]
-        numbers = two[:-3] * np.uint64(_ALPHABET**3)
-        two *= np.uint64(_ALPHABET)
-        numbers += two[2:-1]
-        numbers += one[4:]
-        numbers += np.uint64(_ASCII_END)
-        # 5-grams of ASCII alone must have the numbers that they have in texts that are ASCII throughout.
-        is_ascii = codes < 128
-        plain = is_ascii[: len(numbers)].copy()
-        for offset in range(1, GRAM):
-            plain &= is_ascii[offset : offset + len(plain)]
-        np.copyto(numbers, _packed(codes.astype(np.uint8).tobytes()), where=plain)
-        return numbers
-
-    def _letter_numbers(self, codes: NDArray[Any]) -> NDArray[np.int32]:
-        """A number for each character: in the order of their coming."""
-        import numpy as np
-
-        letters: NDArray[np.int32] = self._letters[codes]
-        if letters.min() < 0:
-            new = np.unique(codes[letters < 0])
+        letters: NDArray[np.uint32] = self._letters.take(codes)
+        if letters.max() == _UNKNOWN:
+            new = np.unique(codes[letters == _UNKNOWN])
             self._letters[new] = np.arange(self._known, self._known + len(new))
             self._known += len(new)
-            letters = self._letters[codes]
+            letters = self._letters.take(codes)
         return letters
+
+
+def _words(letters: NDArray[np.uint32], dtype: np.dtype[Any], base: int) -> NDArray[Any]:
+    """The number that each five letters make in a base; those with letters beyond the base make no sense."""
+    one = letters.astype(dtype, copy=False)
+    two = one[:-1] * dtype.type(base)
+    two += one[1:]
+    numbers = two[:-3] * dtype.type(base**3)
+    two *= dtype.type(base)
+    numbers += two[2:-1]
+    numbers += one[4:]
+    whole: NDArray[Any] = numbers
+    return whole

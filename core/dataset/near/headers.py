@@ -17,6 +17,9 @@ HEAD = 4_096
 """Characters of each that are looked at."""
 
 _SHORTEST = 40
+"""Characters a header has at least, and by which one must be longer than another that it begins with: where a header
+ends prompts begin, and some of them with the same few words."""
+
 _LEAST_ROWS = 20
 _LEAST_SHARE = 0.01
 _MOST_ALIKE = 0.5
@@ -62,9 +65,9 @@ class Headers:
 def _shared(heads: Sequence[str], lengths: Sequence[int], least: int) -> list[str]:
     """Goes from the beginning of sorted texts on, where ways part, and notes where they part widely."""
     found: list[str] = []
-    waiting = [(0, len(heads))]
+    waiting = [(0, len(heads), 0)]
     while waiting:
-        first, last = waiting.pop()
+        first, last, header = waiting.pop()
         if last - first < least:
             continue
         common = _common(heads[first], heads[last - 1])
@@ -74,16 +77,17 @@ def _shared(heads: Sequence[str], lengths: Sequence[int], least: int) -> list[st
         rests = sorted(lengths[row] - cut for row in range(first, last))
         ways = Counter(heads[row][cut : cut + 16] for row in range(first, last))
         if (
-            cut >= _SHORTEST
+            cut - header >= _SHORTEST
             and rests[len(rests) // 2] >= _LEAST_REST
             and len(ways) >= _LEAST_WAYS
             and max(ways.values()) <= _MOST_ALIKE * (last - first)
         ):
             found.append(heads[first][:cut])
+            header = cut
         begin = first
         for row in range(first + 1, last + 1):
             if row == last or heads[row][common : common + 1] != heads[begin][common : common + 1]:
-                waiting.append((begin, row))
+                waiting.append((begin, row, header))
                 begin = row
     return sorted(set(found))
 

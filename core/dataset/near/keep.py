@@ -51,13 +51,9 @@ def choose(members: Sequence[int], sketches: Sketches, likely: Likely, verify: V
 def _superfluous(
     member: int, candidates: NDArray[np.int64], likely: Likely, verify: Verifier
 ) -> tuple[int, float] | None:
-    import numpy as np
-
     if not len(candidates):
         return None
-    near, estimates = likely.of(np.full(len(candidates), member), candidates)
-    for position in near[np.argsort(-estimates, kind="stable")].tolist():
-        other = int(candidates[position])
+    for other in likely.beside(member, candidates):
         similarity = verify(member, other)
         if similarity:
             return other, similarity
