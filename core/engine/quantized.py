@@ -28,6 +28,23 @@ def only_pack_what_fits(model: Any) -> None:
                 layer.support_avx512bf16_for_cpu = False
 
 
+def pack_as_evaluation_does(model: Any) -> None:
+    """Brings the base of a resumed run into the form that it trained on, which is that of after the first evaluation.
+
+    Without this a run on such a CPU would go on with weights that differ in their last bits.
+
+    Args:
+        model: with 4-bit layers.
+    """
+    import torch
+
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        model(input_ids=torch.zeros((1, 1), dtype=torch.long, device=model.device))
+    model.train(training)
+
+
 @contextmanager
 def base_unchanged(model: Any) -> Iterator[None]:
     """Keeps saving from changing the base that the next step trains on.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
+from typing import Any
 
 from core.errors import BadInput, JobFailed, TunedeckError
 from core.jobs import process, requests
@@ -66,6 +69,7 @@ def launch(
     stages: Sequence[Sequence[str]],
     *,
     env: Mapping[str, str] | None = None,
+    payload: Mapping[str, Any] | None = None,
     python: str | None = None,
     patience: float = 30.0,
 ) -> Identity:
@@ -75,6 +79,7 @@ def launch(
         folder: the job's folder, as `JobFolder.create` made it; or one whose job is over, to start it again.
         stages: the commands, run one after the other; the first that fails ends the job.
         env: variables for keeper and workers besides those of this process; they are kept in `job.json`.
+        payload: replaces that of `job.json`, where a job is started again for something else.
         python: the keeper's interpreter; by default that of `TUNEDECK_KEEPER_PYTHON`, else the one that runs now.
         patience: seconds to wait for the keeper.
 
@@ -82,10 +87,22 @@ def launch(
         The keeper's identity.
 
     Raises:
-        BadInput: the job runs already.
+        BadInput: the job runs already, or somebody else is starting it.
         JobFailed: the keeper did not start; the job is marked as failed, with the reason.
         DiskFull, JobGone: the folder cannot be written to.
     """
+    with _alone(folder):
+        return _launch(folder, stages, env, payload, python, patience)
+
+
+def _launch(
+    folder: JobFolder,
+    stages: Sequence[Sequence[str]],
+    env: Mapping[str, str] | None,
+    payload: Mapping[str, Any] | None,
+    python: str | None,
+    patience: float,
+) -> Identity:
     job = folder.read_job()
     if job.get("keeper") and not standing(folder, job=job).over:
         raise BadInput("This job runs already", where=folder.id, do="Attach to it instead of starting it twice")
@@ -100,6 +117,7 @@ def launch(
         "versions": _versions(),
         "git_commit": _git_commit(),
         "keeper": None,
+        "payload": dict(job.get("payload") or {} if payload is None else payload),
     }
     requests.clear(folder)
     folder.write_job(job)
@@ -109,6 +127,21 @@ def launch(
     except TunedeckError as error:
         folder.write_status(state=FAILED, message=str(error), ended=time.time())
         raise
+
+
+@contextmanager
+def _alone(folder: JobFolder) -> Iterator[None]:
+    """Two viewers may want to start the same job at once; only one of them may."""
+    folder.check()
+    lock = os.open(folder.path / ".launch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput("Somebody else is starting this job", where=folder.id, do="Attach to it") from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str] | None, patience: float) -> Identity:

@@ -84,7 +84,7 @@ def start_run(
         if isinstance(error, BadInput):
             raise
         raise BadInput(f"The run's folder cannot be written: {error.strerror}", where=str(folder.path)) from error
-    launch(folder, stages_of(resolved, folder, view.eval_count), env=_environment(resolved))
+    launch(folder, stages_of(resolved, folder, view.eval_count), env=environment_of(resolved))
     return folder
 
 
@@ -139,7 +139,7 @@ def _build_view(
     )
 
 
-def _environment(recipe: Recipe) -> dict[str, str]:
+def environment_of(recipe: Recipe) -> dict[str, str]:
     """Which GPUs keeper and workers see; the keeper reads off those."""
     devices = recipe.training.devices.replace(" ", "")
     if not devices:

@@ -10,18 +10,22 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from core.engine.worker import Stopped, Worker
 from core.jobs import requests
+from core.recipe.checkpoint import Checkpoint
 
 
 class Pace:
     """How fast it goes: tokens a second and the seconds that are left.
 
     Time spent evaluating and saving is no training time; evaluations that are still to come count towards the end.
+
+    Args:
+        tokens: seen before the start, in the part of the run that this one goes on from.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tokens: float = 0) -> None:
         self._mark = time.monotonic()
         self._busy = 0.0
-        self._tokens = 0.0
+        self._tokens = tokens
         self._steps: deque[float] = deque(maxlen=50)
         self._evaluations: deque[float] = deque(maxlen=5)
 
@@ -66,23 +70,26 @@ class Reporter(TrainerCallback):
 
     Args:
         worker: the job's folder.
-        tokens_before: `num_tokens` of the part of the run before it was resumed; the trainer counts from 0 again.
+        resumed: what the run goes on from.
     """
 
-    def __init__(self, worker: Worker, *, tokens_before: float = 0) -> None:
+    def __init__(self, worker: Worker, *, resumed: Checkpoint | None = None) -> None:
         self._worker = worker
-        self._tokens_before = tokens_before
-        self._pace = Pace()
+        self._pace = Pace(tokens=0 if resumed is None else resumed.tokens)
+        self._begun = False
         self._evaluating_since: float | None = None
         self._predicted = 0
         self.stopping = False
-        self.first_eval_loss: float | None = None
-        self.last_eval_loss: float | None = None
-        self.last_loss: float | None = None
+        self.first_eval_loss = None if resumed is None else resumed.first_eval_loss
+        self.last_eval_loss = self.first_eval_loss
+        self.last_loss = None if resumed is None else resumed.loss
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Says that the steps begin."""
-        words = "Measuring the loss of the base model." if args.eval_on_start else ""
+        words = ""
+        if args.eval_on_start:
+            words = f"Making up for the evaluation of step {state.global_step:,}."
+            words = words if state.global_step else "Measuring the loss of the base model."
         self._worker.phase(
             "evaluating" if args.eval_on_start else "training", words, step=state.global_step, of=state.max_steps
         )
@@ -90,8 +97,9 @@ class Reporter(TrainerCallback):
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Says that it trains, after the first evaluation."""
-        if state.global_step == 0:
-            self._worker.phase("training", "", step=0, of=state.max_steps)
+        if not self._begun and args.eval_on_start:
+            self._worker.phase("training", "", step=state.global_step, of=state.max_steps)
+        self._begun = True
         self._pace.resume()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -105,7 +113,8 @@ class Reporter(TrainerCallback):
             if name == requests.STOP:
                 self.stopping = True
                 control.should_training_stop = True
-                control.should_evaluate = False
+                # An evaluation that is due begins, and ends at its first batch: so the random numbers go on as if
+                # it had been made, and the checkpoint tells that it has to be made up for.
 
     def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Between the batches of a step only the most urgent request is answered."""
@@ -127,7 +136,7 @@ class Reporter(TrainerCallback):
         if requests.STOP in names:
             self.stopping = True
             self._evaluating_since = None
-            raise Stopped("Stopped as asked, before the first step: there is nothing to save.")
+            raise Stopped("Stopped as asked, before the first step: there is nothing new to save.")
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """An evaluation is done."""
@@ -154,8 +163,6 @@ class Reporter(TrainerCallback):
         if not state.is_world_process_zero or logs is None:
             return
         line: dict[str, Any] = {"step": state.global_step, **logs}
-        if "num_tokens" in line:
-            line["num_tokens"] += self._tokens_before
         if "loss" in line:
             self.last_loss = line["loss"]
             line["tokens_per_second"] = _rounded(self._pace.tokens_per_second(logs.get("num_tokens", 0.0)))

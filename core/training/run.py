@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING, Any
 from core import units
 from core.engine.process import prepare, set_threads
 from core.engine.worker import Stopped, Worker, run
-from core.errors import BadInput, TunedeckError
+from core.errors import BadInput
 from core.jobs import requests
-from core.recipe.recipe import Recipe
+from core.recipe.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
+from core.recipe.recipe import Recipe, put
+from core.training.memory_retry import Shortage, no_room, shrink
 
 if TYPE_CHECKING:
     from core.engine.load import Hardware
     from core.training.report import Reporter
     from core.training.trainers import SupervisedTrainer
-
-
-class OutOfMemory(TunedeckError):
-    """The GPU's memory was not enough."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -52,22 +50,13 @@ def train(worker: Worker, recipe: Recipe) -> None:
 
     import torch
 
-    from core.engine.load import check_model
+    from core.engine.load import check_model, hardware, load_tokenizer
+    from core.engine.template import use_template
 
     check_model(recipe.model.path)
     set_threads(recipe)
-    try:
-        _train(worker, recipe, began)
-    except torch.OutOfMemoryError as error:
-        raise _out_of_memory(worker, recipe, error) from error
-    finally:
-        gc.collect()
-
-
-def _train(worker: Worker, recipe: Recipe, began: float) -> None:
-    from core.engine.load import hardware, load_base, load_tokenizer
-    from core.engine.template import use_template
-
+    checkpoint = _to_go_on_from(worker, recipe)
+    recipe = settled(worker.folder.path, recipe, checkpoint)
     on = hardware(recipe.model, recipe.training.devices, all_weights=recipe.method == "full")
     if recipe.method == "full" and recipe.model.quantization != "none":
         raise BadInput(
@@ -75,19 +64,71 @@ def _train(worker: Worker, recipe: Recipe, began: float) -> None:
         )
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
-    train_rows, eval_rows = _encoded(worker, recipe, tokenizer, template)
-    worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing to save.")
+    rows = _encoded(worker, recipe, tokenizer, template)
+    while shortage := _train(worker, recipe, on, tokenizer, rows, checkpoint, began):
+        gc.collect()  # model and optimizer are in circles that hold on to the device's memory
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        recipe = shrink(worker, recipe, shortage)
+        checkpoint, _ = last_good(worker.folder.checkpoints)
+        where = "the beginning" if checkpoint is None else where_it_stands(checkpoint)
+        worker.event("resume", f"Going on from {where}.", step=0 if checkpoint is None else checkpoint.step)
+
+
+def _to_go_on_from(worker: Worker, recipe: Recipe) -> Checkpoint | None:
+    """The checkpoint that the run was started again for; None at a first start.
+
+    Raises:
+        BadInput: none is whole, or the recipe does not fit it.
+    """
+    if not worker.folder.read_job()["payload"].get("resume"):
+        return None
+    checkpoint, passed = last_good(worker.folder.checkpoints)
+    for sentence in passed:
+        worker.event("alert", sentence)
+    if checkpoint is None:
+        raise BadInput("There is no whole checkpoint to go on from", where=os.fspath(worker.folder.checkpoints))
+    refuse_misfits(checkpoint, recipe)
+    worker.event("resume", f"Going on from {where_it_stands(checkpoint)}.", step=checkpoint.step)
+    return checkpoint
+
+
+def _train(
+    worker: Worker,
+    recipe: Recipe,
+    on: Hardware,
+    tokenizer: Any,
+    rows: tuple[Any, Any],
+    checkpoint: Checkpoint | None,
+    began: float,
+) -> Shortage | None:
+    """Trains to the end, or until the memory is short."""
+    import torch
+
+    from core.engine.load import load_base
+
+    worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
     worker.phase("loading", f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}.")
-    model = load_base(recipe.model, on)
-    worker.stop_if_asked("Stopped as asked, before the first step: there is nothing to save.")
-    trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, train_rows, eval_rows)
+    try:
+        model = load_base(recipe.model, on)
+    except torch.OutOfMemoryError as error:
+        raise no_room(put(recipe, "training.batch_size", 1)) from error
+    worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
+    trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
     _tell_parameters(worker, trainer.model)
-    trainer.train()
+    try:
+        if checkpoint is None:
+            trainer.train()
+        else:
+            trainer.go_on(checkpoint)
+    except torch.OutOfMemoryError as error:
+        return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
     _save(worker, recipe, trainer, reporter, tokenizer, began)
     step = f"step {trainer.state.global_step:,} of {trainer.state.max_steps:,}"
     if reporter.stopping:
         worker.done(requests.STOP, f"Stopped at {step}; checkpoint and weights are saved.")
         raise Stopped(f"Stopped as asked at {step}; checkpoint and weights are saved.")
+    return None
 
 
 def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> tuple[Any, Any]:
@@ -151,7 +192,13 @@ def _why_nothing(recipe: Recipe, cut_away: int, refused: list[tuple[int, str]]) 
 
 
 def _trainer(
-    worker: Worker, recipe: Recipe, on: Hardware, model: Any, tokenizer: Any, train_rows: Any, eval_rows: Any
+    worker: Worker,
+    recipe: Recipe,
+    on: Hardware,
+    model: Any,
+    tokenizer: Any,
+    rows: tuple[Any, Any],
+    checkpoint: Checkpoint | None,
 ) -> tuple[SupervisedTrainer, Reporter]:
     import torch
     from transformers import PrinterCallback
@@ -160,13 +207,13 @@ def _trainer(
     from core.training.report import Reporter
     from core.training.trainers import SupervisedTrainer, lora_config, sft_config
 
-    reporter = Reporter(worker)
-    config = sft_config(recipe, on, worker.folder.checkpoints, evaluates=eval_rows is not None)
+    train_rows, eval_rows = rows
+    reporter = Reporter(worker, resumed=checkpoint)
+    config = sft_config(recipe, on, worker.folder.checkpoints, evaluates=eval_rows is not None, resumed=checkpoint)
     trainer = SupervisedTrainer(
         worker=worker,
         guard=Guard(recipe, on.mixed),
-        quantized=recipe.model.quantization == "nf4",
-        keep=recipe.training.keep_checkpoints,
+        recipe=recipe,
         model=model,
         args=config,
         train_dataset=train_rows,
@@ -177,10 +224,9 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
 
-    def not_finite(value: float) -> None:
+    def not_finite(key: str, value: float) -> None:
         state = trainer.state
-        name = "loss" if trainer.model.training else "eval_loss"
-        worker.metric({"step": state.global_step + trainer.model.training, name: value, "epoch": state.epoch})
+        worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
     if on.mixed == "fp16":
@@ -240,29 +286,3 @@ def _peak_memory() -> int:
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_reserved())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _out_of_memory(worker: Worker, recipe: Recipe, error: BaseException) -> OutOfMemory:
-    training = recipe.training
-    worker.event(
-        "oom",
-        "The GPU ran out of memory.",
-        batch_size=training.batch_size,
-        gradient_accumulation=training.gradient_accumulation,
-        max_length=recipe.data.max_length,
-        reason=str(error).splitlines()[0],
-    )
-    changes = []
-    if training.batch_size > 1:
-        changes.append(
-            f"batch size {training.batch_size // 2} and accumulation {training.gradient_accumulation * 2} "
-            "(the same effective batch)"
-        )
-    if not training.activation_checkpointing:
-        changes.append("checkpoint activations")
-    if recipe.model.quantization == "none" and recipe.method == "lora":
-        changes.append("quantization nf4")
-    changes.append(f"a max length below {recipe.data.max_length:,}")
-    return OutOfMemory(
-        "The GPU ran out of memory", do=f"What would make it fit, the mildest first: {'; '.join(changes)}"
-    )

@@ -9,20 +9,25 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import LoraConfig
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
 from core import units
 from core.engine.load import Hardware
-from core.engine.quantized import base_unchanged
+from core.engine.quantized import base_unchanged, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
-from core.recipe.recipe import Recipe
-from core.training.finite import Guard
+from core.recipe.checkpoint import Checkpoint, seal
+from core.recipe.recipe import Recipe, to_json
+from core.training.finite import Guard, NotFinite
 from core.training.saving import drop_old, folder_size, write_whole
 
 
-def sft_config(recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool) -> SFTConfig:
+def sft_config(
+    recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool, resumed: Checkpoint | None = None
+) -> SFTConfig:
     """TRL's configuration for a recipe.
 
     Args:
@@ -30,6 +35,7 @@ def sft_config(recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bo
         on: device and precision.
         checkpoints: where checkpoints go.
         evaluates: whether there are held-out samples.
+        resumed: what the run goes on from; the base model's loss is known then.
     """
     training, data = recipe.training, recipe.data
     evaluates = evaluates and training.eval_every > 0
@@ -58,7 +64,7 @@ def sft_config(recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bo
         logging_nan_inf_filter=False,
         eval_strategy="steps" if evaluates else "no",
         eval_steps=_steps(training.eval_every) if evaluates else None,
-        eval_on_start=evaluates,
+        eval_on_start=evaluates and (resumed is None or resumed.evaluation_due),
         save_strategy="steps" if training.save_every > 0 else "no",
         save_steps=_steps(training.save_every) if training.save_every > 0 else 500,
         max_length=data.max_length,
@@ -103,8 +109,6 @@ def lora_config(recipe: Recipe, model: Any) -> LoraConfig:
 
 
 def _check_targets(targets: tuple[str, ...], model: Any) -> None:
-    import torch
-
     linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     for target in targets:
         if target.rpartition(".")[2] == "lm_head":
@@ -123,19 +127,70 @@ def _check_targets(targets: tuple[str, ...], model: Any) -> None:
 
 
 class SupervisedTrainer(SFTTrainer):
-    """TRL's trainer with the same arithmetic, and four things more.
+    """TRL's trainer with the same arithmetic, and a few things more.
 
-    It ends at the first number that is none, writes checkpoints whole and waits for a full disk, can be interrupted
-    while it evaluates, and tells nobody on the network about it.
+    It ends at the first number that is none, writes checkpoints whole and waits for a full disk, goes on from one as if
+    it had never ended, can be interrupted while it evaluates, and tells nobody on the network about it.
+
+    Attributes:
+        short_in_evaluation: whether memory was short in an evaluation.
     """
 
-    def __init__(self, *, worker: Worker, guard: Guard, quantized: bool, keep: int, **arguments: Any) -> None:
+    def __init__(self, *, worker: Worker, guard: Guard, recipe: Recipe, **arguments: Any) -> None:
         self._worker = worker
-        self._quantized = quantized
         self._guard = guard
-        self._keep = keep
-        self.on_not_finite: Callable[[float], None] = lambda value: None
+        self._recipe = recipe
+        self._quantized = recipe.model.quantization == "nf4"
+        self._evaluation_due = False
+        self._epoch_random = torch.random.get_rng_state()
+        self._resumed: Checkpoint | None = None
+        self.short_in_evaluation = False
+        self.on_not_finite: Callable[[str, float], None] = lambda key, value: None
         super().__init__(**arguments)
+        self.add_callback(_Points(self._started, self._epoch_begins))
+
+    def go_on(self, checkpoint: Checkpoint) -> None:
+        """Trains on from a checkpoint; one of the last step is loaded as it is."""
+        self._resumed = checkpoint
+        self._guard.good_checkpoint = f"checkpoints/{checkpoint.path.name}"
+        if checkpoint.step < checkpoint.of:
+            self.train(resume_from_checkpoint=str(checkpoint.path))
+            return
+        self._load_from_checkpoint(str(checkpoint.path))
+        self.state = TrainerState.load_from_json(str(checkpoint.path / "trainer_state.json"))
+        if checkpoint.evaluation_due and self.eval_dataset is not None:
+            self.evaluate()
+
+    def _load_from_checkpoint(self, *arguments: Any, **names: Any) -> None:
+        """PEFT makes 16-bit adapters 32-bit when it loads them; they become again what they were."""
+        types = {name: weight.dtype for name, weight in self.model.named_parameters()}
+        super()._load_from_checkpoint(*arguments, **names)
+        for name, weight in self.model.named_parameters():
+            if weight.dtype != types[name]:
+                weight.data = weight.data.to(types[name])
+
+    def _started(self) -> None:
+        """What a checkpoint of the trainer's own does not hold: what was gathered for the next line of metrics."""
+        checkpoint = self._resumed
+        if checkpoint is None:
+            return
+        if self._quantized and self.eval_dataset is not None:
+            pack_as_evaluation_does(self.model)
+        self.state.compute_steps(self.args, self.state.max_steps)  # these may have changed since
+        self._tr_loss.fill_(checkpoint.unlogged["loss"])
+        self._globalstep_last_logged = checkpoint.unlogged["since"]
+        self._metrics["train"].update(checkpoint.unlogged["metrics"])
+        self._total_train_tokens = checkpoint.tokens
+
+    def _epoch_begins(self) -> None:
+        """The order of an epoch's samples hangs on the generator's state at its start."""
+        checkpoint, self._resumed = self._resumed, None
+        if checkpoint is not None and checkpoint.position:
+            state = bytearray.fromhex(checkpoint.epoch_random)
+            torch.random.set_rng_state(torch.frombuffer(state, dtype=torch.uint8))
+        elif checkpoint is not None:
+            self._load_rng_state(str(checkpoint.path))
+        self._epoch_random = torch.random.get_rng_state()
 
     def _send_telemetry(self) -> None:
         pass
@@ -149,22 +204,30 @@ class SupervisedTrainer(SFTTrainer):
         value = float(loss.detach())  # TRL has waited for this forward pass already, for its entropy
         if not math.isfinite(value):
             training = self.model.training
-            self.on_not_finite(value)
+            self.on_not_finite("loss" if training else "eval_loss", value)
             self._guard.loss(value, self.state.global_step + training)
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
-        self._guard.gradient(float(norm), self.state.global_step + 1)
+        try:
+            self._guard.gradient(float(norm), self.state.global_step + 1)
+        except NotFinite:
+            self.on_not_finite("grad_norm", float(norm))
+            raise
         return norm
 
     def evaluate(self, *arguments: Any, **names: Any) -> dict[str, float]:
         """TRL's evaluation; one that is interrupted gives no metrics, and the trained state goes on to be saved."""
         try:
             metrics: dict[str, float] = super().evaluate(*arguments, **names)
+        except torch.OutOfMemoryError:
+            self.short_in_evaluation = True
+            raise
         except Stopped as stopped:
-            if stopped.now or self.state.global_step == 0:
+            if stopped.now or self._resumed is not None or self.state.global_step == 0:
                 raise
+            self._evaluation_due = True
             self._metrics["eval"].clear()
             self.control.should_evaluate = False
             self.control.should_save = True
@@ -190,6 +253,7 @@ class SupervisedTrainer(SFTTrainer):
                     super(SupervisedTrainer, self)._save_checkpoint(model, trial)
                 self.accelerator.wait_for_everyone()
                 if self.args.should_save:
+                    seal(written, self._facts())
                     written.rename(folder)
             finally:
                 self.args.output_dir = str(checkpoints)
@@ -199,7 +263,7 @@ class SupervisedTrainer(SFTTrainer):
             write_whole(self._worker, target, write)
         else:
             write(target.with_name(f".{target.name}.partial"))
-        drop_old(checkpoints, self._keep)
+        drop_old(checkpoints, self._recipe.training.keep_checkpoints)
         seconds = time.monotonic() - began
         size = folder_size(target)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"
@@ -211,6 +275,38 @@ class SupervisedTrainer(SFTTrainer):
             bytes=size,
             seconds=round(seconds, 3),
         )
+
+    def _facts(self) -> dict[str, Any]:
+        """What `core.recipe.checkpoint.read` needs besides the trainer's own files."""
+        return {
+            "recipe": to_json(self._recipe),
+            "samples": len(self.train_dataset),
+            "samples_per_step": self.get_total_train_batch_size(self.args),
+            "tokens": self._total_train_tokens,
+            "evaluation_due": self._evaluation_due,
+            "unlogged": {
+                "loss": self._tr_loss.item(),
+                "since": self._globalstep_last_logged,
+                "metrics": dict(self._metrics["train"]),
+            },
+            "epoch_random": bytes(self._epoch_random.numpy()).hex(),
+        }
+
+
+class _Points(TrainerCallback):
+    """Calls back at two points of the loop at which the trainer has no method of its own."""
+
+    def __init__(self, started: Callable[[], None], epoch_begins: Callable[[], None]) -> None:
+        self._started = started
+        self._epoch_begins = epoch_begins
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """After a checkpoint was loaded, before the first evaluation."""
+        self._started()
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Before the samples of an epoch are put in order."""
+        self._epoch_begins()
 
 
 def _remove(folder: Path) -> None:

@@ -1,0 +1,259 @@
+"""A run's checkpoints as they lie on disk: which of them are whole, where they stand, and which recipe fits them.
+
+Standard library only: the worker that goes on from one and the viewer that shows it read it by the same code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+from core.jobs import files
+from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json
+from core.recipe.values import Value, number_text
+from core.units import count, short_count
+
+NAME = "tunedeck.json"
+"""The file that makes a trainer's folder a checkpoint of ours; written last, with the sizes of all others."""
+
+BATCH_FILE = "batch_and_accumulation.json"
+"""In a run's folder once the GPU's memory was not enough: what is trained with since."""
+
+FREE = frozenset(
+    {
+        "name",
+        "training.batch_size",  # only together with the accumulation, see `misfits`
+        "training.gradient_accumulation",
+        "training.activation_checkpointing",
+        "training.eval_every",
+        "training.eval_batch_size",
+        "training.save_every",
+        "training.keep_checkpoints",
+        "training.log_every",
+        "training.devices",
+        "training.cpu_threads",
+    }
+)
+"""Fields that may change between a checkpoint and what goes on from it; so may all of `evaluation`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A whole checkpoint.
+
+    Attributes:
+        path: its folder.
+        step: optimizer steps done.
+        of: steps in all.
+        epoch: epochs done, a fraction.
+        position: samples of the current epoch that have been trained on.
+        samples: samples in an epoch.
+        loss: the last train loss that was logged; None if there is none.
+        learning_rate: of that same line.
+        first_eval_loss: the base model's, None where it was not measured.
+        tokens: `num_tokens` so far.
+        evaluation_due: whether the evaluation of this step was interrupted, so that it has to be made up for.
+        recipe: what it was trained with.
+        unlogged: what the trainer had gathered for its next line of metrics.
+        epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
+    """
+
+    path: Path
+    step: int
+    of: int
+    epoch: float
+    position: int
+    samples: int
+    loss: float | None
+    learning_rate: float | None
+    first_eval_loss: float | None
+    tokens: int
+    evaluation_due: bool
+    recipe: Recipe
+    unlogged: Mapping[str, Any]
+    epoch_random: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A field that differs between a checkpoint and a recipe."""
+
+    path: str
+    then: Value
+    now: Value
+
+    def __str__(self) -> str:
+        return f"{self.path} is {_plain(self.now)} and was {_plain(self.then)}"
+
+
+def seal(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Writes `NAME` into a checkpoint that is otherwise complete.
+
+    Args:
+        folder: the checkpoint.
+        facts: see `read`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    sizes = {name: (folder / name).stat().st_size for name in _file_names(folder)}
+    (folder / NAME).write_bytes(files.encode({"version": 1, **facts, "files": sizes}))
+
+
+def last_good(checkpoints: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint, and a sentence for each newer one that had to be passed over."""
+    passed: list[str] = []
+    for path in newest_first(checkpoints):
+        try:
+            return read(path), passed
+        except BadInput as error:
+            passed.append(str(error))
+    return None, passed
+
+
+def newest_first(checkpoints: Path) -> list[Path]:
+    """The folders `checkpoint-N`, those with the most steps first, whole or not."""
+    numbered = [(path.name.rpartition("-")[2], path) for path in checkpoints.glob("checkpoint-*")]
+    return [path for _, path in sorted(((int(n), path) for n, path in numbered if n.isdecimal()), reverse=True)]
+
+
+def read(path: Path) -> Checkpoint:
+    """One checkpoint.
+
+    Raises:
+        BadInput: it is not whole: a file is missing, empty or cut short, or it is another version's.
+    """
+    facts = _object(path, NAME)
+    sizes = facts.get("files")
+    for name, size in sizes.items() if isinstance(sizes, dict) else [(NAME, None)]:
+        if not os.path.isfile(path / name) or (path / name).stat().st_size != size:
+            raise BadInput(f"{path.name} is not whole ({name}), so it is not used", where=os.fspath(path))
+    state = _object(path, "trainer_state.json")
+    try:
+        logged = [line for line in state["log_history"] if "loss" in line]
+        evaluated = [line["eval_loss"] for line in state["log_history"] if "eval_loss" in line and not line["step"]]
+        step, samples, per_step = int(state["global_step"]), int(facts["samples"]), int(facts["samples_per_step"])
+        return Checkpoint(
+            path=path,
+            step=step,
+            of=int(state["max_steps"]),
+            epoch=float(state["epoch"]),
+            position=min(samples, step % -(-samples // per_step) * per_step),
+            samples=samples,
+            loss=logged[-1]["loss"] if logged else None,
+            learning_rate=logged[-1]["learning_rate"] if logged else None,
+            first_eval_loss=evaluated[0] if evaluated else None,
+            tokens=int(facts["tokens"]),
+            evaluation_due=bool(facts["evaluation_due"]),
+            recipe=from_json(facts["recipe"]),
+            unlogged=dict(facts["unlogged"]),
+            epoch_random=str(facts["epoch_random"]),
+        )
+    except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise BadInput(f"{path.name} cannot be read ({error!r}), so it is not used", where=os.fspath(path)) from error
+
+
+def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
+    """The fields in which a recipe asks for another training than the checkpoint's; none if it fits.
+
+    Batch size and accumulation may differ as long as their product does not.
+    """
+    found = [
+        Change(path, get(checkpoint.recipe, path), get(recipe, path))
+        for path in KNOBS
+        if path not in FREE and not path.startswith("evaluation.")
+    ]
+    then, now = effective_batch(checkpoint.recipe), effective_batch(recipe)
+    batch = [Change("training.batch_size times training.gradient_accumulation", then, now)]
+    return [change for change in (*found, *batch) if change.then != change.now]
+
+
+def refuse_misfits(checkpoint: Checkpoint, recipe: Recipe) -> None:
+    """Makes sure that a recipe fits a checkpoint.
+
+    Raises:
+        BadInput: it does not; the sentence names the differing fields.
+    """
+    changes = misfits(checkpoint, recipe)
+    if changes:
+        raise BadInput(
+            f"The recipe does not fit {checkpoint.path.name}: {'; '.join(map(str, changes))}",
+            do="Go on with the run's own recipe, or start a new run with this one",
+        )
+
+
+def where_it_stands(checkpoint: Checkpoint) -> str:
+    """Step, loss, learning rate and data position of a checkpoint, in a line."""
+    words = [f"step {count(checkpoint.step)} of {count(checkpoint.of)}"]
+    if checkpoint.loss is not None:
+        words.append(f"loss {checkpoint.loss:.4f}")
+    if checkpoint.learning_rate is not None:
+        words.append(f"learning rate {number_text(float(f'{checkpoint.learning_rate:.4g}'))}")
+    words.append(
+        f"epoch {int(checkpoint.epoch) + 1}, sample {count(checkpoint.position)} of {count(checkpoint.samples)}"
+    )
+    words.append(f"{short_count(checkpoint.tokens)} tokens seen")
+    return ", ".join(words)
+
+
+def effective_batch(recipe: Recipe) -> int:
+    """Samples in one optimizer step on each device."""
+    return recipe.training.batch_size * recipe.training.gradient_accumulation
+
+
+def with_batches(recipe: Recipe, batch_size: int, accumulation: int, eval_batch_size: int) -> Recipe:
+    """The recipe with other batches."""
+    found = put(recipe, "training.batch_size", batch_size)
+    found = put(found, "training.gradient_accumulation", accumulation)
+    return put(found, "training.eval_batch_size", eval_batch_size)
+
+
+def keep_batches(run: Path, recipe: Recipe) -> None:
+    """Writes the recipe's batches into the run's folder: they count from now on, also where no checkpoint has them.
+
+    Raises:
+        DiskFull: there is no room.
+    """
+    training = to_json(recipe)["training"]
+    kept = {name: training[name] for name in ("batch_size", "gradient_accumulation", "eval_batch_size")}
+    files.replace(os.fspath(run / BATCH_FILE), files.encode(kept), durable=True)
+
+
+def settled(run: Path, recipe: Recipe, checkpoint: Checkpoint | None) -> Recipe:
+    """The recipe with the batches that count: those after a lack of memory, else the checkpoint's, else its own."""
+    kept = files.read_json(os.fspath(run / BATCH_FILE))
+    if kept is not None:
+        found = with_batches(recipe, kept["batch_size"], kept["gradient_accumulation"], kept["eval_batch_size"])
+        if effective_batch(found) == effective_batch(recipe):
+            return found
+    if checkpoint is None:
+        return recipe
+    then = checkpoint.recipe.training
+    return with_batches(recipe, then.batch_size, then.gradient_accumulation, recipe.training.eval_batch_size)
+
+
+def _file_names(folder: Path) -> list[str]:
+    return sorted(
+        os.path.relpath(os.path.join(where, name), folder) for where, _, names in os.walk(folder) for name in names
+    )
+
+
+def _object(path: Path, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads((path / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"{path.name} has no {name} that can be read, so it is not used", where=os.fspath(path)
+        ) from error
+    if not isinstance(value, dict):
+        raise BadInput(f"{path.name}/{name} holds no object, so it is not used", where=os.fspath(path))
+    return value
+
+
+def _plain(value: Value) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,110 @@
+"""When the GPU's memory is not enough: the same effective batch in smaller pieces, or what else would make it fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.engine.worker import Worker
+from core.errors import TunedeckError
+from core.recipe.checkpoint import keep_batches, with_batches
+from core.recipe.recipe import Recipe
+
+
+class OutOfMemory(TunedeckError):
+    """The GPU's memory was not enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """That memory was short. (Not the exception: that would hold on to all the memory of its frames.)
+
+    Attributes:
+        reason: torch's own words.
+        evaluating: whether an evaluation needed it.
+    """
+
+    reason: str
+    evaluating: bool
+
+
+def smaller(recipe: Recipe) -> Recipe | None:
+    """The recipe with half the batch and twice the accumulation; None where the batch is one sample.
+
+    A batch that is odd is divided by its smallest factor, so that the effective batch stays what it is.
+    """
+    training = recipe.training
+    if training.batch_size == 1:
+        return None
+    factor = next(n for n in range(2, training.batch_size + 1) if training.batch_size % n == 0)
+    return with_batches(
+        recipe, training.batch_size // factor, training.gradient_accumulation * factor, training.eval_batch_size
+    )
+
+
+def smaller_evaluation(recipe: Recipe) -> Recipe | None:
+    """The recipe with half the batch in evaluations; None where that is one sample."""
+    training = recipe.training
+    if training.eval_batch_size == 1:
+        return None
+    return with_batches(
+        recipe, training.batch_size, training.gradient_accumulation, max(1, training.eval_batch_size // 2)
+    )
+
+
+def shrink(worker: Worker, recipe: Recipe, shortage: Shortage) -> Recipe:
+    """Says what happened and what is tried instead, and keeps that in the run's folder.
+
+    Returns:
+        The recipe to go on with.
+
+    Raises:
+        OutOfMemory: nothing is left to make smaller; with the changes that would make it fit.
+    """
+    now = smaller_evaluation(recipe) if shortage.evaluating else smaller(recipe)
+    training = recipe.training if now is None else now.training
+    if now is None:
+        words = "The GPU ran out of memory."
+    elif shortage.evaluating:
+        words = f"The GPU ran out of memory in an evaluation: {_samples(training.eval_batch_size)} at once there now."
+    else:
+        words = (
+            f"The GPU ran out of memory: {_samples(training.batch_size)} at once now and accumulation "
+            f"{training.gradient_accumulation}, which is the same effective batch."
+        )
+    worker.event(
+        "oom",
+        words,
+        batch_size=training.batch_size,
+        gradient_accumulation=training.gradient_accumulation,
+        eval_batch_size=training.eval_batch_size,
+        max_length=recipe.data.max_length,
+        reason=shortage.reason,
+    )
+    if now is None:
+        raise no_room(recipe)
+    keep_batches(worker.folder.path, now)
+    return now
+
+
+def no_room(recipe: Recipe) -> OutOfMemory:
+    """The end of a run that does not fit, with the changes that would make it."""
+    training = recipe.training
+    changes = []
+    less = smaller(recipe)
+    if less is not None:
+        changes.append(
+            f"batch size {less.training.batch_size} and accumulation {less.training.gradient_accumulation} "
+            "(the same effective batch)"
+        )
+    if not training.activation_checkpointing:
+        changes.append("checkpoint activations")
+    if recipe.model.quantization == "none" and recipe.method == "lora":
+        changes.append("quantization nf4")
+    changes.append(f"a max length below {recipe.data.max_length:,}")
+    return OutOfMemory(
+        "The GPU ran out of memory", do=f"What would make it fit, the mildest first: {'; '.join(changes)}"
+    )
+
+
+def _samples(number: int) -> str:
+    return "one sample" if number == 1 else f"{number:,} samples"

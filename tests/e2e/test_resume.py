@@ -1,0 +1,217 @@
+"""A run that ended early goes on as if it never had, to the last bit; what does not fit or is not whole is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
+from core.jobs.state import standing
+from core.recipe.checkpoint import last_good
+from core.recipe.recipe import put
+from core.recipe.resume import plan_resume, resume_run
+from tests.training_runs import events, lines, make_run, recipe
+from tests.waiting import until
+from tests.warm.process import WarmPython
+
+_STEPS = 24
+_RUN: dict[str, Any] = {
+    "lora__dropout": 0.1,
+    "training__batch_size": 4,
+    "training__gradient_accumulation": 2,
+    "training__max_steps": _STEPS,
+    "training__eval_every": 4.0,
+    "training__warmup": 0.1,
+    "evaluation__after_training": False,
+}
+"""Four epochs of six steps, so that a run is stopped inside of an epoch and samples are dealt anew after that."""
+_WHEN = ("t", "tokens_per_second", "eta_seconds")
+
+
+def run_to_end(folder: JobFolder, module: str = "core.training", **variables: str) -> JobFolder:
+    """Starts a stage as `launch` does and waits for its end."""
+    launch(folder, [worker_command(module, folder)], env=variables)
+    until(lambda: standing(folder).over, "the run ends", 120)
+    return folder
+
+
+def go_on(folder: JobFolder) -> JobFolder:
+    """Resumes a run and waits for its end."""
+    resume_run(folder, plan_resume(folder))
+    until(lambda: standing(folder).over, "the resumed run ends", 120)
+    assert folder.read_status().state == "finished", folder.log.read_text()[-2000:]
+    return folder
+
+
+def logged(folder: JobFolder) -> dict[tuple[int, str], dict[str, Any]]:
+    """The lines of metrics that stand, by step and kind: what was logged after a checkpoint gives way to the new."""
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for line in lines(folder.metrics):
+        kind = next((name for name in ("loss", "eval_loss") if name in line), "")
+        if kind:
+            key = (line["step"], kind)
+            found[key] = {k: v for k, v in line.items() if k not in _WHEN and not k.endswith(("runtime", "per_second"))}
+    return found
+
+
+@pytest.fixture(scope="module")
+def straight(warm_python: WarmPython, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., JobFolder]:
+    """Makes runs that were never interrupted, each kind once."""
+    made: dict[str, JobFolder] = {}
+
+    def of(**changes: Any) -> JobFolder:
+        name = json.dumps(changes, sort_keys=True)
+        if name not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                for variable, value in warm_python.environment.items():
+                    patch.setenv(variable, value)
+                made[name] = run_to_end(make_run(tmp_path_factory.mktemp("straight"), **{**_RUN, **changes}))
+            assert made[name].read_status().state == "finished"
+        return made[name]
+
+    return of
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"training__log_every": 5, "training__group_by_length": True},
+        {"model__quantization": "nf4", "training__max_steps": 14},
+        {"method": "full", "training__learning_rate": 1e-3, "training__max_steps": 14},
+    ],
+    ids=["lora", "sparse-log-and-grouped", "nf4", "full"],
+)
+def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(
+    warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder], changes: dict[str, Any]
+) -> None:
+    folder = make_run(tmp_path, **{**_RUN, **changes}, training__save_every=11.0)
+    # With a line every fifth step: lines at 5, 10 and 15, so that the checkpoint falls between two.
+    at = "15" if "training__log_every" in changes else "13"
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT=at, DISTURB_BY="kill")
+    assert folder.read_status().state == "failed"
+    plan = plan_resume(folder)
+    assert plan.checkpoint.step == 11
+    assert plan.checkpoint.position == 5 * 8
+    go_on(folder)
+    whole = logged(straight(**changes))
+    assert len(whole) > 5
+    assert logged(folder) == whole
+    (summary,) = events(folder, "summary")
+    (other,) = events(straight(**changes), "summary")
+    assert [summary[key] for key in ("steps", "loss", "eval_loss_first", "eval_loss")] == [
+        other[key] for key in ("steps", "loss", "eval_loss_first", "eval_loss")
+    ]
+
+
+@pytest.mark.parametrize("step", [4, 6], ids=["with an evaluation due", "at the end of an epoch"])
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder], step: int
+) -> None:
+    folder = make_run(tmp_path, **_RUN, training__save_every=0.0)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT=str(step), DISTURB_BY="stop")
+    assert folder.read_status().state == "stopped"
+    stopped_at = plan_resume(folder).checkpoint.step
+    assert step <= stopped_at < _STEPS
+    assert (folder.adapter / "adapter_model.safetensors").exists()
+    go_on(folder)
+    assert logged(folder) == logged(straight())
+    told = events(folder, "resume")[0]
+    assert told["step"] == stopped_at
+    assert f"step {stopped_at} of 24, loss " in told["message"]
+    assert "learning rate" in told["message"]
+
+
+def test_a_checkpoint_that_is_not_whole_is_passed_over(
+    warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder]
+) -> None:
+    folder = make_run(tmp_path, **_RUN, training__save_every=5.0, training__keep_checkpoints=4)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="17", DISTURB_BY="kill")
+    (folder.checkpoints / "checkpoint-16").mkdir()
+    optimizer = folder.checkpoints / "checkpoint-15" / "optimizer.pt"
+    optimizer.write_bytes(optimizer.read_bytes()[:-100])
+    (folder.checkpoints / "checkpoint-10" / "trainer_state.json").write_text("")
+    plan = plan_resume(folder)
+    assert plan.checkpoint.step == 5
+    assert len(plan.passed) == 3
+    assert "checkpoint-16 has no tunedeck.json" in plan.passed[0]
+    assert "checkpoint-15 is not whole (optimizer.pt)" in plan.passed[1]
+    assert "checkpoint-10 is not whole (trainer_state.json)" in plan.passed[2]
+    go_on(folder)
+    assert logged(folder) == logged(straight())
+    assert [event["message"] for event in events(folder, "alert")] == list(plan.passed)
+
+
+def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm: WarmPython, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, **{**_RUN, "training__max_steps": 3})
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="2", DISTURB_BY="stop")
+    changes = {**_RUN, "training__max_steps": 3}
+    other = recipe(**{**changes, "training__learning_rate": 1e-3, "lora__rank": 4, "training__eval_every": 9.0})
+    with pytest.raises(BadInput) as refused:
+        plan_resume(folder, other)
+    assert "lora.rank is 4 and was 8" in str(refused.value)
+    assert "training.learning_rate is 0.001 and was 0.01" in str(refused.value)
+    assert "eval_every" not in str(refused.value)
+    halved = recipe(**{**changes, "training__batch_size": 2, "training__gradient_accumulation": 4})
+    assert plan_resume(folder, halved).checkpoint.step >= 2
+    with pytest.raises(BadInput, match="is 4 and was 8"):
+        plan_resume(folder, put(halved, "training.gradient_accumulation", 2))
+
+
+def test_a_run_that_goes_on_is_finished_or_has_no_checkpoint_is_not_resumed(warm: WarmPython, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, **{**_RUN, "training__max_steps": 2}, training__save_every=0.0)
+    run_to_end(folder)
+    with pytest.raises(BadInput, match="finished"):
+        plan_resume(folder)
+    folder.write_status(state="failed")
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    with pytest.raises(BadInput, match="no checkpoint"):
+        plan_resume(folder)
+
+
+def test_a_run_that_had_trained_to_its_end_is_only_saved_again(warm: WarmPython, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, **{**_RUN, "training__max_steps": 4})
+    run_to_end(folder)
+    adapter = folder.adapter / "adapter_model.safetensors"
+    before, steps = adapter.read_bytes(), len(lines(folder.metrics))
+    folder.write_status(state="failed")
+    shutil.rmtree(folder.adapter)
+    go_on(folder)
+    assert adapter.read_bytes() == before
+    assert len(lines(folder.metrics)) == steps
+
+
+def test_memory_that_is_short_halves_the_batch_and_goes_on(
+    warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder]
+) -> None:
+    folder = make_run(tmp_path, **_RUN, training__save_every=5.0, training__eval_batch_size=2)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="7", DISTURB_MEMORY="2")
+    assert folder.read_status().state == "finished", folder.log.read_text()[-2000:]
+    (told,) = events(folder, "oom")
+    assert (told["batch_size"], told["gradient_accumulation"]) == (2, 4)
+    assert "same effective batch" in told["message"]
+    (resumed,) = events(folder, "resume")
+    assert resumed["step"] == 5
+    found, whole = logged(folder), logged(straight())
+    assert [key for key in found if key[1] == "loss"] == [key for key in whole if key[1] == "loss"]
+    for key in found:
+        assert found[key][key[1]] == pytest.approx(whole[key][key[1]], rel=0.1)  # the dropout falls otherwise
+    assert found[(_STEPS, "loss")]["num_tokens"] == whole[(_STEPS, "loss")]["num_tokens"]
+    checkpoint, _ = last_good(folder.checkpoints)
+    assert checkpoint is not None
+    assert checkpoint.recipe.training.batch_size == 2
+
+
+def test_memory_that_is_short_for_one_sample_ends_with_what_would_make_it_fit(warm: WarmPython, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, **_RUN, training__save_every=5.0, training__eval_batch_size=1)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="7", DISTURB_MEMORY="-1")
+    assert folder.read_status().state == "failed"
+    assert [event["batch_size"] for event in events(folder, "oom")] == [2, 1, 1]
+    assert "checkpoint activations; quantization nf4; a max length below 128" in folder.read_status().message
