@@ -1,0 +1,6 @@
+"""How a run goes, in words, with the setting to change: rules over its metrics, in bounded memory, without torch."""
+
+from core.verdict.finding import Advice, Kind, Verdict
+from core.verdict.judge import VerdictJudge
+
+__all__ = ["Advice", "Kind", "Verdict", "VerdictJudge"]

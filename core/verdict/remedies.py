@@ -1,0 +1,95 @@
+"""What to change next time: recipe fields and values, from the recipe and from what the run has shown."""
+
+from __future__ import annotations
+
+import math
+
+from core.recipe.values import number_text
+from core.verdict.finding import Advice, Plan
+
+_ADAPTER_RATE = 2e-4
+"""QLoRA, arXiv 2305.14314, appendix B; the default of the recipe."""
+
+_FULL_RATE = 2e-5
+"""Full fine-tuning takes about a tenth of that; see the help of `training.learning_rate`."""
+
+USUAL_EPOCHS = 3.0
+"""The most that the help of `training.epochs` names for most data."""
+
+MORE_SAMPLES = Advice("", "", "more samples")
+WHOLE_SAMPLES = Advice("", "", "damaged samples left out")
+LOSS_MASK = Advice("data.loss_on", "", "answers that carry loss (1 Data, tokens)")
+COOLING = Advice("", "", "a cooler machine or a lower power limit")
+BFLOAT16 = Advice("model.dtype", "bfloat16", "bfloat16")
+EVAL_DATA = Advice("data.eval_fraction", "0.1", "0.1 of the samples held out")
+EVERY_STEP = Advice("training.log_every", "1", "log every step")
+PACKING = Advice("data.packing", "bfd", "packing bfd")
+
+
+def rate(plan: Plan, times: float) -> Advice:
+    """The learning rate times a factor, with one digit."""
+    value = plan.recipe.training.learning_rate * times
+    digit = 10.0 ** math.floor(math.log10(value))
+    text = number_text(float(f"{round(value / digit) * digit:.1g}"))
+    return Advice("training.learning_rate", text, f"learning rate {text}")
+
+
+def usual_rate(plan: Plan) -> Advice:
+    """What the method usually takes, or five times as much where the rate is that high already."""
+    usual = _FULL_RATE if plan.recipe.method == "full" else _ADAPTER_RATE
+    return rate(plan, max(usual / plan.recipe.training.learning_rate, 5.0))
+
+
+def clip(plan: Plan, limit: float = 1.0) -> list[Advice]:
+    """Clip gradients, where they are not clipped so low already."""
+    if 0 < plan.recipe.training.max_grad_norm <= limit:
+        return []
+    text = number_text(limit)
+    return [Advice("training.max_grad_norm", text, f"gradients clipped at {text}")]
+
+
+def longer_warmup(plan: Plan, since: int) -> list[Advice]:
+    """A longer warmup, where the trouble began early."""
+    if plan.steps is None or since > 0.15 * plan.steps or plan.warmup >= 0.1 * plan.steps:
+        return []
+    return [Advice("training.warmup", "0.1", "warmup 0.1")]
+
+
+def epochs(plan: Plan, useful: float) -> list[Advice]:
+    """As many epochs as were of use, in halves, at least a half; nothing where the run had no more."""
+    value = max(0.5, math.ceil(2 * useful) / 2)
+    if plan.recipe.training.max_steps == 0 and value >= plan.recipe.training.epochs:
+        return []
+    text = number_text(value)
+    return [Advice("training.epochs", text, f"{text} epoch{'' if value == 1 else 's'}")]
+
+
+def dropout(plan: Plan) -> list[Advice]:
+    """More dropout, where the method has it and it is low."""
+    if plan.recipe.method != "lora" or plan.recipe.lora.dropout >= 0.1:
+        return []
+    return [Advice("lora.dropout", "0.1", "dropout 0.1")]
+
+
+def rank(plan: Plan) -> list[Advice]:
+    """Twice the rank, where there is one."""
+    if plan.recipe.method != "lora":
+        return []
+    text = str(2 * plan.recipe.lora.rank)
+    return [Advice("lora.rank", text, f"rank {text}")]
+
+
+def accumulation(plan: Plan) -> Advice:
+    """Four times the batches a step, which halves the noise of its gradient."""
+    text = str(4 * plan.recipe.training.gradient_accumulation)
+    return Advice("training.gradient_accumulation", text, f"accumulation {text}")
+
+
+def larger_batch(plan: Plan) -> Advice:
+    """Twice the samples at once; the accumulation halves where it can, so that the effective batch stays."""
+    training = plan.recipe.training
+    batch = str(2 * training.batch_size)
+    if training.gradient_accumulation % 2:
+        return Advice("training.batch_size", batch, f"batch size {batch}")
+    half = training.gradient_accumulation // 2
+    return Advice("training.batch_size", batch, f"batch size {batch} with accumulation {half}")

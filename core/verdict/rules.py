@@ -1,0 +1,283 @@
+"""The rules: each looks at the course of a run for one thing, and knows nothing of the others."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from core.verdict import thresholds as at
+from core.verdict.course import Course, Evaluation, Level
+from core.verdict.finding import Finding, Kind, Plan
+
+Rule = Callable[[Course, Plan], Finding | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A rule and for how many judgements in a row it must find the same before that is shown."""
+
+    rule: Rule
+    hold: int = at.HOLD
+
+
+def not_finite(course: Course, plan: Plan) -> Finding | None:
+    """A loss that is no number, or gradients that stay none."""
+    if course.broken is None:
+        return None
+    step, what = course.broken
+    return Finding(Kind.NOT_FINITE, step, cause=what)
+
+
+def nothing_to_learn(course: Course, plan: Plan) -> Finding | None:
+    """A train loss near zero on samples that were never seen before, or no gradient at all."""
+    if course.still >= at.TRIVIAL_EVENTS:
+        return Finding(Kind.NOT_LEARNING, course.step, cause="no gradient")
+    if not course.means or min(course.means) > at.TRIVIAL:
+        return None
+    needed = -(-at.TRIVIAL_EVENTS // course.width)
+    row = 0
+    for n, bin_ in enumerate(course.bins):
+        if bin_.epoch >= 1:
+            break
+        row = row + 1 if course.means[n] <= at.TRIVIAL else 0
+        if row == needed:
+            first = n + 1 - needed
+            loss = course.level(first, n + 1).mean
+            return Finding(Kind.NOT_LEARNING, course.bins[first].first, {"loss": loss}, "trivial")
+    return None
+
+
+def blown_up(course: Course, plan: Plan) -> Finding | None:
+    """A train loss that went far above its start and has not come far below it since: what the base could is lost."""
+    width = course.window(*at.MEAN_OVER)
+    means = course.sliding(width)
+    if not means:
+        return None
+    start, top_at = _start(course), means.index(max(means))
+    top = course.level(top_at, top_at + width)
+    unsure = at.SURE * math.hypot(top.error, top.deviation / math.sqrt(len(course.start)))
+    if top.mean - start <= max(at.BLOWN_UP * start, unsure) or means[-1] <= at.BACK * start:
+        return None
+    low_at = means.index(min(means[: top_at + 1]))
+    since = _first_above(course, means, width, low_at, (means[low_at] + top.mean) / 2)
+    return Finding(Kind.DIVERGING, since, {"low": start, "top": top.mean, "now": means[-1]}, "train, blown up")
+
+
+def eval_blown_up(course: Course, plan: Plan) -> Finding | None:
+    """The same of the eval loss."""
+    if not course.evaluations or course.evaluations[0].events:
+        return None
+    start, now = course.evaluations[0].loss, course.evaluations[-1].loss
+    top = max(course.evaluations, key=lambda evaluation: evaluation.loss)
+    if top.loss <= (1 + at.EVAL_BLOWN_UP) * start or now <= at.BACK * start:
+        return None
+    return Finding(Kind.DIVERGING, top.step, {"low": start, "top": top.loss, "now": now}, "eval, blown up")
+
+
+def diverging(course: Course, plan: Plan) -> Finding | None:
+    """A loss that has risen from its best and stays up."""
+    width = course.window(*at.MEAN_OVER)
+    means = course.sliding(width)
+    if len(means) < 2:
+        return None
+    best_at = means.index(min(means))
+    best, now = course.level(best_at, best_at + width), course.level(len(course.bins) - width, len(course.bins))
+    limit = best.mean + max(at.RISEN * best.mean, at.SURE_OF_MANY * _error_of_difference(best, now))
+    if now.mean > limit:
+        since = _first_above(course, means, width, best_at, limit)
+        return Finding(Kind.DIVERGING, since, {"low": best.mean, "now": now.mean}, "train")
+    risen = _eval_rise(course, at.EVAL_RISEN)
+    if risen is None or course.events < at.ENOUGH or _train_falls(course, risen[0]):
+        return None
+    return Finding(Kind.DIVERGING, risen[1].step, {"low": risen[0].loss, "now": risen[2].loss}, "eval")
+
+
+def memorised(course: Course, plan: Plan) -> Finding | None:
+    """A train loss near zero on samples that were seen before, while the eval loss, if there is one, is not."""
+    if course.events < at.ENOUGH or course.bins[-1].epoch < at.SEEN_AGAIN:
+        return None
+    now = course.newest(5, 0.05).mean
+    evaluated = course.evaluations[-1].loss if course.evaluations else None
+    if now > at.BY_HEART or (evaluated is not None and evaluated < at.UNLIKE_EVAL * now):
+        return None
+    first = len(course.bins) - 1
+    while first > 0 and course.means[first - 1] <= at.BY_HEART:
+        first -= 1
+    facts = {"loss": now, "epoch": course.bins[first].epoch}
+    since = course.bins[first].first
+    return Finding(Kind.MEMORISED, since, facts if evaluated is None else {**facts, "eval": evaluated})
+
+
+def overfitting(course: Course, plan: Plan) -> Finding | None:
+    """An eval loss that has risen from its best while the train loss falls."""
+    risen = _eval_rise(course, at.EVAL_RISE)
+    if risen is None or not _train_falls(course, risen[0]):
+        return None
+    best, first, last = risen
+    return Finding(Kind.OVERFITTING, first.step, {"now": last.loss, "epoch": best.epoch})
+
+
+def spiking(course: Course, plan: Plan) -> Finding | None:
+    """Several gradients far above the usual one, the last of them not long ago."""
+    over = course.window(*at.SPIKES_OVER) * course.width
+    found = [spike for spike in course.spikes if spike.event > course.events - over]
+    if len(found) < at.SPIKES:
+        return None
+    facts = {"number": len(found), "ratio": max(spike.ratio for spike in found), "last": found[-1].step}
+    return Finding(Kind.SPIKES, found[0].step, facts)
+
+
+def oscillating(course: Course, plan: Plan) -> Finding | None:
+    """A loss that has risen and come back, and is hardly better than before: steps too large to settle."""
+    if course.step <= plan.warmup or course.events < at.ENOUGH:
+        return None
+    losses = [evaluation.loss for evaluation in course.evaluations]
+    swing = _swing(losses, lambda low, high: losses[high] - losses[low] > at.EVAL_SWING * losses[low])
+    if swing is not None:
+        low, high = swing
+        facts = {"low": losses[low], "top": losses[high]}
+        return Finding(Kind.OSCILLATING, course.evaluations[low + 1].step, facts, "eval")
+    width = course.window(*at.MEAN_OVER)
+    means = course.sliding(width)
+
+    def rises(low: int, high: int) -> bool:
+        rise = means[high] - means[low]
+        if rise <= at.SWING * means[low]:
+            return False
+        return rise > at.SURE_OF_MANY * _error_of_difference(
+            course.level(low, low + width), course.level(high, high + width)
+        )
+
+    swing = _swing(means, rises)
+    if swing is None:
+        return None
+    low, high = swing
+    return Finding(Kind.OSCILLATING, course.bins[low + width].first, {"low": means[low], "top": means[high]}, "train")
+
+
+def not_learning(course: Course, plan: Plan) -> Finding | None:
+    """A loss that is where it was before the first step, though enough steps have been made to move it."""
+    warm = sum(bin_.first > plan.warmup for bin_ in course.bins) * course.width
+    needed, share = at.UNMOVED_AFTER
+    if warm < max(needed, round(share * (plan.events or 0))):
+        return None
+    first = course.evaluations[0] if course.evaluations else None
+    if first is not None and first.events == 0:
+        last = course.evaluations[-1]
+        if last.events < needed or abs(last.loss - first.loss) > at.UNMOVED * first.loss:
+            return None
+        return Finding(Kind.NOT_LEARNING, last.step, {"first": first.loss, "now": last.loss}, "eval")
+    number = len(course.bins)
+    third = max(1, number // 3)
+    then, now = course.level(0, third), course.level(number - third, number)
+    if abs(now.mean - then.mean) + _error_of_difference(then, now) > at.UNMOVED_TRAIN * then.mean:
+        return None
+    if _start(course) - now.mean > at.FALLEN * _start(course):
+        return None
+    return Finding(Kind.NOT_LEARNING, course.step, {"first": then.mean, "now": now.mean}, "train")
+
+
+def plateau(course: Course, plan: Plan) -> Finding | None:
+    """A loss that has fallen and falls no more, while the learning rate is still high."""
+    number = len(course.bins)
+    over = max(
+        course.window(at.PLATEAU_EVENTS, at.PLATEAU_OVER),
+        math.ceil(at.PLATEAU_PART * (plan.events or 0) / course.width),
+    )
+    first = number - over
+    if first * course.width < at.ENOUGH or over < 4 or course.bins[first].first <= plan.warmup:
+        return None
+    if course.bins[-1].rate < at.RATE_LEFT * course.peak_rate:
+        return None
+    middle = first + over // 2
+    then, now = course.level(first, middle), course.level(middle, number)
+    if _start(course) - now.mean < at.FALLEN * _start(course):
+        return None
+    fall, error = (then.mean - now.mean) / then.mean, _error_of_difference(then, now) / then.mean
+    if course.evaluations:
+        if _eval_falls(course, first * course.width) or abs(fall) + error > at.FLAT_BESIDE_EVAL:
+            return None
+    elif abs(fall) + 2 * error > at.FLAT:
+        return None
+    bin_ = course.bins[first]
+    return Finding(Kind.PLATEAU, bin_.first, {"loss": now.mean, "epoch": bin_.epoch})
+
+
+RULES: tuple[Ranked, ...] = (
+    Ranked(not_finite, hold=1),
+    Ranked(nothing_to_learn, hold=1),
+    Ranked(memorised),
+    Ranked(eval_blown_up, hold=1),
+    Ranked(blown_up),
+    Ranked(oscillating),
+    Ranked(diverging),
+    Ranked(overfitting, hold=1),
+    Ranked(spiking, hold=1),
+    Ranked(not_learning),
+    Ranked(plateau),
+)
+"""All rules on the course of the losses, the gravest first: the first that finds something is the verdict. Those
+that count for themselves (evaluations, spikes, log events in a row) need no holding."""
+
+
+def _start(course: Course) -> float:
+    return statistics.fmean(course.start)
+
+
+def _error_of_difference(one: Level, other: Level) -> float:
+    return math.hypot(one.error, other.error)
+
+
+def _first_above(course: Course, means: Sequence[float], width: int, begin: int, limit: float) -> int:
+    """The step in the middle of the first window, from one on, whose mean is above a limit."""
+    found = next((n for n in range(begin, len(means)) if means[n] > limit), len(means) - 1)
+    return course.bins[found + width // 2].first
+
+
+def _eval_falls(course: Course, events: int) -> bool:
+    """Whether the eval loss has fallen since so many log events, or too few evaluations tell."""
+    before = [evaluation.loss for evaluation in course.evaluations if evaluation.events <= events]
+    within = [evaluation.loss for evaluation in course.evaluations if evaluation.events > events]
+    return not before or len(within) < 2 or min(before) - min(within) > at.FLAT_EVAL * min(before)
+
+
+def _eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Evaluation] | None:
+    """The best evaluation, the first after it and the newest, if the last are all worse by this share."""
+    best = course.best
+    if best is None:
+        return None
+    after = [evaluation for evaluation in course.evaluations if evaluation.step > best.step]
+    last = after[-at.EVAL_RISES :]
+    if len(last) < at.EVAL_RISES or min(evaluation.loss for evaluation in last) <= (1 + share / 2) * best.loss:
+        return None
+    return (best, after[0], last[-1]) if last[-1].loss >= (1 + share) * best.loss else None
+
+
+def _train_falls(course: Course, since: Evaluation) -> bool:
+    """Whether the train loss has fallen since an evaluation, from the first events after it to the newest."""
+    first, end = since.events // course.width, len(course.bins)
+    width = min(course.window(*at.MEAN_OVER), (end - first) // 2)
+    if width < 1:
+        return False
+    then, now = course.level(first, first + width), course.level(end - width, end)
+    return then.mean - now.mean > max(at.TRAIN_FALL * then.mean, _error_of_difference(then, now))
+
+
+def _swing(values: Sequence[float], rises: Callable[[int, int], bool]) -> tuple[int, int] | None:
+    """Positions of the low and the top of the last swing: up from a low, half the way back, and not far below since."""
+    found: tuple[int, int] | None = None
+    low = high = 0
+    for n, value in enumerate(values):
+        if value < values[low]:
+            low = high = n
+        elif value > values[high]:
+            high = n
+        rise = values[high] - values[low]
+        if rise > 0 and values[high] - value >= rise / 2 and rises(low, high):
+            found = (low, high)
+            low = high = n
+        elif found is not None and value < values[found[0]] - (values[found[1]] - values[found[0]]) / 2:
+            found = None
+    return found

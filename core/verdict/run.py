@@ -1,0 +1,77 @@
+"""The verdict on a run's folder, kept up to date from what a follower reads of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.jobs.follow import Update
+from core.recipe.recipe import read
+from core.recipe.schedule import schedule_of
+from core.verdict.finding import Kind, Verdict
+from core.verdict.judge import VerdictJudge
+
+_CHECKPOINT = "checkpoint-"
+"""What the folder of a checkpoint is called, before its step."""
+
+_WORTH_KEEPING = (Kind.OVERFITTING, Kind.MEMORISED)
+"""Kinds in which an earlier checkpoint is better than the last weights."""
+
+
+class RunJudge:
+    """Judges one run for a viewer; standard library only, like all that follows a job.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: JobFolder) -> None:
+        self._folder = folder
+        self._payload: Mapping[str, Any] | None = None
+        self._judge = VerdictJudge()
+
+    def take(self, update: Update) -> Verdict:
+        """Takes in what one look at the folder has found, and says how the run goes."""
+        if self._payload is None or "metrics.jsonl" in update.restarted:
+            self._start()
+        status = update.status
+        if status.stage == 0 and status.of:
+            self._judge.expect(status.of)
+        self._judge.add(update.metrics)
+        self._judge.add_gpu(update.gpu)
+        ended = update.state in ("finished", "stopped", "failed", "lost")
+        verdict = self._judge.verdict(over=ended or status.stage > 0)
+        if verdict.kind in _WORTH_KEEPING and verdict.best_step is not None:
+            return replace(verdict, keep_step=self._nearest_checkpoint(verdict.best_step))
+        return verdict
+
+    def _start(self) -> None:
+        """A judge who has seen nothing, told what the run was to be."""
+        try:
+            payload = self._folder.read_job().get("payload")
+        except BadInput:
+            payload = None  # the folder is being made, or is gone: asked again at the next look
+        self._payload = payload if isinstance(payload, Mapping) else None
+        plain = (self._payload or {}).get("recipe")
+        recipe = plain if isinstance(plain, Mapping) else {}
+        self._judge = VerdictJudge(recipe, _steps(recipe, (self._payload or {}).get("samples")))
+
+    def _nearest_checkpoint(self, step: int) -> int | None:
+        try:
+            names = os.listdir(self._folder.checkpoints)
+        except OSError:
+            return None
+        numbers = [name.removeprefix(_CHECKPOINT) for name in names if name.startswith(_CHECKPOINT)]
+        return min((int(number) for number in numbers if number.isdecimal()), key=lambda n: abs(n - step), default=None)
+
+
+def _steps(recipe: Mapping[str, Any], samples: Any) -> int | None:
+    """Steps of the whole run, which a job's status no longer tells once its training is done."""
+    trained = samples.get("train") if isinstance(samples, Mapping) else None
+    if not recipe or not isinstance(trained, int) or trained <= 0:
+        return None
+    return schedule_of(read(recipe)[0], trained).steps

@@ -1,0 +1,186 @@
+"""Sentences: what a finding says to the person at the keyboard. Two lines of 80 cells, advice included."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.units import count, significant
+from core.verdict import remedies
+from core.verdict import thresholds as at
+from core.verdict.course import Course
+from core.verdict.finding import QUIET, Advice, Finding, Kind, Plan, Verdict
+
+_Told = tuple[str, list[Advice]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What a sentence is made of."""
+
+    finding: Finding
+    course: Course
+    plan: Plan
+
+    def fact(self, name: str) -> str:
+        """A number of the finding, as people read it."""
+        return significant(self.finding.facts[name])
+
+    @property
+    def since(self) -> str:
+        return f" since step {count(self.finding.since)}"
+
+    @property
+    def best(self) -> str:
+        """The best evaluation, as a sentence with a space before it, or ""."""
+        best = self.course.best
+        if best is None or len(self.course.evaluations) < 2:
+            return ""
+        return f" Best: step {count(best.step)}, eval {significant(best.loss)}."
+
+
+def tell(finding: Finding, course: Course, plan: Plan) -> Verdict:
+    """The verdict for a finding.
+
+    Args:
+        finding: what was found.
+        course: of the run so far.
+        plan: what the run was to be.
+    """
+    kind = finding.kind
+    sentence, advice = _TELL[kind](_Case(finding, course, plan))
+    best = course.best if len(course.evaluations) > 1 else None
+    return Verdict(
+        kind=kind,
+        since_step=None if kind in QUIET else finding.since,
+        sentence=f"{kind.value.upper()}{sentence}",
+        advice=tuple(advice),
+        best_step=best.step if best else None,
+        best_eval=best.loss if best else None,
+    )
+
+
+def _warming_up(case: _Case) -> _Told:
+    until = max(case.plan.warmup, at.ENOUGH * case.plan.recipe.training.log_every)
+    return f": too early to judge before step {count(until)}.", []
+
+
+def _too_short(case: _Case) -> _Told:
+    seen = case.course.events
+    words = f": a verdict takes {at.ENOUGH} points of train loss and the end of the warmup; there"
+    words += " is 1 point." if seen == 1 else f" are {count(seen)} points."
+    return words, [remedies.EVERY_STEP] if case.plan.recipe.training.log_every > 1 else []
+
+
+def _healthy(case: _Case) -> _Told:
+    course = case.course
+    now = course.newest(5, 0.05).mean
+    words = f": train loss {significant(statistics.fmean(course.start))} -> {significant(now)}"
+    evaluations = course.evaluations
+    if not evaluations:
+        return f"{words}. Without eval data, overfitting cannot be seen.", [remedies.EVAL_DATA]
+    if len(evaluations) > 1:
+        words += f", eval loss {significant(evaluations[0].loss)} -> {significant(evaluations[-1].loss)}"
+    return f"{words}.{case.best}", []
+
+
+def _plateau(case: _Case) -> _Told:
+    words = f"{case.since}: train loss stays at {case.fact('loss')} though the learning rate is still high.{case.best}"
+    useful = case.finding.facts["epoch"]
+    return words, [
+        *remedies.epochs(case.plan, useful),
+        remedies.rate(case.plan, 2),
+        *remedies.rank(case.plan),
+    ]
+
+
+def _oscillating(case: _Case) -> _Told:
+    words = f"{case.since}: {case.finding.cause} loss went from {case.fact('low')} up to {case.fact('top')} and back."
+    return words, [remedies.rate(case.plan, 1 / 3), remedies.accumulation(case.plan)]
+
+
+def _diverging(case: _Case) -> _Told:
+    what, _, blown_up = case.finding.cause.partition(", ")
+    if blown_up:
+        words = f"{case.since}: {what} loss went from {case.fact('low')} up to {case.fact('top')};"
+        words += f" now {case.fact('now')}, about where it started."
+    else:
+        words = f"{case.since}: {what} loss rose from {case.fact('low')} to {case.fact('now')} and stays up."
+    since = case.finding.since
+    advice = [remedies.rate(case.plan, 1 / 10), *remedies.clip(case.plan), *remedies.longer_warmup(case.plan, since)]
+    return words, advice
+
+
+def _overfitting(case: _Case) -> _Told:
+    words = f"{case.since}: eval loss rises, train loss falls.{case.best}"
+    useful = remedies.epochs(case.plan, case.finding.facts["epoch"])
+    return words, [*useful, *remedies.dropout(case.plan), remedies.MORE_SAMPLES]
+
+
+def _memorised(case: _Case) -> _Told:
+    facts, best = case.finding.facts, case.course.best
+    words = f"{case.since}: train loss {case.fact('loss')}, the samples are known by heart"
+    words += f"; eval loss {case.fact('eval')}.{case.best}" if "eval" in facts else "."
+    useful = best.epoch if best is not None else remedies.USUAL_EPOCHS if facts["epoch"] > remedies.USUAL_EPOCHS else 1
+    return words, [*remedies.epochs(case.plan, useful), *remedies.dropout(case.plan), remedies.MORE_SAMPLES]
+
+
+def _not_learning(case: _Case) -> _Told:
+    cause = case.finding.cause
+    if cause == "no gradient":
+        return f"{case.since}: the gradient is exactly 0, so no weight moves.", [remedies.LOSS_MASK]
+    if cause == "trivial":
+        words = f"{case.since}: train loss {case.fact('loss')} on samples never seen:"
+        return f"{words} what carries loss is always the same.", [remedies.LOSS_MASK]
+    words = f": {cause} loss {case.fact('now')} after {count(case.course.step)} steps, {case.fact('first')}"
+    return f"{words} at the start.", [remedies.usual_rate(case.plan), remedies.LOSS_MASK]
+
+
+def _spikes(case: _Case) -> _Told:
+    facts = case.finding.facts
+    words = f"{case.since}: {count(int(facts['number']))} gradients up to {facts['ratio']:.0f} times the usual norm,"
+    words += f" the last at step {count(int(facts['last']))}."
+    return words, [remedies.WHOLE_SAMPLES, *remedies.clip(case.plan, 0.3), remedies.rate(case.plan, 1 / 2)]
+
+
+def _not_finite(case: _Case) -> _Told:
+    words = f" at step {count(case.finding.since)}: the {case.finding.cause} is no number any more."
+    advice = [remedies.rate(case.plan, 1 / 10), *remedies.clip(case.plan)]
+    return words, [*advice, remedies.BFLOAT16] if case.plan.recipe.model.dtype == "float16" else advice
+
+
+def _starved(case: _Case) -> _Told:
+    facts = case.finding.facts
+    words = f"{case.since}: {_gpu(case)} works {facts['busy']:.0f} % of the time"
+    words += f"; the worker's CPU is at {facts['cpu']:.0f} %." if facts["cpu"] >= at.BUSY_CPU else ", else it waits."
+    packs = case.plan.recipe.data.packing != "none"
+    return words, [remedies.larger_batch(case.plan), *([] if packs else [remedies.PACKING])]
+
+
+def _throttled(case: _Case) -> _Told:
+    share = 100 * case.finding.facts["share"]
+    words = f"{case.since}: heat held the clocks of {_gpu(case)} down {share:.0f} % of the last 2 min."
+    return words, [remedies.COOLING]
+
+
+_TELL: dict[Kind, Callable[[_Case], _Told]] = {
+    Kind.WARMING_UP: _warming_up,
+    Kind.TOO_SHORT: _too_short,
+    Kind.HEALTHY: _healthy,
+    Kind.PLATEAU: _plateau,
+    Kind.OSCILLATING: _oscillating,
+    Kind.DIVERGING: _diverging,
+    Kind.OVERFITTING: _overfitting,
+    Kind.MEMORISED: _memorised,
+    Kind.NOT_LEARNING: _not_learning,
+    Kind.SPIKES: _spikes,
+    Kind.NOT_FINITE: _not_finite,
+    Kind.STARVED: _starved,
+    Kind.THROTTLED: _throttled,
+}
+
+
+def _gpu(case: _Case) -> str:
+    facts = case.finding.facts
+    return "the GPU" if facts["of"] == 1 else f"GPU {facts['gpu']:.0f}"
