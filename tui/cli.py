@@ -13,6 +13,9 @@ COMMANDS: dict[str, str] = {
     "attach": "open the live screen of a run",
     "tail": "print what a run reports, as it reports it",
     "stop": "ask a run to save and end",
+    "pause": "let a run hold still, or save and free its memory",
+    "resume": "go on with a paused run, or with one that has ended",
+    "save": "ask a run for a checkpoint now",
     "demo": "the whole walk on the sample data",
     "doctor": "say what this installation and this machine can do",
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.errors import BadInput
 from core.recipe.recipe import Recipe
+from core.units import size
 
 _QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",  # what is trained here is nobody's business
@@ -66,6 +67,16 @@ def _needs_bitsandbytes(recipe: Recipe) -> bool:
     except (OSError, ValueError):
         return True
     return not isinstance(config, dict) or "quantization_config" in config
+
+
+def memory_held() -> str:
+    """What this process holds of GPU memory (as torch reserves it) and RAM, in words."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        ram = f"{size(int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE'))} of RAM"
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return ram
+    return f"{size(torch.cuda.memory_reserved())} of GPU memory and {ram}"
 
 
 def set_threads(recipe: Recipe) -> None:

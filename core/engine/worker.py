@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from core.clean import clean_line
+from core.engine.process import memory_held
 from core.errors import BadInput, TunedeckError
 from core.jobs import requests
 from core.jobs.ending import EXIT_STOPPED
@@ -70,6 +71,7 @@ class Worker:
         self._next_look = 0.0
         self._asked: tuple[str, ...] = ()
         self._answered: set[str] = set()
+        self._holding = False
         self._terminations = 0
 
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
@@ -108,13 +110,24 @@ class Worker:
 
     def _look(self) -> tuple[str, ...]:
         found = set(requests.pending(self.folder)) | set(self._terminated())
-        for name in (requests.STOP_NOW, requests.STOP, requests.SAVE):
+        if requests.RESUME in found and not self._holding:
+            found -= {requests.RESUME, requests.PAUSE} & found
+            self._take_back_pause()
+        for name in requests.NAMES:
             if name in found and name not in self._answered:
                 self._answered.add(name)
                 self._write(partial(requests.received, self.folder, name))
-                if name != requests.SAVE:
+                if name in requests.ENDS:
                     self._status(state=STOPPING)
-        return tuple(name for name in (requests.STOP_NOW, requests.STOP, requests.SAVE) if name in found)
+        return tuple(name for name in requests.NAMES if name in found)
+
+    def _take_back_pause(self) -> None:
+        """`resume` of a run that does not hold: a pause that waits is taken back, else there is nothing to do."""
+        if requests.PAUSE in requests.pending(self.folder):
+            self.done(requests.PAUSE, "The pause was taken back before it began.")
+            self.done(requests.RESUME, "The run goes on; it had not paused yet.")
+        else:
+            self._write(partial(requests.refuse, self.folder, requests.RESUME, "The run is not paused: it goes on."))
 
     def done(self, name: str, message: str = "") -> None:
         """Answers a request; it may then be made again."""
@@ -122,12 +135,55 @@ class Worker:
         self._asked = tuple(other for other in self._asked if other != name)
         self._write(partial(requests.done, self.folder, name, message))
 
+    def hold_if_asked(self, where: str = "", save: Callable[[], None] | None = None) -> bool:
+        """Holds still as `paused`, if somebody wants that, until it is to go on or to end.
+
+        Args:
+            where: such as "at step 12", for the message.
+            save: writes a checkpoint and answers that request; without it, the request waits.
+
+        Returns:
+            Whether it held; it may be wanted to stop now.
+
+        Raises:
+            JobGone: the folder was deleted.
+        """
+        if requests.PAUSE not in self.asked() or set(requests.ENDS) & set(self.asked()):
+            return False
+        words = f"Paused {where or 'as asked'}. It holds {memory_held()}."
+        self._holding = True
+        self._status(state=PAUSED, message=words)
+        self.done(requests.PAUSE, words)
+        tick = threading.Event()
+        names: tuple[str, ...] = ()
+        while not {requests.RESUME, *requests.ENDS} & set(names):
+            tick.wait(LOOK_EVERY)
+            self._next_look = 0.0
+            names = self.asked()
+            if requests.PAUSE in names:
+                self.done(requests.PAUSE, words)
+            if requests.SAVE in names and save is not None:
+                save()
+                self._status(state=PAUSED, message=words)
+        self._holding = False
+        if requests.RESUME in names:
+            self.done(requests.RESUME, "The run goes on after the pause.")
+        if not set(requests.ENDS) & set(names):
+            self._status(state=RUNNING, message="")
+        return True
+
     def stop_if_asked(self, message: str) -> None:
-        """Ends here if somebody wants it to end: for phases that have nothing to save.
+        """Holds while somebody wants it paused, and ends here if somebody wants it to end.
+
+        For phases that have nothing to save.
 
         Raises:
             Stopped: with this message.
         """
+        self.hold_if_asked()
+        self._stop_if_asked(message)
+
+    def _stop_if_asked(self, message: str) -> None:
         names = self.asked()
         if requests.STOP_NOW in names or requests.STOP in names:
             raise Stopped(message, now=requests.STOP_NOW in names)
@@ -146,7 +202,7 @@ class Worker:
         while not ready():
             self.folder.check()
             self._next_look = 0.0
-            self.stop_if_asked(f"Stopped while paused: {message}")
+            self._stop_if_asked(f"Stopped while paused: {message}")
             pause.wait(every)
         self._status(state=RUNNING, phase=before.phase, message="")
         self.event("alert", "The reason for the pause has gone: the run goes on.")

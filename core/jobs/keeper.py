@@ -195,7 +195,7 @@ class Keeper:
 
     def _end(self, state: str, message: str, end: ending.Exit) -> None:
         for name in self._pending():
-            if state == STOPPED and name != requests.SAVE:
+            if state == STOPPED and name in requests.ENDS:
                 self._try(partial(requests.done, self._folder, name))
             else:
                 words = "The job ended before this could be done."

@@ -15,7 +15,11 @@ from core.jobs.status import STOPPED
 STOP = "stop"
 STOP_NOW = "stop-now"
 SAVE = "save"
-NAMES = (STOP, STOP_NOW, SAVE)
+PAUSE = "pause"
+RESUME = "resume"
+NAMES = (STOP_NOW, STOP, SAVE, PAUSE, RESUME)
+"""All requests, the most urgent first."""
+ENDS = (STOP_NOW, STOP)
 
 RECEIVED = "received"
 DONE = "done"
@@ -30,7 +34,8 @@ def ask(folder: JobFolder, name: str) -> None:
 
     Args:
         folder: the job's folder.
-        name: `stop` (save, then end), `stop-now` (end without saving) or `save` (write a checkpoint now).
+        name: `stop` (save, then end), `stop-now` (end without saving), `save` (write a checkpoint now), `pause` (hold
+            still, with all memory) or `resume` (go on after that).
 
     Raises:
         BadInput: there is no such request, or the job is over.
@@ -59,7 +64,7 @@ def pending(folder: JobFolder) -> tuple[str, ...]:
     names = folder.requested()
     if not names:
         folder.check()
-    return tuple(name for name in (STOP_NOW, STOP, SAVE) if name in names)
+    return tuple(name for name in NAMES if name in names)
 
 
 def received(folder: JobFolder, name: str) -> None:
@@ -91,7 +96,13 @@ def clear(folder: JobFolder) -> None:
         _take_away(folder, name)
 
 
-_WORDS = {STOP: "Stop and save", STOP_NOW: "Stop now", SAVE: "Save a checkpoint"}
+_WORDS = {
+    STOP: "Stop and save",
+    STOP_NOW: "Stop now",
+    SAVE: "Save a checkpoint",
+    PAUSE: "Pause",
+    RESUME: "Go on after the pause",
+}
 
 
 def _take_away(folder: JobFolder, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -116,6 +117,19 @@ class Reporter(TrainerCallback):
                 # An evaluation that is due begins, and ends at its first batch: so the random numbers go on as if
                 # it had been made, and the checkpoint tells that it has to be made up for.
 
+    def between_steps(self, state: TrainerState, control: TrainerControl, save: Callable[[], None]) -> None:
+        """Holds while the run is paused; where it is to stop then, it does without another step."""
+        if not self._worker.hold_if_asked(f"at step {state.global_step:,} of {state.max_steps:,}", save):
+            return
+        self._pace.resume()
+        names = self._worker.asked()
+        if requests.STOP_NOW in names:
+            raise self._now(state)
+        if requests.STOP in names:
+            self.stopping = True
+            control.should_training_stop = True
+            save()
+
     def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Between the batches of a step only the most urgent request is answered."""
         if requests.STOP_NOW in self._worker.asked():
@@ -130,6 +144,8 @@ class Reporter(TrainerCallback):
             self._predicted = 0
         self._predicted += 1
         self._worker.progress(state.global_step, state.max_steps, f"Evaluating: batch {self._predicted:,}.")
+        if self._worker.hold_if_asked("in an evaluation"):
+            self._evaluating_since = time.monotonic()
         names = self._worker.asked()
         if requests.STOP_NOW in names:
             raise self._now(state)

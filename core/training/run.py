@@ -229,6 +229,7 @@ def _trainer(
         worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
+    trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     if on.mixed == "fp16":
         # TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling cannot handle.
         for weight in trainer.model.parameters():

@@ -133,6 +133,8 @@ class SupervisedTrainer(SFTTrainer):
     it had never ended, can be interrupted while it evaluates, and tells nobody on the network about it.
 
     Attributes:
+        between_steps: told after each step, with what writes a checkpoint.
+        on_not_finite: told of a number that is none and its key in the metrics, before the run ends.
         short_in_evaluation: whether memory was short in an evaluation.
     """
 
@@ -146,6 +148,7 @@ class SupervisedTrainer(SFTTrainer):
         self._resumed: Checkpoint | None = None
         self.short_in_evaluation = False
         self.on_not_finite: Callable[[str, float], None] = lambda key, value: None
+        self.between_steps: Callable[[Callable[[], None]], None] = lambda save: None
         super().__init__(**arguments)
         self.add_callback(_Points(self._started, self._epoch_begins))
 
@@ -234,6 +237,15 @@ class SupervisedTrainer(SFTTrainer):
             self.control.should_training_stop = True
             return {}
         return metrics
+
+    def _maybe_log_save_evaluate(self, *arguments: Any, **names: Any) -> None:
+        super()._maybe_log_save_evaluate(*arguments, **names)
+        if not self.control.should_training_stop:
+            self.between_steps(self._save_now)
+
+    def _save_now(self) -> None:
+        self._save_checkpoint(self.model_wrapped, None)
+        self.callback_handler.on_save(self.args, self.state, self.control)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step

@@ -1,0 +1,69 @@
+"""Ask a run for something and wait for its answer."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from core.errors import BadInput, JobFailed
+from core.jobs.folder import JobFolder
+from tui.commands.output import print_json, say
+from tui.commands.which_run import ACTIVE
+
+
+def add_wait_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `--timeout` and `--json`."""
+    parser.add_argument(
+        "--timeout", type=float, default=600, metavar="S", help="seconds to wait for the answer (default 600)"
+    )
+    parser.add_argument("--json", action="store_true", help="print id, state and folder as JSON, nothing else")
+
+
+def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) -> int:
+    """Put a request to a run and wait until it is done.
+
+    Args:
+        folder: the run.
+        name: of `core.jobs.requests`.
+        arguments: with `timeout` and `json`.
+
+    Raises:
+        BadInput: the run has ended, or refuses.
+        JobFailed: it has not answered in time; it still may.
+    """
+    from core.jobs import requests
+    from core.jobs.follow import Follower
+    from core.jobs.state import standing
+
+    state = standing(folder).state
+    if state not in ACTIVE:
+        raise BadInput(f"{folder.id} does not run: it is {state}", do="See `tunedeck runs`")
+    follower = Follower(folder)
+    while follower.poll().more:
+        pass  # what was answered before is no answer
+    requests.ask(folder, name)
+    deadline = time.monotonic() + arguments.timeout
+    while time.monotonic() < deadline:
+        update = follower.poll()
+        for event in update.events:
+            if event.get("request") != name or event.get("answer") not in (requests.DONE, requests.REFUSED):
+                continue
+            message = str(event.get("message", ""))
+            if event["answer"] == requests.REFUSED:
+                raise BadInput(message.rstrip("."), where=folder.id)
+            return _tell(folder, message, arguments)
+        if update.over:
+            raise BadInput(f"The run has ended meanwhile: it is {update.state}", where=folder.id)
+        time.sleep(0.1)
+    raise JobFailed(
+        f"{folder.id} has not answered after {arguments.timeout:.0f} s",
+        do="It still may; `tunedeck tail` shows what it does",
+    )
+
+
+def _tell(folder: JobFolder, message: str, arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        print_json({"id": folder.id, "state": folder.read_status().state, "folder": str(folder.path)})
+    else:
+        say(f"{folder.id}: {message}")
+    return 0

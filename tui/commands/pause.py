@@ -1,0 +1,30 @@
+"""Let a run hold still at its next step: it keeps its memory, and `tunedeck resume` lets it go on."""
+
+from __future__ import annotations
+
+import argparse
+
+from tui.commands import stop
+from tui.commands.ask import add_wait_arguments, ask_and_wait
+from tui.commands.output import say
+from tui.commands.which_run import add_run_argument, which_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_run_argument(parser)
+    parser.add_argument(
+        "--release", action="store_true", help="save and end instead, so that the memory is free; `resume` goes on"
+    )
+    add_wait_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask, and wait until it holds still."""
+    if not arguments.release:
+        return ask_and_wait(which_run(arguments), "pause", arguments)
+    arguments.now = False
+    code = stop.run(arguments)
+    if not arguments.json:
+        say("Its memory is free; `tunedeck resume` goes on from there.")
+    return code

@@ -1,0 +1,52 @@
+"""Go on with a run: a paused one at once, one that has ended from its last whole checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from tui.commands.ask import add_wait_arguments, ask_and_wait
+from tui.commands.output import print_json, say
+from tui.commands.train import watch_run
+from tui.commands.which_run import ACTIVE, add_run_argument, which_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_run_argument(parser)
+    parser.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="RECIPE.yaml",
+        help="go on with this recipe; only fields that leave the training as it is may differ",
+    )
+    parser.add_argument("--detach", action="store_true", help="start it and return at once")
+    parser.add_argument("--dry-run", action="store_true", help="show from where it would go on, and start nothing")
+    add_wait_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show where it goes on from, start it, and show its progress unless detached."""
+    from core.jobs.state import standing
+    from core.recipe.checkpoint import where_it_stands
+    from core.recipe.resume import plan_resume, resume_run
+    from core.recipe.start import resolve
+    from core.recipe.yamlfile import load
+
+    folder = which_run(arguments)
+    if standing(folder).state in ACTIVE:
+        return ask_and_wait(folder, "resume", arguments)
+    chosen = resolve(load(arguments.recipe), arguments.recipe.resolve().parent) if arguments.recipe else None
+    plan = plan_resume(folder, chosen)
+    if not arguments.json:
+        for sentence in plan.passed:
+            say(sentence)
+        say(f"{folder.id} goes on from {where_it_stands(plan.checkpoint)}.")
+    if not arguments.dry_run:
+        resume_run(folder, plan)
+    if arguments.dry_run or arguments.detach:
+        if arguments.json:
+            step = plan.checkpoint.step
+            print_json({"id": folder.id, "state": standing(folder).state, "folder": str(folder.path), "step": step})
+        return 0
+    return watch_run(folder, quiet=arguments.json)
