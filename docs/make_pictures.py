@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,6 @@ from tui.app import TunedeckApp
 from tui.session import Session
 
 PICTURES = ROOT / "docs" / "pictures"
-RECIPE = SAMPLE_DATA / "recipe.yaml"
 SIZES = {"wide": (160, 45), "80x24": (80, 24)}
 THEMES = ("dark", "light")
 
@@ -43,24 +43,26 @@ async def draw(name: str, session: Session, step: str, ready: Callable[[Tunedeck
                 print(target.relative_to(ROOT), flush=True)
 
 
-async def settled(app: TunedeckApp) -> None:
-    """Wait until the workers of the screen have brought what they read."""
-    await asyncio.sleep(2.0)
-    await app.workers.wait_for_complete([worker for worker in app.workers if worker.group != "follow"])
+async def settled(_: TunedeckApp) -> None:
+    """Give the threads of the screen the time that they need to bring what they read."""
+    await asyncio.sleep(3.0)
 
 
 async def main() -> int:
     """Start the demo's run, draw every screen."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        workspace = Path(name) / "support-desk"
-        workspace.mkdir()
-        recipe = load(RECIPE)
+    # A folder whose name says nothing of the machine: paths are in the pictures.
+    workspace = Path(tempfile.gettempdir()) / "tunedeck" / "support-desk"
+    shutil.rmtree(workspace, ignore_errors=True)
+    shutil.copytree(SAMPLE_DATA, workspace)
+    recipe_file = workspace / "recipe.yaml"
+    try:
+        recipe = load(recipe_file)
 
         def session(run: Path | None = None) -> Session:
             data = tuple(Path(path) for path in recipe.data.train)
             held_out = tuple(Path(path) for path in recipe.data.eval)
-            return Session(workspace, data, held_out, recipe_path=RECIPE, run=run)
+            return Session(workspace, data, held_out, recipe_path=recipe_file, run=run)
 
         await draw("data", session(), "data", settled)
         await draw("recipe", session(), "recipe", settled)
@@ -70,6 +72,8 @@ async def main() -> int:
         await until(lambda: standing(folder).over)
         for step in ("evaluate", "export", "runs"):
             await draw(step, session(folder.path), step, settled)
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
     return 0
 
 

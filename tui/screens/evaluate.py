@@ -108,17 +108,17 @@ class EvaluateScreen(StepScreen):
         self._read_from, self._comparison, self._adapter = run, comparison, adapter
         self.query_one("#answers").display = bool(comparison and comparison.answers)
         self.query_one("#facts", Static).update(Content(words) if comparison is None else _facts(comparison))
-        place = (
-            f"adapter {clean_line(str(adapter.folder))} ({size(adapter.size)})   5 shows how to load it"
-            if adapter
-            else ""
-        )
+        place = f"adapter {self._place(adapter)} ({size(adapter.size)})   5 shows how to load it" if adapter else ""
         self.query_one("#adapter", Static).update(Content(place))
         samples = self.query_one("#samples", OptionList)
         samples.clear_options()
         samples.add_options([Option(_line(answer)) for answer in self._answers])
         self._show()
         self.refresh_bindings()
+
+    def _place(self, adapter: Adapter) -> str:
+        folder, workspace = adapter.folder, self.session.workspace
+        return clean_line(str(folder.relative_to(workspace) if folder.is_relative_to(workspace) else folder))
 
     # --- moving
 
