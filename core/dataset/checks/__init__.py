@@ -2,9 +2,18 @@
 
 from core.dataset.checks.base import Check, Context, Flag, Item, Severity
 from core.dataset.checks.duplicates import ExactDuplicate, NormalisedDuplicate
+from core.dataset.checks.labels import LabelImbalance
+from core.dataset.checks.language import LanguageUnlike
 from core.dataset.checks.lengths import LengthOutlier
+from core.dataset.checks.loops import RepetitionLoop
+from core.dataset.checks.mojibake import Mojibake
 from core.dataset.checks.near import LeakNear, NearDuplicate
+from core.dataset.checks.personal import PersonalData
+from core.dataset.checks.refusals import Refusal
 from core.dataset.checks.rows import BadRow, LeakExact, NonstandardJson
+from core.dataset.checks.secrets import Secret
+from core.dataset.checks.system_prompt import SystemPromptDiffers
+from core.dataset.checks.template import SameTemplate
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
 from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
 
@@ -18,10 +27,19 @@ CHECKS: tuple[type[Check], ...] = (
     ExactDuplicate,
     NormalisedDuplicate,
     NearDuplicate,
+    Secret,
     AnswerEqualsPrompt,
+    RepetitionLoop,
     Placeholder,
+    PersonalData,
+    Mojibake,
     ControlCharacters,
+    Refusal,
     NonstandardJson,
+    SameTemplate,
+    LanguageUnlike,
+    SystemPromptDiffers,
+    LabelImbalance,
     LengthOutlier,
 )
 """Every check, the weightiest first: so flags are listed, and so a row's shortest word is chosen."""

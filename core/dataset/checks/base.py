@@ -68,10 +68,15 @@ class Item:
         conversation: the turns without the rejected answer's.
         text: all that the sample says, one text.
         normalised: the same after NFKC, lower case and collapsed white space.
+        words: the normalised text's, split at white space.
+        encoded: the normalised text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same.
     """
 
-    __slots__ = ("content", "conversation", "error", "nonstandard", "normalised", "row", "sample", "text", "turns")
+    __slots__ = (
+        "content", "conversation", "encoded", "error", "nonstandard", "normalised", "row", "sample", "text", "turns",
+        "words",
+    )  # fmt: skip
 
     def __init__(self, row: int, sample: Sample | None, *, error: str = "", nonstandard: str = "") -> None:
         self.row = row
@@ -81,20 +86,27 @@ class Item:
         self.conversation: tuple[Message, ...] = ()
         self.turns: tuple[Message, ...] = ()
         self.text = self.normalised = ""
-        self.content = b""
+        self.content = self.encoded = b""
+        self.words: list[str] = []
         if sample is not None:
             self.conversation = sample.messages + sample.chosen
             self.turns = self.conversation + sample.rejected
             self.text = sample.text if sample.kind == "text" else "\n".join(map(said, self.turns))
-            self.normalised = normalise(self.text)
+            self.words = _words(self.text)
+            self.normalised = " ".join(self.words)
+            self.encoded = self.normalised.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)
 
 
 def normalise(text: str) -> str:
     """The text after NFKC, lower case and collapsed white space."""
+    return " ".join(_words(text))
+
+
+def _words(text: str) -> list[str]:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
-    return " ".join(text.lower().split())
+    return text.lower().split()
 
 
 def digest(text: str) -> bytes:

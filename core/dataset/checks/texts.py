@@ -15,12 +15,14 @@ class Placeholder(Check):
     title = "unfilled placeholder"
     help = "A gap of a template was left open, such as {{name}}, TODO or <insert ...>: the model would learn to say it."
 
+    _GAP = r"(?i:insert|your|(?:enter|add) (?:your|the|an?|here|name|date)|fill in|placeholder)\b"
     # Each pattern with a text that must occur first: looking for that costs a hundredth of the pattern.
     _PATTERNS = (
-        ("{{", re.compile(r"\{\{ ?[A-Za-z_][\w .-]{0,40}\}\}")),
-        ("[", re.compile(r"\[(?i:insert|your|enter|add|fill in|placeholder)\b[^\[\]\n]{0,60}\]")),
-        ("<", re.compile(r"<(?i:insert|your|enter|add|fill in|placeholder)\b[^<>\n]{0,60}>")),
-        ("TODO", re.compile(r"\bTODO\b")),
+        ("{{", re.compile(r"\{\{ ?[A-Za-z_][\w -]{0,40}\}\}")),  # a dot in it is code: {{ form.as_p }}
+        ("[", re.compile(rf"\[{_GAP}[^\[\]\n]{{0,60}}\]")),
+        ("<", re.compile(rf"<{_GAP}[^<>\n]{{0,60}}>")),
+        # Only where a note would stand: Spanish in capitals says TODO too, and Go has context.TODO().
+        ("TODO", re.compile(r"(?:^|[\n#*/>-] ?)\bTODO\b(?!\()|\bTODO(?::|\(\w)")),
         ("FIXME", re.compile(r"\bFIXME\b")),
         ("XXXX", re.compile(r"\bXXXX+\b")),
     )

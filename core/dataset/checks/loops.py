@@ -1,0 +1,50 @@
+"""Text that goes round in circles, as the output of a model that got stuck does."""
+
+from __future__ import annotations
+
+from core.dataset.checks.base import Check, Flag, Item
+
+_STRIDE = 160
+_PROBE = 24
+_LONGEST_PERIOD = 256
+_FEWEST_ROUNDS = 4
+_FEWEST_CHARACTERS = 200
+_FEWEST_LETTERS = 3
+
+
+class RepetitionLoop(Check):
+    """The same words over and over, one round directly after the other."""
+
+    name = "repetition_loop"
+    title = "repetition loop"
+    help = (
+        "The same words four times or more in a row, over 200 characters at least: the model would learn to get stuck."
+    )
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Looks from every 160th character whether what stands there comes again soon, and goes on coming."""
+        text = item.normalised
+        for at in range(0, len(text) - _FEWEST_CHARACTERS + _STRIDE, _STRIDE):
+            again = text.find(text[at : at + _PROBE], at + 1, at + _LONGEST_PERIOD + _PROBE)
+            if again < 0:
+                continue
+            period = again - at
+            first, end = _bounds(text, at, period)
+            rounds = (end - first) // period
+            unit = text[first : first + period]
+            if rounds < _FEWEST_ROUNDS or end - first < _FEWEST_CHARACTERS:
+                continue
+            if sum(map(str.isalpha, unit)) * _FEWEST_LETTERS >= period and any(map(str.isalpha, unit)):
+                return self.flag(f"{unit.strip()[:60]!r} {rounds:,} times in a row")
+        return None
+
+
+def _bounds(text: str, at: int, period: int) -> tuple[int, int]:
+    """Where the stretch of this period around `at` begins and ends."""
+    end = at + period + _PROBE
+    while end < len(text) and text[end] == text[end - period]:
+        end += 1
+    first = at
+    while first > 0 and text[first - 1] == text[first - 1 + period]:
+        first -= 1
+    return first, min(end, len(text))

@@ -1,0 +1,53 @@
+"""Rows whose system prompt is not that of nearly all others."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator
+
+from core.dataset.checks.base import Check, Context, Flag, Item
+
+_ROWS_NEEDED = 20
+_MAJORITY = 0.8
+
+
+class SystemPromptDiffers(Check):
+    """Another system prompt than at least four fifths of the rows have, or none where they have one."""
+
+    name = "system_prompt"
+    title = "other system prompt"
+    help = "Nearly all rows have another system prompt: what this row teaches may not show under it."
+    severity = "note"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._rows = array("L")
+        self._prompts = array("q")
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Notes the prompt; the verdict needs all of them."""
+        if item.sample is not None and item.sample.kind != "text":
+            first = item.sample.messages[:1]
+            prompt = first[0].content.strip() if first and first[0].role == "system" else ""
+            self._rows.append(item.row)
+            self._prompts.append(hash(prompt) if prompt else 0)
+        return None
+
+    def finish(self) -> Iterator[tuple[int, Flag]]:
+        """Flags the rows outside the majority, if there is one."""
+        if len(self._rows) < _ROWS_NEEDED:
+            return
+        ((usual, times),) = Counter(self._prompts).most_common(1)
+        if times < _MAJORITY * len(self._rows):
+            return
+        share = f"{times:,} of {len(self._rows):,} rows"
+        for row, prompt in zip(self._rows, self._prompts, strict=True):
+            if prompt == usual:
+                continue
+            if not usual:
+                yield row, self.flag(f"has a system prompt, where {share} have none")
+            elif not prompt:
+                yield row, self.flag(f"has no system prompt, where {share} share one")
+            else:
+                yield row, self.flag(f"not the system prompt that {share} share")
