@@ -19,6 +19,7 @@ import orjson
 from core.dataset.checks.base import content_digest, prompt_digest
 from core.dataset.dataset import Dataset
 from core.dataset.decisions import OPEN, Ledger
+from core.dataset.facts import FactsWriter
 from core.dataset.sample import Sample
 from core.dataset.scan import Progress, ScannedRow, Scanner, watched
 from core.dataset.split import split
@@ -29,7 +30,7 @@ from core.paths import hidden_dir
 DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact")
 """Rows with these flags are left out unless the user decided to keep them."""
 
-VERSION = 1
+VERSION = 2
 """Of what goes into a view; part of the fingerprint, so that a later program builds its own."""
 
 _CHUNK = 2**20
@@ -139,21 +140,24 @@ class _Builder:
 
     def gather(self, scanner: Scanner, on_progress: Progress | None, should_stop: Callable[[], bool] | None) -> None:
         """Reads the data set and writes what stays."""
-        with (self._folder / "kept.jsonl").open("wb") as kept:
+        with (self._folder / "kept.jsonl").open("wb") as kept, FactsWriter(self._folder) as facts:
             for scanned in watched(scanner, on_progress, should_stop):
                 if scanned is None:
                     continue
                 self._rows += 1
+                facts.row(scanned)
                 sample = self._staying(scanned)
                 if sample is not None:
                     self._kept_rows.append(scanned.number)
                     kept.write(_line(scanned.key, scanned.number, scanned.row.source, sample))
-        staying = set(self._kept_rows) - self._decided
-        for number, flag in scanner.finish():
-            if flag.name in self._drop_flags and number in staying:
-                staying.discard(number)
-                self._late.add(number)
-                self._dropped[flag.name] += 1
+            staying = set(self._kept_rows) - self._decided
+            for number, flag in scanner.finish():
+                facts.flag(number, (flag,))
+                if flag.name in self._drop_flags and number in staying:
+                    staying.discard(number)
+                    self._late.add(number)
+                    self._dropped[flag.name] += 1
+            facts.bad(scanner.bad)
         if not self._late.issuperset(self._kept_rows):
             return
         reasons = ", ".join(f"{name} {times:,}" for name, times in self._dropped.most_common()) or "no rows"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.view import View, link_view
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
@@ -78,10 +78,11 @@ def start_run(
     folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
     try:
         link_view(view, folder.path)
+        _stamp_audit(resolved, workspace, view, folder)
         save(resolved, folder.recipe, portable=False)
-    except (OSError, BadInput) as error:
+    except (OSError, TunedeckError) as error:
         shutil.rmtree(folder.path, ignore_errors=True)  # made a moment ago, and nothing runs in it
-        if isinstance(error, BadInput):
+        if isinstance(error, TunedeckError):
             raise
         raise BadInput(f"The run's folder cannot be written: {error.strerror}", where=str(folder.path)) from error
     launch(folder, stages_of(resolved, folder, view.eval_count), env=environment_of(resolved))
@@ -145,3 +146,10 @@ def environment_of(recipe: Recipe) -> dict[str, str]:
     if not devices:
         return {}
     return {"CUDA_VISIBLE_DEVICES": "" if devices == "cpu" else devices}
+
+
+def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder) -> None:
+    """Puts the audit's report beside the run's data."""
+    from core.dataset.report import write_report  # orjson, as above
+
+    write_report(workspace, recipe.data.train, view.folder, into=folder.data / "audit.md")

@@ -78,6 +78,7 @@ def test_a_start_makes_a_folder_that_tells_everything(workspace: Path) -> None:
     assert job["payload"]["samples"] == counted
     shared = workspace / ".tunedeck" / "views" / view.fingerprint / "train.jsonl"
     assert os.path.samefile(shared, folder.data / "train.jsonl")
+    assert "## What was dropped, and why" in (folder.data / "audit.md").read_text()
 
 
 def test_the_runs_own_recipe_starts_the_same_run_again(

@@ -6,10 +6,11 @@ hands it to `learn` or `settle`.
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _INDEX_SLICE = 0.004
 _REPORT_EVERY = 0.25
+_SORT_SLICE = 20_000
 _LAST_WORD = 1.0
 """Seconds that leaving waits for a decision that is on its way to a slow disk."""
 
@@ -45,7 +47,7 @@ class Decided:
     Attributes:
         row: the row it is about.
         key: that row's key.
-        action: keep, drop or undo.
+        action: what was decided.
         future: done; raises why it could not be written.
     """
 
@@ -55,7 +57,55 @@ class Decided:
     future: Future[Decision]
 
 
-News = Grown | ScanNews | Decided
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A search has found more, or has ended.
+
+    Attributes:
+        query: what is searched for.
+        entries: further entries that hold it, ascending.
+        done: entries looked at.
+        complete: whether the search has ended.
+    """
+
+    query: str
+    entries: tuple[int, ...]
+    done: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A list has been sorted.
+
+    Attributes:
+        filter: the filter that it was listed by.
+        order: the order it has now.
+        entries: its entries in that order.
+    """
+
+    filter: str
+    order: str
+    entries: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was decided about a row, oldest first."""
+
+    row: int
+    decisions: Sequence[Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that was asked for is done, or why it is not, in a sentence."""
+
+    words: str
+    failed: bool = False
+
+
+News = Grown | ScanNews | Decided | Found | Sorted | History | Said
 Tell = Callable[["Desk", News], object]
 
 
@@ -73,6 +123,21 @@ def open_dataset(paths: tuple[Path, ...], format: str, columns: Mapping[str, str
 
     threading.Thread(target=work, name="open data", daemon=True).start()
     return future
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A decision that waits.
+
+    Attributes:
+        action: what was decided.
+        payload: the text of a note or flag, the sample of an edit.
+        entry: the entry that it is about; None means the one that is shown when its turn comes.
+    """
+
+    action: Action
+    payload: Mapping[str, Any]
+    entry: int | None
 
 
 class Desk:
@@ -96,14 +161,17 @@ class Desk:
         self._closed = threading.Event()
         self._scan: ScanFollower | None = None
         self._store: DecisionStore | None = None
-        self._waiting: deque[Action] = deque()
+        self._waiting: deque[_Ask] = deque()
+        self._searching = threading.Event()
         self._writing = False
         self._done: list[tuple[int, str]] = []
+        self._settled: set[int] = set()
         threading.Thread(target=self._index, name="index", daemon=True).start()
 
     def close(self) -> None:
         """Work on it no longer; a scan goes on by itself, and what was decided is still written."""
         self._closed.set()
+        self._searching.set()
         if self._scan is not None:
             self._scan.stop()
         if self._store is not None:
@@ -157,8 +225,9 @@ class Desk:
         rows = self.rows
         before = rows.scanned
         rows.learn(news.flags, news.bad, max(before, news.rows))
-        for row, verdict in news.decided.items():
-            rows.decisions.setdefault(row, "keep" if verdict == "keep" else "drop")
+        for row, standing in news.decided.items():
+            if row not in self._settled:
+                rows.stand(row, standing)
         if news.problem:
             self.scan_words = clean(news.problem)
         elif news.complete:
@@ -174,9 +243,15 @@ class Desk:
         """Whether a decision of this sitting can be taken back."""
         return bool(self._done)
 
-    def ask(self, action: Action) -> None:
-        """Line a decision up; `write_next` takes it to the disk."""
-        self._waiting.append(action)
+    def ask(self, action: Action, payload: Mapping[str, Any] | None = None, *, entry: int | None = None) -> None:
+        """Line a decision up; `write_next` takes it to the disk.
+
+        Args:
+            action: what was decided.
+            payload: as `DecisionStore.decide`.
+            entry: what it is about; by default the entry that is shown when its turn comes.
+        """
+        self._waiting.append(_Ask(action, payload or {}, entry))
 
     def write_next(self, entry: int) -> str:
         """Take the next decision that waits to the disk, unless one is on its way there.
@@ -191,12 +266,13 @@ class Desk:
         """
         if self._writing or not self._waiting:
             return ""
-        if self._waiting[0] == "undo":
+        ask = self._waiting[0]
+        if ask.action == "undo":
             self._waiting.popleft()
             if self._done:
-                self._write(*self._done.pop(), "undo")
+                self._write(*self._done.pop(), ask)
             return ""
-        row = self.rows.row_of(entry)
+        row = self.rows.row_of(entry if ask.entry is None else ask.entry)
         if row is None:
             self._waiting.clear()
             return "This line could not be read, so it is left out whatever is decided."
@@ -209,10 +285,21 @@ class Desk:
         self._write(row, key, self._waiting.popleft())
         return ""
 
-    def _write(self, row: int, key: str, action: Action) -> None:
+    def key_of(self, entry: int) -> str | None:
+        """The key of an entry; None for a bad line, and where the scan has not come to it yet."""
+        row = self.rows.row_of(entry)
+        return None if row is None or self._scan is None else self._scan.key(row)
+
+    @property
+    def scan_folder(self) -> Path | None:
+        """Where the scan's results lie, once that is known."""
+        return None if self._scan is None else self._scan.folder
+
+    def _write(self, row: int, key: str, ask: _Ask) -> None:
         assert self._store is not None
         self._writing = True
-        future = self._store.decide(key, action)
+        action = ask.action
+        future = self._store.decide(key, action, ask.payload)
         future.add_done_callback(lambda done: self._tell(self, Decided(row, key, action, done)))
 
     def settle(self, decided: Decided) -> None:
@@ -228,10 +315,68 @@ class Desk:
             self._waiting.clear()
         if error is not None:
             raise error
-        verdict = self._store.standing(decided.key).verdict
-        if verdict:
-            self.rows.decisions[decided.row] = verdict
-        else:
-            self.rows.decisions.pop(decided.row, None)
+        self._settled.add(decided.row)
+        self.rows.stand(decided.row, self._store.standing(decided.key))
         if decided.action != "undo":
             self._done.append((decided.row, decided.key))
+
+    # -- what takes a while ---------------------------------------------------------------------------------
+
+    def search(self, query: str) -> None:
+        """Look for a text in all rows; a search that is under way ends."""
+        from core.dataset.search import search
+
+        self.end_search()
+        ended = self._searching = threading.Event()
+        reader = self.rows.dataset.reader
+
+        def work() -> None:
+            try:
+                for hits in search(reader, query, ended.is_set):
+                    if ended.is_set():
+                        return
+                    self._tell(self, Found(query, hits.entries, hits.done, hits.complete))
+            except OSError as fault:
+                self._tell(self, Said(f"The search has ended: {fault.strerror or fault}.", failed=True))
+
+        threading.Thread(target=work, name="search", daemon=True).start()
+
+    def end_search(self) -> None:
+        """Search no longer."""
+        self._searching.set()
+
+    def sort(self, order: str) -> None:
+        """Sort the list by length, in slices: sorting a million rows at once would hold up the keys."""
+        rows = self.rows
+        name, listed, size = rows.filter, rows.listed(), rows.dataset.reader.size
+
+        def work() -> News:
+            slices = []
+            for start in range(0, len(listed), _SORT_SLICE):
+                part = listed[start : start + _SORT_SLICE]
+                slices.append(sorted(((size(entry), entry) for entry in part), reverse=order == "longest"))
+            merged = heapq.merge(*slices, reverse=order == "longest")
+            return Sorted(name, order, [entry for _, entry in merged])
+
+        self.run("sort", work)
+
+    def history(self, entry: int) -> None:
+        """Read what was decided about an entry."""
+        row, key, store = self.rows.row_of(entry), self.key_of(entry), self._store
+        if row is None or key is None or store is None:
+            self._tell(self, Said("The scan has not come to this row yet, so its decisions are not known."))
+        else:
+            self.run("history", lambda: History(row, store.history(key)))
+
+    def run(self, name: str, work: Callable[[], News]) -> None:
+        """Do something in a thread and tell what comes of it."""
+
+        def thread() -> None:
+            try:
+                news = work()
+            except TunedeckError as fault:
+                news = Said(str(fault), failed=True)
+            if not self._closed.is_set():
+                self._tell(self, news)
+
+        threading.Thread(target=thread, name=name, daemon=True).start()

@@ -8,13 +8,28 @@ COMMANDS = (
     Command("data.keep", "k", "decide('keep')", "keep", "Keep this row, and go to the next.", 1),
     Command("data.drop", "d", "decide('drop')", "drop", "Leave this row out, and go to the next.", 2),
     Command("data.undo", "u", "undo", "undo", "Take the last decision back.", 3),
-    Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 4),
-    Command("data.back", "escape", "back", "back", "Back to the list.", 4, "esc"),
-    Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 5),
-    Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 6),
-    Command("data.bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 7),
-    Command("data.go_to", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 8),
-    Command("data.open", "o", "open", "open", "Open another file or folder.", 9),
+    Command(
+        "data.back", "escape", "back", "back", "Back to the list; from the hits of a search to all rows.", 4, "esc"
+    ),
+    Command("data.skip", "s", "skip", "skip", "In an audit: leave this row for later; left goes back.", 5),
+    Command("data.edit", "e", "edit", "edit", "Edit this row in $EDITOR, or here where there is none.", 6),
+    Command("data.note", "n", "note", "note", "Write a note on this row.", 7),
+    Command(
+        "data.audit", "a", "audit", "audit", "Read a sample, or the worst first; an audit that was left goes on.", 8
+    ),
+    Command("data.search", "/", "search", "search", "List the rows that hold a text.", 9),
+    Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
+    Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),
+    Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
+    Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13),
+    Command("data.lists", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14),
+    Command("data.bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
+    Command("data.go_to", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16),
+    Command("data.open", "o", "open", "open", "Open another file or folder.", 17),
+    Command("data.history", "h", "history", "history", "What was decided about this row, when and by whom.", 18),
+    Command("data.copy", "c", "copy", "copy", "Copy the row, as it is shown, to the terminal's clipboard.", 19),
+    Command("data.write", "w", "write", "write", "Write the row, as it is shown, to a file.", 20),
+    Command("data.report", "m", "report", "report", "Write what the audit found to a Markdown file.", 21),
     Command("data.next", "right", "step_row(1)", "next row", "Go to the next row."),
     Command("data.previous", "left", "step_row(-1)", "previous row", "Go to the previous row."),
     Command("data.more", "space", "scroll_sample(1)", "more", "Scroll the row one page down."),
@@ -22,37 +37,6 @@ COMMANDS = (
 )
 
 NEED_DATA = frozenset(
-    (
-        "decide",
-        "undo",
-        "read",
-        "next_view",
-        "next_filter",
-        "bad_lines",
-        "go_to",
-        "step_row",
-        "scroll_sample",
-    )
+    command.action.partition("(")[0] for command in COMMANDS if command.id not in ("data.back", "data.open")
 )
 """Actions that make no sense before a data set is open."""
-
-
-class RowNumber:
-    """A row's number while it is being typed.
-
-    It is taken from the keys themselves and not from a text field: keys typed fast would reach the list before the
-    field had the focus, and `2` would lead to the next screen.
-    """
-
-    def __init__(self) -> None:
-        self.digits = ""
-
-    def press(self, key: str, character: str | None) -> int | None:
-        """Take a key; returns the number when it is finished, 0 when it is taken back, None while it is typed."""
-        if character is not None and character in "0123456789":
-            self.digits += character
-            return None
-        if key == "backspace":
-            self.digits = self.digits[:-1]
-            return None
-        return int(self.digits or 0) if key == "enter" else 0

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean_line
 from core.dataset.index import GoodRows
 from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Message, Sample
+from core.dataset.search import fold
 from core.units import count, short_count, size
 from tui.widgets.sample_list import Entry, Tone
 
 if TYPE_CHECKING:
+    from core.dataset.audit_queue import Audit
     from core.dataset.checks import Flag
     from core.dataset.dataset import Dataset
+    from core.dataset.decisions import Standing
 
 Decision = Literal["", "keep", "drop"]
 
 FILTERS = ("all", "flagged", "undecided", "kept", "dropped")
 """The filters, in the order in which the key goes through them."""
 
+FLAG = "flag: "
+"""Begins the filter that lists the rows of one check, whose name follows."""
+
+_BY_DECISION = frozenset(("undecided", "kept", "dropped", "marked"))
+
 HUGE = 4 * 2**20
 """Bytes of a row beyond which it is read only when someone asks: parsing it would hold up the keys."""
 
 _PREVIEW = 400
+_BEFORE = 16
+"""Characters that stand before a hit."""
 
 
 SHORT_WORDS = {
@@ -61,20 +73,34 @@ class DataRows:
 
     Attributes:
         dataset: the entries.
-        filter: one of `FILTERS`.
+        filter: one of `FILTERS`, `FLAG` and a check's name, `marked` (edited, noted or flagged by hand), `found` (the
+            hits of a search) or `audit`.
+        order: how the list is sorted: "" as the filter has it, `longest` or `shortest`.
         flags: for each flagged row, its flags.
         decisions: for each decided row, keep or drop.
+        marks: for each row that was edited, noted or flagged by hand, where it stands.
+        hits: entries that a search has found, ascending.
+        query: what was searched for.
+        audit: the audit that is under way.
+        queue: the entries that it reads, in its order.
         scanned: rows that a scan has looked at, from the first on.
         bad: entry and place of what could not be read, ascending.
     """
 
     dataset: Dataset
     filter: str = "all"
+    order: str = ""
     flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
     decisions: dict[int, Decision] = field(default_factory=dict)
+    marks: dict[int, Standing] = field(default_factory=dict)
+    hits: list[int] = field(default_factory=list)
+    query: str = ""
+    audit: Audit | None = None
+    queue: Sequence[int] = ()
     scanned: int = 0
     bad: list[tuple[int, BadLine]] = field(default_factory=list)
     _listed: Sequence[int] | None = None
+    _places: dict[int, int] | None = None
     _good: GoodRows = field(default_factory=lambda: GoodRows([]))
     _left: GoodRows = field(default_factory=lambda: GoodRows([]))
 
@@ -83,44 +109,110 @@ class DataRows:
     @property
     def count(self) -> int:
         """Positions under the filter."""
-        if self.filter == "undecided":
+        if self._listed is None and self.filter == "undecided":
             return self.undecided
         return self.dataset.count if self._listed is None else len(self._listed)
 
+    @property
+    def steady(self) -> bool:
+        """Whether rows stay in the list whatever is decided about them."""
+        return self.filter not in _BY_DECISION or bool(self.order)
+
+    @property
+    def grows(self) -> bool:
+        """Whether rows that are found later belong to the list."""
+        return self._listed is None
+
     def entry_at(self, position: int) -> int:
         """The entry that stands at a position."""
-        if self.filter == "undecided":
-            return self._left.entry(position)
-        return position if self._listed is None else self._listed[position]
+        if self._listed is None:
+            return self._left.entry(position) if self.filter == "undecided" else position
+        return self._listed[position]
 
     def position_of(self, entry: int) -> int:
         """Where an entry stands; for one that is not listed, where the next one that is stands."""
+        if self._places is not None:
+            return self._places.get(entry, 0)
+        if self._listed is not None:
+            return bisect_left(self._listed, entry)
         if self.filter == "undecided":
             while (position := self._left.row(entry)) is None:
                 entry += 1
             return position
-        return entry if self._listed is None else bisect_left(self._listed, entry)
+        return entry
+
+    def lists(self, entry: int) -> bool:
+        """Whether an entry is in the list."""
+        position = self.position_of(entry)
+        return position < self.count and self.entry_at(position) == entry
 
     def next_row(self, position: int) -> int:
-        """The next position with a row that can be decided on; the same one where there is none."""
+        """The next position with a row that can be decided on; the same one where there is none.
+
+        An audit goes on with the next row that is undecided, and from its end with those that were skipped.
+        """
+        if self.filter == "audit":
+            return self.next_undecided(position)
         for further in range(position + 1, self.count):
             if self.row_of(self.entry_at(further)) is not None:
+                return further
+        return position
+
+    def next_undecided(self, position: int) -> int:
+        """The next position with a row on which nothing was decided, from the end on to the beginning."""
+        for further in chain(range(position + 1, self.count), range(max(0, position))):
+            row = self.row_of(self.entry_at(further))
+            if row is not None and row not in self.decisions:
                 return further
         return position
 
     def use_filter(self, name: str) -> None:
         """List other rows; also brings the list up to new flags and decisions."""
         self.filter = name
-        self._listed = None
-        bad = [entry for entry, _ in self.bad]
+        self.order = ""
+        self._listed = self._places = None
         if name == "flagged":
-            self._listed = sorted(map(self._good.entry, self.flags))
+            self._listed = self._entries(self.flags)
+        elif name.startswith(FLAG):
+            wanted = name.removeprefix(FLAG)
+            self._listed = self._entries(
+                row for row, found in self.flags.items() if any(flag.name == wanted for flag in found)
+            )
         elif name in ("kept", "dropped"):
-            wanted = "keep" if name == "kept" else "drop"
-            rows = (row for row, choice in self.decisions.items() if choice == wanted)
-            self._listed = sorted(map(self._good.entry, rows))
+            verdict = "keep" if name == "kept" else "drop"
+            self._listed = self._entries(row for row, choice in self.decisions.items() if choice == verdict)
+        elif name == "marked":
+            self._listed = self._entries(self.marks)
+        elif name == "found":
+            self._listed = self.hits
+        elif name == "audit":
+            self._list_in_order(self.queue)
         elif name == "undecided":
+            bad = [entry for entry, _ in self.bad]
             self._left = GoodRows(sorted([*map(self._good.entry, self.decisions), *bad]))
+
+    def use_order(self, order: str, entries: Sequence[int]) -> None:
+        """List the same rows in another order."""
+        self.order = order
+        self._list_in_order(entries)
+
+    def listed(self) -> Sequence[int]:
+        """The entries of the list, in its order."""
+        if self._listed is not None:
+            return list(self._listed)
+        return range(self.count) if self.filter != "undecided" else [*map(self._left.entry, range(self.count))]
+
+    def flags_by_entry(self) -> dict[int, tuple[Flag, ...]]:
+        """The flags of each flagged entry."""
+        return {self._good.entry(row): found for row, found in self.flags.items()}
+
+    def _entries(self, rows: Iterable[int]) -> list[int]:
+        return sorted(map(self._good.entry, rows))
+
+    def _list_in_order(self, entries: Sequence[int]) -> None:
+        self._listed = entries
+        if not isinstance(entries, range):
+            self._places = {entry: position for position, entry in enumerate(entries)}
 
     # -- what is known --------------------------------------------------------------------------------------
 
@@ -137,13 +229,56 @@ class DataRows:
     def counts(self) -> Mapping[str, int]:
         """How many rows each filter lists."""
         dropped = sum(choice == "drop" for choice in self.decisions.values())
+        here = {} if self.filter in FILTERS else {self.filter: self.count}
         return {
             "all": self.good,
             "flagged": len(self.flags),
             "undecided": self.undecided,
             "kept": len(self.decisions) - dropped,
             "dropped": dropped,
+            **here,
         }
+
+    def audited(self) -> tuple[int, int, int]:
+        """Of the audit's queue: how many rows it has, how many of them are kept, how many dropped."""
+        entries = self.queue if isinstance(self.queue, range) else set(self.queue)
+        bad = sum(entry in entries for entry, _ in self.bad)
+        chosen = Counter(choice for row, choice in self.decisions.items() if self._good.entry(row) in entries)
+        return len(entries) - bad, chosen["keep"], chosen["drop"]
+
+    def flag_counts(self) -> Mapping[str, int]:
+        """How many rows have each flag, the most frequent first."""
+        return dict(Counter(flag.name for found in self.flags.values() for flag in found).most_common())
+
+    def stand(self, row: int, standing: Standing) -> None:
+        """Take in where a row stands."""
+        if standing.verdict:
+            self.decisions[row] = standing.verdict
+        else:
+            self.decisions.pop(row, None)
+        if standing.edit is not None or standing.note or standing.flag:
+            self.marks[row] = standing
+        else:
+            self.marks.pop(row, None)
+
+    def mark(self, entry: int) -> Standing | None:
+        """Where an entry stands that was edited, noted or flagged by hand."""
+        row = self.row_of(entry)
+        return None if row is None else self.marks.get(row)
+
+    def sample(self, row: Row) -> Sample:
+        """An entry as the model will see it: as edited, where it was.
+
+        Raises:
+            Unreadable: it is no sample, with the reason.
+        """
+        mark = self.mark(row.entry)
+        if mark is not None and mark.edit is not None:
+            try:
+                return Sample.from_json(dict(mark.edit))
+            except (KeyError, TypeError, AttributeError):
+                raise Unreadable("the edit of this row is no sample; u takes it back") from None
+        return self.dataset.sample_of(row)
 
     def learn(self, flags: Mapping[int, tuple[Flag, ...]], bad: Sequence[tuple[int, BadLine]], scanned: int) -> None:
         """Take in what a scan has found since the last time."""
@@ -190,18 +325,26 @@ class DataRows:
             return self._line(entry, size(length), f"(a row of {size(length)})")
         row = self.read(entry)
         try:
-            sample = self.dataset.sample_of(row)
+            sample = self.sample(row)
         except Unreadable as fault:
             if row.value is None:
                 return Entry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), _PREVIEW))
             return self._line(entry, "", clean_line(f"({fault})", _PREVIEW), unformatted=True)
-        return self._line(entry, f"{_length(characters(sample))} ch", preview(sample))
+        return self._line(entry, f"{_length(characters(sample))} ch", self._preview(sample))
+
+    def _preview(self, sample: Sample) -> str:
+        """The beginning of the sample; while hits are listed, the text around the first."""
+        return (self.filter == "found" and around(sample, self.query)) or preview(sample)
 
     def _line(self, entry: int, length: str, text: str, *, unformatted: bool = False) -> Entry:
         row = self.row_of(entry)
         number = 0 if row is None else row + 1
         mark = self.decision(entry)
         flags = self.flags_of(entry)
+        own = self.mark(entry)
+        if own is not None:
+            word = "flag" if own.flag else "edited" if own.edit is not None else "note"
+            return Entry(number, word, "flag" if own.flag else "good", mark, length, text)
         if unformatted:
             return Entry(number, "bad", "bad", mark, length, text)
         if flags:
@@ -216,6 +359,19 @@ def characters(sample: Sample) -> int:
     """Characters of a sample's texts, roles and markup aside."""
     turns: tuple[Message, ...] = (*sample.messages, *sample.chosen, *sample.rejected)
     return len(sample.text) + sum(len(turn.content) + len(turn.reasoning) for turn in turns)
+
+
+def around(sample: Sample, query: str) -> str:
+    """One clean line with the text around the first place where a query stands, or ""."""
+    wanted = fold(query)
+    turns = (*sample.messages, *sample.chosen, *sample.rejected)
+    for text in (sample.text, *(turn.content for turn in turns), *(turn.reasoning for turn in turns)):
+        at = fold(text).find(wanted)
+        if at >= 0:
+            start = max(0, at - _BEFORE)
+            words = " ".join(text[start : start + _PREVIEW].split())
+            return clean_line(f"…{words}" if start else words, _PREVIEW)
+    return ""
 
 
 def _length(value: int) -> str:

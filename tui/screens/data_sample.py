@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.content import Content
 
@@ -14,6 +15,9 @@ from tui.screens.data_rows import HUGE, DataRows
 from tui.widgets.chat_lines import chat_lines
 from tui.widgets.json_lines import json_lines
 from tui.widgets.text_view import Line, plain
+
+if TYPE_CHECKING:
+    from core.dataset.decisions import Decision, Standing
 
 _DECIDED = {"": "", "keep": " ✓ kept", "drop": " ✗ dropped"}
 
@@ -30,12 +34,39 @@ def subject(rows: DataRows, entry: int) -> Content:
 def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
     """Why the row deserves a look."""
     flags = rows.flags_of(entry)
+    own = _own(rows.mark(entry))
     if not flags:
-        return []
+        return own
     from core.dataset.checks import CHECKS
 
     titles = {check.name: check.title for check in CHECKS}
-    return [(titles.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in flags]
+    return own + [(titles.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in flags]
+
+
+def _own(standing: Standing | None) -> list[tuple[str, str]]:
+    """What the user has said of a row."""
+    if standing is None:
+        return []
+    said = []
+    if standing.flag:
+        said.append(("flag", clean_line(standing.flag, 400)))
+    if standing.note:
+        said.append(("note", clean_line(standing.note, 400)))
+    if standing.edit is not None:
+        said.append(("edited", "chat and template show what will be trained, raw what stands in the file"))
+    return said
+
+
+def history(decisions: Sequence[Decision]) -> Iterator[Line]:
+    """What was decided about a row, oldest first."""
+    if not decisions:
+        yield plain("Nothing was decided about this row so far.")
+    for each in decisions:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each.time))
+        who = clean_line(f"{each.user} on {each.host}", 120)
+        text = clean_line(str(each.payload.get("text", "")), 2_000)
+        yield Line(((when, "muted"), (f"  {each.action.ljust(5)}", "strong"), (f"  {text}" if text else "", "text")))
+        yield plain(who, "muted", indent=21)
 
 
 def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[Line]:
@@ -85,7 +116,7 @@ class RowText:
     def chat(self) -> Iterable[Line]:
         """The sample as a conversation, or why it is none."""
         try:
-            sample = self._rows.dataset.sample_of(self.row)
+            sample = self._rows.sample(self.row)
         except Unreadable as fault:
             return unreadable(str(fault), self.row)
         return chat_lines(sample)
@@ -93,7 +124,7 @@ class RowText:
     def sample(self) -> dict[str, Any] | None:
         """The sample as the preview service takes it, or None for a row that is none."""
         try:
-            return self._rows.dataset.sample_of(self.row).to_json()
+            return self._rows.sample(self.row).to_json()
         except Unreadable:
             return None
 

@@ -34,7 +34,7 @@ class ScanNews:
         flags: row to its further flags.
         bad: entry and place of further bad lines.
         rows: rows whose keys are known, from the first on.
-        decided: of these, rows that were decided in an earlier sitting, with keep or drop.
+        decided: of these, rows on which something was decided in an earlier sitting, and where they stand.
         total: entries in all, 0 while that is not known.
         complete: whether this is the last news of a scan that came to its end.
         faults: with the last news, faults of whole files.
@@ -44,7 +44,7 @@ class ScanNews:
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     bad: tuple[tuple[int, BadLine], ...] = ()
     rows: int = 0
-    decided: Mapping[int, str] = field(default_factory=dict)
+    decided: Mapping[int, Standing] = field(default_factory=dict)
     total: int = 0
     complete: bool = False
     faults: tuple[BadLine, ...] = ()
@@ -118,7 +118,7 @@ class ScanFollower:
         self._tell = tell
         self._ended = threading.Event()
         self._reader: ScanReader | None = None
-        self._decided: dict[bytes, str] = {}
+        self._decided: dict[bytes, Standing] = {}
         self._keys_read = 0
         self._bad_read = 0
         threading.Thread(target=self._run, name="scan follower", daemon=True).start()
@@ -126,6 +126,11 @@ class ScanFollower:
     def key(self, row: int) -> str | None:
         """The key of a row, or None where the scan has not come to it yet."""
         return None if self._reader is None else self._reader.key(row)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the scan's results, once that is known."""
+        return None if self._reader is None else self._reader.folder
 
     def stop(self) -> None:
         """Follow no longer; the scan itself goes on."""
@@ -137,7 +142,7 @@ class ScanFollower:
 
         try:
             folder = self._start()
-            self._decided = _verdicts(self._standings())
+            self._decided = _by_packed_key(self._standings())
         except TunedeckError as error:
             self._tell(ScanNews(problem=str(error)))
             return
@@ -183,7 +188,7 @@ class ScanFollower:
             faults=tuple(map(_bad_line, summary["bad_lines"][self._bad_read :])) if complete else (),
         )
 
-    def _decided_rows(self, reader: ScanReader, rows: int) -> dict[int, str]:
+    def _decided_rows(self, reader: ScanReader, rows: int) -> dict[int, Standing]:
         """Rows among the newly keyed ones on which something was decided before, some thousand keys at a time."""
         from core.dataset.keys import KEY_BYTES
 
@@ -196,9 +201,9 @@ class ScanFollower:
         found = {}
         for row in range(first, last):
             at = (row - first) * KEY_BYTES
-            verdict = self._decided.get(packed[at : at + KEY_BYTES])
-            if verdict:
-                found[row] = verdict
+            standing = self._decided.get(packed[at : at + KEY_BYTES])
+            if standing is not None:
+                found[row] = standing
         return found
 
 
@@ -210,14 +215,15 @@ def _together(first: ScanNews, then: ScanNews) -> ScanNews:
     return replace(then, flags=flags, bad=first.bad + then.bad, decided={**first.decided, **then.decided})
 
 
-def _verdicts(standings: Mapping[str, Standing]) -> dict[bytes, str]:
+def _by_packed_key(standings: Mapping[str, Standing]) -> dict[bytes, Standing]:
     from core.dataset.keys import pack
 
-    found: dict[bytes, str] = {}
+    found: dict[bytes, Standing] = {}
     for key, standing in standings.items():
-        if standing.verdict:
-            digest, _, occurrence = key.partition(":")
-            found[pack(bytes.fromhex(digest), int(occurrence))] = standing.verdict
+        digest, _, occurrence = key.partition(":")
+        if not occurrence.isdecimal():  # a decision on a pair of rows
+            continue
+        found[pack(bytes.fromhex(digest), int(occurrence))] = standing
     return found
 
 

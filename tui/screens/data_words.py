@@ -7,11 +7,15 @@ from textual.content import Content
 from core.clean import clean_line
 from core.units import count
 from tui.screens.data_desk import Desk
-from tui.screens.data_rows import FILTERS, DataRows
+from tui.screens.data_rows import FLAG, DataRows
 
 
-def title(rows: DataRows) -> Content:
-    """The border's title: how many samples of which format; `…` while more are found."""
+def title(rows: DataRows, pace: str = "") -> Content:
+    """The border's title: how many samples of which format; `…` while more are found. In an audit how far it is."""
+    if rows.filter == "audit" and rows.audit is not None:
+        of, kept, dropped = rows.audited()
+        words = f"audit: {count(kept + dropped)} of {count(of)} ({clean_line(rows.audit.words, 40)})"
+        return Content("  ".join(filter(None, [words, f"kept {count(kept)}", f"dropped {count(dropped)}", pace])))
     dataset = rows.dataset
     growing = "" if dataset.reader.complete else "…"
     bad = len(rows.bad)
@@ -23,12 +27,13 @@ def title(rows: DataRows) -> Content:
 
 def counts(rows: DataRows) -> Content:
     """How many rows each filter lists; the present one in capitals."""
-    numbers = rows.counts()
     parts = []
-    for name in FILTERS:
+    for name, number in rows.counts().items():
         here = name == rows.filter
-        text = f" {name.upper() if here else name} {count(numbers[name])} "
+        text = f" {name.removeprefix(FLAG).replace('_', ' ').upper() if here else name} {count(number)} "
         parts.append((text, "reverse bold" if here else ""))
+    if rows.order:
+        parts.append((f" {rows.order} first ", "bold"))
     return Content.assemble(*parts)
 
 
@@ -36,8 +41,3 @@ def facts(desk: Desk) -> str:
     """How far the scan is, and why the format is what it is."""
     words = [desk.scan_words, desk.rows.dataset.recognition.why]
     return clean_line(" · ".join(filter(None, words)), 400)
-
-
-def asked(desk: Desk, digits: str) -> str:
-    """What stands there while a row's number is being typed."""
-    return f"go to row: {digits}▏  (1 to {count(desk.rows.good)}; enter goes there, esc does not)"

@@ -46,6 +46,7 @@ class SampleView(Vertical):
         self._subject = Content("")
         self._choice = True
         self._notes: list[tuple[str, str]] | None = None
+        self._lines: Lines = tuple
         self.view = self._views[0]
         """The rendering that is shown."""
 
@@ -58,6 +59,10 @@ class SampleView(Vertical):
     def text(self) -> TextView:
         """The scrollable text."""
         return self.query_one("#text", TextView)
+
+    def lines(self) -> Iterable[Line]:
+        """The text that is shown, whole."""
+        return self._lines()
 
     def next_view(self) -> str:
         """Go to the next rendering and name it; the caller then shows it."""
@@ -90,6 +95,7 @@ class SampleView(Vertical):
         self._set_title()
         self.border_subtitle = Content(subtitle)
         self.show_notes(notes)
+        self._lines = lines
         self.text.show(lines, keep_place=keep_place)
 
     def show_notes(self, notes: Sequence[tuple[str, str]]) -> None:

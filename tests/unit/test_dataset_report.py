@@ -1,0 +1,66 @@
+"""The audit's report says what was read, found and dropped, and foreign text in it stays text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.dataset.audit import DecisionStore
+from core.dataset.audit_queue import Audit, AuditLog
+from core.dataset.curated import build_view
+from core.dataset.keys import KEY_BYTES, unpack
+from core.dataset.report import write_report
+from core.errors import TunedeckError
+
+
+def chat(question: str, answer: str = "An answer.") -> str:
+    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return json.dumps({"messages": turns})
+
+
+@pytest.fixture
+def audited(tmp_path: Path) -> Path:
+    """Four rows and a bad line; row 1 kept, row 2 dropped with a note, row 4 (no answer) dropped."""
+    path = tmp_path / "tickets.jsonl"
+    path.write_text("\n".join([chat("one"), chat("two"), "{broken", chat("three"), chat("four", "")]) + "\n")
+    view = build_view(tmp_path, paths=[path], eval_fraction=0.0)
+    keys = (view.folder / "keys.bin").read_bytes()
+    names = [unpack(keys[at : at + KEY_BYTES]) for at in range(0, len(keys), KEY_BYTES)]
+    AuditLog(tmp_path, [path]).begin(Audit("random", seed=7, size=100, entries=5, started=1.7e9))
+    store = DecisionStore(tmp_path)
+    store.decide(names[0], "keep")
+    store.decide(names[1], "note", {"text": "wrong | price <script>`x`"})
+    store.decide(names[1], "drop")
+    store.decide(names[2], "note", {"text": "nice one"})
+    store.decide(names[3], "drop")
+    store.close()
+    return path
+
+
+def test_the_report_says_what_was_read_found_and_dropped(audited: Path) -> None:
+    view = build_view(audited.parent, paths=[audited], eval_fraction=0.0)
+    path = write_report(audited.parent, [audited], view.folder)
+    text = path.read_text()
+    assert path.name.startswith("audit-")
+    assert path.suffix == ".md"
+    assert "- 4 rows" in text
+    assert "3 of them decided by hand (75.0%): 1 kept, 2 dropped" in text
+    assert "lines that could not be read, and are left out: 1" in text
+    assert "| random sample of 100 | 7 | 3 of 4 | 1 | 2 |" in text
+    assert "| empty answer | 1 | 0 | 1 |" in text
+    dropped = text.partition("## What was dropped")[2].partition("##")[0]
+    assert "| 4 | empty\\_answer" in dropped
+    assert "| 3 | note | nice one |" in text
+
+
+def test_notes_begin_no_table_tag_or_code(audited: Path) -> None:
+    view = build_view(audited.parent, paths=[audited], eval_fraction=0.0)
+    text = write_report(audited.parent, [audited], view.folder).read_text()
+    assert "| 2 | note: wrong \\| price &lt;script>\\`x\\` |" in text
+
+
+def test_a_report_without_a_scan_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(TunedeckError, match="report cannot be written"):
+        write_report(tmp_path, ["a.jsonl"], tmp_path / "nowhere")

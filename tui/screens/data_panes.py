@@ -1,0 +1,156 @@
+"""The panes of the data screen and what they show; the keys are in the classes that build on this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.containers import Container, Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.screens.base import StepScreen
+from tui.screens.data_messages import TemplateAnswered
+from tui.widgets.sample_list import Entry, SampleList
+from tui.widgets.sample_view import SampleView
+
+if TYPE_CHECKING:
+    from tui.screens.data_desk import Desk
+    from tui.screens.data_preview import TemplatePreview
+    from tui.screens.data_typed import TypedLine
+
+
+class DataPanes(StepScreen):
+    """The list, the row under its cursor, and a line of facts."""
+
+    STEP = "data"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._preview: TemplatePreview | None = None
+        self._desk: Desk | None = None
+        self._entry = -1
+        self._typed: TypedLine | None = None
+        self._pace_words = ""
+
+    # -- composition ----------------------------------------------------------------------------------------
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The list, the sample, a line of facts; without data the line alone, which is there sooner."""
+        if self.session.data:
+            yield self._panes()
+        yield Static("", id="line", markup=False)
+
+    def _panes(self) -> Widget:
+        return Container(
+            Vertical(SampleList(self._line, id="list"), Static("", id="counts", markup=False), id="list-pane"),
+            SampleView(("chat", "template", "raw"), id="sample"),
+            id="panes",
+        )
+
+    @property
+    def rows_list(self) -> SampleList:
+        """The rows."""
+        return self.query_one("#list", SampleList)
+
+    @property
+    def sample_view(self) -> SampleView:
+        """The row under the cursor."""
+        return self.query_one("#sample", SampleView)
+
+    # -- showing --------------------------------------------------------------------------------------------
+
+    def _line(self, position: int) -> Entry:
+        assert self._desk is not None
+        return self._desk.rows.line(position)
+
+    def _show_facts(self) -> None:
+        """Bring the words around the list up to what is known."""
+        from tui.screens import data_words
+
+        assert self._desk is not None
+        title = data_words.title(self._desk.rows, self._pace_words)
+        pane = self.query_one("#list-pane")
+        if title.markup != pane.border_title:  # setting it repaints the whole list
+            pane.border_title = title
+        self.query_one("#counts", Static).update(data_words.counts(self._desk.rows))
+        if self._typed is None:
+            self._say(data_words.facts(self._desk))
+        else:
+            self._say(self._typed.shown(self.query_one("#line").content_size.width or self.size.width - 2))
+        self.refresh_bindings()
+
+    def _list_again(self, name: str, entry: int | None = None) -> None:
+        """List the rows of a filter, with the cursor on an entry (by default the present one) if it is among them."""
+        assert self._desk is not None
+        rows = self._desk.rows
+        rows.use_filter(name)
+        self.rows_list.reset(rows.count, rows.position_of(max(0, self._entry if entry is None else entry)))
+        self._show_facts()
+
+    def _write_next(self) -> None:
+        assert self._desk is not None
+        if words := self._desk.write_next(self._entry):
+            self._say(words)
+
+    def _say(self, text: str) -> None:
+        """Put a clean sentence on the line of facts."""
+        self.query_one("#line", Static).update(text)
+
+    @on(SampleList.Highlighted)
+    def _highlighted(self, event: SampleList.Highlighted) -> None:
+        if self._desk is not None and event.position < self._desk.rows.count:
+            self._show_sample(keep_place=self._desk.rows.entry_at(event.position) == self._entry)
+
+    def _show_sample(self, *, keep_place: bool = False, read_huge: bool = False) -> None:
+        from tui.screens import data_sample
+
+        assert self._desk is not None
+        rows = self._desk.rows
+        self._entry = rows.entry_at(self.rows_list.cursor)
+        text = data_sample.RowText(rows, self._entry, read_huge=read_huge)
+        view = self.sample_view
+        lines, subtitle = text.rendering(view.view)
+        if view.view == "template" and not text.too_long:
+            template = self._template().text(
+                self._entry, text.sample(), lambda: self.session.recipe, self.session.workspace
+            )
+            lines, subtitle = template.lines, template.subtitle or subtitle
+        view.show(
+            data_sample.subject(rows, self._entry),
+            lines,
+            subtitle=subtitle,
+            notes=data_sample.notes(rows, self._entry),
+            keep_place=keep_place,
+        )
+
+    def _forget_template(self) -> None:
+        """The rows have changed, so the template view must ask anew."""
+        if self._preview is not None:
+            self._preview.forget()
+
+    def _template(self) -> TemplatePreview:
+        """The preview service's other end, made at the first look at the template."""
+        if self._preview is None:
+            from tui.screens.data_preview import TemplatePreview
+
+            self._preview = TemplatePreview(lambda: self.post_message(TemplateAnswered()))
+        return self._preview
+
+    @on(TemplateAnswered)
+    def _template_answered(self) -> None:
+        if self._desk is not None and self.sample_view.view == "template" and self._entry >= 0:
+            self._show_sample(keep_place=True, read_huge=self.has_class("-reading"))
+
+    def on_screen_resume(self) -> None:
+        """Show the header, and the template of a recipe that may have changed."""
+        super().on_screen_resume()
+        self._template_answered()
+
+    def on_unmount(self) -> None:
+        """End what works for this screen alone; scans and what is on the disk stay."""
+        if self._preview is not None:
+            self._preview.close()
+        if self._desk is not None:
+            self._desk.close()

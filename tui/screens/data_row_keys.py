@@ -1,0 +1,210 @@
+"""Keys for one row: decide, note, flag, edit, copy, write, its history and its views."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual import events, on
+from textual.content import Content
+
+from core.clean import clean_line
+from core.dataset.audit_queue import Pace
+from core.units import count, size
+from tui.screens.data_panes import DataPanes
+from tui.screens.data_typed import TypedLine
+from tui.widgets.sample_list import SampleList
+
+if TYPE_CHECKING:
+    from core.dataset.decisions import Action
+    from tui.screens.data_desk import History
+
+_CLIPBOARD = 74_994
+"""Bytes of text that terminals take by OSC 52; more than that many of them drop without a word."""
+
+
+class RowKeys(DataPanes):
+    """What the keys do with the row under the cursor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pace = Pace()
+
+    # -- decisions ------------------------------------------------------------------------------------------
+
+    def action_decide(self, action: Action) -> None:
+        """Keep or drop the row, and go to the next."""
+        assert self._desk is not None
+        self._desk.ask(action)
+        self._write_next()
+
+    def action_undo(self) -> None:
+        """Take the last decision of this sitting back."""
+        self.action_decide("undo")
+
+    def _count_pace(self) -> None:
+        self._pace.note(time.monotonic())
+        self._pace_words = f"{self._pace.per_minute:.0f} a minute" if self._pace.per_minute else ""
+
+    def action_note(self) -> None:
+        """Type a note on the row."""
+        self._type_on_row("note", "enter writes it, esc does not")
+
+    def action_flag(self) -> None:
+        """Type why the row is flagged."""
+        self._type_on_row("flag", "why? enter writes it, esc does not")
+
+    def _type_on_row(self, action: Action, help: str) -> None:
+        assert self._desk is not None
+        entry = self._entry
+        row = self._desk.rows.row_of(entry)
+        if row is None:
+            self._say("This line could not be read, so nothing can be noted on it.")
+            return
+        before = self._desk.rows.mark(entry)
+        text = "" if before is None else before.note if action == "note" else before.flag
+
+        def take(text: str) -> None:
+            assert self._desk is not None
+            self._desk.ask(action, {"text": text.strip()}, entry=entry)
+            self._write_next()
+
+        self._type(TypedLine(f"{action} on {count(row + 1)}", help, take, text=text))
+
+    # -- typing ---------------------------------------------------------------------------------------------
+
+    def _type(self, line: TypedLine) -> None:
+        """Take a line of text from the keys that follow, up to enter."""
+        self._typed = line
+        self._show_facts()
+
+    def _typing_keys(self) -> dict[str, Callable[[], None]]:
+        """The keys that begin a line of text: what is typed behind them fast is text already."""
+        return {"n": self.action_note, "exclamation_mark": self.action_flag, "w": self.action_write}
+
+    def on_key(self, event: events.Key) -> None:
+        """The keys of a line of text; here, because keys typed fast arrive here in their order."""
+        line = self._typed
+        if line is None:
+            begin = self._typing_keys().get(event.key)
+            if begin is not None and self.check_action(begin.__name__.removeprefix("action_"), ()):
+                event.stop()
+                begin()
+            return
+        event.stop()
+        state = line.press(event.key, event.character)
+        if state != "typing":
+            self._typed = None
+        self._show_facts()
+        if state == "taken":
+            line.take(line.text)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Text that is pasted into the line."""
+        if self._typed is not None:
+            event.stop()
+            self._typed.add(event.text)
+            self._show_facts()
+
+    # -- editing --------------------------------------------------------------------------------------------
+
+    def action_edit(self) -> None:
+        """Edit the row as JSON; what is no sample is refused, and the text is kept for another try."""
+        from tui.screens.data_edit import RowEdit
+
+        assert self._desk is not None
+        edit = RowEdit.of(self._desk, self._entry, self.session.workspace)
+        if isinstance(edit, str):
+            self.notify(edit, severity="warning", markup=False)
+        else:
+            edit.open(self.deck, self._edited)
+
+    def _edited(self, entry: int, edit: dict[str, object] | str) -> None:
+        """Hear what came of an edit: its payload, or why there is none."""
+        assert self._desk is not None
+        if isinstance(edit, str):
+            self.notify(edit, severity="warning", timeout=12, markup=False)
+            return
+        self._desk.ask("edit", edit, entry=entry)
+        self._write_next()
+
+    # -- taking a row along ---------------------------------------------------------------------------------
+
+    def _shown_text(self) -> str:
+        """The row as the present view shows it."""
+        return "\n".join("".join(text for text, _ in line.spans) for line in self.sample_view.lines())
+
+    def action_copy(self) -> None:
+        """Copy the row, as it is shown, to the clipboard of the terminal."""
+        text = self._shown_text()
+        length = len(text.encode())
+        if length > _CLIPBOARD:
+            words = (
+                f"The row has {size(length)}; terminals take {size(_CLIPBOARD)} into the clipboard. w writes a file."
+            )
+            self.notify(words, severity="warning", markup=False)
+            return
+        self.app.copy_to_clipboard(text)
+        words = f"{size(length)} sent to the terminal's clipboard. Some terminals do not take it, and none says so."
+        self.notify(words, markup=False)
+
+    def action_write(self) -> None:
+        """Write the row, as it is shown, to a file; asks for its name."""
+        assert self._desk is not None
+        row = self._desk.rows.row_of(self._entry)
+        name = "bad-line" if row is None else f"sample-{row + 1}"
+        suffix = "json" if self.sample_view.view == "raw" else "txt"
+        self._type(TypedLine("write to", "enter writes it, esc does not", self._write_to, text=f"{name}.{suffix}"))
+
+    def _write_to(self, name: str) -> None:
+        path = (self.session.workspace / name.strip()).expanduser()
+        shown = clean_line(str(path), 400)
+        text = self._shown_text() + "\n"
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            self.notify(f"{shown} is there already; w takes another name.", severity="error", markup=False)
+        except OSError as fault:
+            self.notify(f"{shown} cannot be written: {fault.strerror}.", severity="error", markup=False)
+        else:
+            self.notify(f"written to {shown}, {size(len(text.encode()))}", markup=False)
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    @on(SampleList.Chosen)
+    def action_read(self) -> None:
+        """Give the row the whole screen, and read it if it was too long to read in passing."""
+        self.add_class("-reading")
+        self.sample_view.text.focus()
+        self._show_sample(read_huge=True)
+        self.refresh_bindings()
+
+    def action_next_view(self) -> None:
+        """Next view of the row."""
+        self.sample_view.next_view()
+        self._show_sample(read_huge=self.has_class("-reading"))
+
+    def action_history(self) -> None:
+        """Show what was decided about the row."""
+        assert self._desk is not None
+        self._desk.history(self._entry)
+
+    def _show_history(self, history: History) -> None:
+        from tui.screens import data_sample
+
+        self.sample_view.show(
+            Content(f"history of sample {count(history.row + 1)}"),
+            lambda: data_sample.history(history.decisions),
+            choice=False,
+        )
+
+    def action_scroll_sample(self, pages: int) -> None:
+        """Scroll the row while the list has the focus."""
+        text = self.sample_view.text
+        (text.action_page_down if pages > 0 else text.action_page_up)()
+
+    def action_step_row(self, step: int) -> None:
+        """Go to a row beside this one."""
+        self.rows_list.action_move(step)

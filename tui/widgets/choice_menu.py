@@ -1,0 +1,60 @@
+"""A menu over the screen: one line a choice, with what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+
+class ChoiceMenu(ModalScreen[int | None]):
+    """Choose one with the arrows and enter; esc changes nothing. The result is the choice's number, from 0."""
+
+    DEFAULT_CSS = """
+    ChoiceMenu { align: center middle; }
+    ChoiceMenu > Vertical { width: 72; max-width: 100%; height: auto; max-height: 90%; }
+    ChoiceMenu OptionList {
+        height: auto; max-height: 100%; border: round $accent; border-title-color: $accent; background: $surface;
+        scrollbar-size-vertical: 1;
+    }
+    ChoiceMenu OptionList:focus { border: round $accent; }
+    ChoiceMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
+    """
+
+    BINDINGS = [Binding("escape,q", "dismiss(None)", "close")]
+
+    def __init__(self, title: str, choices: Sequence[tuple[str, str]], *, chosen: int = 0) -> None:
+        """Make the menu.
+
+        Args:
+            title: what is chosen.
+            choices: a name and a few words each; clean.
+            chosen: where the cursor stands at first.
+        """
+        super().__init__()
+        self._title = title
+        self._choices = list(choices)
+        self._chosen = chosen
+
+    def compose(self) -> ComposeResult:
+        """One line a choice."""
+        width = max(len(name) for name, _ in self._choices) + 2
+        menu = OptionList(
+            *(Option(Content.assemble((name.ljust(width), "bold"), words)) for name, words in self._choices)
+        )
+        menu.highlighted = self._chosen
+        menu.border_title = self._title
+        menu.border_subtitle = "enter takes one · esc changes nothing"
+        with Vertical():
+            yield menu
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(event.option_index)
