@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.clean import clean_line
 from core.gpu.readings import GpuSample, from_json
+from core.recipe.checkpoint import where_it_stands
 from core.units import clock, count, duration, gib, short_count, significant
+from core.verdict import Kind, Verdict
 from tui.live_run import LiveRun
 from tui.widgets.facts import Fact
 from tui.widgets.gauge import Device
+
+if TYPE_CHECKING:
+    from core.recipe.resume import Plan
 from tui.widgets.text_lines import Line
 
 ACTIVE = ("queued", "starting", "running", "paused", "stopping")
+RESUMABLE = ("stopped", "failed", "lost")
 
 _STATE_STYLES = {
     "finished": "good",
@@ -25,6 +32,15 @@ _STATE_STYLES = {
     "stopped": "warning",
     "stopping": "warning",
     "paused": "warning",
+}
+
+_VERDICT_STYLES = {
+    Kind.HEALTHY: "good",
+    Kind.WARMING_UP: "muted",
+    Kind.TOO_SHORT: "muted",
+    Kind.DIVERGING: "error",
+    Kind.NOT_FINITE: "error",
+    Kind.NOT_LEARNING: "error",
 }
 
 _PHASES = {
@@ -137,6 +153,29 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
         words = (("l", "key"), (" shows or hides the log,  ", "text"), ("2", "key"), (" goes to the recipe.", "text"))
         lines.append(words)
     return lines
+
+
+def verdict_lines(verdict: Verdict | None, width: int) -> list[Line]:
+    """How it goes, in words: the kind, what is seen, and as much of the advice as two rows hold, or three narrow ones.
+
+    Args:
+        verdict: the verdict, or None before the first metric.
+        width: cells of a row.
+    """
+    if verdict is None:
+        return []
+    rows = 2 if width >= 70 else 3
+    text = verdict.text(lambda words: len(textwrap.wrap(words, max(width, 20))) <= rows)
+    kind = verdict.kind.upper()
+    return [[(kind, _VERDICT_STYLES.get(verdict.kind, "warning")), (text.removeprefix(kind), "text")]]
+
+
+def question(plan: Plan | None) -> list[Line]:
+    """What is asked before a run is stopped, or before it goes on as planned."""
+    asked, yes, no = "Stop this run? It saves first.  ", " stop and save   ", " go on"
+    if plan is not None:
+        asked, yes, no = f"Go on from {where_it_stands(plan.checkpoint)}?  ", " go on   ", " leave it"
+    return [[(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]]
 
 
 def _eval_words(run: LiveRun) -> str:

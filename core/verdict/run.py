@@ -33,9 +33,10 @@ class RunJudge:
         self._folder = folder
         self._payload: Mapping[str, Any] | None = None
         self._judge = VerdictJudge()
+        self._logged = False
 
-    def take(self, update: Update) -> Verdict:
-        """Takes in what one look at the folder has found, and says how the run goes."""
+    def take(self, update: Update) -> Verdict | None:
+        """Takes in what one look at the folder has found, and says how the run goes; None before its first metric."""
         if self._payload is None or "metrics.jsonl" in update.restarted:
             self._start()
         status = update.status
@@ -43,6 +44,9 @@ class RunJudge:
             self._judge.expect(status.of)
         self._judge.add(update.metrics)
         self._judge.add_gpu(update.gpu)
+        self._logged = self._logged or bool(update.metrics)
+        if not self._logged:
+            return None
         ended = update.state in ("finished", "stopped", "failed", "lost")
         verdict = self._judge.verdict(over=ended or status.stage > 0)
         if verdict.kind in _WORTH_KEEPING and verdict.best_step is not None:
@@ -58,6 +62,7 @@ class RunJudge:
         self._payload = payload if isinstance(payload, Mapping) else None
         plain = (self._payload or {}).get("recipe")
         recipe = plain if isinstance(plain, Mapping) else {}
+        self._logged = False
         self._judge = VerdictJudge(recipe, _steps(recipe, (self._payload or {}).get("samples")))
 
     def _nearest_checkpoint(self, step: int) -> int | None:

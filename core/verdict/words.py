@@ -82,7 +82,8 @@ def _healthy(case: _Case) -> _Told:
         return f"{words}. Without eval data, overfitting cannot be seen.", [remedies.EVAL_DATA]
     if len(evaluations) > 1:
         words += f", eval loss {significant(evaluations[0].loss)} -> {significant(evaluations[-1].loss)}"
-    return f"{words}.{case.best}", []
+    newest_is_best = course.best is evaluations[-1]
+    return f"{words}." if newest_is_best else f"{words}.{case.best}", []
 
 
 def _plateau(case: _Case) -> _Told:
@@ -131,8 +132,8 @@ def _not_learning(case: _Case) -> _Told:
     if cause == "no gradient":
         return f"{case.since}: the gradient is exactly 0, so no weight moves.", [remedies.LOSS_MASK]
     if cause == "trivial":
-        words = f"{case.since}: train loss {case.fact('loss')} on samples never seen:"
-        return f"{words} what carries loss is always the same.", [remedies.LOSS_MASK]
+        words = f"{case.since}: train loss {case.fact('loss')} on unseen samples,"
+        return f"{words} so next to nothing carries loss.", [remedies.LOSS_MASK]
     words = f": {cause} loss {case.fact('now')} after {count(case.course.step)} steps, {case.fact('first')}"
     return f"{words} at the start.", [remedies.usual_rate(case.plan), remedies.LOSS_MASK]
 

@@ -15,17 +15,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_argument(parser)
     parser.add_argument("--once", action="store_true", help="print what there is and leave")
     parser.add_argument("--log", action="store_true", help="print the worker's own output too")
-    parser.add_argument("--json", action="store_true", help="print JSON lines: metrics, events and, last, the status")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON lines: metrics, events, verdicts and, last, the status"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print until the run has ended, or once."""
     from core.clean import clean_line
     from core.jobs.follow import Follower, Update
-    from tui.commands.watch import event_line, metric_line, watch
+    from tui.commands.watch import VerdictTeller, event_line, metric_line, watch
     from tui.run_words import run_words
 
     folder = which_run(arguments)
+    teller = VerdictTeller(folder)
 
     def as_text(update: Update) -> None:
         for metrics in update.metrics:
@@ -34,6 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
             say(event_line(event))
         for line in update.log if arguments.log else ():
             say(f"log: {clean_line(line)}")
+        verdict = teller.take(update)
+        if verdict is not None:
+            say(verdict.text())
 
     def as_json(update: Update) -> None:
         for kind, records in (("metric", update.metrics), ("event", update.events)):
@@ -41,6 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(json.dumps({"type": kind, **record}) + "\n")
         for line in update.log if arguments.log else ():
             sys.stdout.write(json.dumps({"type": "log", "line": line}) + "\n")
+        verdict = teller.take(update)
+        if verdict is not None:
+            sys.stdout.write(json.dumps({"type": "verdict", **verdict.to_json()}) + "\n")
         sys.stdout.flush()
 
     show = as_json if arguments.json else as_text

@@ -60,7 +60,7 @@ def watch_run(folder: JobFolder, *, quiet: bool = False) -> int:
     from tui.run_words import run_words
 
     run_id = folder.path.name
-    printer = RunPrinter()
+    printer = RunPrinter(folder)
     if not quiet:
         say(f"Started {run_id} in {folder.path}")
         say("It goes on without this terminal; ctrl+c stops watching, not the run.")

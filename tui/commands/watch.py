@@ -12,6 +12,8 @@ from core.clean import clean_line
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.units import count, duration, short_count, significant
+from core.verdict import Kind, Verdict
+from core.verdict.run import RunJudge
 
 _BAR = 24
 """Cells of the progress bar."""
@@ -43,15 +45,37 @@ def event_line(event: dict[str, Any]) -> str:
     return clean_line(f"{event.get('kind', 'event')}: {event.get('message', '')}", 400)
 
 
+class VerdictTeller:
+    """Tells how a run goes, in words, each time that it goes otherwise, and how it went when it has ended.
+
+    Args:
+        folder: the run.
+    """
+
+    def __init__(self, folder: JobFolder) -> None:
+        self._judge = RunJudge(folder)
+        self._told: Kind = Kind.WARMING_UP
+
+    def take(self, update: Update) -> Verdict | None:
+        """The verdict, if it is another kind than the one before, or the last; none while there is more to be read."""
+        verdict = self._judge.take(update)
+        if verdict is None or update.more or (verdict.kind is self._told and not update.over):
+            return None
+        self._told = verdict.kind
+        return verdict
+
+
 class RunPrinter:
     """Prints what a follower brings: on a terminal one progress line and what matters above it, else plain lines."""
 
-    def __init__(self, *, every: int = 10) -> None:
+    def __init__(self, folder: JobFolder, *, every: int = 10) -> None:
         """Make a printer.
 
         Args:
+            folder: the run.
             every: without a terminal, how many steps pass between two lines of train loss.
         """
+        self._teller = VerdictTeller(folder)
         self._live = sys.stdout.isatty()
         self._every = every
         self._last_loss: float | None = None
@@ -77,6 +101,9 @@ class RunPrinter:
             if worth and (not self._live or "eval_loss" in metrics):
                 self._line(metric_line(metrics))
                 self._printed_step = step
+        verdict = self._teller.take(update)
+        if verdict is not None:
+            self._line(verdict.text())
         if self._live:
             self._progress(status.step or 0, status.of or 0, update.metrics)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import events, on, work
 from textual.containers import Horizontal, Vertical
@@ -18,6 +19,8 @@ from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.units import count, short_count
+from core.verdict import Verdict
+from core.verdict.run import RunJudge
 from tui import train_words
 from tui.actions import Command, declare
 from tui.charts.plot import Curve
@@ -28,6 +31,9 @@ from tui.widgets.facts import Facts
 from tui.widgets.gauge import Gauges
 from tui.widgets.log_view import LogView
 from tui.widgets.text_lines import TextLines
+
+if TYPE_CHECKING:
+    from core.recipe.resume import Plan
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the run's folder, once everything in it has been read."""
@@ -55,8 +61,10 @@ class TrainScreen(StepScreen):
     BINDINGS = declare(
         "train",
         Command("train.stop", "s", "ask_stop", "stop and save", "Stop the run: it saves, then ends. Asks first.", 2),
-        Command("train.yes", "y", "answer(True)", "yes, stop it", "Stop and save, after s.", 1),
-        Command("train.no", "n", "answer(False)", "no, go on", "Let the run go on, after s.", 1),
+        Command("train.yes", "y", "answer(True)", "yes", "Yes: stop and save, after s; go on, after r.", 1),
+        Command("train.no", "n", "answer(False)", "no", "No: leave the run as it is, after s and r.", 1),
+        Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
+        Command("train.pause", "p", "pause", "pause", "Hold still at the next step; again: go on.", 3),
         Command("train.save", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
         Command("train.log", "l", "log", "log", "Show or hide the log.", 4),
         Command("train.left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 5, "←→"),
@@ -77,10 +85,11 @@ class TrainScreen(StepScreen):
     class Looked(Message):
         """A look at the run's folder is done."""
 
-        def __init__(self, folder: Path, update: Update) -> None:
+        def __init__(self, folder: Path, update: Update, verdict: Verdict | None) -> None:
             super().__init__()
             self.folder = folder
             self.update = update
+            self.verdict = verdict
 
     class Asked(Message):
         """A request was put to the run, or could not be; `said` tells."""
@@ -95,8 +104,11 @@ class TrainScreen(StepScreen):
         self.live = LiveRun()
         self._folder: Path | None = None
         self._follower: Follower | None = None
+        self._judge: RunJudge | None = None
+        self._verdict: Verdict | None = None
         self._halt = threading.Event()
         self._asking = False
+        self._plan: Plan | None = None
         self._said = ""
         self._drawn = 0.0
 
@@ -115,6 +127,7 @@ class TrainScreen(StepScreen):
                 yield Chart("tokens/s", [], id="speed", from_zero=True, write=lambda value: short_count(value))
             yield Gauges(id="lines")
             yield Facts(id="facts")
+            yield TextLines(id="verdict")
             yield TextLines(id="state")
             yield TextLines(id="events", wrap=False)
             yield LogView(id="log")
@@ -134,6 +147,8 @@ class TrainScreen(StepScreen):
         """Show another run, from its beginning."""
         self._folder = folder
         self._follower = Follower(JobFolder(folder)) if folder is not None else None
+        self._judge = RunJudge(JobFolder(folder)) if folder is not None else None
+        self._verdict = None
         self.live = live = LiveRun()
         self._asking, self._said = False, ""
         self.set_class(folder is None, "-nothing")
@@ -180,13 +195,14 @@ class TrainScreen(StepScreen):
     def _follow(self, halt: threading.Event) -> None:
         """Look at the run's folder again and again, in a thread: it may lie on a slow network disk."""
         while not halt.is_set():
-            follower, folder = self._follower, self._folder
-            if follower is None or folder is None:
+            follower, judge, folder = self._follower, self._judge, self._folder
+            if follower is None or judge is None or folder is None:
                 return
             update = follower.poll(*AT_ONCE)
+            verdict = judge.take(update)
             if halt.is_set() or folder != self._folder:
                 return
-            self.post_message(self.Looked(folder, update))
+            self.post_message(self.Looked(folder, update, verdict))
             halt.wait(CATCH_UP if update.more else LOOK_EVERY)
 
     @on(Looked)
@@ -199,6 +215,7 @@ class TrainScreen(StepScreen):
             return
         before = self.live.update
         self.live.add(event.update)
+        self._verdict = event.verdict
         log = self.query_one(LogView)
         if "output.log" in event.update.restarted:
             log.clear()
@@ -231,14 +248,13 @@ class TrainScreen(StepScreen):
         self._show_words()
 
     def _show_words(self) -> None:
-        """State and events; a question to the user or the answer to a key stands before them."""
+        """Verdict, state and events; a question to the user or the answer to a key stands before them."""
+        verdict = self.query_one("#verdict", TextLines)
+        verdict.show(train_words.verdict_lines(self._verdict, verdict.size.width))
         state = self.query_one("#state", TextLines)
         lines = train_words.state_lines(self.live, self._folder or self.session.workspace, self.session.workspace)
         if self._asking:
-            question = "Stop this run? It saves first.  "
-            lines = [
-                [(question, "warning"), ("y", "key"), (" stop and save   ", "text"), ("n", "key"), (" go on", "text")]
-            ]
+            lines = train_words.question(self._plan)
         elif self._said:
             lines = [*lines, [(self._said, "muted")]]
         state.show(lines)
@@ -257,6 +273,8 @@ class TrainScreen(StepScreen):
             "answer": self._asking,
             "ask_stop": active and not self._asking and update is not None and update.state != "stopping",
             "save": active and not self._asking,
+            "pause": update is not None and update.state in ("running", "paused") and not self._asking,
+            "ask_resume": update is not None and update.state in train_words.RESUMABLE and not self._asking,
             "log": self._folder is not None,
             "read": has_loss,
             "zoom": has_loss,
@@ -269,15 +287,57 @@ class TrainScreen(StepScreen):
 
     def action_ask_stop(self) -> None:
         """Ask before stopping."""
-        self._asking = True
+        self._asking, self._plan = True, None
         self._answered("")
 
-    def action_answer(self, stop: bool) -> None:
-        """The answer to the question whether to stop."""
+    def action_answer(self, yes: bool) -> None:
+        """The answer to the question whether to stop, or to go on."""
         self._asking = False
-        if stop:
+        plan, self._plan = self._plan, None
+        if yes and plan is not None:
+            self._start_again(plan)
+            self._answered("Starting it again.")
+            return
+        if yes:
             self._request(requests.STOP, "Asked to stop and save.")
-        self._answered("" if not stop else "Asking the run to stop.")
+        self._answered("" if not yes else "Asking the run to stop.")
+
+    def action_pause(self) -> None:
+        """Hold still, or go on after that."""
+        if self.live.update is not None and self.live.update.state == "paused":
+            self._request(requests.RESUME, "Asked to go on.")
+        else:
+            self._request(requests.PAUSE, "Asked to pause at the next step.")
+
+    @work(thread=True, group="request")
+    def action_ask_resume(self) -> None:
+        """Find out from where the run can go on, and ask."""
+        from core.recipe.resume import plan_resume  # reads recipes: not before somebody wants it
+
+        folder, plan, said = self._folder, None, ""
+        if folder is None:
+            return
+        try:
+            plan = plan_resume(JobFolder(folder))
+        except TunedeckError as error:
+            said = str(error)
+        self.app.call_from_thread(self._planned, folder, plan, said)
+
+    def _planned(self, folder: Path, plan: Plan | None, said: str) -> None:
+        if folder == self._folder:
+            self._asking, self._plan = plan is not None, plan
+            self._answered(said)
+
+    @work(thread=True, group="request")
+    def _start_again(self, plan: Plan) -> None:
+        from core.recipe.resume import resume_run
+
+        if self._folder is None:
+            return
+        try:
+            resume_run(JobFolder(self._folder), plan)
+        except TunedeckError as error:
+            self.post_message(self.Asked(str(error)))
 
     def action_save(self) -> None:
         """Ask for a checkpoint."""
