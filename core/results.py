@@ -156,14 +156,18 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 adapter = {str(adapter.folder)!r}
-base = AutoModelForCausalLM.from_pretrained({adapter.base_model!r}, dtype="auto")
-model = PeftModel.from_pretrained(base, adapter)
+base = {adapter.base_model!r}
+model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
+model = PeftModel.from_pretrained(model, adapter)
 tokenizer = AutoTokenizer.from_pretrained(adapter)
 
 messages = [{{"role": "user", "content": "How do I export my data?"}}]
-prompt = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-answer = model.generate(**prompt, max_new_tokens=200)
-print(tokenizer.decode(answer[0][prompt["input_ids"].shape[1]:], skip_special_tokens=True))
+prompt = tokenizer.apply_chat_template(
+    messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+)
+answer = model.generate(**prompt, max_new_tokens=200)[0]
+new = answer[prompt["input_ids"].shape[1]:]
+print(tokenizer.decode(new, skip_special_tokens=True))
 """
 
 
@@ -188,7 +192,8 @@ def copy_adapter(adapter: Adapter, target: Path) -> Path:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(adapter.folder, part)
+        # Contents alone: some files are written for their owner only, and a copy is for taking away.
+        shutil.copytree(adapter.folder, part, copy_function=shutil.copyfile)
         part.rename(target)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)

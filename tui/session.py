@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
 
 
+_STAMP = len("2026-11-21-231204-")
+"""Characters of date and time before a run's name in its id."""
+
+
 @dataclass
 class Session:
     """The state of one sitting at the terminal.
@@ -55,7 +59,7 @@ class Session:
     def title(self) -> str:
         """What the header names: the run, else the data set, else the folder."""
         if self.run is not None:
-            return self.run.name
+            return self.run.name[_STAMP:] if self.run.name[:4].isdigit() else self.run.name
         if self.data:
             more = f" +{len(self.data) - 1}" if len(self.data) > 1 else ""
             return self.data[0].name + more

@@ -108,7 +108,7 @@ def run_info(folder: JobFolder) -> RunInfo:
 
 
 def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
-    """The job that the user means: by its id, the start or end of it, its folder, or `last` for the newest.
+    """The job that the user means: by its id, a part of it, its folder, or `last` for the newest.
 
     Raises:
         BadInput: there is none, or more than one.
@@ -124,6 +124,7 @@ def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
     for fits in (
         [run for run in runs if run.id == name],
         [run for run in runs if run.id.startswith(name) or run.id.endswith(name)],
+        [run for run in runs if name in run.id],
     ):
         if len(fits) == 1:
             return JobFolder(fits[0].folder)

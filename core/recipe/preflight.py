@@ -102,6 +102,13 @@ def _fields(seen: _Seen) -> Iterator[Check]:
         yield Check("recipe", "ok", "Every field is in its range.")
 
 
+_NOT_LEARNT = {
+    "preference": "These are preference pairs, and the task is SFT: chosen answers are learnt, rejected ones not used.",
+    "kto": "These are labelled answers, and the task is SFT: good ones are learnt, bad ones left out.",
+}
+"""What supervised training does not use of a kind of samples."""
+
+
 def _data(recipe: Recipe) -> tuple[list[Check], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
@@ -124,6 +131,8 @@ def _data(recipe: Recipe) -> tuple[list[Check], frozenset[str] | None]:
         else:
             kinds.add(found.kind)
             checks.append(Check("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
+            if found.kind in _NOT_LEARNT:
+                checks.append(Check("data", "warn", _NOT_LEARNT[found.kind], path))
     return checks, frozenset(kinds) if kinds else None
 
 

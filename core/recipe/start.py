@@ -68,7 +68,7 @@ def start_run(
         JobFailed: the keeper did not start; the run is kept, marked as failed.
     """
     resolved = resolve(recipe if name is None else replace(recipe, name=name), base or workspace)
-    _check(resolved, workspace)
+    warnings = _check(resolved, workspace)
     view = _build_view(resolved, workspace, decisions, on_progress, should_stop)
     resolved = put(resolved, "data.view", view.fingerprint)
     payload = {
@@ -85,6 +85,8 @@ def start_run(
         if isinstance(error, TunedeckError):
             raise
         raise BadInput(f"The run's folder cannot be written: {error.strerror}", where=str(folder.path)) from error
+    for warning in warnings:
+        folder.append_event("alert", warning)
     launch(folder, stages_of(resolved, folder, view.eval_count), env=environment_of(resolved))
     return folder
 
@@ -107,12 +109,19 @@ def read_gpus() -> tuple[list[GpuSample], str]:
         reader.close()
 
 
-def _check(recipe: Recipe, workspace: Path) -> None:
+def _check(recipe: Recipe, workspace: Path) -> list[str]:
+    """Refuses what cannot start.
+
+    Returns:
+        The sentences of warnings on the data: a run keeps them, for whoever reads its events later.
+    """
     gpus, problem = read_gpus()
-    found = stops(preflight(recipe, workspace, gpus=gpus, gpu_problem=problem))
+    checks = preflight(recipe, workspace, gpus=gpus, gpu_problem=problem)
+    found = stops(checks)
     if found:
         more = f"{len(found) - 1} more would stop it too" if len(found) > 1 else ""
         raise BadInput(found[0].sentence, where=found[0].path, do=more)
+    return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
 
 
 def _build_view(

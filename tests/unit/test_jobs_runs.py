@@ -68,6 +68,7 @@ def test_run_is_found_by_id_part_path_or_as_the_last(tmp_path: Path) -> None:
     two = make(tmp_path, "style", time.time() + 1)
     assert find_run(tmp_path, one.id).path == one.path
     assert find_run(tmp_path, "tone").path == one.path
+    assert find_run(tmp_path, one.id[8:-2]).path == one.path
     assert find_run(tmp_path, str(two.path)).path == two.path
     assert find_run(tmp_path, "last").path == two.path
     with pytest.raises(BadInput, match="2 runs fit"):

@@ -127,3 +127,13 @@ def test_another_interpreters_packages_are_not_judged_by_ours(
     assert "/opt/train/bin/python" in found(recipe, tmp_path, "packages")[0].sentence
     monkeypatch.setenv("TUNEDECK_PYTHON", sys.executable)
     assert "/opt/train" not in found(recipe, tmp_path, "packages")[0].sentence
+
+
+def test_what_supervised_training_will_not_use_of_a_data_set_is_said(recipe: Recipe, tmp_path: Path) -> None:
+    """A preference set trained as SFT without a word."""
+    pairs = tmp_path / "pairs.jsonl"
+    row = {"prompt": "q", "chosen": "good", "rejected": "bad"}
+    pairs.write_text(json.dumps(row) + "\n")
+    said = found(put(recipe, "data.train", (str(pairs),)), tmp_path, "data")
+    assert [check.verdict for check in said] == ["ok", "warn"]
+    assert "rejected ones not used" in said[1].sentence

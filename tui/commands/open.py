@@ -78,7 +78,9 @@ def run_app(
         _open_recipe(session)
     for path in (*session.data, *session.eval_data):
         if not path.exists():
-            raise BadInput("no such file or folder", where=str(path), do="Check the name")
+            raise BadInput(
+                "no such file or folder, and no command", where=str(path), do="`tunedeck --help` lists the commands"
+            )
     start = "data"
     session.run = run
     if run is None and not data and recipe is None:
@@ -88,9 +90,23 @@ def run_app(
     app = TunedeckApp(session, start=start, theme=theme)
     signal.signal(signal.SIGTERM, lambda *_: app.call_later(app.exit, 143))
     code = app.run()
+    _say_what_goes_on(session)
     if app.return_code:
         return int(app.return_code)
     return code or 0
+
+
+def _say_what_goes_on(session: Session) -> None:
+    """Whoever leaves the app hears that the run did not leave with it."""
+    if session.run is None:
+        return
+    from core.jobs.folder import JobFolder
+    from core.jobs.state import standing
+    from tui.commands.output import say
+    from tui.commands.which_run import ACTIVE
+
+    if standing(JobFolder(session.run)).state in ACTIVE:
+        say(f"{session.run.name} goes on. `tunedeck` here shows it live, `tunedeck stop` saves and ends it.")
 
 
 def _open_recipe(session: Session) -> None:

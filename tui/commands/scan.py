@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.near.result import FIELDS, KEEPS
+from core.errors import BadInput
 from tui.commands.output import print_json, say
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", default="auto", help="read the rows as this format (default: recognise it)")
     parser.add_argument(
+        "--columns", action="append", default=[], metavar="NAME=COLUMN", help="which column holds what: messages=talk"
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="print one object: rows, format, bad_lines, flags; with --near also clusters",
@@ -69,12 +73,15 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"\r\x1b[K{phase} {done / max(of, 1):4.0%}  {done:,} of {of:,}")
             sys.stderr.flush()
 
+    named = None if arguments.format == "auto" else arguments.format
+    columns = columns_of(arguments.columns)
     near = None
     if arguments.near is not None:
         near = NearOptions(arguments.near, arguments.keep, arguments.fields, arguments.processes)
     found = scan(
         arguments.data,
-        format=None if arguments.format == "auto" else arguments.format,
+        format=named,
+        columns=columns,
         eval_paths=arguments.eval,
         near=near,
         apart=read_ledger(Path.cwd()).apart() if near else (),
@@ -89,10 +96,22 @@ def run(arguments: argparse.Namespace) -> int:
     for line in scan_lines(found.to_json()):
         say(line)
     if found.near is not None:
-        dataset = Dataset.open(arguments.data, None if arguments.format == "auto" else arguments.format)
+        dataset = Dataset.open(arguments.data, named, columns)
         for line in near_lines(found, dataset):
             say(line)
     return 0
+
+
+def columns_of(pairs: list[str]) -> dict[str, str] | None:
+    """The column mapping of `--columns NAME=COLUMN` options, None where there is none.
+
+    Raises:
+        BadInput: one of them has no `=`.
+    """
+    wrong = next((pair for pair in pairs if "=" not in pair), None)
+    if wrong is not None:
+        raise BadInput(f"{wrong!r} names no column", where="--columns", do="Write it like messages=talk")
+    return {name.strip(): column.strip() for name, _, column in (pair.partition("=") for pair in pairs)} or None
 
 
 def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:

@@ -67,6 +67,7 @@ class EvaluateScreen(StepScreen):
     def on_mount(self) -> None:
         """Give the boxes their titles."""
         self.query_one("#samples").border_title = "held-out samples"
+        self.set_interval(2.0, self._look)
         for name, title in (
             ("prompt", "prompt"),
             ("base-box", "base"),
@@ -88,12 +89,17 @@ class EvaluateScreen(StepScreen):
         super().on_screen_resume()
         self._read()
 
+    def _look(self) -> None:
+        """While there is no comparison, one may come."""
+        if self.is_current and self.session.run is not None and self._comparison is None:
+            self._read()
+
     @work(thread=True, exclusive=True, group="results")
     def _read(self) -> None:
         run = self.session.run
         comparison: Comparison | None = None
         adapter: Adapter | None = None
-        words = "No run is open. 3 Train starts one, 6 Runs lists those that there are."
+        words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
         if run is not None:
             try:
                 comparison, adapter = read_comparison(run), read_adapter(run)
@@ -236,5 +242,5 @@ def _waiting_words(run: Path) -> str:
     state = standing(JobFolder(run)).state
     name = clean_line(run.name)
     if state in ("queued", "starting", "running", "stopping", "paused"):
-        return f"{name} is {state}. When it has trained, base and tuned answers stand here side by side."
+        return f"{name} is {state}. When base and tuned model are compared, their answers stand here side by side."
     return f"{name} is {state} and has no comparison. 3 Train says how it ended."

@@ -61,7 +61,7 @@ class ExportScreen(StepScreen):
     def _read(self) -> None:
         run = self.session.run
         adapter: Adapter | None = None
-        words = "No run is open. 3 Train starts one, 6 Runs lists those that there are."
+        words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
         if run is not None:
             try:
                 adapter = read_adapter(run)
