@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from core.dataset.audit import read_ledger
 from core.dataset.checks import Flag
 from core.dataset.dataset import Dataset
 from core.dataset.keys import pack
@@ -59,9 +60,9 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
 
     Args:
         folder: the job's folder.
-        payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths`, and `near`: a search for
-            near-duplicates, with the fields of `NearOptions` that differ from their defaults. Pairs that the
-            workspace's decisions hold apart are none.
+        payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths`, `near`: a search for near-duplicates,
+            with the fields of `NearOptions` that differ from their defaults, and `workspace`: the folder whose
+            decisions say which pairs are no duplicates.
 
     Raises:
         BadInput: the data cannot be read.
@@ -71,12 +72,13 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     folder.write_status(phase="opening")
     dataset = Dataset.open(payload.get("paths") or [], payload.get("format"), payload.get("columns"))
     near = None if payload.get("near") is None else NearOptions(**payload["near"])
+    apart = read_ledger(payload["workspace"]).apart() if near and "workspace" in payload else ()
     out = folder.path / SCAN_FOLDER
     out.mkdir(exist_ok=True)
     written = time.monotonic()
     with ExitStack() as stack:
         # The texts lie beside the results meanwhile: there is room where the workspace is, not always in /tmp.
-        gathered = stack.enter_context(gatherer(near, _apart(folder) if near else (), out))
+        gathered = stack.enter_context(gatherer(near, apart, out))
         scanner = Scanner(dataset, eval_paths=payload.get("eval_paths") or [], near=gathered)
         flags, bad, keys = (
             stack.enter_context((out / name).open("wb")) for name in ("flags.jsonl", "bad.jsonl", "keys.bin")
@@ -123,12 +125,6 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     _summary(out, scanner, rows, complete=True, near=None if gathered is None else gathered.result.about())
     folder.append_event("phase", f"The scan has read {rows:,} rows.")
     folder.write_status(phase="done")
-
-
-def _apart(folder: JobFolder) -> frozenset[tuple[str, str]]:
-    from core.dataset.audit import read_ledger
-
-    return read_ledger(folder.read_job()["cwd"]).apart()
 
 
 def _summary(out: Path, scanner: Scanner, rows: int, *, complete: bool, near: dict[str, Any] | None = None) -> None:

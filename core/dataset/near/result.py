@@ -66,7 +66,7 @@ class Drop:
 
     def to_json(self) -> dict[str, Any]:
         """As `scan --json` prints it."""
-        return {"row": self.row, "because_of": self.because_of, "similarity": round(self.similarity, 6)}
+        return {"row": self.row, "because_of": self.because_of, "similarity": self.similarity}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Cluster:
         return {
             "kind": self.kind,
             "rows": list(self.rows),
-            "similarity": round(self.similarity, 6),
+            "similarity": self.similarity,
             "keep": list(self.keep),
             "drop": [each.to_json() for each in self.drop],
         }

@@ -1,0 +1,81 @@
+"""All pairs of texts with a Jaccard similarity of their 5-grams at or above a threshold, without any sketch.
+
+A prefix filter with several common 5-grams: of two sets with Jaccard t and more, sorted from rare to frequent, the
+beginnings of length n - ceil(t n) + k have at least k in common. Pairs with fewer cannot be, all others are compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_COMMON = 16
+_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)
+_TABLE_BITS = 26
+
+Grams = NDArray[np.uint64]
+
+
+def grams(text: str) -> Grams:
+    """The 5-grams of a text as ascending numbers; two of 64 bits that differ are taken for different 5-grams."""
+    if len(text) < 5:
+        return np.asarray([hash(text) & 0xFFFF_FFFF_FFFF], np.uint64)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+    found = codes[: len(codes) - 4].copy()
+    for offset in range(1, 5):
+        found = found * _MULTIPLIER + codes[offset : offset + len(found)]
+        found ^= found >> np.uint64(29)
+    return np.unique(found)
+
+
+def exact_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
+    """Every pair (numbers of texts, in no order) at or above the threshold."""
+    sets = [grams(text) for text in texts]
+    sizes = np.asarray([len(each) for each in sets])
+    needed = np.minimum(np.ceil(threshold * sizes - 1e-9).astype(np.int64), _COMMON)
+    tokens, owners = _prefixes(sets, threshold, needed)
+    order = np.argsort(tokens, kind="stable")
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    owners_by_token = owners[order]
+    starts = np.flatnonzero(np.concatenate(([True], tokens[order][1:] != tokens[order][:-1])))
+    group = np.cumsum(np.bincount(starts, minlength=len(order))) - 1
+    begin = starts[group]  # of the token's owners, for each place in the order
+    bounds = np.searchsorted(owners, np.arange(len(texts) + 1))
+    for row in range(len(texts)):
+        # Within a token the owners ascend: those before this row's own place are the earlier rows.
+        places = place[bounds[row] : bounds[row + 1]]
+        counts = places - begin[places]
+        total = int(counts.sum())
+        if not total:
+            continue
+        within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+        earlier = owners_by_token[np.repeat(begin[places], counts) + within]
+        others, common = np.unique(earlier, return_counts=True)
+        least, most = np.minimum(sizes[others], sizes[row]), np.maximum(sizes[others], sizes[row])
+        likely = (common >= np.minimum(needed[others], needed[row])) & (least >= threshold * most)
+        for other in others[likely].tolist():
+            both = np.concatenate((sets[row], sets[other]))
+            both.sort(kind="stable")
+            shared = int(np.count_nonzero(both[1:] == both[:-1]))
+            if shared / (len(both) - shared) >= threshold:
+                yield other, row
+
+
+def _prefixes(sets: Sequence[Grams], threshold: float, needed: NDArray[np.int64]) -> tuple[Grams, NDArray[np.int32]]:
+    """The rarest 5-grams of each set and whose they are, in the order of the sets."""
+    frequency = np.zeros(2**_TABLE_BITS, np.uint32)
+    shift = np.uint64(64 - _TABLE_BITS)
+    for each in sets:
+        np.add.at(frequency, (each * _MULTIPLIER) >> shift, 1)
+    tokens, owners = [], []
+    for row, each in enumerate(sets):
+        length = len(each) - math.ceil(threshold * len(each) - 1e-9) + int(needed[row])
+        # Any one order will do if it is the same for all: by frequency, then by number.
+        rare = np.lexsort((each, frequency[(each * _MULTIPLIER) >> shift]))[:length]
+        tokens.append(each[rare])
+        owners.append(np.full(len(rare), row, np.int32))
+    return np.concatenate(tokens), np.concatenate(owners)
