@@ -198,7 +198,7 @@ async def test_stop_asks_first_and_no_means_no(make_app: MakeApp, tmp_path: Path
         await pilot.press("s")
         await pilot.pause()
         assert "Stop this run?" in state(screen)
-        assert "yes, stop it" in keys(screen)
+        assert "y yes" in keys(screen)
         await pilot.press("n")
         await pilot.pause()
         assert "Stop this run?" not in state(screen)

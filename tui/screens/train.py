@@ -296,11 +296,9 @@ class TrainScreen(StepScreen):
         plan, self._plan = self._plan, None
         if yes and plan is not None:
             self._start_again(plan)
-            self._answered("Starting it again.")
-            return
-        if yes:
+        elif yes:
             self._request(requests.STOP, "Asked to stop and save.")
-        self._answered("" if not yes else "Asking the run to stop.")
+        self._answered("" if not yes else "Asking the run to stop." if plan is None else "Starting it again.")
 
     def action_pause(self) -> None:
         """Hold still, or go on after that."""
@@ -332,10 +330,8 @@ class TrainScreen(StepScreen):
     def _start_again(self, plan: Plan) -> None:
         from core.recipe.resume import resume_run
 
-        if self._folder is None:
-            return
         try:
-            resume_run(JobFolder(self._folder), plan)
+            resume_run(JobFolder(plan.checkpoint.path.parents[1]), plan)
         except TunedeckError as error:
             self.post_message(self.Asked(str(error)))
 

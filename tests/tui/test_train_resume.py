@@ -1,0 +1,70 @@
+"""Keys of the live screen that let a run hold still, and start one that has ended again."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from core.jobs import requests
+from core.jobs.folder import JobFolder
+from core.recipe.checkpoint import seal
+from core.recipe.recipe import Recipe, to_json
+from tests.tui.run_folders import make_run
+from tests.tui.test_train_screen import MakeApp, keys, read, state, until
+
+
+def make_checkpoint(folder: JobFolder, step: int) -> Path:
+    """A whole checkpoint with the files that are looked at."""
+    path = folder.checkpoints / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    line = {"step": step, "loss": 1.25, "learning_rate": 2e-4}
+    trainer = {"global_step": step, "max_steps": 100, "epoch": step / 25, "log_history": [line]}
+    (path / "trainer_state.json").write_text(json.dumps(trainer))
+    facts = {"recipe": to_json(Recipe()), "samples": 400, "samples_per_step": 16, "tokens": 48_000}
+    rest = {"evaluation_due": False, "unlogged": {}, "epoch_random": ""}
+    seal(path, {**facts, **rest})
+    return path
+
+
+async def test_p_pauses_and_lets_it_go_on(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        assert "p pause" in keys(screen)
+        assert "r resume" not in keys(screen)
+        await pilot.press("p")
+        await until(pilot, lambda: requests.pending(folder) == (requests.PAUSE,))
+        await until(pilot, lambda: "Asked to pause at the next step." in state(screen))
+        requests.clear(folder)
+        folder.write_status(state="paused", message="Paused at step 60 of 100. It holds 2.1 GB of RAM.")
+        await until(pilot, lambda: "It holds 2.1 GB of RAM" in state(screen))
+        await pilot.press("p")
+        await until(pilot, lambda: requests.pending(folder) == (requests.RESUME,))
+
+
+async def test_r_shows_where_it_goes_on_and_no_leaves_it(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, state="failed", message="The GPU fell off the bus.", ended=time.time())
+    folder.write_job({**folder.read_job(), "payload": {"recipe": to_json(Recipe())}})
+    make_checkpoint(folder, 50)
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        assert "p pause" not in keys(screen)
+        await pilot.press("r")
+        await until(pilot, lambda: "Go on from step 50 of 100, loss 1.2500, learning rate 2e-4" in state(screen))
+        assert "epoch 3, sample 0 of 400" in state(screen)
+        await pilot.press("n")
+        await pilot.pause()
+        assert "Go on from" not in state(screen)
+        assert folder.read_status().state == "failed"
+
+
+async def test_r_without_a_whole_checkpoint_says_so(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, state="stopped", message="Stopped as asked.", ended=time.time())
+    folder.write_job({**folder.read_job(), "payload": {"recipe": to_json(Recipe())}})
+    (make_checkpoint(folder, 50) / "trainer_state.json").write_text("{")
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("r")
+        await until(pilot, lambda: "checkpoint-50 is not whole" in state(screen))
+        assert "y yes" not in keys(screen)
