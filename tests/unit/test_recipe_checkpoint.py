@@ -1,4 +1,4 @@
-"""Which checkpoints are whole, which batches count, and how a batch is made smaller without changing what is learned."""
+"""Which batches and checkpoints count, and how a batch is made smaller without changing what is learned."""
 
 from __future__ import annotations
 
