@@ -197,7 +197,7 @@ def plateau(course: Course, plan: Plan) -> Finding | None:
         return None
     fall, error = (then.mean - now.mean) / then.mean, _error_of_difference(then, now) / then.mean
     if course.evaluations:
-        if _eval_falls(course, first * course.width) or abs(fall) + error > at.FLAT_BESIDE_EVAL:
+        if _eval_falls(course, first * course.width, course.events) or abs(fall) + error > at.FLAT_BESIDE_EVAL:
             return None
     elif abs(fall) + 2 * error > at.FLAT:
         return None
@@ -236,11 +236,14 @@ def _first_above(course: Course, means: Sequence[float], width: int, begin: int,
     return course.bins[found + width // 2].first
 
 
-def _eval_falls(course: Course, events: int) -> bool:
-    """Whether the eval loss has fallen since so many log events, or too few evaluations tell."""
-    before = [evaluation.loss for evaluation in course.evaluations if evaluation.events <= events]
-    within = [evaluation.loss for evaluation in course.evaluations if evaluation.events > events]
-    return not before or len(within) < 2 or min(before) - min(within) > at.FLAT_EVAL * min(before)
+def _eval_falls(course: Course, first: int, end: int) -> bool:
+    """Whether the straight line through the eval losses of a stretch of log events falls, or too few tell."""
+    found = [evaluation for evaluation in course.evaluations if first <= evaluation.events <= end]
+    if len(found) < at.EVALS_FOR_A_LINE or found[0].events == found[-1].events:
+        return True
+    losses = [evaluation.loss for evaluation in found]
+    slope, _ = statistics.linear_regression([evaluation.events for evaluation in found], losses)
+    return -slope * (end - first) > at.FLAT_EVAL * statistics.fmean(losses)
 
 
 def _eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Evaluation] | None:
@@ -256,12 +259,14 @@ def _eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Ev
 
 
 def _train_falls(course: Course, since: Evaluation) -> bool:
-    """Whether the train loss has fallen since an evaluation, from the first events after it to the newest."""
+    """Whether the train loss has fallen since an evaluation, to the lowest it ever was."""
     first, end = since.events // course.width, len(course.bins)
     width = min(course.window(*at.MEAN_OVER), (end - first) // 2)
     if width < 1:
         return False
-    then, now = course.level(first, first + width), course.level(end - width, end)
+    then, now, lowest = course.level(first, first + width), course.level(end - width, end), min(course.sliding(width))
+    if now.mean > lowest + max(at.TRAIN_FALL * lowest, at.SURE * now.error):
+        return False
     return then.mean - now.mean > max(at.TRAIN_FALL * then.mean, _error_of_difference(then, now))
 
 

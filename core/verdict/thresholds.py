@@ -143,8 +143,12 @@ FLAT = 0.02
 """Change of the train loss over that stretch, as a share of it, that counts as none, two standard errors included.
 Tuned. torch's ReduceLROnPlateau takes 1e-4 over ten epochs, for losses without noise."""
 
-FLAT_EVAL = 0.01
-"""Fall of the best eval loss that counts as none. Tuned."""
+FLAT_EVAL = 0.02
+"""Fall of the eval loss over that stretch, by a straight line through it, that counts as none. Tuned: good runs have
+more than 0.06."""
+
+EVALS_FOR_A_LINE = 3
+"""Evaluations in the stretch that it takes to say so."""
 
 FLAT_BESIDE_EVAL = 0.05
 """As `FLAT`, where the eval loss, whose samples are always the same, says it more exactly. Tuned."""

@@ -204,7 +204,6 @@ def cases(seed: int, healthy: int, each: int) -> Iterator[Case]:
                 **common,
                 "training.learning_rate": pick.choice((6e-3, 8e-3)),
                 "training.scheduler": pick.choice(("constant_with_warmup", "constant")),
-                "training.batch_size": 8,
                 "training.epochs": 1.0,
             },
             _numbers,
