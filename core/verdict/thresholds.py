@@ -41,7 +41,7 @@ RISEN = 0.15
 
 BLOWN_UP = 0.25
 """Rise of the mean train loss over its start, as a share of it, after which a run has lost what the base could. Tuned;
-see Wortsman et al., arXiv 2309.14322, on runs whose loss comes down again and stays worse than before."""
+that a learning rate which is too high ruins models of any size so: Wortsman et al., arXiv 2309.14322."""
 
 EVAL_BLOWN_UP = 0.1
 """The same of the eval loss, whose samples are always the same."""
