@@ -109,10 +109,29 @@ def parse_json(raw: bytes) -> tuple[Any, str]:
             value = json.loads(raw)  # orjson makes a float of a whole number beyond 64 bits
     except orjson.JSONDecodeError as fault:
         value, nonstandard = _retry(raw, fault)
+    # More keys are written than are left in a flat object: nested, quoted in a text, or one of them stands twice.
+    if not nonstandard and isinstance(value, dict) and raw.count(b'":') + raw.count(b'" :') > len(value):
+        nonstandard = _repeated_key(raw, value)
     # Fewer openings than the limit cannot nest deeper than it: the walk is for suspects only.
     if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth(value) > MAX_DEPTH:
         raise Unreadable(f"nested deeper than {MAX_DEPTH} levels")
     return value, nonstandard
+
+
+def _repeated_key(raw: bytes, value: dict[str, Any]) -> str:
+    """Names a key that stands twice in one object, or ""."""
+    # Written anew, the value holds as many marks as it was read from, unless a key was lost.
+    if len(raw) > _RETRY_MAX_BYTES or orjson.dumps(value).count(b'":') >= raw.count(b'":') + raw.count(b'" :'):
+        return ""
+    found: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in items]
+        if len(set(names)) < len(names) and not found:
+            found.append(next(name for name in names if names.count(name) > 1))
+
+    json.loads(raw, object_pairs_hook=pairs)
+    return f"the key {found[0][:60]!r} stands twice in an object, and the last one counts" if found else ""
 
 
 def _retry(raw: bytes, fault: orjson.JSONDecodeError) -> tuple[Any, str]:

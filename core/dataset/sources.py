@@ -16,8 +16,8 @@ from core.errors import BadInput
 # The readers of other kinds than JSONL are imported where such a file is opened: `tunedeck FILE` is to show its first
 # row as soon as it can, and most files are JSONL.
 
-DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
-"""What is taken from a folder, also with `.gz` after it (not Parquet)."""
+DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt")
+"""What is taken from a folder, also with `.gz` or `.zst` after it (not Parquet and Arrow)."""
 
 _HEAD = 65_536
 _PROBE = 4 * 2**20
@@ -25,7 +25,6 @@ _LINES, _DOCUMENT, _SEQUENCE = "lines", "document", "sequence"
 _LFS = b"version https://git-lfs.github.com/spec/"
 _MAGIC = {
     b"PK\x03\x04": "a zip archive",
-    b"\x28\xb5\x2f\xfd": "zstd, which is not read yet",
     b"\xfd7zXZ\x00": "an xz archive",
     b"BZh": "a bzip2 archive",
     b"7z\xbc\xaf": "a 7z archive",
@@ -33,7 +32,7 @@ _MAGIC = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"\x7fELF": "a program",
-    b"ARROW1": "an Arrow file, which is not read yet",
+    b"FEA1": "a Feather file of version 1",
     b"SQLite format 3": "an SQLite database",
     b"GGUF": "model weights (GGUF)",
 }
@@ -74,6 +73,10 @@ def open_file(path: Path, *, text_lines: bool = False) -> Reader:
         from core.dataset.parquet import ParquetReader
 
         return ParquetReader(path)
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        from core.dataset.arrow import ArrowReader
+
+        return _with_rows(path, ArrowReader(path, stream=not head.startswith(b"ARROW1")))
     stream: ByteStream = PlainBytes(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if head.startswith(b"\x1f\x8b"):
@@ -83,13 +86,27 @@ def open_file(path: Path, *, text_lines: bool = False) -> Reader:
             raise BadInput(stream.fault, where=str(path))
         if suffixes[-1:] == [".gz"]:
             suffixes.pop()
+    elif head.startswith(b"\x28\xb5\x2f\xfd"):
+        from core.dataset.zstd import ZstdBytes
+
+        stream = ZstdBytes(path)
+        head = stream.read(0, _HEAD)
+        if stream.fault and not head:
+            raise BadInput(stream.fault, where=str(path))
+        if suffixes[-1:] in ([".zst"], [".zstd"]):
+            suffixes.pop()
     _refuse(path, head)
     encoding = _wide_encoding(head)
     if encoding:
         stream = transcoded(path, encoding, stream)
         head = stream.read(0, _HEAD)
     start = 3 if head.startswith(b"\xef\xbb\xbf") else 0
-    reader = _by_content(path, suffixes[-1] if suffixes else "", stream, head[start:], start, text_lines)
+    return _with_rows(
+        path, _by_content(path, suffixes[-1] if suffixes else "", stream, head[start:], start, text_lines)
+    )
+
+
+def _with_rows(path: Path, reader: Reader) -> Reader:
     while not reader.count and not reader.complete:
         reader.extend(0.02)
     if not reader.count:
@@ -179,24 +196,43 @@ def _files(path: Path) -> list[Path]:
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]
         if "job.json" in names:
             subfolders.clear()
+        elif "dataset_dict.json" in names and len(subfolders) > 1:
+            raise BadInput(
+                f"the folder holds the splits {', '.join(sorted(subfolders))} of a data set",
+                where=folder,
+                do=f"Name one of them: {Path(folder) / sorted(subfolders)[-1]}",
+            )
+        elif "state.json" in names and (shards := _saved_shards(Path(folder))):
+            found += shards  # what else lies there are caches
         else:
             found += [Path(folder) / name for name in names if _is_data(name)]
     # Text beside data is a licence or a list of requirements; alone it is the data.
     found = [file for file in found if not _is_text(file)] or found
     if not found:
         raise BadInput(
-            "the folder holds no data file", where=str(path), do=f"Files read are {', '.join(DATA_SUFFIXES)} and .gz"
+            "the folder holds no data file",
+            where=str(path),
+            do=f"Files read are {', '.join(DATA_SUFFIXES)}, .gz and .zst",
         )
     return sorted(found)
 
 
+def _saved_shards(folder: Path) -> list[Path]:
+    """The files of a data set that Hugging Face `datasets` saved to disk; none where it is no such folder."""
+    try:
+        state, _ = parse_json((folder / "state.json").read_bytes())
+        return [folder / Path(each["filename"]).name for each in state["_data_files"]]
+    except (OSError, Unreadable, KeyError, TypeError):
+        return []
+
+
 def _is_data(name: str) -> bool:
-    lower = name.lower().removesuffix(".gz")
+    lower = name.lower().removesuffix(".gz").removesuffix(".zst")
     return lower.endswith(DATA_SUFFIXES) and not lower.startswith((".", "_")) and not _OTHER.fullmatch(lower)
 
 
 def _is_text(file: Path) -> bool:
-    return file.name.lower().removesuffix(".gz").endswith(".txt")
+    return file.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(".txt")
 
 
 def _head(path: Path) -> bytes:
@@ -215,7 +251,10 @@ def _head(path: Path) -> bytes:
 
 def _unopened(path: Path, fault: OSError) -> BadInput:
     if isinstance(fault, FileNotFoundError):
-        return BadInput("no such file or folder", where=str(path), do="Check the spelling, or give the full path")
+        remedy = "Check the spelling, or give the full path"
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.suffix:
+            remedy += f"; a data set of the hub is fetched with: hf download --repo-type dataset {path} --local-dir DIR"
+        return BadInput("no such file or folder", where=str(path), do=remedy)
     if isinstance(fault, PermissionError):
         return BadInput("you may not read this file", where=str(path), do=f"Ask its owner, or: chmod u+r {path.name}")
     return BadInput(f"cannot be read: {fault.strerror or fault}", where=str(path))
@@ -237,7 +276,7 @@ def _refuse(path: Path, head: bytes) -> None:
     sample = head[:4_096]
     if len(_CONTROL.findall(sample)) > len(sample) // 20:
         raise BadInput(
-            "this is binary data, not text", where=str(path), do=f"Read are {', '.join(DATA_SUFFIXES)} and .gz"
+            "this is binary data, not text", where=str(path), do=f"Read are {', '.join(DATA_SUFFIXES)}, .gz and .zst"
         )
 
 

@@ -340,3 +340,20 @@ def test_a_file_without_permission_gets_a_sentence(write: Write) -> None:
     path.chmod(0)
     with pytest.raises(BadInput, match="may not read"):
         open_reader([path])
+
+
+# Keys that stand twice
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"text": "a", "text": "b"}', "the key 'text' stands twice in an object, and the last one counts"),
+        ('{"a": {"x": 1, "x": 2}, "text": "b"}', "the key 'x' stands twice in an object, and the last one counts"),
+        ('{"text": "say \\"a\\": 1, \\"a\\": 2"}', ""),
+        ('{"text" : "b", "a": {"text": [{"text": 1}, {"text": 2}]}}', ""),
+    ],
+)
+def test_a_key_that_stands_twice_is_told(write: Write, line: str, said: str) -> None:
+    (row,) = rows(open_reader([write("a.jsonl", line.encode())]))
+    assert row.nonstandard == said

@@ -236,7 +236,7 @@ def test_rows_of_a_rare_label_are_found_where_answers_are_labels() -> None:
     assert not any(
         flags("label_imbalance", *[ask("q", "ham")] * 95, ask("q", "A sentence that goes on and on is no label."))
     )
-    assert not any(flags("label_imbalance", *[ask("q", "yes")] * 60, *[ask("q", str(n)) for n in range(30)]))  # fmt: skip
+    assert not any(flags("label_imbalance", *[ask("q", "yes")] * 60, *[ask("q", str(n)) for n in range(30)]))
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ SAMPLES = st.builds(
 
 
 @given(st.lists(SAMPLES | st.none(), max_size=4), st.integers(1, 30))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=40)
 def test_no_sample_makes_a_check_fail(samples: list[Sample | None], times: int) -> None:
     rows = samples * times
     for each in CHECKS:

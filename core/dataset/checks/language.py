@@ -12,7 +12,7 @@ from core.dataset.checks.base import Check, Context, Flag, Item
 _ROWS_NEEDED = 20
 _MAJORITY = 0.8
 _WORDS_LOOKED_AT = 32
-_LETTERS = 96
+_LETTERS = 64
 _FEWEST_LETTERS = 12
 _SHARE_OF_SCRIPT = 0.6
 _SHARE_OF_LATIN = 0.9  # names and code stand in Latin letters in texts of every script, but not the other way round
@@ -126,7 +126,10 @@ def language_of(text: str, words: list[str], guess: str = "English") -> str:
 
 def _script(text: str) -> str:
     step = max(1, len(text) // _LETTERS)
-    letters = Counter(_RUNS[bisect_right(_STARTS, ord(letter)) - 1][1] for letter in text[::step] if letter.isalpha())
+    seen = text[::step]
+    if max(seen) < "\u0250":
+        return "Latin"
+    letters = Counter(_RUNS[bisect_right(_STARTS, ord(letter)) - 1][1] for letter in seen if letter.isalpha())
     del letters[""]
     total = letters.total()
     if not total or total * step < _FEWEST_LETTERS:
