@@ -6,7 +6,7 @@ import json
 import os
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,14 +55,15 @@ class Audit:
             return f"seed {self.seed}"
         return f"flag {self.flag}" if self.mode == "flag" and self.flag else _WORDS[self.mode]
 
-    def order(self, flags: Mapping[int, Sequence[Flag]]) -> Sequence[int]:
+    def order(self, flags: Mapping[int, Sequence[Flag]], bad: Container[int] = ()) -> Sequence[int]:
         """The entries to read, in their order.
 
         Args:
             flags: entry to its flags, as far as they are known.
+            bad: entries that cannot be read; a random sample has others instead.
         """
         if self.mode == "random":
-            return random.Random(self.seed).sample(range(self.entries), min(self.size, self.entries))
+            return self._sample(bad)
         if self.mode == "everything":
             return range(self.entries)
         if self.mode == "worst":
@@ -70,6 +71,20 @@ class Audit:
         if self.flag:
             return sorted(entry for entry, found in flags.items() if any(flag.name == self.flag for flag in found))
         return sorted(flags, key=lambda entry: (flags[entry][0].name, entry))
+
+    def _sample(self, bad: Container[int]) -> list[int]:
+        source = random.Random(self.seed)
+        if self.entries <= 4 * self.size:
+            shuffled = source.sample(range(self.entries), self.entries)
+            return [entry for entry in shuffled if entry not in bad][: self.size]
+        drawn: dict[int, None] = {}
+        for _ in range(50 * self.size):  # ends even where nearly all entries are bad
+            entry = source.randrange(self.entries)
+            if entry not in bad:
+                drawn[entry] = None
+            if len(drawn) == self.size:
+                break
+        return list(drawn)
 
 
 _WORDS: Mapping[Mode, str] = {

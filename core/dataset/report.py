@@ -96,7 +96,7 @@ class _Facts:
     def queue(self, audit: Audit) -> list[int]:
         """The rows that an audit reads."""
         by_entry = {self.good.entry(row): found for row, found in self.flags.items()}
-        rows = map(self.good.row, audit.order(by_entry))
+        rows = map(self.good.row, audit.order(by_entry, {record["entry"] for record in self.bad}))
         return [row for row in rows if row is not None and row < self.rows]
 
 

@@ -21,6 +21,11 @@ def test_a_seed_gives_the_same_sample_when_rows_were_appended() -> None:
     assert len(sample) == len(set(sample)) == 100
     assert sample == list(Audit("random", seed=7, size=100, entries=1_000).order({3: (NOTE,)}))
     assert sample != list(Audit("random", seed=8, size=100, entries=1_000).order({}))
+    bad = set(range(0, 1_000, 2))
+    odd = list(Audit("random", seed=7, size=100, entries=1_000).order({}, bad))
+    assert len(set(odd)) == 100
+    assert not bad.intersection(odd)
+    assert list(Audit("random", size=5, entries=3).order({}, {1})) in ([0, 2], [2, 0])
     assert sorted(Audit("random", entries=7).order({})) == list(range(7))
 
 

@@ -38,9 +38,7 @@ class EditField(ModalScreen[str | None]):
         area = TextArea(self._text, soft_wrap=True, show_line_numbers=True, tab_behavior="indent")
         area.border_title = self._title
         yield area
-        yield Static(
-            "ctrl+s or F2 takes it   esc leaves the row as it is   (set EDITOR to use your own editor)", markup=False
-        )
+        yield Static("ctrl+s or F2 takes it   esc does not   (EDITOR names another editor)", markup=False)
 
     def action_take(self) -> None:
         """Close with the text."""

@@ -13,11 +13,16 @@ from tui.widgets.file_picker import Choice, FilePicker
 _MOST_LOOKED_AT = 3_000
 _MOST_OFFERED = 200
 _SKIPPED = frozenset(("runs", "node_modules", "__pycache__"))
+_MODEL_NAMES = frozenset(("adapter_config.json", "tokenizer_config.json"))
+_MODEL_SUFFIXES = (".safetensors", ".gguf", ".bin")
+_MODEL_FILES = (".json", ".txt")
+"""How the names of a model's own files end, which are no data beside its weights: settings, tokenizer, merges."""
 
 
 def data_files(folder: Path) -> list[Choice]:
     """The data files of a folder and of the folders in it, by name; never raises.
 
+    Leaves out runs, and what belongs to a model or an adapter.
     Looks at a few thousand names at most, so that a home directory on a network disk does not take minutes.
     """
     from core.dataset.sources import DATA_SUFFIXES
@@ -30,11 +35,17 @@ def data_files(folder: Path) -> list[Choice]:
             entries = sorted(os.scandir(place), key=lambda entry: entry.name)
         except OSError:
             continue
+        names = {entry.name for entry in entries}
+        if "job.json" in names:
+            continue
+        model = not names.isdisjoint(_MODEL_NAMES) or any(name.endswith(_MODEL_SUFFIXES) for name in names)
         for entry in entries:
             looked_at += 1
             if looked_at > _MOST_LOOKED_AT or len(found) >= _MOST_OFFERED:
                 return found
             if entry.name.startswith((".", "_")) or entry.name in _SKIPPED:
+                continue
+            if model and entry.name.endswith(_MODEL_FILES):
                 continue
             try:
                 if place == folder and entry.is_dir(follow_symlinks=False):
@@ -59,5 +70,5 @@ def data_picker(workspace: Path) -> FilePicker:
         workspace,
         lambda: data_files(workspace) + sample_data(),
         title="open a data set",
-        intro="JSONL, JSON, CSV, Parquet or text, also folders of them and .gz. Type / ~ or . to begin a path.",
+        intro="JSONL, JSON, CSV, Parquet or text, also folders of them and .gz. Type to begin a path.",
     )

@@ -17,7 +17,7 @@ COMMANDS = (
     Command(
         "data.audit", "a", "audit", "audit", "Read a sample, or the worst first; an audit that was left goes on.", 8
     ),
-    Command("data.search", "/", "search", "search", "List the rows that hold a text.", 9),
+    Command("data.search", "slash", "search", "search", "List the rows that hold a text.", 9, "/"),
     Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
     Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),
     Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),

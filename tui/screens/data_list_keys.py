@@ -185,7 +185,8 @@ class ListKeys(RowKeys):
         assert self._desk is not None
         rows = self._desk.rows
         known = rows.dataset.count
-        rows.queue = [entry for entry in audit.order(rows.flags_by_entry()) if entry < known]
+        order = audit.order(rows.flags_by_entry(), {entry for entry, _ in rows.bad})
+        rows.queue = [entry for entry in order if entry < known]
         if audit.mode == "everything":
             rows.queue = range(min(audit.entries, known))
         rows.audit = audit

@@ -227,16 +227,16 @@ class DataRows:
         return self.good - len(self.decisions)
 
     def counts(self) -> Mapping[str, int]:
-        """How many rows each filter lists."""
+        """How many rows each filter lists, a filter beside the usual ones first."""
         dropped = sum(choice == "drop" for choice in self.decisions.values())
         here = {} if self.filter in FILTERS else {self.filter: self.count}
         return {
+            **here,
             "all": self.good,
             "flagged": len(self.flags),
             "undecided": self.undecided,
             "kept": len(self.decisions) - dropped,
             "dropped": dropped,
-            **here,
         }
 
     def audited(self) -> tuple[int, int, int]:

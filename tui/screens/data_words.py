@@ -27,13 +27,11 @@ def title(rows: DataRows, pace: str = "") -> Content:
 
 def counts(rows: DataRows) -> Content:
     """How many rows each filter lists; the present one in capitals."""
-    parts = []
+    parts = [(f" {rows.order} first ", "bold")] if rows.order else []
     for name, number in rows.counts().items():
         here = name == rows.filter
         text = f" {name.removeprefix(FLAG).replace('_', ' ').upper() if here else name} {count(number)} "
         parts.append((text, "reverse bold" if here else ""))
-    if rows.order:
-        parts.append((f" {rows.order} first ", "bold"))
     return Content.assemble(*parts)
 
 

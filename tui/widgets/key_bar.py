@@ -38,7 +38,8 @@ class KeyBar(Widget):
             command = known.get(active.binding.id or "")
             if command is None or not command.footer or not active.enabled:
                 continue
-            if key_to_character(key) == command.shown_key or len(command.shown_key) > 1:
+            first = key == command.key.partition(",")[0]
+            if first or key_to_character(key) == command.shown_key or len(command.shown_key) > 1:
                 found[command.id] = command
             elif command.id not in found:
                 # The printable key belongs to a field now; another one of the command's keys works.

@@ -109,7 +109,7 @@ class SampleList(ScrollView, can_focus=True):
         Command("list.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
         Command("list.home", "home", "first", "first", "Go to the first row."),
         Command("list.end", "end", "last", "last", "Go to the last row."),
-        Command("list.choose", "enter", "choose", "read", "Read this row in full.", 4),
+        Command("list.choose", "enter", "choose", "read", "Read this row in full.", 11),
     )
 
     class Highlighted(Message):

@@ -1,0 +1,213 @@
+"""Auditing and searching on the data screen: the queue, notes, flags, edits, hits, and what is taken along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import OptionList, TextArea
+
+from core.dataset.audit import read_ledger
+from core.dataset.decisions import Standing
+from tests.tui.test_data_screen import (
+    MakeApp,
+    chat,
+    counts,
+    data_screen,
+    line,
+    list_text,
+    sample_text,
+    scanned,
+    text_of,
+    until,
+)
+from tui.app import TunedeckApp
+from tui.screens.data_typed import TypedLine
+from tui.widgets.key_bar import KeyBar
+
+
+@pytest.fixture
+def tickets(tmp_path: Path) -> Path:
+    """Two hundred rows; row 11 has no answer, row 21 has none and repeats it."""
+    rows = [chat(f"question {n}", f"答案 {n}" if n % 50 == 0 else f"answer {n}") for n in range(1, 201)]
+    rows[10] = rows[20] = chat("nobody answers", "")
+    path = tmp_path / "tickets.jsonl"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def title(app: TunedeckApp) -> str:
+    return str(app.screen.query_one("#list-pane").border_title)
+
+
+def standings(path: Path) -> list[Standing]:
+    return list(read_ledger(path.parent).standings().values())
+
+
+async def choose(pilot: Pilot[int], key: str, words: str) -> None:
+    """Open a menu and take the entry with these words."""
+    await pilot.press(key)
+    await until(pilot, lambda: bool(pilot.app.screen.query(OptionList)), "the menu")
+    menu = pilot.app.screen.query_one(OptionList)
+    number = next(n for n, option in enumerate(menu.options) if words in str(option.prompt))
+    menu.highlighted = number
+    await pilot.press("enter")
+    await until(pilot, lambda: not pilot.app.screen.query(OptionList), "the menu gone")
+
+
+async def test_an_audit_shows_its_progress_and_goes_on_after_a_restart(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await choose(pilot, "a", "random 50")
+        await until(pilot, lambda: "audit: 0 of 50 (seed 1)" in title(app), "the queue")
+        assert data_screen(app).rows_list.count == 50
+        for number, key in enumerate("kdk", 1):
+            await pilot.press(key)
+            await until(pilot, lambda number=number: f"audit: {number} of 50" in title(app), "the decision")
+        assert "kept 2  dropped 1" in title(app)
+        assert "a minute" in title(app)
+        assert "skip" in text_of(app.screen.query_one(KeyBar))
+        await pilot.press("s", "s")
+        await pilot.pause()
+        assert data_screen(app).rows_list.cursor == 5
+        await pilot.press("left", "left")
+        await pilot.pause()
+        assert data_screen(app).rows_list.cursor == 3
+        queue = list_text(app)
+    again = make_app(data=(tickets,))
+    async with again.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(again), "the scan")
+        await pilot.press("a")
+        await until(pilot, lambda: "audit: 3 of 50 (seed 1)  kept 2  dropped 1" in title(again), "the audit again")
+        assert data_screen(again).rows_list.cursor == 3, "it goes on where it was left"
+        assert list_text(again) == queue
+        await choose(pilot, "a", "leave the audit")
+        assert data_screen(again).rows_list.count == 200
+
+
+async def test_the_worst_rows_come_first_and_a_flag_has_its_list(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(110, 30)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await choose(pilot, "a", "worst first")
+        await until(pilot, lambda: "worst first" in title(app), "the queue")
+        assert [row.split()[1 if row.startswith(">") else 0] for row in list_text(app).splitlines()[:2]] == ["21", "11"]
+        await choose(pilot, "F", "empty answer")
+        await until(pilot, lambda: "EMPTY ANSWER 2" in text_of(app.screen.query_one("#counts")), "the flag's rows")
+        await choose(pilot, "F", "shortest first")
+        await until(pilot, lambda: "shortest first" in counts(app), "the order")
+
+
+async def test_notes_and_flags_are_typed_fast_and_stay_with_the_row(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("n", *"2 kinds, 不好", "enter", "!", *"ask Ann", "enter")
+        notes = app.screen.query_one("#notes")
+        await until(pilot, lambda: "ask Ann" in text_of(notes), "the flag")
+        assert "2 kinds, 不好" in text_of(notes)
+        assert standings(tickets) == [Standing(note="2 kinds, 不好", flag="ask Ann")]
+        assert data_screen(app).rows_list.cursor == 0
+        await pilot.press("n", "ctrl+u", *"never", "escape")
+        await choose(pilot, "F", "marked")
+        assert data_screen(app).rows_list.count == 1
+        await pilot.press("h")
+        await until(pilot, lambda: "note" in sample_text(app), "the history")
+        assert "2 kinds, 不好" in sample_text(app)
+        assert "ask Ann" in sample_text(app)
+        assert "never" not in sample_text(app)
+
+
+async def test_search_lists_every_hit_and_escape_all_rows(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("/", *"答案", "enter")
+        await until(pilot, lambda: "4 rows with “答案”" in line(app), "the hits")
+        assert [row.split()[1 if row.startswith(">") else 0] for row in list_text(app).splitlines()[:4]] == [
+            "50",
+            "100",
+            "150",
+            "200",
+        ]
+        assert "答案 50" in list_text(app)
+        await pilot.press("/", *"NOBODY", "enter")
+        await until(pilot, lambda: "2 rows" in line(app), "the hits of another search")
+        await pilot.press("/", *"nowhere at all", "enter")
+        await until(pilot, lambda: "0 rows" in line(app), "the end of a search without hits")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert data_screen(app).rows_list.count == 200
+
+
+async def edit_here(pilot: Pilot[int], change: Callable[[str], str]) -> None:
+    """Edit in the program's own field: a test has no terminal to give away."""
+    await pilot.press("e")
+    await until(pilot, lambda: bool(pilot.app.screen.query(TextArea)), "the field")
+    area = pilot.app.screen.query_one(TextArea)
+    area.text = change(area.text)
+    await pilot.press("ctrl+s")
+
+
+async def test_an_edit_is_checked_and_a_bad_one_is_kept_for_another_try(
+    make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await edit_here(pilot, lambda text: text.replace("answer 1", "a better answer").replace('"role"', '"rol', 1))
+        await until(pilot, lambda: any("not taken" in each.message for each in app._notifications), "the refusal")
+        assert standings(tickets) == []
+        await edit_here(pilot, lambda text: text.replace('"rol', '"role"', 1))
+        await until(pilot, lambda: "a better answer" in sample_text(app), "the edit")
+        assert "kept 1" in counts(app)
+        (standing,) = standings(tickets)
+        assert standing.edit is not None
+        assert standing.edit["messages"][1] == {"role": "assistant", "content": "a better answer"}
+        assert "a better answer" not in tickets.read_text()
+        await pilot.press("u")
+        await until(pilot, lambda: "answer 1" in sample_text(app), "the undo")
+
+
+async def test_a_row_is_copied_and_written_as_it_is_shown(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("c")
+        await pilot.pause()
+        assert app.clipboard.splitlines()[:2] == ["user", "question 1"]
+        await pilot.press("v", "v", "w", "enter")
+        written = tickets.parent / "sample-1.json"
+        await until(pilot, written.exists, "the file")
+        assert json.loads(written.read_text())["messages"][0]["content"] == "question 1"
+        await pilot.press("w", "ctrl+u", *"tickets.jsonl", "enter")
+        await until(pilot, lambda: any("there already" in each.message for each in app._notifications), "the refusal")
+        assert tickets.read_text().count("\n") == 200
+
+
+async def test_the_report_is_written_on_a_key(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("d")
+        await until(pilot, lambda: "dropped 1" in counts(app), "the drop")
+        await pilot.press("m")
+        await until(pilot, lambda: bool(list(tickets.parent.glob("audit-*.md"))), "the report")
+        (report,) = tickets.parent.glob("audit-*.md")
+        assert "1 of them decided by hand (0.5%): 0 kept, 1 dropped" in report.read_text()
+
+
+def test_a_long_line_shows_its_end_within_the_width() -> None:
+    typed = TypedLine("note on 7", "enter writes it", print)
+    typed.add("a" * 300 + "重" * 30 + "\x1b[2J\nmore")
+    shown = typed.shown(60)
+    assert len(shown) <= 60
+    assert shown.startswith("note on 7: ")
+    assert "\x1b" not in shown
+    assert "more" not in typed.text
