@@ -37,11 +37,12 @@ class ZstdBytes:
             ) from None
         self.fault = ""
         self._error = zstandard.ZstdError
-        self._packed = path.open("rb")  # noqa: SIM115 -- read for as long as the data set is open
+        self._packed = path.open("rb")
         self._frames = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
         self._frame: Any = None
         folder = os.environ.get("TMPDIR") or "/var/tmp"
-        self._text = tempfile.TemporaryFile(dir=folder if os.access(folder, os.W_OK) else None)
+        place = folder if os.access(folder, os.W_OK) else None
+        self._text = tempfile.TemporaryFile(dir=place)  # noqa: SIM115 -- open for as long as the data set is
         self._unpacked = 0
         self._complete = False
         self._lock = threading.Lock()

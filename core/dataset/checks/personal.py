@@ -65,7 +65,8 @@ def _addresses(text: str) -> Iterator[str]:
 _TELEPHONES = (
     # Each begins with a plain set of characters, so that the search skips all other text quickly.
     re.compile(
-        r"[(2-9](?<!\w.)(?<![./].)(?<![02-9]-.)(?:(?<=\()[2-9]\d\d\) ?|(?<!\()\d\d[-.])[2-9]\d\d[-. ]\d{4}(?![\w-]|\.\d)",
+    "
+        r"    r"[(2-9](?<!\w.)(?<![./].)(?<![02-9]-.)(?:(?<=\()[2-9]\d\d\) ?|(?<!\()\d\d[-.])[2-9]\d\d[-. ]\d{4}(?![\w-]|\.\d)",
         re.A,
     ),
     re.compile(
