@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,10 +101,17 @@ def check(text: str) -> tuple[Recipe, list[tuple[int, Problem]]]:
     return recipe, sorted(problems, key=lambda found: found[0])
 
 
-def dumps(recipe: Recipe) -> str:
-    """The recipe as YAML: every field, with what it does beside it; `loads(dumps(r)) == r`."""
+def dumps(recipe: Recipe, *, file_name: str = "recipe.yaml", about: str = "") -> str:
+    """The recipe as YAML: every field, with what it does beside it; `loads(dumps(r)) == r`.
+
+    Args:
+        recipe: paths as they are to be written.
+        file_name: the file's name, for the command in its first line.
+        about: what else the first line says instead; "" for that command.
+    """
+    about = about or f"A recipe of tunedeck. Train it with: tunedeck train {shlex.quote(file_name)}"
     lines = [
-        f"# A recipe of tunedeck. Train it with: tunedeck train {clean_line(recipe.name or 'recipe', 60)}.yaml",
+        f"# {clean_line(about, 4_096)}",
         f"{_VERSION}: {__version__}",
     ]
     section = ""
@@ -116,13 +124,14 @@ def dumps(recipe: Recipe) -> str:
     return "\n".join(lines) + "\n"
 
 
-def save(recipe: Recipe, path: Path, *, portable: bool = True) -> None:
+def save(recipe: Recipe, path: Path, *, portable: bool = True, about: str = "") -> None:
     """Writes the recipe to a file, whole or not at all.
 
     Args:
         recipe: with absolute paths, as `load` returns it.
         path: the file; it is replaced.
         portable: write paths inside the file's folder relative to it, so that the folder can be moved.
+        about: the file's first line; "" for the command that trains it.
 
     Raises:
         BadInput: where the file cannot be written.
@@ -131,7 +140,7 @@ def save(recipe: Recipe, path: Path, *, portable: bool = True) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(dumps(written).encode("utf-8"))
+            stream.write(dumps(written, file_name=path.name, about=about).encode("utf-8"))
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,12 @@ def test_a_file_that_is_no_recipe_gets_a_sentence(tmp_path: Path, content: bytes
         load(file)
     with pytest.raises(BadInput, match="cannot be read: No such file"):
         load(tmp_path / "none.yaml")
+
+
+def test_the_command_in_the_first_line_names_the_file_as_a_shell_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "my desk #1.yaml"
+    save(Recipe(), path)
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert shlex.split(first.partition(": ")[2]) == ["tunedeck", "train", path.name]
+    save(Recipe(), tmp_path / "two\nlines.yaml")
+    assert load(tmp_path / "two\nlines.yaml") == Recipe()
