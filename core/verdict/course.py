@@ -80,6 +80,7 @@ class Course:
         evaluations: eval losses, oldest first.
         spikes: the last spikes of the gradient.
         still: log events in a row with a gradient norm of exactly 0.
+        trivial: step and mean loss of the events near zero early in the first epoch, or None.
         broken: step and name of the first value that was not finite, or None.
     """
 
@@ -94,6 +95,7 @@ class Course:
         self.evaluations: list[Evaluation] = []
         self.spikes: deque[Spike] = deque(maxlen=64)
         self.still = 0
+        self.trivial: tuple[int, float] | None = None
         self.broken: tuple[int, str] | None = None
         self._totals = [0.0]  # sums of the losses, and of their squares, up to the end of each bin
         self._squares = [0.0]
@@ -134,6 +136,10 @@ class Course:
         self._totals.append(self._totals[-1] + self._open_total)
         self._squares.append(self._squares[-1] + self._open_squares)
         self._drop_open()
+        if epoch < 1 and at.TRIVIAL_EVENTS <= self.events <= at.TRIVIAL_WITHIN and self.trivial is None:
+            newest = self.means[-at.TRIVIAL_EVENTS :]
+            if max(newest) <= at.TRIVIAL:
+                self.trivial = (self.bins[-len(newest)].first, sum(newest) / len(newest))
         if len(self.bins) == BINS:
             self._halve()
 
@@ -170,6 +176,8 @@ class Course:
         self.evaluations = [evaluation for evaluation in self.evaluations if evaluation.step < step]
         self.spikes = deque((spike for spike in self.spikes if spike.step < step), self.spikes.maxlen)
         self.broken = None
+        if self.trivial is not None and self.trivial[0] >= step:
+            self.trivial = None
         self.still = self._broken_norms = 0
         self.step = step - 1
 

@@ -31,22 +31,13 @@ def not_finite(course: Course, plan: Plan) -> Finding | None:
 
 
 def nothing_to_learn(course: Course, plan: Plan) -> Finding | None:
-    """A train loss near zero on samples that were never seen before, or no gradient at all."""
+    """A train loss near zero almost at once, on samples that were never seen before; or no gradient at all."""
     if course.still >= at.TRIVIAL_EVENTS:
         return Finding(Kind.NOT_LEARNING, course.step, cause="no gradient")
-    if not course.means or min(course.means) > at.TRIVIAL:
+    if course.trivial is None:
         return None
-    needed = -(-at.TRIVIAL_EVENTS // course.width)
-    row = 0
-    for n, bin_ in enumerate(course.bins):
-        if bin_.epoch >= 1:
-            break
-        row = row + 1 if course.means[n] <= at.TRIVIAL else 0
-        if row == needed:
-            first = n + 1 - needed
-            loss = course.level(first, n + 1).mean
-            return Finding(Kind.NOT_LEARNING, course.bins[first].first, {"loss": loss}, "trivial")
-    return None
+    step, loss = course.trivial
+    return Finding(Kind.NOT_LEARNING, step, {"loss": loss}, "trivial")
 
 
 def blown_up(course: Course, plan: Plan) -> Finding | None:
@@ -95,19 +86,22 @@ def diverging(course: Course, plan: Plan) -> Finding | None:
 
 
 def memorised(course: Course, plan: Plan) -> Finding | None:
-    """A train loss near zero on samples that were seen before, while the eval loss, if there is one, is not."""
+    """A train loss near zero on samples seen again, while that on unseen ones is not: held out, or of epoch one."""
     if course.events < at.ENOUGH or course.bins[-1].epoch < at.SEEN_AGAIN:
         return None
     now = course.newest(5, 0.05).mean
-    evaluated = course.evaluations[-1].loss if course.evaluations else None
-    if now > at.BY_HEART or (evaluated is not None and evaluated < at.UNLIKE_EVAL * now):
+    facts = {"loss": now}
+    if course.evaluations:
+        unseen = facts["eval"] = course.evaluations[-1].loss
+    else:
+        passed = max(1, sum(bin_.epoch <= 1 for bin_ in course.bins))
+        unseen = course.level(max(0, passed - course.window(5, 0)), passed).mean
+    if now > at.BY_HEART or unseen < at.UNLIKE_UNSEEN * now:
         return None
     first = len(course.bins) - 1
     while first > 0 and course.means[first - 1] <= at.BY_HEART:
         first -= 1
-    facts = {"loss": now, "epoch": course.bins[first].epoch}
-    since = course.bins[first].first
-    return Finding(Kind.MEMORISED, since, facts if evaluated is None else {**facts, "eval": evaluated})
+    return Finding(Kind.MEMORISED, course.bins[first].first, {**facts, "epoch": course.bins[first].epoch})
 
 
 def overfitting(course: Course, plan: Plan) -> Finding | None:

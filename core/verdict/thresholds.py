@@ -73,8 +73,9 @@ BY_HEART = 0.1
 """Train loss below which samples are known by heart, in nats a token: the model gives each next token 0.90 on average.
 Unsloth's LoRA guide warns below 0.2; half of it, because structured answers reach 0.2 honestly."""
 
-UNLIKE_EVAL = 3.0
-"""An eval loss so many times the train loss shows that what is known by heart is not the task. Tuned."""
+UNLIKE_UNSEEN = 3.0
+"""Times the train loss that the loss on unseen samples, held out or of the first epoch, must be: else the task is that
+easy. Tuned."""
 
 SEEN_AGAIN = 1.5
 """Epochs before which nothing can be known by heart: most samples were seen but once."""
@@ -87,6 +88,9 @@ same everywhere: 0.98 for each next token. The case of masked labels (huggingfac
 
 TRIVIAL_EVENTS = 5
 """Log events in a row at or below it."""
+
+TRIVIAL_WITHIN = 60
+"""Log events within which that must be: a task that is merely easy takes longer. Tuned."""
 
 UNMOVED = 0.004
 """Change of the eval loss since before the first step, as a share of it, that counts as none. Tuned: a rate a thousand

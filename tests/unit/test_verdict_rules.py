@@ -105,6 +105,16 @@ def test_a_loss_near_zero_on_samples_never_seen_before_means_that_next_to_nothin
     assert verdict.advice[0].setting == "data.loss_on"
 
 
+def test_an_easy_task_that_is_solved_within_the_first_epoch_is_learned() -> None:
+    records = course(400, lambda step: 0.01 + 0.7 * math.exp(-step / 30), noise=0.003)
+    assert quiet(kinds(records, 800))
+
+
+def test_that_next_to_nothing_carries_loss_is_still_known_after_ten_thousand_steps() -> None:
+    records = course(10_000, lambda step: 8.0 if step < 5 else 0.001, noise=0)
+    assert judged(records, 20_000).verdict().since_step == 5
+
+
 def test_a_gradient_of_exactly_zero_means_that_nothing_carries_loss() -> None:
     verdict = judged(course(20, lambda step: 2.0, norm=lambda step: 0.0), 100).verdict()
     assert verdict.kind is Kind.NOT_LEARNING
@@ -211,6 +221,11 @@ def test_samples_known_by_heart_after_several_epochs_are_memorised() -> None:
 def test_a_task_that_is_solved_on_held_out_samples_too_is_not_memorised() -> None:
     records = course(300, by_heart, eval_loss=lambda step: by_heart(step) * 1.5, epochs=10, noise=0.005)
     assert kind_of(records, 300) is Kind.HEALTHY
+
+
+def test_without_eval_data_a_task_that_was_easy_from_the_first_epoch_on_is_not_memorised() -> None:
+    records = course(400, lambda step: 0.08 + 0.7 * math.exp(-step / 10), epochs=4, noise=0.005)
+    assert kind_of(records, 400) is Kind.HEALTHY
 
 
 # --- gradient spikes
