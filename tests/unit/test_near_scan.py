@@ -126,6 +126,9 @@ def test_a_long_system_prompt_makes_no_rows_alike(tmp_path: Path) -> None:
     assert result.near is not None
     assert result.near.clusters == ()
     assert "system prompt" in result.near.left_out[0]
+    whole = scan(tmp_path / "a.jsonl", near=NearOptions(fields="whole")).near
+    assert whole is not None
+    assert (len(whole.clusters), whole.left_out) == (1, ())
 
 
 def test_a_near_leak_names_its_place_and_an_equal_prompt_is_the_exact_checks(tmp_path: Path) -> None:
@@ -172,7 +175,9 @@ def test_a_search_can_be_stopped_and_says_what_it_is_doing(tmp_path: Path) -> No
         on_progress=lambda done, of: told.append((phases[-1] if phases else "", done, of)),
     )
     assert phases == ["sketching", "comparing", "choosing what stays"]
-    assert [(done, of) for phase, done, of in told if phase == "sketching"][:2] == [(0, 2_498), (1_000, 2_498)], "two are equal"
+    assert [(done, of) for phase, done, of in told if phase == "sketching"][:2] == [(0, 2_498), (1_000, 2_498)], (
+        "two are equal"
+    )
     with pytest.raises(Stopped):
         scan(file, near=NEAR, should_stop=lambda: "comparing" in phases[3:], on_phase=phases.append)
 

@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", choices=KEEPS, default="first", help="which of near-duplicates stays (default: first)"
     )
     parser.add_argument(
-        "--fields", choices=FIELDS, default="all", help="what of a sample --near compares (default: all turns)"
+        "--fields",
+        choices=FIELDS,
+        default="all",
+        help="what --near compares: all turns (default), prompt or answer, without what rows share; or the whole text",
     )
     parser.add_argument(
         "--processes", type=int, default=1, metavar="N", help="processes that --near uses (default: 1; same result)"

@@ -15,7 +15,7 @@ def compared(item: Item, fields: Fields) -> str:
         fields: the user's choice; plain text counts whole.
     """
     sample = item.sample
-    if sample is None or sample.kind == "text" or fields == "all":
+    if sample is None or sample.kind == "text" or fields in ("all", "whole"):
         return item.normalised
     if fields == "prompt":
         return prompt_text(sample)

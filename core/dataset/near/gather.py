@@ -64,14 +64,15 @@ class Gatherer:
         sample = item.sample
         if sample is None:
             return
-        structured = sample.kind != "text"
-        whole = structured and self.options.fields == "all"
+        fields = self.options.fields
+        structured = sample.kind != "text" and fields != "whole"
+        with_ends = structured and fields == "all"
         self._texts.add(
             item.row,
-            compared(item, self.options.fields),
+            compared(item, fields),
             item.content,
-            system=system_text(sample) if whole else "",
-            answer=answer_text(sample) if whole else "",
+            system=system_text(sample) if with_ends else "",
+            answer=answer_text(sample) if with_ends else "",
             structured=structured,
         )
 
@@ -94,7 +95,9 @@ class Gatherer:
 
     def same_text(self, row: int, other: int) -> bool:
         """Whether all that was compared of two rows is the same: then another check speaks of it."""
-        return self.options.fields == "all" and self._texts.same(self._texts.number(row), self._texts.number(other))
+        return self.options.fields in ("all", "whole") and self._texts.same(
+            self._texts.number(row), self._texts.number(other)
+        )
 
     def _leaks(self, tick: Tick) -> Iterator[Leak]:
         first_eval = len(self._prompts)

@@ -9,9 +9,9 @@ from typing import Any, Literal
 from core.errors import BadInput
 
 Keep = Literal["first", "longest"]
-Fields = Literal["all", "prompt", "answer"]
+Fields = Literal["all", "prompt", "answer", "whole"]
 KEEPS: tuple[Keep, ...] = ("first", "longest")
-FIELDS: tuple[Fields, ...] = ("all", "prompt", "answer")
+FIELDS: tuple[Fields, ...] = ("all", "prompt", "answer", "whole")
 
 Tick = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is and how much there is; raises to end the search."""
@@ -26,8 +26,8 @@ class NearOptions:
     Attributes:
         threshold: least similarity of a pair, 0.5 to 1.
         keep: which row of a cluster is kept before others.
-        fields: what of a sample is compared: `all` turns, the `prompt` (all before the last answer) or the `answer`.
-            Data sets of plain text are compared whole.
+        fields: what of a sample is compared: `all` turns, the `prompt` (all before the last answer), the
+            `answer`, each without what the rows share; or the `whole` text. Plain text is always compared whole.
         processes: how many take part; the result is the same.
     """
 
