@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,37 @@ class Choice:
     path: Path
     name: str
     about: str
+
+
+class _Choices(OptionList):
+    """The files to choose from; a mark as well as a colour shows the one that enter opens."""
+
+    _rows: Sequence[str] = ()
+    _marked: int | None = None
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show other files, with the cursor on the first."""
+        self._rows, self._marked = lines, None
+        self.clear_options()
+        self.add_options(Option(Content(f"  {line}")) for line in lines)
+        self.highlighted = 0 if lines else None
+
+    def watch_has_focus(self, value: bool) -> None:
+        """Without the focus enter opens none of them."""
+        super().watch_has_focus(value)
+        self._mark()
+
+    def watch_highlighted(self, highlighted: int | None) -> None:
+        """Move the mark along."""
+        super().watch_highlighted(highlighted)
+        self._mark()
+
+    def _mark(self) -> None:
+        now = self.highlighted if self.has_focus else None
+        for at, mark in ((self._marked, " "), (now, ">")):
+            if at is not None and at < self.option_count:
+                self.replace_option_prompt_at_index(at, Content(f"{mark} {self._rows[at]}"))
+        self._marked = now
 
 
 class FilePicker(Vertical):
@@ -79,10 +110,10 @@ class FilePicker(Vertical):
     def compose(self) -> ComposeResult:
         """Sentence, field, fault, list."""
         yield Static(self._intro, id="intro", markup=False)
-        yield PathInput(self._base, placeholder="path of a file or folder; tab completes", id="path")
+        yield PathInput(self._base, placeholder="path of a file or folder; tab completes", select=False, id="path")
         yield Static(self._fault, id="fault", markup=False)
         yield Static("", id="heading", markup=False)
-        yield OptionList(id="choices")
+        yield _Choices(id="choices")
 
     def on_mount(self) -> None:
         """Look for files."""
@@ -99,11 +130,8 @@ class FilePicker(Vertical):
         heading = "or choose one with the arrow keys and enter" if choices else "There is no data file in this folder."
         self.query_one("#heading", Static).update(heading)
         width = min(max((len(choice.name) for choice in choices), default=0), 48)
-        options = self.query_one(OptionList)
-        options.clear_options()
-        options.add_options(Option(Content(f"{choice.name.ljust(width)}  {choice.about}")) for choice in choices)
-        if choices:
-            options.highlighted = 0
+        options = self.query_one(_Choices)
+        options.show([f"{choice.name.ljust(width)}  {choice.about}" for choice in choices])
         (options if choices else self.query_one(PathInput)).focus()
 
     def say(self, fault: str) -> None:
@@ -113,12 +141,16 @@ class FilePicker(Vertical):
             self.query_one("#fault", Static).update(fault)
 
     def on_key(self, event: Key) -> None:
-        """A character that begins a path goes to the field from wherever the focus is."""
+        """A character that is no key of the screen begins a path, from wherever the focus is."""
         field = self.query_one(PathInput)
-        if event.character in ("/", "~", ".") and not field.has_focus:
+        if field.has_focus or not event.is_printable or event.key == "space":
+            return
+        if event.key not in self.screen.active_bindings:
             event.stop()
+            event.prevent_default()
+            field.value = event.character or ""
+            field.action_end()
             field.focus()
-            field.insert_text_at_cursor(event.character)
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

@@ -67,15 +67,16 @@ class PathInput(Input):
         Command("path.complete", "tab", "complete", "complete", "Take the completion that is shown."),
     )
 
-    def __init__(self, base: Path, *, placeholder: str = "", id: str | None = None) -> None:
+    def __init__(self, base: Path, *, placeholder: str = "", select: bool = True, id: str | None = None) -> None:
         """Make the field.
 
         Args:
             base: the folder that relative paths begin at.
             placeholder: what stands in the empty field.
+            select: whether coming to the field selects what stands in it, so that the next key replaces it.
             id: the widget's id.
         """
-        super().__init__(placeholder=placeholder, suggester=_PathSuggester(base), id=id)
+        super().__init__(placeholder=placeholder, suggester=_PathSuggester(base), select_on_focus=select, id=id)
 
     def action_complete(self) -> None:
         """Take the completion; where there is none, go to the next field as tab does elsewhere."""
