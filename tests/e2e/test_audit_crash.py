@@ -8,6 +8,7 @@ import re
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,10 @@ def shown(screen: str) -> tuple[int, int]:
     """Kept and dropped, as the header of the list says."""
     found = _SHOWN.search(screen)
     return (int(found[2]), int(found[3])) if found else (0, 0)
+
+
+def at_least(wanted: int) -> Callable[[str], bool]:
+    return lambda screen: sum(shown(screen)) >= wanted
 
 
 def written(workspace: Path) -> list[str]:
@@ -62,7 +67,7 @@ def test_killed_at_random_moments_nothing_that_was_shown_as_done_is_missing(tmp_
             keys = [chance.choice("kd") for _ in range(60)]
             wanted = sum(before) + chance.randint(5, 40)
             terminal.send(*keys)
-            terminal.wait_until(lambda screen, wanted=wanted: sum(shown(screen)) >= wanted, what=f"{wanted} decisions")
+            terminal.wait_until(at_least(wanted), what=f"{wanted} decisions")
             terminal.kill(signal.SIGKILL)
             terminal.wait_exit()
             seen = shown(terminal.text)

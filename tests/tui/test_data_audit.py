@@ -43,6 +43,10 @@ def title(app: TunedeckApp) -> str:
     return str(app.screen.query_one("#list-pane").border_title)
 
 
+def progress(app: TunedeckApp, number: int) -> Callable[[], bool]:
+    return lambda: f"audit: {number} of 50" in title(app)
+
+
 def standings(path: Path) -> list[Standing]:
     return list(read_ledger(path.parent).standings().values())
 
@@ -67,7 +71,7 @@ async def test_an_audit_shows_its_progress_and_goes_on_after_a_restart(make_app:
         assert data_screen(app).rows_list.count == 50
         for number, key in enumerate("kdk", 1):
             await pilot.press(key)
-            await until(pilot, lambda number=number: f"audit: {number} of 50" in title(app), "the decision")
+            await until(pilot, progress(app, number), "the decision")
         assert "kept 2  dropped 1" in title(app)
         assert "a minute" in title(app)
         assert "skip" in text_of(app.screen.query_one(KeyBar))
