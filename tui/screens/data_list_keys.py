@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -42,9 +43,7 @@ class ListKeys(RowKeys):
         desk = self._desk
         rows = desk.rows
         counts = rows.counts()
-        choices: list[_Choice] = [
-            (name, count(counts[name]), lambda name=name: self._list_again(name)) for name in FILTERS
-        ]
+        choices: list[_Choice] = [(name, count(counts[name]), partial(self._list_again, name)) for name in FILTERS]
         choices.append(
             (
                 "marked",
@@ -55,7 +54,7 @@ class ListKeys(RowKeys):
         titles = {check.name: check.title for check in CHECKS}
         for name, number in rows.flag_counts().items():
             title = titles.get(name, name)
-            choices.append((title, count(number), lambda name=name: self._list_again(FLAG + name)))
+            choices.append((title, count(number), partial(self._list_again, FLAG + name)))
         choices.append(("longest first", f"sorts {rows.filter}", lambda: desk.sort("longest")))
         choices.append(("shortest first", f"sorts {rows.filter}", lambda: desk.sort("shortest")))
         self._choose("list", choices)
@@ -157,11 +156,11 @@ class ListKeys(RowKeys):
             choices.append(("leave the audit", "decisions stay; all rows are listed", self._leave_audit))
         for number in _SAMPLES:
             words = "by a seed, so that anybody can read the same"
-            choices.append((f"random {number}", words, lambda number=number: self._begin("random", number)))
+            choices.append((f"random {number}", words, partial(self._begin, "random", number)))
         choices.append(("worst first", f"{flagged}, errors before warnings", lambda: self._begin("worst")))
         choices.append(("by flag", f"{flagged}, one flag after the other", lambda: self._begin("flag")))
         for name, number in rows.flag_counts().items():
-            choices.append((f"flag {name}", f"{count(number)} rows", lambda name=name: self._begin("flag", flag=name)))
+            choices.append((f"flag {name}", f"{count(number)} rows", partial(self._begin, "flag", flag=name)))
         choices.append(("everything", f"{count(rows.good)} rows in their order", lambda: self._begin("everything")))
         self._choose("audit", choices)
 
