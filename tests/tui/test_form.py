@@ -88,7 +88,7 @@ async def test_what_is_typed_replaces_the_value_and_a_cursor_key_keeps_it() -> N
 async def test_digits_and_letters_are_keys_of_the_app_only_while_no_field_has_the_focus() -> None:
     app = Depot()
     async with app.run_test() as pilot:
-        await pilot.press("down", "3", "enter", "3", "q")
+        await pilot.press("3", "down", "enter", "3", "q")
         assert app.noted == ["three"]
         assert app.values["mass"] == "3q"
         assert "3" not in app.screen.active_bindings
@@ -105,6 +105,46 @@ async def test_a_choice_takes_no_digit_for_a_key_of_the_app_while_fields_are_wal
         await pilot.press("3")
         assert app.noted == []
         assert app.values["mode"] == "road"
+
+
+async def test_a_number_that_the_cursor_is_led_to_takes_digits_until_it_is_left() -> None:
+    app = Depot()
+    async with app.run_test() as pilot:
+        await pilot.press("down")
+        assert "3" not in app.screen.active_bindings
+        await pilot.press("3", "4")
+        assert (app.values["mass"], app.noted) == ("34", [])
+        await pilot.press("enter", "3")
+        assert (app.values["mass"], app.noted) == ("34", ["three"])
+        await pilot.press("tab", "3")
+        assert (app.form.current.key, app.noted) == ("mode", ["three", "three"])
+
+
+async def test_escape_gives_digits_back_until_the_cursor_moves() -> None:
+    app = Depot()
+    async with app.run_test() as pilot:
+        await pilot.press("down", "escape", "3")
+        assert (app.values["mass"], app.noted) == ("12", ["three"])
+        await pilot.press("up", "down", "3")
+        assert (app.values["mass"], app.noted) == ("3", ["three"])
+
+
+async def test_left_taking_and_typed_fields_look_different_without_colour() -> None:
+    app = Depot()
+    async with app.run_test() as pilot:
+
+        def drawn() -> str:
+            return next(text for y in range(9) if "Mass" in (text := app.form.render_line(y).text)).split(" kg")[0]
+
+        await pilot.press("down")
+        taking = drawn()
+        await pilot.press("escape")
+        left = drawn()
+        await pilot.press("enter")
+        assert (taking[0], taking[-1]) == ("▸", "]")
+        assert left[0] == "▸"
+        assert "[" not in left
+        assert (drawn()[0], drawn()[-1]) == ("»", "]")
 
 
 async def test_a_key_that_means_nothing_else_begins_to_type() -> None:
@@ -274,7 +314,10 @@ def test_a_row_is_as_wide_as_the_form_whatever_it_holds(
     for section in SECTIONS:
         assert sum(cell_len(part) for part, _ in draw_heading(section.title, "3 more", columns)) == width
         for field in section.fields:
-            for pen in (Pen(current), Pen(True, editor if field.kind != "choice" else None, "suggested")):
+            for pen in (
+                Pen(current, current),
+                Pen(True, False, editor if field.kind != "choice" else None, "suggested"),
+            ):
                 spans = draw_row(field, FieldState(text, True, hint.replace("\x1b", ""), fault), columns, pen)
                 assert sum(cell_len(part) for part, _ in spans) <= width
 

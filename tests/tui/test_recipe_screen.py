@@ -290,12 +290,11 @@ async def test_nothing_is_wider_than_the_screen_and_nothing_moves_when_a_value_c
         regions = {widget: widget.region for widget in screen(app).query("*")}
         assert all(region.right <= size[0] for widget, region in regions.items() if widget.display)
         form(app).go_to("training.batch_size", edit=True)
-        before = row(app, "training.epochs").index("[2")
-        form(app).go_to("training.batch_size")
-        for key in "999":
-            await pilot.press(key)
+        before = row(app, "training.epochs").index("2  ")
+        form(app).go_to("training.batch_size", edit=True)
+        await pilot.press("9", "9", "9", "escape")
         await looked(app, pilot)
-        assert row(app, "training.epochs").index("[2") == before
+        assert row(app, "training.epochs").index("2  ") == before
         panels = screen(app).query_one("#panels")
         assert panels.region == regions[panels]
         assert form(app).region == regions[form(app)]
@@ -324,6 +323,11 @@ async def test_the_footer_shows_what_works_now(make_app: MakeApp) -> None:
         await pilot.press("enter")
         assert "enter edit" not in footer.render().plain
         assert "esc leave field" in footer.render().plain
+        await pilot.press("escape")
+        assert "esc keys" not in footer.render().plain
+        await pilot.press("pagedown", "up", "home")
+        assert "esc keys" in footer.render().plain
+        assert " q quit" not in footer.render().plain
         await pilot.press("ctrl+y")
         assert "esc form" in footer.render().plain
         assert "all fields" not in footer.render().plain
@@ -337,6 +341,7 @@ async def test_help_lists_the_keys_of_the_form_as_well(make_app: MakeApp) -> Non
         assert "in the form" in text
         assert "Take the next choice." in text
         assert "Start a pilot run" in text
+        assert "Cancel the start while the data is read." in text
 
 
 # --- presets

@@ -52,7 +52,7 @@ class RecipeScreen(StepScreen):
     BINDINGS = declare(
         "recipe",
         Command("recipe.start", "f5", "start", "start", "Start the run; it goes on without this terminal.", 3, "F5"),
-        Command("recipe.cancel", "f5", "cancel", "cancel start", "Start no run after all.", 3, "F5"),
+        Command("recipe.cancel", "f5", "cancel", "cancel start", "Cancel the start while the data is read.", 3, "F5"),
         Command("recipe.pilot", "f6", "start(True)", "pilot", "Start a pilot run of a few steps.", 4, "F6"),
         Command("recipe.form", "escape", "form", "form", "Back to the form.", 2, "esc"),
         Command("recipe.yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5, "^y"),

@@ -21,6 +21,7 @@ _COMMANDS = (
     Command("form.choose_back", "left", "cycle(-1)", "", "Take the choice before."),
     Command("form.complete", "tab,right", "complete", "complete", "Take the suggested file name.", 1),
     Command("form.leave", "escape,enter", "leave", "leave field", "Leave it; digits are screens again.", 2, "esc"),
+    Command("form.keys", "escape", "keys", "keys", "Type nothing here; digits are screens again.", 2, "esc"),
     Command("form.up", "up", "move(-1)", "", "Go to the field above.", 0, "↑"),
     Command("form.down", "down", "move(1)", "", "Go to the field below.", 0, "↓"),
     Command("form.next", "tab", "move(1, True)", "", "Go to the next field; after the last, the first."),
@@ -38,7 +39,11 @@ for _command in _COMMANDS:
 
 
 class Form(FormView, can_focus=True):
-    """Fields in sections, a cursor on one of them, and at most one being typed."""
+    """Fields in sections, a cursor on one of them, and at most one being typed.
+
+    A text or number that the cursor is led to takes what is typed. Printable keys belong to the screen again once it
+    is left with escape or enter, until the cursor moves; and from the start, so that digits lead from screen to screen.
+    """
 
     BINDINGS = declare("form", *_COMMANDS)
 
@@ -105,13 +110,16 @@ class Form(FormView, can_focus=True):
             return not choice and not self.typing
         if action == "leave":
             return self.typing
+        if action == "keys":
+            return self.taking
         if action == "complete":
             return bool(self._suggestion) and self._editor.cursor == len(self._editor.text)
         return True
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        """While a field has the focus every printable key is its own."""
-        return self.typing and character is not None and character.isprintable() and key != "space"
+        """While a field has the focus, or takes what is typed, every printable key is its own."""
+        mine = self.typing or self.taking
+        return mine and character is not None and character.isprintable() and key != "space"
 
     async def on_key(self, event: events.Key) -> None:
         """Do what the key does, at once: a binding's way leads around other queues, and keys of a burst overtake it."""
@@ -124,9 +132,9 @@ class Form(FormView, can_focus=True):
                 return
             if typing:
                 self._choose_by_letter(event.character or "")
-            elif choice or event.key in self.screen.active_bindings:
+            elif choice or (not self.taking and event.key in self.screen.active_bindings):
                 return
-            else:  # the form is only walked through, and the key means nothing else
+            else:  # the field takes what is typed, or the key means nothing else
                 self.action_edit()
                 self._editor.key(event.key, event.character)
                 self._after_typing()
@@ -157,6 +165,7 @@ class Form(FormView, can_focus=True):
             return
         if y != self._shown.at:
             self.action_leave()
+            self._ready = True
             self._place(y)
         elif self.current.kind == "choice":
             self.action_cycle(1)
@@ -166,6 +175,7 @@ class Form(FormView, can_focus=True):
     def on_blur(self) -> None:
         """Another widget has the focus: nothing is being typed here."""
         self.action_leave()
+        self.action_keys()
 
     def action_edit(self) -> None:
         """Begin to type into the field."""
@@ -178,9 +188,16 @@ class Form(FormView, can_focus=True):
         """Stop typing; what was typed stays."""
         if self.typing:
             self._settle()
-            self.typing = False
+            self.typing = self._ready = False
             self.refresh_line(self._shown.at)
             self.moved()
+
+    def action_keys(self) -> None:
+        """Take no more of what is typed until the cursor moves."""
+        if self._ready:
+            self._ready = False
+            self.refresh_line(self._shown.at)
+            self.refresh_bindings()
 
     def action_complete(self) -> None:
         """Take the suggestion that is shown."""
@@ -190,6 +207,7 @@ class Form(FormView, can_focus=True):
     def action_move(self, by: int, around: bool = False) -> None:
         """Go some fields on; typing goes on in the field that is reached."""
         self._settle()
+        self._ready = True
         self._place(self._shown.step(by, around=around))
 
     def action_page(self, direction: int) -> None:
@@ -250,7 +268,7 @@ class Form(FormView, can_focus=True):
         if y != self._shown.at:
             self.refresh_line(self._shown.at)
             self._shown.at = y
-            self.refresh_bindings()
+        self.refresh_bindings()
         self._into_view()
         if self.typing:
             self._begin()

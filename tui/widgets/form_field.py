@@ -108,9 +108,10 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """How one row stands out: the cursor on it, and the editor if its text is being typed."""
+    """How one row stands out: the cursor on it, whether it takes what is typed, the editor if it is being typed."""
 
     current: bool = False
+    taking: bool = False
     editor: LineEditor | None = None
     suggestion: str = ""
 
@@ -124,7 +125,7 @@ def drawing(sections: Sequence[Section], width: int) -> Drawing:
 
 def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: Pen) -> list[Span]:
     """The spans of one row, as wide as the form."""
-    mark = "▸ " if pen.current else "  "
+    mark = "» " if pen.editor is not None else "▸ " if pen.current else "  "
     title = set_cell_size(spec.title, columns.title_width)
     spans: list[Span] = [(mark, "mark"), (title + " ", "title-current" if pen.current else "title")]
     room = columns.width - columns.value_at
@@ -161,14 +162,16 @@ def _value(spec: FormField, state: FieldState, width: int, pen: Pen) -> list[Spa
     inner = max(2, width - 2)
     if pen.editor is not None:
         return [("[", "bracket"), *_typed(pen.editor, pen.suggestion, inner), ("]", "bracket")]
-    opening, closing = (("‹", "›") if spec.kind == "choice" else ("[", "]")) if pen.current else (" ", " ")
+    opening, closing = " ", " "
+    if pen.current and (pen.taking or spec.kind == "choice"):
+        opening, closing = ("‹", "›") if spec.kind == "choice" else ("[", "]")
     shown = clean_line(state.text, 1_000)
     if spec.kind == "choice":
         # The brackets embrace the word: there is nothing to type.
         shown = _fit(shown, inner).rstrip()
         rest = " " * (inner - cell_len(shown))
         return [(opening, "bracket"), (shown, style), (closing + rest, "bracket")]
-    if not shown and not pen.current:
+    if not shown and not pen.taking:
         return [(" " + set_cell_size("–", inner) + " ", "hint")]
     return [(opening, "bracket"), (_fit(shown, inner, keep_end=spec.complete), style), (closing, "bracket")]
 

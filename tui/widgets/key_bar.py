@@ -38,8 +38,10 @@ class KeyBar(Widget):
             command = known.get(active.binding.id or "")
             if command is None or not command.footer or not active.enabled:
                 continue
-            first = key == command.key.partition(",")[0]
-            if first or key_to_character(key) == command.shown_key or len(command.shown_key) > 1:
+            keys = command.key.split(",")
+            # A sign such as an arrow stands for the first key, unless it is one of the keys itself.
+            sign = key == keys[0] and command.shown_key not in map(key_to_character, keys)
+            if sign or key_to_character(key) == command.shown_key or len(command.shown_key) > 1:
                 found[command.id] = command
             elif command.id not in found:
                 # The printable key belongs to a field now; another one of the command's keys works.
