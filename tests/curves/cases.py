@@ -156,9 +156,9 @@ def cases(seed: int, healthy: int, each: int) -> Iterator[Case]:
             {
                 **common,
                 "training.optimizer": "sgd",
-                "training.learning_rate": pick.choice((0.7, 0.85, 1.0)),
+                "training.learning_rate": pick.choice((0.9, 0.95, 1.0)),
                 "training.max_grad_norm": 0.0,
-                "lora.alpha": 512.0,
+                "lora.alpha": 2048.0,
                 "training.scheduler": "constant",
                 "training.max_steps": 60,
             },
@@ -169,17 +169,17 @@ def cases(seed: int, healthy: int, each: int) -> Iterator[Case]:
             {
                 **common,
                 **schedule,
-                "training.learning_rate": pick.choice((5e-3, 8e-3)),
-                "training.epochs": 16.0,
-                "training.eval_every": 8.0,
+                "training.learning_rate": pick.choice((8e-3, 1e-2)),
+                "training.epochs": 18.0,
+                "training.eval_every": 6.0,
             },
-            _few(pick.choice((32, 40, 48))),
+            _few(pick.choice((20, 24))),
         )
         yield Case(
             "memorised",
             number,
             {**common, **schedule, "training.learning_rate": 1e-2, "training.epochs": 40.0, "training.eval_every": 0.0},
-            _few(pick.choice((8, 12, 16)), held_out_too=False),
+            _few(pick.choice((8, 12)), held_out_too=False),
         )
         yield Case(
             "not_learning",
