@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from tui.app import TunedeckApp
 from tui.screens.field_help import FieldHelp
 from tui.screens.preset_menu import PresetMenu
 from tui.screens.recipe import RecipeScreen
+from tui.screens.recipe_files import draft_of
 from tui.screens.recipe_prompt import RecipePrompt
 from tui.widgets.check_list import CheckList
 from tui.widgets.form import Form
@@ -469,26 +471,99 @@ async def test_a_draft_that_cannot_be_read_is_kept_and_told(make_app: MakeApp, w
     assert "many" in (draft.parent / "draft.unreadable.yaml").read_text()
 
 
-async def test_unsaved_changes_to_a_named_recipe_are_put_aside_and_told(make_app: MakeApp, workspace: Path) -> None:
+async def left_with_rank_7(make_app: MakeApp, workspace: Path) -> Path:
+    """The file of a recipe that was opened, given rank 7 and left by quitting."""
     path = workspace / "mine.yaml"
     save(sound(workspace), path)
-    app = make_app("recipe", recipe_path=path)
+    app = make_app("recipe")
     async with app.run_test() as pilot:
+        await answer(app, pilot, "ctrl+o", "mine.yaml")
         form(app).go_to("lora.rank", edit=True)
-        await pilot.press("7")
-        await kept(pilot, workspace / ".tunedeck" / "draft-mine.yaml", put(sound(workspace), "lora.rank", 7))
+        await pilot.press("7", "escape", "q")
+    assert load(path) == sound(workspace)
+    return path
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_unsaved_changes_to_a_named_recipe_are_back_at_the_next_start(
+    make_app: MakeApp, workspace: Path, named: bool
+) -> None:
+    path = await left_with_rank_7(make_app, workspace)
+    again = make_app("recipe", recipe_path=path if named else None)
+    async with again.run_test(size=(160, 24)) as pilot:
+        assert again.session.recipe == put(sound(workspace), "lora.rank", 7)
+        assert f"They belong to {path}" in line(again)
+        assert "mine.yaml · not saved" in str(form(again).border_title)
+        await pilot.press("ctrl+z")
+        assert again.session.recipe == sound(workspace)
+        await pilot.press("ctrl+z")
+        assert again.session.recipe_path == path
+
+
+async def test_unsaved_changes_are_back_when_their_file_is_opened_again(make_app: MakeApp, workspace: Path) -> None:
+    path = await left_with_rank_7(make_app, workspace)
+    again = make_app("recipe", recipe=put(sound(workspace), "lora.rank", 99))
+    async with again.run_test() as pilot:
+        await answer(again, pilot, "ctrl+o", "mine.yaml")
+        assert again.session.recipe.lora.rank == 7
+        await pilot.press("ctrl+s")
+        assert load(path).lora.rank == 7
+    third = make_app("recipe", recipe_path=path)
+    async with third.run_test():
+        assert not screen(third).check_action("undo", ())
+
+
+async def test_a_draft_older_than_its_file_is_put_aside_and_told(make_app: MakeApp, workspace: Path) -> None:
+    path = await left_with_rank_7(make_app, workspace)
+    draft = draft_of(workspace, path)
+    os.utime(draft, (1, 1))
     again = make_app("recipe", recipe_path=path)
     async with again.run_test(size=(160, 24)):
         assert again.session.recipe == sound(workspace)
-        assert ".tunedeck/draft-mine.earlier.yaml" in line(again)
-    assert load(workspace / ".tunedeck" / "draft-mine.earlier.yaml").lora.rank == 7
+        assert draft.with_suffix(".earlier.yaml").name in line(again)
+    assert load(draft.with_suffix(".earlier.yaml")).lora.rank == 7
+
+
+@pytest.mark.parametrize("start", ["recipe", "runs"])
+async def test_the_recipe_of_a_run_is_a_template_and_its_folder_is_never_written(
+    make_app: MakeApp, workspace: Path, start: str
+) -> None:
+    run = workspace / "runs" / "2026-11-21-231204-desk"
+    run.mkdir(parents=True)
+    (run / "job.json").write_text("{}")
+    record = run / "recipe.yaml"
+    save(sound(workspace), record)
+    before = record.read_bytes()
+    (workspace / "tickets.yaml").write_text("name: another\n")
+    app = make_app(start)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("6")
+        app.load_recipe(record)
+        await pilot.pause()
+        assert app.session.recipe == sound(workspace)
+        assert "from run 2026-11-21-231204-desk · not saved" in str(form(app).border_title)
+        form(app).go_to("lora.rank", edit=True)
+        await pilot.press("7", "ctrl+s")
+        prompt = screen(app).query_one(RecipePrompt)
+        assert prompt.display
+        assert prompt.query_one(PathInput).value == "tickets-2.yaml"
+        for name in ("runs/2026-11-21-231204-desk/recipe.yaml", "runs/2026-11-21-231204-desk/other.yaml"):
+            prompt.query_one(PathInput).value = name
+            await pilot.press("enter")
+            assert "a record" in prompt.query_one("#prompt-words", Static).render().plain  # type: ignore[union-attr]
+        prompt.query_one(PathInput).value = "tickets-2.yaml"
+        await pilot.press("enter")
+        assert load(workspace / "tickets-2.yaml").lora.rank == 7
+        assert "tickets-2.yaml" in str(form(app).border_title)
+    assert record.read_bytes() == before
+    assert sorted(path.name for path in run.iterdir()) == ["job.json", "recipe.yaml"]
 
 
 async def test_the_yaml_view_is_the_file_that_would_be_saved(make_app: MakeApp, workspace: Path) -> None:
     app = make_app("recipe", recipe=sound(workspace))
     async with app.run_test(size=(240, 45)) as pilot:
         await pilot.press("ctrl+y")
-        wanted = dumps(sound(workspace)).splitlines()
+        wanted = dumps(sound(workspace), file_name="tickets.yaml").splitlines()
         shown = yaml(app).splitlines()
         assert len(shown) > 30
         for n, text in enumerate(shown):

@@ -96,7 +96,10 @@ class RecipeScreen(StepScreen):
         self.form.focus()
 
     def on_screen_resume(self) -> None:
-        """Take over the data set that is open now."""
+        """Take over the recipe and the data set that are open now."""
+        words = self._desk.take_session()
+        if words:
+            self._say(words)
         self._desk.take_data()
         super().on_screen_resume()
         self._update()
@@ -163,7 +166,7 @@ class RecipeScreen(StepScreen):
         yaml = self.query_one("#yaml", TextView)
         if self.has_class("-yaml"):
             retitle(yaml, f"{desk.files.name} as YAML{state}")
-            document = dumps(entries.recipe)
+            document = dumps(entries.recipe, file_name=desk.file_name)
             yaml.show(lambda: yaml_lines(document, yaml.content_size.width - 1), keep_place=True)
         self._show_line()
 
@@ -201,17 +204,17 @@ class RecipeScreen(StepScreen):
 
     def _keep(self) -> None:
         files = self._desk.files
-        self._write_draft(self._desk.entries.recipe, files.saved, files.draft)
+        self._write_draft(files.path, self._desk.entries.recipe, files.saved)
 
     @work(thread=True, group="draft")
-    def _write_draft(self, recipe: Recipe, saved: Recipe | None, draft: Path) -> None:
-        fault = keep_draft(recipe, saved, draft)
+    def _write_draft(self, path: Path | None, recipe: Recipe, saved: Recipe | None) -> None:
+        fault = keep_draft(self.session.workspace, path, recipe, saved)
         if fault:
             self.post_message(Told(fault))
 
     def on_unmount(self) -> None:
         """The app ends: keep what the timer has not kept yet."""
-        keep_draft(self._desk.entries.recipe, self._desk.files.saved, self._desk.files.draft)
+        self._desk.keep()
 
     # --- commands
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.errors import BadInput
+from core.recipe.paths import absolute
 from core.recipe.recipe import Recipe, put
 from tui.screens.recipe_fields import Entries
-from tui.screens.recipe_files import RecipeFiles
+from tui.screens.recipe_files import RecipeFiles, keep_draft
 from tui.session import Session
 
 _UNDOABLE = 200
@@ -44,24 +45,26 @@ class Desk:
             named = session.recipe
         except BadInput as error:
             named, session.recipe_path, self.words = Recipe(), None, str(error)
-        self.files = RecipeFiles(session.workspace, session.recipe_path)
+        self.files = RecipeFiles(session.workspace)
         self.entries = Entries(named, session.workspace)
-        recipe, told = self.files.begin(self.entries.recipe)
-        self.entries.replace(recipe)
+        recipe, told = self.files.begin(self.entries.recipe, session.recipe_path)
+        self._go_on(recipe)
         self.words = self.words or told
-        self._tell()
 
     @property
     def saved(self) -> bool:
         """Whether all that stands in the form is in the recipe's file."""
-        return self.files.saved == self.entries.recipe and not self.entries.wrong
+        here = self.files.own is not None and self.files.saved == self.entries.recipe
+        return here and not self.entries.wrong
 
     @property
     def file_name(self) -> str:
-        """A name for a file that has none yet: the recipe's, else that of its data."""
+        """The file's name; for a recipe that has none yet, a free one: its own, else that of its data."""
+        if self.files.own is not None:
+            return self.files.own.name
         train = self.entries.recipe.data.train
         name = self.entries.recipe.name.replace("/", "-") or (Path(train[0]).stem if train else "")
-        return f"{clean_line(name, 60) or 'recipe'}.yaml"
+        return self.files.free(f"{clean_line(name, 60) or 'recipe'}.yaml")
 
     @property
     def can_undo(self) -> bool:
@@ -74,6 +77,18 @@ class Desk:
             self._remember(key)
         self.entries.take(key, text)
         self._tell()
+
+    def take_session(self) -> str:
+        """Take over a recipe that was opened from another screen; what there is to be said of it, or ""."""
+        session = self._session
+        if session.recipe is self.entries.recipe:
+            return ""
+        before = self._now("")
+        self.keep()
+        recipe, words = self.files.begin(absolute(session.recipe, session.workspace), session.recipe_path)
+        self._undo.append(before)
+        self._go_on(recipe)
+        return words
 
     def take_data(self) -> None:
         """Take over the data set that is open, if it is another than before; else the recipe's own data stays."""
@@ -100,7 +115,8 @@ class Desk:
     def new(self) -> None:
         """Begin an empty recipe without a file, with the data that is open."""
         self._remember("")
-        self.files.path = self.files.saved = None
+        self.keep()
+        self.files.take(None, None)
         self.entries.replace(Recipe())
         self._data_taken = ()
         self.take_data()
@@ -114,23 +130,39 @@ class Desk:
         self.files.save(self.entries.recipe, path)
         self._tell()
 
-    def load(self, path: Path) -> None:
-        """Take the recipe of another file.
+    def load(self, path: Path) -> str:
+        """Take the recipe of another file; what there is to be said of it, or "".
 
         Raises:
             BadInput: with file and line; nothing has changed.
         """
         before = self._now("")
-        recipe = self.files.load(path)
+        self.keep()
+        recipe, words = self.files.load(path)
         self._undo.append(before)
+        self._go_on(recipe)
+        return words
+
+    def keep(self) -> str:
+        """Write the draft at once; a sentence if that fails, else ""."""
+        files = self.files
+        return keep_draft(self._session.workspace, files.path, self.entries.recipe, files.saved)
+
+    def _go_on(self, recipe: Recipe) -> None:
+        """Take a recipe as it was left; a change that was not saved can be taken back."""
+        saved = self.files.saved or Recipe()
+        if recipe != saved and (self.files.path is not None or recipe != self.entries.recipe):
+            self._undo.append(_Before("", saved, self.files.path, self.files.saved))
         self.entries.replace(recipe)
         self._tell()
 
     def undo(self) -> str:
         """Take the last change back; the field that it was made in, or ""."""
         before = self._undo.pop()
+        if before.path != self.files.path:
+            self.keep()
         self.entries.replace(before.recipe)
-        self.files.path, self.files.saved = before.path, before.saved
+        self.files.take(before.path, before.saved)
         self._tell()
         return before.key
 

@@ -1,7 +1,9 @@
-"""The recipe on disk: its file, and the draft from which an app that was killed goes on."""
+"""The recipe on disk: its file, and the draft from which an app that was left or killed goes on."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -11,56 +13,71 @@ from core.paths import hidden_dir
 from core.recipe.recipe import Recipe
 from core.recipe.yamlfile import load, save
 
+_BELONGS = "Unsaved changes to "
+"""What the first line of a draft begins with; the file's name follows as JSON."""
+
 
 class RecipeFiles:
-    """Where the recipe of a form lies, what was saved last, and the draft of what was not.
+    """Where the recipe of a form comes from, what was saved last, and the draft of what was not.
+
+    The recipe of a run is the run's record: it is a template here, and nothing is ever written beside it.
 
     Attributes:
-        path: the recipe's file, None until it has one.
+        path: the file that the recipe comes from, None until it has one.
         saved: the recipe as it is in that file, paths absolute.
+        run: the name of the run that the file is the record of, or "".
     """
 
-    def __init__(self, workspace: Path, path: Path | None) -> None:
+    def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
-        self.path = path
-        self.saved: Recipe | None = None
+        self.take(None, None)
+
+    def take(self, path: Path | None, saved: Recipe | None) -> None:
+        """Make a file the recipe's."""
+        self.path = path.absolute() if path else None
+        self.saved = saved
+        self.run = run_of(path) if path else ""
+
+    @property
+    def own(self) -> Path | None:
+        """The file to save to, None where one must be asked for."""
+        return None if self.run else self.path
 
     @property
     def draft(self) -> Path:
         """One draft for each named file, and one for the recipe that has no file yet."""
-        name = f"draft-{self.path.stem}.yaml" if self.path else "draft.yaml"
-        return hidden_dir(self._workspace) / name
+        return draft_of(self._workspace, self.path)
 
     @property
     def name(self) -> str:
         """The file's name, for headings."""
+        if self.run:
+            return f"from run {self.run}"
         return clean_line(self.path.name, 40) if self.path else "new recipe"
 
-    def begin(self, recipe: Recipe) -> tuple[Recipe, str]:
+    def begin(self, recipe: Recipe, path: Path | None) -> tuple[Recipe, str]:
         """The recipe to begin with, and a sentence where a draft of an earlier sitting was found, else "".
 
-        A draft goes on where no recipe was named; beside a named one it is put aside and told of.
-
         Args:
-            recipe: as it was named, or the defaults.
+            recipe: as it was named, or the defaults: then the newest draft goes on, whichever file it belongs to.
+            path: the file that was named.
         """
-        if self.path is not None:
-            self.saved = recipe
-        try:
-            kept = datetime.fromtimestamp(self.draft.stat().st_mtime)
-        except OSError:
-            return recipe, ""
-        try:
-            draft = load(self.draft)
-        except BadInput as error:
-            aside = self._put_aside("unreadable")
-            return recipe, f"The draft of an earlier sitting cannot be read; it was kept as {aside}. {error}"
-        if draft == recipe:
-            return recipe, ""
-        if self.path is None and recipe == Recipe():
-            return draft, f"Your unsaved recipe {_when(kept)} is back. ctrl+n begins an empty one."
-        aside = self._put_aside("earlier")
-        return recipe, f"Unsaved changes {_when(kept)} were found; ctrl+o opens them: {aside}"
+        if path is not None or recipe != Recipe():
+            self.take(path, recipe if path else None)
+            return self._go_on(recipe)
+        for draft in self._drafts():
+            owner = _owner(draft)
+            if draft_of(self._workspace, owner) != draft:
+                continue
+            try:
+                self.take(owner, load(owner) if owner else None)
+            except BadInput:
+                self.take(owner, None)
+            found, words = self._go_on(self.saved or Recipe())
+            if words:
+                return found, words
+        self.take(None, None)
+        return recipe, ""
 
     def save(self, recipe: Recipe, path: Path) -> None:
         """Write the recipe to its file and make that the recipe's.
@@ -70,21 +87,53 @@ class RecipeFiles:
         """
         if path.is_dir():
             raise BadInput("This is a folder", where=str(path), do="Name a file, such as recipe.yaml")
+        if run_of(path):
+            raise BadInput("This is a run's folder, a record", where=str(path.parent), do="Name a file elsewhere")
         save(recipe, path)
         draft = self.draft
-        self.path, self.saved = path, recipe
+        self.take(path, recipe)
         for old in {draft, self.draft}:
             old.unlink(missing_ok=True)
 
-    def load(self, path: Path) -> Recipe:
-        """The recipe of another file, which becomes the recipe's.
+    def load(self, path: Path) -> tuple[Recipe, str]:
+        """The recipe of another file, which becomes the recipe's, with the unsaved changes of an earlier sitting.
 
         Raises:
             BadInput: with file and line; nothing has changed.
         """
-        recipe = load(path)
-        self.path, self.saved = path, recipe
-        return recipe
+        return self.begin(load(path), path)
+
+    def free(self, name: str) -> str:
+        """The name, numbered if the workspace has such a file already."""
+        stem, number = name.removesuffix(".yaml"), 2
+        while (self._workspace / name).exists():
+            name, number = f"{stem}-{number}.yaml", number + 1
+        return name
+
+    def _drafts(self) -> list[Path]:
+        found = [(_written(draft), draft) for draft in hidden_dir(self._workspace).glob("draft*.yaml")]
+        return [draft for when, draft in sorted(found, reverse=True, key=lambda each: each[0] or 0) if when]
+
+    def _go_on(self, recipe: Recipe) -> tuple[Recipe, str]:
+        """The recipe with the changes in its draft, if it has one that is newer than its file."""
+        written = _written(self.draft)
+        if written is None:
+            return recipe, ""
+        when = _when(datetime.fromtimestamp(written))
+        try:
+            draft = load(self.draft)
+        except BadInput as error:
+            aside = self._put_aside("unreadable")
+            return recipe, f"The draft of an earlier sitting cannot be read; it was kept as {aside}. {error}"
+        if draft == recipe:
+            return recipe, ""
+        if self.path is None and recipe == Recipe():
+            return draft, f"Your unsaved recipe {when} is back. ctrl+n begins an empty one."
+        if self.path is None or (_written(self.path) or 0) > written:
+            aside = self._put_aside("earlier")
+            return recipe, f"Unsaved changes {when} were found; ctrl+o opens them: {aside}"
+        whose = f"the recipe of run {self.run}" if self.run else clean_line(str(self.path), 200)
+        return draft, f"Your unsaved changes {when} are back; ctrl+z takes them out. They belong to {whose}"
 
     def _put_aside(self, why: str) -> Path:
         """Rename the draft, so that the next one does not replace it; its name in the workspace."""
@@ -96,28 +145,64 @@ class RecipeFiles:
         return aside.relative_to(self._workspace)
 
 
-def keep_draft(recipe: Recipe, saved: Recipe | None, draft: Path) -> str:
+def run_of(path: Path) -> str:
+    """The name of the run in whose folder a file lies, cleaned for headings; "" if it lies in none."""
+    for folder in path.resolve().parents:
+        if (folder / "job.json").exists():
+            return clean_line(folder.name, 60)
+    return ""
+
+
+def draft_of(workspace: Path, path: Path | None) -> Path:
+    """The draft of a recipe's file, None for the recipe that has none. Files of one name have each their own."""
+    if path is None:
+        return hidden_dir(workspace) / "draft.yaml"
+    where = hashlib.sha256(str(path).encode(errors="surrogateescape")).hexdigest()[:8]
+    return hidden_dir(workspace) / f"draft-{path.stem[:60]}-{where}.yaml"
+
+
+def keep_draft(workspace: Path, path: Path | None, recipe: Recipe, saved: Recipe | None) -> str:
     """Write the draft of a recipe, or drop it where it says nothing new. May be called in a thread.
 
     Args:
+        workspace: where `.tunedeck` lies.
+        path: the recipe's file, None where it has none.
         recipe: as it stands in the form.
         saved: as it is in its file, None where it has none.
-        draft: the draft's file.
 
     Returns:
         A sentence if that fails (a full disk, a folder that is not writable), else "".
     """
+    draft = draft_of(workspace, path)
     try:
         if recipe == (saved or Recipe()):
             draft.unlink(missing_ok=True)
             return ""
         draft.parent.mkdir(parents=True, exist_ok=True)
-        save(recipe, draft, portable=False)
+        save(recipe, draft, portable=False, about=f"{_BELONGS}{json.dumps(str(path))}" if path else "")
     except BadInput as error:
         return f"The draft cannot be kept. {error}"
     except OSError as error:
         return f"The draft cannot be kept in {draft.parent}: {error.strerror}."
     return ""
+
+
+def _owner(draft: Path) -> Path | None:
+    """The file that a draft belongs to, None for that of a recipe without a file."""
+    try:
+        with draft.open(encoding="utf-8", errors="replace") as stream:
+            line = stream.readline(10_000).removeprefix("# ")
+        return Path(json.loads(line.removeprefix(_BELONGS))) if line.startswith(_BELONGS) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _written(path: Path) -> float | None:
+    """When the file was written, None if it is not there."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
 
 
 def _when(kept: datetime) -> str:

@@ -27,8 +27,8 @@ class RecipePrompt(PathPrompt):
             super().__init__()
 
     def save(self, desk: Desk, *, elsewhere: bool = False) -> None:
-        """Save to the recipe's file; ask for one where it has none, or where it should be another."""
-        path = desk.files.path
+        """Save to the recipe's file; ask for one where it has none, as that of a run, or where it should be another."""
+        path = desk.files.own
         if path is None or elsewhere:
             self._desk = desk
             self.ask("save", "save the recipe as", _SAVE, desk.file_name)
@@ -61,5 +61,4 @@ class RecipePrompt(PathPrompt):
         return f"Saved to {path}"
 
     def _open_from(self, path: Path) -> str:
-        self._desk.load(path)
-        return f"Opened {path}"
+        return self._desk.load(path) or f"Opened {path}"
