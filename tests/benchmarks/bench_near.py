@@ -43,9 +43,14 @@ def run() -> list[Row]:
         clusters = json.loads(one.output)["clusters"]
         return [
             _row(
-                f"scan --near of {ROWS:,} rows, CPU", one.cpu, "s", one.cpu <= 25, f"scan alone {plain.cpu:.1f} s", 25
+                f"the search in {ROWS:,} rows, CPU",
+                one.cpu - plain.cpu,
+                "s",
+                one.cpu - plain.cpu <= 25,
+                f"scan --near {one.cpu:.1f} s, of that everything else {plain.cpu:.1f} s",
+                25,
             ),
-            _row("its memory", one.memory, "MB", one.memory <= 400, "", 400),
+            _row("memory of scan --near", one.memory, "MB", one.memory <= 400, "", 400),
             _row(
                 "10,000 rows, of that the search",
                 quick.seconds - quick_plain.seconds,
@@ -145,7 +150,10 @@ def _datasketch(file: Path, ours: float) -> Row:
         python = peer("datasketch", "datasketch") / "python"
     except NoPeer as error:
         return Row(name, ours, "s", note=f"datasketch left out: {error}")
-    theirs = _measure([python, PEER_SCRIPT, file, str(THRESHOLD)])
+    try:
+        theirs = _measure([python, PEER_SCRIPT, file, str(THRESHOLD)])
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        return Row(name, ours, "s", note=f"datasketch left out, it failed: {error}")
     ratio = ours / theirs.cpu
     against = f"datasketch {theirs.cpu:.1f} s, {theirs.memory:,.0f} MB"
     return Row(

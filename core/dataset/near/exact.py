@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST = 2**22
 """Characters up to which 5-grams are compared; longer texts are alike only where they are equal."""
 
-_CACHE = 96 * 2**20
+_CACHE = 64 * 2**20
 _COMMON = 84
 """Characters that come first: each word of five of them has a number of its own below 2**32. Normalised English has no
 others, so that most sets take half the memory and time."""
