@@ -187,11 +187,15 @@ def _eval_words(run: LiveRun) -> str:
 
 
 def event_lines(run: LiveRun, number: int) -> list[Line]:
-    """The last events, oldest first, each with its time of day."""
+    """The last events, oldest first, each with its time of day; alerts stay when others would push them out."""
     if number <= 0:
         return []
     lines: list[Line] = []
-    for event in list(run.events)[-number:]:
+    events = list(run.events)
+    alerts = (
+        [event for event in events[:-number] if event.get("kind") == "alert"][-(number // 2) :] if number > 1 else []
+    )
+    for event in [*alerts, *events[-(number - len(alerts)) :]]:
         moment = event.get("t")
         when = time.strftime("%H:%M:%S", time.localtime(moment)) if isinstance(moment, (int, float)) else " " * 8
         style = "warning" if event.get("kind") == "alert" else "text"

@@ -1,0 +1,24 @@
+"""Which events the live screen shows in few lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.jobs.follow import Follower
+from tests.tui.run_folders import make_run
+from tui.live_run import LiveRun
+from tui.train_words import event_lines
+
+
+def test_an_alert_stays_when_later_events_would_push_it_out(tmp_path: Path) -> None:
+    """That samples were left out scrolled off the screen before anybody could read it."""
+    folder = make_run(tmp_path)
+    folder.append_event("alert", "1 sample left out.")
+    for number in range(6):
+        folder.append_event("checkpoint", f"Checkpoint {number} saved.")
+    run = LiveRun()
+    run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
+    texts = [line[1][0] for line in event_lines(run, 4)]
+    assert texts == ["1 sample left out.", "Checkpoint 3 saved.", "Checkpoint 4 saved.", "Checkpoint 5 saved."]
+    assert [line[1][0] for line in event_lines(run, 1)] == ["Checkpoint 5 saved."]
+    assert event_lines(run, 0) == []
