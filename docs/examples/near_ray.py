@@ -4,8 +4,8 @@
     python near_ray.py --threshold 0.8 --column text --out pairs.jsonl data/*.jsonl
 
 On a cluster of several machines: `ray job submit --address http://HEAD:8265 --working-dir . -- python near_ray.py ...`.
-Writes verified pairs, a line each: the rows' keys (the hash of the normalised text) and their similarity. Equal texts have
-equal keys, so they need no pair.
+Writes verified pairs, a line each: the rows' keys (the hash of the normalised text) and their similarity. Equal texts
+have equal keys, so they need no pair.
 """
 
 from __future__ import annotations

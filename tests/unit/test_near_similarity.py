@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.dataset.checks.base import normalise
 from core.dataset.near.exact import LONGEST, Similarity, jaccard
 from core.dataset.near.headers import Headers
-from core.dataset.near.sketch import Banding, sketch
+from core.dataset.near.sketch import _BLOCK, Banding, _least_hashes, _least_hashes_of_long, sketch
 
 TALE = "the quick brown fox jumps over a lazy dog while nobody looks at its seven small children in red boots"
 WORDS = TALE.split()
@@ -94,6 +94,14 @@ def test_a_sketch_depends_on_the_text_alone_and_not_on_its_neighbours() -> None:
         alone = sketch([text], banding)
         assert (alone.bands[:, 0] == together.bands[:, number]).all()
         assert (alone.marks[0] == together.marks[number]).all()
+
+
+def test_a_long_text_is_sketched_piece_by_piece_as_if_it_were_whole() -> None:
+    made = random.Random(18)
+    text = sentence(made, 60_000)
+    assert len(text) > 2 * _BLOCK
+    assert (_least_hashes_of_long(text) == _least_hashes([text])).all()
+    assert (_least_hashes_of_long(text[: _BLOCK + 2]) == _least_hashes([text[: _BLOCK + 2]])).all()
 
 
 def test_a_shared_header_ends_where_prompts_begin() -> None:

@@ -71,7 +71,10 @@ class Helper:
     def __enter__(self) -> Helper:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
         command = [sys.executable, "-m", _MODULE, str(self._banding.bands), str(self._banding.width)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        # Of its own session: ctrl-c is this process's to answer, and the helper ends with its input.
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -136,5 +139,15 @@ def help_out(argv: Sequence[str], given: IO[bytes], answer: IO[bytes]) -> None:
         answer.flush()
 
 
+def main(argv: Sequence[str]) -> int:
+    """The helper's own process: `python -m core.dataset.near.crew BANDS WIDTH`."""
+    try:
+        help_out(argv, sys.stdin.buffer, sys.stdout.buffer)
+    except BrokenPipeError:
+        # Whom it helped has gone; the stream is closed before the interpreter can complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
 if __name__ == "__main__":
-    help_out(sys.argv[1:], sys.stdin.buffer, sys.stdout.buffer)
+    sys.exit(main(sys.argv[1:]))

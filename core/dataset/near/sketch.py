@@ -86,7 +86,7 @@ def sketch(texts: Sequence[str], banding: Banding) -> Sketches:
     first = 0
     for block in _blocks(texts):
         rows = slice(first, first + len(block))
-        bins = _least_hashes(block)
+        bins = _least_hashes(block) if len(block) > 1 else _least_hashes_of_long(block[0])
         marks[rows] = bins
         marks[rows][marks[rows] == 0] = 1
         marks[rows][bins == _EMPTY] = 0
@@ -105,15 +105,25 @@ def code_points(text: str) -> NDArray[Any]:
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Runs of texts of some hundred kilobytes together: arrays that stay in the processor's cache."""
+    """Runs of texts of some hundred kilobytes together, so that arrays stay in the cache; long ones alone."""
     first = size = 0
     for number, text in enumerate(texts):
+        if size and size + len(text) > _BLOCK:
+            yield texts[first:number]
+            first, size = number, 0
         size += len(text)
-        if size >= _BLOCK:
-            yield texts[first : number + 1]
-            first, size = number + 1, 0
     if first < len(texts):
         yield texts[first:]
+
+
+def _least_hashes_of_long(text: str) -> NDArray[np.uint32]:
+    """As `_least_hashes` of one text, a piece at a time: pieces overlap so that each 5-gram is in one of them."""
+    import numpy as np
+
+    found = _least_hashes([text[: _BLOCK + GRAM - 1]])
+    for at in range(_BLOCK, len(text) - GRAM + 1, _BLOCK):
+        np.minimum(found, _least_hashes([text[at : at + _BLOCK + GRAM - 1]]), out=found)
+    return found
 
 
 def _least_hashes(texts: Sequence[str]) -> NDArray[np.uint32]:
