@@ -20,9 +20,7 @@ _GLYPHS: dict[int, str] = {
     **{ord(char): "\u25e6" for char in _BIDI + _INVISIBLE},
 }
 _KEEP_LINES = {code: glyph for code, glyph in _GLYPHS.items() if code not in (0x09, 0x0A)}
-_HOSTILE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\U000e0000-\U000e007f" + _BIDI + _INVISIBLE + "]"
-)
+_HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\U000e0000-\U000e007f" + _BIDI + _INVISIBLE + "]")
 
 
 def clean(text: str, *, tab: int = 4) -> str:

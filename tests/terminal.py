@@ -37,10 +37,7 @@ KEYS: dict[str, bytes] = {
     "pagedown": b"\x1b[6~",
     "space": b" ",
     **{f"f{n}": f"\x1bO{'PQRS'[n - 1]}".encode() for n in range(1, 5)},
-    **{
-        f"f{n}": f"\x1b[{code}~".encode()
-        for n, code in zip(range(5, 11), (15, 17, 18, 19, 20, 21), strict=True)
-    },
+    **{f"f{n}": f"\x1b[{code}~".encode() for n, code in zip(range(5, 11), (15, 17, 18, 19, 20, 21), strict=True)},
     **{f"ctrl+{chr(96 + n)}": bytes([n]) for n in range(1, 27)},
 }
 """What a terminal sends for a named key; any other key is sent as its own characters."""
@@ -172,13 +169,9 @@ class Terminal:
 
     def wait_gone(self, text: str, timeout: float = 20.0) -> str:
         """Wait until the screen no longer shows the text, and return the whole screen."""
-        return self.wait_until(
-            lambda screen: text not in screen, timeout, what=f"{text!r} gone from the screen"
-        )
+        return self.wait_until(lambda screen: text not in screen, timeout, what=f"{text!r} gone from the screen")
 
-    def wait_until(
-        self, holds: Callable[[str], bool], timeout: float = 20.0, *, what: str = "the condition"
-    ) -> str:
+    def wait_until(self, holds: Callable[[str], bool], timeout: float = 20.0, *, what: str = "the condition") -> str:
         """Wait until a condition on the screen's text holds, and return that text.
 
         Raises:
@@ -191,9 +184,7 @@ class Terminal:
                 # What the program wrote before its end may be what was waited for.
                 if holds(screen := self.text):
                     return screen
-                how = (
-                    f"the program ended with {self.exit_code}" if not self.alive else f"{timeout:g} s went by"
-                )
+                how = f"the program ended with {self.exit_code}" if not self.alive else f"{timeout:g} s went by"
                 raise AssertionError(f"waited for {what}, but {how}. The screen:\n{self.frame()}")
         return screen
 
@@ -212,9 +203,7 @@ class Terminal:
         while self.alive:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise AssertionError(
-                    f"the program still ran after {timeout:g} s. The screen:\n{self.frame()}"
-                )
+                raise AssertionError(f"the program still ran after {timeout:g} s. The screen:\n{self.frame()}")
             self._pump(left)
         assert self.exit_code is not None
         return self.exit_code
@@ -242,9 +231,7 @@ class Terminal:
         """Write all of it, reading meanwhile: a program whose output is stuck would not read keys."""
         deadline = time.monotonic() + 20.0
         while data:
-            readable, writable, _ = select.select(
-                [self._fd], [self._fd], [], max(0.0, deadline - time.monotonic())
-            )
+            readable, writable, _ = select.select([self._fd], [self._fd], [], max(0.0, deadline - time.monotonic()))
             if not readable and not writable:
                 raise AssertionError(f"the terminal took no key for 20 s. The screen:\n{self.frame()}")
             if readable and not self._read():
