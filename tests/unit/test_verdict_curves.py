@@ -14,7 +14,6 @@ from core.verdict.finding import QUIET
 from tests.curves import HELD_OUT, TUNING, Recording, load
 
 EXPECTED = {
-    "diverging": Kind.DIVERGING,
     "memorised": Kind.MEMORISED,
     "not_learning": Kind.NOT_LEARNING,
     "masked": Kind.NOT_LEARNING,
