@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from core.verdict import thresholds as at
+from core.verdict.finding import Kind
 
 BINS = 128
 """Bins of the train loss that are kept at most; when they are full, pairs become one."""
@@ -82,6 +83,7 @@ class Course:
         still: log events in a row with a gradient norm of exactly 0.
         trivial: step and mean loss of the events near zero early in the first epoch, or None.
         broken: step and name of the first value that was not finite, or None.
+        shown: the kind that the judge shows now: some rules take less to stay than to begin.
     """
 
     def __init__(self) -> None:
@@ -97,6 +99,7 @@ class Course:
         self.still = 0
         self.trivial: tuple[int, float] | None = None
         self.broken: tuple[int, str] | None = None
+        self.shown: Kind | None = None
         self._totals = [0.0]  # sums of the losses, and of their squares, up to the end of each bin
         self._squares = [0.0]
         self._open = 0  # events of the bin that is not whole yet, their first step and sums

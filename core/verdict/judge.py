@@ -105,6 +105,7 @@ class VerdictJudge:
     def _judge(self) -> None:
         """Asks the rules once more; what they say must hold for a while before it is shown or taken back."""
         course, plan = self._course, self._plan
+        course.shown = None if self._shown is None else self._shown.kind
         found: Finding | None = None
         hold = 1
         for ranked in RULES:

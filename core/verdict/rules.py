@@ -106,8 +106,9 @@ def memorised(course: Course, plan: Plan) -> Finding | None:
 
 def overfitting(course: Course, plan: Plan) -> Finding | None:
     """An eval loss that has risen from its best while the train loss falls."""
-    risen = _eval_rise(course, at.EVAL_RISE)
-    if risen is None or not _train_falls(course, risen[0]):
+    stays = course.shown is Kind.OVERFITTING
+    risen = _eval_rise(course, at.EVAL_RISE / 2 if stays else at.EVAL_RISE)
+    if risen is None or not (stays or _train_falls(course, risen[0])):
         return None
     best, first, last = risen
     return Finding(Kind.OVERFITTING, first.step, {"now": last.loss, "epoch": best.epoch})
@@ -124,15 +125,9 @@ def spiking(course: Course, plan: Plan) -> Finding | None:
 
 
 def oscillating(course: Course, plan: Plan) -> Finding | None:
-    """A loss that has risen and come back, and is hardly better than before: steps too large to settle."""
+    """A train loss that has risen and come back: steps too large to settle."""
     if course.step <= plan.warmup or course.events < at.ENOUGH:
         return None
-    losses = [evaluation.loss for evaluation in course.evaluations]
-    swing = _swing(losses, lambda low, high: losses[high] - losses[low] > at.EVAL_SWING * losses[low])
-    if swing is not None:
-        low, high = swing
-        facts = {"low": losses[low], "top": losses[high]}
-        return Finding(Kind.OSCILLATING, course.evaluations[low + 1].step, facts, "eval")
     width = course.window(*at.MEAN_OVER)
     means = course.sliding(width)
 
@@ -148,7 +143,21 @@ def oscillating(course: Course, plan: Plan) -> Finding | None:
     if swing is None:
         return None
     low, high = swing
-    return Finding(Kind.OSCILLATING, course.bins[low + width].first, {"low": means[low], "top": means[high]}, "train")
+    facts = {"low": means[low], "top": means[high]}
+    return Finding(Kind.OSCILLATING, course.bins[low + width].first, facts, "train")
+
+
+def eval_oscillating(course: Course, plan: Plan) -> Finding | None:
+    """The same of the eval loss."""
+    if course.step <= plan.warmup or course.events < at.ENOUGH:
+        return None
+    losses = [evaluation.loss for evaluation in course.evaluations]
+    swing = _swing(losses, lambda low, high: losses[high] - losses[low] > at.EVAL_SWING * losses[low])
+    if swing is None:
+        return None
+    low, high = swing
+    facts = {"low": losses[low], "top": losses[high]}
+    return Finding(Kind.OSCILLATING, course.evaluations[low + 1].step, facts, "eval")
 
 
 def not_learning(course: Course, plan: Plan) -> Finding | None:
@@ -191,7 +200,7 @@ def plateau(course: Course, plan: Plan) -> Finding | None:
         return None
     fall, error = (then.mean - now.mean) / then.mean, _error_of_difference(then, now) / then.mean
     if course.evaluations:
-        if _eval_falls(course, first * course.width, course.events) or abs(fall) + error > at.FLAT_BESIDE_EVAL:
+        if not _eval_flat(course, first * course.width, course.events) or abs(fall) + error > at.FLAT_BESIDE_EVAL:
             return None
     elif abs(fall) + 2 * error > at.FLAT:
         return None
@@ -205,6 +214,7 @@ RULES: tuple[Ranked, ...] = (
     Ranked(memorised),
     Ranked(eval_blown_up, hold=1),
     Ranked(blown_up),
+    Ranked(eval_oscillating, hold=1),
     Ranked(oscillating),
     Ranked(diverging),
     Ranked(overfitting, hold=1),
@@ -230,14 +240,16 @@ def _first_above(course: Course, means: Sequence[float], width: int, begin: int,
     return course.bins[found + width // 2].first
 
 
-def _eval_falls(course: Course, first: int, end: int) -> bool:
-    """Whether the straight line through the eval losses of a stretch of log events falls, or too few tell."""
+def _eval_flat(course: Course, first: int, end: int) -> bool:
+    """Whether the eval losses of a stretch of log events lie on a line that does not fall; no, if too few tell."""
     found = [evaluation for evaluation in course.evaluations if first <= evaluation.events <= end]
     if len(found) < at.EVALS_FOR_A_LINE or found[0].events == found[-1].events:
-        return True
-    losses = [evaluation.loss for evaluation in found]
-    slope, _ = statistics.linear_regression([evaluation.events for evaluation in found], losses)
-    return -slope * (end - first) > at.FLAT_EVAL * statistics.fmean(losses)
+        return False
+    events, losses = [evaluation.events for evaluation in found], [evaluation.loss for evaluation in found]
+    slope, start = statistics.linear_regression(events, losses)
+    mean = statistics.fmean(losses)
+    off = max(abs(loss - start - slope * n) for n, loss in zip(events, losses, strict=True))
+    return abs(slope) * (end - first) <= at.FLAT_EVAL * mean and off <= at.EVAL_SWING / 2 * mean
 
 
 def _eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Evaluation] | None:
@@ -265,18 +277,23 @@ def _train_falls(course: Course, since: Evaluation) -> bool:
 
 
 def _swing(values: Sequence[float], rises: Callable[[int, int], bool]) -> tuple[int, int] | None:
-    """Positions of the low and the top of the last swing: up from a low, half the way back, and not far below since."""
-    found: tuple[int, int] | None = None
+    """Positions of low and top of the last swing: up from a low, and half the way back.
+
+    A single one is forgotten once values have fallen as far below its low; of several, the last must not be long ago.
+    """
+    found: list[tuple[int, int, int]] = []
     low = high = 0
     for n, value in enumerate(values):
-        if value < values[low]:
+        rise = values[high] - values[low]
+        if rise > 0 and values[high] - value >= rise / 2 and rises(low, high):
+            found.append((low, high, n))
+            low = high = n
+        elif value < values[low]:
             low = high = n
         elif value > values[high]:
             high = n
-        rise = values[high] - values[low]
-        if rise > 0 and values[high] - value >= rise / 2 and rises(low, high):
-            found = (low, high)
-            low = high = n
-        elif found is not None and value < values[found[0]] - (values[found[1]] - values[found[0]]) / 2:
-            found = None
-    return found
+    if not found:
+        return None
+    low, high, end = found[-1]
+    left = min(values[end:]) < values[low] - (values[high] - values[low]) / 2
+    return None if left and (len(found) == 1 or end < len(values) / 2) else (low, high)

@@ -148,7 +148,7 @@ FLAT = 0.02
 Tuned. torch's ReduceLROnPlateau takes 1e-4 over ten epochs, for losses without noise."""
 
 FLAT_EVAL = 0.02
-"""Fall of the eval loss over that stretch, by a straight line through it, that counts as none. Tuned: good runs have
+"""Change of the eval loss over that stretch, by a straight line through it, that counts as none. Tuned: good runs have
 more than 0.06."""
 
 EVALS_FOR_A_LINE = 3

@@ -121,17 +121,18 @@ def _healthy(seed: int, number_of: int) -> Iterator[Case]:
         )
 
 
-def cases(seed: int, healthy: int, each: int) -> Iterator[Case]:
+def cases(seed: int, healthy: int, spoiled_seed: int, each: int) -> Iterator[Case]:
     """All runs of one set.
 
     Args:
-        seed: where the set's seeds begin.
+        seed: where the seeds of good runs begin.
         healthy: good runs.
+        spoiled_seed: where those of spoiled runs begin.
         each: runs of each spoiled kind.
     """
     yield from _healthy(seed, healthy)
     for number in range(each):
-        own = seed + 100 + number
+        own = spoiled_seed + number
         pick = random.Random(f"bad-{own}")
         common = {"training.seed": own, "lora.rank": pick.choice((8, 16)), "training.eval_every": 0.1}
         schedule = {"training.scheduler": pick.choice(("linear", "cosine", "constant_with_warmup"))}
@@ -158,7 +159,7 @@ def cases(seed: int, healthy: int, each: int) -> Iterator[Case]:
                 "training.optimizer": "sgd",
                 "training.learning_rate": pick.choice((0.9, 0.95, 1.0)),
                 "training.max_grad_norm": 0.0,
-                "lora.alpha": 2048.0,
+                "lora.alpha": 1e6,
                 "training.scheduler": "constant",
                 "training.max_steps": 60,
             },
@@ -168,8 +169,8 @@ def cases(seed: int, healthy: int, each: int) -> Iterator[Case]:
             number,
             {
                 **common,
-                **schedule,
-                "training.learning_rate": pick.choice((8e-3, 1e-2)),
+                "training.learning_rate": pick.choice((1e-2, 1.2e-2)),
+                "training.scheduler": "constant_with_warmup",
                 "training.epochs": 18.0,
                 "training.eval_every": 6.0,
             },
@@ -202,8 +203,9 @@ def cases(seed: int, healthy: int, each: int) -> Iterator[Case]:
             number,
             {
                 **common,
-                "training.learning_rate": pick.choice((6e-3, 8e-3)),
+                "training.learning_rate": pick.choice((2e-3, 3e-3)),
                 "training.scheduler": pick.choice(("constant_with_warmup", "constant")),
+                "training.batch_size": 8,
                 "training.epochs": 1.0,
             },
             _numbers,
