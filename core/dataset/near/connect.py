@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from core.dataset.near.sketch import MARKS, Sketches
 
@@ -11,10 +11,21 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Verify = Callable[[int, int], float]
-"""The verified similarity of two rows, or 0 where they are no pair."""
+
+class Verify(Protocol):
+    """Tells the verified similarity of two rows, or 0 where they are no pair."""
+
+    def __call__(self, first: int, second: int) -> float:
+        """The similarity."""
+        ...
+
+    def prepare(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Is told which pairs may be asked for next."""
+        ...
+
 
 _LEADERS = 16
+_PREPARED = 64
 _SIGMAS = 3.0
 _FEW = 128
 _PIECE = 2**10
@@ -150,9 +161,14 @@ def connect(sketches: Sketches, likely: Likely, verify: Verify, on_progress: Cal
             apart = labels[first] != labels[second]
             one, other = order[first[apart]], order[second[apart]]
             near, _ = likely.of(one, other)
-            for pair in zip(one[near].tolist(), other[near].tolist(), strict=True):
-                if components.labels[pair[0]] != components.labels[pair[1]] and verify(*pair):
-                    components.join(*pair)
+            pairs = list(zip(one[near].tolist(), other[near].tolist(), strict=True))
+            for at in range(0, len(pairs), _PREPARED):
+                joined = components.labels  # changes while pairs are joined
+                some = [pair for pair in pairs[at : at + _PREPARED] if joined[pair[0]] != joined[pair[1]]]
+                verify.prepare(some)
+                for pair in some:
+                    if joined[pair[0]] != joined[pair[1]] and verify(*pair):
+                        components.join(*pair)
         on_progress(band + 1, len(sketches.bands))
     return components
 

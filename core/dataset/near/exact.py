@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ LONGEST = 2**22
 """Characters up to which 5-grams are compared; longer texts are alike only where they are equal."""
 
 _CACHE = 64 * 2**20
+_KEPT = 256
+"""Sets that are kept however large they are: as many as are prepared together, and some that they are compared with."""
+
 _COMMON = 84
 """Characters that come first: each word of five of them has a number of its own below 2**32. Normalised English has no
 others, so that most sets take half the memory and time."""
@@ -85,14 +88,11 @@ class Similarity:
         self._known = len(printable)
         self._cache: OrderedDict[int, _Shingles] = OrderedDict()
         self._held = 0
-        self.compared = 0
-        """Pairs compared so far."""
 
     def of(self, first: int, second: int) -> float:
         """The similarity of two rows; 0 where it is certain to be below the threshold."""
         import numpy as np
 
-        self.compared += 1
         one, other = self._shingles(first), self._shingles(second)
         if one.numbers is None or other.numbers is None:
             return jaccard(self._text_of(first), self._text_of(second))
@@ -104,41 +104,75 @@ class Similarity:
         common = int(np.count_nonzero(both[1:] == both[:-1]))
         return common / (small + large - common)
 
+    def prepare(self, rows: Iterable[int]) -> None:
+        """Works out the sets of rows that will be asked for next, together: that takes half the time of one by one."""
+        missing = [row for row in dict.fromkeys(rows) if row not in self._cache]
+        texts = [self._text_of(row) for row in missing]
+        fits = [GRAM <= len(text) <= LONGEST for text in texts]
+        numbered = iter(self._numbered([text for text, fit in zip(texts, fits, strict=True) if fit]))
+        for row, fit in zip(missing, fits, strict=True):
+            self._keep(row, next(numbered) if fit else _Shingles(None, 0))
+
     def _shingles(self, row: int) -> _Shingles:
         found = self._cache.get(row)
-        if found is not None:
-            self._cache.move_to_end(row)
-            return found
-        found = self._cache[row] = self._number(self._text_of(row))
-        self._held += found.nbytes
-        while self._held > _CACHE and len(self._cache) > 2:
-            self._held -= self._cache.popitem(last=False)[1].nbytes
+        if found is None:
+            self.prepare((row,))
+            return self._cache[row]
+        self._cache.move_to_end(row)
         return found
 
-    def _number(self, text: str) -> _Shingles:
+    def _keep(self, row: int, shingles: _Shingles) -> None:
+        self._cache[row] = shingles
+        self._held += shingles.nbytes
+        while self._held > _CACHE and len(self._cache) > _KEPT:
+            self._held -= self._cache.popitem(last=False)[1].nbytes
+
+    def _numbered(self, texts: Sequence[str]) -> Iterator[_Shingles]:
+        """The sets of some texts: letters and words of all at once, then each text's own, sorted, each once."""
         import numpy as np
 
-        if not GRAM <= len(text) <= LONGEST:
-            return _Shingles(None, 0)
-        letters = self._letter_numbers(text)
-        most = int(letters.max())
-        if most >= _ALPHABET:
-            return _Shingles(None, 0)
-        numbers = _words(letters, np.dtype(np.uint32), _COMMON)
-        if most >= _COMMON:
-            common = letters < _COMMON
-            only_common = common[: len(numbers)].copy()
-            for offset in range(1, GRAM):
-                only_common &= common[offset : offset + len(numbers)]
-            wide = _words(letters, np.dtype(np.uint64), _ALPHABET)
-            wide += np.uint64(_COMMON_END)
-            numbers = np.where(only_common, numbers, wide)
-        numbers.sort()
-        first = np.empty(len(numbers), np.bool_)
-        first[0] = True
-        np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
-        numbers = numbers.compress(first)
-        return _Shingles(numbers, len(numbers))
+        if not texts:
+            return
+        letters = self._letter_numbers("".join(texts))
+        words = _words(letters, np.dtype(np.uint32), _COMMON)
+        common = letters < _COMMON
+        begin = 0
+        for text in texts:
+            end = begin + len(text)
+            numbers = words[begin : end - GRAM + 1].copy()
+            if not common[begin:end].all():
+                wide = self._wide(letters[begin:end], numbers)
+                if wide is None:
+                    yield _Shingles(None, 0)
+                    begin = end
+                    continue
+                numbers = wide
+            numbers.sort()
+            first = np.empty(len(numbers), np.bool_)
+            first[0] = True
+            np.not_equal(numbers[1:], numbers[:-1], out=first[1:])
+            numbers = numbers.compress(first)
+            yield _Shingles(numbers, len(numbers))
+            begin = end
+
+    def _wide(self, letters: NDArray[np.uint32], numbers: NDArray[Any]) -> NDArray[Any] | None:
+        """The numbers of a text with uncommon letters, or None where it has one beyond the alphabet.
+
+        Args:
+            letters: of the text.
+            numbers: of its 5-grams, right for those of common letters.
+        """
+        import numpy as np
+
+        if int(letters.max()) >= _ALPHABET:
+            return None
+        common = letters < _COMMON
+        only_common = common[: len(numbers)].copy()
+        for offset in range(1, GRAM):
+            only_common &= common[offset : offset + len(numbers)]
+        wide = _words(letters, np.dtype(np.uint64), _ALPHABET)
+        wide += np.uint64(_COMMON_END)
+        return np.where(only_common, numbers, wide)
 
     def _letter_numbers(self, text: str) -> NDArray[np.uint32]:
         """A number for each character: printable ASCII first, the others in the order of their coming."""

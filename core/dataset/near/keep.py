@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import Protocol
 
 from core.dataset.near.connect import Likely
 from core.dataset.near.sketch import Sketches
 from core.dataset.near.verify import Verifier
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 Outcome = dict[int, tuple[int, float] | None]
 """Text to None where it stays, or to the text that stays and is like it, with their similarity."""
 
-_FEW = 24
+FEW = 24
+"""Texts of a cluster up to which all pairs are looked at."""
+
 _MOST_IN_BUCKET = 256
 
 
-def choose(members: Sequence[int], sketches: Sketches, likely: Likely, verify: Verifier) -> Outcome:
+class Candidates(Protocol):
+    """Knows which of the texts that stay may be like another."""
+
+    def add(self, member: int) -> None:
+        """Notes a text that stays."""
+        ...
+
+    def of(self, member: int) -> Iterable[int]:
+        """The texts that stay and are likely to be like one, the likeliest first."""
+        ...
+
+
+def choose(members: Sequence[int], candidates: Candidates, verify: Verifier) -> Outcome:
     """Goes through the texts of a cluster, the most worth keeping first; each stays unless it is like one that stays.
 
     Args:
         members: distinct texts, by place, in order of preference.
-        sketches: of all texts.
-        likely: of the same.
+        candidates: of this cluster.
         verify: tells the similarity of two; what it knows already is made use of first.
 
     Returns:
         For each text None where it stays, or the text that stays and makes it superfluous, with their similarity.
     """
-    kept = _All() if len(members) <= _FEW else _Bucketed(sketches.bands)
     outcome: Outcome = {}
     for member in members:
         known = [
@@ -42,60 +51,72 @@ def choose(members: Sequence[int], sketches: Sketches, likely: Likely, verify: V
             similarity, other = max(known)
             outcome[member] = (-other, similarity)
             continue
-        outcome[member] = _superfluous(member, kept.alike(member), likely, verify)
+        found = ((other, verify(member, other)) for other in candidates.of(member))
+        outcome[member] = next((each for each in found if each[1]), None)
         if outcome[member] is None:
-            kept.add(member)
+            candidates.add(member)
     return outcome
 
 
-def _superfluous(
-    member: int, candidates: NDArray[np.int64], likely: Likely, verify: Verifier
-) -> tuple[int, float] | None:
-    if not len(candidates):
-        return None
-    for other in likely.beside(member, candidates):
-        similarity = verify(member, other)
-        if similarity:
-            return other, similarity
-    return None
+class SmallClusters:
+    """The likely pairs within many small clusters, worked out at once; candidates for each of them.
 
+    Args:
+        clusters: of up to `FEW` texts.
+        likely: of all texts.
+    """
 
-class _All:
-    """The kept texts of a small cluster: all are candidates."""
-
-    def __init__(self) -> None:
-        self._kept: list[int] = []
-
-    def add(self, member: int) -> None:
-        self._kept.append(member)
-
-    def alike(self, _: int) -> NDArray[np.int64]:
+    def __init__(self, clusters: Iterable[Sequence[int]], likely: Likely) -> None:
         import numpy as np
 
-        return np.asarray(self._kept, np.int64)
+        # The only pair of a cluster of two is known already.
+        pairs = [pair for members in clusters if len(members) > 2 for pair in combinations(members, 2)]
+        first, second = np.asarray(pairs, np.int64).reshape(-1, 2).T
+        near, estimates = likely.of(first, second)
+        near = near[np.argsort(-estimates, kind="stable")]
+        self._near: dict[int, list[int]] = {}
+        for one, other in zip(first[near].tolist(), second[near].tolist(), strict=True):
+            self._near.setdefault(one, []).append(other)
+            self._near.setdefault(other, []).append(one)
+        self._kept: set[int] = set()
+
+    def add(self, member: int) -> None:
+        """As `Candidates`."""
+        self._kept.add(member)
+
+    def of(self, member: int) -> Iterable[int]:
+        """As `Candidates`."""
+        return (other for other in self._near.get(member, ()) if other in self._kept)
 
 
-class _Bucketed:
+class LargeCluster:
     """The kept texts of a large cluster by their bands: those that agree in one are candidates.
 
     A bucket takes a bounded number, so that a cluster of rows that are all a little unlike does not go quadratic. What
     is missed so stays in the data set.
+
+    Args:
+        sketches: of all texts.
+        likely: of the same.
     """
 
-    def __init__(self, bands: NDArray[np.uint32]) -> None:
-        self._bands = bands
+    def __init__(self, sketches: Sketches, likely: Likely) -> None:
+        self._bands = sketches.bands
+        self._likely = likely
         self._buckets: dict[tuple[int, int], list[int]] = {}
 
     def add(self, member: int) -> None:
+        """As `Candidates`."""
         for key in enumerate(self._bands[:, member].tolist()):
             bucket = self._buckets.setdefault(key, [])
             if len(bucket) < _MOST_IN_BUCKET:
                 bucket.append(member)
 
-    def alike(self, member: int) -> NDArray[np.int64]:
+    def of(self, member: int) -> Iterable[int]:
+        """As `Candidates`."""
         import numpy as np
 
         found: set[int] = set()
         for key in enumerate(self._bands[:, member].tolist()):
             found.update(self._buckets.get(key, ()))
-        return np.asarray(sorted(found), np.int64)
+        return self._likely.beside(member, np.asarray(sorted(found), np.int64)) if found else ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from core.dataset.near.connect import Components, Likely, connect
 from core.dataset.near.corpus import DIGEST_BYTES, Corpus
 from core.dataset.near.crew import sketch_all
-from core.dataset.near.keep import Outcome, choose
+from core.dataset.near.keep import FEW, Candidates, LargeCluster, Outcome, SmallClusters, choose
 from core.dataset.near.result import Cluster, Drop, NearOptions, Tick
 from core.dataset.near.sketch import Banding, Sketches
 from core.dataset.near.verify import Verifier
@@ -17,6 +17,9 @@ from core.dataset.near.verify import Verifier
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+_AT_ONCE = 1_000
 
 
 def no_tick(_: str, __: int, ___: int) -> None:
@@ -82,11 +85,14 @@ class _Groups:
         joined = {member for part in parts for member in part}
         parts += [[where] for where in sorted(self._repeats) if where not in joined]
         chosen: list[Outcome] = []
-        for number, part in enumerate(parts):
-            if number % 1_000 == 0:
-                tick("choosing what stays", number, len(parts))
-            ordered = sorted(part, key=lambda member: self._rank(member, options.keep))
-            chosen.append(choose(ordered, sketches, likely, verify) if len(part) > 1 else {part[0]: None})
+        for at in range(0, len(parts), _AT_ONCE):
+            tick("choosing what stays", at, len(parts))
+            some = parts[at : at + _AT_ONCE]
+            small = SmallClusters((part for part in some if len(part) <= FEW), likely)
+            for part in some:
+                ordered = sorted(part, key=lambda member: self._rank(member, options.keep))
+                candidates: Candidates = small if len(part) <= FEW else LargeCluster(sketches, likely)
+                chosen.append(choose(ordered, candidates, verify))
         least: dict[int, float] = {}
         for (first, _), similarity in verify.known.items():
             if similarity:

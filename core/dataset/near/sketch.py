@@ -174,14 +174,12 @@ def _bands(values: NDArray[np.uint32], banding: Banding) -> NDArray[np.uint32]:
     """One hash for each band of the signatures, shape (bands, texts)."""
     import numpy as np
 
-    hashed = np.empty((banding.bands, len(values)), np.uint32)
-    for band in range(banding.bands):
-        mixed = np.full(len(values), band + 1, np.uint32)
-        for column in range(band * banding.width, (band + 1) * banding.width):
-            mixed ^= values[:, column]
-            mixed = _mixed(mixed)
-        hashed[band] = mixed
-    return hashed
+    cut = values[:, : banding.bands * banding.width].reshape(len(values), banding.bands, banding.width)
+    hashed = np.tile(np.arange(1, banding.bands + 1, dtype=np.uint32), (len(values), 1))
+    for column in range(banding.width):
+        hashed ^= cut[:, :, column]
+        hashed = _mixed(hashed)
+    return hashed.T
 
 
 def _gram_hashes(text: str) -> NDArray[np.uint32]:

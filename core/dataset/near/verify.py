@@ -61,6 +61,10 @@ class Verifier:
                 self._tick()
         return found
 
+    def prepare(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Gets ready for pairs that will be asked for next."""
+        self._similarity.prepare(place for pair in pairs for place in pair)
+
     def alike(self, place: int) -> Sequence[tuple[int, float]]:
         """The texts that are known to be like one, with their similarity."""
         return self._alike.get(place, ())
