@@ -106,9 +106,12 @@ def memorised(course: Course, plan: Plan) -> Finding | None:
 
 def overfitting(course: Course, plan: Plan) -> Finding | None:
     """An eval loss that has risen from its best while the train loss falls."""
-    stays = course.shown is Kind.OVERFITTING
-    risen = _eval_rise(course, at.EVAL_RISE / 2 if stays else at.EVAL_RISE)
-    if risen is None or not (stays or _train_falls(course, risen[0])):
+    shown = course.shown is Kind.OVERFITTING
+    risen = _eval_rise(course, at.EVAL_RISE / 2 if shown else at.EVAL_RISE)
+    if risen is None:
+        return None
+    falls = _at_its_lowest(course, course.window(*at.MEAN_OVER)) if shown else _train_falls(course, risen[0])
+    if not falls:
         return None
     best, first, last = risen
     return Finding(Kind.OVERFITTING, first.step, {"now": last.loss, "epoch": best.epoch})
@@ -214,10 +217,10 @@ RULES: tuple[Ranked, ...] = (
     Ranked(memorised),
     Ranked(eval_blown_up, hold=1),
     Ranked(blown_up),
+    Ranked(overfitting, hold=1),
     Ranked(eval_oscillating, hold=1),
     Ranked(oscillating),
     Ranked(diverging),
-    Ranked(overfitting, hold=1),
     Ranked(spiking, hold=1),
     Ranked(not_learning),
     Ranked(plateau),
@@ -268,12 +271,16 @@ def _train_falls(course: Course, since: Evaluation) -> bool:
     """Whether the train loss has fallen since an evaluation, to the lowest it ever was."""
     first, end = since.events // course.width, len(course.bins)
     width = min(course.window(*at.MEAN_OVER), (end - first) // 2)
-    if width < 1:
+    if width < 1 or not _at_its_lowest(course, width):
         return False
-    then, now, lowest = course.level(first, first + width), course.level(end - width, end), min(course.sliding(width))
-    if now.mean > lowest + max(at.TRAIN_FALL * lowest, at.SURE * now.error):
-        return False
+    then, now = course.level(first, first + width), course.level(end - width, end)
     return then.mean - now.mean > max(at.TRAIN_FALL * then.mean, _error_of_difference(then, now))
+
+
+def _at_its_lowest(course: Course, width: int) -> bool:
+    """Whether the newest train loss is the lowest, but for its noise."""
+    now, lowest = course.level(len(course.bins) - width, len(course.bins)), min(course.sliding(width))
+    return now.mean <= lowest + max(at.TRAIN_FALL * lowest, at.SURE * now.error)
 
 
 def _swing(values: Sequence[float], rises: Callable[[int, int], bool]) -> tuple[int, int] | None:

@@ -171,10 +171,10 @@ def cases(seed: int, healthy: int, spoiled_seed: int, each: int) -> Iterator[Cas
                 **common,
                 "training.learning_rate": pick.choice((1e-2, 1.2e-2)),
                 "training.scheduler": "constant_with_warmup",
-                "training.epochs": 18.0,
-                "training.eval_every": 6.0,
+                "training.epochs": 20.0,
+                "training.eval_every": 5.0,
             },
-            _few(pick.choice((20, 24))),
+            _few(pick.choice((12, 16))),
         )
         yield Case(
             "memorised",
@@ -203,7 +203,7 @@ def cases(seed: int, healthy: int, spoiled_seed: int, each: int) -> Iterator[Cas
             number,
             {
                 **common,
-                "training.learning_rate": pick.choice((2e-3, 3e-3)),
+                "training.learning_rate": pick.choice((4e-3, 5e-3)),
                 "training.scheduler": pick.choice(("constant_with_warmup", "constant")),
                 "training.batch_size": 8,
                 "training.epochs": 1.0,
