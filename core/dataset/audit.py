@@ -9,8 +9,9 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,7 +41,17 @@ CREATE TRIGGER IF NOT EXISTS decisions_remain BEFORE DELETE ON decisions
 PRAGMA user_version = {_VERSION};
 """
 
-_Request = tuple[str, Action, str, float, "Future[Decision]"]
+Ask = tuple[str, Action, Mapping[str, Any]]
+"""A decision to be made: key, action, payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Decisions that are written together or not at all: key, action and payload of each."""
+
+    asked: tuple[tuple[str, Action, str], ...]
+    when: float
+    future: Future[list[Decision]]
 
 
 class DecisionStore:
@@ -71,14 +82,35 @@ class DecisionStore:
         Args:
             key: the row's key.
             action: keep, drop, edit, note, flag, or undo.
-            payload: `{"sample": ...}` for an edit, `{"text": ...}` for a note or flag.
+            payload: `{"sample": ...}` for an edit, `{"text": ...}` for a note or flag, or the reason of a drop.
 
         Returns:
             Done when it is committed; raises TunedeckError where it could not be (then nothing was written).
         """
         future: Future[Decision] = Future()
-        text = json.dumps(dict(payload or {}), separators=(",", ":"))
-        self._put((key, action, text, time.time(), future))
+
+        def one(done: Future[list[Decision]]) -> None:
+            error = done.exception()
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(done.result()[0])
+
+        self.decide_together([(key, action, payload or {})]).add_done_callback(one)
+        return future
+
+    def decide_together(self, asked: Sequence[Ask]) -> Future[list[Decision]]:
+        """Notes several decisions as one: all of them are written, or none.
+
+        Args:
+            asked: key, action and payload of each, as `decide`.
+
+        Returns:
+            As `decide`, in the order that they were asked in.
+        """
+        future: Future[list[Decision]] = Future()
+        texts = tuple((key, action, _json(payload)) for key, action, payload in asked)
+        self._put(_Request(texts, time.time(), future))
         return future
 
     def refresh(self) -> Future[int]:
@@ -141,7 +173,7 @@ class DecisionStore:
             while not self._queue.empty():
                 batch.append(self._queue.get())
             closing = None in batch
-            decisions = [each for each in batch if isinstance(each, tuple)]
+            decisions = [each for each in batch if isinstance(each, _Request)]
             refreshes = [each for each in batch if isinstance(each, Future)]
             found: list[Decision] = []
             try:
@@ -149,8 +181,10 @@ class DecisionStore:
                     connection = connection or _connect(self.path)
                     written = self._insert(connection, decisions)
             except TunedeckError as fault:
-                for future in [each[-1] for each in decisions] + refreshes:
-                    future.set_exception(fault)
+                for request in decisions:
+                    request.future.set_exception(fault)
+                for refresh in refreshes:
+                    refresh.set_exception(fault)
                 continue
             try:
                 with _explained(self.path):
@@ -161,26 +195,29 @@ class DecisionStore:
                 refreshes = []
             with self._lock:
                 self._ledger.take(found)
-            for request, decision in zip(decisions, written, strict=True):
-                request[-1].set_result(decision)
+            for request, made in zip(decisions, written, strict=True):
+                request.future.set_result(made)
             for refresh in refreshes:
                 refresh.set_result(self._ledger.revision)
         if connection is not None:
             connection.close()
 
-    def _insert(self, connection: sqlite3.Connection, requests: list[_Request]) -> list[Decision]:
-        written: list[Decision] = []
+    def _insert(self, connection: sqlite3.Connection, requests: list[_Request]) -> list[list[Decision]]:
         if not requests:
-            return written
+            return []
         with _transaction(connection):
-            for key, action, payload, when, _ in requests:
-                cursor = connection.execute(
-                    "INSERT INTO decisions (key, action, payload, user, host, time) VALUES (?, ?, ?, ?, ?, ?)",
-                    (key, action, payload, self._user, self._host, when),
-                )
-                number = cast("int", cursor.lastrowid)
-                written.append(Decision(number, key, action, json.loads(payload), self._user, self._host, when))
-        return written
+            return [self._write_request(connection, request) for request in requests]
+
+    def _write_request(self, connection: sqlite3.Connection, request: _Request) -> list[Decision]:
+        made = []
+        for key, action, payload in request.asked:
+            cursor = connection.execute(
+                "INSERT INTO decisions (key, action, payload, user, host, time) VALUES (?, ?, ?, ?, ?, ?)",
+                (key, action, payload, self._user, self._host, request.when),
+            )
+            number = cast("int", cursor.lastrowid)
+            made.append(Decision(number, key, action, json.loads(payload), self._user, self._host, request.when))
+        return made
 
 
 def read_ledger(workspace: str | Path) -> Ledger:
@@ -268,6 +305,10 @@ class _explained:
             raise BadInput(what, where=self._where, do="Move the file away to begin anew") from fault
         if isinstance(fault, OSError):
             raise TunedeckError(f"the decisions cannot be written: {fault.strerror}", where=self._where) from fault
+
+
+def _json(payload: Mapping[str, Any]) -> str:
+    return json.dumps(dict(payload), separators=(",", ":"))
 
 
 def _user() -> str:

@@ -6,18 +6,19 @@ import json
 import os
 import random
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from core.dataset.index import GoodRows
 from core.errors import TunedeckError
 from core.paths import hidden_dir
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
 
-Mode = Literal["random", "worst", "flag", "everything"]
+Mode = Literal["random", "worst", "flag", "cluster", "everything"]
 
 SAMPLE = 100
 """Rows of a random sample unless said otherwise: guides on fine-tuning say 50 to 100 by hand."""
@@ -33,7 +34,8 @@ class Audit:
 
     Attributes:
         mode: `random` reads a sample, `worst` all flagged rows from the worst on, `flag` the rows of a flag (of all
-            flags, one after the other, where none is named), `everything` all rows in their order.
+            flags, one after the other, where none is named), `cluster` rows that repeat each other side by side, the
+            largest cluster first, `everything` all rows in their order.
         seed: of the random sample.
         size: rows of the random sample.
         entries: entries that the data set had when the audit began: the sample stays the same when rows are appended.
@@ -55,7 +57,7 @@ class Audit:
             return f"seed {self.seed}"
         return f"flag {self.flag}" if self.mode == "flag" and self.flag else _WORDS[self.mode]
 
-    def order(self, flags: Mapping[int, Sequence[Flag]], bad: Container[int] = ()) -> Sequence[int]:
+    def order(self, flags: Mapping[int, Sequence[Flag]], bad: Collection[int] = ()) -> Sequence[int]:
         """The entries to read, in their order.
 
         Args:
@@ -68,6 +70,8 @@ class Audit:
             return range(self.entries)
         if self.mode == "worst":
             return sorted(flags, key=lambda entry: (*_badness(flags[entry]), entry))
+        if self.mode == "cluster":
+            return _by_cluster(flags, GoodRows(sorted(bad)).entry)
         if self.flag:
             return sorted(entry for entry, found in flags.items() if any(flag.name == self.flag for flag in found))
         return sorted(flags, key=lambda entry: (flags[entry][0].name, entry))
@@ -91,8 +95,37 @@ _WORDS: Mapping[Mode, str] = {
     "random": "random sample",
     "worst": "worst first",
     "flag": "by flag",
+    "cluster": "by cluster",
     "everything": "everything",
 }
+
+
+_REPEATS = ("exact_duplicate", "normalised_duplicate", "near_duplicate")
+"""Flags that name the row which another repeats."""
+
+
+def _by_cluster(flags: Mapping[int, Sequence[Flag]], entry_of: Callable[[int], int]) -> list[int]:
+    """Entries that repeat each other, cluster by cluster: the largest first, in each the row that is repeated first."""
+    leader: dict[int, int] = {}
+
+    def led_by(entry: int) -> int:
+        while (above := leader.setdefault(entry, entry)) != entry:
+            leader[entry] = leader[above]
+            entry = above
+        return entry
+
+    repeats = {}
+    for entry, found in flags.items():
+        for flag in found:
+            if flag.of is not None and flag.name in _REPEATS:
+                repeats[entry] = entry_of(flag.of)
+                leader[led_by(entry)] = led_by(repeats[entry])
+    clusters: dict[int, list[int]] = {}
+    for entry in leader:
+        clusters.setdefault(led_by(entry), []).append(entry)
+    ordered = sorted(clusters.values(), key=lambda entries: (-len(entries), min(entries)))
+    # Beside each other: a row that stays, then those that repeat it.
+    return [each for entries in ordered for each in sorted(entries, key=lambda e: (repeats.get(e, e), e in repeats, e))]
 
 
 def _badness(flags: Sequence[Flag]) -> tuple[int, int, int]:

@@ -30,7 +30,7 @@ class Decision:
         id: its number in the workspace, ascending.
         key: the row's key, or that of a pair of rows (`pair_key`).
         action: what was done; `undo` takes back the last decision on the row that still stands.
-        payload: `{"sample": ...}` of an edit, `{"text": ...}` of a note or flag.
+        payload: `{"sample": ...}` of an edit, `{"text": ...}` of a note or flag, and of a drop that has a reason.
         user: who.
         host: where.
         time: when, unix seconds.
@@ -54,12 +54,14 @@ class Standing:
         edit: the edited sample (`Sample.to_json`), or None.
         note: the last note.
         flag: the user's own flag.
+        why: the reason that a drop was decided with, or "".
     """
 
     verdict: Literal["keep", "drop", ""] = ""
     edit: Mapping[str, Any] | None = None
     note: str = ""
     flag: str = ""
+    why: str = ""
 
 
 OPEN = Standing()
@@ -112,11 +114,11 @@ def _after(before: Standing, decision: Decision) -> Standing:
     text = str(decision.payload.get("text", ""))
     match decision.action:
         case "keep":
-            return replace(before, verdict="keep")
+            return replace(before, verdict="keep", why="")
         case "drop":
-            return replace(before, verdict="drop")
+            return replace(before, verdict="drop", why=text)
         case "edit":
-            return replace(before, verdict="keep", edit=decision.payload.get("sample"))
+            return replace(before, verdict="keep", edit=decision.payload.get("sample"), why="")
         case "note":
             return replace(before, note=text)
         case _:

@@ -181,7 +181,8 @@ def _dropped(facts: _Facts) -> Iterator[str]:
     told = []
     for row in rows[:_MOST]:
         standing = facts.standings[row]
-        own = [f"flagged: {standing.flag}"] * bool(standing.flag) + [f"note: {standing.note}"] * bool(standing.note)
+        own = [words for words in (standing.why,) if words]
+        own += [f"flagged: {standing.flag}"] * bool(standing.flag) + [f"note: {standing.note}"] * bool(standing.note)
         found = [f"{flag.name}: {flag.reason}" for flag in facts.flags.get(row, ())]
         told.append((f"{row + 1:,}", "; ".join(own + found) or "no reason was noted"))
     yield from _table(("row", "why"), told)
