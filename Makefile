@@ -23,7 +23,7 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m compileall -q core tui
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff format --check .

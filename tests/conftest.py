@@ -37,9 +37,16 @@ def public_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def warm_python() -> Iterator[WarmPython]:
-    """A process with the training stack imported, from which keepers and workers are forked; started at first use."""
-    with process.warm_python() as warm:
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmPython]:
+    """A process with the training stack imported, from which keepers and workers are forked; started at first use.
+
+    There is one for all test processes that run side by side.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        with process.warm_python() as warm:
+            yield warm
+        return
+    with process.shared_warm_python(tmp_path_factory.getbasetemp().parent) as warm:
         yield warm
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -57,3 +59,28 @@ def warm_python() -> Iterator[WarmPython]:
         process.stdin.close()
         process.wait(timeout=30)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def shared_warm_python(folder: Path) -> Iterator[WarmPython]:
+    """One warm process for all that ask with the same folder: the first starts it, and ends it after the last.
+
+    Args:
+        folder: an existing one that all of them know.
+    """
+    with (folder / "warm.lock").open("a") as starting, (folder / "warm.users").open("a") as users:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        known = folder / "warm.json"
+        if known.exists():
+            fcntl.flock(starting, fcntl.LOCK_UN)
+            environment = json.loads(known.read_text())
+            yield WarmPython(environment["TUNEDECK_PYTHON"], environment)
+            return
+        with warm_python() as warm:
+            known.write_text(json.dumps(warm.environment))
+            fcntl.flock(starting, fcntl.LOCK_UN)
+            yield warm
+            fcntl.flock(starting, fcntl.LOCK_EX)  # who comes now starts another
+            fcntl.flock(users, fcntl.LOCK_EX)  # until all others have let go of it
+            known.unlink()
