@@ -15,6 +15,7 @@ from core.dataset.checks.secrets import Secret
 from core.dataset.checks.system_prompt import SystemPromptDiffers
 from core.dataset.checks.template import SameTemplate
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
+from core.dataset.checks.tokens import TITLES as _TOKEN_TITLES
 from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
 
 CHECKS: tuple[type[Check], ...] = (
@@ -44,4 +45,7 @@ CHECKS: tuple[type[Check], ...] = (
 )
 """Every check, the weightiest first: so flags are listed, and so a row's shortest word is chosen."""
 
-__all__ = ["CHECKS", "Check", "Context", "Flag", "Item", "Severity"]
+TITLES = {check.name: check.title for check in CHECKS} | dict(_TOKEN_TITLES)
+"""The title of every flag by its name, those from token facts included."""
+
+__all__ = ["CHECKS", "TITLES", "Check", "Context", "Flag", "Item", "Severity"]
