@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from core.clean import clean_line
 from core.dataset.formats import Recognition, choose, format_named, to_sample
 from core.dataset.formats.text import TextLines
+from core.dataset.mapping import AUTO, Chosen
 from core.dataset.readers import Reader
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
@@ -29,9 +31,13 @@ class Dataset:
         paths: what was opened, as given.
         reader: the entries; `reader.extend(seconds)` looks for more of them.
         recognition: the format and why.
+        chosen: what the user has said of the format and the columns.
     """
 
-    def __init__(self, paths: tuple[Path, ...], reader: Reader, recognition: Recognition) -> None:
+    def __init__(
+        self, paths: tuple[Path, ...], reader: Reader, recognition: Recognition, chosen: Chosen | None = None
+    ) -> None:
+        self.chosen = chosen or Chosen()
         self.paths = paths
         self.reader = reader
         self.recognition = recognition
@@ -58,15 +64,22 @@ class Dataset:
         if format is not None:
             format_named(format)
         reader = open_reader(given, text_lines=format == TextLines.name)
-        rows = _first_rows(reader)
-        return cls(tuple(Path(path) for path in given), reader, choose(rows, format, columns))
+        rows = first_rows(reader)
+        chosen = Chosen(format or AUTO, dict(columns or {}))
+        return cls(tuple(Path(path) for path in given), reader, choose(rows, format, columns), chosen)
 
     def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
-        """Opens other files of the same job, an eval file say: in their own format, else in this data set's.
+        """Opens other files of the same job, an eval file say.
+
+        They are read as the user has said this data set is, where their columns allow it; else in their own format,
+        and where that is not known in this data set's.
 
         Raises:
             BadInput: as `open`.
         """
+        if self.chosen.said:
+            with suppress(BadInput):  # they have no such columns
+                return Dataset.open(paths, self.recognition.name, self.chosen.columns)
         other = Dataset.open(paths)
         if other.recognition.known or not self.recognition.known:
             return other
@@ -107,7 +120,7 @@ class Dataset:
         return clean_line(" ".join(first[: limit * 4].split()), limit)
 
 
-def _first_rows(reader: Reader) -> list[Mapping[str, object]]:
+def first_rows(reader: Reader) -> list[Mapping[str, object]]:
     """The first good rows.
 
     Raises:

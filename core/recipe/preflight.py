@@ -17,6 +17,7 @@ from core.gpu import host
 from core.gpu.readings import GpuSample
 from core.jobs.launch import worker_python
 from core.recipe import memory
+from core.recipe.mapped import with_mapping
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.recipe import KNOBS, Recipe
@@ -71,6 +72,7 @@ def preflight(
         gpus: what `GpuReader.read` says now; empty where there is none.
         gpu_problem: its sentence on why there is none.
     """
+    recipe = with_mapping(recipe, workspace)
     shape: ModelShape | None = None
     fault: BadInput | None = None
     if recipe.model.path:
@@ -117,15 +119,17 @@ def _data(recipe: Recipe) -> tuple[list[Check], frozenset[str] | None]:
     kinds: set[str] = set()
     columns = dict(recipe.data.columns)
     form = None if recipe.data.format == "auto" else recipe.data.format
+    trained: Dataset | None = None
     for path, paths in (("data.train", recipe.data.train), ("data.eval", recipe.data.eval)):
         if not paths:
             continue
         try:
-            dataset = Dataset.open(list(paths), form, columns)
+            dataset = Dataset.open(list(paths), form, columns) if trained is None else trained.open_beside(list(paths))
         except BadInput as error:
             checks.append(Check("data", "stop", str(error), path))
             continue
         found = dataset.recognition
+        trained = trained or dataset
         if found.kind is None:
             checks.append(Check("data", "stop", f"The format is not recognised: {clean_line(found.why)}", path))
         else:

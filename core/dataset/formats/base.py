@@ -29,6 +29,30 @@ class FormatField:
 
 
 @dataclass(frozen=True, slots=True)
+class FormatOption:
+    """What a mapping may say beside columns: keys and names inside the values.
+
+    Attributes:
+        name: what the mapping calls it.
+        title: what it is, in a few words.
+    """
+
+    name: str
+    title: str
+
+
+TURN_OPTIONS = (
+    FormatOption("turn.role", "key of the speaker"),
+    FormatOption("turn.content", "key of the text"),
+    FormatOption("role.user", "user is called"),
+    FormatOption("role.assistant", "assistant is called"),
+    FormatOption("role.system", "system is called"),
+    FormatOption("role.tool", "tool is called"),
+)
+"""Of formats that hold turns; several names of one role stand with `|` between them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recognition:
     """What a data set was taken for, and why.
 
@@ -63,6 +87,7 @@ class Format:
     title: ClassVar[str]
     kind: ClassVar[Kind]
     fields: ClassVar[tuple[FormatField, ...]]
+    options: ClassVar[tuple[FormatOption, ...]] = ()
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         """Whether the mapped columns of a row hold values of the right shape."""
@@ -82,7 +107,13 @@ class Format:
         return f"the columns {', '.join(named)} are there"
 
     def map_columns(self, present: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str] | None:
-        """Field to column: the user's choice, else the first spelling present; None where a required one is missing."""
+        """Field to column: the user's choice, else the first spelling present; None where a required one is missing.
+
+        A field that is not required and whose choice is "" has no column, whatever stands there.
+        """
+        options = {each.name for each in self.options}
+        said = {name: value for name, value in chosen.items() if name in options}
+        chosen = {name: column for name, column in chosen.items() if name not in options}
         known = {each.name for each in self.fields}
         if not known.issuperset(chosen):
             return None
@@ -91,7 +122,9 @@ class Format:
         columns = {}
         for each in self.fields:
             column = chosen.get(each.name)
-            if column is None:
+            if column == "" and not each.required:
+                continue
+            if not column:
                 spelled = (lower[name] for name in each.spellings if name in lower)
                 column = next((name for name in spelled if name not in taken), None)
             if column is not None:
@@ -99,7 +132,7 @@ class Format:
                 taken.add(column)
             elif each.required:
                 return None
-        return columns
+        return {**columns, **said}
 
 
 def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, required: bool = True) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.dataset.formats.base import Format, FormatField, text_of
-from core.dataset.formats.turns import is_turns, read_tools, read_turns
+from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, text_of
+from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, TurnNames, is_turns, read_tools, read_turns
 from core.dataset.sample import Message, Sample
 
 TOOLS = FormatField("tools", ("tools", "functions"), required=False)
@@ -15,21 +15,24 @@ SYSTEM = FormatField("system", ("system", "system_prompt", "system_message"), re
 
 class _Conversation(Format):
     kind = "messages"
+    options = TURN_OPTIONS
     role_key: str
     content_key: str
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         """Whether the column holds a list of turns with this format's keys."""
-        return is_turns(row.get(columns["messages"]), keys=(self.role_key, self.content_key))
+        keys = columns.get(ROLE_KEY, self.role_key), columns.get(CONTENT_KEY, self.content_key)
+        return is_turns(row.get(columns["messages"]), keys=keys)
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The conversation with its tools and system prompt."""
-        messages = with_system(read_turns(row.get(columns["messages"])), row, columns)
+        messages = with_system(read_turns(row.get(columns["messages"]), TurnNames.of(columns)), row, columns)
         return Sample("messages", messages=messages, tools=tools_of(row, columns))
 
     def reason(self, columns: Mapping[str, str]) -> str:
         """Which column, and its keys."""
-        return f"`{columns['messages']}` holds turns with `{self.role_key}` and `{self.content_key}`"
+        keys = columns.get(ROLE_KEY, self.role_key), columns.get(CONTENT_KEY, self.content_key)
+        return f"`{columns['messages']}` holds turns with `{keys[0]}` and `{keys[1]}`"
 
 
 class Messages(_Conversation):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.dataset.formats.base import Format, FormatField, text_of
+from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, text_of
 from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
-from core.dataset.formats.turns import is_turns, read_turns
+from core.dataset.formats.turns import TurnNames, is_turns, read_turns
 from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Sample
 
@@ -108,10 +108,15 @@ class PromptCompletion(Format):
         SYSTEM,
         TOOLS,
     )
+    options = TURN_OPTIONS
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         """Whether both hold text or turns."""
-        return all(is_text(row, columns, name) or is_turns(row.get(columns[name])) for name in ("prompt", "completion"))
+        names = TurnNames.of(columns)
+        return all(
+            is_text(row, columns, name) or is_turns(row.get(columns[name]), keys=names.keys)
+            for name in ("prompt", "completion")
+        )
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The prompt's turns, then the completion's."""
@@ -126,7 +131,7 @@ def turns_or_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str,
     """A field that holds turns, or text that is one turn of `role`."""
     value = row.get(columns[name])
     if isinstance(value, (list, dict)):
-        return read_turns(value)
+        return read_turns(value, TurnNames.of(columns))
     return (Message("user" if role == "user" else "assistant", text_of(row, columns, name)),)
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from core.dataset.formats.base import Format, FormatField, text_of
+from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, FormatOption, text_of
 from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
 from core.dataset.formats.instruct import joined
-from core.dataset.formats.turns import is_turns, read_turns
+from core.dataset.formats.turns import TurnNames, is_turns, read_turns
 from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Sample
 
@@ -19,18 +19,19 @@ _PROMPT_FIELDS = (
     FormatField("input", ("input", "context"), required=False),
 )
 _LABELS = {"true": True, "false": False}
+_GOOD = "label.good"
 _SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant): ?")
 
 
 def prompt_of(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Message, ...]:
     """The turns before the answer: a conversation, a prompt as turns or text (with its input), or none."""
     if "messages" in columns and row.get(columns["messages"]) is not None:
-        return read_turns(row[columns["messages"]])
+        return read_turns(row[columns["messages"]], TurnNames.of(columns))
     if "prompt" not in columns:
         return ()
     value = row.get(columns["prompt"])
     if isinstance(value, (list, dict)):
-        return read_turns(value)
+        return read_turns(value, TurnNames.of(columns))
     question = text_of(row, columns, "prompt")
     if question.startswith("\n\nHuman:"):
         return transcript(question)
@@ -52,8 +53,9 @@ def transcript(text: str) -> tuple[Message, ...]:
 def answer_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> tuple[Message, ...]:
     """An answer given as text, a turn, turns, or a whole transcript."""
     value = row.get(columns[name])
-    if isinstance(value, (list, dict)) or is_turns(value):
-        return read_turns(value)
+    names = TurnNames.of(columns)
+    if isinstance(value, (list, dict)) or is_turns(value, keys=names.keys):
+        return read_turns(value, names)
     if isinstance(value, str) and value.startswith("\n\nHuman:"):
         return transcript(value)
     return (Message("assistant", text_of(row, columns, name)),)
@@ -72,6 +74,7 @@ class Preference(Format):
         SYSTEM,
         TOOLS,
     )
+    options = TURN_OPTIONS
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         """Whether both answers are texts, objects or lists."""
@@ -126,17 +129,18 @@ class Kto(Format):
         SYSTEM,
         TOOLS,
     )
+    options = (FormatOption(_GOOD, "label of a good answer"), *TURN_OPTIONS)
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         """Whether the label is true or false, and there is a conversation or a completion."""
-        if _label(row.get(columns["label"])) is None:
+        if _label(row.get(columns["label"]), columns) is None:
             return False
         return "messages" in columns or ("prompt" in columns and "completion" in columns)
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The conversation up to the last answer, that answer, and its label."""
         value = row.get(columns["label"])
-        label = _label(value)
+        label = _label(value, columns)
         if label is None:
             raise Unreadable(f"the label in `{columns['label']}` should be true or false, it is {json_type(value)}")
         if "completion" in columns:
@@ -155,8 +159,11 @@ class Kto(Format):
         )
 
 
-def _label(value: Any) -> bool | None:
-    """A label as true or false; CSV cells hold it as text."""
+def _label(value: Any, columns: Mapping[str, str]) -> bool | None:
+    """A label as true or false; CSV cells hold it as text. Where the mapping names good labels, others are bad."""
+    good = columns.get(_GOOD, "")
+    if good and value is not None:
+        return str(value).strip().lower() in (name.strip().lower() for name in good.split("|"))
     if isinstance(value, bool):
         return value
     return _LABELS.get(value.strip().lower()) if isinstance(value, str) else None

@@ -31,6 +31,9 @@ FORMATS: tuple[Format, ...] = (
 
 _BY_NAME = {each.name: each for each in FORMATS}
 
+OPTIONS = frozenset(option.name for each in FORMATS for option in each.options)
+"""Names in a mapping whose values are no columns."""
+
 
 def format_named(name: str) -> Format:
     """The format of that name.
@@ -76,7 +79,9 @@ def choose(
         BadInput: the format or a column does not exist, or a required field has no column.
     """
     present = _columns(rows)
-    wrong = [column for column in (columns or {}).values() if column not in present]
+    wrong = [
+        column for name, column in (columns or {}).items() if column and name not in OPTIONS and column not in present
+    ]
     if wrong:
         raise BadInput(
             f"there is no column {wrong[0]!r}", where="columns", do=f"Columns are {', '.join(present) or 'none'}"
@@ -84,9 +89,10 @@ def choose(
     if name is None:
         return recognise(rows, columns)
     chosen = format_named(name)
-    unknown = [field for field in columns or {} if field not in {each.name for each in chosen.fields}]
+    names = [*(each.name for each in chosen.fields), *(each.name for each in chosen.options)]
+    unknown = [field for field in columns or {} if field not in names]
     if unknown:
-        fields = ", ".join(each.name for each in chosen.fields)
+        fields = ", ".join(names)
         raise BadInput(f"the format {name} has no field {unknown[0]!r}", where="columns", do=f"Fields are {fields}")
     mapping = chosen.map_columns(present, columns or {})
     if mapping is None:
@@ -94,7 +100,7 @@ def choose(
             each.name
             for each in chosen.fields
             if each.required
-            and each.name not in (columns or {})
+            and not (columns or {}).get(each.name)
             and not any(name in each.spellings for name in map(str.lower, present))
         ]
         raise BadInput(

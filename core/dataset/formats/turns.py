@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.dataset.records import Unreadable, json_type, parse_json
@@ -17,6 +17,8 @@ ROLES: dict[str, Role] = {
 }
 """Role names in the wild to those of chat templates."""
 
+MESSAGE_ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
+
 _CALL_ROLES = frozenset(("function_call", "tool_call", "function-call", "tool_calls"))
 _ROLE_KEYS = ("role", "from", "speaker")
 _CONTENT_KEYS = ("content", "value", "text")
@@ -26,6 +28,45 @@ _REASONING_PARTS = frozenset(("reasoning", "thinking", "think"))
 _CALL_PARTS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use"))
 _RESULT_PARTS = frozenset(("tool_result", "tool_response"))
 _MEDIA_PARTS = frozenset(("image", "image_url", "video", "video_url", "audio", "audio_url", "input_audio", "file"))
+
+
+ROLE_KEY, CONTENT_KEY, ROLE_NAMES = "turn.role", "turn.content", "role."
+"""Names in a mapping that are no columns: the keys inside a turn, and the names that a role has (`role.user`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnNames:
+    """How the turns of a data set are written where the user has said so.
+
+    Attributes:
+        role: the key that says who speaks, or "" for the usual ones.
+        content: the key of the text, or "" for the usual ones.
+        roles: names of speakers, in lower case, to roles; they come before the usual ones.
+    """
+
+    role: str = ""
+    content: str = ""
+    roles: Mapping[str, Role] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, columns: Mapping[str, str]) -> TurnNames:
+        """What a mapping says of turns; several names of one role stand with `|` between them."""
+        if not any("." in name for name in columns):
+            return USUAL
+        roles: dict[str, Role] = {}
+        for role in MESSAGE_ROLES:
+            for name in columns.get(ROLE_NAMES + role, "").split("|"):
+                if name.strip():
+                    roles[name.strip().lower()] = role
+        return cls(columns.get(ROLE_KEY, ""), columns.get(CONTENT_KEY, ""), roles)
+
+    @property
+    def keys(self) -> tuple[str, str] | None:
+        """The keys of role and content, None where the usual ones count."""
+        return (self.role, self.content) if self.role else None
+
+
+USUAL = TurnNames()
 
 
 def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
@@ -39,11 +80,12 @@ def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
     return any(key in value[0] for key in _ROLE_KEYS)
 
 
-def read_turns(value: Any) -> tuple[Message, ...]:
+def read_turns(value: Any, names: TurnNames = USUAL) -> tuple[Message, ...]:
     """The messages of a conversation.
 
     Args:
         value: a list of turns, or the same as a JSON string (CSV cells hold that).
+        names: keys and role names where they are unusual.
 
     Raises:
         Unreadable: naming the turn, from 1, and what is wrong with it.
@@ -59,7 +101,7 @@ def read_turns(value: Any) -> tuple[Message, ...]:
     messages: list[Message] = []
     for number, turn in enumerate(value, 1):
         try:
-            message = read_turn(turn)
+            message = read_turn(turn, names)
         except Unreadable as fault:
             raise Unreadable(f"turn {number}: {fault}") from None
         before = messages[-1] if messages else None
@@ -71,19 +113,22 @@ def read_turns(value: Any) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def read_turn(turn: Any) -> Message:
+def read_turn(turn: Any, names: TurnNames = USUAL) -> Message:
     """One turn; as `read_turns`."""
     if not isinstance(turn, dict):
         raise Unreadable(f"a turn is an object with role and content, this is {json_type(turn)}")
-    name = next((turn[key] for key in _ROLE_KEYS if turn.get(key) is not None), None)
+    role_keys = (names.role,) if names.role else _ROLE_KEYS
+    name = next((turn[key] for key in role_keys if turn.get(key) is not None), None)
     if not isinstance(name, str):
-        raise Unreadable("it says not who speaks (no `role` or `from`)")
+        raise Unreadable(f"it says not who speaks (no `{names.role or 'role` or `from'}`)")
     spoken = name.strip().lower()
-    content = next((turn[key] for key in _CONTENT_KEYS if key in turn), None)
+    content_keys = (names.content,) if names.content else _CONTENT_KEYS
+    content = next((turn[key] for key in content_keys if key in turn), None)
     trained = not _untrained(turn)
-    if spoken in _CALL_ROLES:
+    role = names.roles.get(spoken)
+    if role is None and spoken in _CALL_ROLES:
         return Message("assistant", "", tool_calls=read_calls(content), trained=trained)
-    role = ROLES.get(spoken)
+    role = role or ROLES.get(spoken)
     if role is None:
         raise Unreadable(f"the role {name!r} is none that chat templates know")
     text, reasoning, calls = _read_content(content)
