@@ -9,6 +9,7 @@ from importlib import import_module
 COMMANDS: dict[str, str] = {
     "scan": "look a data set over: format, bad lines, flags",
     "train": "train a recipe in a detached run and show its progress",
+    "queue": "list the queue; add, move, remove, hold back runs",
     "runs": "list the runs of this workspace",
     "attach": "open the live screen of a run",
     "tail": "print what a run reports, as it reports it",

@@ -19,7 +19,7 @@ from core.jobs.code import code_root
 from core.jobs.folder import JobFolder
 from core.jobs.process import Identity
 from core.jobs.state import standing
-from core.jobs.status import FAILED, STARTING
+from core.jobs.status import FAILED, QUEUED, STARTING
 
 _TAIL = 2_000
 
@@ -72,6 +72,7 @@ def launch(
     payload: Mapping[str, Any] | None = None,
     python: str | None = None,
     patience: float = 30.0,
+    waits: bool = False,
 ) -> Identity:
     """Starts a job's stages, detached, and returns when its keeper has taken over. Blocks for some 0.2 s.
 
@@ -82,17 +83,45 @@ def launch(
         payload: replaces that of `job.json`, where a job is started again for something else.
         python: the keeper's interpreter; by default that of `TUNEDECK_KEEPER_PYTHON`, else the one that runs now.
         patience: seconds to wait for the keeper.
+        waits: whether the job must be a queued one, as `enqueue` left it.
 
     Returns:
         The keeper's identity.
 
     Raises:
-        BadInput: the job runs already, or somebody else is starting it.
+        BadInput: the job runs already, somebody else is starting it, or it is not queued (any more).
         JobFailed: the keeper did not start; the job is marked as failed, with the reason.
         DiskFull, JobGone: the folder cannot be written to.
     """
     with _alone(folder):
+        if waits != (folder.read_status().state == QUEUED):
+            words = "This job does not wait in the queue any more" if waits else "This job waits in the queue"
+            raise BadInput(words, where=folder.id, do="See `tunedeck queue`")
         return _launch(folder, stages, env, payload, python, patience)
+
+
+def enqueue(
+    folder: JobFolder,
+    stages: Sequence[Sequence[str]],
+    *,
+    env: Mapping[str, str] | None = None,
+    payload: Mapping[str, Any] | None = None,
+) -> None:
+    """Makes a job a queued one: all that `launch` needs is in its folder, and nothing runs.
+
+    Args:
+        folder: the job's folder.
+        stages: see `launch`.
+        env: see `launch`.
+        payload: see `launch`.
+
+    Raises:
+        BadInput: the job runs already, or somebody else is starting it.
+        DiskFull, JobGone: the folder cannot be written to.
+    """
+    with _alone(folder):
+        _write_job(folder, stages, env, payload)
+        folder.reset_status(state=QUEUED, message="Waits in the queue.", stages=len(stages))
 
 
 def _launch(
@@ -103,10 +132,25 @@ def _launch(
     python: str | None,
     patience: float,
 ) -> Identity:
+    now = time.time()
+    _write_job(folder, stages, env, payload)
+    folder.reset_status(state=STARTING, heartbeat=now, started=now, stages=len(stages))
+    try:
+        return _detach(folder, python, env, patience)
+    except TunedeckError as error:
+        folder.write_status(state=FAILED, message=str(error), ended=time.time())
+        raise
+
+
+def _write_job(
+    folder: JobFolder,
+    stages: Sequence[Sequence[str]],
+    env: Mapping[str, str] | None,
+    payload: Mapping[str, Any] | None,
+) -> None:
     job = folder.read_job()
     if job.get("keeper") and not standing(folder, job=job).over:
         raise BadInput("This job runs already", where=folder.id, do="Attach to it instead of starting it twice")
-    now = time.time()
     job |= {
         "stages": [list(argv) for argv in stages],
         "env": dict(env or {}),
@@ -121,12 +165,6 @@ def _launch(
     }
     requests.clear(folder)
     folder.write_job(job)
-    folder.reset_status(state=STARTING, heartbeat=now, started=now, stages=len(stages))
-    try:
-        return _detach(folder, python, env, patience)
-    except TunedeckError as error:
-        folder.write_status(state=FAILED, message=str(error), ended=time.time())
-        raise
 
 
 @contextmanager

@@ -9,8 +9,9 @@ import time
 from core.errors import BadInput
 from core.jobs import files, process
 from core.jobs.folder import JobFolder
+from core.jobs.queue import queue_of
 from core.jobs.state import standing
-from core.jobs.status import STOPPED
+from core.jobs.status import QUEUED, STOPPED
 
 STOP = "stop"
 STOP_NOW = "stop-now"
@@ -29,8 +30,8 @@ REFUSED = "refused"
 def ask(folder: JobFolder, name: str) -> None:
     """Asks a running job for something, from any process of any machine that sees its folder.
 
-    Asking twice is asking once. Where the keeper was killed and nobody else could enforce it, `stop-now` ends the
-    worker at once.
+    Asking twice is asking once. A run that waits in the queue is taken out of it when it is to stop. Where the keeper
+    was killed and nobody else could enforce it, `stop-now` ends the worker at once.
 
     Args:
         folder: the job's folder.
@@ -48,6 +49,11 @@ def ask(folder: JobFolder, name: str) -> None:
     now = standing(folder)
     if now.over:
         raise BadInput(f"The run has already ended ({now.state})", where=folder.id)
+    if now.state == QUEUED:
+        if name not in ENDS:
+            raise BadInput("The run has not begun: it waits in the queue", where=folder.id)
+        queue_of(folder).remove(folder.id)
+        return
     words = {"t": round(time.time(), 3), "host": os.uname().nodename, "pid": os.getpid()}
     files.make_folder(os.fspath(folder.requests))
     files.replace(os.fspath(folder.requests / name), files.encode(words), durable=False)

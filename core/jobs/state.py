@@ -34,6 +34,7 @@ class Standing:
         local: whether the job is this machine's, so that its processes could be looked at.
         heard: seconds since the last heartbeat, None if there was none.
         kept: whether a keeper is known to live.
+        rebooted: whether it is lost because the machine was restarted.
     """
 
     state: str
@@ -42,6 +43,7 @@ class Standing:
     local: bool = True
     heard: float | None = None
     kept: bool = False
+    rebooted: bool = False
 
     @property
     def over(self) -> bool:
@@ -99,8 +101,8 @@ def _shown(folder: JobFolder, status: Status) -> str:
 def _unkept(job: Mapping[str, Any], status: Status, heard: float | None, now: float) -> Standing:
     if status.state == QUEUED:
         return Standing(QUEUED, status.message, status, True, heard)
-    created = job.get("created")
-    if isinstance(created, (int, float)) and now - created < LAUNCH_PATIENCE:
+    begun = job.get("created") if status.started is None else status.started
+    if isinstance(begun, (int, float)) and now - begun < LAUNCH_PATIENCE:
         return Standing(STARTING, status.message, status, True, heard)
     return Standing(LOST, "It was never started: whoever wanted to start it ended before.", status, True, heard)
 
@@ -113,8 +115,10 @@ def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heard: float 
         return Standing(status.state, status.message, status, True, heard)
     if status.phase == DONE and status.stage + 1 >= status.stages:
         return Standing(FINISHED, "The worker came to its end; its keeper had been killed before.", status, True, heard)
-    if keeper_boot != boot_id():
+    rebooted = keeper_boot != boot_id()
+    if rebooted:
         words = "The machine was restarted while the run was going on."
     else:
         words = "Keeper and worker are gone and left no ending: both were killed."
-    return Standing(LOST, f"{words} What was saved is in its folder; start it again from there.", status, True, heard)
+    words += " What was saved is in its folder; start it again from there."
+    return Standing(LOST, words, status, True, heard, rebooted=rebooted)

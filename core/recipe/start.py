@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.paths import runs_dir
+from core.recipe.mapped import with_mapping
 from core.recipe.paths import absolute
 from core.recipe.preflight import preflight, stops
 from core.recipe.recipe import Recipe, put, to_json
@@ -40,6 +41,23 @@ def resolve(recipe: Recipe, base: Path) -> Recipe:
     return replace(found, name=Path(found.data.train[0]).name.partition(".")[0])
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run whose folder is complete, and which nothing has started yet.
+
+    Attributes:
+        folder: the run's folder.
+        stages: its commands, see `core.jobs.launch.launch`.
+        environment: variables for keeper and workers.
+        recipe: resolved.
+    """
+
+    folder: JobFolder
+    stages: list[list[str]]
+    environment: dict[str, str]
+    recipe: Recipe
+
+
 def start_run(
     recipe: Recipe,
     workspace: Path,
@@ -50,7 +68,36 @@ def start_run(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> JobFolder:
-    """Starts a detached run and returns as soon as its keeper has taken over.
+    """Starts a detached run and returns as soon as its keeper has taken over; the arguments are those of `prepare_run`.
+
+    Raises:
+        BadInput: the recipe, the model or the data stops the start; nothing is left behind.
+        JobFailed: the keeper did not start; the run is kept, marked as failed.
+    """
+    run = prepare_run(
+        recipe,
+        workspace,
+        base=base,
+        name=name,
+        decisions=decisions,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )
+    launch(run.folder, run.stages, env=run.environment)
+    return run.folder
+
+
+def prepare_run(
+    recipe: Recipe,
+    workspace: Path,
+    *,
+    base: Path | None = None,
+    name: str | None = None,
+    decisions: Ledger | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Prepared:
+    """Makes the folder of a run, with all that it needs.
 
     Reads the data once, which takes seconds on a large set; call it from a thread in an app.
 
@@ -65,9 +112,10 @@ def start_run(
 
     Raises:
         BadInput: the recipe, the model or the data stops the start; nothing is left behind.
-        JobFailed: the keeper did not start; the run is kept, marked as failed.
     """
-    resolved = resolve(recipe if name is None else replace(recipe, name=name), base or workspace)
+    resolved = with_mapping(
+        resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
+    )
     warnings = _check(resolved, workspace)
     view = _build_view(resolved, workspace, decisions, on_progress, should_stop)
     resolved = put(resolved, "data.view", view.fingerprint)
@@ -87,8 +135,7 @@ def start_run(
         raise BadInput(f"The run's folder cannot be written: {error.strerror}", where=str(folder.path)) from error
     for warning in warnings:
         folder.append_event("alert", warning)
-    launch(folder, stages_of(resolved, folder, view.eval_count), env=environment_of(resolved))
-    return folder
+    return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved), resolved)
 
 
 def stages_of(recipe: Recipe, folder: JobFolder, eval_samples: int) -> list[list[str]]:

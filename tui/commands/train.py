@@ -8,7 +8,9 @@ from pathlib import Path
 
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
+from tui.commands import queue
 from tui.commands.output import print_json, say
+from tui.commands.queue import add_wish_arguments
 
 EXIT_CODES = {"finished": 0, "failed": 1, "lost": 1, "stopped": 3}
 
@@ -23,6 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", help="the run's name (default: the recipe's)")
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
+    parser.add_argument("--queue", action="store_true", help="put it at the end of the queue and return at once")
+    add_wish_arguments(parser)
     parser.add_argument("--workspace", type=Path, default=Path(), help="where `runs/` lies (default: here)")
     parser.add_argument("--json", action="store_true", help="print id, state and folder as JSON, nothing else")
 
@@ -33,6 +37,15 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.start import start_run
     from core.recipe.yamlfile import load
 
+    if arguments.queue:
+        folder = queue.add(arguments, arguments.workspace.resolve())
+        if arguments.json:
+            print_json({"id": folder.path.name, "state": "queued", "folder": str(folder.path)})
+        else:
+            say(f"Queued {folder.path.name}. {folder.read_status().message}")
+        return 0
+    if arguments.at or arguments.free_gib:
+        raise BadInput("Only a queued run waits for a time or for memory", do="Add --queue")
     recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)

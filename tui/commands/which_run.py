@@ -34,4 +34,6 @@ def which_run(arguments: argparse.Namespace) -> JobFolder:
     runs = list_runs(workspace)
     if not runs:
         raise BadInput("there are no runs", where=str(workspace), do="Start one with `tunedeck train RECIPE.yaml`")
-    return JobFolder(next((run for run in runs if run.state in ACTIVE), runs[0]).folder)
+    going = [run for run in runs if run.state in ACTIVE]
+    begun = [run for run in going if run.state != "queued"]
+    return JobFolder((begun or going or runs)[0].folder)

@@ -1,0 +1,232 @@
+"""The queue of a workspace: which runs wait, in which order, and for what. One file, changed under a lock.
+
+A queued run has its folder already, with state `queued` and everything that starts it; the queue holds the order. A run
+that goes on stays in the file until it has ended, so that one which a reboot has ended is known to belong here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, TunedeckError
+from core.jobs import files, process
+from core.jobs.folder import JobFolder
+from core.jobs.process import Identity
+from core.jobs.state import standing
+from core.jobs.status import QUEUED, STOPPED
+from core.paths import hidden_dir, runs_dir
+
+PATIENCE = 10.0
+"""Seconds to wait for the lock; its holder needs milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One run of the queue.
+
+    Attributes:
+        id: the run's folder in `runs/`.
+        added: unix seconds.
+        devices: the device set: numbers of GPUs, or `cpu`; empty for one GPU, whichever is free.
+        free_bytes: memory that must be free on each of these GPUs before it starts; 0 for any.
+        not_before: unix seconds; 0 for at once.
+    """
+
+    id: str
+    added: float
+    devices: tuple[str, ...] = ()
+    free_bytes: int = 0
+    not_before: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The form in `queue.json`."""
+        return {
+            "id": self.id,
+            "added": self.added,
+            "devices": list(self.devices),
+            "free_bytes": self.free_bytes,
+            "not_before": self.not_before,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What `queue.json` says.
+
+    Attributes:
+        entries: in order; those that go on are among them.
+        paused: whether nothing is started until somebody says so.
+        runner: the process that starts them, as it last named itself; it may have ended.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    paused: bool = False
+    runner: Identity | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the runner lives, on this machine and since this boot."""
+        return process.is_alive(self.runner)
+
+
+@dataclass(slots=True)
+class Queue:
+    """The queue of a workspace.
+
+    Args:
+        workspace: the folder that holds `runs/` and `.tunedeck/`.
+    """
+
+    workspace: Path
+    _path: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.workspace = Path(self.workspace).absolute()
+        self._path = hidden_dir(self.workspace) / "queue.json"
+
+    @property
+    def log(self) -> Path:
+        """What the runner writes to its stdout and stderr; empty unless something is wrong."""
+        return self._path.with_name("queue.log")
+
+    @property
+    def runner_lock(self) -> Path:
+        """Held by the runner as long as it lives."""
+        return self._path.with_name(".queue-runner.lock")
+
+    def folder(self, entry: Entry) -> JobFolder:
+        """The folder of an entry's run."""
+        return JobFolder(runs_dir(self.workspace) / entry.id)
+
+    def read(self) -> Contents:
+        """What the file says; an empty queue where there is none.
+
+        Raises:
+            BadInput: it cannot be read.
+        """
+        found = files.read_json(os.fspath(self._path))
+        if found is None:
+            if not self._path.exists():
+                return Contents()
+            raise BadInput("The queue cannot be read", where=os.fspath(self._path), do="Delete the file to begin anew")
+        try:
+            entries = tuple(_entry(value) for value in found["runs"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(f"The queue cannot be read ({error!r})", where=os.fspath(self._path)) from error
+        return Contents(entries, bool(found.get("paused")), process.from_json(found.get("runner")))
+
+    def write(self, contents: Contents) -> None:
+        """Replaces the file; only for who holds the lock."""
+        value = {
+            "version": 1,
+            "paused": contents.paused,
+            "runner": contents.runner and contents.runner.to_json(),
+            "runs": [entry.to_json() for entry in contents.entries],
+        }
+        files.replace(os.fspath(self._path), files.encode(value), durable=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[Contents]:
+        """Holds the queue's lock, for a read and a write.
+
+        Raises:
+            TunedeckError: somebody else holds it for too long.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(self._path.with_name(".queue.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while not _take(lock):
+                if time.monotonic() > deadline:
+                    raise TunedeckError(
+                        "Another program holds the queue",
+                        where=os.fspath(self._path),
+                        do="Try again; a stopped `tunedeck` may be what holds it",
+                    )
+                time.sleep(0.01)
+            yield self.read()
+        finally:
+            os.close(lock)
+
+    def add(self, entry: Entry) -> None:
+        """Puts a run at the end."""
+        with self.locked() as now:
+            self.write(replace(now, entries=(*now.entries, entry)))
+
+    def remove(self, run_id: str) -> None:
+        """Takes a run that waits out of the queue; its folder stays, as `stopped`.
+
+        Raises:
+            BadInput: it does not wait there.
+        """
+        with self.locked() as now:
+            entry = self._waiting(now, run_id)
+            self.write(replace(now, entries=tuple(other for other in now.entries if other.id != entry.id)))
+            self.folder(entry).write_status(
+                state=STOPPED, message="Taken out of the queue before it began.", ended=time.time()
+            )
+
+    def move(self, run_id: str, place: int) -> None:
+        """Gives a run that waits another place.
+
+        Args:
+            run_id: the run.
+            place: from 1, the next to be started; beyond the end means the end.
+
+        Raises:
+            BadInput: it does not wait there, or there is no such place.
+        """
+        if place < 1:
+            raise BadInput("The first place is 1", where=str(place))
+        with self.locked() as now:
+            entry = self._waiting(now, run_id)
+            waiting = [other for other in self.waiting(now) if other.id != entry.id]
+            waiting.insert(place - 1, entry)
+            left = {other.id for other in waiting}
+            going = [other for other in now.entries if other.id not in left]
+            self.write(replace(now, entries=(*going, *waiting)))
+
+    def pause(self, paused: bool) -> None:
+        """Holds the queue back, or lets it go on; runs that go on are left alone."""
+        with self.locked() as now:
+            self.write(replace(now, paused=paused))
+
+    def waiting(self, contents: Contents) -> list[Entry]:
+        """The entries whose run has not been started, in order."""
+        return [entry for entry in contents.entries if standing(self.folder(entry)).state == QUEUED]
+
+    def _waiting(self, contents: Contents, run_id: str) -> Entry:
+        found = next((entry for entry in self.waiting(contents) if entry.id == run_id), None)
+        if found is None:
+            raise BadInput("This run does not wait in the queue", where=run_id, do="See `tunedeck queue`")
+        return found
+
+
+def queue_of(folder: JobFolder) -> Queue:
+    """The queue that a run in a workspace would be in."""
+    return Queue(folder.path.parents[1])
+
+
+def _entry(value: Mapping[str, Any]) -> Entry:
+    return Entry(
+        id=str(value["id"]),
+        added=float(value["added"]),
+        devices=tuple(str(name) for name in value.get("devices") or ()),
+        free_bytes=int(value.get("free_bytes") or 0),
+        not_before=float(value.get("not_before") or 0.0),
+    )
+
+
+def _take(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""Which queued runs may start now, and what the others wait for. No clock, no files: all of it is given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.gpu.readings import GpuSample
+from core.jobs.queue import Entry
+from core.units import gib
+
+CPU = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is decided about one entry.
+
+    Attributes:
+        entry: the entry.
+        devices: what to start it on; None if it waits.
+        waits: what for, as the end of a sentence; "" if it starts.
+    """
+
+    entry: Entry
+    devices: tuple[str, ...] | None
+    waits: str = ""
+
+
+def decide(
+    waiting: Sequence[Entry],
+    busy: Mapping[str, str],
+    gpus: Sequence[GpuSample],
+    *,
+    now: float,
+    paused: bool = False,
+    gpu_problem: str = "",
+) -> list[Turn]:
+    """Gives each entry its turn. One run a device set; who comes first gets a device first.
+
+    An entry whose time has not come holds nobody up; one that waits for memory holds its devices.
+
+    Args:
+        waiting: in order.
+        busy: device (a GPU's number, or `cpu`) -> the run that is on it.
+        gpus: those that may be used.
+        now: unix seconds.
+        paused: whether the queue is.
+        gpu_problem: why no GPU can be read, or "".
+    """
+    taken = dict(busy)
+    turns = []
+    for entry in waiting:
+        turn = _turn(entry, taken, gpus, now, gpu_problem) if not paused else Turn(entry, None, "the queue is paused")
+        turns.append(turn)
+        held = turn.devices
+        if held is None and turn.waits and entry.not_before <= now:
+            held = entry.devices or tuple(str(gpu.index) for gpu in gpus) or (CPU,)
+        for name in held or ():
+            taken.setdefault(name, entry.id)
+    return turns
+
+
+def _turn(entry: Entry, taken: Mapping[str, str], gpus: Sequence[GpuSample], now: float, gpu_problem: str) -> Turn:
+    if entry.not_before > now:
+        return Turn(entry, None, f"waits until {_clock(entry.not_before, now)}")
+    if entry.devices:
+        choices = [entry.devices]
+    else:
+        choices = [(str(gpu.index),) for gpu in gpus] or [(CPU,)]
+    idle = [names for names in choices if not any(name in taken for name in names)]
+    if not idle:
+        name = next(name for name in choices[0] if name in taken)
+        return Turn(entry, None, f"waits for {device_words((name,))}, which {taken[name]} has or comes to first")
+    if not entry.free_bytes or idle[0] == (CPU,):
+        return Turn(entry, idle[0])
+    free = {str(gpu.index): _free(gpu) for gpu in gpus}
+    for names in idle:
+        if all((free.get(name) or 0) >= entry.free_bytes for name in names):
+            return Turn(entry, names)
+    known = [size for names in idle for name in names if (size := free.get(name)) is not None]
+    seen = f"{gib(max(known))} are" if known else gpu_problem or "how much is free is not known"
+    where = device_words(entry.devices) if entry.devices else "a GPU"
+    return Turn(entry, None, f"waits for {gib(entry.free_bytes)} of free memory on {where} ({seen})")
+
+
+def device_words(names: Sequence[str]) -> str:
+    """A device set for people: `GPU 0`, `GPUs 0 and 1`, `the CPU`."""
+    if tuple(names) == (CPU,):
+        return "the CPU"
+    if len(names) == 1:
+        return f"GPU {names[0]}"
+    return f"GPUs {', '.join(names[:-1])} and {names[-1]}" if names else "a GPU"
+
+
+def device_set(visible: str | None, gpus: Sequence[GpuSample]) -> tuple[str, ...]:
+    """The devices of a run from its `CUDA_VISIBLE_DEVICES`; without one it takes the first GPU, else the CPU."""
+    names = [part.strip() for part in (visible or "").split(",") if part.strip()]
+    if visible is None and gpus:
+        return (str(gpus[0].index),)
+    by_uuid = {gpu.uuid: str(gpu.index) for gpu in gpus if gpu.uuid}
+    return tuple(by_uuid.get(name, name) for name in names) or (CPU,)
+
+
+def _free(gpu: GpuSample) -> int | None:
+    if gpu.memory_total is None or gpu.memory_used is None:
+        return None
+    return gpu.memory_total - gpu.memory_used
+
+
+def _clock(moment: float, now: float) -> str:
+    same_day = time.localtime(moment)[:3] == time.localtime(now)[:3]
+    return time.strftime("%H:%M" if same_day else "%d %b %H:%M", time.localtime(moment))

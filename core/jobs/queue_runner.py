@@ -1,0 +1,259 @@
+"""The process that starts queued runs: one a workspace, detached like a keeper, and gone when nothing waits any more.
+
+`python -m core.jobs.queue_runner WORKSPACE` puts itself into the background. It owns nothing that the runs need: when
+it is killed they go on, and the next `tunedeck` that looks at the queue starts another. Standard library only.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import BadInput, JobFailed, TunedeckError
+from core.gpu.nvml import GpuReader
+from core.gpu.readings import GpuSample, devices_of_run
+from core.jobs import files, process
+from core.jobs.folder import JobFolder
+from core.jobs.launch import clean_environment, launch
+from core.jobs.queue import Contents, Entry, Queue
+from core.jobs.queue_rules import Turn, decide, device_set
+from core.jobs.state import standing
+from core.jobs.status import LOST, QUEUED
+from core.paths import runs_dir
+
+TICK = 0.5
+"""Seconds between two looks."""
+
+
+class Runner:
+    """Starts what may start, and tells the others what they wait for.
+
+    Args:
+        queue: the workspace's queue.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._gpus = GpuReader()
+        self._gpus.open()
+        self._ended: dict[str, int] = {}
+
+    def step(self, *, start: bool = True) -> bool:
+        """One look at the queue.
+
+        Args:
+            start: whether to start what may start, or only to tell.
+
+        Returns:
+            Whether there is anything left to do.
+        """
+        due: list[Turn] = []
+        with self._queue.locked() as now:
+            kept = tuple(entry for entry in now.entries if not _over(self._queue.folder(entry)))
+            if kept != now.entries:
+                now = replace(now, entries=kept)
+                self._queue.write(now)
+            turns = self._turns(now)
+            for place, turn in enumerate(turns, 1):
+                if turn.devices is None or not start:
+                    self._tell(turn, place)
+                else:
+                    due.append(turn)
+            if not turns or now.paused:
+                if start:
+                    self._queue.write(replace(now, runner=None))
+                return False
+        for turn in due:  # without the lock: a start takes a moment, and its own lock keeps others off the run
+            self._start(turn)
+        return True
+
+    def _turns(self, now: Contents) -> list[Turn]:
+        waiting = self._queue.waiting(now)
+        gpus = devices_of_run(self._gpus.read(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        busy = self._busy(gpus) if waiting else {}
+        return decide(waiting, busy, gpus, now=time.time(), paused=now.paused, gpu_problem=self._gpus.problem)
+
+    def _tell(self, turn: Turn, place: int) -> None:
+        folder = self._queue.folder(turn.entry)
+        waits = turn.waits or "is about to start"
+        words = f"Place {place} in the queue: {waits}."
+        status = folder.read_status()
+        if status.message == words and status.fields.get("place") == place:
+            return
+        try:
+            folder.write_status(state=QUEUED, message=words, place=place)
+        except TunedeckError as error:
+            print(error, file=sys.stderr, flush=True)
+
+    def _start(self, turn: Turn) -> None:
+        folder = self._queue.folder(turn.entry)
+        try:
+            job = folder.read_job()
+            env = dict(job.get("env") or {})
+            if not turn.entry.devices and turn.devices is not None and turn.devices[0].isdecimal():
+                env["CUDA_VISIBLE_DEVICES"] = turn.devices[0]
+            launch(folder, job["stages"], env=env, waits=True)
+        except files.DiskFull as error:
+            self._tell(replace(turn, waits=f"waits for room on the disk ({error.what.lower()})"), 1)
+        except (BadInput, JobFailed, files.JobGone) as error:  # the run says it too; the others are not to suffer
+            print(f"{folder.id}: {error}", file=sys.stderr, flush=True)
+
+    def _busy(self, gpus: Sequence[GpuSample]) -> dict[str, str]:
+        """Device -> the run of this workspace that goes on there, queued or started by hand."""
+        busy: dict[str, str] = {}
+        for path, changed in _statuses(runs_dir(self._queue.workspace)):
+            if self._ended.get(path) == changed:
+                continue
+            folder = JobFolder(path)
+            status = folder.read_status()
+            if status.over:
+                self._ended[path] = changed
+                continue
+            job = files.read_json(os.fspath(folder.job))
+            if job is None or status.state == QUEUED or job.get("host") != os.uname().nodename:
+                continue
+            if not standing(folder, job=job).over:
+                env: Mapping[str, str] = job.get("env") or {}
+                for name in device_set(env.get("CUDA_VISIBLE_DEVICES"), gpus):
+                    busy.setdefault(name, folder.id)
+        return busy
+
+    def close(self) -> None:
+        """Gives the driver's library back."""
+        self._gpus.close()
+
+
+def _statuses(runs: Path) -> list[tuple[str, int]]:
+    """The folders of all runs, each with the moment at which its status was last replaced."""
+    found = []
+    try:
+        names = os.listdir(runs)
+    except OSError:
+        return []
+    for name in names:
+        try:
+            found.append((f"{runs}/{name}", os.stat(f"{runs}/{name}/status.json").st_mtime_ns))
+        except OSError:
+            continue
+    return found
+
+
+def _over(folder: JobFolder) -> bool:
+    """Whether an entry has had its turn. One that a reboot has ended has not: `core.recipe.queueing` puts it back."""
+    now = standing(folder)
+    return now.over and not (now.state == LOST and now.rebooted)
+
+
+def ensure_runner(workspace: Path) -> bool:
+    """Starts the runner if something waits and none lives; tells the waiting runs what they wait for. Some 0.2 s.
+
+    Returns:
+        Whether a runner lives now.
+
+    Raises:
+        JobFailed: it did not start.
+    """
+    queue = Queue(workspace)
+    now = queue.read()
+    if not queue.waiting(now):
+        return now.alive
+    if now.alive:
+        return True
+    if now.paused:
+        tell(workspace)
+        return False
+    command = [
+        os.environ.get("TUNEDECK_KEEPER_PYTHON") or sys.executable,
+        "-m",
+        "core.jobs.queue_runner",
+        os.fspath(queue.workspace),
+    ]
+    try:
+        with open(queue.log, "ab") as log:
+            code = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=clean_environment(),
+                start_new_session=True,
+                timeout=30.0,
+                check=False,
+            ).returncode
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise JobFailed(f"The queue's runner cannot be started: {error}", where=command[0]) from error
+    if code != 0:
+        raise JobFailed("The queue's runner did not start", where=os.fspath(workspace), do=f"See {queue.log}")
+    return True
+
+
+def tell(workspace: Path) -> None:
+    """Writes into each waiting run its place and what it waits for; after a change of the order, without a runner."""
+    runner = Runner(Queue(workspace))
+    try:
+        runner.step(start=False)
+    finally:
+        runner.close()
+
+
+def main(argv: Sequence[str]) -> int:
+    """Takes the queue over, in the background: the caller's process ends at once, with 0 if the queue has its runner.
+
+    Args:
+        argv: the workspace.
+
+    Returns:
+        The exit code; in the background process, only after the queue's end.
+    """
+    queue = Queue(Path(argv[0]))
+    lock = os.open(queue.runner_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0  # another viewer was first, and its runner does the same
+    reading, writing = os.pipe()
+    if os.fork():  # the lock is that of the open file, so the child holds it when this process is gone
+        os.close(writing)
+        os._exit(0 if os.read(reading, 1) else 1)
+    os.close(reading)
+    os.chdir(queue.workspace)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: ended.set())
+    me = process.identify(os.getpid())
+    with queue.locked() as now:
+        queue.write(replace(now, runner=me))
+    os.write(writing, b"1")
+    os.close(writing)
+    runner = Runner(queue)
+    while _look(runner):
+        if ended.wait(TICK):
+            break
+    return 0
+
+
+def _look(runner: Runner) -> bool:
+    """One look; what goes wrong with the disk may go right a second later."""
+    try:
+        return runner.step()
+    except TunedeckError as error:
+        print(error, file=sys.stderr, flush=True)
+        return not isinstance(error, files.JobGone)
+
+
+def entry_of(folder: JobFolder, devices: Sequence[str], *, free_bytes: int = 0, not_before: float = 0.0) -> Entry:
+    """An entry for a run that begins to wait now."""
+    return Entry(folder.id, round(time.time(), 3), tuple(devices), free_bytes, not_before)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

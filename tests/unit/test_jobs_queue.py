@@ -1,0 +1,179 @@
+"""The queue with real runners, keepers and workers: order, failures, two viewers at once, a reboot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadInput
+from core.gpu.host import tree
+from core.jobs import process, requests
+from core.jobs.folder import JobFolder
+from core.jobs.launch import enqueue, launch
+from core.jobs.queue import Queue
+from core.jobs.queue_runner import ensure_runner, entry_of, tell
+from core.jobs.state import standing
+from core.paths import ROOT
+from core.recipe.queueing import pick_up
+from tests.unit.jobs_worker import command
+from tests.waiting import until
+
+PICK_UP = "import sys; from core.jobs.queue_runner import ensure_runner; print(ensure_runner(sys.argv[1]))"
+LAUNCH = """
+import json, sys
+from core.jobs.folder import JobFolder
+from core.jobs.launch import launch
+folder = JobFolder(sys.argv[1])
+sys.stdin.readline()
+launch(folder, folder.read_job()["stages"], waits=True)
+"""
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    found = Queue(tmp_path)
+    yield found
+    runner = found.read().runner
+    if runner is not None:
+        process.send(runner, signal.SIGKILL)
+    for path in (tmp_path / "runs").iterdir():
+        kill(JobFolder(path))
+
+
+def kill(folder: JobFolder) -> None:
+    """Ends keeper and worker by signal 9, and waits until they are gone."""
+    keeper, worker = process.from_json(folder.read_job().get("keeper")), folder.read_status().worker
+    if keeper is not None and process.is_alive(keeper):
+        for pid in tree(keeper.pid):
+            os.kill(pid, signal.SIGKILL)
+    until(lambda: not process.is_alive(keeper) and not process.is_alive(worker), "keeper and worker are gone")
+
+
+def wait_in(queue: Queue, how: str, *, name: str = "", devices: str = "cpu", at: float = 0) -> JobFolder:
+    """A queued run of a stand-in worker; nobody starts it yet."""
+    folder = JobFolder.create(queue.workspace / "runs", name or how, "training")
+    enqueue(folder, [command(how, folder)], env={"CUDA_VISIBLE_DEVICES": "" if devices == "cpu" else devices})
+    queue.add(entry_of(folder, (devices,), not_before=at))
+    return folder
+
+
+def state(folder: JobFolder) -> str:
+    return standing(folder).state
+
+
+def test_runs_start_in_order_one_at_a_time_and_a_failure_holds_nobody_up(queue: Queue) -> None:
+    first, bad, last = (wait_in(queue, how) for how in ("steps", "says_why", "ends"))
+    other = wait_in(queue, "ends", name="other", devices="3")
+    assert ensure_runner(queue.workspace)
+    until(lambda: state(first) == "running", "the first runs")
+    until(lambda: state(other) == "finished", "another device set is not held up")
+    until(lambda: "Place 2" in last.read_status().message, "the last knows its place")
+    assert [state(bad), state(last)] == ["queued", "queued"]
+    assert bad.read_status().message == (
+        f"Place 1 in the queue: waits for the CPU, which {first.id} has or comes to first."
+    )
+    runner = queue.read().runner
+    (first.path / "enough").touch()
+    until(lambda: state(last) == "finished", "the last has had its turn")
+    assert [state(first), state(bad)] == ["finished", "failed"]
+    assert bad.read_status().started < last.read_status().started  # type: ignore[operator]
+    until(lambda: not process.is_alive(runner), "the runner ends when nothing waits")
+    assert queue.read().runner is None
+    assert queue.log.read_text() == ""
+
+
+def test_the_order_can_be_changed_and_a_run_taken_out(queue: Queue) -> None:
+    a, b, c = (wait_in(queue, "ends", name=name) for name in "abc")
+    queue.move(c.id, 1)
+    requests.ask(b, requests.STOP)
+    tell(queue.workspace)
+    assert [entry.id for entry in queue.waiting(queue.read())] == [c.id, a.id]
+    assert state(b) == "stopped"
+    assert "Place 2" in a.read_status().message
+    for wrong in (lambda: queue.remove(b.id), lambda: queue.move(a.id, 0), lambda: requests.ask(a, "pause")):
+        with pytest.raises(BadInput):
+            wrong()
+    with pytest.raises(BadInput, match="waits in the queue"):
+        launch(a, [command("ends", a)])
+
+
+def test_a_paused_queue_has_no_runner_and_goes_on_when_it_is_told_to(queue: Queue) -> None:
+    folder = wait_in(queue, "ends")
+    queue.pause(True)
+    assert not ensure_runner(queue.workspace)
+    assert "the queue is paused" in folder.read_status().message
+    queue.pause(False)
+    assert ensure_runner(queue.workspace)
+    until(lambda: state(folder) == "finished", "it has had its turn")
+
+
+def test_two_viewers_at_once_start_one_runner_and_each_run_once(queue: Queue) -> None:
+    folder = wait_in(queue, "steps")
+    viewers = [
+        subprocess.Popen([sys.executable, "-c", PICK_UP, str(queue.workspace)], stdout=subprocess.PIPE) for _ in "ab"
+    ]
+    assert [viewer.communicate(timeout=60)[0] for viewer in viewers] == [b"True\n", b"True\n"]
+    until(lambda: state(folder) == "running", "it runs")
+    started = [line for line in folder.events.read_text().splitlines() if '"stage":0' in line]
+    assert len(started) == 1
+    (folder.path / "enough").touch()
+    until(lambda: state(folder) == "finished", "it ends")
+
+
+def test_two_processes_that_start_the_same_queued_run_at_once_start_it_once(queue: Queue) -> None:
+    folder = wait_in(queue, "ends")
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", LAUNCH, str(folder.path)], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in "ab"
+    ]
+    words = [process.communicate(b"\n", timeout=60)[1].decode() for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1]
+    assert "BadInput" in "".join(words)
+    until(lambda: state(folder) == "finished", "it ends")
+    assert folder.events.read_text().count('"stage":0') == 1
+
+
+def test_after_a_reboot_the_queue_goes_on_with_the_run_that_was_cut_off(queue: Queue) -> None:
+    cut, waiting = wait_in(queue, "steps", name="cut"), wait_in(queue, "ends", name="waiting")
+    ensure_runner(queue.workspace)
+    until(lambda: state(cut) == "running", "it runs")
+    runner = queue.read().runner
+    assert runner is not None
+    process.send(runner, signal.SIGKILL)
+    kill(cut)
+    until(lambda: not process.is_alive(runner), "the runner is gone")
+    this_boot = runner.boot_id
+    for file in (queue.workspace / ".tunedeck" / "queue.json", cut.job, cut.status):
+        file.write_text(file.read_text().replace(this_boot, "an-earlier-boot"))
+    (cut.path / "enough").touch()
+    said = pick_up(queue.workspace)
+    assert said == [
+        f"{cut.id}: The machine was restarted while this run went on: it goes on from the beginning, by the queue."
+    ]
+    until(lambda: state(waiting) == "finished", "the rest of the queue has had its turn")
+    assert state(cut) == "finished"
+    assert [json.loads(line)["kind"] for line in cut.events.read_text().splitlines()].count("ended") == 1
+
+
+def test_a_runner_that_was_killed_leaves_the_runs_alone_and_the_next_look_starts_another(queue: Queue) -> None:
+    first, second = wait_in(queue, "steps"), wait_in(queue, "ends")
+    ensure_runner(queue.workspace)
+    until(lambda: state(first) == "running", "it runs")
+    runner = queue.read().runner
+    assert runner is not None
+    process.send(runner, signal.SIGKILL)
+    until(lambda: not process.is_alive(runner), "the runner is gone")
+    assert state(first) == "running"
+    assert pick_up(queue.workspace) == []
+    (first.path / "enough").touch()
+    until(lambda: state(second) == "finished", "the second has had its turn")

@@ -1,0 +1,118 @@
+"""The queue of runs: list it, add a recipe, take a run out or move it, hold the queue back or let it go on."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import BadInput
+from tui.commands.output import print_json, say
+
+if TYPE_CHECKING:
+    from core.jobs.folder import JobFolder
+
+DOINGS = ("list", "add", "remove", "move", "start", "pause")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "do", nargs="?", default="list", choices=DOINGS, help="list (default), add, remove, move, start or pause"
+    )
+    parser.add_argument("what", nargs="?", metavar="RECIPE|RUN", help="add: a recipe; remove and move: a run")
+    parser.add_argument("place", nargs="?", type=int, metavar="PLACE", help="move: the new place, from 1")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="add: change a field")
+    parser.add_argument("--name", help="add: the run's name (default: the recipe's)")
+    add_wish_arguments(parser)
+    parser.add_argument("--workspace", type=Path, default=Path(), help="where `runs/` lies (default: here)")
+    parser.add_argument("--json", action="store_true", help="print the queue as JSON, nothing else")
+
+
+def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `--at` and `--free-gib`."""
+    parser.add_argument("--at", metavar="TIME", help="not before this time: 23:30, or '2026-11-22 23:30'")
+    parser.add_argument(
+        "--free-gib", type=float, default=0.0, metavar="N", help="not before N GiB are free on the run's GPU"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it, and show the queue."""
+    from core.jobs.queue import Queue
+    from core.jobs.queue_runner import tell
+    from core.recipe.queueing import pick_up
+
+    workspace: Path = arguments.workspace.resolve()
+    queue = Queue(workspace)
+    if arguments.do == "add":
+        folder = add(arguments, workspace)
+        if not arguments.json:
+            say(f"Queued {folder.id}. It starts without this terminal.")
+    elif arguments.do == "remove":
+        queue.remove(_run_of(arguments, workspace).id)
+    elif arguments.do == "move":
+        if arguments.place is None:
+            raise BadInput("To which place?", do="Write `tunedeck queue move RUN 1` for the first")
+        queue.move(_run_of(arguments, workspace).id, arguments.place)
+    elif arguments.do in ("start", "pause"):
+        queue.pause(arguments.do == "pause")
+    said = pick_up(workspace)
+    if arguments.do != "list":
+        tell(workspace)
+    return _show(workspace, said, as_json=arguments.json)
+
+
+def add(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
+    """Queue a recipe; the arguments are those of `add`, or of `train --queue`."""
+    from dataclasses import replace
+
+    from core.recipe.command_line import apply_settings
+    from core.recipe.queueing import Wish, parse_time, queue_run
+    from core.recipe.yamlfile import load
+
+    file = getattr(arguments, "recipe", None) or arguments.what
+    if not file:
+        raise BadInput("Which recipe?", do="Write `tunedeck queue add RECIPE.yaml`")
+    wish = Wish(arguments.free_gib, parse_time(arguments.at) if arguments.at else 0.0)
+    recipe = apply_settings(load(Path(file)), arguments.set, Path.cwd())
+    if arguments.name:
+        recipe = replace(recipe, name=arguments.name)
+    return queue_run(recipe, workspace, wish)
+
+
+def _run_of(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
+    from core.jobs.runs import find_run
+
+    if not arguments.what:
+        raise BadInput("Which run?", do=f"Write `tunedeck queue {arguments.do} RUN`")
+    return find_run(workspace, arguments.what)
+
+
+def _show(workspace: Path, said: list[str], *, as_json: bool) -> int:
+    from core.jobs.queue import Queue
+    from core.recipe.queueing import waiting_runs
+
+    contents = Queue(workspace).read()
+    waiting = waiting_runs(workspace)
+    going = [entry for entry in contents.entries if entry not in [waits for waits, _ in waiting]]
+    if as_json:
+        runs: list[dict[str, Any]] = [
+            {**entry.to_json(), "place": place, "waits": words} for place, (entry, words) in enumerate(waiting, 1)
+        ]
+        print_json(
+            {"paused": contents.paused, "running": [e.id for e in going], "waiting": runs, "runner": contents.alive}
+        )
+        return 0
+    for sentence in said:
+        say(sentence)
+    for entry in going:
+        say(f"{entry.id}  goes on")
+    if not waiting:
+        say("Nothing waits. `tunedeck train RECIPE.yaml --queue` adds a run.")
+    for entry, words in waiting:
+        say(f"{entry.id}  {words}  (since {time.strftime('%d %b %H:%M', time.localtime(entry.added))})")
+    if contents.paused:
+        say("The queue is paused; `tunedeck queue start` lets it go on.")
+    return 0
