@@ -20,6 +20,7 @@ from core.dataset.near.gather import Gatherer
 from core.dataset.near.result import NearOptions, NearResult, Tick
 from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Sample
+from core.dataset.synthetic import NAME
 from core.errors import BadInput
 
 Progress = Callable[[int, int], None]
@@ -68,6 +69,7 @@ class Scanner:
         eval_paths: files whose prompts must not stand in it.
         checks: the checks to run; those that need eval files or `near` are passed over without.
         near: takes the rows for a search for near-duplicates, which `finish` makes.
+        synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
     """
 
     def __init__(
@@ -77,10 +79,11 @@ class Scanner:
         eval_paths: Sequence[str | Path] = (),
         checks: Sequence[type[Check]] = CHECKS,
         near: Gatherer | None = None,
+        synthetic: str = NAME,
     ) -> None:
         self.dataset = dataset
         self._near = near
-        context = Context(_eval_prompts(dataset, eval_paths, near) if eval_paths else {}, near)
+        context = Context(_eval_prompts(dataset, eval_paths, near) if eval_paths else {}, near, synthetic)
         without_eval = () if eval_paths else (LeakExact, LeakNear)
         without_near = () if near is not None else (NearDuplicate, LeakNear)
         wanted = [each for each in checks if each not in (*without_eval, *without_near)]
@@ -104,7 +107,7 @@ class Scanner:
                 sample = self.dataset.sample_of(row)
             except Unreadable as fault:
                 error = str(fault)
-            item = Item(number, sample, error=error, nonstandard=row.nonstandard)
+            item = Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value)
             flags = tuple(flag for check in self._checks if (flag := check.inspect(item)) is not None)
             for flag in flags:
                 self.counts[flag.name] += 1
@@ -300,7 +303,7 @@ def _eval_prompts(beside: Dataset, paths: Sequence[str | Path], near: Gatherer |
         if asked is not None:
             prompts.setdefault(asked, place)
         if near is not None:
-            near.add_eval(sample, place)
+            near.add_eval(sample, place, entry)
     if not prompts:
         raise BadInput("the eval file holds no row that can be formatted", where=str(paths[0]))
     return prompts

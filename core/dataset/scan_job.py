@@ -2,7 +2,8 @@
 
 `scan/summary.json` is replaced once a second, `scan/flags.jsonl` and `scan/bad.jsonl` grow a line a row, and
 `scan/keys.bin` grows `KEY_BYTES` a good row, so that a viewer can key its decisions before the scan has ended. Where
-near-duplicates are asked for, `scan/clusters.jsonl` has a cluster a line once they are known, the largest first.
+near-duplicates are asked for, `scan/clusters.jsonl` has a cluster a line once they are known, the largest first,
+`scan/leaks.jsonl` a near leak to the eval files a line, and `scan/shared.json` what was left out of the texts.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.dataset.audit import read_ledger
-from core.dataset.checks import Flag
+from core.dataset.checks import CHECKS, Flag
 from core.dataset.dataset import Dataset
 from core.dataset.keys import pack
 from core.dataset.near.result import NearOptions
@@ -26,7 +27,7 @@ from core.jobs import files, requests
 from core.jobs.folder import JobFolder
 
 SCAN_FOLDER = "scan"
-CLUSTERS = "clusters.jsonl"
+CLUSTERS, LEAKS, SHARED = "clusters.jsonl", "leaks.jsonl", "shared.json"
 _BAD_INPUT, _STOPPED = 2, 3
 _PERIOD = 1.0
 
@@ -61,8 +62,8 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     Args:
         folder: the job's folder.
         payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths`, `near`: a search for near-duplicates,
-            with the fields of `NearOptions` that differ from their defaults, and `workspace`: the folder whose
-            decisions say which pairs are no duplicates.
+            with the fields of `NearOptions` that differ from their defaults, `workspace`: the folder whose
+            decisions say which pairs are no duplicates, and `checks`: the names of the only checks to make.
 
     Raises:
         BadInput: the data cannot be read.
@@ -71,6 +72,8 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     """
     folder.write_status(phase="opening")
     dataset = Dataset.open(payload.get("paths") or [], payload.get("format"), payload.get("columns"))
+    wanted = payload.get("checks")
+    checks = [check for check in CHECKS if wanted is None or check.name in wanted]
     near = None if payload.get("near") is None else NearOptions(**payload["near"])
     apart = read_ledger(payload["workspace"]).apart() if near and "workspace" in payload else ()
     out = folder.path / SCAN_FOLDER
@@ -79,7 +82,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     with ExitStack() as stack:
         # The texts lie beside the results meanwhile: there is room where the workspace is, not always in /tmp.
         gathered = stack.enter_context(gatherer(near, apart, out))
-        scanner = Scanner(dataset, eval_paths=payload.get("eval_paths") or [], near=gathered)
+        scanner = Scanner(dataset, eval_paths=payload.get("eval_paths") or [], checks=checks, near=gathered)
         flags, bad, keys = (
             stack.enter_context((out / name).open("wb")) for name in ("flags.jsonl", "bad.jsonl", "keys.bin")
         )
@@ -119,9 +122,12 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
         for number, flag in scanner.finish(ticking(searching, entered, should_stop)):
             _line(flags, _flag_line(number, (flag,)))
         if gathered is not None:
-            clusters = stack.enter_context((out / CLUSTERS).open("wb"))
+            clusters, leaks = (stack.enter_context((out / name).open("wb")) for name in (CLUSTERS, LEAKS))
             for cluster in gathered.result.clusters:
                 _line(clusters, cluster.to_json())
+            for leak in gathered.result.leaks:
+                _line(leaks, leak.to_json())
+            (out / SHARED).write_bytes(files.encode(gathered.shared.to_json()))
     _summary(out, scanner, rows, complete=True, near=None if gathered is None else gathered.result.about())
     folder.append_event("phase", f"The scan has read {rows:,} rows.")
     folder.write_status(phase="done")

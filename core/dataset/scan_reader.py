@@ -10,9 +10,9 @@ from typing import Any
 
 from core.dataset.checks import Flag
 from core.dataset.keys import KEY_BYTES, unpack
-from core.dataset.near.result import Cluster
+from core.dataset.near.result import Cluster, Leak
 from core.dataset.records import BadLine
-from core.dataset.scan_job import CLUSTERS, SCAN_FOLDER
+from core.dataset.scan_job import CLUSTERS, LEAKS, SCAN_FOLDER
 from core.jobs import files
 from core.jobs.tail import Tail, objects, parser
 
@@ -71,6 +71,11 @@ class ScanReader:
             return None
         with (self.folder / CLUSTERS).open("rb") as lines:
             return [Cluster.from_json(self._parse(line)) for line in lines]
+
+    def leaks(self) -> list[Leak]:
+        """The near leaks to the eval files, once `clusters` are known."""
+        with (self.folder / LEAKS).open("rb") as lines:
+            return [Leak.from_json(self._parse(line)) for line in lines]
 
     @property
     def keyed_rows(self) -> int:

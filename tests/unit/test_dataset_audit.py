@@ -62,6 +62,21 @@ def test_an_edit_is_a_keep_and_notes_leave_the_verdict(tmp_path: Path) -> None:
     }
 
 
+def test_decisions_made_together_are_written_together_or_not_at_all(tmp_path: Path) -> None:
+    store = DecisionStore(tmp_path)
+    drops = [(f"{n}:0", "drop", {"text": "near-duplicate of row 1, 93%"}) for n in range(3)]
+    assert [made.key for made in store.decide_together(drops).result(10)] == ["0:0", "1:0", "2:0"]
+    assert store.standing("1:0") == Standing("drop", why="near-duplicate of row 1, 93%")
+    assert isinstance(store.decide_together([("a:0", "keep", {}), ("b:0", "burn", {})]).exception(10), TunedeckError)
+    assert store.standing("a:0") == Standing(), "the second could not be written, so the first was not either"
+    store.decide_together([(f"{n}:0", "undo", {}) for n in range(3)]).result(10)
+    assert store.standings() == {}
+    store.decide("0:0", "drop", {"text": "why"})
+    store.decide("0:0", "keep").result(10)
+    assert store.standing("0:0") == Standing("keep"), "the reason of a drop goes with the drop"
+    store.close()
+
+
 def test_a_decision_is_on_the_disk_when_its_future_is_done(tmp_path: Path) -> None:
     store = DecisionStore(tmp_path)
     decision = store.decide("a:0", "drop").result(5)

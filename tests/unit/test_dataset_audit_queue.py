@@ -40,6 +40,19 @@ def test_a_flag_lists_its_rows_and_no_flag_lists_one_after_the_other() -> None:
     assert list(Audit("flag").order(flags)) == [3, 1, 4, 2]
 
 
+def test_rows_that_repeat_each_other_stand_side_by_side_the_largest_cluster_first() -> None:
+    def near(of: int) -> Flag:
+        return Flag("near_duplicate", "", of, similarity=0.9)
+
+    # Entry 2 is a bad line, so row 2 is entry 3; row 8 (entry 9) repeats row 6 and is repeated itself.
+    flags = {1: (NOTE, near(0)), 4: (near(2),), 5: (Flag("exact_duplicate", "", 2),), 9: (near(6),), 11: (near(8),)}
+    flags |= {12: (near(8),), 13: (Flag("same_template", "", 1),)}
+    audit = Audit("cluster")
+    assert audit.words == "by cluster"
+    assert list(audit.order(flags, {2})) == [7, 9, 11, 12, 3, 4, 5, 0, 1]
+    assert list(audit.order({1: (NOTE,)})) == []
+
+
 def test_an_audit_is_found_again_for_its_data_alone(tmp_path: Path) -> None:
     log = AuditLog(tmp_path, [tmp_path / "a.jsonl"])
     assert log.present() is None

@@ -34,7 +34,7 @@ def audited(tmp_path: Path) -> Path:
     store.decide(names[1], "note", {"text": "wrong | price <script>`x`"})
     store.decide(names[1], "drop")
     store.decide(names[2], "note", {"text": "nice one"})
-    store.decide(names[3], "drop")
+    store.decide(names[3], "drop", {"text": "near-duplicate of row 3, 93%"})
     store.close()
     return path
 
@@ -51,7 +51,7 @@ def test_the_report_says_what_was_read_found_and_dropped(audited: Path) -> None:
     assert "| random sample of 100 | 7 | 3 of 4 | 1 | 2 |" in text
     assert "| empty answer | 1 | 0 | 1 |" in text
     dropped = text.partition("## What was dropped")[2].partition("##")[0]
-    assert "| 4 | empty\\_answer" in dropped
+    assert "| 4 | near-duplicate of row 3, 93%; empty\\_answer" in dropped
     assert "| 3 | note | nice one |" in text
 
 

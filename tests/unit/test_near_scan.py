@@ -15,7 +15,7 @@ from core.dataset.audit import DecisionStore, read_ledger
 from core.dataset.decisions import pair_key
 from core.dataset.keys import KEY_BYTES, unpack
 from core.dataset.near.exact import jaccard
-from core.dataset.near.result import NearOptions
+from core.dataset.near.result import NearOptions, percent
 from core.dataset.scan import ScanResult, Stopped, scan
 from core.dataset.scan_reader import ScanReader
 from core.jobs.folder import JobFolder
@@ -139,9 +139,10 @@ def test_a_near_leak_names_its_place_and_an_equal_prompt_is_the_exact_checks(tmp
     held = write(tmp_path / "eval.jsonl", [{"prompt": each, "completion": "no"} for each in asked])
     result = scan(train, eval_paths=[held], near=NEAR)
     flags = {row: [(flag.name, flag.reason) for flag in found] for row, found in result.row_flags.items()}
-    percent = f"{jaccard(questions[2], asked[0]):.0%}"
     assert flags[0] == [("leak_exact", "the same prompt stands in eval.jsonl, line 2")]
-    assert flags[2] == [("leak_near", f"{percent} the prompt in eval.jsonl, line 1")]
+    assert flags[2] == [("leak_near", f"{percent(jaccard(questions[2], asked[0]))} the prompt in eval.jsonl, line 1")]
+    assert result.near is not None
+    assert [(leak.row, leak.entry) for leak in result.near.leaks] == [(2, 0)]
     assert 1 not in flags
 
 
@@ -223,6 +224,8 @@ def test_the_scan_job_writes_the_clusters_and_leaves_no_texts_behind(tmp_path: P
         "clusters.jsonl",
         "flags.jsonl",
         "keys.bin",
+        "leaks.jsonl",
+        "shared.json",
         "summary.json",
     }
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.dataset.near.result import FIELDS, KEEPS
+from core.dataset.near.result import FIELDS, KEEPS, percent
 from core.errors import BadInput
 from tui.commands.output import print_json, say
 
@@ -133,11 +133,11 @@ def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     dataset.reader.extend()
     entries = GoodRows(list(found.bad_entries))
     for cluster in near.clusters[:_CLUSTERS]:
-        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, from {cluster.similarity:.0%} alike")
+        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, from {percent(cluster.similarity)} alike")
         because = {drop.row: drop for drop in cluster.drop}
         for row in cluster.rows[:_ROWS]:
             drop = because.get(row)
-            fate = "stays" if drop is None else f"{drop.similarity:.0%} of row {drop.because_of + 1:,}"
+            fate = "stays" if drop is None else f"{percent(drop.similarity)} of row {drop.because_of + 1:,}"
             preview = dataset.preview(entries.entry(row), _PREVIEW)
             lines.append(f"    row {row + 1:,}".ljust(18) + f"{fate}".ljust(20) + preview)
         if len(cluster.rows) > _ROWS:

@@ -26,21 +26,25 @@ class Flag:
         reason: what was found in this row, a sentence without a full stop. May quote data: clean before drawing.
         of: the good row (from 0) that this one repeats, or None.
         severity: `error` (should not be trained on as it is), `warning`, `note`.
+        similarity: of near-duplicates and near leaks, to what they are like; else None.
     """
 
     name: str
     reason: str
     of: int | None = None
     severity: Severity = "warning"
+    similarity: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `flags.jsonl`."""
-        return {"name": self.name, "reason": self.reason, "of": self.of, "severity": self.severity}
+        value = {"name": self.name, "reason": self.reason, "of": self.of, "severity": self.severity}
+        return value if self.similarity is None else {**value, "similarity": self.similarity}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Flag:
         """The inverse of `to_json`."""
-        return cls(value["name"], value["reason"], value.get("of"), value.get("severity", "warning"))
+        severity = value.get("severity", "warning")
+        return cls(value["name"], value["reason"], value.get("of"), severity, value.get("similarity"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,12 @@ class Context:
     Attributes:
         eval_prompts: digest of each normalised prompt of the eval files, with the place it stands at, in words.
         near: where a search for near-duplicates was asked for, what takes the rows for it.
+        synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
     """
 
     eval_prompts: Mapping[bytes, str] = field(default_factory=dict)
     near: Gatherer | None = None
+    synthetic: str = "synthetic"
 
 
 class Item:
@@ -71,15 +77,25 @@ class Item:
         words: the normalised text's, split at white space.
         encoded: the normalised text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same.
+        value: the parsed row before any mapping, where it is at hand.
     """
 
     __slots__ = (
         "content", "conversation", "encoded", "error", "nonstandard", "normalised", "row", "sample", "text", "turns",
-        "words",
+        "value", "words",
     )  # fmt: skip
 
-    def __init__(self, row: int, sample: Sample | None, *, error: str = "", nonstandard: str = "") -> None:
+    def __init__(
+        self,
+        row: int,
+        sample: Sample | None,
+        *,
+        error: str = "",
+        nonstandard: str = "",
+        value: Mapping[str, Any] | None = None,
+    ) -> None:
         self.row = row
+        self.value = value
         self.sample = sample
         self.error = error
         self.nonstandard = nonstandard
@@ -183,6 +199,6 @@ class Check:
         """Flags that need all rows to have been seen, with their row numbers."""
         return ()
 
-    def flag(self, reason: str, of: int | None = None) -> Flag:
+    def flag(self, reason: str, of: int | None = None, similarity: float | None = None) -> Flag:
         """A flag of this check."""
-        return Flag(self.name, reason, of, self.severity)
+        return Flag(self.name, reason, of, self.severity, similarity)

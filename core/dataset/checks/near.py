@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.dataset.checks.base import Check, Flag, Item
+from core.dataset.near.result import percent
 
 
 class NearDuplicate(Check):
@@ -27,11 +28,12 @@ class NearDuplicate(Check):
         near = self.context.near
         if near is None:
             return
-        for cluster in near.result.clusters:
+        for number, cluster in enumerate(near.result.clusters, 1):
             for drop in cluster.drop:
                 if not near.same_text(drop.row, drop.because_of):
-                    reason = f"{drop.similarity:.0%} the text of row {drop.because_of + 1:,}"
-                    yield drop.row, self.flag(reason, of=drop.because_of)
+                    reason = f"{percent(drop.similarity)} the text of row {drop.because_of + 1:,}"
+                    where = f"cluster {number:,} of {len(cluster.rows):,} rows"
+                    yield drop.row, self.flag(f"{reason}, {where}", drop.because_of, drop.similarity)
 
 
 class LeakNear(Check):
@@ -52,4 +54,5 @@ class LeakNear(Check):
         """Names the place in the eval files and the similarity."""
         if self.context.near is not None:
             for leak in self.context.near.result.leaks:
-                yield leak.row, self.flag(f"{leak.similarity:.0%} the prompt in {leak.place}")
+                reason = f"{percent(leak.similarity)} the prompt in {leak.place}"
+                yield leak.row, self.flag(reason, similarity=leak.similarity)

@@ -7,12 +7,14 @@ import tempfile
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.checks.base import normalise
 from core.dataset.hashing import blake
 from core.dataset.near.headers import LOOKED_AT, Headers
+from core.dataset.near.shared import Shared
 from core.errors import TunedeckError
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ class Corpus:
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed by `close`
         self._ends = array("Q", [0])
         self._digests = bytearray()
-        self._headers = Headers()
         self._header_of = array("h")
         self._body_at = array("L")
         self._system_same = True
@@ -46,8 +47,8 @@ class Corpus:
         self._answer_same = True
         self._first_system = ""
         self._structured = False
-        self._cut_system = 0
-        self._cut_answer = ""
+        self.shared = Shared()
+        """What is left out of each text, once it is settled."""
         self.rows = array("L")
         """The good row of each text, ascending."""
         self.lengths = array("L")
@@ -91,33 +92,47 @@ class Corpus:
         self.lengths.append(len(text))
         self.contents += content
 
-    def settle(self) -> list[str]:
+    def settle(self, shared: Shared | None = None) -> list[str]:
         """Finds what the rows share and leaves it out of the texts from here on.
 
+        Args:
+            shared: what is left out, where that is known: a few rows of a data set may share more than all do.
+
         Returns:
-            What was left out, a sentence each.
+            What was found to be left out, a sentence each.
         """
         try:
             self._file.flush()
         except OSError as fault:
             raise _unwritten(fault, self._folder) from fault
+        if shared is not None:
+            self.shared = shared
+            if shared.headers:
+                self._split(shared.splitter())
+            return []
         if not self._structured or len(self) < 2:
             return []
         said = self._constants()
         firsts, _ = self.distinct()
-        headers = Headers.of([self._shortened(self.full(number)) for number in firsts[:LOOKED_AT].tolist()])
+        headers = Headers.of([self.shared.shorten(self.full(number)) for number in firsts[:LOOKED_AT].tolist()])
         if not len(headers):
             return said
+        in_rows, longest = self._split(headers)
+        self.shared = replace(self.shared, headers=headers.texts)
+        many = f"{len(headers):,} shared beginnings" if len(headers) > 1 else "one shared beginning"
+        said.append(f"{many}, in {in_rows:,} of {len(self):,} rows, up to {longest:,} characters long")
+        return said
+
+    def _split(self, headers: Headers) -> tuple[int, int]:
+        """Notes the header of each text; returns how many have one, and the longest's characters."""
         longest = in_rows = 0
         for number in range(len(self)):
-            header, length = headers.split(self._shortened(self.full(number)))
+            header, length = headers.split(self.shared.shorten(self.full(number)))
             self._header_of.append(header)
             self._body_at.append(length)
             in_rows += header >= 0
             longest = max(longest, length)
-        many = f"{len(headers):,} shared beginnings" if len(headers) > 1 else "one shared beginning"
-        said.append(f"{many}, in {in_rows:,} of {len(self):,} rows, up to {longest:,} characters long")
-        return said
+        return in_rows, longest
 
     def number(self, row: int) -> int:
         """The text of a good row."""
@@ -135,7 +150,7 @@ class Corpus:
 
     def body(self, number: int) -> str:
         """A text without what was left out."""
-        text = self._shortened(self.full(number))
+        text = self.shared.shorten(self.full(number))
         return text[self._body_at[number] :] if self._body_at else text
 
     def header(self, number: int) -> int:
@@ -174,24 +189,17 @@ class Corpus:
     def _ulong(self) -> str:
         return f"u{array('L').itemsize}"
 
-    def _shortened(self, text: str) -> str:
-        if self._cut_system:
-            text = text[self._cut_system :].lstrip(" ")
-        if self._cut_answer and text.endswith(self._cut_answer):
-            text = text[: -len(self._cut_answer)].rstrip(" ")
-        return text
-
     def _constants(self) -> list[str]:
         said = []
         shortest = min(self.lengths)
         system, answer = normalise(self._first_system), normalise(self._answer)
         if self._system_same and 0 < len(system) < shortest:
-            self._cut_system = len(system)
+            self.shared = replace(self.shared, system=len(system))
             said.append(f"the system prompt, the same in all rows ({len(system):,} characters)")
         # Two spaces may stand between the parts.
-        rest = shortest - len(answer) - self._cut_system - 2
+        rest = shortest - len(answer) - self.shared.system - 2
         if self._answer_same and answer and rest > 0 and len(self) >= _ROWS_FOR_CONSTANT:
-            self._cut_answer = answer
+            self.shared = replace(self.shared, answer=answer)
             said.append(f"the answer, the same in all rows ({len(answer):,} characters)")
         return said
 

@@ -9,8 +9,9 @@ from core.dataset.checks.base import Item, prompt_text
 from core.dataset.near.corpus import NO_CONTENT, Corpus
 from core.dataset.near.fields import answer_text, compared, system_text
 from core.dataset.near.leaks import find_leaks
-from core.dataset.near.result import Leak, NearOptions, NearResult, Tick
+from core.dataset.near.result import Fields, Leak, NearOptions, NearResult, Tick
 from core.dataset.near.search import find_clusters
+from core.dataset.near.shared import Shared
 from core.dataset.sample import Sample
 
 
@@ -36,7 +37,7 @@ class Gatherer:
         self._rows_of: dict[str, int | None] = {key: None for pair in apart for key in pair}
         self._texts = Corpus(folder)
         self._prompts = Corpus(folder)
-        self._eval: list[tuple[str, bool, str]] = []
+        self._eval: list[tuple[str, bool, str, int]] = []
 
     def __enter__(self) -> Gatherer:
         return self
@@ -45,9 +46,14 @@ class Gatherer:
         self._texts.close()
         self._prompts.close()
 
-    def add_eval(self, sample: Sample, place: str) -> None:
-        """Notes a sample of the eval files and where it stands, in words."""
-        self._eval.append((prompt_text(sample), sample.kind != "text", place))
+    @property
+    def shared(self) -> Shared:
+        """What was left out of the texts, once `search` has ended."""
+        return self._texts.shared
+
+    def add_eval(self, sample: Sample, place: str, entry: int) -> None:
+        """Notes a sample of the eval files and where it stands, in words and as a number."""
+        self._eval.append((prompt_text(sample), sample.kind != "text", place, entry))
 
     def see_key(self, key: str, row: int) -> None:
         """Notes the row of a key that some pair names."""
@@ -61,20 +67,7 @@ class Gatherer:
 
     def take(self, item: Item) -> None:
         """Takes the text of a row."""
-        sample = item.sample
-        if sample is None:
-            return
-        fields = self.options.fields
-        structured = sample.kind != "text" and fields != "whole"
-        with_ends = structured and fields == "all"
-        self._texts.add(
-            item.row,
-            compared(item, fields),
-            item.content,
-            system=system_text(sample) if with_ends else "",
-            answer=answer_text(sample) if with_ends else "",
-            structured=structured,
-        )
+        add_row(self._texts, item, self.options.fields)
 
     def take_prompt(self, item: Item) -> None:
         """Takes the prompt of a row, which may be near to one of the eval files."""
@@ -103,11 +96,12 @@ class Gatherer:
         first_eval = len(self._prompts)
         if not self._eval or not first_eval:
             return
-        for text, structured, _ in self._eval:
+        for text, structured, _, _ in self._eval:
             self._prompts.add(0, text, NO_CONTENT, structured=structured)
         self._prompts.settle()
         for number, (held, similarity) in find_leaks(self._prompts, first_eval, self.options, tick).items():
-            yield Leak(self._prompts.rows[number], self._eval[held - first_eval][2], similarity)
+            _, _, place, entry = self._eval[held - first_eval]
+            yield Leak(self._prompts.rows[number], place, similarity, entry)
 
     def _pairs_apart(self) -> set[tuple[int, int]]:
         rows = ((self._rows_of[first], self._rows_of[second]) for first, second in self._apart)
@@ -117,3 +111,20 @@ class Gatherer:
             if one is not None and other is not None
         ]
         return {(min(pair), max(pair)) for pair in numbers}
+
+
+def add_row(corpus: Corpus, item: Item, fields: Fields) -> None:
+    """Adds to a corpus what of a row is compared; nothing where it is no sample."""
+    sample = item.sample
+    if sample is None:
+        return
+    structured = sample.kind != "text" and fields != "whole"
+    with_ends = structured and fields == "all"
+    corpus.add(
+        item.row,
+        compared(item, fields),
+        item.content,
+        system=system_text(sample) if with_ends else "",
+        answer=answer_text(sample) if with_ends else "",
+        structured=structured,
+    )

@@ -35,6 +35,7 @@ class Headers:
     """
 
     def __init__(self, headers: Sequence[str] = ()) -> None:
+        self.texts = tuple(headers)
         self._number = {header: number for number, header in enumerate(headers)}
         self._lengths = sorted({len(header) for header in headers}, reverse=True)
 

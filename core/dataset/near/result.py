@@ -19,6 +19,11 @@ Tick = Callable[[str, int, int], None]
 LEAST_THRESHOLD = 0.5
 
 
+def percent(similarity: float) -> str:
+    """A similarity in words, rounded down: what is not wholly equal is never called 100%."""
+    return f"{int(similarity * 100 + 1e-9)}%"
+
+
 @dataclass(frozen=True, slots=True)
 class NearOptions:
     """What counts as a near-duplicate.
@@ -112,11 +117,22 @@ class Leak:
         row: the good row.
         place: the eval row, in words.
         similarity: verified.
+        entry: of the eval row, in the eval files.
     """
 
     row: int
     place: str
     similarity: float
+    entry: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in `leaks.jsonl`."""
+        return {"row": self.row, "place": self.place, "similarity": self.similarity, "entry": self.entry}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Leak:
+        """The inverse of `to_json`."""
+        return cls(value["row"], value["place"], value["similarity"], value["entry"])
 
 
 @dataclass(frozen=True, slots=True)

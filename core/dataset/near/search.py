@@ -27,7 +27,12 @@ def no_tick(_: str, __: int, ___: int) -> None:
 
 
 def find_clusters(
-    corpus: Corpus, options: NearOptions, apart: Collection[tuple[int, int]] = (), tick: Tick = no_tick
+    corpus: Corpus,
+    options: NearOptions,
+    apart: Collection[tuple[int, int]] = (),
+    tick: Tick = no_tick,
+    *,
+    preferred: int = 0,
 ) -> tuple[Cluster, ...]:
     """Finds what is alike in a settled corpus.
 
@@ -36,6 +41,7 @@ def find_clusters(
         options: what counts.
         apart: pairs of texts (numbers in the corpus, the smaller first) that the user has said are no duplicates.
         tick: told progress; may raise to stop.
+        preferred: the first so many texts are kept before all others, whatever the options say.
 
     Returns:
         The clusters, the largest first, then by first row. They do not depend on the order of the rows, nor on the
@@ -56,7 +62,7 @@ def find_clusters(
 
     verify = Verifier(corpus, firsts, options.threshold, frozenset(apart), told)
     components = connect(sketches, likely, verify, band_done)
-    groups = _Groups(corpus, place, firsts)
+    groups = _Groups(corpus, place, firsts, preferred)
     clusters = groups.clusters(components, sketches, likely, verify, options, tick)
     return tuple(sorted(clusters, key=lambda cluster: (-len(cluster.rows), cluster.rows)))
 
@@ -64,8 +70,9 @@ def find_clusters(
 class _Groups:
     """From distinct texts back to rows."""
 
-    def __init__(self, corpus: Corpus, place: NDArray[np.int64], firsts: NDArray[np.int64]) -> None:
+    def __init__(self, corpus: Corpus, place: NDArray[np.int64], firsts: NDArray[np.int64], preferred: int) -> None:
         self._corpus = corpus
+        self._preferred = preferred
         self._firsts: list[int] = firsts.tolist()
         self._repeats: dict[int, list[int]] = defaultdict(list)
         for number, where in enumerate(place.tolist()):
@@ -101,9 +108,10 @@ class _Groups:
         for part, outcome in zip(parts, chosen, strict=True):
             yield self._cluster(outcome, least.get(int(components.labels[part[0]]), 1.0))
 
-    def _rank(self, member: int, keep: Literal["first", "longest"]) -> tuple[int, int]:
+    def _rank(self, member: int, keep: Literal["first", "longest"]) -> tuple[bool, int, int]:
         number = self._firsts[member]
-        return (-self._corpus.lengths[number] if keep == "longest" else 0, number)
+        later = number >= self._preferred
+        return (later, -self._corpus.lengths[number] if keep == "longest" and later else 0, number)
 
     def _cluster(self, outcome: Outcome, similarity: float) -> Cluster:
         keep, drop = [], []
