@@ -6,6 +6,7 @@ The numbers come from `core.engine.encode` alone. A cache is a folder `.tunedeck
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import struct
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from core.errors import BadInput
 from core.jobs import files
 
 if TYPE_CHECKING:
@@ -172,6 +174,14 @@ class TokenFacts:
         return self._notes.get(row, {})
 
 
+def edit_digest(sample: Mapping[str, Any]) -> int:
+    """Tells edits of a row apart: 64 bits of a hash of `Sample.to_json()`, never 0."""
+    import hashlib
+
+    canonical = json.dumps(sample, sort_keys=True).encode()
+    return int.from_bytes(hashlib.blake2b(canonical, digest_size=8).digest(), "little") or 1
+
+
 class FactsWriter:
     """Fills a cache in; goes on where an earlier job has stopped.
 
@@ -180,6 +190,7 @@ class FactsWriter:
         about: what the numbers rest on.
 
     Raises:
+        BadInput: another job fills it in now.
         OSError: it cannot be written.
     """
 
@@ -187,7 +198,14 @@ class FactsWriter:
         self.folder = folder
         self._about = dict(about)
         folder.mkdir(parents=True, exist_ok=True)
-        self._facts = os.open(folder / FACTS, os.O_RDWR | os.O_CREAT, 0o644)
+        self._facts = os.open(folder / FACTS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._facts)
+            raise BadInput("The tokens of these rows are being counted already", where=str(folder)) from None
+        except OSError:
+            pass  # a file system without locks
         self.count = os.fstat(self._facts).st_size // RECORD_BYTES
         """Rows from 0 that have a record."""
         os.ftruncate(self._facts, self.count * RECORD_BYTES)

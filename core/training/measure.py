@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenFacts:
+class Measured:
     """What training will make of one sample.
 
     Attributes:
@@ -30,6 +30,7 @@ class TokenFacts:
         lost: tokens that the cut takes away.
         lost_trained: of those, how many would have carried loss.
         problem: a sentence if the sample cannot become tokens, else "".
+        lost_text: what the cut takes away, on one line; of a long text its beginning and its end.
     """
 
     key: str
@@ -39,10 +40,15 @@ class TokenFacts:
     lost: int = 0
     lost_trained: int = 0
     problem: str = ""
+    lost_text: str = ""
 
 
-def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: Settings) -> Iterator[TokenFacts]:
-    """Token facts of samples, by the function that the training uses, one at a time.
+_SHOWN = 100
+"""Characters of each end of a lost text."""
+
+
+def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: Settings) -> Iterator[Measured]:
+    """The tokens of samples, by the function that the training uses, one at a time.
 
     Args:
         rows: of a curated view.
@@ -60,16 +66,27 @@ def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: Settings) -> Iter
         except BadInput as error:
             if error.where:
                 raise
-            yield TokenFacts(row.key, row.row, problem=str(error))
+            yield Measured(row.key, row.row, problem=str(error))
             continue
-        yield TokenFacts(
+        yield Measured(
             row.key,
             row.row,
             tokens=len(encoded.input_ids),
             trained=encoded.trained_tokens,
             lost=encoded.lost_tokens,
             lost_trained=encoded.lost_trained,
+            lost_text=_lost(row, tokenizer, settings) if encoded.lost_tokens else "",
         )
+
+
+def _lost(row: ViewRow, tokenizer: Any, settings: Settings) -> str:
+    from core.engine.encode import encode
+    from core.engine.pieces import lost_text
+
+    text = lost_text(encode(row.sample, tokenizer, settings, with_text=True))
+    if len(text) <= 2 * _SHOWN:
+        return " ".join(text.split())
+    return f"{' '.join(text[:_SHOWN].split())} … {' '.join(text[-_SHOWN:].split())}"
 
 
 def main(argv: Sequence[str]) -> int:

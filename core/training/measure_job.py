@@ -1,0 +1,170 @@
+"""The tokens of every row of a data set, as a job: `python -m core.training.measure_job FOLDER`.
+
+The rows come from `core.dataset.normal_rows`, a child in the viewer's interpreter: this one may lack what reads data
+files. The facts go to the cache as they are found, and a later job goes on where this one was stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.dataset.sample import Sample
+from core.errors import BadInput, TunedeckError
+from core.jobs import files, requests
+from core.jobs.folder import JobFolder
+from core.jobs.launch import clean_environment
+from core.recipe.recipe import from_json
+from core.recipe.token_facts import FactsWriter, RowTokens, TokenFacts, edit_digest
+
+_BAD_INPUT, _STOPPED = 2, 3
+_PERIOD = 0.25
+"""Seconds after which what was measured is written."""
+
+
+class _Stopped(Exception):
+    """A viewer asked for it."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """The worker; `job.json` has the payload of `run`.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 recipe or data cannot be used, 3 stopped on request.
+    """
+    if len(argv) != 1:
+        raise SystemExit("usage: python -m core.training.measure_job FOLDER")
+    folder = JobFolder(argv[0])
+    try:
+        run(folder, folder.read_job().get("payload") or {})
+    except _Stopped:
+        for name in requests.pending(folder):
+            requests.done(folder, name, "The counting was stopped; what was counted is kept.")
+        return _STOPPED
+    except files.JobGone as fault:
+        print(fault, file=sys.stderr)
+        return 1
+    except TunedeckError as fault:
+        folder.write_status(state="failed", message=str(fault))
+        return _BAD_INPUT if isinstance(fault, BadInput) else 1
+    return 0
+
+
+def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
+    """Measures into a cache.
+
+    Args:
+        folder: the job's folder.
+        payload: `recipe` as JSON with absolute paths, `cache`: the cache's folder, `about`: see `FactsWriter`,
+            `python`: the interpreter that reads the data, and `question`: which data, see `core.dataset.normal_rows`.
+
+    Raises:
+        TunedeckError: recipe, model or data cannot be used, or the cache cannot be written.
+    """
+    folder.write_status(phase="loading the tokenizer")
+    from core.engine.encode import Settings
+    from core.engine.load import load_tokenizer
+    from core.engine.template import use_template
+
+    recipe = from_json(payload["recipe"])
+    tokenizer = load_tokenizer(recipe.model)
+    settings = Settings.of(recipe.data, use_template(tokenizer, recipe.model.chat_template))
+    cache = Path(payload["cache"])
+    try:
+        writer = FactsWriter(cache, payload["about"])
+    except OSError as fault:
+        raise TunedeckError(
+            f"The cache of token counts cannot be written: {fault.strerror}", where=str(cache)
+        ) from fault
+    with closing(writer):
+        measured = {facts.row: facts.edit for facts in TokenFacts(cache).rows() if facts.edit}
+        question = {**payload["question"], "start": writer.count, "again": sorted(measured)}
+        with _rows(payload["python"], question) as rows:
+            entries = int(next(rows, {}).get("entries", 0))
+            _measure(folder, rows, entries, writer, measured, (tokenizer, settings))
+        writer.finish()
+    folder.append_event("phase", f"The tokens of {writer.count:,} rows are counted.")
+    folder.write_status(phase="done")
+
+
+def _measure(
+    folder: JobFolder,
+    rows: Iterator[dict[str, Any]],
+    entries: int,
+    writer: FactsWriter,
+    measured: Mapping[int, int],
+    encoder: tuple[Any, Any],
+) -> None:
+    gathered: list[tuple[RowTokens, Mapping[str, str]]] = []
+    written = time.monotonic()
+    start = writer.count
+    for value in rows:
+        facts, note = _facts(value, encoder)
+        if facts.row >= start or measured.get(facts.row, 0) != facts.edit:
+            gathered.append((facts, note))
+        if (now := time.monotonic()) - written > _PERIOD:
+            writer.add(gathered)
+            gathered, written = [], now
+            folder.write_progress(facts.row + 1, entries, phase="counting tokens")
+            if any(name != requests.SAVE for name in requests.pending(folder)):
+                raise _Stopped
+    writer.add(gathered)
+
+
+def _facts(value: dict[str, Any], encoder: tuple[Any, Any]) -> tuple[RowTokens, Mapping[str, str]]:
+    from core.engine.samples import ViewRow
+    from core.training.measure import measure
+
+    number = int(value["row"])
+    if value["sample"] is None:
+        return RowTokens(number, state="no sample"), {}
+    (found,) = measure([ViewRow("", number, Sample.from_json(value["sample"]))], *encoder)
+    edit = edit_digest(value["sample"]) if value.get("edited") else 0
+    if found.problem:
+        return RowTokens(number, state="refused", edit=edit), {"problem": found.problem}
+    facts = RowTokens(number, found.tokens, found.trained, found.lost, found.lost_trained, edit=edit)
+    return facts, {"lost_text": found.lost_text} if found.lost_text else {}
+
+
+@contextmanager
+def _rows(python: str, question: Mapping[str, Any]) -> Iterator[Iterator[dict[str, Any]]]:
+    """The lines of the child that reads the data; it ends with this process, for nobody reads its pipe any more.
+
+    Raises:
+        BadInput: it has ended early, with its own reason.
+    """
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [python, "-m", "core.dataset.normal_rows"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=clean_environment(),
+        )
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            child.stdin.write(files.encode(question) + b"\n")
+            child.stdin.close()
+            yield map(json.loads, child.stdout)
+        except BaseException:
+            child.kill()
+            raise
+        finally:
+            child.stdout.close()
+            code = child.wait()
+        if code:
+            errors.seek(0)
+            reason = errors.read().decode("utf-8", "replace").strip().splitlines()
+            raise BadInput(reason[-1] if reason else f"The data cannot be read (exit code {code})")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

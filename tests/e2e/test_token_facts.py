@@ -1,0 +1,78 @@
+"""The measure job: the tokens of every row of a data set as it is opened, edits included, resumable, and true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from core.dataset.audit import DecisionStore
+from core.dataset.dataset import Dataset
+from core.dataset.keys import key_text, row_digest
+from core.jobs.folder import JobFolder
+from core.recipe.recipe import to_json
+from core.recipe.token_facts import FactsWriter, TokenFacts
+from core.recipe.token_job import payload_of
+from tests.training_runs import lines, recipe, talk, work
+from tests.warm.process import WarmPython
+
+
+def _measure(warm: WarmPython, workspace: Path, data: Path, max_length: int = 100) -> TokenFacts:
+    payload = payload_of(Dataset.open(data), recipe(data__max_length=max_length), workspace, workspace)
+    folder = JobFolder.create(workspace / "jobs", "tokens", "measure", payload=payload)
+    done = work(warm, "core.training.measure_job", folder.path)
+    assert done.returncode == 0, done.stderr + str(folder.read_status())
+    return TokenFacts(Path(payload["cache"]))
+
+
+def test_every_good_row_is_measured_as_it_will_be_trained(warm_python: WarmPython, tmp_path: Path) -> None:
+    data = tmp_path / "talks.jsonl"
+    rows = [{"messages": talk(number)["messages"]} for number in range(4)]
+    silent = {"messages": [{"role": "user", "content": "Anybody?"}]}
+    long = {"messages": [rows[0]["messages"][0], {"role": "assistant", "content": "word " * 120 + "the very end"}]}
+    data.write_text("\n".join(map(json.dumps, [*rows, silent, long])).replace("\n", "\n{broken\n", 1) + "\n")
+    facts = _measure(warm_python, tmp_path, data)
+    assert facts.complete
+    found = list(facts.rows())
+    assert [row.row for row in found] == list(range(6)), "a bad line has no row"
+    view = tmp_path / "view.jsonl"
+    samples = [Dataset.open(data).sample(entry).to_json() for entry in (0, 2, 3, 4, 5, 6)]
+    view.write_text("".join(json.dumps({"key": "", "row": n, "sample": each}) + "\n" for n, each in enumerate(samples)))
+    source, out = tmp_path / "recipe.json", tmp_path / "out.jsonl"
+    source.write_text(json.dumps(to_json(recipe(data__max_length=100))))
+    assert work(warm_python, "core.training.measure", source, view, out).returncode == 0
+    for row, said in zip(found, lines(out), strict=True):
+        assert [row.tokens, row.trained, row.lost, row.lost_trained] == [
+            said[name] for name in ("tokens", "trained", "lost", "lost_trained")
+        ]
+    flags = facts.all_flags()
+    assert [flag.name for flag in flags[4]] == ["zero_trained"]
+    assert [flag.name for flag in flags[5]] == ["cut"]
+    assert f"{found[5].lost} tokens lost" in flags[5][0].reason
+    assert "the very end" in flags[5][0].reason
+    assert set(flags) == {4, 5}
+
+
+def test_a_job_goes_on_where_one_was_stopped_and_measures_edited_rows_again(
+    warm_python: WarmPython, tmp_path: Path
+) -> None:
+    data = tmp_path / "talks.jsonl"
+    rows = [{"messages": talk(number)["messages"]} for number in range(5)]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    whole = list(_measure(warm_python, tmp_path, data).rows())
+    cache = TokenFacts(Path(payload_of(Dataset.open(data), recipe(data__max_length=100), tmp_path, tmp_path)["cache"]))
+    with (cache.folder / "facts.bin").open("r+b") as file:
+        file.truncate(3 * 28)
+    writer = FactsWriter(cache.folder, {})
+    writer.close()
+    assert cache.count == 3
+    store = DecisionStore(tmp_path)
+    edit = talk(1, "Yes.")
+    store.decide(key_text(row_digest(rows[1]), 0), "edit", {"sample": edit}).result(20)
+    again = list(_measure(warm_python, tmp_path, data).rows())
+    assert cache.complete
+    assert [row.tokens for row in again[2:]] == [row.tokens for row in whole[2:]]
+    assert again[1].edit
+    assert again[1].tokens < whole[1].tokens
+    store.decide(key_text(row_digest(rows[1]), 0), "undo").result(20)
+    store.close()
+    assert list(_measure(warm_python, tmp_path, data).rows()) == whole
