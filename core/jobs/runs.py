@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
+from core.jobs.status import QUEUED
 from core.jobs.tail import objects, parser, with_numbers
 from core.paths import runs_dir
 
@@ -34,6 +35,7 @@ class RunInfo:
         loss: the last train loss that was logged, not finite if it was not; None if there is none yet.
         eval_loss: the last eval loss.
         detail: a sentence on the state, or "".
+        place: of a run that waits: its place in the queue, from 1.
     """
 
     id: str
@@ -48,6 +50,7 @@ class RunInfo:
     loss: float | None
     eval_loss: float | None
     detail: str
+    place: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For `tunedeck runs --json`. Not-finite numbers are the strings `"nan"`, `"inf"`, `"-inf"`."""
@@ -64,6 +67,7 @@ class RunInfo:
             "loss": _json_number(self.loss),
             "eval_loss": _json_number(self.eval_loss),
             "detail": self.detail,
+            "place": self.place,
         }
 
 
@@ -104,6 +108,7 @@ def run_info(folder: JobFolder) -> RunInfo:
         loss=last.get("loss"),
         eval_loss=last.get("eval_loss"),
         detail=now.detail,
+        place=_place(now.status.fields.get("place")) if now.state == QUEUED else None,
     )
 
 
@@ -150,6 +155,10 @@ def _last_metrics(folder: JobFolder) -> dict[str, float]:
             if number is not None:
                 last[key] = number
     return last
+
+
+def _place(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _number(value: object) -> float | None:

@@ -30,7 +30,7 @@ from tui.screens.recipe_files import keep_draft
 from tui.screens.recipe_messages import Completed, Looked, StartEnded, Told
 from tui.screens.recipe_panels import RecipePanels, retitle
 from tui.screens.recipe_prompt import RecipePrompt
-from tui.screens.recipe_start import pilot_of, start
+from tui.screens.recipe_start import pilot_of, queue, start
 from tui.widgets.form import Form
 from tui.widgets.text_view import TextView
 from tui.widgets.yaml_lines import yaml_lines
@@ -53,6 +53,7 @@ class RecipeScreen(StepScreen):
         "recipe",
         Command("recipe.start", "f5", "start", "start", "Start the run; it goes on without this terminal.", 3, "F5"),
         Command("recipe.cancel", "f5", "cancel", "cancel start", "Cancel the start while the data is read.", 3, "F5"),
+        Command("recipe.queue", "f7", "start(False, True)", "queue", "Put the run at the end of the queue.", 4, "F7"),
         Command("recipe.pilot", "f6", "start(True)", "pilot", "Start a pilot run of a few steps.", 4, "F6"),
         Command("recipe.form", "escape", "form", "form", "Back to the form.", 2, "esc"),
         Command("recipe.yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5, "^y"),
@@ -345,23 +346,24 @@ class RecipeScreen(StepScreen):
         if path in KNOBS:
             self.form.go_to(path)
 
-    def action_start(self, pilot: bool = False) -> None:
-        """Start a run of the recipe, or a pilot of it."""
+    def action_start(self, pilot: bool = False, queued: bool = False) -> None:
+        """Start a run of the recipe, or a pilot of it; or put it into the queue."""
         if self._blocked("Not started:", rules=True):
             return
         self._starting = True
-        self._say("Preparing the data and starting the run …")
+        self._say("Preparing the data and starting the run …" if not queued else "Preparing the data for the queue …")
         self.refresh_bindings()
-        self._start(pilot_of(self._desk.entries.recipe) if pilot else self._desk.entries.recipe)
+        self._start(pilot_of(self._desk.entries.recipe) if pilot else self._desk.entries.recipe, queued)
 
     @work(thread=True, group="start")
-    def _start(self, recipe: Recipe) -> None:
+    def _start(self, recipe: Recipe, queued: bool) -> None:
         worker = get_current_worker()
 
         def tell(words: str) -> None:
             self.post_message(Told(words))
 
-        self.post_message(start(recipe, self.session.workspace, tell, lambda: worker.is_cancelled))
+        begin = queue if queued else start
+        self.post_message(begin(recipe, self.session.workspace, tell, lambda: worker.is_cancelled))
 
     def action_cancel(self) -> None:
         """Start no run after all."""

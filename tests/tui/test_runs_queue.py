@@ -1,0 +1,83 @@
+"""Queued runs on the Runs screen: their place, what they wait for, and the keys that change the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.widgets import DataTable
+
+from core.jobs.folder import JobFolder
+from core.jobs.launch import enqueue
+from core.jobs.queue import Queue
+from core.jobs.queue_runner import entry_of, tell
+from core.jobs.state import standing
+from tests.tui.test_recipe_screen import form, line, sound, workspace
+from tests.unit.jobs_worker import command
+from tui.app import TunedeckApp
+from tui.widgets.text_lines import TextLines
+
+MakeApp = Callable[..., TunedeckApp]
+
+__all__ = ["workspace"]
+
+
+def wait_in(queue: Queue, name: str) -> JobFolder:
+    """A run that waits in a queue that is held back."""
+    folder = JobFolder.create(queue.workspace / "runs", name, "training")
+    enqueue(folder, [command("ends", folder)], env={"CUDA_VISIBLE_DEVICES": ""})
+    queue.add(entry_of(folder, ("cpu",)))
+    return folder
+
+
+async def shown(app: TunedeckApp, pilot: Pilot[int], words: str) -> None:
+    """Waits until the table or the line below it says this."""
+    for _ in range(500):
+        await pilot.pause(0.01)
+        table, detail = app.screen.query_one(DataTable), app.screen.query_one("#detail", TextLines)
+        rows = [" ".join(map(str, table.get_row_at(n))) for n in range(table.row_count)]
+        text = [*rows, str(table.border_title), *(detail.render_line(y).text for y in range(detail.size.height))]
+        if any(words in row for row in text):
+            return
+    raise AssertionError(f"{words!r} is not among {text}")
+
+
+async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(make_app: MakeApp, tmp_path: Path) -> None:
+    queue = Queue(tmp_path)
+    queue.pause(True)
+    runs = [wait_in(queue, name) for name in ("first", "second", "third")]
+    tell(tmp_path)
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, "3 queued and held")
+        await shown(app, pilot, "queued 3")
+        await shown(app, pilot, "Place 3 in the queue: the queue is paused.")
+        await pilot.press("shift+up")
+        await shown(app, pilot, "Place 2 in the queue")
+        await pilot.press("x")
+        await shown(app, pilot, "Taken out of the queue before it began.")
+        assert not app.screen.check_action("take_out", ())
+        await pilot.press("down", "h")
+        await shown(app, pilot, "finished")
+        for _ in range(500):
+            await pilot.pause(0.01)
+            if not Queue(tmp_path).read().entries:
+                break
+        assert [standing(run).state for run in runs] == ["finished", "finished", "stopped"]
+
+
+async def test_f7_on_the_recipe_screen_queues_the_run_and_stays_there(make_app: MakeApp, workspace: Path) -> None:
+    Queue(workspace).pause(True)
+    app = make_app("recipe", recipe=sound(workspace))
+    async with app.run_test() as pilot:
+        await pilot.press("f7")
+        for _ in range(1_000):
+            await pilot.pause(0.01)
+            if line(app).startswith(("Queued", "Not")):
+                break
+        assert "Place 1 in the queue: the queue is paused." in line(app)
+        assert form(app).has_focus
+        assert app.session.run is None
+    (entry,) = Queue(workspace).read().entries
+    assert (workspace / "runs" / entry.id / "data" / "train.jsonl").exists()
