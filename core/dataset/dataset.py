@@ -9,7 +9,7 @@ from pathlib import Path
 from core.clean import clean_line
 from core.dataset.formats import Recognition, choose, format_named, to_sample
 from core.dataset.formats.text import TextLines
-from core.dataset.mapping import AUTO, Chosen
+from core.dataset.mapping import AUTO, Chosen, saved
 from core.dataset.readers import Reader
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
@@ -67,6 +67,18 @@ class Dataset:
         rows = first_rows(reader)
         chosen = Chosen(format or AUTO, dict(columns or {}))
         return cls(tuple(Path(path) for path in given), reader, choose(rows, format, columns), chosen)
+
+    @classmethod
+    def open_as_said(cls, paths: Sequence[str | Path], chosen: Chosen, workspace: str | Path) -> Dataset:
+        """Opens files as the user reads them: as said now, else as kept in the workspace if that still fits.
+
+        Raises:
+            BadInput: as `open`.
+        """
+        if not chosen.said and (kept := saved(workspace, paths)).said:
+            with suppress(BadInput):  # the file has other columns by now
+                return cls.open(paths, kept.named, kept.columns)
+        return cls.open(paths, chosen.named, chosen.columns)
 
     def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
         """Opens other files of the same job, an eval file say.

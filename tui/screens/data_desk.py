@@ -109,15 +109,23 @@ News = Grown | ScanNews | Decided | Found | Sorted | History | Said
 Tell = Callable[["Desk", News], object]
 
 
-def open_dataset(paths: tuple[Path, ...], format: str, columns: Mapping[str, str]) -> Future[Dataset]:
-    """Open in a thread: the probing of a large or odd file may take seconds."""
+def open_dataset(paths: tuple[Path, ...], format: str, columns: Mapping[str, str], workspace: Path) -> Future[Dataset]:
+    """Open in a thread: the probing of a large or odd file may take seconds.
+
+    Args:
+        paths: files or folders.
+        format: the format that the user has chosen, or `auto`.
+        columns: the columns that the user has named; with neither, what is kept in the workspace counts.
+        workspace: the folder that holds `.tunedeck`.
+    """
     future: Future[Dataset] = Future()
 
     def work() -> None:
         from core.dataset.dataset import Dataset
+        from core.dataset.mapping import Chosen
 
         try:
-            future.set_result(Dataset.open(paths, None if format == "auto" else format, columns))
+            future.set_result(Dataset.open_as_said(paths, Chosen(format, dict(columns)), workspace))
         except BaseException as error:  # handed on whole: whoever asks for the result gets it
             future.set_exception(error)
 

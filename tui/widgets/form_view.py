@@ -121,6 +121,18 @@ class FormView(ScrollView):
         for key in differ & set(self.keys):
             self.refresh_line(self._shown.places[key])
 
+    def lay_out(self, sections: Sequence[Section]) -> None:
+        """Show other fields, with the cursor on the same one if it is among them; values stay where they are."""
+        if tuple(sections) == self._shown.sections:
+            return
+        key = self.current.key
+        self._shown = FormLines(sections)
+        self._states = {
+            each.key: self._states.get(each.key, FieldState()) for section in sections for each in section.fields
+        }
+        self._unheard.clear()
+        self._arrange(key if key in self._states else next(iter(self._states)))
+
     @property
     def current(self) -> FormField:
         """The field that the cursor is on."""

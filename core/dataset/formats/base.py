@@ -42,12 +42,12 @@ class FormatOption:
 
 
 TURN_OPTIONS = (
-    FormatOption("turn.role", "key of the speaker"),
-    FormatOption("turn.content", "key of the text"),
-    FormatOption("role.user", "user is called"),
-    FormatOption("role.assistant", "assistant is called"),
-    FormatOption("role.system", "system is called"),
-    FormatOption("role.tool", "tool is called"),
+    FormatOption("turn.role", "key: speaker"),
+    FormatOption("turn.content", "key: text"),
+    FormatOption("role.user", "name: user"),
+    FormatOption("role.assistant", "name: assistant"),
+    FormatOption("role.system", "name: system"),
+    FormatOption("role.tool", "name: tool"),
 )
 """Of formats that hold turns; several names of one role stand with `|` between them."""
 

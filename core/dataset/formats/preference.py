@@ -129,7 +129,7 @@ class Kto(Format):
         SYSTEM,
         TOOLS,
     )
-    options = (FormatOption(_GOOD, "label of a good answer"), *TURN_OPTIONS)
+    options = (FormatOption(_GOOD, "good label"), *TURN_OPTIONS)
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         """Whether the label is true or false, and there is a conversation or a completion."""
