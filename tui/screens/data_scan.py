@@ -71,10 +71,14 @@ def fingerprint(dataset: Dataset, payload: Mapping[str, Any]) -> str:
     from core import __version__
     from core.dataset.checks import CHECKS
 
-    files = [*dataset.reader.files, *map(Path, payload["eval_paths"])]
-    stamps = [(str(file), *_stamp(file)) for file in files]
-    parts = [payload, stamps, [check.name for check in CHECKS], __version__]
+    parts = [payload, stamps(dataset, payload), [check.name for check in CHECKS], __version__]
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def stamps(dataset: Dataset, payload: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """Path, size and time (nanoseconds) of each file of a data set and of its eval files; -1 for one that is gone."""
+    files = [*dataset.reader.files, *map(Path, payload["eval_paths"])]
+    return [(str(file), *_stamp(file)) for file in files]
 
 
 def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> JobFolder:

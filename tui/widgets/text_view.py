@@ -257,7 +257,7 @@ class TextView(ScrollView, can_focus=True):
         for number, line in enumerate(self._lines()):
             text = "".join(piece for piece, _ in line.spans)
             for start, end in wrap(text, width - line.indent):
-                yield _Row(number, start, line, _cut(line.spans, start, end))
+                yield _Row(number, start, line, cut(line.spans, start, end))
 
     def _pull(self, enough: Callable[[], bool], deadline: float) -> None:
         """Wrap until there is enough, time is up, or the text ends."""
@@ -297,7 +297,7 @@ class TextView(ScrollView, can_focus=True):
             set_height(self, self._width, len(self._rows))
 
 
-def _cut(spans: tuple[tuple[str, str], ...], start: int, end: int) -> tuple[tuple[str, str], ...]:
+def cut(spans: tuple[tuple[str, str], ...], start: int, end: int) -> tuple[tuple[str, str], ...]:
     """The pieces of the spans between two offsets of their joined text."""
     if len(spans) == 1:
         text, style = spans[0]
