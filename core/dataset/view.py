@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Mapping
@@ -11,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.dataset.sample import Sample
 from core.errors import BadInput
 
 BUILDING = ".building-"
 """Prefix of folders that are being built; one that a killed build left behind is swept after a day."""
 
 _STALE = 86_400
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,22 @@ def link_view(view: View, run_folder: str | Path) -> Path:
         except OSError:
             shutil.copyfile(view.folder / name, target)
     return data
+
+
+def view_line(key: str, row: int, source: int, sample: Sample) -> bytes:
+    """A line of a view."""
+    return encoded({"key": key, "row": row, "source": source, "sample": sample.to_json()})
+
+
+def encoded(value: Mapping[str, Any]) -> bytes:
+    """A line of JSON; half surrogate pairs, which no tokenizer takes, become U+FFFD."""
+    import orjson  # workers read views with the standard library alone
+
+    try:
+        return orjson.dumps(value) + b"\n"
+    except (orjson.JSONEncodeError, TypeError):
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+        return _SURROGATE.sub("\ufffd", text).encode() + b"\n"
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -137,15 +137,22 @@ def _data(recipe: Recipe) -> tuple[list[Check], frozenset[str] | None]:
             checks.append(Check("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
             if found.kind in _NOT_LEARNT:
                 checks.append(Check("data", "warn", _NOT_LEARNT[found.kind], path))
+    if trained is not None and recipe.data.mix:
+        from core.recipe.mix_words import mix_words  # orjson: only where data is read
+
+        for readable, sentence in mix_words(recipe, trained):
+            checks.append(Check("mix", "ok", sentence) if readable else Check("mix", "stop", sentence, "data.mix"))
     return checks, frozenset(kinds) if kinds else None
 
 
 def _eval(seen: _Seen) -> Iterator[Check]:
     data = seen.recipe.data
     if data.eval:
-        yield Check("eval data", "ok", "Evaluated on samples of their own.")
+        checked = "checked for equal and near prompts" if data.split_near else "checked for equal prompts"
+        yield Check("eval data", "ok", f"Evaluated on samples of their own; training samples are {checked}.")
     elif data.eval_fraction:
-        yield Check("eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out.")
+        together = f"; samples at least {data.split_near:.0%} alike stay together" if data.split_near else ""
+        yield Check("eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out{together}.")
 
 
 def _model(seen: _Seen) -> Iterator[Check]:
@@ -258,7 +265,8 @@ def _memory(seen: _Seen) -> Iterator[Check]:
 def _disk(seen: _Seen) -> Iterator[Check]:
     if seen.shape is None:
         return
-    kept = seen.recipe.training.keep_checkpoints + 1  # a new one is written before the oldest goes
+    training = seen.recipe.training
+    kept = training.keep_checkpoints + 1 + training.keep_best  # a new one is written before the oldest goes
     need = kept * memory.checkpoint_bytes(seen.recipe, seen.shape) + 50 * 2**20
     place = next(folder for folder in (seen.workspace, *seen.workspace.parents) if folder.exists())
     free = shutil.disk_usage(place).free

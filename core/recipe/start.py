@@ -133,7 +133,7 @@ def prepare_run(
         if isinstance(error, TunedeckError):
             raise
         raise BadInput(f"The run's folder cannot be written: {error.strerror}", where=str(folder.path)) from error
-    for warning in warnings:
+    for warning in [*warnings, *view.manifest["notes"]]:
         folder.append_event("alert", warning)
     return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved), resolved)
 
@@ -179,6 +179,7 @@ def _build_view(
     should_stop: Callable[[], bool] | None,
 ) -> View:
     from core.dataset.curated import build_view  # orjson: only where data is read
+    from core.dataset.mixture import shares_of
 
     data = recipe.data
     return build_view(
@@ -187,8 +188,12 @@ def _build_view(
         format=None if data.format == "auto" else data.format,
         columns=data.columns or None,
         eval_paths=data.eval,
+        mix=shares_of(data.mix),
         eval_fraction=data.eval_fraction,
         split_seed=data.split_seed,
+        near=data.split_near,
+        stratify=data.stratify,
+        synthetic=data.synthetic,
         drop_flags=data.drop_flags,
         decisions=decisions,
         on_progress=on_progress,

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from core import units
 from core.clean import clean_line
-from core.recipe import templates
+from core.dataset.mixture import shares_of
+from core.errors import BadInput
+from core.recipe import loop_rules, templates
 from core.recipe.declare import Problem, Severity
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe, get
 from core.recipe.schedule import Schedule, schedule_of
 from core.recipe.values import number_text
 
-_DEVICES = re.compile(r"cpu|\d+(\s*,\s*\d+)*")
+_LEAST_NEAR = 0.5
+_MUCH_MIXED = 0.5
 _ORDER: dict[Severity, int] = {"error": 0, "warn": 1, "note": 2}
 
 
@@ -190,6 +193,25 @@ def _data(seen: _Seen) -> Iterator[Problem]:
         yield Problem("training.group_by_length", "Packed sequences all have one length: this is ignored.", "note")
 
 
+def _split(seen: _Seen) -> Iterator[Problem]:
+    data = seen.recipe.data
+    if 0 < data.split_near < _LEAST_NEAR:
+        yield Problem("data.split_near", f"Give a similarity from {_LEAST_NEAR:g} to 1, such as 0.8; or 0 for none.")
+    try:
+        mix = shares_of(data.mix)
+    except BadInput as fault:
+        yield Problem("data.mix", f"{fault}.")
+        mix = {}
+    if sum(mix.values()) > _MUCH_MIXED:
+        sentence = f"{sum(mix.values()):.0%} of the training set is mixed in: a tenth is the usual cure."
+        yield Problem("data.mix", sentence, "warn")
+    twice = sorted(set(mix) & {*data.train, *data.eval})
+    if twice:
+        yield Problem("data.mix", f"{clean_line(twice[0], 60)} is mixed in and is training or eval data, too.")
+    if data.eval and data.stratify.strip():
+        yield Problem("data.stratify", "There is an eval file, so nothing is split: this is ignored.", "note")
+
+
 def _flags(seen: _Seen) -> Iterator[Problem]:
     from core.dataset.checks import CHECKS
 
@@ -230,13 +252,19 @@ def _steps(seen: _Seen) -> Iterator[Problem]:
         )
 
 
+def _loop(seen: _Seen) -> Iterator[Problem]:
+    yield from loop_rules.check(seen.recipe)
+
+
 def _hardware(seen: _Seen) -> Iterator[Problem]:
-    recipe, devices = seen.recipe, seen.recipe.training.devices.strip()
-    if devices and not _DEVICES.fullmatch(devices):
-        yield Problem("training.devices", "The device is a GPU's number, such as 0; or cpu.")
-    if "," in devices:
-        yield Problem("training.devices", "Training on several GPUs at once is not built yet: name one.")
-    if devices == "cpu":
+    recipe = seen.recipe
+    try:
+        devices = devices_of(recipe)
+    except BadInput as error:
+        yield Problem("training.devices", f"{error.what}: {error.do}." if error.do else f"{error.what}.")
+        return
+    yield from _several(recipe, devices)
+    if devices.cpu:
         if recipe.model.dtype == "float16":
             yield Problem("model.dtype", "float16 does not train on a CPU: take float32 or auto.")
         if recipe.model.attention == "flash_attention_2":
@@ -247,6 +275,17 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
         yield Problem("model.attention", "flash_attention_2 computes in 16 bits only: take auto.")
 
 
+def _several(recipe: Recipe, devices: Devices) -> Iterator[Problem]:
+    if recipe.training.parallel != "fsdp":
+        return
+    if devices.ranks == 1:
+        yield Problem("training.parallel", "One device has nothing to share: this is ignored.", "note")
+    elif devices.cpu:
+        yield Problem("training.parallel", "On CPUs FSDP silently stays DDP: take ddp.")
+    elif recipe.model.quantization != "none":
+        yield Problem("training.parallel", "A quantized base is not shared out here: take ddp, or quantization none.")
+
+
 _RULES: tuple[_Rule, ...] = (
     _needed,
     _method,
@@ -255,7 +294,9 @@ _RULES: tuple[_Rule, ...] = (
     _model,
     _template,
     _data,
+    _split,
     _flags,
     _steps,
+    _loop,
     _hardware,
 )

@@ -12,6 +12,7 @@ from core.dataset.checks.personal import PersonalData
 from core.dataset.checks.refusals import Refusal
 from core.dataset.checks.rows import BadRow, LeakExact, NonstandardJson
 from core.dataset.checks.secrets import Secret
+from core.dataset.checks.synthetic import Synthetic
 from core.dataset.checks.system_prompt import SystemPromptDiffers
 from core.dataset.checks.template import SameTemplate
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
@@ -42,6 +43,7 @@ CHECKS: tuple[type[Check], ...] = (
     SystemPromptDiffers,
     LabelImbalance,
     LengthOutlier,
+    Synthetic,
 )
 """Every check, the weightiest first: so flags are listed, and so a row's shortest word is chosen."""
 

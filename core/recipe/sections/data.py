@@ -27,6 +27,16 @@ class Data:
         "held out.",
         consequence="Without eval data nobody can see overfitting.",
     )
+    mix: tuple[str, ...] = knob(
+        (),
+        title="Mix in",
+        path=True,
+        help="Further files or folders to train on, each with its share of the training set: general.jsonl=0.1. Of a "
+        "large one samples are drawn by the split seed, those of a small one are repeated. None is evaluated on.",
+        consequence="A tenth of general samples is the cure for forgetting; more of them leave less for the task.",
+        source="Scialom et al., arXiv 2205.12393",
+        advanced=True,
+    )
     eval_fraction: float = knob(
         0.1,
         title="Held out",
@@ -41,6 +51,33 @@ class Data:
         help="Which samples are held out follows from this number alone.",
         consequence="Another seed, another split: eval losses are then not comparable.",
         ge=0,
+        advanced=True,
+    )
+    split_near: float = knob(
+        0.8,
+        title="Keep together",
+        help="Samples at least this like each other (in all their text, or in what they ask) stay on one side of the "
+        "split, and an eval file of your own is checked for them: 0.5 to 1. 0: only equal prompts count.",
+        consequence="Lower: a harder and more honest eval set. Takes seconds for 10,000 samples, once; 0 takes none.",
+        source="Lee et al., arXiv 2107.06499",
+        ge=0,
+        le=1,
+        advanced=True,
+    )
+    stratify: str = knob(
+        "",
+        title="Stratify by",
+        help="What each has its share of in the eval set: answer (where answers are labels), source (the file), or a "
+        "column of the rows. Empty: nothing.",
+        consequence="Rare labels get into the eval set too. Appending rows can then move others to the other side.",
+        advanced=True,
+    )
+    synthetic: str = knob(
+        "synthetic",
+        title="Synthetic rows",
+        help="The column that marks rows made by augmentation: its name, or column=value. They, and rows flagged "
+        "synthetic by hand, are never held out. Empty: no column.",
+        consequence="To leave them out of training, too, add synthetic to the flags that are left out.",
         advanced=True,
     )
     format: str = knob(
