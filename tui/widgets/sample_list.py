@@ -43,8 +43,9 @@ class Entry:
         status: one or two words: `ok`, `dup 412`, `empty`.
         tone: how the status is drawn, besides its words.
         mark: the decision: "keep", "drop" or "".
-        size: the row's length with its unit, right-aligned: `214 tok`.
+        size: the row's length with its unit, right-aligned: `1,204 ch`.
         preview: the beginning of the row's text.
+        tokens: the length in tokens, or why it is not known: `214 tok`, `-`; "" without that column.
     """
 
     number: int
@@ -53,7 +54,11 @@ class Entry:
     mark: Literal["", "keep", "drop"]
     size: str
     preview: str
+    tokens: str = ""
 
+
+_NARROW, _NARROWEST = 74, 44
+"""Cells below which the list has no room for two lengths, and for one."""
 
 _MARKS = {"": "", "keep": "✓", "drop": "✗"}
 _MARK_WORDS = {"keep": "kept", "drop": "dropped"}
@@ -115,16 +120,28 @@ class SampleList(ScrollView, can_focus=True):
     class Highlighted(Message):
         """The cursor is on another position."""
 
-        def __init__(self, position: int) -> None:
+        def __init__(self, listing: SampleList, position: int) -> None:
+            self.listing = listing
             self.position = position
             super().__init__()
+
+        @property
+        def control(self) -> SampleList:
+            """The list, for selectors of handlers."""
+            return self.listing
 
     class Chosen(Message):
         """Enter or a double click on a position."""
 
-        def __init__(self, position: int) -> None:
+        def __init__(self, listing: SampleList, position: int) -> None:
+            self.listing = listing
             self.position = position
             super().__init__()
+
+        @property
+        def control(self) -> SampleList:
+            """The list, for selectors of handlers."""
+            return self.listing
 
     def __init__(
         self,
@@ -213,7 +230,7 @@ class SampleList(ScrollView, can_focus=True):
     def action_choose(self) -> None:
         """Read the row under the cursor in full."""
         if self._count:
-            self.post_message(self.Chosen(self._cursor))
+            self.post_message(self.Chosen(self, self._cursor))
 
     def on_click(self, event: Click) -> None:
         """A click puts the cursor there, a double click chooses."""
@@ -278,8 +295,11 @@ class SampleList(ScrollView, can_focus=True):
             (_MARKS[entry.mark].ljust(2), entry.mark or "number"),
             (f"{_GLYPHS[entry.tone]} {word}".ljust(11)[:11] + " ", _tone_style(entry.tone)),
             (entry.size.rjust(9) + "  ", "size"),
+            (entry.tokens.rjust(9) + "  ", "size"),
         ]
-        if width < 44:  # numbers and status only where the list is a narrow column
+        if width < _NARROW or not entry.tokens:  # one length: that in tokens where there is something to say of it
+            del cells[5 if entry.tokens in ("", "-") else 4]
+        if width < _NARROWEST:
             del cells[4]
         used = sum(len(text) for text, _ in cells)
         preview = _fit(entry.preview, max(0, width - used))
@@ -331,7 +351,7 @@ class SampleList(ScrollView, can_focus=True):
         self._refresh_row(before)
         self._refresh_row(position)
         if self._count:
-            self.post_message(self.Highlighted(position))
+            self.post_message(self.Highlighted(self, position))
 
     def _refresh_row(self, position: int) -> None:
         if 0 <= position - self.scroll_offset.y < self.size.height:
