@@ -222,7 +222,8 @@ class TunedeckApp(App[int]):
         from tui.run_words import run_words
 
         found = standing(JobFolder(self.session.run))
-        words = run_words(found.state, found.status)
+        here = isinstance(self.screen, StepScreen) and self.screen.STEP == "train"  # which says the steps itself
+        words = run_words(found.state, found.status, progress=not here)
         self.call_from_thread(self._show_run_words, words)
 
     def _show_run_words(self, words: str) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Mapping
 from itertools import groupby
+from operator import le
 from typing import TYPE_CHECKING, Any
 
 from tui.charts.series import Series
 from tui.charts.smooth import Smoothed
+from tui.live_gpus import LiveGpus
 
 if TYPE_CHECKING:
     from core.jobs.follow import Update
@@ -18,6 +21,15 @@ EVENTS = 200
 
 SMOOTHING = {"normal": 1.0, "strong": 4.0, "off": 0.0}
 """Names of how much the loss is smoothed, and by how much more than normal."""
+
+LIMIT, LONG = 1 << 17, 1 << 15
+"""Entries that are kept of a metric, and of one of a longer run that is no loss: memory is flat at any length."""
+
+MOMENT = "_moment"
+"""The series of the moments, in unix seconds, at which steps were logged."""
+
+HIDDEN = ("t", "step", "eta_seconds", "total_flos")
+"""Keys of a record that are no metric."""
 
 _NUMBERS = {int, float}
 """Types of values that can be drawn; a bool is none."""
@@ -32,24 +44,36 @@ class LiveRun:
     Attributes:
         loss: the train loss at each log event.
         average: its moving average.
-        gpu: the newest record of `gpu.jsonl`, or None.
+        gpus: what its GPUs did.
+        names: the metrics that it has logged, in the order of their first coming.
+        eta: seconds to the end as the trainer reckoned them last, and the moment at which it did; or None.
+        first_moment: unix seconds of the first record of metrics, or None.
         events: the last events, oldest first.
         update: the newest look at the run, or None before the first.
         smoothing: a name of `SMOOTHING`.
+        partial: whether this is a glimpse of a long run, not all of it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, partial: bool = False) -> None:
+        self.partial = partial
         self._series: dict[str, Series] = {}
+        self.names: list[str] = []
+        self._known: set[str] = set()
         self.loss = self.series("loss")
         self.average = Smoothed(self.loss, 0.9)
-        self.gpu: Mapping[str, Any] | None = None
+        self.gpus = LiveGpus()
+        self.eta: tuple[float, float] | None = None
+        self.first_moment: float | None = None
         self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
         self.update: Update | None = None
         self.smoothing = "normal"
 
     def series(self, key: str) -> Series:
         """The series of a metric; empty until the run logs it."""
-        return self._series.setdefault(key, Series())
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = Series(LIMIT, LIMIT if key in ("loss", "eval_loss") else LONG)
+        return found
 
     def last(self, key: str) -> float | None:
         """The newest value of a metric, or None."""
@@ -69,11 +93,10 @@ class LiveRun:
                 series.truncate(float("-inf"))
         if "events.jsonl" in update.restarted:
             self.events.clear()
-        for keys, records in groupby(update.metrics, tuple):
-            self._add_metrics(keys, list(records))
+        for _, records in groupby(update.metrics, len):
+            self._add_metrics(list(records))
         self.events.extend(update.events)
-        if update.gpu:
-            self.gpu = update.gpu[-1]
+        self.gpus.add(update.gpu)
         if update.metrics:
             self._smooth()
 
@@ -94,31 +117,49 @@ class LiveRun:
         self._smooth()
         return self.smoothing
 
+    def smooth_as(self, smoothing: str) -> None:
+        """Smooth by an amount, a name of `SMOOTHING`."""
+        self.smoothing = smoothing
+        self._smooth()
+
     def best(self, key: str) -> tuple[float, float] | None:
         """Step and value of a metric's smallest finite value, or None."""
-        series = self.series(key)
-        found = series.bounds(0, len(series))
-        if not found.size:
-            return None
-        return series.x[series.y.index(found.lo)], found.lo
+        return self.series(key).lowest()
 
-    def _add_metrics(self, keys: tuple[str, ...], records: list[dict[str, Any]]) -> None:
-        """Add records of the same keys, a metric at a time: a long run has millions of values."""
-        columns = dict(zip(keys, zip(*(record.values() for record in records), strict=True), strict=True))
+    def _add_metrics(self, records: list[dict[str, Any]]) -> None:
+        """Add records, of the same keys if possible a metric at a time: a long run has millions of values."""
+        keys = list(records[0])
+        try:
+            columns = {key: [record[key] for record in records] for key in keys}
+        except KeyError:  # as many keys, but others
+            for _, alike in groupby(records, tuple):
+                self._add_metrics(list(alike))
+            return
         steps = columns.get("step", ())
         if not steps or not set(map(type, steps)) <= _NUMBERS:
             return
+        places = array("d", steps)
+        ascending = all(map(le, steps, steps[1:]))
         for key, values in columns.items():
-            if key in ("t", "step"):
+            if key in HIDDEN:
                 continue
+            if key not in self._known:
+                self._known.add(key)
+                self.names.append(key)
             if set(map(type, values)) <= _NUMBERS:
-                self.series(key).extend(steps, values)
+                self.series(key).extend(places, values, ascending=ascending)
                 continue
             for step, value in zip(steps, values, strict=True):
                 if type(value) in _NUMBERS:
                     self.series(key).append(step, value)
-        if "eta_seconds" in columns and set(map(type, columns.get("t", ()))) <= _NUMBERS:
-            self.series("_eta_moment").extend(steps, columns.get("t", steps))
+        moments = columns.get("t", ())
+        if moments and set(map(type, moments)) <= _NUMBERS:
+            self.series(MOMENT).extend(places, moments, ascending=ascending)
+            if self.first_moment is None:
+                self.first_moment = moments[0]
+            left = columns.get("eta_seconds", (None,))[-1]
+            if isinstance(left, (int, float)):
+                self.eta = (left, moments[-1])
 
     def _smooth(self) -> None:
         """Bring the average up to date, over a window that suits the run's length once that is known."""

@@ -8,14 +8,20 @@ from core.jobs.status import Status
 from core.units import clock, count
 
 
-def run_words(state: str, status: Status) -> str:
-    """State and progress: `running 1,240 of 3,000  0:41:07`, `finished in 0:58:12`."""
+def run_words(state: str, status: Status, *, progress: bool = True) -> str:
+    """State and progress: `running 1,240 of 3,000  0:41:07`, `finished in 0:58:12`.
+
+    Args:
+        state: the run's state.
+        status: the reading that it rests on.
+        progress: whether the steps are said too.
+    """
     begun = status.started
     ended = status.ended
     if state in ("running", "starting", "stopping", "paused"):
         elapsed = f"  {clock(time.time() - begun)}" if begun else ""
-        progress = f" {count(status.step or 0)} of {count(status.of)}" if status.of else ""
-        return f"{state}{progress}{elapsed}"
+        steps = f" {count(status.step or 0)} of {count(status.of)}" if status.of and progress else ""
+        return f"{state}{steps}{elapsed}"
     if begun and ended:
         return f"{state} after {clock(ended - begun)}"
     return state

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.settings import Settings
+
 if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
 
@@ -26,6 +28,8 @@ class Session:
         columns: the column mapping that the user has corrected.
         recipe_path: the YAML file that the recipe was loaded from or saved to.
         run: the folder of the run that Train and Evaluate show.
+        low_bandwidth: whether every byte to the terminal is dear.
+        settings: what the user has set.
     """
 
     workspace: Path
@@ -35,7 +39,14 @@ class Session:
     columns: dict[str, str] = field(default_factory=dict)
     recipe_path: Path | None = None
     run: Path | None = None
+    low_bandwidth: bool = False
+    settings: Settings = field(default_factory=Settings)
     _recipe: Recipe | None = None
+
+    @property
+    def look_every(self) -> float:
+        """Seconds between two looks at a run that goes on."""
+        return 2.0 if self.low_bandwidth else 1.0
 
     @property
     def recipe(self) -> Recipe:

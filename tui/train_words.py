@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 from core.clean import clean_line
 from core.gpu.readings import GpuSample, from_json
 from core.recipe.checkpoint import where_it_stands
-from core.units import clock, count, duration, gib, short_count, significant
+from core.units import clock, count, gib, significant
 from core.verdict import Kind, Verdict
 from tui.live_run import LiveRun
-from tui.widgets.facts import Fact
 from tui.widgets.gauge import Device
 
 if TYPE_CHECKING:
@@ -63,52 +62,6 @@ def rate_words(value: float) -> str:
     """A learning rate as papers write it: `1.6e-4`."""
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"
-
-
-def facts(run: LiveRun, now: float) -> list[Fact]:
-    """Step, epoch, part, time left, tokens, best eval loss, time since the start.
-
-    Args:
-        run: what was read of the run.
-        now: unix seconds.
-    """
-    update = run.update
-    if update is None:
-        return []
-    status = update.status
-    step, of = run.progress()
-    found: list[Fact] = []
-    if step is not None:
-        total = count(of) if of else ""
-        found.append(Fact("step", "step", f"{count(step):>{len(total)}}", f"of {total}" if of else "", "strong"))
-    epoch = run.last("epoch")
-    if epoch is not None:
-        found.append(Fact("epoch", "epoch", f"{epoch:.2f}"))
-    if step is not None and of:
-        found.append(Fact("part", "", f"{100 * step / of:3.0f} %"))
-    left = seconds_left(run, now)
-    if left is not None:
-        found.append(Fact("eta", "ends in", duration(left), "", "strong"))
-    tokens = run.last("num_tokens")
-    if tokens is not None:
-        found.append(Fact("tokens", "", short_count(tokens), "tokens seen"))
-    best = run.best("eval_loss")
-    if best is not None:
-        found.append(Fact("best", "best eval", significant(best[1], 4), f"at step {count(round(best[0]))}"))
-    if status.started is not None:
-        found.append(Fact("elapsed", "elapsed", clock((status.ended or now) - status.started)))
-    return found
-
-
-def seconds_left(run: LiveRun, now: float) -> float | None:
-    """Seconds to the end as the trainer reckoned them last, less what has passed since; None when it does not train."""
-    update = run.update
-    eta, moment = run.last("eta_seconds"), run.last("_eta_moment")
-    if update is None or eta is None or moment is None:
-        return None
-    if update.state != "running" or update.status.phase not in ("training", "evaluating") or update.status.stage:
-        return None
-    return max(0.0, eta - (now - moment))
 
 
 def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
@@ -170,9 +123,16 @@ def verdict_lines(verdict: Verdict | None, width: int) -> list[Line]:
     return [[(kind, _VERDICT_STYLES.get(verdict.kind, "warning")), (text.removeprefix(kind), "text")]]
 
 
-def question(plan: Plan | None) -> list[Line]:
-    """What is asked before a run is stopped, or before it goes on as planned."""
+def question(plan: Plan | None, *, comparing: bool = False) -> list[Line]:
+    """What is asked before a run is stopped, or before it goes on as planned.
+
+    Args:
+        plan: how it would go on; None where the question is whether to stop.
+        comparing: whether training is done, so that stopping ends the comparison of base and tuned only.
+    """
     asked, yes, no = "Stop this run? It saves first.  ", " stop and save   ", " go on"
+    if comparing:
+        asked, yes = "Stop the comparison? The trained adapter is saved.  ", " stop   "
     if plan is not None:
         asked, yes, no = f"Go on from {where_it_stands(plan.checkpoint)}?  ", " go on   ", " leave it"
     return [[(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]]
@@ -205,9 +165,9 @@ def event_lines(run: LiveRun, number: int) -> list[Line]:
 
 def devices(run: LiveRun) -> tuple[list[Device], list[str]]:
     """The devices of a run by their newest reading; without any, lines that say why and what the worker uses."""
-    record = run.gpu
+    record = run.gpus.newest
     if run.update is not None and run.update.over:
-        return [], ["The run is over, so GPUs are read no more."]
+        return [], peak_words(run)
     if record is None:
         return [], ["No reading of the GPUs yet."]
     samples = _samples(record)
@@ -217,14 +177,33 @@ def devices(run: LiveRun) -> tuple[list[Device], list[str]]:
     shown = mine or samples
     if not shown:
         reason = str(record.get("problem") or "This run uses no GPU.")
-        return [], [reason, worker_words(record)]
-    return [_device(sample, pids) for sample in shown], []
+        state = run.update.state if run.update is not None else ""
+        return [], [reason, worker_words(record, starting=state in ("queued", "starting", "running"))]
+    return [_device(sample, pids, run.gpus.history(sample.index)) for sample in shown], []
 
 
-def worker_words(record: Mapping[str, Any]) -> str:
-    """CPU and memory of the worker, and the machine's."""
+def peak_words(run: LiveRun) -> list[str]:
+    """What a run that is over took at most."""
+    words = [f"GPU {number} {gib(peak)}" for number, peak in sorted(run.gpus.peaks.items())]
+    told = [event.get("peak_memory") for event in run.events if event.get("kind") == "summary"]
+    if told and isinstance(told[-1], (int, float)) and told[-1] > 0:
+        words.append(f"PyTorch allocated {gib(told[-1])}")
+    if run.gpus.peak_rss:
+        words.append(f"worker {gib(run.gpus.peak_rss)} of RAM")
+    if not words:
+        return ["The run is over, so GPUs are read no more."]
+    return [f"The run is over. Peak memory: {', '.join(words)}."]
+
+
+def worker_words(record: Mapping[str, Any], *, starting: bool = False) -> str:
+    """CPU and memory of the worker, and the machine's.
+
+    Args:
+        record: the newest of `gpu.jsonl`.
+        starting: whether the worker is about to be started, or the next part's is.
+    """
     worker, ram = record.get("worker"), record.get("ram")
-    words = "The worker is not running."
+    words = "The worker is starting." if starting else "The worker is not running."
     if isinstance(worker, Mapping):
         cpu, rss = worker.get("cpu"), worker.get("rss")
         cpu_words = f"{cpu:3.0f} %" if isinstance(cpu, (int, float)) else "n/a"
@@ -244,7 +223,7 @@ def _samples(record: Mapping[str, Any]) -> list[GpuSample]:
     return found
 
 
-def _device(sample: GpuSample, pids: Sequence[int]) -> Device:
+def _device(sample: GpuSample, pids: Sequence[int], busy: Sequence[float | None]) -> Device:
     return Device(
         label=f"GPU {sample.index}",
         name=(sample.name or "").removeprefix("NVIDIA "),
@@ -257,4 +236,5 @@ def _device(sample: GpuSample, pids: Sequence[int]) -> Device:
         temperature=sample.temperature,
         throttle=tuple(sample.throttle),
         problem=sample.problem,
+        busy=tuple(busy),
     )

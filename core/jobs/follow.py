@@ -14,7 +14,7 @@ from core.jobs.state import Standing, standing
 from core.jobs.status import Status
 from core.jobs.tail import LONGEST_LOG_LINE, Tail, objects, parser, with_numbers
 
-_PIECE = 250
+_PIECE = 750
 """Lines that are parsed between two looks at the clock."""
 
 
@@ -80,6 +80,16 @@ class Follower:
         self._job_stamp: tuple[int, int] | None = None
 
     @property
+    def begun(self) -> bool:
+        """Whether any metric was read yet."""
+        return self._metrics.offset > 0
+
+    @property
+    def part_read(self) -> float:
+        """The part of `metrics.jsonl` that was read, 0 to 1."""
+        return self._metrics.offset / max(1, self._metrics.offset + self._metrics.behind)
+
+    @property
     def skipped_log_bytes(self) -> int:
         """Bytes at the start of the log that were not read, because it was long when it was first looked at."""
         return self._log.skipped
@@ -93,7 +103,7 @@ class Follower:
         """
         deadline = time.monotonic() + max_seconds
         now = self._standing()
-        tails = (self._events, self._gpu, self._metrics, self._log)
+        tails = (self._events, self._log, self._metrics, self._gpu)
         gathered: dict[Tail, list[Any]] = {tail: [] for tail in tails}
         left = max_records
         for tail in tails:
@@ -121,7 +131,9 @@ class Follower:
             return [_last_print(line) for line in lines]
         records = objects(lines, self._parse)
         if tail is self._metrics:
-            return [with_numbers(record) for record in records]
+            if any(b'nan"' in line or b'inf"' in line for line in lines):
+                return [with_numbers(record) for record in records]
+            return records
         if tail is self._gpu:
             return self._new_samples(records)
         return records

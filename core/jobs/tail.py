@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-CHUNK = 1 << 18
+CHUNK = 1 << 20
 """Bytes that are read at once."""
 LONGEST_RECORD = 1 << 24
 LONGEST_LOG_LINE = 1 << 16
@@ -107,6 +107,14 @@ def parser() -> Callable[[bytes], Any]:
 
 def objects(lines: list[bytes], parse: Callable[[bytes], Any]) -> list[dict[str, Any]]:
     """The JSON objects in lines; a line that is none (cut short by a full disk) is left out."""
+    try:
+        # One call for all of them costs half as much. A line cut short makes the whole no JSON.
+        values = parse(b"[" + b",".join(lines) + b"]")
+    except ValueError:
+        values = []
+    if len(values) == len(lines) and set(map(type, values)) <= {dict}:
+        whole: list[dict[str, Any]] = values
+        return whole
     found = []
     for line in lines:
         try:

@@ -269,7 +269,7 @@ async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, 
         await pilot.press("left", "left")
         assert chart.crosshair is not None
         assert "epoch" in text_of(chart)[0]
-        await pilot.press("plus")
+        await pilot.press("z")
         assert chart.zoomed
         await pilot.press("escape")
         assert not chart.zoomed

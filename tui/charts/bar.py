@@ -1,6 +1,8 @@
-"""A bar of one line: one part solid to an eighth of a cell, further parts shaded, the rest dotted."""
+"""A bar of one line: one part solid to an eighth of a cell, further parts shaded, the rest dotted; and sparklines."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs
@@ -51,3 +53,35 @@ def draw_bar(
     cells.put(x, y, glyphs.bar[8] * whole, style)
     if part and glyphs.bar[part] != " ":
         cells.put(x + whole, y, glyphs.bar[part], style)
+
+
+def draw_spark(
+    cells: Cells,
+    glyphs: Glyphs,
+    x: int,
+    y: int,
+    width: int,
+    values: Sequence[float | None],
+    top: float,
+    style: str,
+) -> None:
+    """Draw the last values as cells of different heights, the newest at the right; a missing one is a dot.
+
+    Args:
+        cells: where to draw.
+        glyphs: what the terminal can show.
+        x: first column.
+        y: row.
+        width: cells.
+        values: from 0 to `top`, oldest first.
+        top: the value of a full cell.
+        style: their style.
+    """
+    shown = list(values)[-width:]
+    cells.put(x, y, glyphs.rest * (width - len(shown)), "rest")
+    for number, value in enumerate(shown, start=x + width - len(shown)):
+        if value is None:
+            cells.put(number, y, glyphs.rest, "rest")
+            continue
+        last = len(glyphs.levels) - 1
+        cells.put(number, y, glyphs.levels[min(max(round(value / top * last), 0), last)], style)

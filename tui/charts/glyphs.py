@@ -46,6 +46,7 @@ class Glyphs:
         rest: a cell of a bar that is empty.
         cut: the end of a text that is longer than its place.
         frame: corners, edges and ticks: `tl tr bl br h v tick`.
+        levels: glyphs for a value from low to high, one cell each.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Glyphs:
     rest: str
     cut: str
     frame: str
+    levels: str = "▁▂▃▄▅▆▇█"
 
 
 _LEGEND = {"band": "▒", "line": "─", "marked": "●"}
@@ -72,7 +74,8 @@ BLOCK = Glyphs(
     "block", tuple(map(_block, range(256))), "░", _BLOCK_LEGEND, "·", "·", "│", "    ▌▌▌▌█", "·", "…", "┌┐└┘─│┴"
 )
 ASCII = Glyphs(
-    "ascii", tuple(map(_ascii, range(256))), ":", _ASCII_LEGEND, ".   ", ".", "|", "     ====", ".", "~", "++++-|+"
+    "ascii", tuple(map(_ascii, range(256))), ":", _ASCII_LEGEND, ".   ", ".", "|", "     ====", ".", "~", "++++-|+",
+    "_.,-=*#%"
 )  # fmt: skip
 
 KINDS: Mapping[str, Glyphs] = {glyphs.name: glyphs for glyphs in (BRAILLE, BLOCK, ASCII)}

@@ -12,6 +12,7 @@ from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs
 from tui.charts.raster import FULL, Dots, Span, View, band_spans, line_spans
 from tui.charts.series import Series
+from tui.charts.xaxis import STEPS, Along, XUnit, ticks
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Curve:
             value, for series of few values.
         style: style of its dots.
         legend: whether its last value stands in the chart's frame.
+        along: what the x axis counts in this curve's run, in place of steps.
+        letter: stands at the line's end, so that lines of several runs are told apart without colours; or "".
     """
 
     name: str
@@ -32,6 +35,16 @@ class Curve:
     kind: Literal["band", "line", "marked"]
     style: str
     legend: bool = True
+    along: Along | None = None
+    letter: str = ""
+
+    def place(self, step: float) -> float:
+        """Where a step lies on the axis."""
+        return self.along.place(step) if self.along else step
+
+    def step(self, place: float) -> float:
+        """The step at a place on the axis."""
+        return self.along.step(place) if self.along else place
 
 
 Fill = Literal["tint", "shade", "alone"]
@@ -56,14 +69,21 @@ def y_ticks(view: View, height: int) -> list[Tick]:
     return (log_ticks if view.log else linear_ticks)(view.y0, view.y1, wanted)
 
 
-def x_ticks(view: View, width: int) -> list[Tick]:
-    """Ticks for an axis of steps of so many cells; never parts of a step."""
-    wanted = max(1, width // 12)
-    ticks = linear_ticks(view.x0, view.x1, wanted)
-    return [tick for tick in ticks if tick.value == round(tick.value)]
+def x_ticks(view: View, width: int, unit: XUnit) -> list[Tick]:
+    """Ticks for an x axis of so many cells; never parts of a step."""
+    return ticks(view.x0, view.x1, unit, max(1, width // 12))
 
 
-def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyphs: Glyphs, *, fill: Fill) -> None:
+def draw_plot(
+    cells: Cells,
+    box: Box,
+    view: View,
+    curves: Sequence[Curve],
+    glyphs: Glyphs,
+    *,
+    fill: Fill,
+    unit: XUnit = STEPS,
+) -> None:
     """Draw grid and curves: bands behind lines, lines with marks behind those without, all marks in front.
 
     Args:
@@ -74,23 +94,27 @@ def draw_plot(cells: Cells, box: Box, view: View, curves: Sequence[Curve], glyph
         glyphs: what the terminal can show.
         fill: how bands are told from lines: by a tint behind the cells, by shade in the cells that a band fills
             (there is a dim colour, but no tint), or by shade alone (there is no colour).
+        unit: what the x axis counts.
     """
     if box.width <= 0 or box.height <= 0:
         return
-    _draw_grid(cells, box, view, glyphs)
+    _draw_grid(cells, box, view, glyphs, unit)
     columns, rows = box.width * 2, box.height * 4
     for curve in curves:
         if curve.kind == "band":
-            spans = band_spans(curve.series, view, columns, rows)
+            spans = band_spans(curve.series, view, columns, rows, curve.along)
             _put_band(cells, box, spans, glyphs, curve.style, fill)
     lines = [curve for curve in curves if curve.kind != "band"]
     for curve in sorted(lines, key=lambda curve: curve.kind == "line"):
         dots = Dots(box.width, box.height)
-        dots.draw(line_spans(curve.series, view, columns, rows))
+        dots.draw(line_spans(curve.series, view, columns, rows, curve.along))
         _put_line(cells, box, dots, glyphs, curve.style)
     for curve in lines:
         if curve.kind == "marked":
             _put_marks(cells, box, curve, view, glyphs)
+    for curve in lines:
+        if curve.letter:
+            _put_letter(cells, box, curve, view)
 
 
 def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, fill: Fill) -> None:
@@ -131,7 +155,7 @@ def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs)
     In braille it is a knot of dots, true to a quarter of a cell; else a glyph.
     """
     series = curve.series
-    first, end = series.positions(view.x0, view.x1)
+    first, end = series.positions(curve.step(view.x0), curve.step(view.x1))
     if end - first > box.width // 3:
         return
     row = view.rows(box.height * 4)
@@ -139,7 +163,7 @@ def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs)
     for position in range(first, end):
         if not series.bounds(position, position + 1).size:
             continue
-        y, x = row(series.y[position]), view.column(series.x[position], box.width * 2) // 2
+        y, x = row(series.y[position]), view.column(curve.place(series.x[position]), box.width * 2) // 2
         if glyphs.name == "braille":
             dots.fill(2 * x, y - 1, y + 1)
             dots.fill(2 * x + 1, y - 1, y + 1)
@@ -148,8 +172,20 @@ def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs)
     _put_line(cells, box, dots, glyphs, curve.style)
 
 
-def _draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs) -> None:
-    for tick in x_ticks(view, box.width):
+def _put_letter(cells: Cells, box: Box, curve: Curve, view: View) -> None:
+    """The curve's letter, a cell after its last value in view."""
+    series = curve.series
+    _, end = series.positions(curve.step(view.x0), curve.step(view.x1))
+    if not end or not series.bounds(end - 1, end).size:
+        return
+    x = view.column(curve.place(series.x[end - 1]), box.width * 2) // 2
+    y = view.rows(box.height * 4)(series.y[end - 1]) // 4
+    if 0 <= y < box.height and x >= 0:
+        cells.put(box.x + min(x + 1, box.width - 1), box.y + y, curve.letter, curve.style)
+
+
+def _draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs, unit: XUnit) -> None:
+    for tick in x_ticks(view, box.width, unit):
         x = view.column(tick.value, box.width * 2) // 2
         if 0 < x < box.width:
             for y in range(box.height):
@@ -170,12 +206,13 @@ def draw_y_labels(cells: Cells, box: Box, view: View, style: str) -> None:
             cells.put(box.x - 1 - len(tick.label), box.y + y, tick.label, style)
 
 
-def draw_x_labels(cells: Cells, box: Box, view: View, y: int, unit: str, style: str) -> None:
+def draw_x_labels(cells: Cells, box: Box, view: View, y: int, unit: XUnit, style: str) -> None:
     """Tick labels in row `y`, centred under their grid lines; at the right the axis' end with the unit."""
-    last = f" {count(round(view.x1))} {unit} "
+    end = view.x1 / unit.size
+    last = f" {count(round(end)) if unit.whole or end >= 100 else f'{end:.3g}'} {unit.name} "
     unit_at = box.x + box.width - len(last)
     free = box.x - 1
-    for tick in x_ticks(view, box.width):
+    for tick in x_ticks(view, box.width, unit):
         at = box.x + view.column(tick.value, box.width * 2) // 2 - len(tick.label) // 2
         at = max(at, box.x)
         if at < free or at + len(tick.label) + 1 > unit_at:

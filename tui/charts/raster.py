@@ -7,6 +7,7 @@ from math import log10
 from typing import NamedTuple
 
 from tui.charts.series import Series, Summary
+from tui.charts.xaxis import Along
 
 _BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Braille bits of a cell: left and right column, from the top."""
@@ -96,7 +97,7 @@ class _Anchor(NamedTuple):
     bottom: int
 
 
-def band_spans(series: Series, view: View, width: int, height: int) -> list[Span]:
+def band_spans(series: Series, view: View, width: int, height: int, along: Along | None = None) -> list[Span]:
     """The reach of a series from its smallest to its largest value in each dot column; where it is sparse, a line.
 
     Args:
@@ -104,17 +105,20 @@ def band_spans(series: Series, view: View, width: int, height: int) -> list[Span
         view: what part of the plane is shown.
         width: dot columns, two a cell.
         height: dot rows, four a cell.
+        along: what the x axis counts in place of steps.
     """
-    return _spans(series, view, width, height, means=False)
+    return _spans(series, view, width, height, along, means=False)
 
 
-def line_spans(series: Series, view: View, width: int, height: int) -> list[Span]:
+def line_spans(series: Series, view: View, width: int, height: int, along: Along | None = None) -> list[Span]:
     """A series as a line through the mean of each dot column; arguments as for `band_spans`."""
-    return _spans(series, view, width, height, means=True)
+    return _spans(series, view, width, height, along, means=True)
 
 
-def _spans(series: Series, view: View, width: int, height: int, *, means: bool) -> list[Span]:
+def _spans(series: Series, view: View, width: int, height: int, along: Along | None, *, means: bool) -> list[Span]:
     row = view.rows(height)
+    to_step, to_place = (along.step, along.place) if along else (None, _same)
+    step_at = to_step or _same
 
     def anchor(column: int, summary: Summary) -> _Anchor:
         top = row(summary.hi)
@@ -124,11 +128,11 @@ def _spans(series: Series, view: View, width: int, height: int, *, means: bool) 
         if not 0 <= position < len(series):
             return []
         summary = series.bounds(position, position + 1)
-        return [anchor(view.column(series.x[position], width), summary)] if summary.size else []
+        return [anchor(view.column(to_place(series.x[position]), width), summary)] if summary.size else []
 
-    summaries = series.columns(view.x0, view.x1, width, means=means)
+    summaries = series.columns(view.x0, view.x1, width, means=means, to_step=to_step)
     anchors = [anchor(column, summary) for column, summary in enumerate(summaries) if summary.size]
-    first, end = series.positions(view.x0, view.x1)
+    first, end = series.positions(step_at(view.x0), step_at(view.x1))
     anchors = [*outside(first - 1), *anchors, *outside(end)]
     spans: list[Span] = [None] * width
     step = (view.x1 - view.x0) / width
@@ -136,13 +140,17 @@ def _spans(series: Series, view: View, width: int, height: int, *, means: bool) 
     for here in anchors:
         if before is not None and (
             here.column <= before.column + 1
-            or not series.broken(view.x0 + (before.column + 1) * step, view.x0 + here.column * step)
+            or not series.broken(step_at(view.x0 + (before.column + 1) * step), step_at(view.x0 + here.column * step))
         ):
             _join(spans, before, here)
         elif 0 <= here.column < width:
             spans[here.column] = here[1:]
         before = here
     return spans
+
+
+def _same(x: float) -> float:
+    return x
 
 
 def _join(spans: list[Span], before: _Anchor, here: _Anchor) -> None:

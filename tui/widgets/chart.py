@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from math import inf, isfinite
 
 from core.units import count, significant
@@ -12,7 +11,7 @@ from tui.charts.cells import Cells
 from tui.charts.frame import Piece, draw_frame
 from tui.charts.plot import Box, Curve, Fill, draw_crosshair, draw_plot, draw_x_labels, draw_y_labels, label_width
 from tui.charts.raster import View
-from tui.charts.series import Series
+from tui.charts.xaxis import STEPS, XUnit
 from tui.widgets.painted import Painted
 
 ZOOM = 0.5
@@ -22,7 +21,7 @@ ROOMY = 76
 """Cells from which title and the values under the crosshair have room side by side."""
 
 SMALLEST_WINDOW = 4.0
-"""Steps below which zooming in stops."""
+"""Places on x below which zooming in stops."""
 
 
 class Chart(Painted):
@@ -89,7 +88,7 @@ class Chart(Painted):
         title: str,
         curves: Sequence[Curve],
         *,
-        unit: str = "steps",
+        unit: XUnit = STEPS,
         from_zero: bool = False,
         empty: str = "no values yet",
         write: Callable[[float], str] = significant,
@@ -104,11 +103,11 @@ class Chart(Painted):
         Args:
             title: what is drawn, in the frame.
             curves: the series, from the back; they may grow, then `repaint` shows it.
-            unit: what x counts, at the end of the axis.
+            unit: what x counts.
             from_zero: whether a linear y axis begins at 0 however high the values lie.
             empty: the sentence shown while there is no value.
             write: how a value is written in the frame.
-            write_x: how a place on x is written beside the values under the crosshair.
+            write_x: how a place on x is written beside the values under the crosshair; it is given the step there.
             name: the widget's name.
             id: the widget's id.
             classes: CSS classes.
@@ -140,10 +139,18 @@ class Chart(Painted):
         self._window = self._cross = None
         self._reset_y()
 
-    def set_curve_series(self, number: int, series: Series) -> None:
-        """Give a curve another series: it was reckoned anew. Takes effect with the next `repaint`."""
-        if self.curves[number].series is not series:
-            self.curves[number] = replace(self.curves[number], series=series)
+    def describe(self, title: str, write: Callable[[float], str], *, from_zero: bool) -> None:
+        """Say what is drawn from now on; arguments as for the chart itself."""
+        self.title, self._write, self.from_zero = title, write, from_zero
+
+    def set_other_curves(self, curves: Sequence[Curve]) -> None:
+        """Show more or fewer curves over the same axis. Takes effect with the next `repaint`."""
+        self.curves = list(curves)
+        self._gutter = 0
+
+    def set_unit(self, unit: XUnit) -> None:
+        """Let x count in another unit of the same; takes effect with the next `repaint`."""
+        self.unit = unit
 
     @property
     def empty_now(self) -> bool:
@@ -151,7 +158,7 @@ class Chart(Painted):
         return not any(len(curve.series) for curve in self.curves)
 
     def set_end(self, end: float | None) -> None:
-        """The run's last step, to which the axis reaches from the beginning; None while it is not known."""
+        """The place of the run's last step, to which the axis reaches from the beginning; None while it is unknown."""
         self._known_end = bool(end)
         if end:
             self._end = float(end)
@@ -163,12 +170,14 @@ class Chart(Painted):
 
     @property
     def crosshair(self) -> float | None:
-        """The step under the crosshair, or None without one."""
+        """The place under the crosshair, or None without one."""
         return self._cross
 
     def toggle_log(self) -> bool:
         """Switch between a linear and a logarithmic y axis; refused (False) without a positive value."""
-        if not self.log_scale and not any(curve.series.within(*self.span()).hi > 0 for curve in self.curves):
+        if not self.log_scale and not any(
+            curve.series.within(*map(curve.step, self.span())).hi > 0 for curve in self.curves
+        ):
             return False
         self.log_scale = not self.log_scale
         self._gutter = 0
@@ -176,10 +185,10 @@ class Chart(Painted):
         return True
 
     def span(self) -> tuple[float, float]:
-        """First and last step that are shown."""
+        """First and last place on x that are shown."""
         if self._window is not None:
             return self._window
-        newest = max((curve.series.x[-1] for curve in self.curves if len(curve.series)), default=0.0)
+        newest = self._newest(0.0)
         if newest > self._end:
             self._end = newest if self._known_end else grown_end(self._end, newest)
         return 0.0, self._end or 1.0
@@ -187,8 +196,7 @@ class Chart(Painted):
     def zoom(self, factor: float) -> None:
         """Show `factor` times as many steps, around the crosshair, else towards the newest value."""
         x0, x1 = self.span()
-        newest = max((curve.series.x[-1] for curve in self.curves if len(curve.series)), default=x1)
-        centre = self._cross if self._cross is not None else min(newest, x1)
+        centre = self._cross if self._cross is not None else min(self._newest(x1), x1)
         width = max((x1 - x0) * factor, SMALLEST_WINDOW)
         self._window = None
         whole = self.span()
@@ -209,21 +217,33 @@ class Chart(Painted):
         self._window = self._cross = None
         self._reset_y()
 
+    def share(self, other: Chart) -> None:
+        """Show the places on x, and read values off at the place, that another chart does."""
+        if (self._window, self._cross) == (other._window, other._cross):
+            return
+        moved = self._window != other._window
+        self._window, self._cross = other._window, other._cross
+        if moved:
+            self._reset_y()
+        else:
+            self.repaint()
+
     def move_crosshair(self, cells: int) -> None:
         """Set up the crosshair at the newest value, or move it by so many cells, by a value at least."""
-        series = self._densest()
-        if not len(series):
+        curve = max(self.curves, key=lambda curve: len(curve.series), default=None)
+        if curve is None or not len(curve.series):
             return
+        series = curve.series
         x0, x1 = self.span()
         if self._cross is None:
-            position = max(series.positions(x0, x1)[1] - 1, 0)
+            position = max(series.positions(curve.step(x0), curve.step(x1))[1] - 1, 0)
         else:
-            here = series.nearest(self._cross) or 0
+            here = series.nearest(curve.step(self._cross)) or 0
             wanted = self._cross + cells * (x1 - x0) / max(1, self._plot_width)
-            position = series.nearest(wanted) or 0
+            position = series.nearest(curve.step(wanted)) or 0
             if position == here:
                 position = min(max(here + (1 if cells > 0 else -1), 0), len(series) - 1)
-        self._cross = series.x[position]
+        self._cross = curve.place(series.x[position])
         if self._window is not None and not x0 <= self._cross <= x1:
             self._set_window(self._cross - (x1 - x0) / 2, x1 - x0)
         self.repaint()
@@ -239,8 +259,10 @@ class Chart(Painted):
         self._gutter = 0
         self.repaint()
 
-    def _densest(self) -> Series:
-        return max((curve.series for curve in self.curves), key=len, default=Series())
+    def _newest(self, without: float) -> float:
+        """The place of the newest value."""
+        places = (curve.place(curve.series.x[-1]) for curve in self.curves if len(curve.series))
+        return max(places, default=without)
 
     # --- drawing
 
@@ -249,7 +271,7 @@ class Chart(Painted):
         x0, x1 = self.span()
         lo, hi = inf, -inf
         for curve in self.curves:
-            found = curve.series.within(x0, x1)
+            found = curve.series.within(curve.step(x0), curve.step(x1))
             if found.size:
                 lo, hi = min(lo, found.lo), max(hi, found.hi)
         log = self.log_scale and hi > 0
@@ -276,7 +298,7 @@ class Chart(Painted):
         self._gutter = max(self._gutter, label_width(view, height) + 2)
         box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, height)
         self._plot_width = box.width
-        draw_plot(cells, box, view, self.curves, self.glyphs, fill=self._fill())
+        draw_plot(cells, box, view, self.curves, self.glyphs, fill=self._fill(), unit=self.unit)
         if self._cross is not None:
             draw_crosshair(cells, box, view.column(self._cross, box.width * 2) // 2, self.glyphs)
         draw_y_labels(cells, box, view, "label")
@@ -295,13 +317,13 @@ class Chart(Painted):
         if bad:
             pieces.append((f"{count(bad)} not finite ", "badge"))
         if self._cross is not None:
-            pieces.append((self._write_x(self._cross) + " ", "value"))
+            pieces.append((self._write_x(self.curves[-1].step(self._cross)) + " ", "value"))
         for curve in self.curves:
-            value = self._value(curve.series)
+            value = self._value(curve)
             if value is None or not curve.legend:
                 continue
             label = f"{curve.name} " if curve.name else ""
-            pieces.append((self.glyphs.legend[curve.kind], curve.style))
+            pieces.append((curve.letter or self.glyphs.legend[curve.kind], curve.style))
             style = "badge" if not isfinite(value) else "value" if curve.kind == "band" else curve.style
             pieces.append((f"{label}{self._write(value)} ", style))
         if pieces:
@@ -309,8 +331,10 @@ class Chart(Painted):
             pieces[-1] = (text.rstrip(), style)
         return pieces
 
-    def _value(self, series: Series) -> float | None:
+    def _value(self, curve: Curve) -> float | None:
+        series = curve.series
         if self._cross is None:
             return series.last
-        position = series.positions(self._cross, self._cross)[1] - 1
+        step = curve.step(self._cross)
+        position = series.positions(step, step)[1] - 1
         return series.y[position] if position >= 0 else None

@@ -40,7 +40,11 @@ class Fact:
 
 
 class Facts(Painted):
-    """A flow of facts over as few lines as they need; a fact that becomes shorter leaves its neighbours in place."""
+    """A flow of facts over as few lines as they need; a fact that becomes shorter leaves its neighbours in place.
+
+    Attributes:
+        most_rows: rows that they take at most, so the last facts may be left out; None for as many as they need.
+    """
 
     PREFIX = "facts"
 
@@ -71,6 +75,7 @@ class Facts(Painted):
         disabled: bool = False,
     ) -> None:
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        self.most_rows: int | None = None
         self._facts: list[Fact] = []
         self._widths: dict[str, int] = {}
 
@@ -104,6 +109,8 @@ class Facts(Painted):
             needed = self._widths.get(fact.key, fact.width)
             if x and x + needed > width:
                 x, y = 0, y + 1
+                if y == self.most_rows:
+                    break
             places.append((y, x, fact))
             x += needed + GAP
         return places

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from textual.geometry import Size
 
 from core.clean import clean_line
-from tui.charts.bar import draw_bar
+from tui.charts.bar import draw_bar, draw_spark
 from tui.charts.cells import Cells
 from tui.charts.frame import draw_frame
 from tui.widgets.painted import Painted
 
 MISSING = "n/a"
+
+SPARK = 12
+"""Cells of a device's past."""
 
 PANEL_ROWS = 6
 """Rows that a device takes in a panel, with the line that carries its title."""
@@ -39,6 +42,7 @@ class Device:
         temperature: degrees Celsius.
         throttle: why it is held back, in words; empty if it is not.
         problem: a sentence if it cannot be read, else "".
+        busy: utilisation in percent over the last minutes, oldest first; None where it could not be had.
     """
 
     label: str
@@ -52,6 +56,7 @@ class Device:
     temperature: int | None = None
     throttle: tuple[str, ...] = ()
     problem: str = ""
+    busy: tuple[float | None, ...] = ()
 
     @property
     def memory_others(self) -> int | None:
@@ -204,12 +209,17 @@ class Gauges(Painted):
             f" {power_words(device):>8} W",
             f" {_number(device.temperature):>4} °C",
         )
-        room = min(end - x - sum(map(len, values)) - state - 1, 30)
+        room = end - x - sum(map(len, values)) - state - 1
+        past = SPARK + 1 if device.busy and room >= SPARK + 1 + 8 else 0
+        room = min(room - past, 30)
         if room >= 6:
             self._memory_bar(cells, x, y, room, device)
             x += room
-        for value in values:
+        for number, value in enumerate(values):
             x = cells.put(x, y, value, "text", end=end)
+            if number == 1 and past:
+                self._spark(cells, x + 1, y, SPARK, device)
+                x += past
         if device.throttle:
             cells.put(x + 2, y, device.throttle_words, "warning" if device.throttled else "label", end=end)
 
@@ -234,11 +244,18 @@ class Gauges(Painted):
         self._memory_bar(cells, bar, y + 1, bar_end - bar, device)
         cells.put(bar, y + 2, _share_words(device), "label", end=end)
         width = bar_end - bar
-        draw_bar(cells, self.glyphs, bar, y + 3, width, _share(device.utilization, 100), "busy")
+        past = SPARK + 1 if device.busy and width >= SPARK + 7 else 0
+        draw_bar(cells, self.glyphs, bar, y + 3, width - past, _share(device.utilization, 100), "busy")
+        if past:
+            self._spark(cells, bar_end - SPARK, y + 3, SPARK, device)
         draw_bar(cells, self.glyphs, bar, y + 4, width, _share(device.power, device.power_limit), "busy")
         cells.put(2, y + 5, "temp", "label", end=end)
         x = cells.put(bar, y + 5, f"{_number(device.temperature)} °C  ", "text", end=end)
         cells.put(x, y + 5, device.throttle_words, "warning" if device.throttled else "label", end=end)
+
+    def _spark(self, cells: Cells, x: int, y: int, width: int, device: Device) -> None:
+        """How busy it was over the last minutes, a cell a stretch, the newest at the right."""
+        draw_spark(cells, self.glyphs, x, y, width, device.busy, 100.0, "busy")
 
     def _memory_bar(self, cells: Cells, x: int, y: int, width: int, device: Device) -> None:
         total = device.memory_total

@@ -1,0 +1,181 @@
+"""What the live screen knows of its run: followed in a thread, from a first glimpse to the newest line."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from textual import on, work
+from textual.message import Message
+
+from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower, Update
+from core.jobs.glimpse import glimpse
+from core.verdict import Verdict
+from core.verdict.run import RunJudge
+from tui.live_run import LiveRun
+from tui.screens.base import StepScreen
+from tui.widgets.log_view import LogView
+
+CATCH_UP = 0.005
+"""Seconds between two looks at the run's folder while there is more to read, so that keys are answered in between."""
+
+DRAW_EVERY = 0.5
+"""Seconds between two drawings while there is more to read."""
+
+
+class TrainDesk(StepScreen):
+    """Follows the session's run while the screen is on.
+
+    Attributes:
+        live: all that was read of the run.
+        verdict: how it goes, or None before its first metric.
+    """
+
+    AT_ONCE = (20_000, 0.1)
+    """Records, and seconds, that one look may take at most."""
+
+    class Glimpsed(Message):
+        """Some records from everywhere in a long run: its picture, until all of it is read."""
+
+        def __init__(self, folder: Path, update: Update) -> None:
+            super().__init__()
+            self.folder = folder
+            self.update = update
+
+    class Looked(Message):
+        """A look at the run's folder is done."""
+
+        def __init__(self, folder: Path, update: Update, verdict: Verdict | None, read: float) -> None:
+            super().__init__()
+            self.folder = folder
+            self.update = update
+            self.verdict = verdict
+            self.read = read
+
+    def __init__(self) -> None:
+        """Make the desk; what lies on it is read when the screen is shown."""
+        super().__init__()
+        self.live = LiveRun()
+        self.verdict: Verdict | None = None
+        self._folder: Path | None = None
+        self._glimpse: LiveRun | None = None
+        self._read = 0.0
+        self._follower: Follower | None = None
+        self._judge: RunJudge | None = None
+        self._halt, self._woken = threading.Event(), threading.Event()
+        self._drawn = 0.0
+
+    @property
+    def shown(self) -> LiveRun:
+        """What is drawn: the run, or the first glimpse of it while the rest is being read."""
+        return self._glimpse or self.live
+
+    def _open_run(self, folder: Path | None) -> None:
+        """Show another run, from its beginning."""
+        self._folder = folder
+        self._follower = Follower(JobFolder(folder), gpu_bytes=None) if folder is not None else None
+        self._judge = RunJudge(JobFolder(folder)) if folder is not None else None
+        self.verdict = None
+        self._glimpse = None
+        self._read = 0.0
+        self.live = LiveRun()
+
+    def _follow_others(self) -> bool:
+        """Look at further runs, in the thread; returns whether more of them waits to be read."""
+        raise NotImplementedError
+
+    def _show(self) -> None:
+        """Draw what was read so far."""
+        raise NotImplementedError
+
+    def _curves_changed(self) -> None:
+        """Other series are drawn from now on."""
+        raise NotImplementedError
+
+    def _state_changed(self, before: Update | None, update: Update) -> None:
+        """The run's state is another one than at the look before."""
+        raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        """Follow the session's run while the screen is on."""
+        super().on_screen_resume()
+        if self.session.run != self._folder or self._folder is None:
+            self._open_run(self.session.run)
+        self._halt.set()
+        self._woken.set()
+        self._halt, self._woken = threading.Event(), threading.Event()
+        self._follow(self._halt, self._woken)
+        self.refresh_bindings()
+
+    def on_screen_suspend(self) -> None:
+        """Nobody looks: read nothing."""
+        self._halt.set()
+        self._woken.set()
+
+    def on_unmount(self) -> None:
+        """The thread must not outlive the screen."""
+        self._halt.set()
+        self._woken.set()
+
+    @work(thread=True, exclusive=True, group="follow")
+    def _follow(self, halt: threading.Event, woken: threading.Event) -> None:
+        """Look at the run's folder again and again, in a thread: it may lie on a slow network disk."""
+        follower, folder = self._follower, self._folder
+        if follower is not None and folder is not None and not follower.begun:
+            records = glimpse(JobFolder(folder).metrics)
+            if records:
+                first = follower.poll(0, 0.0)
+                self.post_message(self.Glimpsed(folder, Update(first.status, first.state, first.detail, records)))
+        while not halt.is_set():
+            follower, judge, folder = self._follower, self._judge, self._folder
+            if follower is None or judge is None or folder is None:
+                return
+            update = follower.poll(*self.AT_ONCE)
+            verdict = judge.take(update)
+            if halt.is_set() or folder != self._folder:
+                return
+            self.post_message(self.Looked(folder, update, verdict, follower.part_read))
+            more = self._follow_others() or update.more
+            woken.wait(CATCH_UP if more else self.session.look_every)
+            woken.clear()
+
+    def _look_now(self) -> None:
+        """Let the next look come at once."""
+        self._woken.set()
+
+    @on(Glimpsed)
+    def _glimpsed(self, event: Glimpsed) -> None:
+        if event.folder != self._folder or self.live.update is not None:
+            return
+        self._glimpse = LiveRun(partial=True)
+        self._glimpse.add(event.update)
+        self._curves_changed()
+        self._show()
+
+    @on(Looked)
+    def _looked(self, event: Looked) -> None:
+        """Take in what is new and draw what changed."""
+        if event.folder != self._folder:
+            return
+        if self.session.run != self._folder:
+            self.on_screen_resume()
+            return
+        before, update = self.live.update, event.update
+        self.live.add(update)
+        self.verdict = event.verdict
+        self._read = event.read
+        log = self.query_one(LogView)
+        if "output.log" in update.restarted:
+            log.clear()
+        log.extend(update.log)
+        if before is None or before.state != update.state:
+            self._state_changed(before, update)
+        if self._glimpse is not None and not update.more:
+            self._glimpse = None
+            self._curves_changed()
+        now = time.monotonic()
+        if not update.more or now - self._drawn >= DRAW_EVERY:
+            self._drawn = now
+            self._show()

@@ -1,0 +1,110 @@
+"""The panels beside the loss: which metrics they show, how each is written, and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from textual.containers import Container
+from textual.widget import Widget
+
+from core.clean import clean_line
+from core.units import short_count, significant
+from tui.live_run import LiveRun
+from tui.train_words import rate_words
+from tui.widgets.chart import Chart
+
+MOST = 6
+"""Panels that are shown at once; the large chart takes any further one."""
+
+ROWS_ALONE, ROWS = 9, 7
+"""Rows of a panel, where there is one row of panels and where there are two."""
+
+USUAL = (
+    "learning_rate",
+    "grad_norm",
+    "tokens_per_second",
+    "entropy",
+    "mean_token_accuracy",
+    "rewards/margins",
+    "rewards/accuracies",
+)
+"""Metrics that have a panel without being asked for, where the run logs them."""
+
+_TITLES = {
+    "loss": "loss",
+    "learning_rate": "learning rate",
+    "grad_norm": "gradient norm",
+    "tokens_per_second": "tokens/s",
+    "mean_token_accuracy": "token accuracy",
+    "rewards/margins": "reward margin",
+    "rewards/accuracies": "reward accuracy",
+    "num_tokens": "tokens seen",
+}
+
+_WRITERS: dict[str, Callable[[float], str]] = {
+    "learning_rate": rate_words,
+    "tokens_per_second": short_count,
+    "num_tokens": short_count,
+}
+
+_FROM_ZERO = ("grad_norm", "tokens_per_second")
+
+
+def title_of(metric: str) -> str:
+    """What a metric is called on the screen."""
+    return _TITLES.get(metric, clean_line(metric, 40))
+
+
+def writer_of(metric: str) -> Callable[[float], str]:
+    """How its values are written."""
+    return _WRITERS.get(metric, significant)
+
+
+def metrics_of(run: LiveRun) -> list[str]:
+    """The metrics of a run; those of the evaluation stand with those of training, where there are any."""
+    names = set(run.names)
+    return [name for name in run.names if not (name.startswith("eval_") and name.removeprefix("eval_") in names)]
+
+
+def usual_panels(run: LiveRun) -> list[str]:
+    """The metrics that have a panel without being asked for."""
+    found = [name for name in USUAL if name in run.names]
+    return found or list(USUAL[:3])
+
+
+class Panels(Container):
+    """Small charts in up to two rows of three."""
+
+    DEFAULT_CSS = """
+    Panels { layout: grid; grid-size: 3; grid-gutter: 0; }
+    Panels > Chart { height: 100%; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._rows = 0
+
+    def compose(self) -> Iterable[Widget]:
+        """All charts that there may be; those that are not needed are hidden."""
+        for number in range(MOST):
+            yield Chart("", [], id=f"panel-{number}")
+
+    @property
+    def charts(self) -> list[Chart]:
+        """The charts, those that are hidden among them."""
+        return list(self.query(Chart))
+
+    def show(self, metrics: Sequence[str]) -> list[tuple[str, Chart]]:
+        """Give each of the first metrics a panel; returns which has which."""
+        given = list(metrics[:MOST])
+        charts = self.charts
+        for number, chart in enumerate(charts):
+            chart.display = number < len(given)
+        for metric, chart in zip(given, charts, strict=False):
+            chart.describe(title_of(metric), writer_of(metric), from_zero=metric in _FROM_ZERO)
+        rows = -(-len(given) // 3)
+        if rows != self._rows:
+            self._rows = rows
+            self.styles.height = rows * (ROWS_ALONE if rows == 1 else ROWS)
+            self.styles.grid_size_rows = max(1, rows)
+        return list(zip(given, charts, strict=False))

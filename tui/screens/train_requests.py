@@ -1,0 +1,129 @@
+"""The keys of the live screen that ask something of the run: stop, pause, save, go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.message import Message
+
+from core.errors import TunedeckError
+from core.jobs import requests
+from core.jobs.folder import JobFolder
+from tui import train_words
+from tui.screens.train_desk import TrainDesk
+
+if TYPE_CHECKING:
+    from core.recipe.resume import Plan
+
+
+class TrainRequests(TrainDesk):
+    """Puts requests to the run, after a question where they end something."""
+
+    class Asked(Message):
+        """A request was put to the run, or could not be; `said` tells."""
+
+        def __init__(self, said: str) -> None:
+            super().__init__()
+            self.said = said
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asking = False
+        self._plan: Plan | None = None
+        self._said = ""
+
+    def _show_words(self) -> None:
+        """Draw what is said of the run, the question or the answer to a key among it."""
+        raise NotImplementedError
+
+    def _forget_questions(self) -> None:
+        self._asking, self._plan, self._said = False, None, ""
+
+    def _allowed_requests(self) -> dict[str, bool]:
+        """Whether each key would do something now."""
+        update = self.live.update
+        if update is None:
+            return dict.fromkeys(("answer", "ask_stop", "save", "pause", "ask_resume"), False)
+        active = update.state in train_words.ACTIVE and not self._asking
+        return {
+            "answer": self._asking,
+            "ask_stop": active and update.state != "stopping",
+            "save": active and update.state != "stopping" and not update.status.stage,
+            "pause": update.state in ("running", "paused") and not self._asking,
+            "ask_resume": update.state in train_words.RESUMABLE and not self._asking,
+        }
+
+    def action_ask_stop(self) -> None:
+        """Ask before stopping."""
+        self._asking, self._plan = True, None
+        self._answered("")
+
+    def action_answer(self, yes: bool) -> None:
+        """The answer to the question whether to stop, or to go on."""
+        self._asking = False
+        plan, self._plan = self._plan, None
+        if yes and plan is not None:
+            self._start_again(plan)
+        elif yes:
+            self._request(requests.STOP, "Asked to stop and save.")
+        self._answered("" if not yes else "Asking the run to stop." if plan is None else "Starting it again.")
+
+    def action_pause(self) -> None:
+        """Hold still, or go on after that."""
+        if self.live.update is not None and self.live.update.state == "paused":
+            self._request(requests.RESUME, "Asked to go on.")
+        else:
+            self._request(requests.PAUSE, "Asked to pause at the next step.")
+
+    def action_save(self) -> None:
+        """Ask for a checkpoint."""
+        self._request(requests.SAVE, "Asked for a checkpoint.")
+
+    @work(thread=True, group="request")
+    def action_ask_resume(self) -> None:
+        """Find out from where the run can go on, and ask."""
+        from core.recipe.resume import plan_resume  # reads recipes: not before somebody wants it
+
+        folder, plan, said = self._folder, None, ""
+        if folder is None:
+            return
+        try:
+            plan = plan_resume(JobFolder(folder))
+        except TunedeckError as error:
+            said = str(error)
+        self.app.call_from_thread(self._planned, folder, plan, said)
+
+    def _planned(self, folder: Path, plan: Plan | None, said: str) -> None:
+        if folder == self._folder:
+            self._asking, self._plan = plan is not None, plan
+            self._answered(said)
+
+    @work(thread=True, group="request")
+    def _start_again(self, plan: Plan) -> None:
+        from core.recipe.resume import resume_run
+
+        try:
+            resume_run(JobFolder(plan.checkpoint.path.parents[1]), plan)
+        except TunedeckError as error:
+            self.post_message(self.Asked(str(error)))
+
+    @work(thread=True, group="request")
+    def _request(self, name: str, said: str) -> None:
+        if self._folder is None:
+            return
+        try:
+            requests.ask(JobFolder(self._folder), name)
+        except TunedeckError as error:
+            said = str(error)
+        self.post_message(self.Asked(said))
+
+    @on(Asked)
+    def _asked(self, event: Asked) -> None:
+        self._answered(event.said)
+
+    def _answered(self, said: str) -> None:
+        self._said = said
+        self._show_words()
+        self.refresh_bindings()

@@ -1,0 +1,131 @@
+"""The step line of the live screen: how far the run is, when it ends, what it has seen, used and cost."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from core.units import clock, count, duration, short_count, significant
+from tui.live_run import MOMENT, LiveRun
+from tui.settings import Settings
+from tui.widgets.facts import Fact
+
+STRETCHES = 8
+"""Equal stretches of the recent past whose paces tell how sure the end is."""
+
+FEWEST = 16
+"""Log events below which nothing is said about how sure it is."""
+
+
+def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fact]:
+    """Step, part, time left with its spread, epoch, throughput, tokens, best eval loss, energy, cost; how long it took.
+
+    What matters most stands first. While it runs, the header has its clock.
+
+    Args:
+        run: what was read of the run.
+        now: unix seconds.
+        settings: the user's, for the price.
+    """
+    update = run.update
+    if update is None:
+        return []
+    status = update.status
+    step, of = run.progress()
+    found: list[Fact] = []
+    if step is not None:
+        total = count(of) if of else ""
+        found.append(Fact("step", "step", f"{count(step):>{len(total)}}", f"of {total}" if of else "", "strong"))
+    if step is not None and of and not update.over:
+        found.append(Fact("part", "", f"{100 * step / of:3.0f} %"))
+    left = seconds_left(run, now)
+    if left is not None:
+        sure = spread(run, now)
+        found.append(Fact("eta", "ends in", _changing_seldom(left), f"({sure})" if sure else "", "strong"))
+    epoch = run.last("epoch")
+    if epoch is not None:
+        found.append(Fact("epoch", "epoch", f"{epoch:.2f}"))
+    speed = run.last("tokens_per_second")
+    if speed is not None and not update.over:
+        found.append(Fact("speed", "", short_count(speed), "tokens/s"))
+    tokens = run.last("num_tokens")
+    if tokens is not None:
+        found.append(Fact("tokens", "", short_count(tokens), "tokens seen"))
+    best = None if run.partial else run.best("eval_loss")
+    if best is not None:
+        found.append(Fact("best", "best eval", significant(best[1], 4), f"at step {count(round(best[0]))}"))
+    if status.started is not None:
+        elapsed = (status.ended or now) - status.started
+        found += _used(run, elapsed, settings or Settings())
+        if update.over:
+            found.append(Fact("elapsed", "took", clock(elapsed)))
+    return found
+
+
+def _used(run: LiveRun, elapsed: float, settings: Settings) -> list[Fact]:
+    found: list[Fact] = []
+    energy = run.gpus.watt_hours
+    if energy is not None and not run.partial:
+        found.append(Fact("energy", "", *_energy_words(energy)))
+    if settings.price_per_hour is not None:
+        cost = settings.price_per_hour * elapsed / 3600
+        found.append(Fact("cost", "cost", f"{cost:.2f}", settings.currency))
+    return found
+
+
+def _energy_words(watt_hours: float) -> tuple[str, str]:
+    """Energy with a digit that changes once in a few seconds at most."""
+    if watt_hours >= 1000:
+        return f"{watt_hours / 1000:.2f}", "kWh"
+    return (f"{watt_hours:.0f}", "Wh") if watt_hours >= 10 else (f"{watt_hours:.1f}", "Wh")
+
+
+def seconds_left(run: LiveRun, now: float) -> float | None:
+    """Seconds to the end as the trainer reckoned them last, less what has passed since; None when it does not train."""
+    update = run.update
+    if update is None or run.eta is None:
+        return None
+    if update.state != "running" or update.status.phase not in ("training", "evaluating") or update.status.stage:
+        return None
+    eta, moment = run.eta
+    return max(0.0, eta - (now - moment))
+
+
+def spread(run: LiveRun, now: float) -> str:
+    """From when to when it may end: at the pace of the slower and of the faster half of the recent stretches.
+
+    The last half of the steps is cut into `STRETCHES` of equal length. Their paces' quartiles, times the steps that
+    are left, give the span; "" while there are too few log events, or where the two say the same.
+    """
+    step, of = run.progress()
+    moments = run.series(MOMENT)
+    if not step or not of or len(moments) < FEWEST:
+        return ""
+    first, last = len(moments) // 2, len(moments) - 1
+    marks = [first + (last - first) * number // STRETCHES for number in range(STRETCHES + 1)]
+    paces = sorted(
+        (moments.y[b] - moments.y[a]) / (moments.x[b] - moments.x[a])
+        for a, b in pairwise(marks)
+        if moments.x[b] > moments.x[a]
+    )
+    if len(paces) < STRETCHES // 2:
+        return ""
+    since = max(0.0, now - moments.y[last])
+    early, late = (max(0.0, paces[at] * (of - step) - since) for at in (len(paces) // 4, -1 - len(paces) // 4))
+    words = _coarse(early), _coarse(late)
+    return f"{words[0]} to {words[1]}" if words[0] != words[1] else ""
+
+
+def _changing_seldom(seconds: float) -> str:
+    """A span of time; from five minutes on without the seconds, which nobody waits for."""
+    return duration(seconds) if seconds < 300 or seconds >= 3600 else f"{round(seconds / 60)} min"
+
+
+def _coarse(seconds: float) -> str:
+    """A span of time to its largest unit or two, so that it changes seldom."""
+    if seconds < 60:
+        return f"{round(seconds / 10) * 10} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    if seconds < 172_800:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.1f} d"
