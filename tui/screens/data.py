@@ -14,7 +14,7 @@ from tui.screens.data_messages import DeskNews
 from tui.screens.data_opening import DataOpening
 
 if TYPE_CHECKING:
-    from tui.screens.data_desk import Decided
+    from tui.screens.data_news import Decided
     from tui.screens.data_scan import ScanNews
 
 
@@ -31,8 +31,9 @@ class DataScreen(DataOpening):
 
     @on(DeskNews)
     def _heard(self, event: DeskNews) -> None:
-        from tui.screens.data_desk import Decided, Found, Grown, History, Said, Sorted
+        from tui.screens.data_news import Decided, Found, Grown, History, Said, Sorted
         from tui.screens.data_scan import ScanNews
+        from tui.screens.data_tokens import TokenNews
 
         if self._desk is None or event.desk is not self._desk:
             return
@@ -41,6 +42,10 @@ class DataScreen(DataOpening):
                 if self._desk.rows.grows:
                     self.rows_list.grow(self._desk.rows.count)
                 self._show_facts()
+                if self._desk.rows.dataset.reader.complete:
+                    self.look_at_tokens()
+            case TokenNews():
+                self._take_tokens(event.news)
             case Decided():
                 self._settle(event.news)
             case ScanNews():

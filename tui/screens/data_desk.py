@@ -1,6 +1,6 @@
-"""One data set that is open, and all that works on it behind the screen: index, scan, decisions.
+"""One data set that is open, and all that works on it behind the screen: index, scan, tokens, decisions.
 
-Whatever happens in a thread is told as an object in the words of this file; the screen hears it in its own thread and
+Whatever happens in a thread is told as an object in the words of `data_news`; the screen hears it in its own thread and
 hands it to `learn` or `settle`.
 """
 
@@ -10,7 +10,7 @@ import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from core.clean import clean
 from core.errors import TunedeckError
+from tui.screens.data_news import Decided, Found, Grown, History, News, Said, Sorted
 from tui.screens.data_rows import DataRows
 from tui.screens.data_scan import ScanFollower, ScanNews, find_or_start
+from tui.screens.data_tokens import TokenFollower
 
 if TYPE_CHECKING:
     from core.dataset.audit import DecisionStore
     from core.dataset.dataset import Dataset
-    from core.dataset.decisions import Action, Decision, Standing
+    from core.dataset.decisions import Action, Standing
     from core.dataset.records import BadLine
     from core.jobs.folder import JobFolder
 
@@ -35,77 +37,6 @@ _LAST_WORD = 1.0
 """Seconds that leaving waits for a decision that is on its way to a slow disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grown:
-    """More rows are known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A decision is on the disk, or could not be written.
-
-    Attributes:
-        row: the row it is about.
-        key: that row's key.
-        action: what was decided.
-        future: done; raises why it could not be written.
-    """
-
-    row: int
-    key: str
-    action: Action
-    future: Future[Decision]
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A search has found more, or has ended.
-
-    Attributes:
-        query: what is searched for.
-        entries: further entries that hold it, ascending.
-        done: entries looked at.
-        complete: whether the search has ended.
-    """
-
-    query: str
-    entries: tuple[int, ...]
-    done: int
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Sorted:
-    """A list has been sorted.
-
-    Attributes:
-        filter: the filter that it was listed by.
-        order: the order it has now.
-        entries: its entries in that order.
-    """
-
-    filter: str
-    order: str
-    entries: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """What was decided about a row, oldest first."""
-
-    row: int
-    decisions: Sequence[Decision]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Something that was asked for is done, or why it is not, in a sentence."""
-
-    words: str
-    failed: bool = False
-
-
-News = Grown | ScanNews | Decided | Found | Sorted | History | Said
 Tell = Callable[["Desk", News], object]
 
 
@@ -168,6 +99,7 @@ class Desk:
         self._tell = tell
         self._closed = threading.Event()
         self._scan: ScanFollower | None = None
+        self._tokens: TokenFollower | None = None
         self._store: DecisionStore | None = None
         self._waiting: deque[_Ask] = deque()
         self._searching = threading.Event()
@@ -182,6 +114,8 @@ class Desk:
         self._searching.set()
         if self._scan is not None:
             self._scan.stop()
+        if self._tokens is not None:
+            self._tokens.close()
         if self._store is not None:
             writing = threading.Thread(target=self._store.close, name="close decisions", daemon=True)
             writing.start()
@@ -243,6 +177,18 @@ class Desk:
         else:
             self.scan_words = f"scanning {news.rows / news.total:.0%}" if news.total else "scanning"
         return bool(news.flags or news.bad or news.decided or rows.scanned > before)
+
+    # -- tokens ---------------------------------------------------------------------------------------------
+
+    def tokens(self, workspace: Path) -> TokenFollower:
+        """What looks the rows' tokens up and has them counted.
+
+        Args:
+            workspace: the folder that holds `.tunedeck`.
+        """
+        if self._tokens is None:
+            self._tokens = TokenFollower(self.rows.dataset, workspace, lambda news: self._tell(self, news))
+        return self._tokens
 
     # -- decisions ------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ COMMANDS = (
     Command("data.go_to", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16),
     Command("data.open", "o", "open", "open", "Open another file or folder.", 17),
     Command("data.mapping", "M", "mapping", "mapping", "Say which column of the file is what.", 18),
+    Command("data.tokens", "t", "tokens", "tokens", "Count the tokens of every row; again: stop.", 17),
     Command("data.history", "h", "history", "history", "What was decided about this row, when and by whom.", 18),
     Command("data.copy", "c", "copy", "copy", "Copy the row, as it is shown, to the terminal's clipboard.", 19),
     Command("data.write", "w", "write", "write", "Write the row, as it is shown, to a file.", 20),

@@ -13,18 +13,18 @@ from core.clean import clean, clean_line
 from core.dataset.audit_queue import Audit, AuditLog, Mode
 from core.errors import TunedeckError
 from core.units import count
-from tui.screens.data_row_keys import RowKeys
 from tui.screens.data_rows import FILTERS, FLAG
+from tui.screens.data_token_keys import TokenKeys
 from tui.screens.data_typed import TypedLine
 
 if TYPE_CHECKING:
-    from tui.screens.data_desk import Found, Sorted
+    from tui.screens.data_news import Found, Sorted
 
 _SAMPLES = (100, 50, 200)
 _Choice = tuple[str, str, Callable[[], None]]
 
 
-class ListKeys(RowKeys):
+class ListKeys(TokenKeys):
     """What the keys do with the list."""
 
     # -- which rows -----------------------------------------------------------------------------------------
@@ -37,7 +37,7 @@ class ListKeys(RowKeys):
 
     def action_lists(self) -> None:
         """Choose a list, or an order, from a menu."""
-        from core.dataset.checks import CHECKS
+        from core.dataset.checks import TITLES
 
         assert self._desk is not None
         desk = self._desk
@@ -51,10 +51,8 @@ class ListKeys(RowKeys):
                 lambda: self._list_again("marked"),
             )
         )
-        titles = {check.name: check.title for check in CHECKS}
         for name, number in rows.flag_counts().items():
-            title = titles.get(name, name)
-            choices.append((title, count(number), partial(self._list_again, FLAG + name)))
+            choices.append((TITLES.get(name, name), count(number), partial(self._list_again, FLAG + name)))
         choices.append(("longest first", f"sorts {rows.filter}", lambda: desk.sort("longest")))
         choices.append(("shortest first", f"sorts {rows.filter}", lambda: desk.sort("shortest")))
         self._choose("list", choices)
@@ -207,7 +205,7 @@ class ListKeys(RowKeys):
 
     def action_report(self) -> None:
         """Write what was read, found and dropped to a file in the workspace."""
-        from tui.screens.data_desk import Said
+        from tui.screens.data_news import Said
 
         assert self._desk is not None
         folder, workspace, paths = self._desk.scan_folder, self.session.workspace, self.session.data

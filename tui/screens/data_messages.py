@@ -10,7 +10,8 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
-    from tui.screens.data_desk import Desk, News
+    from tui.screens.data_desk import Desk
+    from tui.screens.data_news import News
 
 
 class DataOpened(Message):

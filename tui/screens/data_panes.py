@@ -75,10 +75,8 @@ class DataPanes(StepScreen):
         if title.markup != pane.border_title:  # setting it repaints the whole list
             pane.border_title = title
         self.query_one("#counts", Static).update(data_words.counts(self._desk.rows))
-        if self._typed is None:
-            self._say(data_words.facts(self._desk))
-        else:
-            self._say(self._typed.shown(self.query_one("#line").content_size.width or self.size.width - 2))
+        width = self.query_one("#line").content_size.width or self.size.width - 2
+        self._say(data_words.facts(self._desk, width) if self._typed is None else self._typed.shown(width))
         self.refresh_bindings()
 
     def _list_again(self, name: str, entry: int | None = None) -> None:
@@ -95,7 +93,7 @@ class DataPanes(StepScreen):
             self._say(words)
 
     def _say(self, text: str) -> None:
-        """Put a clean sentence on the line of facts."""
+        """Put a clean sentence on the line of facts, which grows with it."""
         self.query_one("#line", Static).update(text)
 
     @on(SampleList.Highlighted)

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 64
 
+NEEDS_TRAIN = "needs the train extra: pip install 'tunedeck[train]'"
+"""Ends a sentence about what a light installation cannot do."""
+
 _TRAINED = Marking("trained", bar="▌", line_end="⏎")
 _MASKED = Marking("masked")
 _LOST = Marking("lost")
@@ -81,7 +84,7 @@ class TemplatePreview:
         if missing := missing_package():
             return _words(
                 f"This needs the training packages ({missing} is not installed).",
-                "Install them: pip install 'tunedeck[train]'. The chat view and the flags work without.",
+                f"This view {NEEDS_TRAIN}. The chat view and the flags work without.",
             )
         question, name = _question(draft, base)
         key = (entry, name)

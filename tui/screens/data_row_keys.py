@@ -18,7 +18,7 @@ from tui.widgets.sample_list import SampleList
 
 if TYPE_CHECKING:
     from core.dataset.decisions import Action
-    from tui.screens.data_desk import History
+    from tui.screens.data_news import History
 
 _CLIPBOARD = 74_994
 """Bytes of text that terminals take by OSC 52; more than that many of them drop without a word."""

@@ -7,14 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean_line
 from core.dataset.index import GoodRows
 from core.dataset.records import BadLine, Row, Unreadable
-from core.dataset.sample import Message, Sample
-from core.dataset.search import fold
-from core.units import count, short_count, size
+from core.dataset.sample import Sample
+from core.dataset.shards import ShardReader
+from core.units import size
+from tui.screens.data_lines import PREVIEW, around, characters, length_words, preview, short_words
+from tui.screens.data_tokens import TokenColumn
 from tui.widgets.sample_list import Entry, Tone
 
 if TYPE_CHECKING:
@@ -31,37 +34,13 @@ FILTERS = ("all", "flagged", "undecided", "kept", "dropped")
 FLAG = "flag: "
 """Begins the filter that lists the rows of one check, whose name follows."""
 
+SOURCE = "file: "
+"""Begins the filter that lists the rows of one file, whose number (from 0) follows."""
+
 _BY_DECISION = frozenset(("undecided", "kept", "dropped", "marked"))
 
 HUGE = 4 * 2**20
 """Bytes of a row beyond which it is read only when someone asks: parsing it would hold up the keys."""
-
-_PREVIEW = 400
-_BEFORE = 16
-"""Characters that stand before a hit."""
-
-
-SHORT_WORDS = {
-    "bad_row": "bad",
-    "leak_exact": "leak",
-    "empty_answer": "empty",
-    "role_order": "roles",
-    "missing_turn": "no turn",
-    "exact_duplicate": "dup",
-    "normalised_duplicate": "like",
-    "answer_equals_prompt": "echo",
-    "placeholder": "gap",
-    "control_characters": "control",
-    "nonstandard_json": "json",
-    "length_outlier": "length",
-}
-"""The word for each check in the list's narrow column; other checks show their own name."""
-
-
-def short_words(flag: Flag) -> str:
-    """A flag in the list: `dup 412`, `empty`."""
-    word = SHORT_WORDS.get(flag.name, flag.name)
-    return word if flag.of is None else f"{word} {flag.of + 1}"
 
 
 @dataclass
@@ -73,14 +52,15 @@ class DataRows:
 
     Attributes:
         dataset: the entries.
-        filter: one of `FILTERS`, `FLAG` and a check's name, `marked` (edited, noted or flagged by hand), `found` (the
-            hits of a search) or `audit`.
+        filter: one of `FILTERS`, `FLAG` and a check's name, `SOURCE` and a file's number, `marked` (edited, noted or
+            flagged by hand), `found` (what a search has found) or `audit`.
         order: how the list is sorted: "" as the filter has it, `longest` or `shortest`.
         flags: for each flagged row, its flags.
         decisions: for each decided row, keep or drop.
         marks: for each row that was edited, noted or flagged by hand, where it stands.
         hits: entries that a search has found, ascending.
-        query: what was searched for.
+        query: the text that was searched for, "" where something else was.
+        tokens: what is known of the rows' tokens.
         audit: the audit that is under way.
         queue: the entries that it reads, in its order.
         scanned: rows that a scan has looked at, from the first on.
@@ -95,6 +75,7 @@ class DataRows:
     marks: dict[int, Standing] = field(default_factory=dict)
     hits: list[int] = field(default_factory=list)
     query: str = ""
+    tokens: TokenColumn = field(default_factory=TokenColumn)
     audit: Audit | None = None
     queue: Sequence[int] = ()
     scanned: int = 0
@@ -172,12 +153,14 @@ class DataRows:
         self.order = ""
         self._listed = self._places = None
         if name == "flagged":
-            self._listed = self._entries(self.flags)
+            self._listed = self._entries({**self.flags, **self.tokens.flags})
         elif name.startswith(FLAG):
             wanted = name.removeprefix(FLAG)
-            self._listed = self._entries(
-                row for row, found in self.flags.items() if any(flag.name == wanted for flag in found)
-            )
+            flagged = chain(self.flags.items(), self.tokens.flags.items())
+            self._listed = self._entries(row for row, found in flagged if any(flag.name == wanted for flag in found))
+        elif name.startswith(SOURCE):
+            _, start, end = self.sources()[int(name.removeprefix(SOURCE))]
+            self._listed = range(start, end)
         elif name in ("kept", "dropped"):
             verdict = "keep" if name == "kept" else "drop"
             self._listed = self._entries(row for row, choice in self.decisions.items() if choice == verdict)
@@ -202,9 +185,17 @@ class DataRows:
             return list(self._listed)
         return range(self.count) if self.filter != "undecided" else [*map(self._left.entry, range(self.count))]
 
+    def sources(self) -> list[tuple[Path, int, int]]:
+        """Each file with its entries: the first, and the one after the last."""
+        reader = self.dataset.reader
+        if not isinstance(reader, ShardReader):
+            return [(reader.files[0], 0, reader.count)]
+        return [(part.files[0], start, start + part.count) for start, part in reader.parts]
+
     def flags_by_entry(self) -> dict[int, tuple[Flag, ...]]:
         """The flags of each flagged entry."""
-        return {self._good.entry(row): found for row, found in self.flags.items()}
+        rows = {**self.flags, **self.tokens.flags}
+        return {self._good.entry(row): self._flags(row) for row in rows}
 
     def _entries(self, rows: Iterable[int]) -> list[int]:
         return sorted(map(self._good.entry, rows))
@@ -233,7 +224,7 @@ class DataRows:
         return {
             **here,
             "all": self.good,
-            "flagged": len(self.flags),
+            "flagged": len(self.flags) + sum(row not in self.flags for row in self.tokens.flags),
             "undecided": self.undecided,
             "kept": len(self.decisions) - dropped,
             "dropped": dropped,
@@ -248,7 +239,8 @@ class DataRows:
 
     def flag_counts(self) -> Mapping[str, int]:
         """How many rows have each flag, the most frequent first."""
-        return dict(Counter(flag.name for found in self.flags.values() for flag in found).most_common())
+        found = chain(self.flags.values(), self.tokens.flags.values())
+        return dict(Counter(flag.name for flags in found for flag in flags).most_common())
 
     def stand(self, row: int, standing: Standing) -> None:
         """Take in where a row stands."""
@@ -305,7 +297,20 @@ class DataRows:
     def flags_of(self, entry: int) -> tuple[Flag, ...]:
         """Why an entry deserves a look."""
         row = self.row_of(entry)
-        return () if row is None else self.flags.get(row, ())
+        return () if row is None else self._flags(row)
+
+    def _flags(self, row: int) -> tuple[Flag, ...]:
+        scanned, counted = self.flags.get(row, ()), self.tokens.flags_of(row, self._edited(row))
+        if not counted:
+            return scanned
+        return tuple(sorted((*scanned, *counted), key=lambda flag: flag.severity != "error"))
+
+    def _edited(self, row: int) -> Sample | None:
+        mark = self.marks.get(row)
+        try:
+            return None if mark is None or mark.edit is None else Sample.from_json(dict(mark.edit))
+        except (KeyError, TypeError, AttributeError):
+            return None  # such an edit has no tokens; the row itself says what is wrong
 
     def read(self, entry: int) -> Row:
         """The entry as it stands in the file; a file that went away meanwhile is a reason like any other."""
@@ -328,9 +333,9 @@ class DataRows:
             sample = self.sample(row)
         except Unreadable as fault:
             if row.value is None:
-                return Entry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), _PREVIEW))
-            return self._line(entry, "", clean_line(f"({fault})", _PREVIEW), unformatted=True)
-        return self._line(entry, f"{_length(characters(sample))} ch", self._preview(sample))
+                return Entry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), PREVIEW))
+            return self._line(entry, "", clean_line(f"({fault})", PREVIEW), unformatted=True)
+        return self._line(entry, f"{length_words(characters(sample))} ch", self._preview(sample))
 
     def _preview(self, sample: Sample) -> str:
         """The beginning of the sample; while hits are listed, the text around the first."""
@@ -342,44 +347,15 @@ class DataRows:
         mark = self.decision(entry)
         flags = self.flags_of(entry)
         own = self.mark(entry)
+        status: tuple[str, Tone] = ("-", "plain")
         if own is not None:
             word = "flag" if own.flag else "edited" if own.edit is not None else "note"
-            return Entry(number, word, "flag" if own.flag else "good", mark, length, text)
-        if unformatted:
-            return Entry(number, "bad", "bad", mark, length, text)
-        if flags:
-            tone: Tone = "bad" if flags[0].severity == "error" else "flag"
-            return Entry(number, short_words(flags[0]), tone, mark, length, text)
-        if row is not None and row < self.scanned:
-            return Entry(number, "ok", "good", mark, length, text)
-        return Entry(number, "-", "plain", mark, length, text)
-
-
-def characters(sample: Sample) -> int:
-    """Characters of a sample's texts, roles and markup aside."""
-    turns: tuple[Message, ...] = (*sample.messages, *sample.chosen, *sample.rejected)
-    return len(sample.text) + sum(len(turn.content) + len(turn.reasoning) for turn in turns)
-
-
-def around(sample: Sample, query: str) -> str:
-    """One clean line with the text around the first place where a query stands, or ""."""
-    wanted = fold(query)
-    turns = (*sample.messages, *sample.chosen, *sample.rejected)
-    for text in (sample.text, *(turn.content for turn in turns), *(turn.reasoning for turn in turns)):
-        at = fold(text).find(wanted)
-        if at >= 0:
-            start = max(0, at - _BEFORE)
-            words = " ".join(text[start : start + _PREVIEW].split())
-            return clean_line(f"…{words}" if start else words, _PREVIEW)
-    return ""
-
-
-def _length(value: int) -> str:
-    return count(value) if value < 100_000 else short_count(value)
-
-
-def preview(sample: Sample) -> str:
-    """One clean line for the list: the first question, or the beginning of the text."""
-    first = next((turn.content for turn in sample.messages if turn.role == "user"), sample.answer)
-    words = " ".join(first[: _PREVIEW * 4].split())
-    return clean_line(words, _PREVIEW) or "(empty)"
+            status = (word, "flag" if own.flag else "good")
+        elif unformatted:
+            status = ("bad", "bad")
+        elif flags:
+            status = (short_words(flags[0]), "bad" if flags[0].severity == "error" else "flag")
+        elif row is not None and row < self.scanned:
+            status = ("ok", "good")
+        tokens = self.tokens.cell(row, None if row is None else self._edited(row))
+        return Entry(number, *status, mark, length, text, tokens)

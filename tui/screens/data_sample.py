@@ -37,10 +37,9 @@ def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
     own = _own(rows.mark(entry))
     if not flags:
         return own
-    from core.dataset.checks import CHECKS
+    from core.dataset.checks import TITLES
 
-    titles = {check.name: check.title for check in CHECKS}
-    return own + [(titles.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in flags]
+    return own + [(TITLES.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in flags]
 
 
 def _own(standing: Standing | None) -> list[tuple[str, str]]:

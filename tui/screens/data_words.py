@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from core.clean import clean_line
@@ -35,7 +36,8 @@ def counts(rows: DataRows) -> Content:
     return Content.assemble(*parts)
 
 
-def facts(desk: Desk) -> str:
-    """How far the scan is, and why the format is what it is."""
-    words = [desk.scan_words, desk.rows.dataset.recognition.why]
-    return clean_line(" · ".join(filter(None, words)), 400)
+def facts(desk: Desk, width: int) -> str:
+    """How far the scan is, what is known of tokens, and why the format is what it is, in at most `width` cells."""
+    words = [desk.scan_words, desk.rows.tokens.words, desk.rows.dataset.recognition.why]
+    line = clean_line(" · ".join(filter(None, words)), 400)
+    return line if cell_len(line) <= width else set_cell_size(line, max(0, width - 1)).rstrip() + "…"

@@ -1,0 +1,83 @@
+"""What the list says of one row: its flag in a word or two, its length, the beginning of its text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.clean import clean_line
+from core.dataset.sample import Message, Sample
+from core.dataset.search import fold
+from core.units import count, short_count
+
+if TYPE_CHECKING:
+    from core.dataset.checks import Flag
+    from core.recipe.token_facts import RowTokens
+
+PREVIEW = 400
+"""Characters of a row that the list reads."""
+
+_BEFORE = 16
+"""Characters that stand before a hit."""
+
+
+SHORT_WORDS = {
+    "bad_row": "bad",
+    "leak_exact": "leak",
+    "empty_answer": "empty",
+    "role_order": "roles",
+    "missing_turn": "no turn",
+    "exact_duplicate": "dup",
+    "normalised_duplicate": "like",
+    "answer_equals_prompt": "echo",
+    "placeholder": "gap",
+    "control_characters": "control",
+    "nonstandard_json": "json",
+    "length_outlier": "length",
+    "zero_trained": "no loss",
+    "cut": "cut",
+}
+"""The word for each check in the list's narrow column; other checks show their own name."""
+
+
+def short_words(flag: Flag) -> str:
+    """A flag in the list: `dup 412`, `empty`."""
+    word = SHORT_WORDS.get(flag.name, flag.name)
+    return word if flag.of is None else f"{word} {flag.of + 1}"
+
+
+def characters(sample: Sample) -> int:
+    """Characters of a sample's texts, roles and markup aside."""
+    turns: tuple[Message, ...] = (*sample.messages, *sample.chosen, *sample.rejected)
+    return len(sample.text) + sum(len(turn.content) + len(turn.reasoning) for turn in turns)
+
+
+def around(sample: Sample, query: str) -> str:
+    """One clean line with the text around the first place where a query stands, or ""."""
+    wanted = fold(query)
+    turns = (*sample.messages, *sample.chosen, *sample.rejected)
+    for text in (sample.text, *(turn.content for turn in turns), *(turn.reasoning for turn in turns)):
+        at = fold(text).find(wanted)
+        if at >= 0:
+            start = max(0, at - _BEFORE)
+            words = " ".join(text[start : start + PREVIEW].split())
+            return clean_line(f"…{words}" if start else words, PREVIEW)
+    return ""
+
+
+def length_words(value: int) -> str:
+    """A length in at most six characters."""
+    return count(value) if value < 100_000 else short_count(value)
+
+
+def preview(sample: Sample) -> str:
+    """One clean line for the list: the first question, or the beginning of the text."""
+    first = next((turn.content for turn in sample.messages if turn.role == "user"), sample.answer)
+    words = " ".join(first[: PREVIEW * 4].split())
+    return clean_line(words, PREVIEW) or "(empty)"
+
+
+def token_words(facts: RowTokens | None) -> str:
+    """A row's tokens in the list: `214 tok`, `-` while nobody knows."""
+    if facts is None or facts.state == "no sample":
+        return "-"
+    return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tok"

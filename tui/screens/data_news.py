@@ -1,0 +1,87 @@
+"""What the threads behind the data screen have to tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.screens.data_scan import ScanNews
+from tui.screens.data_tokens import TokenNews
+
+if TYPE_CHECKING:
+    from core.dataset.decisions import Action, Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """More rows are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision is on the disk, or could not be written.
+
+    Attributes:
+        row: the row it is about.
+        key: that row's key.
+        action: what was decided.
+        future: done; raises why it could not be written.
+    """
+
+    row: int
+    key: str
+    action: Action
+    future: Future[Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A search has found more, or has ended.
+
+    Attributes:
+        query: what is searched for.
+        entries: further entries that hold it, ascending.
+        done: entries looked at.
+        complete: whether the search has ended.
+    """
+
+    query: str
+    entries: tuple[int, ...]
+    done: int
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """A list has been sorted.
+
+    Attributes:
+        filter: the filter that it was listed by.
+        order: the order it has now.
+        entries: its entries in that order.
+    """
+
+    filter: str
+    order: str
+    entries: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was decided about a row, oldest first."""
+
+    row: int
+    decisions: Sequence[Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that was asked for is done, or why it is not, in a sentence."""
+
+    words: str
+    failed: bool = False
+
+
+News = Grown | ScanNews | TokenNews | Decided | Found | Sorted | History | Said
