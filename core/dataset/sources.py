@@ -42,6 +42,7 @@ _OTHER = re.compile(
     r"|special_tokens_map\.json|added_tokens\.json|merges\.txt|.*\.index\.json|trainer_state\.json"
     r"|dataset_infos?\.json|dataset_dict\.json|state\.json|package(-lock)?\.json|requirements.*\.txt|licen[cs]e.*\.txt"
 )
+_JSON = re.compile(rb'\s*(\[\s*)?\{\s*"([^"\\]|\\.)*+"\s*:', re.S)
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -115,12 +116,14 @@ def _with_rows(path: Path, reader: Reader) -> Reader:
 
 
 def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start: int, text_lines: bool) -> Reader:
-    if suffix in (".csv", ".tsv"):
+    # Names lie: JSON lines come as .csv and .txt, tables as .jsonl and without any suffix.
+    is_json = _JSON.match(head) is not None
+    if not is_json and (suffix in (".csv", ".tsv") or (suffix not in (".txt", ".md") and _is_table(head))):
         from core.dataset.table import TableReader
 
         return TableReader(path, stream, start, delimiter="\t" if suffix == ".tsv" else None)
     first = head.lstrip()[:1]
-    if suffix in (".txt", ".md"):
+    if suffix in (".txt", ".md") and not is_json:
         return TextReader(path, stream, start, by_line=text_lines)
     layout = _layout(stream, start, head, suffix) if first in (b"[", b"{") else _LINES
     if layout != _LINES:
@@ -130,6 +133,14 @@ def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start:
     if first in (b"[", b"{") or suffix in (".jsonl", ".ndjson", ".json"):
         return JsonlReader(path, stream, start)
     return TextReader(path, stream, start, by_line=text_lines)
+
+
+def _is_table(head: bytes) -> bool:
+    if head.lstrip()[:1] in (b"", b"[", b"{"):
+        return False
+    from core.dataset.table import looks_like_table
+
+    return looks_like_table(head, whole=len(head) < _HEAD)
 
 
 def _layout(stream: ByteStream, start: int, head: bytes, suffix: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,7 @@ from core.dataset.streams import ByteStream
 from core.errors import BadInput
 
 _DELIMITERS = ",;\t|"
+_NAME = re.compile(r"\w(?:[\w .:/()-]{0,62}[\w)])?")
 
 
 class TableReader:
@@ -108,6 +110,31 @@ class TableReader:
                 f"two columns are named {twice[0]!r}", where=f"{path}, line 1", do="Give each column a name of its own"
             )
         return tuple(names)
+
+
+def looks_like_table(head: bytes, *, whole: bool) -> bool:
+    """Whether text without a telling name is a table: a header of plain names, and records of just as many cells.
+
+    Args:
+        head: how the file begins.
+        whole: whether that is all of it.
+    """
+    text = head.decode("utf-8", "replace")
+    if not whole:
+        text = text[: text.rfind("\n") + 1]
+    delimiter = _guess(head)
+    try:
+        records = [each for each in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True) if each]
+    except csv.Error:
+        return False
+    if not whole and len(records) > 2:
+        records.pop()  # its last cell may go on
+    if len(records) < 2 or len(records[0]) < 2:
+        return False
+    names = records[0]
+    if len(set(names)) < len(names) or not all(_NAME.fullmatch(name) for name in names):
+        return False
+    return all(len(each) == len(names) for each in records)
 
 
 def _guess(head: bytes) -> str:

@@ -94,3 +94,31 @@ def test_of_several_splits_one_must_be_named(tmp_path: Path) -> None:
 def test_a_hub_name_gets_the_command_that_fetches_it() -> None:
     with pytest.raises(BadInput, match="hf download --repo-type dataset tatsu-lab/alpaca"):
         open_reader(["tatsu-lab/alpaca"])
+
+
+JSON_LINES = '{"prompt": "a, b", "completion": "c"}\n{"prompt": "d", "completion": "e"}\n'
+CSV = 'prompt,completion\n"a, b",c\n"d\ne",f\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "container"),
+    [
+        ("noname", JSON_LINES, "JSONL"),
+        ("wrong.csv", JSON_LINES, "JSONL"),
+        ("wrong.txt", JSON_LINES, "JSONL"),
+        ("wrong.tsv", "[" + JSON_LINES.strip().replace("\n", ",") + "]", "JSON array"),
+        ("noname", CSV, "CSV"),
+        ("wrong.jsonl", CSV, "CSV"),
+        ("wrong.json", CSV.replace(",", "\t"), "TSV"),
+        ("noname", "Dear all, hello\nThis is a test, is it not\n\nAnother one.\n", "text"),
+        ("bad-first.jsonl", "no, json\n" + JSON_LINES, "JSONL"),
+    ],
+)
+def test_a_wrong_name_or_none_hides_no_rows(tmp_path: Path, name: str, text: str, container: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    dataset = Dataset.open(path)
+    dataset.reader.extend()
+    assert dataset.reader.container == container
+    good = [dataset.row(entry).value for entry in range(dataset.count)]
+    assert len([value for value in good if value is not None]) == 2

@@ -38,7 +38,7 @@ def _walk(workspace: Path, *, quiet: bool) -> int:
     from core.dataset.scan import scan
     from core.recipe.start import start_run
     from core.recipe.yamlfile import load
-    from tui.commands.scan import scan_lines
+    from tui.commands.scan_lines import scan_lines
     from tui.commands.train import watch_run
 
     begun = time.monotonic()
@@ -48,7 +48,7 @@ def _walk(workspace: Path, *, quiet: bool) -> int:
     found = scan(train, eval_paths=held_out)
     if not quiet:
         say("1 Data: " + ", ".join(path.name for path in train))
-        for line in scan_lines(found.to_json()):
+        for line in scan_lines(found):
             say(f"  {line}")
         say("\n2 Recipe: sample_data/recipe.yaml")
         model = Path(recipe.model.path).name

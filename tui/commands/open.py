@@ -25,10 +25,11 @@ def open_app(words: list[str]) -> int:
     from tui.cli import EXIT_BAD_INPUT, complain
 
     parser = argparse.ArgumentParser(prog="tunedeck", description="Open the app, on a data set if one is named.")
-    parser.add_argument("data", nargs="*", metavar="FILE", help="a data file, or a folder of them")
+    parser.add_argument("data", nargs="*", metavar="FILE", help="a data file, or a folder of them; - is standard input")
     parser.add_argument("--eval", action="append", default=[], metavar="FILE", help="a held-out file of your own")
     parser.add_argument("--recipe", metavar="YAML", help="fill the form in from this recipe")
     parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or one of your own")
+    parser.add_argument("--low-bandwidth", action="store_true", help="send half the bytes: fewer updates and colours")
     arguments = parser.parse_args(words)
     try:
         return run_app(
@@ -36,6 +37,7 @@ def open_app(words: list[str]) -> int:
             eval_data=[Path(name) for name in arguments.eval],
             recipe=Path(arguments.recipe) if arguments.recipe else None,
             theme=arguments.theme,
+            low_bandwidth=arguments.low_bandwidth,
         )
     except BadInput as error:
         return complain(error, EXIT_BAD_INPUT)
@@ -48,15 +50,17 @@ def run_app(
     recipe: Path | None = None,
     run: Path | None = None,
     theme: str | None = None,
+    low_bandwidth: bool = False,
 ) -> int:
     """Run the app in this terminal until the user leaves.
 
     Args:
-        data: files or folders of the data set.
+        data: files or folders of the data set; `-` is standard input.
         eval_data: held-out files.
         recipe: a recipe to fill the form in from; its data is opened if none is named.
         run: a run to attach to. Without data and run, a run that goes on in this workspace is attached to.
         theme: a theme's name.
+        low_bandwidth: whether every byte to the terminal is dear.
 
     Returns:
         The exit code.
@@ -64,15 +68,23 @@ def run_app(
     Raises:
         BadInput: no terminal, or a file that does not exist.
     """
+    workspace = Path.cwd()
+    if sys.stdout.isatty() and any(str(path) == "-" for path in data):
+        from tui.commands.data_paths import data_paths, take_keys_from_terminal
+
+        data = data_paths(data, workspace)
+        take_keys_from_terminal()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput(
             "standard input and output are no terminal, so the app cannot be shown",
             do="Use `tunedeck scan`, `train` or `tail` here; `tunedeck --help` lists them",
         )
+    if low_bandwidth:
+        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when Textual is imported
     from tui.app import TunedeckApp
     from tui.session import Session
+    from tui.settings import load_settings
 
-    workspace = Path.cwd()
     session = Session(workspace, tuple(data), tuple(eval_data or ()), recipe_path=recipe)
     if recipe is not None:
         _open_recipe(session)

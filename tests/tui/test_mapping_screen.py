@@ -1,0 +1,117 @@
+"""The mapping form: opens by itself where nothing fits, is kept with the file, and orphans no decision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.geometry import Region
+from textual.pilot import Pilot
+from textual.widget import Widget
+from textual.widgets import Static
+
+from core.dataset.audit import read_ledger
+from core.dataset.mapping import saved
+from tui.app import TunedeckApp
+from tui.screens.data import DataScreen
+from tui.screens.mapping import MappingScreen
+from tui.widgets.form import Form
+
+MakeApp = Callable[..., TunedeckApp]
+
+
+def write(path: Path, first: str, second: str) -> Path:
+    rows = [{first: f"How do I reset number {n}?", second: f"Press the key {n}."} for n in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def text_of(widget: Widget) -> str:
+    return "\n".join(strip.text.rstrip() for strip in widget.render_lines(Region(0, 0, *widget.outer_size)))
+
+
+def text(app: TunedeckApp, name: str) -> str:
+    return text_of(app.screen.query_one(name))
+
+
+async def until(pilot: Pilot[int], holds: Callable[[], bool], what: str) -> None:
+    for _ in range(1_000):
+        if holds():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError(f"waited in vain: {what}")
+
+
+def asks(app: TunedeckApp) -> Callable[[], bool]:
+    return lambda: isinstance(app.screen, MappingScreen) and bool(text(app, "#why").strip())
+
+
+def reads(app: TunedeckApp) -> Callable[[], bool]:
+    def scanned() -> bool:
+        line = app.screen.query("#line")
+        return isinstance(app.screen, DataScreen) and "scanned" in str(line.first(Static).render())
+
+    return scanned
+
+
+async def test_an_unknown_shape_opens_the_form_and_what_is_taken_there_stays(make_app: MakeApp, tmp_path: Path) -> None:
+    data = write(tmp_path / "tickets.jsonl", "frage", "reply_text")
+    app = make_app(data=(data,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, asks(app), "the form")
+        assert "No format fits" in text(app, "#why")
+        assert "How do I reset number 0?" in text(app, "#columns")
+        assert "Press the key 0." in text(app, "#preview")
+        await pilot.press("f3")
+        await pilot.pause()
+        assert "Press the key 1." in text(app, "#preview")
+        await pilot.press("ctrl+s")
+        await until(pilot, reads(app), "the rows")
+        assert "How do I reset number 0?" in text(app, "#list")
+        assert app.session.columns["prompt"] == "frage"
+    kept = saved(tmp_path, [data])
+    assert kept.columns["completion"] == "reply_text"
+    again = make_app(data=(data,))
+    async with again.run_test(size=(80, 24)) as pilot:
+        await until(pilot, reads(again), "the rows")
+        assert "prompt-completion" in str(again.screen.query_one("#list-pane").border_title)
+
+
+async def test_a_corrected_mapping_keeps_the_decisions_and_shows_at_once(make_app: MakeApp, tmp_path: Path) -> None:
+    data = write(tmp_path / "a.jsonl", "prompt", "completion")
+    app = make_app(data=(data,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, reads(app), "the scan")
+        await pilot.press("d")
+        await until(pilot, lambda: "dropped 1" in text(app, "#counts").lower(), "the decision")
+        await pilot.press("M")
+        await until(pilot, asks(app), "the form")
+        await pilot.press("down", "right")  # the prompt is the other column now
+        await until(pilot, lambda: "! the same" in text_of(app.screen.query_one(Form)), "the warning")
+        await pilot.press("down", "left")
+        await until(pilot, lambda: 0 < text(app, "#preview").find("key 0") < text(app, "#preview").find("assist"), "it")
+        await pilot.press("ctrl+s")
+        await until(pilot, reads(app), "the rows")
+        await until(pilot, lambda: "dropped 1" in text(app, "#counts").lower(), "the decision, still")
+        assert "Press the key 0." in text(app, "#list")
+    assert [standing.verdict for standing in read_ledger(tmp_path).standings().values()] == ["drop"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20), (160, 45)])
+async def test_the_form_fits_every_size_and_esc_changes_nothing(
+    make_app: MakeApp, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    data = write(tmp_path / "tickets.jsonl", "frage", "reply_text")
+    app = make_app(data=(data,))
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, asks(app), "the form")
+        for name in ("#form", "#columns", "#preview"):
+            region = app.screen.query_one(name).region
+            assert region.right <= size[0]
+            assert region.height > 3
+        await pilot.press("escape")
+        await until(pilot, reads(app), "the rows, unmapped")
+        assert not saved(tmp_path, [data]).said
+        assert "data set's format" in text(app, "#list")

@@ -1,0 +1,109 @@
+"""What a scan found, as lines of at most 80 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from core.clean import clean_line
+
+if TYPE_CHECKING:
+    from core.dataset.dataset import Dataset
+    from core.dataset.scan import ScanResult
+
+WIDTH = 80
+_BAD_LINES = 20
+_CLUSTERS = 5
+_ROWS = 4
+
+
+def scan_lines(found: ScanResult) -> list[str]:
+    """Rows, format and why; bad lines by number; each flag with its title, its count and a row to look at."""
+    return [*_head(found), *_bad_lines(found), *_flags(found)]
+
+
+def _head(found: ScanResult) -> Iterator[str]:
+    yield from _wrapped(f"{found.rows:,} rows of {found.format.name}. {found.format.why}")
+    if found.format.known and found.format.columns:
+        columns = ", ".join(f"{field}={column}" for field, column in found.format.columns.items() if field != column)
+        if columns:
+            yield from _wrapped(f"columns: {columns}", indent="  ")
+
+
+def _bad_lines(found: ScanResult) -> Iterator[str]:
+    bad = found.bad_lines
+    if not bad:
+        return
+    files = {line.file for line in bad}
+    place = f" in {clean_line(bad[0].file.name, 200)}" if len(files) == 1 else ""
+    many = "s" * (len(bad) != 1)
+    yield from _wrapped(f"{len(bad):,} bad line{many}{place}, left out; the others load")
+    for line in bad[:_BAD_LINES]:
+        file = "" if place else f"{clean_line(line.file.name, 200)} "
+        yield from _wrapped(f"{file}line {line.line:,}: {line.reason}", indent="  ")
+    if len(bad) > _BAD_LINES:
+        yield f"  and {len(bad) - _BAD_LINES:,} more (--json lists them all)"
+
+
+def _flags(found: ScanResult) -> Iterator[str]:
+    from core.dataset.checks import CHECKS
+
+    counts = {name: number for name, number in found.flags.items() if number}
+    if not counts:
+        yield "no flags"
+        return
+    first: dict[str, int] = {}
+    for row in sorted(found.row_flags):
+        for flag in found.row_flags[row]:
+            first.setdefault(flag.name, row)
+    titles = {check.name: check.title for check in CHECKS}
+    width = max(len(titles.get(name, name)) for name in counts)
+    yield f"flags{'rows'.rjust(width + 5)}"
+    for name, number in counts.items():
+        example = f"for example row {first[name] + 1:,}" if name in first else ""
+        yield f"  {titles.get(name, name).ljust(width)}{number:>8,}  {example}".rstrip()
+
+
+def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
+    """The near-duplicates as lines of text: the numbers, then the largest clusters with their rows."""
+    from core.dataset.index import GoodRows
+
+    near = found.near
+    if near is None:
+        return []
+    dropped = sum(len(cluster.drop) for cluster in near.clusters)
+    lines = _wrapped(
+        f"near-duplicates at {near.options.threshold:.0%}: {len(near.clusters):,} clusters; "
+        f"{dropped:,} rows can go, each because of a row that stays"
+    )
+    for said in near.left_out:
+        lines += _wrapped(f"left out before comparing: {said}", indent="  ")
+    dataset.reader.extend()
+    entries = GoodRows(list(found.bad_entries))
+    for cluster in near.clusters[:_CLUSTERS]:
+        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, from {cluster.similarity:.0%} alike")
+        because = {drop.row: drop for drop in cluster.drop}
+        for row in cluster.rows[:_ROWS]:
+            drop = because.get(row)
+            fate = "stays" if drop is None else f"{drop.similarity:.0%} of row {drop.because_of + 1:,}"
+            line = f"    row {row + 1:,}".ljust(18) + f"{fate}".ljust(20)
+            lines.append(line + _cut(dataset.preview(entries.entry(row)), WIDTH - len(line)))
+        if len(cluster.rows) > _ROWS:
+            lines.append(f"    and {len(cluster.rows) - _ROWS:,} more")
+    if len(near.clusters) > _CLUSTERS:
+        lines.append(f"  and {len(near.clusters) - _CLUSTERS:,} smaller clusters (--json lists them all)")
+    return lines
+
+
+def _cut(text: str, cells: int) -> str:
+    """The text in at most so many cells, of which Chinese and Japanese take two a letter."""
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= cells else set_cell_size(text, cells - 1).rstrip() + "…"
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    """The text in lines of at most 80 columns, the later ones further in."""
+    whole = clean_line(text, 2_000)
+    return textwrap.wrap(whole, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ") or [indent]
