@@ -35,6 +35,9 @@ FREE = frozenset(
         "training.save_every",
         "training.keep_checkpoints",
         "training.log_every",
+        "training.early_stopping",
+        "training.early_stopping_threshold",
+        "training.keep_best",
         "training.devices",
         "training.cpu_threads",
     }
@@ -63,6 +66,7 @@ class Checkpoint:
         epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
     """
 
+        without_gain: evaluations in a row that had not lowered the eval loss; 0 where nobody counted.
     path: Path
     step: int
     of: int
@@ -80,6 +84,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+    without_gain: int
 class Change:
     """A field that differs between a checkpoint and a recipe."""
 
@@ -161,6 +166,7 @@ def read(path: Path) -> Checkpoint:
 def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     """The fields in which a recipe asks for another training than the checkpoint's; none if it fits.
 
+            without_gain=_without_gain(state),
     Batch size and accumulation may differ as long as their product does not.
     """
     found = [
@@ -170,6 +176,11 @@ def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     ]
     then, now = effective_batch(checkpoint.recipe), effective_batch(recipe)
     batch = [Change("training.batch_size times training.gradient_accumulation", then, now)]
+def _without_gain(state: Mapping[str, Any]) -> int:
+    counted = state["stateful_callbacks"].get("EarlyStopping")
+    return int(counted["attributes"]["early_stopping_patience_counter"]) if counted else 0
+
+
     return [change for change in (*found, *batch) if change.then != change.now]
 
 

@@ -11,7 +11,7 @@ from core import units
 from core.clean import clean_line
 from core.dataset.mixture import shares_of
 from core.errors import BadInput
-from core.recipe import loop_rules, templates
+from core.recipe import device_rules, loop_rules, templates
 from core.recipe.declare import Problem, Severity
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe, get
@@ -270,7 +270,7 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
         if recipe.model.attention == "flash_attention_2":
             yield Problem("model.attention", "flash_attention_2 needs a GPU: take auto.")
         if recipe.training.optimizer == "paged_adamw_8bit":
-            yield Problem("training.optimizer", "Paged optimizers need a GPU: take adamw_torch.")
+            yield Problem("training.optimizer", "Paged optimizers need a GPU: take adamw_torch_fused.")
     if recipe.model.dtype == "float32" and recipe.model.attention == "flash_attention_2":
         yield Problem("model.attention", "flash_attention_2 computes in 16 bits only: take auto.")
 

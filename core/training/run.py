@@ -218,9 +218,10 @@ def _trainer(
         args=config,
         train_dataset=train_rows,
         eval_dataset=eval_rows if config.eval_strategy != "no" else None,
+    from core.training.best import EarlyStopping
         processing_class=tokenizer,
         peft_config=lora_config(recipe, model) if recipe.method == "lora" else None,
-        callbacks=[reporter],
+        callbacks=[reporter, EarlyStopping(worker, recipe, checkpoint)],
     )
     trainer.remove_callback(PrinterCallback)
 
@@ -266,17 +267,25 @@ def _save(
         "seconds": round(time.monotonic() - began, 1),
         "loss": reporter.last_loss,
         "eval_loss_first": reporter.first_eval_loss,
-        "eval_loss": reporter.last_eval_loss,
+        "eval_loss": eval_loss,
+        "saved_step": state.global_step if best is None else best,
         "peak_memory": _peak_memory(),
     }
     lines = [f"Steps: {state.global_step:,} of {state.max_steps:,}", f"Learning rate: {recipe.training.learning_rate}"]
-    if reporter.last_eval_loss is not None and reporter.first_eval_loss is not None:
-        lines.append(f"Eval loss: {reporter.first_eval_loss:.4f} before, {reporter.last_eval_loss:.4f} after")
+    if best is not None:
+        lines.append(f"Weights: those of step {best:,}, which had the lowest eval loss")
+    if eval_loss is not None and reporter.first_eval_loss is not None:
+        lines.append(f"Eval loss: {reporter.first_eval_loss:.4f} before, {eval_loss:.4f} after")
+    from core.training.best import load_best
     if trainer.args.should_save:
         save_model(worker, trainer.accelerator.unwrap_model(trainer.model), tokenizer, target, recipe, lines)
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
-    if reporter.last_eval_loss is not None:
-        words += f", eval loss {reporter.first_eval_loss:.3f} -> {reporter.last_eval_loss:.3f}"
+    if eval_loss is not None:
+        words += f", eval loss {reporter.first_eval_loss:.3f} -> {eval_loss:.3f}"
+    if best is not None:
+        words += f" (the best, of step {best:,})"
+    best = load_best(worker, trainer) if recipe.training.keep_best else None
+    eval_loss = reporter.last_eval_loss if best is None else state.best_metric
     worker.event("summary", f"{words}; saved in {Path(target).name}/.", path=os.fspath(target), **facts)
 
 

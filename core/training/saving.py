@@ -104,14 +104,19 @@ def folder_size(folder: Path) -> int:
     return total
 
 
-def drop_old(checkpoints: Path, keep: int) -> list[str]:
+def drop_old(checkpoints: Path, keep: int, best: int | None = None) -> list[str]:
     """Deletes the oldest checkpoints beyond those to keep.
+
+    Args:
+        checkpoints: their folder.
+        keep: how many of the newest stay.
+        best: the step of one that stays besides, or None.
 
     Returns:
         The names of the deleted ones.
     """
     found = sorted(checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    old = found[:-keep]
+    old = [path for path in found[:-keep] if path.name != f"checkpoint-{best}"]
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
     return [path.name for path in old]

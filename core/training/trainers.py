@@ -19,7 +19,7 @@ from core.engine.load import Hardware
 from core.engine.quantized import base_unchanged, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
-from core.recipe.checkpoint import Checkpoint, seal
+from core.recipe.checkpoint import Checkpoint, read, seal
 from core.recipe.recipe import Recipe, to_json
 from core.training.finite import Guard, NotFinite
 from core.training.saving import drop_old, folder_size, write_whole
@@ -39,6 +39,7 @@ def sft_config(
     """
     training, data = recipe.training, recipe.data
     evaluates = evaluates and training.eval_every > 0
+    seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
     return SFTConfig(
         output_dir=str(checkpoints),
         use_cpu=on.device.type == "cpu",
@@ -65,6 +66,9 @@ def sft_config(
         eval_strategy="steps" if evaluates else "no",
         eval_steps=_steps(training.eval_every) if evaluates else None,
         eval_on_start=evaluates and (resumed is None or resumed.evaluation_due),
+        # Not load_best_model_at_end: that wants an evaluation at each checkpoint. See `core.training.best`.
+        metric_for_best_model="eval_loss" if seeks_best else None,
+        greater_is_better=False if seeks_best else None,
         save_strategy="steps" if training.save_every > 0 else "no",
         save_steps=_steps(training.save_every) if training.save_every > 0 else 500,
         max_length=data.max_length,
@@ -156,13 +160,25 @@ class SupervisedTrainer(SFTTrainer):
         """Trains on from a checkpoint; one of the last step is loaded as it is."""
         self._resumed = checkpoint
         self._guard.good_checkpoint = f"checkpoints/{checkpoint.path.name}"
-        if checkpoint.step < checkpoint.of:
-            self.train(resume_from_checkpoint=str(checkpoint.path))
+        if checkpoint.step < checkpoint.of and not self._ended_early(checkpoint):
+            try:
+                self.train(resume_from_checkpoint=str(checkpoint.path))
+            except _EndedEarly:
+                self.control.should_training_stop = True
             return
-        self._load_from_checkpoint(str(checkpoint.path))
+        self.load_weights(checkpoint.path)
         self.state = TrainerState.load_from_json(str(checkpoint.path / "trainer_state.json"))
         if checkpoint.evaluation_due and self.eval_dataset is not None:
             self.evaluate()
+
+    def _ended_early(self, checkpoint: Checkpoint) -> bool:
+        """Whether the run had ended by itself at a checkpoint, and was only interrupted before it was saved."""
+        patience = self._recipe.training.early_stopping
+        return 0 < patience <= checkpoint.without_gain and not checkpoint.evaluation_due
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Puts a checkpoint's weights into the model, and nothing else of it."""
+        self._load_from_checkpoint(str(checkpoint))
 
     def _load_from_checkpoint(self, *arguments: Any, **names: Any) -> None:
         """PEFT makes 16-bit adapters 32-bit when it loads them; they become again what they were."""
@@ -188,6 +204,8 @@ class SupervisedTrainer(SFTTrainer):
     def _epoch_begins(self) -> None:
         """The order of an epoch's samples hangs on the generator's state at its start."""
         checkpoint, self._resumed = self._resumed, None
+        if checkpoint is not None and self.control.should_training_stop:
+            raise _EndedEarly  # by the evaluation that was made up for: the loop would make one step more
         if checkpoint is not None and checkpoint.position:
             state = bytearray.fromhex(checkpoint.epoch_random)
             torch.random.set_rng_state(torch.frombuffer(state, dtype=torch.uint8))
@@ -236,7 +254,18 @@ class SupervisedTrainer(SFTTrainer):
             self.control.should_save = True
             self.control.should_training_stop = True
             return {}
+        if self._resumed is not None and self.state.global_step:
+            self._determine_best_metric(metrics, None)  # the trainer does so for its regular evaluations alone
         return metrics
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Whether an evaluation was the best so far; if the best is to be kept, it becomes a checkpoint."""
+        if "eval_loss" not in metrics or not super()._determine_best_metric(metrics, trial):
+            return False
+        self.state.best_global_step = self.state.global_step
+        if self._recipe.training.keep_best:
+            self.control.should_save = True
+        return True
 
     def _maybe_log_save_evaluate(self, *arguments: Any, **names: Any) -> None:
         super()._maybe_log_save_evaluate(*arguments, **names)
@@ -251,7 +280,7 @@ class SupervisedTrainer(SFTTrainer):
         step = self.state.global_step
         checkpoints = Path(self.args.output_dir)
         target = checkpoints / f"checkpoint-{step}"
-        if target.exists():
+        if _is_whole(target):
             return
         self._guard.weights(self.model, step)
         began = time.monotonic()
@@ -275,7 +304,8 @@ class SupervisedTrainer(SFTTrainer):
             write_whole(self._worker, target, write)
         else:
             write(target.with_name(f".{target.name}.partial"))
-        drop_old(checkpoints, self._recipe.training.keep_checkpoints)
+        training = self._recipe.training
+        drop_old(checkpoints, training.keep_checkpoints, self.state.best_global_step if training.keep_best else None)
         seconds = time.monotonic() - began
         size = folder_size(target)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"
@@ -305,6 +335,10 @@ class SupervisedTrainer(SFTTrainer):
         }
 
 
+class _EndedEarly(Exception):
+    """The training was over before the first step of this process."""
+
+
 class _Points(TrainerCallback):
     """Calls back at two points of the loop at which the trainer has no method of its own."""
 
@@ -319,6 +353,14 @@ class _Points(TrainerCallback):
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Before the samples of an epoch are put in order."""
         self._epoch_begins()
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        read(checkpoint)
+    except BadInput:
+        return False
+    return True
 
 
 def _remove(folder: Path) -> None:

@@ -54,7 +54,7 @@ def main(argv: Sequence[str]) -> int:
             gradient_accumulation_steps=1,
             lr_scheduler_type="linear",
             warmup_steps=0.1,
-            optim="adamw_torch",
+            optim="adamw_torch_fused",
             logging_steps=1,
             eval_strategy="steps",
             eval_steps=5,

@@ -27,7 +27,6 @@ def _run(parent: Path, **changes: Any) -> JobFolder:
         data__max_length=64,
         lora__alpha=16.0,
         lora__dropout=0.05,
-        training__optimizer="adamw_torch",
         training__warmup=0.1,
         training__eval_every=5.0,
         training__seed=7,

@@ -97,20 +97,20 @@ class Training:
         advanced=True,
     )
     optimizer: str = knob(
-        "adamw_torch",
+        "adamw_torch_fused",
         title="Optimizer",
         help="What turns gradients into steps.",
         consequence="8-bit states take a quarter of the optimizer's memory; with LoRA that is little to begin with.",
         choices={
-            "adamw_torch": "AdamW with 32-bit or the weights' own states",
-            "adamw_torch_fused": "the same in one kernel; faster on GPUs",
+            "adamw_torch_fused": "AdamW with 32-bit or the weights' own states, in one kernel",
+            "adamw_torch": "the same in many small kernels; slower on GPUs",
             "adamw_8bit": "AdamW with 8-bit states (bitsandbytes)",
             "paged_adamw_8bit": "8-bit states that move to RAM under pressure (bitsandbytes, GPU)",
             "adafactor": "factored second moments, hardly any state",
             "lion_8bit": "one state instead of two, in 8 bits; wants a lower learning rate (bitsandbytes)",
             "sgd": "no state; rarely enough for language models",
         },
-        source="8-bit optimizers, arXiv 2110.02861",
+        source="TRL's default; 8-bit optimizers, arXiv 2110.02861",
         advanced=True,
     )
     activation_checkpointing: bool = knob(
@@ -186,11 +186,49 @@ class Training:
         ge=1,
         advanced=True,
     )
+    early_stopping: int = knob(
+        0,
+        title="Stop early after",
+        help="Evaluations in a row that do not lower the eval loss, after which the run ends by itself. 0: never.",
+        consequence="Saves the hours in which it only overfits; too few ends on a bump of the curve.",
+        unit="evaluations",
+        ge=0,
+        source="transformers' EarlyStoppingCallback",
+    )
+    early_stopping_threshold: float = knob(
+        0.0,
+        title="Least gain",
+        help="An evaluation counts as better only if the eval loss is lower than the best one by more than this.",
+        consequence="Above 0, a run that only creeps ends, too.",
+        ge=0,
+        source="transformers' EarlyStoppingCallback",
+        advanced=True,
+    )
+    keep_best: bool = knob(
+        False,
+        title="Save the best",
+        help="Save the weights with the lowest eval loss at the end, not the last ones.",
+        consequence="Yes: each new best is a checkpoint, and the best one stays beside the newest.",
+        source="transformers' load_best_model_at_end",
+    )
     devices: str = knob(
         "",
-        title="Device",
-        help="The GPU by its number, as nvidia-smi counts; cpu for none. Empty: the first GPU, else the CPU.",
-        consequence="A CPU is far slower: for tiny models and trials.",
+        title="Devices",
+        help="GPUs by their numbers, as nvidia-smi counts: 0, or 0,1 for a process on each; cpu for none (cpux2: two "
+        "processes). Empty: the first GPU, else the CPU.",
+        consequence="Each device takes a batch of its own: two make twice the effective batch, and half the steps.",
+        advanced=True,
+    )
+    parallel: str = knob(
+        "ddp",
+        title="Several devices",
+        help="How they share the work. Read only where devices names more than one.",
+        consequence="fsdp divides weights, gradients and optimizer by the GPUs, and waits for their links.",
+        choices={
+            "ddp": "each holds the whole model; gradients are averaged (torch DistributedDataParallel)",
+            "fsdp": "each holds a part of the model, for one that does not fit on a single GPU (torch FSDP2)",
+        },
+        source="PyTorch FSDP, arXiv 2304.11277",
         advanced=True,
     )
     cpu_threads: int = knob(

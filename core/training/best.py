@@ -1,0 +1,76 @@
+"""The lowest eval loss: it ends a run that gains no more, and its weights are those that are saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import EarlyStoppingCallback, TrainerControl, TrainerState, TrainingArguments
+
+from core.engine.worker import Worker
+from core.errors import BadInput
+from core.recipe.checkpoint import Checkpoint, read
+from core.recipe.recipe import Recipe
+from core.training.trainers import SupervisedTrainer
+
+
+class EarlyStopping(EarlyStoppingCallback):
+    """transformers' own rule; says so when it ends a run, and counts on where a checkpoint left off.
+
+    Args:
+        worker: hears of the end.
+        recipe: for patience and least gain; a patience of 0 never ends a run.
+        resumed: what the run goes on from.
+    """
+
+    def __init__(self, worker: Worker, recipe: Recipe, resumed: Checkpoint | None) -> None:
+        training = recipe.training
+        super().__init__(training.early_stopping, training.early_stopping_threshold)
+        self._worker = worker
+        self.early_stopping_patience_counter = 0 if resumed is None else resumed.without_gain
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Makes room for its count in a state that comes from a checkpoint without one."""
+        state.stateful_callbacks.setdefault(type(self).__name__, self.state())
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any, **_: Any
+    ) -> None:
+        """Counts; after too many evaluations without a gain, the run ends."""
+        if not self.early_stopping_patience or state.global_step == 0:
+            return
+        super().on_evaluate(args, state, control, metrics)
+        if control.should_training_stop and self.early_stopping_patience_counter >= self.early_stopping_patience:
+            waited, best = self.early_stopping_patience_counter, f"{state.best_metric:.4f}"
+            self._worker.event(
+                "early_stop",
+                f"The run ends early, at step {state.global_step:,}: {waited} evaluations in a row did not lower the "
+                f"eval loss. The best was {best} at step {state.best_global_step:,}.",
+                step=state.global_step,
+                best_step=state.best_global_step,
+                best_eval_loss=state.best_metric,
+            )
+
+
+def load_best(worker: Worker, trainer: SupervisedTrainer) -> int | None:
+    """Puts the weights of the best checkpoint into a trained model.
+
+    Args:
+        worker: hears of a checkpoint that is no longer there.
+        trainer: at its end.
+
+    Returns:
+        The step of the best; None where no evaluation was better than another, or the checkpoint is damaged: then
+        the last weights stay.
+    """
+    step: int | None = trainer.state.best_global_step
+    if step is None or step == trainer.state.global_step:
+        return step
+    path = Path(trainer.args.output_dir) / f"checkpoint-{step}"
+    try:
+        read(path)
+    except BadInput as error:
+        worker.event("alert", f"The best weights, of step {step:,}, cannot be read; the last are saved. {error}")
+        return None
+    trainer.load_weights(path)
+    return step

@@ -1,0 +1,89 @@
+"""A run ends by itself when the eval loss falls no more, and saves its best weights; also when it was interrupted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.jobs.folder import JobFolder
+from core.recipe.checkpoint import read
+from core.recipe.resume import plan_resume
+from tests.e2e.test_resume import go_on, logged, run_to_end
+from tests.training_runs import events, make_run, talk
+from tests.warm.process import WarmPython
+
+_RUN: dict[str, Any] = {
+    "lora__dropout": 0.1,
+    "training__batch_size": 4,
+    "training__learning_rate": 3e-2,
+    "training__max_steps": 16,
+    "training__eval_every": 2.0,
+    "training__save_every": 5.0,
+    "training__keep_checkpoints": 1,
+    "evaluation__after_training": False,
+}
+_PATIENCE = 3
+
+
+def _wrong(number: int) -> dict[str, Any]:
+    """What is learned here is wrong for the held-out samples: their loss falls and then rises."""
+    return talk(number, answer=f"Hello! No {number % 5} no no.")
+
+
+def _run(parent: Path, **changes: Any) -> JobFolder:
+    return make_run(parent, [_wrong(number) for number in range(24)], **{**_RUN, **changes})
+
+
+def _expected(losses: dict[int, float]) -> tuple[int, int]:
+    """The step at which the run is to end, and the best one, by the rule in words."""
+    best, waited = 0, 0
+    for step, loss in losses.items():
+        waited = waited + 1 if best and loss >= losses[best] else 0
+        best = step if not best or loss < losses[best] else best
+        if waited == _PATIENCE:
+            return step, best
+    raise AssertionError(f"these losses do not rise long enough: {losses}")
+
+
+def _weights(folder: Path) -> dict[str, Any]:
+    from safetensors.numpy import load_file
+
+    return {name: value.tobytes() for name, value in load_file(folder / "adapter_model.safetensors").items()}
+
+
+@pytest.mark.parametrize(
+    "before",
+    [pytest.param(1, marks=pytest.mark.slow), 0],
+    ids=["one evaluation before its end", "in the evaluation that ends it"],
+)
+def test_an_interrupted_run_ends_early_where_the_plain_one_has_its_rise_and_saves_the_best(
+    warm: WarmPython, tmp_path: Path, before: int
+) -> None:
+    plain = run_to_end(_run(tmp_path))
+    losses = {step: line["eval_loss"] for (step, kind), line in logged(plain).items() if kind == "eval_loss" and step}
+    end, best = _expected(losses)
+    assert best + 2 < end < _RUN["training__max_steps"]
+
+    options = {"training__early_stopping": _PATIENCE, "training__keep_best": True}
+    folder = _run(tmp_path, **options)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT=str(end - before), DISTURB_BY="stop")
+    assert folder.read_status().state == "stopped"
+    assert plan_resume(folder).checkpoint.without_gain == _PATIENCE - 1
+    go_on(folder)
+
+    assert logged(folder) == {(step, kind): line for (step, kind), line in logged(plain).items() if step <= end}
+    (told,) = events(folder, "early_stop")
+    assert (told["step"], told["best_step"], told["best_eval_loss"]) == (end, best, losses[best])
+    last = max(folder.checkpoints.iterdir(), key=_step)
+    assert {_step(path) for path in folder.checkpoints.iterdir()} == {best, read(last).step}
+    assert _weights(folder.adapter) == _weights(folder.checkpoints / f"checkpoint-{best}")
+    *_, summary = events(folder, "summary")
+    assert (summary["saved_step"], summary["eval_loss"]) == (best, losses[best])
+    assert f"step {best}" in (folder.adapter / "README.md").read_text()
+    assert _weights(folder.adapter) != _weights(last)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
