@@ -68,7 +68,8 @@ def deal(
 
     A group is held out if the seed puts it below the fraction. Where each stratum is to have its share, groups of a
     stratum are taken in the order of their places until it has it. Groups that are too large to be held out are trained
-    on; where nothing would be held out although a fraction was asked for, the smallest group is.
+    on; where nothing would be held out although a fraction was asked for, the smallest group is. One group is always
+    trained on.
 
     Args:
         labels: the group of each sample.
@@ -89,6 +90,8 @@ def deal(
         chosen = {group.label for group in fitting if group.place < fraction}
     if not chosen:
         chosen = {min(groups, key=lambda group: (group.size, group.place)).label}
+    elif len(chosen) == len(set(labels)):
+        chosen.remove(max(groups, key=lambda group: group.place).label)
     return [label in chosen for label in labels]
 
 

@@ -1,8 +1,8 @@
 """Every pair across two sides that is alike: exact, none missed, which sketches alone cannot promise.
 
-Two sets whose Jaccard similarity is at least t share one of their rarest members: of n members ordered by rarity, the
-first n - ceil(t n) + 1 are enough to look at ("A primitive operator for similarity joins in data cleaning", Chaudhuri,
-Ganti and Kaushik, 2006). What shares one is verified.
+Two sets whose Jaccard similarity is at least t share k of their rarest members: of n members ordered by rarity, the
+first n - ceil(t n) + k are enough to look at ("A primitive operator for similarity joins in data cleaning", Chaudhuri,
+Ganti and Kaushik, 2006). What shares as many is verified.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ _CHUNK = 512
 _CHUNK_CHARS = 2**19
 _FACTOR = 0x9E37_79B9_7F4A_7C15
 _SPREAD = 0xD6E8_FEB8_6659_FD93
+_SHARED = 6
+"""Of its rarest members, how many a set must share with another; more are asked for less often in vain."""
+
 _SLACK = 1
 """One member more than needed is looked at: a set in which two 5-grams had one hash is still found."""
 
@@ -59,7 +62,8 @@ def cross_pairs(
     if not held or not rest:
         return
     rarity = _rarity(corpus, numbers)
-    found = [_rarest(corpus, numbers, part, rarity, threshold) for part in _chunks(corpus, numbers, held)]
+    sizes = np.zeros(len(numbers), np.int64)
+    found = [_rarest(corpus, numbers, part, rarity, threshold, sizes) for part in _chunks(corpus, numbers, held)]
     marks = np.concatenate([each[0] for each in found])
     places = np.concatenate([each[1] for each in found])
     order = np.argsort(marks, kind="stable")
@@ -68,17 +72,40 @@ def cross_pairs(
     for part in _chunks(corpus, numbers, rest):
         tick(done, len(rest))
         done += len(part)
-        own, whose = _rarest(corpus, numbers, part, rarity, threshold)
+        own, whose = _rarest(corpus, numbers, part, rarity, threshold, sizes)
         left, right = np.searchsorted(marks, own, "left"), np.searchsorted(marks, own, "right")
         counts = right - left
         within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        pairs = np.unique(places[np.repeat(left, counts) + within] * len(numbers) + np.repeat(whose, counts))
-        first, second = np.divmod(pairs, len(numbers))
-        for one, other in zip(first.tolist(), second.tolist(), strict=True):
+        pairs = places[np.repeat(left, counts) + within] * len(numbers) + np.repeat(whose, counts)
+        for one, other in _likely(pairs, sizes, threshold):
             similarity = verify(one, other)
             if similarity:
                 yield one, other, similarity
     tick(len(rest), len(rest))
+
+
+def _likely(pairs: NDArray[np.int64], sizes: NDArray[np.int64], threshold: float) -> list[tuple[int, int]]:
+    """The pairs that stand often enough in a list of shared members, and whose sizes allow for the threshold."""
+    import numpy as np
+
+    if not len(pairs):
+        return []
+    pairs.sort()
+    starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1])))
+    shared = np.diff(np.append(starts, len(pairs)))
+    first, second = np.divmod(pairs[starts], len(sizes))
+    small, large = np.minimum(sizes[first], sizes[second]), np.maximum(sizes[first], sizes[second])
+    least = np.minimum(_SHARED, _at_least(threshold, small))
+    fits = (shared >= least) & (small + _SLACK >= _at_least(threshold, large))
+    return list(zip(first[fits].tolist(), second[fits].tolist(), strict=True))
+
+
+def _at_least(threshold: float, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many members a set of each size shares with one that is like it."""
+    import numpy as np
+
+    # The allowance keeps 0.8 * 5, which is a little more than 4 as a float, from asking for 5.
+    return np.ceil(threshold * sizes - 1e-9).astype(np.int64)
 
 
 def _chunks(corpus: Corpus, numbers: NDArray[np.int64], places: Sequence[int]) -> Iterator[list[int]]:
@@ -115,8 +142,9 @@ def _rarest(
     places: Sequence[int],
     rarity: NDArray[np.uint64],
     threshold: float,
+    sizes: NDArray[np.int64],
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The rarest 5-grams of some texts, and whose each is; texts that no other can be like have none."""
+    """The rarest 5-grams of some texts, and whose each is; texts that no other can be like have none. Notes sizes."""
     import numpy as np
 
     bodies = [(place, corpus.body(int(numbers[place]))) for place in places]
@@ -134,15 +162,18 @@ def _rarest(
     keys = rows[:last] << np.uint64(_CLASS_BITS + _HASH_BITS)
     keys |= rarity[_slot(hashed)] << np.uint64(_HASH_BITS)
     keys |= hashed
-    keys = np.unique(keys[inside[:last]])
+    keys = keys[inside[:last]]
+    keys.sort()
+    keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))]
     row = (keys >> np.uint64(_CLASS_BITS + _HASH_BITS)).astype(np.int64)
-    sizes = np.bincount(row, minlength=len(fitting))
-    starts = np.cumsum(sizes) - sizes
-    # The allowance keeps 0.8 * 5, which is a little more than 4 as a float, from asking for 5.
-    enough = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1 + _SLACK
+    counts = np.bincount(row, minlength=len(fitting))
+    own = np.array([place for place, _ in fitting], np.int64)
+    sizes[own] = counts
+    starts = np.cumsum(counts) - counts
+    enough = counts - _at_least(threshold, counts) + _SHARED + _SLACK
     near = np.arange(len(keys)) - starts[row] < enough[row]
     marks = keys[near] & np.uint64((1 << (_CLASS_BITS + _HASH_BITS)) - 1)
-    return marks, np.array([place for place, _ in fitting], np.int64)[row[near]]
+    return marks, own[row[near]]
 
 
 def _grams(text: str) -> NDArray[np.uint64]:
