@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from core.clean import clean_line
 from core.dataset.audit import read_ledger
 from core.dataset.audit_queue import Audit, AuditLog
-from core.dataset.checks import CHECKS, Flag
+from core.dataset.checks import TITLES, Flag
 from core.dataset.decisions import Ledger, Standing
 from core.dataset.facts import BAD, FLAGS, KEYS
 from core.dataset.index import GoodRows
@@ -28,13 +28,21 @@ _MOST = 500
 _PIECE = 4_096 * KEY_BYTES
 
 
-def write_report(workspace: Path, paths: Sequence[str | Path], facts: Path, *, into: Path | None = None) -> Path:
+def write_report(
+    workspace: Path,
+    paths: Sequence[str | Path],
+    facts: Path,
+    *,
+    token_flags: Mapping[int, tuple[Flag, ...]] | None = None,
+    into: Path | None = None,
+) -> Path:
     """Writes the report of a data set.
 
     Args:
         workspace: where the decisions are.
         paths: the data set.
         facts: the folder with a scan's `keys.bin`, `flags.jsonl` and `bad.jsonl`: `scan/` of a scan job, or a view.
+        token_flags: row to its flags from token facts; None where tokens were not counted.
         into: the file; by default `audit-<date>.md` in the workspace, where a later report of the day replaces it.
 
     Returns:
@@ -46,6 +54,7 @@ def write_report(workspace: Path, paths: Sequence[str | Path], facts: Path, *, i
     path = into or workspace / f"audit-{time.strftime('%Y-%m-%d')}.md"
     try:
         known = _Facts.read(facts, read_ledger(workspace))
+        known.take(token_flags)
         text = "\n".join(_report(paths, AuditLog(workspace, paths).audits(), known)) + "\n"
         files.replace(os.fspath(path), text.encode("utf-8", "replace"), durable=True)
     except (OSError, ValueError, KeyError) as fault:
@@ -63,6 +72,7 @@ class _Facts:
         flags: row to its flags.
         bad: places of lines that could not be read.
         good: entries and rows.
+        tokens_counted: whether the flags from token facts are among the flags.
     """
 
     rows: int = 0
@@ -70,6 +80,7 @@ class _Facts:
     flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
     bad: list[dict[str, Any]] = field(default_factory=list)
     good: GoodRows = field(default_factory=lambda: GoodRows([]))
+    tokens_counted: bool = False
 
     @classmethod
     def read(cls, folder: Path, ledger: Ledger) -> _Facts:
@@ -88,6 +99,12 @@ class _Facts:
         facts.bad = list(_records(folder / BAD))
         facts.good = GoodRows([record["entry"] for record in facts.bad])
         return facts
+
+    def take(self, token_flags: Mapping[int, tuple[Flag, ...]] | None) -> None:
+        """Takes the flags from token facts in, as far as they are known."""
+        self.tokens_counted = token_flags is not None
+        for row, found in (token_flags or {}).items():
+            self.flags[row] = self.flags.get(row, ()) + found
 
     def with_verdict(self, verdict: str) -> list[int]:
         """The rows that were kept, or dropped."""
@@ -155,18 +172,20 @@ def _audits(audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
 def _found(facts: _Facts) -> Iterator[str]:
     yield "## What was found"
     yield ""
-    titles = {check.name: check.title for check in CHECKS}
     kept, dropped = set(facts.with_verdict("keep")), set(facts.with_verdict("drop"))
     by_flag: dict[str, set[int]] = {}
     for row, found in facts.flags.items():
         for flag in found:
             by_flag.setdefault(flag.name, set()).add(row)
+    if not facts.tokens_counted:
+        yield "Tokens were not counted, so rows without trained tokens and rows that are cut off are not among these."
+        yield ""
     if not by_flag:
         yield "No row has a flag."
         yield ""
         return
     listed = sorted(by_flag.items(), key=lambda item: (-len(item[1]), item[0]))
-    rows = [(titles.get(name, name), len(which), len(which & kept), len(which & dropped)) for name, which in listed]
+    rows = [(TITLES.get(name, name), len(which), len(which & kept), len(which & dropped)) for name, which in listed]
     yield from _table(("flag", "rows", "kept by hand", "dropped by hand"), rows)
 
 

@@ -15,6 +15,7 @@ from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.paths import runs_dir
+from core.recipe.devices import devices_of
 from core.recipe.mapped import with_mapping
 from core.recipe.paths import absolute
 from core.recipe.preflight import preflight, stops
@@ -140,10 +141,17 @@ def prepare_run(
 
 def stages_of(recipe: Recipe, folder: JobFolder, eval_samples: int) -> list[list[str]]:
     """The commands of a run: training, and the comparison where it is wanted and there is something held out."""
-    stages = [worker_command("core.training", folder)]
+    stages = [training_command(recipe, folder)]
     if recipe.evaluation.after_training and eval_samples:
         stages.append(worker_command("core.evaluation", folder))
     return stages
+
+
+def training_command(recipe: Recipe, folder: JobFolder) -> list[str]:
+    """The command that trains: one process, or torchrun with one for each device."""
+    ranks = devices_of(recipe).ranks
+    command = worker_command("core.training", folder)
+    return command if ranks == 1 else [command[0], "-m", "core.engine.torchrun", str(ranks), *command[1:]]
 
 
 def read_gpus() -> tuple[list[GpuSample], str]:
@@ -203,14 +211,17 @@ def _build_view(
 
 def environment_of(recipe: Recipe) -> dict[str, str]:
     """Which GPUs keeper and workers see; the keeper reads off those."""
-    devices = recipe.training.devices.replace(" ", "")
-    if not devices:
-        return {}
-    return {"CUDA_VISIBLE_DEVICES": "" if devices == "cpu" else devices}
+    visible = devices_of(recipe).visible
+    return {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
 
 
 def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder) -> None:
     """Puts the audit's report beside the run's data."""
     from core.dataset.report import write_report  # orjson, as above
+    from core.recipe.token_key import data_key, find_facts, recipe_key
 
-    write_report(workspace, recipe.data.train, view.folder, into=folder.data / "audit.md")
+    said = view.manifest
+    read = data_key([Path(source["path"]) for source in said["sources"]], said["format"], said["columns"])
+    found = find_facts(workspace, read, recipe_key(recipe, workspace))
+    flags = found.facts.all_flags() if found.standing == "known" and found.facts.complete else None
+    write_report(workspace, recipe.data.train, view.folder, token_flags=flags, into=folder.data / "audit.md")

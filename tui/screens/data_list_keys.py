@@ -148,7 +148,7 @@ class ListKeys(TokenKeys):
         if present is not None and rows.filter != "audit":
             self._audit_rows(present)
             return
-        flagged = f"{count(len(rows.flags))} rows" if not self._desk.scanning else "when the scan is done"
+        flagged = f"{count(rows.counts()['flagged'])} rows" if not self._desk.scanning else "when the scan is done"
         choices: list[_Choice] = []
         if present is not None:
             choices.append(("leave the audit", "decisions stay; all rows are listed", self._leave_audit))
@@ -209,6 +209,8 @@ class ListKeys(TokenKeys):
 
         assert self._desk is not None
         folder, workspace, paths = self._desk.scan_folder, self.session.workspace, self.session.data
+        tokens = self._desk.rows.tokens
+        flags = dict(tokens.flags) if tokens.standing == "known" else None
         if folder is None or self._desk.scanning:
             self.notify("The report is written when the scan is done.", severity="warning", markup=False)
             return
@@ -216,7 +218,7 @@ class ListKeys(TokenKeys):
         def work() -> Said:
             from core.dataset.report import write_report
 
-            path = write_report(workspace, paths, folder)
+            path = write_report(workspace, paths, folder, token_flags=flags)
             return Said(f"The audit's report is written to {path.name}.")
 
         self._desk.run("report", work)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,7 @@ from core.dataset.sample import Sample
 from core.dataset.shards import ShardReader
 from core.units import size
 from tui.screens.data_lines import PREVIEW, around, characters, length_words, preview, short_words
-from tui.screens.data_tokens import TokenColumn
+from tui.screens.data_tokens import TokenColumn, outdated
 from tui.widgets.sample_list import Entry, Tone
 
 if TYPE_CHECKING:
@@ -230,6 +230,14 @@ class DataRows:
             "dropped": dropped,
         }
 
+    def tokens_counted(self) -> bool:
+        """Whether the tokens of every row are known as it stands now, edits included."""
+        facts = self.tokens.facts
+        if facts is None or self.tokens.standing != "known" or not facts.complete:
+            return False
+        rows = (*self.marks, *self.tokens.edited)
+        return not any(outdated(found, self._edited(row)) for row in rows if (found := self.tokens.of(row)) is not None)
+
     def audited(self) -> tuple[int, int, int]:
         """Of the audit's queue: how many rows it has, how many of them are kept, how many dropped."""
         entries = self.queue if isinstance(self.queue, range) else set(self.queue)
@@ -280,6 +288,21 @@ class DataRows:
             self.bad.extend(bad)
             self._good = GoodRows([entry for entry, _ in self.bad])
         self.scanned = scanned
+
+    def take_near(self, flags: Mapping[int, tuple[Flag, ...]], names: Collection[str]) -> None:
+        """Take in the flags of a search in the place of those that an earlier one has set.
+
+        Args:
+            flags: good row to flags.
+            names: of the checks that the search makes.
+        """
+        for row, found in list(self.flags.items()):
+            if kept := tuple(flag for flag in found if flag.name not in names):
+                self.flags[row] = kept
+            else:
+                del self.flags[row]
+        for row, found in flags.items():
+            self.flags[row] = found + self.flags.get(row, ())
 
     def row_of(self, entry: int) -> int | None:
         """The row at an entry, from 0; None for an entry that is known to be bad."""

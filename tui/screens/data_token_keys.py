@@ -29,6 +29,8 @@ class TokenKeys(RowKeys):
             return
         if not recipe.model.path:
             self._say("No model is chosen, and tokens are the model's own: press 2 and fill it in, then t here.")
+        elif self._desk.rows.tokens_counted():
+            self._say("The tokens of every row are counted under this recipe.")
         elif missing_package():
             self._say(f"Counting tokens {NEEDS_TRAIN}")
         else:

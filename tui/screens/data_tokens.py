@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean
 from core.errors import TunedeckError
@@ -35,6 +35,7 @@ class TokenNews:
         facts: the cache of the present recipe.
         standing: whether it is `known`, `stale` (counted under another recipe only), or there is `none`.
         flags: row to its flags; those of earlier news stand unless `anew`.
+        edited: rows among these that were counted as edited.
         anew: forget what earlier news has said.
         counting: whether a job counts now.
         words: how far it is, or why it is not, in a few words or a sentence.
@@ -44,6 +45,7 @@ class TokenNews:
     facts: TokenFacts
     standing: Standing
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
+    edited: frozenset[int] = frozenset()
     anew: bool = False
     counting: bool = False
     words: str = ""
@@ -58,6 +60,7 @@ class TokenColumn:
         facts: the cache, None before anybody has looked.
         standing: of that cache.
         flags: row to its flags `zero_trained` and `cut`.
+        edited: rows that were counted as edited.
         counting: whether a job counts now.
         words: how far it is.
     """
@@ -65,14 +68,16 @@ class TokenColumn:
     facts: TokenFacts | None = None
     standing: Standing = "none"
     flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
+    edited: frozenset[int] = frozenset()
     counting: bool = False
     words: str = ""
 
     def learn(self, news: TokenNews) -> None:
         """Take in what is new."""
         if news.anew:
-            self.flags = {}
+            self.flags, self.edited = {}, frozenset()
         self.flags.update(news.flags)
+        self.edited |= news.edited
         self.facts, self.standing = news.facts, news.standing
         self.counting, self.words = news.counting, news.words
 
@@ -178,49 +183,36 @@ class TokenFollower:
             self._say(ended, TokenNews(facts, found.standing, words=clean(str(fault)), failed=True))
             return
         self._job = job
-        flags, read = self._flags(facts, 0, ended)
-        standing: Standing = "known" if job is not None else found.standing
-        words = _words(facts, standing) if job is None else ""
-        first = TokenNews(facts, standing, flags, anew=True, counting=job is not None, words=words)
-        self._say(ended, first if job is None else _with_words(first, job, read))
-        if job is not None:
-            self._follow(job, facts, read, ended)
+        read = _Read(facts, ended)
+        if job is None:
+            self._say(ended, read.news(found.standing, anew=True, words=_words(facts, found.standing)))
+        else:
+            self._say(ended, read.news("known", anew=True, counting=True, words=_progress(job, read.rows)))
+            self._follow(job, read, ended)
 
-    def _follow(self, job: JobFolder, facts: TokenFacts, read: int, ended: threading.Event) -> None:
+    def _follow(self, job: JobFolder, read: _Read, ended: threading.Event) -> None:
         from core.jobs.state import standing
 
-        told = -1
         while not ended.wait(_PERIOD):
             now = standing(job)
             if now.over:
                 break
-            flags, read = self._flags(facts, read, ended)
-            if read != told or flags:
-                self._say(ended, _with_words(TokenNews(facts, "known", flags, counting=True), job, read))
-                told = read
+            before = read.rows
+            news = read.news("known", counting=True, words=_progress(job, read.facts.count))
+            if read.rows != before:
+                self._say(ended, news)
         else:
             return
         self._job = None
         # A job that goes on where another was stopped also counts rows anew that were edited meanwhile.
-        flags, read = self._flags(facts, 0, ended)
-        known: Standing = "known" if read else "none"
-        words = _words(facts, known)
-        if now.state != "finished":
-            stopped = f"counting tokens was stopped after {count(read)} rows, t goes on"
-            words = stopped if now.state == "stopped" else clean(now.detail) or "The tokens were not counted."
-        self._say(ended, TokenNews(facts, known, flags, anew=True, words=words, failed=now.state == "failed"))
-
-    def _flags(self, facts: TokenFacts, first: int, ended: threading.Event) -> tuple[dict[int, tuple[Flag, ...]], int]:
-        """The flags of the rows from `first` on, and the row after the last."""
-        found: dict[int, tuple[Flag, ...]] = {}
-        last = facts.count
-        for start in range(first, last, _ROWS_AT_ONCE):
-            if ended.wait(0.001):  # lets the screen's thread run
-                break
-            for row in facts.rows(start, min(last, start + _ROWS_AT_ONCE)):
-                if row.flagged:
-                    found[row.row] = facts.flags(row)
-        return found, last
+        read.rows = 0
+        known: Standing = "known" if read.facts.count else "none"
+        words = _words(read.facts, known)
+        if now.state == "stopped":
+            words = f"counting tokens was stopped after {count(read.facts.count)} rows, t goes on"
+        elif now.state != "finished":
+            words = clean(now.detail) or "The tokens were not counted."
+        self._say(ended, read.news(known, anew=True, words=words, failed=now.state not in ("finished", "stopped")))
 
     def _say(self, ended: threading.Event, news: TokenNews) -> None:
         if not ended.is_set():
@@ -239,10 +231,32 @@ def _words(facts: TokenFacts, standing: Standing) -> str:
     return f"{count(totals['tokens'])} tokens, {count(totals['trained'])} trained"
 
 
-def _with_words(news: TokenNews, job: JobFolder, read: int) -> TokenNews:
-    from dataclasses import replace
+def _progress(job: JobFolder, rows: int) -> str:
+    of = job.read_status().of
+    return f"counting tokens {rows / of:.0%}" if of and rows else "counting tokens"
 
-    status = job.read_status()
-    of: Any = status.of
-    share = f" {read / of:.0%}" if of and read else ""
-    return replace(news, words=f"counting tokens{share}")
+
+class _Read:
+    """Reads what a cache has said since the last news."""
+
+    def __init__(self, facts: TokenFacts, ended: threading.Event) -> None:
+        self.facts = facts
+        self.rows = 0
+        self._ended = ended
+
+    def news(
+        self, standing: Standing, *, words: str, anew: bool = False, counting: bool = False, failed: bool = False
+    ) -> TokenNews:
+        """Further rows with a flag or an edit."""
+        flags: dict[int, tuple[Flag, ...]] = {}
+        edited = set()
+        first, self.rows = self.rows, self.facts.count
+        for start in range(first, self.rows, _ROWS_AT_ONCE):
+            if self._ended.wait(0.001):  # lets the screen's thread run
+                break
+            for row in self.facts.rows(start, min(self.rows, start + _ROWS_AT_ONCE)):
+                if row.flagged:
+                    flags[row.row] = self.facts.flags(row)
+                if row.edit:
+                    edited.add(row.row)
+        return TokenNews(self.facts, standing, flags, frozenset(edited), anew, counting, words, failed)
