@@ -13,7 +13,9 @@ from tui.commands.output import print_json, say
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("data", nargs="+", metavar="FILE", help="data files or folders of them; - is standard input")
+    parser.add_argument(
+        "data", nargs="+", metavar="FILE", help="data files, folders, org/name of the hub, - for standard input"
+    )
     parser.add_argument(
         "--eval", action="append", default=[], type=Path, metavar="FILE", help="a held-out file, checked for leaks"
     )
@@ -57,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.dataset.scan import scan
     from tui.commands.data_paths import data_paths
     from tui.commands.scan_lines import near_lines, scan_lines
+    from tui.commands.scan_tokens import with_tokens
 
     live = sys.stderr.isatty() and not arguments.json
     phase = "scanning"
@@ -72,7 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     paths = data_paths(arguments.data, Path.cwd())
     said = Chosen(arguments.format, columns_of(arguments.columns) or {})
-    chosen = Dataset.open_as_said(paths, said, Path.cwd()).chosen
+    opened = Dataset.open_as_said(paths, said, Path.cwd())
+    chosen = opened.chosen
     near = None
     if arguments.near is not None:
         near = NearOptions(arguments.near, arguments.keep, arguments.fields, arguments.processes)
@@ -88,8 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if live:
         sys.stderr.write("\r\x1b[K")
+    found, tokens = with_tokens(found, opened, Path.cwd())
     if arguments.json:
-        print_json(found.to_json())
+        print_json({**found.to_json(), **tokens})
         return 0
     for line in scan_lines(found):
         say(line)

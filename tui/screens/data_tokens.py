@@ -168,9 +168,6 @@ class TokenFollower:
         from core.recipe.token_facts import TokenFacts
         from core.recipe.token_key import find_facts
 
-        reader = self._dataset.reader
-        while not reader.complete and not ended.wait(_PERIOD):
-            pass  # the names of all its files are part of the key
         payload = token_job.payload_of(self._dataset, recipe, self._workspace, self._workspace)
         cache = Path(payload["cache"])
         facts = TokenFacts(cache)
