@@ -34,10 +34,10 @@ FREE = frozenset(
         "training.eval_batch_size",
         "training.save_every",
         "training.keep_checkpoints",
-        "training.log_every",
         "training.early_stopping",
         "training.early_stopping_threshold",
         "training.keep_best",
+        "training.log_every",
         "training.devices",
         "training.cpu_threads",
     }
@@ -61,12 +61,12 @@ class Checkpoint:
         first_eval_loss: the base model's, None where it was not measured.
         tokens: `num_tokens` so far.
         evaluation_due: whether the evaluation of this step was interrupted, so that it has to be made up for.
+        without_gain: evaluations in a row that had not lowered the eval loss; 0 where nobody counted.
         recipe: what it was trained with.
         unlogged: what the trainer had gathered for its next line of metrics.
         epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
     """
 
-        without_gain: evaluations in a row that had not lowered the eval loss; 0 where nobody counted.
     path: Path
     step: int
     of: int
@@ -78,13 +78,13 @@ class Checkpoint:
     first_eval_loss: float | None
     tokens: int
     evaluation_due: bool
+    without_gain: int
     recipe: Recipe
     unlogged: Mapping[str, Any]
     epoch_random: str
 
 
 @dataclass(frozen=True, slots=True)
-    without_gain: int
 class Change:
     """A field that differs between a checkpoint and a recipe."""
 
@@ -155,6 +155,7 @@ def read(path: Path) -> Checkpoint:
             first_eval_loss=evaluated[0] if evaluated else None,
             tokens=int(facts["tokens"]),
             evaluation_due=bool(facts["evaluation_due"]),
+            without_gain=_without_gain(state),
             recipe=from_json(facts["recipe"]),
             unlogged=dict(facts["unlogged"]),
             epoch_random=str(facts["epoch_random"]),
@@ -163,10 +164,14 @@ def read(path: Path) -> Checkpoint:
         raise BadInput(f"{path.name} cannot be read ({error!r}), so it is not used", where=os.fspath(path)) from error
 
 
+def _without_gain(state: Mapping[str, Any]) -> int:
+    counted = state["stateful_callbacks"].get("EarlyStopping")
+    return int(counted["attributes"]["early_stopping_patience_counter"]) if counted else 0
+
+
 def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     """The fields in which a recipe asks for another training than the checkpoint's; none if it fits.
 
-            without_gain=_without_gain(state),
     Batch size and accumulation may differ as long as their product does not.
     """
     found = [
@@ -176,11 +181,6 @@ def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     ]
     then, now = effective_batch(checkpoint.recipe), effective_batch(recipe)
     batch = [Change("training.batch_size times training.gradient_accumulation", then, now)]
-def _without_gain(state: Mapping[str, Any]) -> int:
-    counted = state["stateful_callbacks"].get("EarlyStopping")
-    return int(counted["attributes"]["early_stopping_patience_counter"]) if counted else 0
-
-
     return [change for change in (*found, *batch) if change.then != change.now]
 
 

@@ -11,7 +11,7 @@ from core import units
 from core.clean import clean_line
 from core.dataset.mixture import shares_of
 from core.errors import BadInput
-from core.recipe import device_rules, loop_rules, templates
+from core.recipe import loop_rules, templates
 from core.recipe.declare import Problem, Severity
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe, get

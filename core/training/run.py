@@ -203,6 +203,7 @@ def _trainer(
     import torch
     from transformers import PrinterCallback
 
+    from core.training.best import EarlyStopping
     from core.training.finite import Guard
     from core.training.report import Reporter
     from core.training.trainers import SupervisedTrainer, lora_config, sft_config
@@ -218,7 +219,6 @@ def _trainer(
         args=config,
         train_dataset=train_rows,
         eval_dataset=eval_rows if config.eval_strategy != "no" else None,
-    from core.training.best import EarlyStopping
         processing_class=tokenizer,
         peft_config=lora_config(recipe, model) if recipe.method == "lora" else None,
         callbacks=[reporter, EarlyStopping(worker, recipe, checkpoint)],
@@ -255,11 +255,14 @@ def _tell_parameters(worker: Worker, model: Any) -> None:
 def _save(
     worker: Worker, recipe: Recipe, trainer: SupervisedTrainer, reporter: Reporter, tokenizer: Any, began: float
 ) -> None:
+    from core.training.best import load_best
     from core.training.finite import Guard
     from core.training.saving import save_model
 
     state = trainer.state
     worker.phase("saving", "Saving what was trained.", step=state.global_step, of=state.max_steps)
+    best = load_best(worker, trainer) if recipe.training.keep_best else None
+    eval_loss = reporter.last_eval_loss if best is None else state.best_metric
     Guard(recipe, "no").weights(trainer.model, state.global_step)
     target = worker.folder.adapter if recipe.method == "lora" else worker.folder.path / "model"
     facts = {
@@ -276,7 +279,6 @@ def _save(
         lines.append(f"Weights: those of step {best:,}, which had the lowest eval loss")
     if eval_loss is not None and reporter.first_eval_loss is not None:
         lines.append(f"Eval loss: {reporter.first_eval_loss:.4f} before, {eval_loss:.4f} after")
-    from core.training.best import load_best
     if trainer.args.should_save:
         save_model(worker, trainer.accelerator.unwrap_model(trainer.model), tokenizer, target, recipe, lines)
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
@@ -284,8 +286,6 @@ def _save(
         words += f", eval loss {reporter.first_eval_loss:.3f} -> {eval_loss:.3f}"
     if best is not None:
         words += f" (the best, of step {best:,})"
-    best = load_best(worker, trainer) if recipe.training.keep_best else None
-    eval_loss = reporter.last_eval_loss if best is None else state.best_metric
     worker.event("summary", f"{words}; saved in {Path(target).name}/.", path=os.fspath(target), **facts)
 
 
