@@ -26,6 +26,7 @@ SMALL: Mapping[str, Any] = {
     "training.gradient_accumulation": 1,
     "training.activation_checkpointing": False,
     "training.cpu_threads": 1,
+    "samples.every": 0.0,
     "evaluation.prompts": 4,
     "evaluation.max_new_tokens": 60,
 }

@@ -108,7 +108,7 @@ def generate(
             tick(done)
             return torch.zeros(size, dtype=torch.bool, device=model.device)
 
-        with torch.inference_mode():
+        with torch.no_grad():  # not inference_mode: what it caches could not be trained with afterwards
             out = model.generate(
                 input_ids=ids.to(model.device),
                 attention_mask=mask.to(model.device),

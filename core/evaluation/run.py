@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.engine.generate import Generated
     from core.engine.load import Hardware
     from core.engine.template import Template
-    from core.evaluation.compare import Prompt
+    from core.engine.prompts import Prompt
     from core.evaluation.scores import Loss
 
 
@@ -79,7 +79,7 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
 def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
     from core.engine.encode import Settings
     from core.engine.samples import encode_view, read_view
-    from core.evaluation.compare import held_out_prompts
+    from core.engine.prompts import held_out_prompts
 
     path = worker.folder.data / "eval.jsonl"
     if not path.exists() or path.stat().st_size == 0:

@@ -114,6 +114,11 @@ class JobFolder:
         return self.path / "adapter"
 
     @property
+    def samples(self) -> Path:
+        """What the model in training answered to a few fixed prompts, one line a round."""
+        return self.path / "samples.jsonl"
+
+    @property
     def evaluation(self) -> Path:
         """Answers and losses of base and tuned model."""
         return self.path / "evaluation"
@@ -271,6 +276,15 @@ class JobFolder:
             JobGone: the folder was deleted or moved.
         """
         self._append(self._metrics, values if "t" in values else {"t": round(time.time(), 3), **values})
+
+    def append_samples(self, record: Mapping[str, Any]) -> None:
+        """Appends to `samples.jsonl`.
+
+        Raises:
+            DiskFull: there is no room.
+            JobGone: the folder was deleted or moved.
+        """
+        self._append(os.fspath(self.samples), record)
 
     def append_gpu(self, record: Mapping[str, Any]) -> None:
         """Appends to `gpu.jsonl`. For the keeper alone.

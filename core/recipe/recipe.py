@@ -19,10 +19,11 @@ from core.recipe.sections.data import Data
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
+from core.recipe.sections.samples import Samples
 from core.recipe.sections.training import Training
 from core.recipe.values import Value
 
-__all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Training"]
+__all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Samples", "Training"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Recipe:
     data: Data = field(default_factory=Data)
     lora: Lora = field(default_factory=Lora)
     training: Training = field(default_factory=Training)
+    samples: Samples = field(default_factory=Samples)
     evaluation: Evaluation = field(default_factory=Evaluation)
 
 
@@ -66,6 +68,7 @@ SECTIONS: Mapping[str, type] = {
     "data": Data,
     "lora": Lora,
     "training": Training,
+    "samples": Samples,
     "evaluation": Evaluation,
 }
 
