@@ -49,7 +49,7 @@ def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> H
     Raises:
         BadInput: float16 on a CPU, or bfloat16 on a GPU that has none.
     """
-    if devices == "cpu" or not torch.cuda.is_available():
+    if devices.startswith("cpu") or not torch.cuda.is_available():
         if model.dtype == "float16":
             raise BadInput(
                 "A CPU does not train in float16",

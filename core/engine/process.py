@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from core.errors import BadInput
+from core.recipe.devices import devices_of
 from core.recipe.recipe import Recipe
 from core.units import size
 
@@ -21,41 +21,30 @@ _QUIET = {
 }
 
 
-def prepare(recipe: Recipe) -> None:
+def prepare(recipe: Recipe, *, alone: bool = False) -> None:
     """Chooses the devices and silences the libraries; must run before torch is imported.
 
+    Args:
+        recipe: the recipe.
+        alone: whether one process does all the work, on the first of several devices.
+
     Raises:
-        BadInput: the devices are not numbers, or several are named in a process that was not started for them.
+        BadInput: the devices are not numbers.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if not _needs_bitsandbytes(recipe) and "bitsandbytes" not in sys.modules:
         # PEFT imports it wherever it is installed, and that compiles: a sixth of a worker's start for nothing.
         sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
-    if "WORLD_SIZE" in os.environ:  # torchrun has given each rank its device
-        return
-    devices = recipe.training.devices.replace(" ", "")
-    if devices == "cpu":
+    devices = devices_of(recipe)
+    if devices.cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         return
-    if devices and not re.fullmatch(r"\d+(,\d+)*", devices):
-        raise BadInput(
-            f"'{devices}' names no devices", where="training.devices", do="Write 0, or 0,1, or cpu, or nothing"
-        )
-    if "," in devices:
-        raise BadInput(
-            "A run on several GPUs needs one process for each, and this one was started alone",
-            where="training.devices",
-            do="Name one GPU",
-        )
+    if "WORLD_SIZE" in os.environ and not alone:  # torchrun has given each rank its device
+        return
     # With several GPUs in sight one process would be refused by the trainer.
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if devices:
-        os.environ["CUDA_VISIBLE_DEVICES"] = devices
-    elif visible is None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = "0"
-    elif "," in visible:
-        os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
+    visible = devices.visible or os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible.partition(",")[0]
 
 
 def _needs_bitsandbytes(recipe: Recipe) -> bool:
@@ -69,14 +58,21 @@ def _needs_bitsandbytes(recipe: Recipe) -> bool:
     return not isinstance(config, dict) or "quantization_config" in config
 
 
-def memory_held() -> str:
-    """What this process holds of GPU memory (as torch reserves it) and RAM, in words."""
+def memory_held() -> tuple[int, int]:
+    """What this process holds of GPU memory (as torch reserves it) and of RAM, in bytes."""
     with open("/proc/self/statm", encoding="ascii") as file:
-        ram = f"{size(int(file.read().split()[1]) * os.sysconf('SC_PAGE_SIZE'))} of RAM"
+        ram = int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
-        return ram
-    return f"{size(torch.cuda.memory_reserved())} of GPU memory and {ram}"
+        return 0, ram
+    return int(torch.cuda.memory_reserved()), ram
+
+
+def memory_words(held: Sequence[tuple[int, int]]) -> str:
+    """What the ranks of a run hold together: `7.2 GiB of GPU memory and 3.1 GiB of RAM`."""
+    gpu, ram = (sum(part) for part in zip(*held, strict=True))
+    words = f"{size(gpu)} of GPU memory and {size(ram)} of RAM" if gpu else f"{size(ram)} of RAM"
+    return words if len(held) == 1 else f"{words} on {len(held)} ranks"
 
 
 def set_threads(recipe: Recipe) -> None:

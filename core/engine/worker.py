@@ -16,17 +16,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.clean import clean_line
-from core.engine.process import memory_held
+from core.engine.process import memory_held, memory_words
 from core.errors import BadInput, TunedeckError
 from core.jobs import requests
-from core.jobs.ending import EXIT_STOPPED
+from core.jobs.ending import EXIT_AGAIN, EXIT_STOPPED
 from core.jobs.files import DiskFull, JobGone
 from core.jobs.folder import JobFolder
 from core.jobs.status import FAILED, PAUSED, RUNNING, STOPPING
 from core.recipe.recipe import Recipe, from_json
+
+if TYPE_CHECKING:
+    from core.engine.ranks import Rank
 
 EXIT_FAILED = 1
 EXIT_BAD_INPUT = 2
@@ -35,6 +38,10 @@ STATUS_EVERY = 1.0
 """Seconds between two writes of the progress; each costs some 100 us."""
 LOOK_EVERY = 0.2
 """Seconds between two looks at the requests."""
+LISTEN_EVERY = 0.5
+"""Seconds between the looks of the thread that hears requests while a step, or anything else, takes long."""
+_OTHERS_PATIENCE = 3.0
+"""Seconds within which torchrun ends all ranks after one of them has ended."""
 _BACKLOG = 10_000
 """Lines that are kept for a disk that is full now and may have room later."""
 
@@ -53,14 +60,23 @@ class Stopped(Exception):
         self.now = now
 
 
+class Again(Exception):
+    """All ranks are to be started again, with what this one has written into the folder."""
+
+
 class Worker:
     """What a worker tells its viewers, and what they ask of it.
 
     A full disk does not end a run: lines wait until there is room. A deleted folder does: `JobGone` goes through.
+    What viewers ask is heard by a thread (`listening`), and done where `asked` is called.
 
     Args:
         folder: the job's folder.
         speaks: False on every rank but the first, which then writes nothing.
+
+    Attributes:
+        rank: this process among several; None where it is alone.
+        nothing_to_save: why a checkpoint is refused, in a phase that has nothing to save; "" where it is not.
     """
 
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
@@ -73,6 +89,32 @@ class Worker:
         self._answered: set[str] = set()
         self._holding = False
         self._terminations = 0
+        self._lock = threading.RLock()
+        self.rank: Rank | None = None
+        self.nothing_to_save = ""
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hears what viewers ask, and says so at once, however long the work inside the block takes."""
+        if not self._speaks:
+            yield
+            return
+        end = threading.Event()
+
+        def listen() -> None:
+            while not end.wait(LISTEN_EVERY):
+                try:
+                    self._look()
+                except TunedeckError:
+                    continue  # a deleted folder ends the run at the next point at which it looks itself
+
+        thread = threading.Thread(target=listen, name="requests", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join()
 
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
         """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
@@ -96,12 +138,22 @@ class Worker:
         """Appends a line of metrics."""
         self._write(partial(self.folder.append_metric, {"t": round(time.time(), 3), **values}))
 
+    def samples(self, values: Mapping[str, Any]) -> None:
+        """Appends a round of answers to the sample prompts."""
+        self._write(partial(self.folder.append_samples, {"t": round(time.time(), 3), **values}))
+
     def asked(self) -> tuple[str, ...]:
         """The requests that wait, the most urgent first; looks at most every 0.2 s, so it may be called every step.
+
+        With several ranks, each must call this at the same points: they agree on what rank 0 knows.
 
         Raises:
             JobGone: the folder was deleted.
         """
+        names = self._asked_here() if self._speaks else ()
+        return names if self.rank is None else self.rank.agree(names)
+
+    def _asked_here(self) -> tuple[str, ...]:
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + LOOK_EVERY
@@ -109,17 +161,22 @@ class Worker:
         return self._asked
 
     def _look(self) -> tuple[str, ...]:
-        found = set(requests.pending(self.folder)) | set(self._terminated())
-        if requests.RESUME in found and not self._holding:
-            found -= {requests.RESUME, requests.PAUSE} & found
-            self._take_back_pause()
-        for name in requests.NAMES:
-            if name in found and name not in self._answered:
-                self._answered.add(name)
-                self._write(partial(requests.received, self.folder, name))
-                if name in requests.ENDS:
-                    self._status(state=STOPPING)
-        return tuple(name for name in requests.NAMES if name in found)
+        with self._lock:
+            found = set(requests.pending(self.folder)) | set(self._terminated())
+            if requests.RESUME in found and not self._holding:
+                found -= {requests.RESUME, requests.PAUSE} & found
+                self._take_back_pause()
+            for name in requests.NAMES:
+                if name in found and name not in self._answered:
+                    self._answered.add(name)
+                    self._write(partial(requests.received, self.folder, name))
+                    if name in requests.ENDS:
+                        self._status(state=STOPPING)
+            if requests.SAVE in found and self.nothing_to_save:
+                found.remove(requests.SAVE)
+                self._answered.discard(requests.SAVE)
+                self._write(partial(requests.refuse, self.folder, requests.SAVE, self.nothing_to_save))
+            return tuple(name for name in requests.NAMES if name in found)
 
     def _take_back_pause(self) -> None:
         """`resume` of a run that does not hold: a pause that waits is taken back, else there is nothing to do."""
@@ -131,9 +188,10 @@ class Worker:
 
     def done(self, name: str, message: str = "") -> None:
         """Answers a request; it may then be made again."""
-        self._answered.discard(name)
-        self._asked = tuple(other for other in self._asked if other != name)
-        self._write(partial(requests.done, self.folder, name, message))
+        with self._lock:
+            self._asked = tuple(other for other in self._asked if other != name)
+            self._write(partial(requests.done, self.folder, name, message))
+            self._answered.discard(name)
 
     def hold_if_asked(self, where: str = "", save: Callable[[], None] | None = None) -> bool:
         """Holds still as `paused`, if somebody wants that, until it is to go on or to end.
@@ -148,16 +206,19 @@ class Worker:
         Raises:
             JobGone: the folder was deleted.
         """
-        if requests.PAUSE not in self.asked() or set(requests.ENDS) & set(self.asked()):
+        names = self.asked()
+        if requests.PAUSE not in names or set(requests.ENDS) & set(names):
             return False
-        words = f"Paused {where or 'as asked'}. It holds {memory_held()}."
-        self._holding = True
-        self._status(state=PAUSED, message=words)
-        self.done(requests.PAUSE, words)
+        words = f"Paused {where or 'as asked'}. It holds {memory_words(self._memory_held())}."
+        with self._lock:
+            self._holding = True
+            self._status(state=PAUSED, message=words)
+            self.done(requests.PAUSE, words)
         tick = threading.Event()
-        names: tuple[str, ...] = ()
+        names = ()
         while not {requests.RESUME, *requests.ENDS} & set(names):
-            tick.wait(LOOK_EVERY)
+            if self._speaks:  # the others wait for what this one says
+                tick.wait(LOOK_EVERY)
             self._next_look = 0.0
             names = self.asked()
             if requests.PAUSE in names:
@@ -165,12 +226,17 @@ class Worker:
             if requests.SAVE in names and save is not None:
                 save()
                 self._status(state=PAUSED, message=words)
-        self._holding = False
-        if requests.RESUME in names:
-            self.done(requests.RESUME, "The run goes on after the pause.")
+        with self._lock:
+            self._holding = False
+            if requests.RESUME in names:
+                self.done(requests.RESUME, "The run goes on after the pause.")
         if not set(requests.ENDS) & set(names):
             self._status(state=RUNNING, message="")
         return True
+
+    def _memory_held(self) -> list[tuple[int, int]]:
+        held = memory_held()
+        return [held] if self.rank is None else self.rank.gather(held)
 
     def stop_if_asked(self, message: str) -> None:
         """Holds while somebody wants it paused, and ends here if somebody wants it to end.
@@ -181,15 +247,14 @@ class Worker:
             Stopped: with this message.
         """
         self.hold_if_asked()
-        self._stop_if_asked(message)
+        self._stop_for(self.asked(), message)
 
-    def _stop_if_asked(self, message: str) -> None:
-        names = self.asked()
+    def _stop_for(self, names: tuple[str, ...], message: str) -> None:
         if requests.STOP_NOW in names or requests.STOP in names:
             raise Stopped(message, now=requests.STOP_NOW in names)
 
     def pause_until(self, ready: Callable[[], bool], message: str, *, every: float = 2.0) -> None:
-        """Waits, as `paused` and with the reason as message, until the reason has gone.
+        """Waits, as `paused` and with the reason as message, until the reason has gone. On rank 0, for what is its own.
 
         Raises:
             Stopped: somebody has asked to stop meanwhile.
@@ -202,10 +267,31 @@ class Worker:
         while not ready():
             self.folder.check()
             self._next_look = 0.0
-            self._stop_if_asked(f"Stopped while paused: {message}")
+            self._stop_for(self._asked_here(), f"Stopped while paused: {message}")
             pause.wait(every)
         self._status(state=RUNNING, phase=before.phase, message="")
         self.event("alert", "The reason for the pause has gone: the run goes on.")
+
+    def fail(self, message: str) -> None:
+        """Says why the run has failed, whichever rank this is; the first to say so is right."""
+        if self.rank is not None and self.folder.read_status().state == FAILED:
+            return
+        words = message if self._speaks else f"Rank {os.environ.get('RANK')}: {message}"
+        self.speak_up()
+        self.event("alert", words, failed=True)
+        self.end(FAILED, words)
+
+    def speak_up(self) -> None:
+        """Lets a rank write that is not the first: something has gone wrong here, and nobody else knows."""
+        self._speaks = True
+
+    def others_fault(self) -> bool:
+        """Whether an error came because another rank has ended: torchrun then ends this one, within a moment."""
+        end = time.monotonic() + _OTHERS_PATIENCE
+        wait = threading.Event()
+        while self.rank is not None and not self._terminations and time.monotonic() < end:
+            wait.wait(0.05)
+        return self.rank is not None and self._terminations > 0
 
     def end(self, state: str, message: str, **fields: Any) -> None:
         """Leaves the last word, which the keeper passes on.
@@ -218,6 +304,10 @@ class Worker:
         self._flush()
         self._status(message=message, **({"state": state} if state else {}), **fields)
 
+    def status(self, **fields: Any) -> None:
+        """Writes fields of the status at once."""
+        self._status(**fields)
+
     def _status(self, **fields: Any) -> None:
         if not self._speaks:
             return
@@ -228,16 +318,18 @@ class Worker:
 
     def _write(self, line: Callable[[], None]) -> None:
         if self._speaks:
-            self._waiting.append(line)
-            self._flush()
+            with self._lock:
+                self._waiting.append(line)
+                self._flush()
 
     def _flush(self) -> None:
-        while self._waiting:
-            try:
-                self._waiting[0]()
-            except DiskFull:
-                return
-            self._waiting.popleft()
+        with self._lock:
+            while self._waiting:
+                try:
+                    self._waiting[0]()
+                except DiskFull:
+                    return
+                self._waiting.popleft()
 
     def _terminated(self) -> tuple[str, ...]:
         if self._terminations == 0:
@@ -265,12 +357,14 @@ def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
         return EXIT_BAD_INPUT
     worker = Worker(JobFolder(argv[0]), speaks=os.environ.get("RANK", "0") == "0")
     try:
-        with _terminable(worker):
+        with _terminable(worker), worker.listening():
             body(worker, from_json(_payload(worker.folder)))
             worker.end("", "", phase="done")
     except Stopped as stopped:
         _last_word(worker, "", stopped.message)
         return EXIT_STOPPED
+    except Again:
+        return EXIT_AGAIN
     except JobGone as error:
         print(error, file=sys.stderr)
         return EXIT_FAILED
@@ -282,6 +376,8 @@ def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
         return EXIT_FAILED
     except Exception as error:  # the last wall: whatever it was, the viewers get a sentence and the log the traceback
         traceback.print_exc()
+        if worker.others_fault():
+            return EXIT_FAILED
         first = (str(error).strip().splitlines() or ["no message"])[0]
         words = clean_line(f"{type(error).__name__}: {first}", 300).rstrip(".")
         _last_word(worker, FAILED, f"{words}. The traceback is at the end of output.log.")
@@ -301,8 +397,9 @@ def _last_word(worker: Worker, state: str, message: str) -> None:
     print(message, file=sys.stderr, flush=True)
     try:
         if state == FAILED:
-            worker.event("alert", message, failed=True)
-        worker.end(state, message)
+            worker.fail(message)
+        else:
+            worker.end(state, message)
     except TunedeckError as error:
         print(error, file=sys.stderr)
 

@@ -35,11 +35,9 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], output: int) -> i
 
 
 def stage_name(argv: Sequence[str]) -> str:
-    """A stage's name for people: the last part of the module behind `-m`, else the program's name."""
-    for flag, module in pairwise(argv):
-        if flag == "-m":
-            return module.rpartition(".")[2]
-    return os.path.basename(argv[0])
+    """A stage's name for people: the last part of the module behind the last `-m`, else the program's name."""
+    modules = [module for flag, module in pairwise(argv) if flag == "-m"]
+    return modules[-1].rpartition(".")[2] if modules else os.path.basename(argv[0])
 
 
 class Children:

@@ -11,6 +11,8 @@ from core.jobs.status import FAILED, FINISHED, STOPPED, Status
 
 EXIT_STOPPED = 3
 """The exit code of a worker that ended because it was asked to."""
+EXIT_AGAIN = 4
+"""That of a rank after which all of them are started again: memory was short, and the batch is smaller now."""
 
 _TAIL = 65_536
 _ERROR_LINE = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning|Failed|Gone|Full)\b.*|^[\w.]+: .+")
@@ -57,7 +59,7 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
     if asked and end.signal is not None:
         return STOPPED, "Stopped at once, as asked; what came after the last checkpoint is not saved."
     if end.signal is not None:
-        return FAILED, _signal_words(end.signal, stage, oom_kills)
+        return FAILED, signal_words(end.signal, stage, oom_kills)
     if status.state == FAILED and status.message:
         return FAILED, status.message
     error = last_error(log)
@@ -68,7 +70,14 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
     return FAILED, f"The {stage} worker ended with exit code {end.code}. The end of output.log may say why."
 
 
-def _signal_words(number: int, stage: str, oom_kills: int) -> str:
+def signal_words(number: int, stage: str, oom_kills: int) -> str:
+    """A sentence on a worker that a signal has ended, and what to do.
+
+    Args:
+        number: the signal.
+        stage: the stage's name.
+        oom_kills: see `judge`.
+    """
     if number == signal.SIGKILL and oom_kills:
         return (
             f"The machine ran out of memory (RAM, not GPU memory) and its kernel killed the {stage} worker. "

@@ -22,6 +22,8 @@ from core.jobs.state import standing
 from core.jobs.status import FAILED, QUEUED, STARTING
 
 _TAIL = 2_000
+_OTHER_LAUNCHERS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_", "ACCELERATE_", "TORCHELASTIC_")
+"""Variables of a torchrun or accelerate that we may run under: a trainer would take itself for one of their ranks."""
 
 
 def worker_command(module: str, folder: JobFolder, *, python: str | None = None) -> list[str]:
@@ -52,7 +54,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     Args:
         extra: more variables; they win.
     """
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OTHER_LAUNCHERS)}
     given = environment.get("PYTHONPATH", "").split(os.pathsep)
     root = os.fspath(code_root())
     kept = [entry for entry in given if os.path.isabs(entry) and entry != root]

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
 from core.jobs import files
+from core.recipe.devices import ranks_of
 from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json
 from core.recipe.values import Value, number_text
 from core.units import count, short_count
@@ -38,11 +39,17 @@ FREE = frozenset(
         "training.early_stopping_threshold",
         "training.keep_best",
         "training.log_every",
-        "training.devices",
+        "training.devices",  # likewise: more of them make a larger batch
+        "training.parallel",
         "training.cpu_threads",
     }
 )
-"""Fields that may change between a checkpoint and what goes on from it; so may all of `evaluation`."""
+"""Fields that may change between a checkpoint and what goes on from it; so may all of `FREE_SECTIONS`."""
+
+FREE_SECTIONS = ("evaluation.", "samples.")
+
+
+_EFFECTIVE = "training.batch_size times training.gradient_accumulation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class Checkpoint:
         recipe: what it was trained with.
         unlogged: what the trainer had gathered for its next line of metrics.
         epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
+        ranks: of a run of several ranks, what each has of its own: `unlogged` and `epoch_random`.
     """
 
     path: Path
@@ -82,6 +90,11 @@ class Checkpoint:
     recipe: Recipe
     unlogged: Mapping[str, Any]
     epoch_random: str
+    ranks: tuple[Mapping[str, Any], ...] = ()
+
+    def of_rank(self, number: int) -> Checkpoint:
+        """The checkpoint as this rank has to take it; one that was not there then takes what rank 0 had."""
+        return replace(self, **self.ranks[number]) if number < len(self.ranks) else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,7 @@ def read(path: Path) -> Checkpoint:
             recipe=from_json(facts["recipe"]),
             unlogged=dict(facts["unlogged"]),
             epoch_random=str(facts["epoch_random"]),
+            ranks=tuple(facts.get("ranks", ())),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise BadInput(f"{path.name} cannot be read ({error!r}), so it is not used", where=os.fspath(path)) from error
@@ -177,10 +191,11 @@ def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     found = [
         Change(path, get(checkpoint.recipe, path), get(recipe, path))
         for path in KNOBS
-        if path not in FREE and not path.startswith("evaluation.")
+        if path not in FREE and not path.startswith(FREE_SECTIONS)
     ]
     then, now = effective_batch(checkpoint.recipe), effective_batch(recipe)
-    batch = [Change("training.batch_size times training.gradient_accumulation", then, now)]
+    several = ranks_of(recipe) > 1 or ranks_of(checkpoint.recipe) > 1
+    batch = [Change(_EFFECTIVE + (" times devices" if several else ""), then, now)]
     return [change for change in (*found, *batch) if change.then != change.now]
 
 
@@ -213,8 +228,8 @@ def where_it_stands(checkpoint: Checkpoint) -> str:
 
 
 def effective_batch(recipe: Recipe) -> int:
-    """Samples in one optimizer step on each device."""
-    return recipe.training.batch_size * recipe.training.gradient_accumulation
+    """Samples in one optimizer step on all devices of a machine."""
+    return recipe.training.batch_size * recipe.training.gradient_accumulation * ranks_of(recipe)
 
 
 def with_batches(recipe: Recipe, batch_size: int, accumulation: int, eval_batch_size: int) -> Recipe:

@@ -17,6 +17,7 @@ from core.gpu import host
 from core.gpu.readings import GpuSample
 from core.jobs.launch import worker_python
 from core.recipe import memory
+from core.recipe.devices import ranks_of
 from core.recipe.mapped import with_mapping
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
@@ -92,7 +93,7 @@ def stops(checks: Sequence[Check]) -> list[Check]:
 
 def device_of(recipe: Recipe, gpus: Sequence[GpuSample]) -> memory.Device:
     """Where the run computes."""
-    return "cpu" if recipe.training.devices.strip() == "cpu" or not gpus else "cuda"
+    return "cpu" if recipe.training.devices.strip().startswith("cpu") or not gpus else "cuda"
 
 
 def _fields(seen: _Seen) -> Iterator[Check]:
@@ -217,8 +218,9 @@ def _installed(seen: _Seen) -> Iterator[Check]:
 
 def _devices(seen: _Seen) -> Iterator[Check]:
     chosen = seen.recipe.training.devices.strip()
-    if chosen == "cpu":
-        yield Check("device", "ok", "Trains on the CPU.")
+    if chosen.startswith("cpu"):
+        ranks = ranks_of(seen.recipe)
+        yield Check("device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU, {ranks} processes.")
     elif not seen.gpus:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
         verdict: Verdict = "stop" if chosen else "warn"

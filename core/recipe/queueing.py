@@ -16,6 +16,7 @@ from core.jobs.queue_rules import CPU
 from core.jobs.queue_runner import ensure_runner, entry_of, tell
 from core.jobs.state import standing
 from core.recipe.checkpoint import last_good
+from core.recipe.devices import devices_of
 from core.recipe.recipe import Recipe
 from core.recipe.start import prepare_run, read_gpus
 
@@ -72,10 +73,8 @@ def queue_run(
 
 def device_set_of(recipe: Recipe) -> tuple[str, ...]:
     """The devices that a recipe names; empty where it leaves that open."""
-    devices = recipe.training.devices.replace(" ", "")
-    if devices.startswith(CPU):
-        return (CPU,)
-    return tuple(part for part in devices.split(",") if part)
+    devices = devices_of(recipe)
+    return (CPU,) if devices.cpu else devices.names
 
 
 def pick_up(workspace: Path) -> list[str]:

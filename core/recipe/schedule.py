@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from core.recipe.devices import ranks_of
 from core.recipe.recipe import Recipe
 
 
@@ -34,7 +35,7 @@ class Schedule:
 def schedule_of(recipe: Recipe, samples: int) -> Schedule:
     """The schedule for so many training samples (packed: sequences); exact, packing aside, where that is unknown."""
     training = recipe.training
-    devices = max(1, len([part for part in training.devices.split(",") if part.strip().isdigit()]))
+    devices = ranks_of(recipe)
     batches = math.ceil(samples / (training.batch_size * devices))
     per_epoch = max(1, math.ceil(batches / training.gradient_accumulation))
     steps = training.max_steps or max(1, math.ceil(training.epochs * per_epoch))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from core import units
 from core.clean import clean_line
 from core.dataset.mixture import shares_of
 from core.errors import BadInput
-from core.recipe import loop_rules, templates
+from core.recipe import device_rules, loop_rules, templates
 from core.recipe.declare import Problem, Severity
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe, get
@@ -258,12 +257,10 @@ def _loop(seen: _Seen) -> Iterator[Problem]:
 
 def _hardware(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
-    try:
-        devices = devices_of(recipe)
-    except BadInput as error:
-        yield Problem("training.devices", f"{error.what}: {error.do}." if error.do else f"{error.what}.")
+    devices, problems = device_rules.check(recipe)
+    yield from problems
+    if devices is None:
         return
-    yield from _several(recipe, devices)
     if devices.cpu:
         if recipe.model.dtype == "float16":
             yield Problem("model.dtype", "float16 does not train on a CPU: take float32 or auto.")
@@ -273,17 +270,6 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
             yield Problem("training.optimizer", "Paged optimizers need a GPU: take adamw_torch_fused.")
     if recipe.model.dtype == "float32" and recipe.model.attention == "flash_attention_2":
         yield Problem("model.attention", "flash_attention_2 computes in 16 bits only: take auto.")
-
-
-def _several(recipe: Recipe, devices: Devices) -> Iterator[Problem]:
-    if recipe.training.parallel != "fsdp":
-        return
-    if devices.ranks == 1:
-        yield Problem("training.parallel", "One device has nothing to share: this is ignored.", "note")
-    elif devices.cpu:
-        yield Problem("training.parallel", "On CPUs FSDP silently stays DDP: take ddp.")
-    elif recipe.model.quantization != "none":
-        yield Problem("training.parallel", "A quantized base is not shared out here: take ddp, or quantization none.")
 
 
 _RULES: tuple[_Rule, ...] = (

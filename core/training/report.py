@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from core.engine.worker import Stopped, Worker
 from core.jobs import requests
 from core.recipe.checkpoint import Checkpoint
+
+if TYPE_CHECKING:
+    from core.training.in_step import InStep
 
 
 class Pace:
@@ -81,6 +84,7 @@ class Reporter(TrainerCallback):
         self._evaluating_since: float | None = None
         self._predicted = 0
         self.stopping = False
+        self.in_step: InStep | None = None
         self.first_eval_loss = None if resumed is None else resumed.first_eval_loss
         self.last_eval_loss = self.first_eval_loss
         self.last_loss = None if resumed is None else resumed.loss
@@ -103,6 +107,11 @@ class Reporter(TrainerCallback):
         self._begun = True
         self._pace.resume()
 
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Keeps what a request in the middle of the step needs."""
+        if self.in_step is not None:
+            self.in_step.step_begins()
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Counts the step and answers requests."""
         self._pace.stepped()
@@ -116,6 +125,10 @@ class Reporter(TrainerCallback):
                 control.should_training_stop = True
                 # An evaluation that is due begins, and ends at its first batch: so the random numbers go on as if
                 # it had been made, and the checkpoint tells that it has to be made up for.
+
+    def rested(self) -> None:
+        """Something else than training took time."""
+        self._pace.resume()
 
     def between_steps(self, state: TrainerState, control: TrainerControl, save: Callable[[], None]) -> None:
         """Holds while the run is paused; where it is to stop then, it does without another step."""
@@ -131,9 +144,26 @@ class Reporter(TrainerCallback):
             save()
 
     def on_substep_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Between the batches of a step only the most urgent request is answered."""
-        if requests.STOP_NOW in self._worker.asked():
+        """Answers requests between the batches of a step; what was made of this step is forgotten at a stop."""
+        names = self._worker.asked()
+        if not names:
+            return
+        if requests.STOP_NOW in names:
             raise self._now(state)
+        save = self.in_step.save if self.in_step is not None and state.global_step else None
+        if self._worker.hold_if_asked(f"in step {state.global_step + 1:,} of {state.max_steps:,}", save):
+            self._pace.resume()
+            names = self._worker.asked()
+            if requests.STOP_NOW in names:
+                raise self._now(state)
+        if requests.STOP in names and save is None:
+            raise Stopped("Stopped as asked, in the first step: there is nothing new to save.")
+        if save is not None and {requests.SAVE, requests.STOP} & set(names):
+            save()
+        if requests.STOP in names and self.in_step is not None:
+            self.stopping = True
+            self.in_step.back_to_last_step()
+            control.should_training_stop = True
 
     def on_prediction_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -144,11 +174,14 @@ class Reporter(TrainerCallback):
             self._predicted = 0
         self._predicted += 1
         self._worker.progress(state.global_step, state.max_steps, f"Evaluating: batch {self._predicted:,}.")
-        if self._worker.hold_if_asked("in an evaluation"):
+        save = self.in_step.save_evaluating if self.in_step is not None and state.global_step else None
+        if self._worker.hold_if_asked("in an evaluation", save):
             self._evaluating_since = time.monotonic()
         names = self._worker.asked()
         if requests.STOP_NOW in names:
             raise self._now(state)
+        if requests.SAVE in names and requests.STOP not in names and save is not None:
+            save()
         if requests.STOP in names:
             self.stopping = True
             self._evaluating_since = None

@@ -20,22 +20,23 @@ _NEARLY_NOTHING = 16 << 20
 """Bytes of free space below which a torch writer that failed has failed for want of space."""
 
 
-def write_whole(worker: Worker, target: Path, write: Callable[[Path], None]) -> None:
+def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, needs: int = 0) -> None:
     """Writes a folder beside its place and moves it there when it is complete.
 
-    Where the disk is full, the run pauses and tries again when there is room.
+    Where the disk is full, or has too little room to begin with, the run pauses and tries again when there is room.
 
     Args:
         worker: tells the viewers about a pause.
         target: the folder; replaced if it exists.
         write: fills the folder that it is given.
+        needs: bytes that it takes at least.
 
     Raises:
         Stopped: somebody asked to stop during such a pause.
         JobGone: the run's folder was deleted.
     """
     partial = target.with_name(f".{target.name}.partial")
-    reached = 0
+    reached = needs
 
     def attempt() -> bool:
         nonlocal reached
@@ -104,6 +105,14 @@ def folder_size(folder: Path) -> int:
     return total
 
 
+def saved_bytes(model: Any, optimizer: Any = None) -> int:
+    """Bytes that a checkpoint takes at least: what is trained, and the optimizer's state."""
+    found = sum(weight.numel() * weight.element_size() for weight in model.parameters() if weight.requires_grad)
+    for state in optimizer.state.values() if optimizer is not None else ():
+        found += sum(value.numel() * value.element_size() for value in state.values() if hasattr(value, "numel"))
+    return int(found)
+
+
 def drop_old(checkpoints: Path, keep: int, best: int | None = None) -> list[str]:
     """Deletes the oldest checkpoints beyond those to keep.
 
@@ -139,7 +148,7 @@ def save_model(worker: Worker, model: Any, tokenizer: Any, target: Path, recipe:
         tokenizer.save_pretrained(str(folder))
         (folder / "README.md").write_text(_card(recipe, lines), encoding="utf-8")
 
-    write_whole(worker, target, write)
+    write_whole(worker, target, write, needs=saved_bytes(model))
 
 
 def _card(recipe: Recipe, lines: list[str]) -> str:

@@ -20,9 +20,12 @@ from core.engine.quantized import base_unchanged, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.recipe.checkpoint import Checkpoint, read, seal
+from core.recipe.devices import ranks_of
 from core.recipe.recipe import Recipe, to_json
 from core.training.finite import Guard, NotFinite
-from core.training.saving import drop_old, folder_size, write_whole
+from core.training.in_step import InStep
+from core.training.rank_saving import RankSaving, fsdp_settings
+from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
 
 
 def sft_config(
@@ -39,6 +42,7 @@ def sft_config(
     """
     training, data = recipe.training, recipe.data
     evaluates = evaluates and training.eval_every > 0
+    sharded = training.parallel == "fsdp" and ranks_of(recipe) > 1
     seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
     return SFTConfig(
         output_dir=str(checkpoints),
@@ -56,7 +60,9 @@ def sft_config(
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
         optim=training.optimizer,
-        activation_checkpointing=training.activation_checkpointing,
+        activation_checkpointing=training.activation_checkpointing and not sharded,
+        fsdp=sharded or None,
+        fsdp_config=fsdp_settings(recipe) if sharded else None,
         train_sampling_strategy="group_by_length" if training.group_by_length else "random",
         neftune_noise_alpha=training.neftune_alpha or None,
         seed=training.seed,
@@ -150,6 +156,8 @@ class SupervisedTrainer(SFTTrainer):
         self._evaluation_due = False
         self._epoch_random = torch.random.get_rng_state()
         self._resumed: Checkpoint | None = None
+        self._ranks = RankSaving(worker, recipe)
+        self.in_step = InStep(self)
         self.short_in_evaluation = False
         self.on_not_finite: Callable[[str, float], None] = lambda key, value: None
         self.between_steps: Callable[[Callable[[], None]], None] = lambda save: None
@@ -212,6 +220,7 @@ class SupervisedTrainer(SFTTrainer):
         elif checkpoint is not None:
             self._load_rng_state(str(checkpoint.path))
         self._epoch_random = torch.random.get_rng_state()
+        self.in_step.epoch_begins(whole=checkpoint is None or not checkpoint.position)
 
     def _send_telemetry(self) -> None:
         pass
@@ -284,28 +293,31 @@ class SupervisedTrainer(SFTTrainer):
             return
         self._guard.weights(self.model, step)
         began = time.monotonic()
+        self._ranks.gather(self, self._own_facts())
 
         def write(folder: Path) -> None:
             # The trainer names the folder itself; so it gets a parent of its own, and what it wrote is moved out.
             self.args.output_dir = str(folder.with_name(f"{folder.name}.parent"))
             written = Path(self.args.output_dir) / target.name
             try:
-                with base_unchanged(self.model) if self._quantized else nullcontext():
+                with base_unchanged(self.model) if self._quantized else nullcontext(), self._ranks.writing():
                     super(SupervisedTrainer, self)._save_checkpoint(model, trial)
-                self.accelerator.wait_for_everyone()
                 if self.args.should_save:
                     seal(written, self._facts())
                     written.rename(folder)
             finally:
                 self.args.output_dir = str(checkpoints)
-                _remove(written.parent)
+                if self.args.should_save:
+                    _remove(written.parent)
 
         if self.args.should_save:
-            write_whole(self._worker, target, write)
-        else:
+            write_whole(self._worker, target, write, needs=saved_bytes(self.model, self.optimizer))
+            training = self._recipe.training
+            best = self.state.best_global_step if training.keep_best else None
+            drop_old(checkpoints, training.keep_checkpoints, best)
+        elif self._ranks.sharded:
             write(target.with_name(f".{target.name}.partial"))
-        training = self._recipe.training
-        drop_old(checkpoints, training.keep_checkpoints, self.state.best_global_step if training.keep_best else None)
+        self._ranks.meet()
         seconds = time.monotonic() - began
         size = folder_size(target)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"
@@ -318,6 +330,19 @@ class SupervisedTrainer(SFTTrainer):
             seconds=round(seconds, 3),
         )
 
+    def store_flos(self) -> None:
+        """As the trainer does; but while one rank writes for all, there is nobody to add up with."""
+        if not self._ranks.alone_now:
+            super().store_flos()
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if not self._ranks.write_random(Path(output_dir)):
+            super()._save_rng_state(output_dir)
+
+    def save_random(self, folder: str) -> None:
+        """Writes the states of this rank's generators into a folder, as the trainer does."""
+        super()._save_rng_state(folder)
+
     def _facts(self) -> dict[str, Any]:
         """What `core.recipe.checkpoint.read` needs besides the trainer's own files."""
         return {
@@ -326,6 +351,13 @@ class SupervisedTrainer(SFTTrainer):
             "samples_per_step": self.get_total_train_batch_size(self.args),
             "tokens": self._total_train_tokens,
             "evaluation_due": self._evaluation_due,
+            **self._own_facts(),
+            "ranks": self._ranks.facts,
+        }
+
+    def _own_facts(self) -> dict[str, Any]:
+        """What each rank has of its own."""
+        return {
             "unlogged": {
                 "loss": self._tr_loss.item(),
                 "since": self._globalstep_last_logged,

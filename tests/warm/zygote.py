@@ -31,6 +31,10 @@ def run_module(argv: Sequence[str]) -> int:
         from core.jobs import keeper
 
         return keeper.main(arguments, start=start_stage)
+    if module == "core.engine.torchrun":
+        from core.engine import torchrun
+
+        return torchrun.main(arguments, entry=lambda name, folder: (run_rank, (name, folder), "fork"))
     try:
         loaded = importlib.import_module(f"{module}.__main__")
     except ModuleNotFoundError as error:
@@ -40,6 +44,12 @@ def run_module(argv: Sequence[str]) -> int:
     result = loaded.main(arguments)
     assert isinstance(result, int), f"{module}.main must return an exit code"
     return result
+
+
+def run_rank(module: str, folder: str) -> None:
+    """A rank of a run: forked by torchrun's agent from a fork of this process."""
+    os.setsid()
+    sys.exit(run_module(["-m", module, folder]))
 
 
 def start_stage(argv: Sequence[str], environment: Mapping[str, str], output: int) -> int:

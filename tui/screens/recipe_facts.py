@@ -144,7 +144,7 @@ def _count(paths: tuple[str, ...], form: str) -> int | None:
 
 def _room(recipe: Recipe, gpus: list[GpuSample], problem: str) -> Room:
     devices = recipe.training.devices.strip()
-    if devices == "cpu":
+    if devices.startswith("cpu"):
         return _ram("The recipe says cpu.")
     if not gpus:
         return _ram(problem or "No GPU can be read.")
