@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.verdict import thresholds as at
-from core.verdict.course import Course, Evaluation, Level
+from core.verdict.course import Course
 from core.verdict.finding import Finding, Kind, Plan
+from core.verdict.measures import (
+    at_its_lowest,
+    beginning,
+    error_of_difference,
+    eval_flat,
+    eval_rise,
+    first_above,
+    last_swing,
+    train_falls,
+)
 
 Rule = Callable[[Course, Plan], Finding | None]
 
@@ -46,13 +55,13 @@ def blown_up(course: Course, plan: Plan) -> Finding | None:
     means = course.sliding(width)
     if not means:
         return None
-    start, top_at = _start(course), means.index(max(means))
+    start, top_at = beginning(course), means.index(max(means))
     top = course.level(top_at, top_at + width)
     unsure = at.SURE * math.hypot(top.error, top.deviation / math.sqrt(len(course.start)))
     if top.mean - start <= max(at.BLOWN_UP * start, unsure) or means[-1] <= at.BACK * start:
         return None
     low_at = means.index(min(means[: top_at + 1]))
-    since = _first_above(course, means, width, low_at, (means[low_at] + top.mean) / 2)
+    since = first_above(course, means, width, low_at, (means[low_at] + top.mean) / 2)
     return Finding(Kind.DIVERGING, since, {"low": start, "top": top.mean, "now": means[-1]}, "train, blown up")
 
 
@@ -75,12 +84,12 @@ def diverging(course: Course, plan: Plan) -> Finding | None:
         return None
     best_at = means.index(min(means))
     best, now = course.level(best_at, best_at + width), course.level(len(course.bins) - width, len(course.bins))
-    limit = best.mean + max(at.RISEN * best.mean, at.SURE_OF_MANY * _error_of_difference(best, now))
+    limit = best.mean + max(at.RISEN * best.mean, at.SURE_OF_MANY * error_of_difference(best, now))
     if now.mean > limit:
-        since = _first_above(course, means, width, best_at, limit)
+        since = first_above(course, means, width, best_at, limit)
         return Finding(Kind.DIVERGING, since, {"low": best.mean, "now": now.mean}, "train")
-    risen = _eval_rise(course, at.EVAL_RISEN)
-    if risen is None or course.events < at.ENOUGH or _train_falls(course, risen[0]):
+    risen = eval_rise(course, at.EVAL_RISEN)
+    if risen is None or course.events < at.ENOUGH or train_falls(course, risen[0]):
         return None
     return Finding(Kind.DIVERGING, risen[1].step, {"low": risen[0].loss, "now": risen[2].loss}, "eval")
 
@@ -107,10 +116,10 @@ def memorised(course: Course, plan: Plan) -> Finding | None:
 def overfitting(course: Course, plan: Plan) -> Finding | None:
     """An eval loss that has risen from its best while the train loss falls."""
     shown = course.shown is Kind.OVERFITTING
-    risen = _eval_rise(course, at.EVAL_RISE / 2 if shown else at.EVAL_RISE)
+    risen = eval_rise(course, at.EVAL_RISE / 2 if shown else at.EVAL_RISE)
     if risen is None:
         return None
-    falls = _at_its_lowest(course, course.window(*at.MEAN_OVER)) if shown else _train_falls(course, risen[0])
+    falls = at_its_lowest(course, course.window(*at.MEAN_OVER)) if shown else train_falls(course, risen[0])
     if not falls:
         return None
     best, first, last = risen
@@ -138,11 +147,11 @@ def oscillating(course: Course, plan: Plan) -> Finding | None:
         rise = means[high] - means[low]
         if rise <= at.SWING * means[low]:
             return False
-        return rise > at.SURE_OF_MANY * _error_of_difference(
+        return rise > at.SURE_OF_MANY * error_of_difference(
             course.level(low, low + width), course.level(high, high + width)
         )
 
-    swing = _swing(means, rises)
+    swing = last_swing(means, rises)
     if swing is None:
         return None
     low, high = swing
@@ -155,7 +164,7 @@ def eval_oscillating(course: Course, plan: Plan) -> Finding | None:
     if course.step <= plan.warmup or course.events < at.ENOUGH:
         return None
     losses = [evaluation.loss for evaluation in course.evaluations]
-    swing = _swing(losses, lambda low, high: losses[high] - losses[low] > at.EVAL_SWING * losses[low])
+    swing = last_swing(losses, lambda low, high: losses[high] - losses[low] > at.EVAL_SWING * losses[low])
     if swing is None:
         return None
     low, high = swing
@@ -178,9 +187,9 @@ def not_learning(course: Course, plan: Plan) -> Finding | None:
     number = len(course.bins)
     third = max(1, number // 3)
     then, now = course.level(0, third), course.level(number - third, number)
-    if abs(now.mean - then.mean) + _error_of_difference(then, now) > at.UNMOVED_TRAIN * then.mean:
+    if abs(now.mean - then.mean) + error_of_difference(then, now) > at.UNMOVED_TRAIN * then.mean:
         return None
-    if _start(course) - now.mean > at.FALLEN * _start(course):
+    if beginning(course) - now.mean > at.FALLEN * beginning(course):
         return None
     return Finding(Kind.NOT_LEARNING, course.step, {"first": then.mean, "now": now.mean}, "train")
 
@@ -199,11 +208,11 @@ def plateau(course: Course, plan: Plan) -> Finding | None:
         return None
     middle = first + over // 2
     then, now = course.level(first, middle), course.level(middle, number)
-    if _start(course) - now.mean < at.FALLEN * _start(course):
+    if beginning(course) - now.mean < at.FALLEN * beginning(course):
         return None
-    fall, error = (then.mean - now.mean) / then.mean, _error_of_difference(then, now) / then.mean
+    fall, error = (then.mean - now.mean) / then.mean, error_of_difference(then, now) / then.mean
     if course.evaluations:
-        if not _eval_flat(course, first * course.width, course.events) or abs(fall) + error > at.FLAT_BESIDE_EVAL:
+        if not eval_flat(course, first * course.width, course.events) or abs(fall) + error > at.FLAT_BESIDE_EVAL:
             return None
     elif abs(fall) + 2 * error > at.FLAT:
         return None
@@ -227,80 +236,3 @@ RULES: tuple[Ranked, ...] = (
 )
 """All rules on the course of the losses, the gravest first: the first that finds something is the verdict. Those
 that count for themselves (evaluations, spikes, log events in a row) need no holding."""
-
-
-def _start(course: Course) -> float:
-    return statistics.fmean(course.start)
-
-
-def _error_of_difference(one: Level, other: Level) -> float:
-    return math.hypot(one.error, other.error)
-
-
-def _first_above(course: Course, means: Sequence[float], width: int, begin: int, limit: float) -> int:
-    """The step in the middle of the first window, from one on, whose mean is above a limit."""
-    found = next((n for n in range(begin, len(means)) if means[n] > limit), len(means) - 1)
-    return course.bins[found + width // 2].first
-
-
-def _eval_flat(course: Course, first: int, end: int) -> bool:
-    """Whether the eval losses of a stretch of log events lie on a line that does not fall; no, if too few tell."""
-    found = [evaluation for evaluation in course.evaluations if first <= evaluation.events <= end]
-    if len(found) < at.EVALS_FOR_A_LINE or found[0].events == found[-1].events:
-        return False
-    events, losses = [evaluation.events for evaluation in found], [evaluation.loss for evaluation in found]
-    slope, start = statistics.linear_regression(events, losses)
-    mean = statistics.fmean(losses)
-    off = max(abs(loss - start - slope * n) for n, loss in zip(events, losses, strict=True))
-    return abs(slope) * (end - first) <= at.FLAT_EVAL * mean and off <= at.EVAL_SWING / 2 * mean
-
-
-def _eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Evaluation] | None:
-    """The best evaluation, the first after it and the newest, if the last are all worse by this share."""
-    best = course.best
-    if best is None:
-        return None
-    after = [evaluation for evaluation in course.evaluations if evaluation.step > best.step]
-    last = after[-at.EVAL_RISES :]
-    if len(last) < at.EVAL_RISES or min(evaluation.loss for evaluation in last) <= (1 + share / 2) * best.loss:
-        return None
-    return (best, after[0], last[-1]) if last[-1].loss >= (1 + share) * best.loss else None
-
-
-def _train_falls(course: Course, since: Evaluation) -> bool:
-    """Whether the train loss has fallen since an evaluation, to the lowest it ever was."""
-    first, end = since.events // course.width, len(course.bins)
-    width = min(course.window(*at.MEAN_OVER), (end - first) // 2)
-    if width < 1 or not _at_its_lowest(course, width):
-        return False
-    then, now = course.level(first, first + width), course.level(end - width, end)
-    return then.mean - now.mean > max(at.TRAIN_FALL * then.mean, _error_of_difference(then, now))
-
-
-def _at_its_lowest(course: Course, width: int) -> bool:
-    """Whether the newest train loss is the lowest, but for its noise."""
-    now, lowest = course.level(len(course.bins) - width, len(course.bins)), min(course.sliding(width))
-    return now.mean <= lowest + max(at.TRAIN_FALL * lowest, at.SURE * now.error)
-
-
-def _swing(values: Sequence[float], rises: Callable[[int, int], bool]) -> tuple[int, int] | None:
-    """Positions of low and top of the last swing: up from a low, and half the way back.
-
-    A single one is forgotten once values have fallen as far below its low; of several, the last must not be long ago.
-    """
-    found: list[tuple[int, int, int]] = []
-    low = high = 0
-    for n, value in enumerate(values):
-        rise = values[high] - values[low]
-        if rise > 0 and values[high] - value >= rise / 2 and rises(low, high):
-            found.append((low, high, n))
-            low = high = n
-        elif value < values[low]:
-            low = high = n
-        elif value > values[high]:
-            high = n
-    if not found:
-        return None
-    low, high, end = found[-1]
-    left = min(values[end:]) < values[low] - (values[high] - values[low]) / 2
-    return None if left and (len(found) == 1 or end < len(values) / 2) else (low, high)

@@ -154,7 +154,7 @@ more than 0.06."""
 EVALS_FOR_A_LINE = 3
 """Evaluations in the stretch that it takes to say so."""
 
-FLAT_BESIDE_EVAL = 0.05
+FLAT_BESIDE_EVAL = 0.1
 """As `FLAT`, where the eval loss, whose samples are always the same, says it more exactly. Tuned."""
 
 FALLEN = 0.03

@@ -146,7 +146,7 @@ def cases(seed: int, healthy: int, spoiled_seed: int, each: int) -> Iterator[Cas
             number,
             {
                 **common,
-                "training.learning_rate": pick.choice((0.024, 0.027, 0.03)),
+                "training.learning_rate": pick.choice((0.022, 0.025)),
                 "training.scheduler": "constant_with_warmup",
                 "training.max_steps": 110,
             },
@@ -203,7 +203,7 @@ def cases(seed: int, healthy: int, spoiled_seed: int, each: int) -> Iterator[Cas
             number,
             {
                 **common,
-                "training.learning_rate": pick.choice((4e-3, 5e-3)),
+                "training.learning_rate": pick.choice((3e-3, 3.5e-3)),
                 "training.scheduler": pick.choice(("constant_with_warmup", "constant")),
                 "training.batch_size": 8,
                 "training.epochs": 1.0,

@@ -30,7 +30,7 @@ from tests.warm.process import WarmPython, warm_python
 SETS = {TUNING.name: (TUNING, 1_000, 14, 1_100, 3), HELD_OUT.name: (HELD_OUT, 5_000, 20, 9_100, 3)}
 """Folder, first seed of good runs, their number, first seed of spoiled runs, and the number of each kind."""
 
-TRIES = 4
+TRIES = 8
 """Seeds that are tried for a run that shows what it was spoiled for."""
 
 MAY_FAIL = ("not_finite", "diverging")

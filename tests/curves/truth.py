@@ -59,7 +59,7 @@ def _masked(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
 
 def _plateau(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
     last = evals[len(evals) // 2 :]
-    return max(last) < 1.04 * min(last) and statistics.fmean(last[-2:]) > 0.98 * statistics.fmean(last[:2])
+    return max(last) < 1.05 * min(last) and statistics.fmean(last[-2:]) > 0.975 * statistics.fmean(last[:2])
 
 
 def _spikes(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:

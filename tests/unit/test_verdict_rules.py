@@ -201,7 +201,7 @@ def test_one_evaluation_that_is_worse_is_not_overfitting() -> None:
 
 def test_a_run_whose_eval_loss_finds_a_new_best_is_well_again() -> None:
     def eval_loss(step: int) -> float:
-        return 1.5 if step < 60 else 1.54 if step <= 100 else 1.4 - 0.0001 * step
+        return 1.5 if step < 60 else 1.54 if step <= 100 else 1.4 - 0.0005 * step
 
     changes = kinds(course(400, lambda step: 1.9 - 0.002 * step, eval_loss=eval_loss), 400)
     assert [kind for _, kind in changes] == [Kind.WARMING_UP, Kind.HEALTHY, Kind.OVERFITTING, Kind.HEALTHY]

@@ -1,0 +1,89 @@
+"""What the rules measure on the course of a run: where it began, what rose or fell, and what is no more than noise."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+from core.verdict import thresholds as at
+from core.verdict.course import Course, Evaluation, Level
+
+
+def beginning(course: Course) -> float:
+    """The train loss at the start."""
+    return statistics.fmean(course.start)
+
+
+def error_of_difference(one: Level, other: Level) -> float:
+    """The standard error of the difference of two means."""
+    return math.hypot(one.error, other.error)
+
+
+def first_above(course: Course, means: Sequence[float], width: int, begin: int, limit: float) -> int:
+    """The step in the middle of the first window, from one on, whose mean is above a limit."""
+    found = next((n for n in range(begin, len(means)) if means[n] > limit), len(means) - 1)
+    return course.bins[found + width // 2].first
+
+
+def eval_flat(course: Course, first: int, end: int) -> bool:
+    """Whether the eval losses of a stretch of log events lie on a line that does not fall; no, if too few tell."""
+    found = [evaluation for evaluation in course.evaluations if first <= evaluation.events <= end]
+    if len(found) < at.EVALS_FOR_A_LINE or found[0].events == found[-1].events:
+        return False
+    events, losses = [evaluation.events for evaluation in found], [evaluation.loss for evaluation in found]
+    slope, origin = statistics.linear_regression(events, losses)
+    mean = statistics.fmean(losses)
+    off = max(abs(loss - origin - slope * n) for n, loss in zip(events, losses, strict=True))
+    return abs(slope) * (end - first) <= at.FLAT_EVAL * mean and off <= at.EVAL_SWING / 2 * mean
+
+
+def eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Evaluation] | None:
+    """The best evaluation, the first after it and the newest, if the last are all worse by this share."""
+    best = course.best
+    if best is None:
+        return None
+    after = [evaluation for evaluation in course.evaluations if evaluation.step > best.step]
+    last = after[-at.EVAL_RISES :]
+    if len(last) < at.EVAL_RISES or min(evaluation.loss for evaluation in last) <= (1 + share / 2) * best.loss:
+        return None
+    return (best, after[0], last[-1]) if last[-1].loss >= (1 + share) * best.loss else None
+
+
+def train_falls(course: Course, since: Evaluation) -> bool:
+    """Whether the train loss has fallen since an evaluation, to the lowest it ever was."""
+    first, end = since.events // course.width, len(course.bins)
+    width = min(course.window(*at.MEAN_OVER), (end - first) // 2)
+    if width < 1 or not at_its_lowest(course, width):
+        return False
+    then, now = course.level(first, first + width), course.level(end - width, end)
+    return then.mean - now.mean > max(at.TRAIN_FALL * then.mean, error_of_difference(then, now))
+
+
+def at_its_lowest(course: Course, width: int) -> bool:
+    """Whether the newest train loss is the lowest, but for its noise."""
+    now, lowest = course.level(len(course.bins) - width, len(course.bins)), min(course.sliding(width))
+    return now.mean <= lowest + max(at.TRAIN_FALL * lowest, at.SURE * now.error)
+
+
+def last_swing(values: Sequence[float], rises: Callable[[int, int], bool]) -> tuple[int, int] | None:
+    """Positions of low and top of the last swing: up from a low, and half the way back.
+
+    A single one is forgotten once values have fallen as far below its low; of several, the last must not be long ago.
+    """
+    found: list[tuple[int, int, int]] = []
+    low = high = 0
+    for n, value in enumerate(values):
+        rise = values[high] - values[low]
+        if rise > 0 and values[high] - value >= rise / 2 and rises(low, high):
+            found.append((low, high, n))
+            low = high = n
+        elif value < values[low]:
+            low = high = n
+        elif value > values[high]:
+            high = n
+    if not found:
+        return None
+    low, high, end = found[-1]
+    left = min(values[end:]) < values[low] - (values[high] - values[low]) / 2
+    return None if left and (len(found) == 1 or end < len(values) / 2) else (low, high)
