@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from tui import actions
 from tui.actions import STEPS, declare
+from tui.ring import ENDED, ring_words
 from tui.screens.base import StepScreen
 from tui.session import Session
 from tui.terminal_guard import ControlFilter, exit_on_hangup
@@ -93,9 +94,12 @@ class TunedeckApp(App[int]):
         self.session = session
         self.run_words = ""
         """The state of the session's run in a few words, for the header."""
+        self._run_state = ""
         self._wall: list[LineFilter] = [ControlFilter()]
         self._wire = Wire()
         themes, self._faults = load_themes()
+        if session.settings.fault:
+            self._faults.append(session.settings.fault)
         for loaded in themes:
             self.register_theme(loaded)
         self._theme_names = [loaded.name for loaded in themes]
@@ -131,7 +135,7 @@ class TunedeckApp(App[int]):
         exit_on_hangup()
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
-        self.set_interval(1.0, self._look_at_run)
+        self.set_interval(10.0 if self.session.low_bandwidth else 1.0, self._look_at_run)
         if self.session.run is not None:
             self._look_at_run()
 
@@ -157,8 +161,8 @@ class TunedeckApp(App[int]):
         screen = self.screen
         if isinstance(screen, HelpScreen):
             return
-        scope = screen.STEP if isinstance(screen, StepScreen) else ""
-        title = next((title for _, name, title in STEPS if name == scope), "tunedeck")
+        scope = screen.scope if isinstance(screen, StepScreen) else ""
+        title = next((title for _, name, title in STEPS if name == scope), scope or "tunedeck")
         ids = [active.binding.id or "" for active in screen.active_bindings.values()]
         inner = [name for name in dict.fromkeys(each.partition(".")[0] for each in ids) if name not in (scope, "app")]
         groups = [(title, actions.commands([scope])), *((f"in the {name}", actions.commands([name])) for name in inner)]
@@ -167,7 +171,7 @@ class TunedeckApp(App[int]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette, from the registry."""
-        scope = screen.STEP if isinstance(screen, StepScreen) else ""
+        scope = screen.scope if isinstance(screen, StepScreen) else ""
         for command in actions.commands([scope, "app"]):
             if command.label:
                 yield SystemCommand(
@@ -208,6 +212,7 @@ class TunedeckApp(App[int]):
     def show_run(self, folder: Path, *, step: str = "train") -> None:
         """Make a run the session's and go to a screen that shows it."""
         self.session.run = folder
+        self._run_state = ""
         self.post_message(self.RunChanged())
         self._look_at_run()
         self.switch_mode(step)
@@ -224,9 +229,13 @@ class TunedeckApp(App[int]):
         found = standing(JobFolder(self.session.run))
         here = isinstance(self.screen, StepScreen) and self.screen.STEP == "train"  # which says the steps itself
         words = run_words(found.state, found.status, progress=not here)
-        self.call_from_thread(self._show_run_words, words)
+        self.call_from_thread(self._show_run_words, words, found.state)
 
-    def _show_run_words(self, words: str) -> None:
+    def _show_run_words(self, words: str, state: str) -> None:
+        ended = state in ENDED and self._run_state not in ("", *ENDED)
+        self._run_state = state
+        if ended and not self.is_headless and self._driver is not None:
+            self._driver.write(ring_words(self.session.title, words))
         if words == self.run_words:
             return
         self.run_words = words

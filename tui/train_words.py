@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from core.clean import clean_line
 from core.gpu.readings import GpuSample, from_json
-from core.recipe.checkpoint import where_it_stands
 from core.units import clock, count, gib, significant
 from core.verdict import Kind, Verdict
 from tui.live_run import LiveRun
@@ -134,6 +133,8 @@ def question(plan: Plan | None, *, comparing: bool = False) -> list[Line]:
     if comparing:
         asked, yes = "Stop the comparison? The trained adapter is saved.  ", " stop   "
     if plan is not None:
+        from core.recipe.checkpoint import where_it_stands  # reads recipes: only where somebody goes on with a run
+
         asked, yes, no = f"Go on from {where_it_stands(plan.checkpoint)}?  ", " go on   ", " leave it"
     return [[(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]]
 

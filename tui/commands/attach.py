@@ -11,10 +11,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
     parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or one of your own")
+    parser.add_argument("--low-bandwidth", action="store_true", help="send half the bytes: fewer updates and colours")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the app on the run."""
     from tui.commands.open import run_app
 
-    return run_app([], run=which_run(arguments).path, theme=arguments.theme)
+    return run_app([], run=which_run(arguments).path, theme=arguments.theme, low_bandwidth=arguments.low_bandwidth)

@@ -29,6 +29,9 @@ class StepScreen(Screen[None]):
     STEP: ClassVar[str] = ""
     """The screen's name in `tui.actions.STEPS`."""
 
+    SCOPE: ClassVar[str] = ""
+    """Whose keys the screen has, where it is one beside a step's own; "" for the step's."""
+
     DEFAULT_CSS = """
     StepScreen { layout: vertical; }
     StepScreen > #too-small { display: none; height: 1fr; content-align: center middle; text-align: center; }
@@ -36,6 +39,11 @@ class StepScreen(Screen[None]):
     StepScreen.-too-small > #body, StepScreen.-too-small > KeyBar, StepScreen.-too-small > TopBar { display: none; }
     StepScreen > #body { height: 1fr; }
     """
+
+    @property
+    def scope(self) -> str:
+        """The name of the screen's table of keys."""
+        return self.SCOPE or self.STEP
 
     @property
     def deck(self) -> TunedeckApp:
@@ -81,6 +89,6 @@ class StepScreen(Screen[None]):
 
     def refresh_header(self) -> None:
         """Bring the header up to what the session says."""
-        bar = self.query_one(TopBar)
-        bar.subject = self.session.title
-        bar.status = self.deck.run_words
+        for bar in self.query(TopBar):  # none while the screen is being made
+            bar.subject = self.session.title
+            bar.status = self.deck.run_words

@@ -82,8 +82,10 @@ class TrainScreen(TrainCharts):
         """Few rows leave one for events."""
         super().on_resize(event)
         self.set_class(event.size.height < 24, "-short")
+        self.query_one(Panels).display = self.has_class("-wide") and self.has_class("-tall")
         if self._folder is not None:
             self.query_one(Facts).forget_widths()
+            self._panels_changed()
             self._show()
 
     def _open_run(self, folder: Path | None) -> None:

@@ -94,9 +94,13 @@ class TrainCharts(TrainRequests):
             title_of(self._large), writer_of(self._large) if self._large != "loss" else loss_words, from_zero=False
         )
         large.set_curves([*self._other_curves(), *self._curves_of(run, self._large, large=True)])
+        self._panels_changed()
+
+    def _panels_changed(self) -> None:
+        """Fill the panels, as far as there is room for any."""
         for metric, chart in self.query_one(Panels).show(self._panel_metrics()):
-            chart.set_curves(self._curves_of(run, metric, large=False))
-            chart.share(large)
+            chart.set_curves(self._curves_of(self.shown, metric, large=False))
+            chart.share(self.chart)
 
     def _curves_of(self, run: LiveRun, metric: str, *, large: bool) -> list[Curve]:
         """The curves of one metric: single values as a band where they scatter, train and eval in one chart."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.message import Message
@@ -12,17 +14,34 @@ from textual.message import Message
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.glimpse import glimpse
-from core.verdict import Verdict
-from core.verdict.run import RunJudge
 from tui.live_run import LiveRun
 from tui.screens.base import StepScreen
 from tui.widgets.log_view import LogView
+
+if TYPE_CHECKING:
+    from core.verdict import Verdict
+    from core.verdict.run import RunJudge
 
 CATCH_UP = 0.005
 """Seconds between two looks at the run's folder while there is more to read, so that keys are answered in between."""
 
 DRAW_EVERY = 0.5
 """Seconds between two drawings while there is more to read."""
+
+
+class _Followed:
+    """A run with its follower and its judge, which belong together however often another run is opened."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.follower = Follower(JobFolder(folder), gpu_bytes=None)
+
+    @cached_property
+    def judge(self) -> RunJudge:
+        """Made in the thread, since it reads recipes."""
+        from core.verdict.run import RunJudge
+
+        return RunJudge(JobFolder(self.folder))
 
 
 class TrainDesk(StepScreen):
@@ -62,8 +81,7 @@ class TrainDesk(StepScreen):
         self._folder: Path | None = None
         self._glimpse: LiveRun | None = None
         self._read = 0.0
-        self._follower: Follower | None = None
-        self._judge: RunJudge | None = None
+        self._followed: _Followed | None = None
         self._halt, self._woken = threading.Event(), threading.Event()
         self._drawn = 0.0
 
@@ -75,8 +93,7 @@ class TrainDesk(StepScreen):
     def _open_run(self, folder: Path | None) -> None:
         """Show another run, from its beginning."""
         self._folder = folder
-        self._follower = Follower(JobFolder(folder), gpu_bytes=None) if folder is not None else None
-        self._judge = RunJudge(JobFolder(folder)) if folder is not None else None
+        self._followed = _Followed(folder) if folder is not None else None
         self.verdict = None
         self._glimpse = None
         self._read = 0.0
@@ -122,19 +139,19 @@ class TrainDesk(StepScreen):
     @work(thread=True, exclusive=True, group="follow")
     def _follow(self, halt: threading.Event, woken: threading.Event) -> None:
         """Look at the run's folder again and again, in a thread: it may lie on a slow network disk."""
-        follower, folder = self._follower, self._folder
-        if follower is not None and folder is not None and not follower.begun:
+        followed = self._followed
+        if followed is None:
+            return
+        folder, follower = followed.folder, followed.follower
+        if not follower.begun:
             records = glimpse(JobFolder(folder).metrics)
             if records:
                 first = follower.poll(0, 0.0)
                 self.post_message(self.Glimpsed(folder, Update(first.status, first.state, first.detail, records)))
         while not halt.is_set():
-            follower, judge, folder = self._follower, self._judge, self._folder
-            if follower is None or judge is None or folder is None:
-                return
             update = follower.poll(*self.AT_ONCE)
-            verdict = judge.take(update)
-            if halt.is_set() or folder != self._folder:
+            verdict = followed.judge.take(update)
+            if halt.is_set() or followed is not self._followed:
                 return
             self.post_message(self.Looked(folder, update, verdict, follower.part_read))
             more = self._follow_others() or update.more

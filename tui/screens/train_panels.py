@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from textual.containers import Container
-from textual.widget import Widget
 
 from core.clean import clean_line
 from core.units import short_count, significant
@@ -83,28 +82,27 @@ class Panels(Container):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._rows = 0
-
-    def compose(self) -> Iterable[Widget]:
-        """All charts that there may be; those that are not needed are hidden."""
-        for number in range(MOST):
-            yield Chart("", [], id=f"panel-{number}")
+        self._charts: list[Chart] = []
 
     @property
     def charts(self) -> list[Chart]:
-        """The charts, those that are hidden among them."""
-        return list(self.query(Chart))
+        """The charts that were made so far, those that are hidden now among them."""
+        return self._charts
 
     def show(self, metrics: Sequence[str]) -> list[tuple[str, Chart]]:
-        """Give each of the first metrics a panel; returns which has which."""
-        given = list(metrics[:MOST])
-        charts = self.charts
-        for number, chart in enumerate(charts):
+        """Give each of the first metrics a panel; returns which has which. Without room for panels there is none."""
+        given = list(metrics[:MOST]) if self.display else []
+        new = [Chart("", []) for _ in range(len(given) - len(self._charts))]  # a start without panels pays for none
+        if new:
+            self._charts += new
+            self.mount_all(new)
+        for number, chart in enumerate(self._charts):
             chart.display = number < len(given)
-        for metric, chart in zip(given, charts, strict=False):
+        for metric, chart in zip(given, self._charts, strict=False):
             chart.describe(title_of(metric), writer_of(metric), from_zero=metric in _FROM_ZERO)
         rows = -(-len(given) // 3)
         if rows != self._rows:
             self._rows = rows
             self.styles.height = rows * (ROWS_ALONE if rows == 1 else ROWS)
             self.styles.grid_size_rows = max(1, rows)
-        return list(zip(given, charts, strict=False))
+        return list(zip(given, self._charts, strict=False))

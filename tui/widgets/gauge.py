@@ -244,10 +244,10 @@ class Gauges(Painted):
         self._memory_bar(cells, bar, y + 1, bar_end - bar, device)
         cells.put(bar, y + 2, _share_words(device), "label", end=end)
         width = bar_end - bar
-        past = SPARK + 1 if device.busy and width >= SPARK + 7 else 0
+        past = min(SPARK, width - 8) + 1 if device.busy and width >= 14 else 0
         draw_bar(cells, self.glyphs, bar, y + 3, width - past, _share(device.utilization, 100), "busy")
         if past:
-            self._spark(cells, bar_end - SPARK, y + 3, SPARK, device)
+            self._spark(cells, bar_end - past + 1, y + 3, past - 1, device)
         draw_bar(cells, self.glyphs, bar, y + 4, width, _share(device.power, device.power_limit), "busy")
         cells.put(2, y + 5, "temp", "label", end=end)
         x = cells.put(bar, y + 5, f"{_number(device.temperature)} °C  ", "text", end=end)
