@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
+from core.dataset.near.result import percent
 from core.dataset.sample import Message, Sample
 from core.dataset.search import fold
 from core.units import count, short_count
@@ -23,6 +24,8 @@ _BEFORE = 16
 SHORT_WORDS = {
     "bad_row": "bad",
     "leak_exact": "leak",
+    "leak_near": "leak",
+    "near_duplicate": "near",
     "empty_answer": "empty",
     "role_order": "roles",
     "missing_turn": "no turn",
@@ -33,6 +36,13 @@ SHORT_WORDS = {
     "control_characters": "control",
     "nonstandard_json": "json",
     "length_outlier": "length",
+    "repetition_loop": "loop",
+    "personal_data": "personal",
+    "same_template": "template",
+    "system_prompt": "system",
+    "label_imbalance": "label",
+    "near_duplicate": "near",
+    "leak_near": "leak",
     "zero_trained": "no loss",
     "cut": "cut",
 }
@@ -40,8 +50,10 @@ SHORT_WORDS = {
 
 
 def short_words(flag: Flag) -> str:
-    """A flag in the list: `dup 412`, `empty`."""
+    """A flag in the list: `dup 412`, `near 93%`, `empty`."""
     word = SHORT_WORDS.get(flag.name, flag.name)
+    if flag.similarity is not None:
+        return f"{word} {percent(flag.similarity)}"
     return word if flag.of is None else f"{word} {flag.of + 1}"
 
 
