@@ -57,7 +57,10 @@ def take_in(workspace: str | Path, stream: BinaryIO, on_progress: Callable[[int]
                     if on_progress is not None:
                         on_progress(taken)
                 if not taken:
-                    raise BadInput("nothing came through standard input", do="Pipe data into it, as in: cat data.jsonl | tunedeck scan -")
+                    raise BadInput(
+                        "nothing came through standard input",
+                        do="Pipe data into it: cat FILE | tunedeck scan -",
+                    )
                 file.flush()
                 path = folder / f"stdin-{hashed.hexdigest()}"
                 os.replace(file.name, path)

@@ -264,7 +264,7 @@ def _unopened(path: Path, fault: OSError) -> BadInput:
     if isinstance(fault, FileNotFoundError):
         remedy = "Check the spelling, or give the full path"
         if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.suffix:
-            remedy += f"; a data set of the hub is fetched with: hf download --repo-type dataset {path} --local-dir DIR"
+            remedy += "; a data set of the hub is named org/name, org/name:split or org/name:config:split"
         return BadInput("no such file or folder", where=str(path), do=remedy)
     if isinstance(fault, PermissionError):
         return BadInput("you may not read this file", where=str(path), do=f"Ask its owner, or: chmod u+r {path.name}")

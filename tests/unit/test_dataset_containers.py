@@ -92,7 +92,7 @@ def test_of_several_splits_one_must_be_named(tmp_path: Path) -> None:
 
 
 def test_a_hub_name_gets_the_command_that_fetches_it() -> None:
-    with pytest.raises(BadInput, match="hf download --repo-type dataset tatsu-lab/alpaca"):
+    with pytest.raises(BadInput, match="org/name:config:split"):
         open_reader(["tatsu-lab/alpaca"])
 
 

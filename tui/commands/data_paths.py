@@ -1,4 +1,4 @@
-"""From the words of a command line to files: `-` is standard input, kept in the workspace."""
+"""From the words of a command line to files: `-` is standard input, `org/name` a data set of the hub."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.dataset.hub import HubName, fetch
 from core.dataset.piped import NAME, take_in
 from core.errors import BadInput
 from core.units import size
@@ -16,16 +17,38 @@ def data_paths(words: Sequence[str | Path], workspace: Path) -> list[Path]:
     """The files and folders that are meant.
 
     Args:
-        words: paths, or `-`.
+        words: paths, `-`, or names of the hub.
         workspace: the folder that holds `.tunedeck`.
 
     Raises:
-        BadInput: standard input is named but nothing is piped into it.
-        TunedeckError: it cannot be kept.
+        BadInput: standard input is named but nothing is piped into it; a data set of the hub cannot be fetched.
+        TunedeckError: what comes cannot be kept.
     """
     if sum(str(word) == NAME for word in words) > 1:
         raise BadInput("standard input can be read once only", where=NAME)
-    return [_piped(workspace) if str(word) == NAME else Path(word) for word in words]
+    return [_path(str(word), workspace) for word in words]
+
+
+def _path(word: str, workspace: Path) -> Path:
+    if word == NAME:
+        return _piped(workspace)
+    name = HubName.parse(word)
+    return Path(word) if name is None else _fetched(name, workspace)
+
+
+def _fetched(name: HubName, workspace: Path) -> Path:
+    live = sys.stderr.isatty()
+
+    def tell(words: str) -> None:
+        if live:
+            sys.stderr.write(f"\r\x1b[K{words}")
+            sys.stderr.flush()
+
+    try:
+        return fetch(workspace, name, tell)
+    finally:
+        if live:
+            sys.stderr.write("\r\x1b[K")
 
 
 def _piped(workspace: Path) -> Path:

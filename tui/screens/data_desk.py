@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from core.dataset.decisions import Action, Standing
     from core.dataset.records import BadLine
     from core.jobs.folder import JobFolder
+    from tui.screens.near_search import NearFound, NearSearch
 
 _INDEX_SLICE = 0.004
 _REPORT_EVERY = 0.25
@@ -40,7 +41,13 @@ _LAST_WORD = 1.0
 Tell = Callable[["Desk", News], object]
 
 
-def open_dataset(paths: tuple[Path, ...], format: str, columns: Mapping[str, str], workspace: Path) -> Future[Dataset]:
+def open_dataset(
+    paths: tuple[Path, ...],
+    format: str,
+    columns: Mapping[str, str],
+    workspace: Path,
+    tell: Callable[[str], object],
+) -> Future[Dataset]:
     """Open in a thread: the probing of a large or odd file may take seconds.
 
     Args:
@@ -48,6 +55,7 @@ def open_dataset(paths: tuple[Path, ...], format: str, columns: Mapping[str, str
         format: the format that the user has chosen, or `auto`.
         columns: the columns that the user has named; with neither, what is kept in the workspace counts.
         workspace: the folder that holds `.tunedeck`.
+        tell: told, in the thread, how far the fetching of a data set of the hub is.
     """
     future: Future[Dataset] = Future()
 
@@ -56,12 +64,24 @@ def open_dataset(paths: tuple[Path, ...], format: str, columns: Mapping[str, str
         from core.dataset.mapping import Chosen
 
         try:
-            future.set_result(Dataset.open_as_said(paths, Chosen(format, dict(columns)), workspace))
+            found = [_local(path, workspace, tell) for path in paths]
+            future.set_result(Dataset.open_as_said(found, Chosen(format, dict(columns)), workspace))
         except BaseException as error:  # handed on whole: whoever asks for the result gets it
             future.set_exception(error)
 
     threading.Thread(target=work, name="open data", daemon=True).start()
     return future
+
+
+def _local(path: Path, workspace: Path, tell: Callable[[str], object]) -> Path:
+    """The path itself, or the file of the data set of the hub that it names."""
+    if path.exists():
+        return path
+    from core.dataset.hub import HubName, fetch
+
+    inside = path.relative_to(workspace) if path.is_relative_to(workspace) else path
+    name = HubName.parse(str(inside))
+    return path if name is None else fetch(workspace, name, tell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +120,9 @@ class Desk:
         self._closed = threading.Event()
         self._scan: ScanFollower | None = None
         self._tokens: TokenFollower | None = None
+        self._near: NearSearch | None = None
+        self.near_folder: Path | None = None
+        """The job of the search whose near-duplicates are flagged."""
         self._store: DecisionStore | None = None
         self._waiting: deque[_Ask] = deque()
         self._searching = threading.Event()
@@ -114,8 +137,9 @@ class Desk:
         self._searching.set()
         if self._scan is not None:
             self._scan.stop()
-        if self._tokens is not None:
-            self._tokens.close()
+        for each in (self._tokens, self._near):
+            if each is not None:
+                each.close()
         if self._store is not None:
             writing = threading.Thread(target=self._store.close, name="close decisions", daemon=True)
             writing.start()
@@ -156,6 +180,31 @@ class Desk:
             return self._store.standings()
 
         self._scan = ScanFollower(start, standings, lambda news: self._tell(self, news))
+
+    def look_at_near(self, workspace: Path, payload: Mapping[str, Any]) -> None:
+        """Tell what the last search for near-duplicates has found, or the one that runs."""
+        from tui.screens.near_search import NearFound, NearSearch
+
+        def apart() -> frozenset[tuple[str, str]]:
+            from core.dataset.audit import read_ledger
+
+            return read_ledger(workspace).apart()
+
+        def tell(news: object) -> None:
+            if isinstance(news, NearFound):
+                self._tell(self, news)
+
+        if self._near is not None:
+            self._near.close()
+        self._near = NearSearch(workspace, self.rows.dataset, payload, apart, tell)
+        self._near.look()
+
+    def take_near(self, found: NearFound) -> None:
+        """Take in what a search has found; of files that have changed since, nothing."""
+        from tui.screens.near_search import CHECKS
+
+        self.rows.take_near(found.flags, CHECKS)
+        self.near_folder = None if found.changed else found.folder
 
     @property
     def scanning(self) -> bool:
@@ -273,6 +322,15 @@ class Desk:
         self.rows.stand(decided.row, self._store.standing(decided.key))
         if decided.action != "undo":
             self._done.append((decided.row, decided.key))
+
+    def stand(self, row: int, key: str, standing: Standing, *, undone: bool) -> None:
+        """Take in what was decided on another screen, or taken back there; `undo` here takes it back as well."""
+        self._settled.add(row)
+        self.rows.stand(row, standing)
+        if not undone:
+            self._done.append((row, key))
+        elif (row, key) in self._done:
+            self._done.remove((row, key))
 
     # -- what takes a while ---------------------------------------------------------------------------------
 

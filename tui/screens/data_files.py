@@ -70,5 +70,6 @@ def data_picker(workspace: Path) -> FilePicker:
         workspace,
         lambda: data_files(workspace) + sample_data(),
         title="open a data set",
-        intro="JSONL, JSON, CSV, Parquet or text, also folders of them and .gz. Type to begin a path.",
+        intro="JSONL, JSON, CSV, Parquet, Arrow or text, also .gz, .zst and folders of them. Type to begin a path, "
+        "or org/name of the hub.",
     )

@@ -23,6 +23,14 @@ class DataOpened(Message):
         super().__init__()
 
 
+class Fetching(Message):
+    """A data set of the hub is being fetched."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+        super().__init__()
+
+
 class DeskNews(Message):
     """The index, the scan or the decisions of a data set have something to tell."""
 

@@ -10,8 +10,8 @@ from textual import on
 
 from core.clean import clean, clean_line
 from core.errors import TunedeckError
-from tui.screens.data_list_keys import ListKeys
-from tui.screens.data_messages import DataOpened, DeskNews
+from tui.screens.data_messages import DataOpened, DeskNews, Fetching
+from tui.screens.data_near_keys import NearKeys
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -26,7 +26,7 @@ _MOST_BYTES = 2**18
 """Rows that the mapping form looks at, and bytes beyond which a row is passed over: each key formats all of them."""
 
 
-class DataOpening(ListKeys):
+class DataOpening(NearKeys):
     """Opening a data set, and saying which of its columns is what."""
 
     async def on_mount(self) -> None:
@@ -48,7 +48,7 @@ class DataOpening(ListKeys):
 
         session = self.session
         said = (session.format, session.columns) if paths == session.data else ("auto", {})
-        future = open_dataset(paths, *said, session.workspace)
+        future = open_dataset(paths, *said, session.workspace, lambda words: self.post_message(Fetching(words)))
         try:
             future.exception(timeout=wait)
         except TimeoutError:  # it goes on in its thread
@@ -56,6 +56,10 @@ class DataOpening(ListKeys):
             future.add_done_callback(lambda done: self.post_message(DataOpened(paths, done)))
         else:
             await self._opened(DataOpened(paths, future))
+
+    @on(Fetching)
+    def _fetching(self, event: Fetching) -> None:
+        self._say(clean_line(event.words, 300))
 
     @on(DataOpened)
     async def _opened(self, event: DataOpened) -> None:
@@ -69,9 +73,9 @@ class DataOpening(ListKeys):
         elif error is not None:
             raise error
         else:
-            await self._show(event.paths, event.future.result())
+            await self._show(event.future.result())
 
-    async def _show(self, paths: tuple[Path, ...], dataset: Dataset) -> None:
+    async def _show(self, dataset: Dataset) -> None:
         from tui.screens.data_desk import Desk
 
         if self._desk is not None:
@@ -79,7 +83,7 @@ class DataOpening(ListKeys):
         if not self.query("#panes"):
             await self.query_one("#body").mount(self._panes(), before="#line")
         self._forget_template()
-        self.session.data = paths
+        self.session.data = dataset.paths  # the file, where a name of the hub was opened
         self.session.format, self.session.columns = dataset.chosen.format, dict(dataset.chosen.columns)
         self._entry = -1
         self._typed = None
@@ -101,6 +105,7 @@ class DataOpening(ListKeys):
             session, dataset = self.session, self._desk.rows.dataset
             payload = scan_payload(dataset, session.format, session.columns, session.eval_data)
             self._desk.start_scan(session.workspace, payload)
+            self.look_at_near(payload)
 
     # -- which column is what -------------------------------------------------------------------------------
 

@@ -1,0 +1,194 @@
+"""Fetches one split of a data set of the hub into a JSONL file: `python -m core.engine.fetch_data FOLDER`.
+
+A process of its own, because `datasets` takes seconds to import. Rows are streamed, so memory stays flat and nothing
+lies on the disk twice; the file has its name only when it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from core.dataset.hub import file_name
+from core.errors import BadInput, TunedeckError
+from core.jobs import requests
+from core.jobs.files import DiskFull
+from core.jobs.folder import JobFolder
+
+_PERIOD = 0.5
+_FAILED, _BAD_INPUT, _STOPPED = 1, 2, 3
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
+
+
+class _Stopped(Exception):
+    """A viewer has asked for it."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """The worker; `job.json` has the payload of `fetch`.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 there is no such data, 3 stopped on request.
+    """
+    if len(argv) != 1:
+        raise SystemExit("usage: python -m core.engine.fetch_data FOLDER")
+    folder = JobFolder(argv[0])
+    payload = folder.read_job().get("payload") or {}
+    try:
+        rows = fetch(folder, payload["name"], payload["parts"], Path(payload["into"]))
+    except _Stopped:
+        for name in requests.pending(folder):
+            requests.done(folder, name, "The fetching was stopped.")
+        return _STOPPED
+    except TunedeckError as fault:
+        # The viewer says for which data set.
+        folder.write_status(state="failed", message=str(fault))
+        return _BAD_INPUT if isinstance(fault, BadInput) else _FAILED
+    folder.append_event("phase", f"{rows:,} rows were fetched.")
+    folder.write_status(phase="done")
+    return 0
+
+
+def fetch(folder: JobFolder, name: str, parts: Sequence[str], into: Path) -> int:
+    """Writes one split as JSONL.
+
+    Args:
+        folder: the job's, for progress.
+        name: `org/name`, or a local folder that holds a data set as the hub does.
+        parts: the config and the split as far as they are named, in any order.
+        into: the folder that gets the file.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        BadInput: no network, no such data, no access, or several to choose from; each with what to do.
+        DiskFull: there is no room; what was written is removed.
+    """
+    _check_network(name)
+    folder.write_status(phase="loading libraries")
+    try:
+        import datasets
+    except ImportError:
+        raise BadInput("this needs the package datasets", do="Install it: pip install 'tunedeck[train]'") from None
+    folder.write_status(phase="looking it up")
+    datasets.disable_progress_bars()
+    try:
+        config = _one_of("config", datasets.get_dataset_config_names(name), parts, name, "")
+        split = _one_of("split", datasets.get_dataset_split_names(name, config), parts, name, config)
+        unknown = [part for part in parts if part not in (config, split)]
+        if unknown:
+            raise BadInput(f"there is no config and no split {unknown[0]!r} in it", do=f"There is {config}:{split}")
+        rows = datasets.load_dataset(name, config, split=split, streaming=True)
+        total = ((rows.info.splits or {}).get(split) or _NoCount).num_examples
+        return _write(folder, rows.decode(False), total or None, into / file_name(config, split))
+    except TunedeckError:
+        raise
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as fault:
+        raise _explained(fault, datasets) from fault
+
+
+class _NoCount:
+    num_examples = None
+
+
+def _check_network(name: str) -> None:
+    """Says at once that the hub cannot be found; the libraries would try for half a minute."""
+    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+    if Path(name).exists() or offline or any(os.environ.get(proxy) for proxy in _PROXIES):
+        return
+    host = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").hostname or ""
+    try:
+        socket.getaddrinfo(host, 443)
+    except OSError:
+        raise BadInput(
+            f"there is no network here: {host} cannot be found",
+            do="Fetch it where there is one: hf download --repo-type dataset NAME --local-dir DIR; then copy DIR here",
+        ) from None
+
+
+def _one_of(what: str, present: Sequence[str], parts: Sequence[str], name: str, config: str) -> str:
+    """The config or split that is meant: the one named, else the only one.
+
+    Raises:
+        BadInput: there are several; names them.
+    """
+    named = [each for each in present if each in parts]
+    if len(named) == 1:
+        return named[0]
+    if len(present) == 1:
+        return present[0]
+    shown = ", ".join(present[:12]) + (", ..." if len(present) > 12 else "")
+    example = present[0] if "train" not in present else "train"
+    asked = [name, *([config] if config in parts else []), example]
+    raise BadInput(f"the data set has the {what}s {shown}", do=f"Name one, for example {':'.join(asked)}")
+
+
+def _write(folder: JobFolder, rows: Any, total: int | None, path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    number = 0
+    try:
+        with temporary.open("wb") as file:
+            for line in _lines(folder, rows, total):
+                file.write(line)
+                number += 1
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as fault:
+        import errno
+
+        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = f"the disk is full after {number:,} rows, which are removed again"
+            raise DiskFull(what, where=str(path.parent), do="Free some space and try again") from fault
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+    return number
+
+
+def _lines(folder: JobFolder, rows: Any, total: int | None) -> Iterator[bytes]:
+    told = 0.0
+    for number, row in enumerate(rows, 1):
+        yield json.dumps(row, ensure_ascii=False, default=_written).encode("utf-8", "backslashreplace") + b"\n"
+        if time.monotonic() - told > _PERIOD:
+            told = time.monotonic()
+            folder.write_progress(number, total, phase="fetching")
+            if any(name != requests.SAVE for name in requests.pending(folder)):
+                raise _Stopped
+
+
+def _written(value: Any) -> str:
+    """What JSON has no form for: dates as text, the bytes of pictures and sounds by their number."""
+    return f"({len(value):,} bytes)" if isinstance(value, bytes) else str(value)
+
+
+def _explained(fault: Exception, datasets: Any) -> TunedeckError:
+    """A fault of the libraries as a sentence."""
+    text = " ".join(str(fault).split())[:400]
+    if "OfflineModeIsEnabled" in text or "HF_HUB_OFFLINE" in text:
+        return BadInput("HF_HUB_OFFLINE is set, so nothing is fetched", do="Unset it, or open a local copy")
+    if "gated" in text.lower():
+        do = "Ask for access on its page of the hub, then log in here: hf auth login"
+        return BadInput("the data set is gated: its owners let in whom they know", do=do)
+    if isinstance(fault, datasets.exceptions.DatasetNotFoundError):
+        do = "Check the spelling; a private one needs a login: hf auth login"
+        return BadInput("the hub has no such data set, or you may not see it", do=do)
+    if "script" in text.lower():
+        do = "Fetch its files (hf download --repo-type dataset NAME) and open those"
+        return BadInput("the data set is made by a script of its own, which is not run", do=do)
+    if isinstance(fault, ConnectionError):
+        return BadInput(f"the hub cannot be reached: {text}", do="Check the network, or open a local copy")
+    return BadInput(f"it cannot be fetched: {text}", do="Open its files instead: hf download --repo-type dataset NAME")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
