@@ -6,22 +6,26 @@ import gc
 import os
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import units
 from core.engine.process import prepare, set_threads
-from core.engine.worker import Stopped, Worker, run
+from core.engine.torchrun import AGAIN
+from core.engine.worker import Again, Stopped, Worker, run
 from core.errors import BadInput
 from core.jobs import requests
 from core.recipe.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
 from core.recipe.recipe import Recipe, put
 from core.training.memory_retry import Shortage, no_room, shrink
+from core.training.rank_report import tell_ranks
 
 if TYPE_CHECKING:
     from core.engine.load import Hardware
+    from core.engine.template import Template
     from core.training.report import Reporter
+    from core.training.sampling import Sampling
     from core.training.trainers import SupervisedTrainer
 
 
@@ -51,10 +55,12 @@ def train(worker: Worker, recipe: Recipe) -> None:
     import torch
 
     from core.engine.load import check_model, hardware, load_tokenizer
+    from core.engine.ranks import join
     from core.engine.template import use_template
 
     check_model(recipe.model.path)
     set_threads(recipe)
+    worker.rank = join(recipe)
     checkpoint = _to_go_on_from(worker, recipe)
     recipe = settled(worker.folder.path, recipe, checkpoint)
     on = hardware(recipe.model, recipe.training.devices, all_weights=recipe.method == "full")
@@ -65,39 +71,47 @@ def train(worker: Worker, recipe: Recipe) -> None:
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
     rows = _encoded(worker, recipe, tokenizer, template)
-    while shortage := _train(worker, recipe, on, tokenizer, rows, checkpoint, began):
+    while shortage := _train(worker, recipe, on, (tokenizer, template), rows, checkpoint, began):
         gc.collect()  # model and optimizer are in circles that hold on to the device's memory
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+        if worker.rank is not None:
+            worker.speak_up()
         recipe = shrink(worker, recipe, shortage)
+        if worker.rank is not None:
+            raise Again  # the other ranks wait for this one, in the middle of a step
         checkpoint, _ = last_good(worker.folder.checkpoints)
         where = "the beginning" if checkpoint is None else where_it_stands(checkpoint)
         worker.event("resume", f"Going on from {where}.", step=0 if checkpoint is None else checkpoint.step)
 
 
 def _to_go_on_from(worker: Worker, recipe: Recipe) -> Checkpoint | None:
-    """The checkpoint that the run was started again for; None at a first start.
+    """The checkpoint that the run, or its ranks, were started again for; None at a first start.
 
     Raises:
         BadInput: none is whole, or the recipe does not fit it.
     """
-    if not worker.folder.read_job()["payload"].get("resume"):
+    resumed, again = worker.folder.read_job()["payload"].get("resume"), bool(os.environ.get(AGAIN))
+    if not resumed and not again:
         return None
     checkpoint, passed = last_good(worker.folder.checkpoints)
     for sentence in passed:
         worker.event("alert", sentence)
+    if checkpoint is None and not resumed:
+        worker.event("resume", "Going on from the beginning.", step=0)
+        return None
     if checkpoint is None:
         raise BadInput("There is no whole checkpoint to go on from", where=os.fspath(worker.folder.checkpoints))
     refuse_misfits(checkpoint, recipe)
     worker.event("resume", f"Going on from {where_it_stands(checkpoint)}.", step=checkpoint.step)
-    return checkpoint
+    return checkpoint if worker.rank is None else checkpoint.of_rank(worker.rank.number)
 
 
 def _train(
     worker: Worker,
     recipe: Recipe,
     on: Hardware,
-    tokenizer: Any,
+    text: tuple[Any, Template],
     rows: tuple[Any, Any],
     checkpoint: Checkpoint | None,
     began: float,
@@ -106,6 +120,7 @@ def _train(
     import torch
 
     from core.engine.load import load_base
+    from core.engine.ranks import check
 
     worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
     worker.phase("loading", f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}.")
@@ -114,13 +129,20 @@ def _train(
     except torch.OutOfMemoryError as error:
         raise no_room(put(recipe, "training.batch_size", 1)) from error
     worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
+    tokenizer, template = text
     trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
+    sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _tell_parameters(worker, trainer.model)
+    if worker.rank is not None:
+        tell_ranks(worker, check(worker.rank, recipe, trainer.accelerator))
     try:
         if checkpoint is None:
+            sampling.answer(trainer.model, 0, 0)
             trainer.train()
         else:
             trainer.go_on(checkpoint)
+        if not reporter.stopping:
+            sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
     except torch.OutOfMemoryError as error:
         return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
     _save(worker, recipe, trainer, reporter, tokenizer, began)
@@ -227,16 +249,44 @@ def _trainer(
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state
+        worker.speak_up()
         worker.metric({"step": state.global_step + trainer.model.training, key: value, "epoch": state.epoch})
 
     trainer.on_not_finite = not_finite
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
+    reporter.in_step = trainer.in_step
     if on.mixed == "fp16":
         # TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling cannot handle.
         for weight in trainer.model.parameters():
             if weight.requires_grad:
                 weight.data = weight.data.to(torch.float32)
     return trainer, reporter
+
+
+def _sampling(
+    worker: Worker,
+    recipe: Recipe,
+    tokenizer: Any,
+    template: Template,
+    trainer: SupervisedTrainer,
+    reporter: Reporter,
+) -> Sampling:
+    """What answers the sample prompts, before whoever wants the run paused gets it."""
+    from core.training.sampling import Sampling
+
+    shared = worker.rank is not None and recipe.training.parallel == "fsdp"
+    sampling = Sampling(worker, recipe, tokenizer, template, shared=shared)
+    hold = trainer.between_steps
+
+    def between_steps(save: Callable[[], None]) -> None:
+        state = trainer.state
+        if sampling.due(state.global_step, state.max_steps):
+            sampling.answer(trainer.model, state.global_step, state.max_steps)
+            reporter.rested()
+        hold(save)
+
+    trainer.between_steps = between_steps
+    return sampling
 
 
 def _tell_parameters(worker: Worker, model: Any) -> None:
