@@ -8,6 +8,7 @@ from importlib import import_module
 
 COMMANDS: dict[str, str] = {
     "scan": "look a data set over: format, bad lines, flags",
+    "export-data": "write the curated data as JSONL, Parquet, or as hosted services take them",
     "train": "train a recipe in a detached run and show its progress",
     "queue": "list the queue; add, move, remove, hold back runs",
     "runs": "list the runs of this workspace",
@@ -20,7 +21,10 @@ COMMANDS: dict[str, str] = {
     "demo": "the whole walk on the sample data",
     "doctor": "say what this installation and this machine can do",
 }
-"""The headless commands: name and what each does. `tui/commands/<name>.py` holds `add_arguments` and `run`."""
+"""The headless commands: name and what each does.
+
+`tui/commands/<name>.py`, with `_` for `-`, holds `add_arguments` and `run`.
+"""
 
 EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -55,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _usage() -> int:
     print(_USAGE)
     for name, purpose in COMMANDS.items():
-        print(f"  tunedeck {name.ljust(8)} {purpose}")
+        print(f"  tunedeck {name.ljust(11)} {purpose}")
     print("\n`tunedeck COMMAND --help` says more; in the app, F1 does.")
     return EXIT_OK
 
@@ -65,7 +69,7 @@ def _headless(name: str, words: list[str]) -> int:
 
     from core.errors import BadInput, TunedeckError
 
-    module = import_module(f"tui.commands.{name}")
+    module = import_module(f"tui.commands.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(prog=f"tunedeck {name}", description=module.__doc__)
     module.add_arguments(parser)
     try:

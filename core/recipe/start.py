@@ -15,6 +15,7 @@ from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.paths import runs_dir
+from core.recipe.curate import curate
 from core.recipe.devices import devices_of
 from core.recipe.mapped import with_mapping
 from core.recipe.paths import absolute
@@ -118,7 +119,7 @@ def prepare_run(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )
     warnings = _check(resolved, workspace)
-    view = _build_view(resolved, workspace, decisions, on_progress, should_stop)
+    view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
     resolved = put(resolved, "data.view", view.fingerprint)
     payload = {
         "recipe": to_json(resolved),
@@ -177,36 +178,6 @@ def _check(recipe: Recipe, workspace: Path) -> list[str]:
         more = f"{len(found) - 1} more would stop it too" if len(found) > 1 else ""
         raise BadInput(found[0].sentence, where=found[0].path, do=more)
     return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
-
-
-def _build_view(
-    recipe: Recipe,
-    workspace: Path,
-    decisions: Ledger | None,
-    on_progress: Callable[[int, int], None] | None,
-    should_stop: Callable[[], bool] | None,
-) -> View:
-    from core.dataset.curated import build_view  # orjson: only where data is read
-    from core.dataset.mixture import shares_of
-
-    data = recipe.data
-    return build_view(
-        workspace,
-        paths=data.train,
-        format=None if data.format == "auto" else data.format,
-        columns=data.columns or None,
-        eval_paths=data.eval,
-        mix=shares_of(data.mix),
-        eval_fraction=data.eval_fraction,
-        split_seed=data.split_seed,
-        near=data.split_near,
-        stratify=data.stratify,
-        synthetic=data.synthetic,
-        drop_flags=data.drop_flags,
-        decisions=decisions,
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
 
 
 def environment_of(recipe: Recipe) -> dict[str, str]:

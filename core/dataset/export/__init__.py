@@ -1,0 +1,1 @@
+"""The curated set in forms that other programs take."""

@@ -1,0 +1,199 @@
+"""The form that hosted fine-tuning services take: OpenAI's chat and preference JSONL, and its published rules.
+
+The rules are those of the guides on supervised fine-tuning and direct preference optimization and of the API reference
+(fine-tuning chat and preference input). Other services take the same chat form.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from core.dataset.sample import Message, Sample
+
+LEAST_EXAMPLES = 10
+MOST_BYTES = 512 * 10**6
+"""A file's size that the service takes."""
+
+MOST_TOKENS = 65_536
+"""Tokens of an example that the service trains on; it cuts what is longer."""
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_ROLES = ("system", "user", "assistant", "tool")
+_MOST_TOOLS = 128
+
+
+class NotHosted(ValueError):
+    """A sample that the services do not take; its text is the reason, as a phrase."""
+
+
+def as_hosted(sample: Sample) -> dict[str, Any]:
+    """The sample as a line of the chat form, or of the preference form.
+
+    Thinking has no place in these forms and is left out.
+
+    Raises:
+        NotHosted: the sample cannot be written so, or breaks a rule.
+    """
+    if sample.kind == "text":
+        raise NotHosted("it is plain text, and the services train conversations")
+    if sample.kind == "kto":
+        raise NotHosted("it is one rated answer, and the services take conversations or pairs of answers")
+    numbering = _Calls()
+    if sample.kind == "messages":
+        row: dict[str, Any] = {"messages": [_turn(turn, numbering) for turn in sample.messages]}
+        context = row
+    else:
+        context = {"messages": [_turn(turn, numbering) for turn in sample.messages]}
+        row = {"input": context}
+        for name, turns in (("preferred_output", sample.chosen), ("non_preferred_output", sample.rejected)):
+            row[name] = [_turn(turn, _Calls()) for turn in turns]
+    if sample.tools:
+        context["tools"] = [dict(tool) for tool in sample.tools]
+    fault = next(faults(row), None)
+    if fault is not None:
+        raise NotHosted(fault)
+    return row
+
+
+class _Calls:
+    """Gives tool calls the ids that the answers to them must name."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open: list[str] = []
+
+    def call(self) -> str:
+        """The id of a further call."""
+        self._count += 1
+        self._open.append(f"call_{self._count}")
+        return self._open[-1]
+
+    def answered(self) -> str:
+        """The id of the first call that has no answer yet, or "" where there is none."""
+        return self._open.pop(0) if self._open else ""
+
+
+def _turn(message: Message, calls: _Calls) -> dict[str, Any]:
+    turn: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        turn["tool_calls"] = [
+            {
+                "id": calls.call(),
+                "type": "function",
+                "function": {
+                    "name": call["function"]["name"],
+                    "arguments": json.dumps(call["function"]["arguments"], ensure_ascii=False, default=str),
+                },
+            }
+            for call in message.tool_calls
+        ]
+    if message.role == "tool":
+        turn["tool_call_id"] = calls.answered()
+    if message.role == "assistant" and not message.trained:
+        turn["weight"] = 0
+    return turn
+
+
+def faults(row: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a line by the published rules, a phrase each."""
+    if "input" in row:
+        yield from _preference_faults(row)
+    else:
+        yield from _chat_faults(row)
+
+
+def _chat_faults(row: Mapping[str, Any]) -> Iterator[str]:
+    turns = row.get("messages")
+    if not isinstance(turns, list) or not turns:
+        yield "it has no messages"
+        return
+    yield from _turn_faults(turns)
+    yield from _tool_faults(row.get("tools", []))
+    if turns[-1].get("role") != "assistant":
+        yield f"the last message is the {turns[-1].get('role')}'s, and must be the assistant's"
+    elif not any(turn.get("weight", 1) for turn in turns if turn.get("role") == "assistant"):
+        yield "no assistant message carries weight, so nothing of it is trained"
+
+
+def _preference_faults(row: Mapping[str, Any]) -> Iterator[str]:
+    context = row["input"]
+    turns = context.get("messages") if isinstance(context, Mapping) else None
+    if not isinstance(turns, list) or not turns:
+        yield "it has no prompt"
+        return
+    yield from _turn_faults(turns)
+    yield from _tool_faults(context.get("tools", []))
+    if turns[-1].get("role") == "assistant":
+        yield "the prompt ends with an assistant message, where the answers begin"
+    for name in ("preferred_output", "non_preferred_output"):
+        answer = row.get(name)
+        if not isinstance(answer, list) or len(answer) != 1 or answer[0].get("role") != "assistant":
+            yield f"{name} must be one assistant message"
+        else:
+            yield from _turn_faults(answer)
+
+
+def _turn_faults(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    called: set[str] = set()
+    for number, turn in enumerate(turns, 1):
+        role, content, calls = turn.get("role"), turn.get("content"), turn.get("tool_calls", [])
+        if role not in _ROLES:
+            yield f"message {number} has the role {role!r}"
+        if not isinstance(content, str) or (not content.strip() and not calls):
+            yield f"message {number} has no content"
+        if calls and role != "assistant":
+            yield f"message {number} calls tools and is not the assistant's"
+        for call in calls:
+            if not _NAME.fullmatch(str(call["function"]["name"])):
+                yield f"message {number} calls a tool whose name has other signs than letters, digits, _ and -"
+            called.add(call["id"])
+        if role == "tool" and turn.get("tool_call_id") not in called:
+            yield f"message {number} answers no tool call"
+        if turn.get("weight", 1) not in (0, 1) or ("weight" in turn and role != "assistant"):
+            yield f"message {number} has a weight that is not 0 or 1"
+
+
+def _tool_faults(tools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if len(tools) > _MOST_TOOLS:
+        yield f"it has {len(tools):,} tools, and {_MOST_TOOLS} are allowed"
+    for tool in tools:
+        function = tool.get("function")
+        if tool.get("type") != "function" or not isinstance(function, Mapping):
+            yield "a tool is no function"
+            continue
+        name, parameters = function.get("name"), function.get("parameters", {})
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            yield "a tool's name has other signs than letters, digits, _ and -, or more than 64"
+        if not isinstance(parameters, Mapping):
+            yield "the parameters of a tool are no JSON schema"
+
+
+def file_faults(examples: int, size: int) -> Iterator[str]:
+    """Why a service takes no such file, a phrase each.
+
+    Args:
+        examples: lines.
+        size: bytes.
+    """
+    if examples < LEAST_EXAMPLES:
+        yield f"the services want at least {LEAST_EXAMPLES} examples, these are {examples:,}"
+    if size > MOST_BYTES:
+        yield f"the services take files of up to {MOST_BYTES / 1e6:.0f} MB, this has {size / 1e6:,.0f} MB"
+
+
+def length_words(long: int) -> str:
+    """What is to be said of examples that may be too long, a sentence; "" where there are none.
+
+    Args:
+        long: lines of more than `MOST_TOKENS` bytes; a line has no more tokens than bytes, so others are short enough.
+    """
+    if not long:
+        return ""
+    verb = "has" if long == 1 else "have"
+    return (
+        f"{long:,} of the examples {verb} more than {MOST_TOKENS:,} bytes, so perhaps more tokens than the "
+        f"{MOST_TOKENS:,} that are trained on: the services cut the rest."
+    )

@@ -1,0 +1,56 @@
+"""The curated view that a recipe asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.dataset.view import View
+from core.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from core.dataset.decisions import Ledger
+
+
+def curate(
+    recipe: Recipe,
+    workspace: Path,
+    *,
+    decisions: Ledger | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> View:
+    """Builds the view, or finds it where it was built before.
+
+    Args:
+        recipe: with absolute paths, and the mapping that is kept for its data (`core.recipe.mapped.with_mapping`).
+        workspace: the folder that holds `.tunedeck`.
+        decisions: the user's decisions on rows; by default those of the workspace.
+        on_progress: told how much of what is being done is done, and how much there is.
+        should_stop: asked meanwhile; saying yes raises `core.dataset.scan.Stopped`.
+
+    Raises:
+        BadInput: as `core.dataset.curated.build_view`.
+    """
+    from core.dataset.curated import build_view  # orjson: only where data is read
+    from core.dataset.mixture import shares_of
+
+    data = recipe.data
+    return build_view(
+        workspace,
+        paths=data.train,
+        format=None if data.format == "auto" else data.format,
+        columns=data.columns or None,
+        eval_paths=data.eval,
+        mix=shares_of(data.mix),
+        eval_fraction=data.eval_fraction,
+        split_seed=data.split_seed,
+        near=data.split_near,
+        stratify=data.stratify,
+        synthetic=data.synthetic,
+        drop_flags=data.drop_flags,
+        decisions=decisions,
+        on_progress=on_progress,
+        should_stop=should_stop,
+    )

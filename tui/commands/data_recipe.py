@@ -1,0 +1,99 @@
+"""What the commands on curated data have in common: which data, decided on how, parted how."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import BadInput
+from tui.commands.scan import columns_of
+
+if TYPE_CHECKING:
+    from core.dataset.view import View
+    from core.recipe.recipe import Recipe
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that name the data."""
+    parser.add_argument("data", nargs="*", type=Path, metavar="FILE", help="data files or folders of them")
+    parser.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="RECIPE.yaml",
+        help="take the data, and all that is said about them, from a recipe",
+    )
+    parser.add_argument("--eval", action="append", default=[], type=Path, metavar="FILE", help="a held-out file")
+    parser.add_argument(
+        "--mix", action="append", default=[], metavar="FILE=SHARE", help="a further source: general.jsonl=0.1"
+    )
+    parser.add_argument(
+        "--held-out", type=float, metavar="FRACTION", help="hold out this share (default: none, or as in the recipe)"
+    )
+    parser.add_argument(
+        "--stratify", metavar="BY", help="answer, source or a column, which each get their share of eval"
+    )
+    parser.add_argument(
+        "--near", type=float, metavar="SIMILARITY", help="samples this alike stay on one side (default: 0.8; 0: none)"
+    )
+    parser.add_argument(
+        "--drop", action="append", default=[], metavar="FLAG", help="leave rows with this flag out, too: near_duplicate"
+    )
+    parser.add_argument("--format", default="auto", help="read the rows as this format (default: recognise it)")
+    parser.add_argument(
+        "--columns", action="append", default=[], metavar="NAME=COLUMN", help="which column holds what: messages=talk"
+    )
+
+
+def recipe_of(arguments: argparse.Namespace) -> Recipe:
+    """The recipe that the arguments come to, with absolute paths.
+
+    Raises:
+        BadInput: no data are named, or the recipe cannot be read or has errors in its data.
+    """
+    from core.recipe.mapped import with_mapping
+    from core.recipe.paths import absolute
+    from core.recipe.recipe import Recipe
+    from core.recipe.validate import validate
+    from core.recipe.yamlfile import load
+
+    if arguments.recipe is not None:
+        recipe = load(arguments.recipe)
+        recipe = absolute(recipe, arguments.recipe.absolute().parent)
+    else:
+        recipe = Recipe()
+        recipe = replace(recipe, data=replace(recipe.data, eval_fraction=0.0))
+    data = recipe.data
+    if arguments.data:
+        data = replace(data, train=tuple(str(path.absolute()) for path in arguments.data))
+    if arguments.eval:
+        data = replace(data, eval=tuple(str(path.absolute()) for path in arguments.eval))
+    if arguments.mix:
+        data = replace(data, mix=tuple(arguments.mix))
+    if arguments.held_out is not None:
+        data = replace(data, eval_fraction=arguments.held_out)
+    if arguments.stratify is not None:
+        data = replace(data, stratify=arguments.stratify)
+    if arguments.near is not None:
+        data = replace(data, split_near=arguments.near)
+    if arguments.format != "auto":
+        data = replace(data, format=arguments.format)
+    if columns := columns_of(arguments.columns):
+        data = replace(data, columns=columns)
+    data = replace(data, drop_flags=tuple(dict.fromkeys((*data.drop_flags, *arguments.drop))))
+    if not data.train:
+        raise BadInput("no data are named", do="Name a file, or a recipe with --recipe")
+    recipe = with_mapping(absolute(replace(recipe, data=data), Path.cwd()), Path.cwd())
+    for problem in validate(recipe):
+        if problem.severity == "error" and problem.path.startswith("data."):
+            raise BadInput(problem.sentence.rstrip("."), where=problem.path)
+    return recipe
+
+
+def view_of(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> View:
+    """The curated view of the recipe's data, with the decisions of the folder that the command runs in."""
+    from core.recipe.curate import curate
+
+    return curate(recipe, Path.cwd(), on_progress=progress)
