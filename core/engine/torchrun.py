@@ -98,7 +98,7 @@ def _explain(folder: JobFolder, failed: Mapping[int, int], stage: str, oom_kills
     if not killed:
         return
     rank, number = killed[0]
-    words = ending.signal_words(number, f"{stage} (rank {rank})", oom_kills)
+    words = ending.signal_words(number, f"{stage} worker of rank {rank}", oom_kills)
     print(words, file=sys.stderr, flush=True)
     try:
         folder.write_status(state=FAILED, message=words)

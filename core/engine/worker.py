@@ -356,10 +356,14 @@ def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
         print("Give the folder of one run.", file=sys.stderr)
         return EXIT_BAD_INPUT
     worker = Worker(JobFolder(argv[0]), speaks=os.environ.get("RANK", "0") == "0")
+    with _terminable(worker), worker.listening():
+        return _ending(worker, body)
+
+
+def _ending(worker: Worker, body: Callable[[Worker, Recipe], None]) -> int:
     try:
-        with _terminable(worker), worker.listening():
-            body(worker, from_json(_payload(worker.folder)))
-            worker.end("", "", phase="done")
+        body(worker, from_json(_payload(worker.folder)))
+        worker.end("", "", phase="done")
     except Stopped as stopped:
         _last_word(worker, "", stopped.message)
         return EXIT_STOPPED

@@ -59,7 +59,7 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
     if asked and end.signal is not None:
         return STOPPED, "Stopped at once, as asked; what came after the last checkpoint is not saved."
     if end.signal is not None:
-        return FAILED, signal_words(end.signal, stage, oom_kills)
+        return FAILED, signal_words(end.signal, f"{stage} worker", oom_kills)
     if status.state == FAILED and status.message:
         return FAILED, status.message
     error = last_error(log)
@@ -70,22 +70,22 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
     return FAILED, f"The {stage} worker ended with exit code {end.code}. The end of output.log may say why."
 
 
-def signal_words(number: int, stage: str, oom_kills: int) -> str:
+def signal_words(number: int, who: str, oom_kills: int) -> str:
     """A sentence on a worker that a signal has ended, and what to do.
 
     Args:
         number: the signal.
-        stage: the stage's name.
+        who: which, such as `training worker`.
         oom_kills: see `judge`.
     """
     if number == signal.SIGKILL and oom_kills:
         return (
-            f"The machine ran out of memory (RAM, not GPU memory) and its kernel killed the {stage} worker. "
+            f"The machine ran out of memory (RAM, not GPU memory) and its kernel killed the {who}. "
             "Use a smaller model, fewer data loader workers or a machine with more RAM; go on from the last checkpoint."
         )
     if number == signal.SIGKILL:
         return (
-            f"The {stage} worker was killed from outside (signal 9): by a person, by the job scheduler at a limit of "
+            f"The {who} was killed from outside (signal 9): by a person, by the job scheduler at a limit of "
             "time or memory, or by the kernel. Ask the scheduler's log why; go on from the last checkpoint."
         )
     try:
@@ -94,27 +94,48 @@ def signal_words(number: int, stage: str, oom_kills: int) -> str:
         name = "unknown"
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
         return (
-            f"The {stage} worker crashed inside compiled code (signal {number}, {name}). "
+            f"The {who} crashed inside compiled code (signal {number}, {name}). "
             "The end of output.log may say where; a version of torch or CUDA that does not fit is the usual cause."
         )
-    return f"The {stage} worker was ended from outside by signal {number} ({name}). Go on from the last checkpoint."
+    return f"The {who} was ended from outside by signal {number} ({name}). Go on from the last checkpoint."
 
 
 def last_error(log: str) -> str:
     """The last line of the last traceback in a log, such as `ValueError: no rows`; "" if there is none."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    start = text.rfind("Traceback (most recent call last)")
-    if start < 0:
-        return ""
-    for line in text[start:].splitlines()[1:]:
+    for line in _last_traceback(log)[1:]:
         if line and not line[0].isspace() and _ERROR_LINE.match(line):
             return line[:_LAST_LINE_LENGTH]
     return ""
+
+
+def last_lines(log: str, number: int) -> list[str]:
+    """The end of the last traceback in a log, up to its error; where there is none, the log's own last lines.
+
+    Args:
+        log: the path of `output.log`.
+        number: of lines, at most.
+    """
+    lines = _last_traceback(log)
+    for place, line in enumerate(lines[1:], 1):
+        if line and not line[0].isspace() and _ERROR_LINE.match(line):
+            lines = lines[: place + 1]
+            break
+    return [line[:_LAST_LINE_LENGTH] for line in (lines or _tail(log).splitlines())[-number:]]
+
+
+def _last_traceback(log: str) -> list[str]:
+    text = _tail(log)
+    start = text.rfind("Traceback (most recent call last)")
+    return text[start:].splitlines() if start >= 0 else []
+
+
+def _tail(log: str) -> str:
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def oom_kills() -> int:
