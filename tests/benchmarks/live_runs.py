@@ -7,7 +7,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ EXTRAS = ("entropy", "mean_token_accuracy", "rewards/margins", *(f"extra/metric_
 """Metrics beside the trainer's own seven, so that a line has 24."""
 
 
-def metrics(steps: range, of: int, *, seed: int = 1) -> Iterator[dict[str, Any]]:
-    """Records of 24 metrics for some steps, as `metrics.jsonl` holds them, each with its time."""
+def metrics(steps: range, of: int, *, seed: int = 1, extras: Sequence[str] = EXTRAS) -> Iterator[dict[str, Any]]:
+    """Records for some steps, as `metrics.jsonl` holds them, each with its time: seven metrics, and the extras."""
     noise = random.Random(seed)
     begun = time.time() - 0.4 * len(steps)
     for step in steps:
@@ -35,7 +35,7 @@ def metrics(steps: range, of: int, *, seed: int = 1) -> Iterator[dict[str, Any]]
             "tokens_per_second": 4000 + noise.gauss(0, 100),
             "eta_seconds": (of - step) * 0.4,
         }
-        record.update((name, noise.random()) for name in EXTRAS)
+        record.update((name, noise.random()) for name in extras)
         yield record
 
 
@@ -60,13 +60,14 @@ def gpu(moment: float, noise: random.Random) -> dict[str, Any]:
     return {"t": round(moment, 3), "gpus": [sample], "devices": [0], "problem": "", "worker": worker, "ram": ram}
 
 
-def make_run(workspace: Path, steps: int, of: int) -> JobFolder:
+def make_run(workspace: Path, steps: int, of: int, *, extras: Sequence[str] = EXTRAS) -> JobFolder:
     """A run that goes on, whose keeper and worker are this process.
 
     Args:
         workspace: the folder that holds `runs/`.
         steps: lines of metrics that it has already.
         of: steps in all.
+        extras: metrics beside the trainer's own.
     """
     folder = JobFolder.create(workspace / "runs", "long run", "training")
     identity = process.identify(os.getpid())
@@ -74,7 +75,7 @@ def make_run(workspace: Path, steps: int, of: int) -> JobFolder:
     me = identity.to_json()
     folder.write_job({**folder.read_job(), "keeper": me})
     with open(folder.metrics, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(record) + "\n" for record in metrics(range(1, steps + 1), of))
+        file.writelines(json.dumps(record) + "\n" for record in metrics(range(1, steps + 1), of, extras=extras))
     now = time.time()
     folder.write_status(
         state="running", phase="training", step=steps, of=of, message="", started=now - 0.4 * steps, heartbeat=now,
