@@ -17,8 +17,8 @@ from core.recipe.recipe import Recipe
 if TYPE_CHECKING:
     from core.engine.generate import Generated
     from core.engine.load import Hardware
-    from core.engine.template import Template
     from core.engine.prompts import Prompt
+    from core.engine.template import Template
     from core.evaluation.scores import Loss
 
 
@@ -43,7 +43,8 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     """
     began = time.monotonic()
     worker.phase("loading", "Loading libraries.")
-    prepare(recipe)
+    worker.nothing_to_save = "The training is over and saved: comparing base and tuned model leaves nothing to save."
+    prepare(recipe, alone=True)
     tuned_folder = _tuned_folder(worker, recipe)
 
     from core.engine.load import hardware, load_base, load_tokenizer
@@ -78,8 +79,8 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
 
 def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
     from core.engine.encode import Settings
-    from core.engine.samples import encode_view, read_view
     from core.engine.prompts import held_out_prompts
+    from core.engine.samples import encode_view, read_view
 
     path = worker.folder.data / "eval.jsonl"
     if not path.exists() or path.stat().st_size == 0:

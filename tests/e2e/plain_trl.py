@@ -1,11 +1,13 @@
 """A plain TRL script, written by hand and without a line of ours: what the losses are compared with.
 
-`python plain_trl.py DATA MODEL OUT QUANTIZATION LOSS_ON` trains on raw messages and writes the logged lines as JSON.
+`python plain_trl.py DATA MODEL OUT QUANTIZATION LOSS_ON` trains on raw messages and writes the logged lines as JSON; so
+does `torchrun --nproc-per-node 2 plain_trl.py ...`.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,7 +77,8 @@ def main(argv: Sequence[str]) -> int:
         callbacks=[Keep()],
     )
     trainer.train()
-    Path(out).write_text(json.dumps(logged))
+    if os.environ.get("RANK", "0") == "0":
+        Path(out).write_text(json.dumps(logged))
     return 0
 
 

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from core.jobs.folder import JobFolder
+from core.jobs.state import standing
 from tests.e2e import plain_trl
 from tests.training_runs import BASE, lines, make_run, talk, work
+from tests.waiting import until
 from tests.warm.process import WarmPython
 
 _SAME = ("step", "epoch", "loss", "eval_loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy")
@@ -63,6 +65,35 @@ def test_lora_losses_equal_plain_trl_in_cold_processes(tmp_path: Path) -> None:
         for command in commands
     ]
     assert [process.wait(timeout=300) for process in both] == [0, 0]
+    _assert_equal(folder, plain)
+
+
+@pytest.mark.slow
+def test_losses_of_two_ranks_equal_plain_torchrun_beside_a_core_of_the_users_own(tmp_path: Path) -> None:
+    """Ranks of torchrun imported a `core` of the working directory or of PYTHONPATH: `python -P` is lost in them."""
+    folder, plain, own = _run(tmp_path, training__devices="cpux2"), tmp_path / "plain.json", tmp_path / "own"
+    (own / "core").mkdir(parents=True)
+    (own / "core" / "__init__.py").write_text("raise ImportError('this is the core of the user')\n")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    begin = "import sys; from tests.e2e.test_ranks import begin; from core.jobs.folder import JobFolder; "
+    begin += "import os; os.chdir(sys.argv[2]); os.environ['PYTHONPATH'] = sys.argv[2] + ':.'; "
+    begin += "begin(JobFolder(sys.argv[1]))"
+    ours = subprocess.run(
+        [sys.executable, "-c", begin, str(folder.path), str(own)],
+        env={**environment, "PYTHONPATH": str(_ROOT)},
+        check=True,
+    )
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    theirs = subprocess.run(
+        [*torchrun, plain_trl.__file__, str(folder.data), str(BASE), str(plain), "none", "answers"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ours.returncode == theirs.returncode == 0, theirs.stderr[-3000:]
+    until(lambda: standing(folder).over, "the run ends", 300)
+    assert standing(folder).state == "finished", folder.log.read_text()[-3000:]
     _assert_equal(folder, plain)
 
 
