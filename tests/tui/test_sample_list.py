@@ -148,6 +148,25 @@ async def test_an_empty_list_survives_every_key() -> None:
         assert app.asked == []
 
 
+async def test_news_of_all_rows_draw_only_the_lines_that_differ() -> None:
+    app = Harness()
+    drawn: list[int] = []
+    async with app.run_test(size=(80, 20)) as pilot:
+        await pilot.pause()
+        refresh_line = app.list.refresh_line
+
+        def noted(position: int) -> None:
+            drawn.append(position)
+            refresh_line(position)
+
+        app.list.refresh_line = noted  # type: ignore[method-assign]
+        app.changed = {4, 300}
+        app.list.update()
+        await pilot.pause()
+        assert drawn == [4]
+        assert "✗" in app.shown()[4]
+
+
 async def test_slow_rows_do_not_hold_up_the_paint() -> None:
     """Twenty rows of 15 ms each would freeze the screen for 0.3 s if a paint waited for them."""
     import time
@@ -165,7 +184,7 @@ async def test_slow_rows_do_not_hold_up_the_paint() -> None:
         await pilot.pause()
         app.read = slow  # type: ignore[method-assign]
         app.list._read = slow
-        app.list.update()
+        app.list.reset(app.list.count)
         first = app.shown()
         assert sum("preview" in line for line in first) < 6
         assert "…" in first[-1]

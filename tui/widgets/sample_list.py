@@ -162,6 +162,7 @@ class SampleList(ScrollView, can_focus=True):
         super().__init__(name=name, id=id, classes=classes)
         self._read = read
         self._entries: dict[int, Entry] = {}
+        self._old: dict[int, Entry] = {}  # what stands on the screen and is to be read again
         self._count = 0
         self._cursor = 0
         self._deadline = 0.0
@@ -191,6 +192,7 @@ class SampleList(ScrollView, can_focus=True):
     def reset(self, count: int, cursor: int = 0) -> None:
         """List something else: forget every entry and put the cursor on a position."""
         self._entries.clear()
+        self._old.clear()
         self._count = count
         self._set_height()
         self._cursor = -1
@@ -198,10 +200,13 @@ class SampleList(ScrollView, can_focus=True):
         self.refresh()
 
     def update(self, position: int | None = None) -> None:
-        """Read one position again, or all of them."""
+        """Read one position again, or all of them; only lines that differ are drawn again."""
         if position is None:
+            top = self.scroll_offset.y
+            visible = range(top, top + self.size.height)
+            self._old.update({place: self._entries[place] for place in visible if place in self._entries})
             self._entries.clear()
-            self.refresh()
+            self._fill()
         elif self._entries.pop(position, None) is not None:
             self.refresh_line(position)
 
@@ -278,6 +283,9 @@ class SampleList(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         entry = self._entries.get(position)
         if entry is None:
+            if time.monotonic() > self._deadline and position in self._old:
+                entry = self._old[position]
+                return self._draw(entry, width, at_cursor=position == self._cursor)
             if time.monotonic() > self._deadline:
                 self._missing = True
                 return Strip([Segment("  …", self.rich_style)]).adjust_cell_length(width, self.rich_style)
@@ -336,8 +344,9 @@ class SampleList(ScrollView, can_focus=True):
             if time.monotonic() > deadline:
                 self._schedule()
                 return
-            self._load(position)
-            self.refresh_line(position)
+            if self._old.pop(position, None) != self._load(position):
+                self.refresh_line(position)
+        self._old.clear()
 
     # -- inside ---------------------------------------------------------------------------------------------
 
