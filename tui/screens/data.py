@@ -72,7 +72,10 @@ class DataScreen(DataOpening):
             if found and rows.filter not in ("all", "audit", "found") and not rows.order:
                 rows.use_filter(rows.filter)
                 listing.reset(rows.count, rows.position_of(max(0, self._entry)))
-            if self._entry >= 0:
+            if news.elsewhere and rows.row_of(self._entry) in news.decided:
+                self._forget_template()
+                self._show_sample(keep_place=True)
+            elif self._entry >= 0:
                 self.sample_view.show_notes(data_sample.notes(rows, self._entry))
         self._show_facts()
         self._write_next()
