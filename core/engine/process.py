@@ -32,7 +32,8 @@ def prepare(recipe: Recipe, *, alone: bool = False) -> None:
         BadInput: the devices are not numbers.
     """
     for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+        if name != "WANDB_DISABLED" or "wandb" not in recipe.reporting.report_to:
+            os.environ.setdefault(name, value)
     if not _needs_bitsandbytes(recipe) and "bitsandbytes" not in sys.modules:
         # PEFT imports it wherever it is installed, and that compiles: a sixth of a worker's start for nothing.
         sys.modules["bitsandbytes"] = None  # type: ignore[assignment]

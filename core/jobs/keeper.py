@@ -17,6 +17,7 @@ from functools import partial
 
 from core.errors import TunedeckError
 from core.jobs import ending, files, process, requests
+from core.jobs.at_end import tell_of_end
 from core.jobs.children import Children, Start, spawn, stage_name
 from core.jobs.folder import JobFolder
 from core.jobs.sampler import Sampler
@@ -77,6 +78,10 @@ class Keeper:
                 break
         self._sampler.stop()
         self._end(state, message, end)
+
+    def tell(self) -> None:
+        """Tells whoever the job says of its end; the job is over, and may be started again meanwhile."""
+        tell_of_end(self._folder, self._job.get("payload") or {}, self._environment, self._children)
 
     def _take_over(self) -> None:
         me = process.identify(os.getpid())
@@ -263,7 +268,10 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
         os.close(writing)
         os._exit(0 if os.read(reading, 1) else 1)
     os.close(reading)
-    Keeper(folder, start).run(partial(_tell, writing))
+    keeper = Keeper(folder, start)
+    keeper.run(partial(_tell, writing))
+    os.close(lock)
+    keeper.tell()
     return 0
 
 

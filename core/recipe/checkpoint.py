@@ -46,7 +46,7 @@ FREE = frozenset(
 )
 """Fields that may change between a checkpoint and what goes on from it; so may all of `FREE_SECTIONS`."""
 
-FREE_SECTIONS = ("evaluation.", "samples.")
+FREE_SECTIONS = ("evaluation.", "reporting.", "samples.")
 
 
 _EFFECTIVE = "training.batch_size times training.gradient_accumulation"

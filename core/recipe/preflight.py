@@ -23,6 +23,7 @@ from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.template_choice import marked_twin, template_text
+from core.recipe.trackers import missing
 from core.recipe.validate import validate
 
 Verdict = Literal["ok", "warn", "stop"]
@@ -216,6 +217,19 @@ def _installed(seen: _Seen) -> Iterator[Check]:
         yield Check("packages", "ok", "The training packages are installed.")
 
 
+def _reporting(seen: _Seen) -> Iterator[Check]:
+    for name in missing(seen.recipe):
+        yield Check(
+            "trackers",
+            "stop",
+            f"{name} is not installed where the training runs: `{clean_line(worker_python())} -m pip install {name}`, "
+            "or leave it out. The live screen and metrics.jsonl need none.",
+            "reporting.report_to",
+        )
+    if command := clean_line(seen.recipe.reporting.at_end, 80):
+        yield Check("at the end", "ok", f"When the run has ended, this is told: {command}", "reporting.at_end")
+
+
 def _devices(seen: _Seen) -> Iterator[Check]:
     chosen = seen.recipe.training.devices.strip()
     if chosen.startswith("cpu"):
@@ -297,6 +311,7 @@ _RULES: tuple[Callable[[_Seen], Iterator[Check]], ...] = (
     _model,
     _template,
     _installed,
+    _reporting,
     _devices,
     _memory,
     _disk,

@@ -19,11 +19,12 @@ from core.recipe.sections.data import Data
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
+from core.recipe.sections.reporting import Reporting
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.training import Training
 from core.recipe.values import Value
 
-__all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Samples", "Training"]
+__all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Recipe:
     training: Training = field(default_factory=Training)
     samples: Samples = field(default_factory=Samples)
     evaluation: Evaluation = field(default_factory=Evaluation)
+    reporting: Reporting = field(default_factory=Reporting)
 
 
 KNOBS: Mapping[str, Knob] = {declared.path: declared for declared in fields_of(Recipe)}
@@ -70,6 +72,7 @@ SECTIONS: Mapping[str, type] = {
     "training": Training,
     "samples": Samples,
     "evaluation": Evaluation,
+    "reporting": Reporting,
 }
 
 

@@ -8,6 +8,7 @@ from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.state import standing
+from core.recipe.at_end import at_end_of
 from core.recipe.checkpoint import Checkpoint, last_good, refuse_misfits
 from core.recipe.recipe import Recipe, from_json, put, to_json
 from core.recipe.start import environment_of, stages_of
@@ -71,6 +72,7 @@ def resume_run(folder: JobFolder, plan: Plan) -> None:
     """
     job = folder.read_job()
     payload = {**job["payload"], "recipe": to_json(plan.recipe), "resume": plan.checkpoint.path.name}
+    payload["at_end"] = at_end_of(plan.recipe)
     if plan.recipe != _own_recipe(folder):
         save(plan.recipe, folder.recipe, portable=False)
     held_out = folder.data / "eval.jsonl"

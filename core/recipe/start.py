@@ -15,6 +15,7 @@ from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.paths import runs_dir
+from core.recipe.at_end import at_end_of
 from core.recipe.curate import curate
 from core.recipe.devices import devices_of
 from core.recipe.mapped import with_mapping
@@ -124,6 +125,7 @@ def prepare_run(
     payload = {
         "recipe": to_json(resolved),
         "samples": {"train": view.train_count, "eval": view.eval_count, "dropped": dict(view.dropped)},
+        "at_end": at_end_of(resolved),
     }
     folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
     try:

@@ -18,6 +18,7 @@ from core.errors import BadInput
 from core.jobs import requests
 from core.recipe.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
 from core.recipe.recipe import Recipe, put
+from core.recipe.trackers import point_to_run
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import tell_ranks
 
@@ -231,6 +232,7 @@ def _trainer(
     from core.training.trainers import SupervisedTrainer, lora_config, sft_config
 
     train_rows, eval_rows = rows
+    point_to_run(recipe, worker.folder.path)
     reporter = Reporter(worker, resumed=checkpoint)
     config = sft_config(recipe, on, worker.folder.checkpoints, evaluates=eval_rows is not None, resumed=checkpoint)
     trainer = SupervisedTrainer(

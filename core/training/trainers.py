@@ -84,7 +84,10 @@ def sft_config(
         dataset_kwargs={"skip_prepare_dataset": True} if data.packing == "none" else None,
         dataloader_pin_memory=on.device.type == "cuda",
         ddp_find_unused_parameters=False,
-        report_to="none",
+        report_to=list(recipe.reporting.report_to) or "none",
+        run_name=checkpoints.parent.name,
+        project=recipe.reporting.project,
+        trackio_static_space_id=False,  # nothing goes to the hub by itself
         disable_tqdm=True,
     )
 

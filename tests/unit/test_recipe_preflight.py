@@ -57,6 +57,8 @@ def test_a_sound_recipe_passes_every_check(recipe: Recipe, tmp_path: Path) -> No
         ("data.eval_fraction", 0.0, "recipe", "warn", "No eval data"),
         ("lora.targets", ("query",), "recipe", "stop", "has no layer query"),
         ("model.chat_template", "/none.jinja", "chat template", "stop", "There is no such chat template"),
+        ("reporting.report_to", ("mlflow",), "trackers", "stop", "mlflow is not installed where the training runs"),
+        ("reporting.at_end", "notify-send done", "at the end", "ok", "notify-send done"),
         ("training.devices", "3", "device", "stop", "There is no GPU 3; there are 0."),
         ("training.devices", "cpu", "device", "ok", "Trains on the CPU."),
         ("model.attention", "flash_attention_2", "packages", "stop", "flash_attn"),

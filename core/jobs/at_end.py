@@ -1,0 +1,66 @@
+"""After a job's end: a module that tells of it, for a limited time. Its failure is an event and changes nothing else.
+
+`job.json["payload"]["at_end"]` is `{"module", "targets", "seconds" for each of them}`; the module is run as
+`python -m MODULE FOLDER`, in the keeper's interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import TunedeckError
+from core.jobs.children import Children, spawn
+from core.jobs.folder import JobFolder
+
+GRACE = 15.0
+"""Seconds that the module has besides those of its targets: it starts, and reads the metrics."""
+
+
+def tell_of_end(
+    folder: JobFolder, payload: Mapping[str, Any], environment: Mapping[str, str], children: Children
+) -> None:
+    """Runs what is to be run when a job has ended, and waits for it; does nothing where nothing is.
+
+    Args:
+        folder: the job's folder; its status is written.
+        payload: that of its `job.json`.
+        environment: of the keeper.
+        children: of the keeper.
+    """
+    wanted = payload.get("at_end")
+    if not isinstance(wanted, Mapping) or not wanted:
+        return
+    limit = len(wanted["targets"]) * wanted["seconds"] + GRACE
+    try:
+        output = os.open(folder.path / "at_end.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError:
+        return  # the folder is gone, or cannot be written to: nobody could read what comes of it
+    try:
+        command = [sys.executable, "-m", wanted["module"], os.fspath(folder.path)]
+        pid = spawn(command, environment, output)
+    except OSError as error:
+        _event(folder, f"What was to happen at the end cannot be started: {error.strerror}.")
+        return
+    finally:
+        os.close(output)
+    end = time.monotonic() + limit
+    ended = None
+    while ended is None and time.monotonic() < end:
+        ended = children.wait(0.5).get(pid)
+    if ended is None:
+        _event(folder, f"What was to happen at the end took longer than {limit:.0f} s and was ended.")
+    elif ended.code != 0:
+        _event(folder, "What was to happen at the end has failed; at_end.log says why.")
+    children.signal(signal.SIGKILL)  # also what it may have left behind
+
+
+def _event(folder: JobFolder, message: str) -> None:
+    try:
+        folder.append_event("at_end", message, ok=False)
+    except TunedeckError as error:
+        print(f"keeper: {error}", file=sys.stderr, flush=True)

@@ -1,0 +1,152 @@
+"""Tells a command or an address of the user's how a run has ended: `python -m core.verdict.tell FOLDER`.
+
+Standard library only: the keeper runs it when the job is over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from core.clean import clean_line
+from core.errors import TunedeckError
+from core.jobs.ending import last_lines
+from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower
+from core.jobs.runs import run_info
+from core.jobs.status import FAILED
+from core.verdict.run import RunJudge
+
+_LINES = 20
+"""Lines of the traceback that are told."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Tells everybody who is to know; what comes of it is an event of the job.
+
+    Args:
+        argv: the job's folder.
+
+    Returns:
+        0; a target that fails is an event.
+    """
+    folder = JobFolder(argv[0])
+    job = folder.read_job()
+    wanted = job["payload"]["at_end"]
+    facts = facts_of(folder)
+    for target in wanted["targets"]:
+        fault = tell(target, facts, seconds=wanted["seconds"], cwd=str(job.get("cwd") or folder.path))
+        what = _shown(target)
+        words = f"Told at the end: {what}." if not fault else f"Could not be told at the end: {what} {fault}."
+        try:
+            folder.append_event("at_end", words, ok=not fault)
+        except TunedeckError as error:
+            print(error, file=sys.stderr)
+    return 0
+
+
+def facts_of(folder: JobFolder) -> dict[str, Any]:
+    """How a run has ended: `id, name, folder, state, message, step, of, seconds, loss, eval_loss, best_eval_loss,
+    best_step, verdict, verdict_text, traceback, text`; `text` says the most of it in two lines, as chats want it.
+    """
+    judge, follower = RunJudge(folder), Follower(folder)
+    update = follower.poll()
+    verdict = judge.take(update)
+    while update.more:
+        update = follower.poll()
+        verdict = judge.take(update)
+    run = run_info(folder)
+    status = folder.read_status()
+    begun = status.fields.get("started")
+    seconds = round(run.ended - begun, 1) if run.ended and isinstance(begun, (int, float)) else None
+    plain = run.to_json()
+    text = f"{run.name}: {run.state}" + (f" at step {run.step:,} of {run.of:,}" if run.step and run.of else "")
+    said = verdict.text() if verdict is not None and run.state != FAILED else status.message
+    return {
+        **{key: plain[key] for key in ("id", "name", "folder", "state", "step", "of", "loss", "eval_loss")},
+        "message": status.message,
+        "seconds": seconds,
+        "best_eval_loss": verdict.best_eval if verdict is not None else None,
+        "best_step": verdict.best_step if verdict is not None else None,
+        "verdict": str(verdict.kind.value) if verdict is not None else None,
+        "verdict_text": verdict.text() if verdict is not None else None,
+        "traceback": "\n".join(last_lines(os.fspath(folder.log), _LINES)) if run.state == FAILED else None,
+        "text": f"{text}\n{said}".strip(),
+    }
+
+
+def tell(target: str, facts: Mapping[str, Any], *, seconds: float, cwd: str) -> str:
+    """Tells one target.
+
+    Args:
+        target: an address that gets a POST, or a command for the shell.
+        facts: as `facts_of` gives them; JSON on stdin or as the request's body, and variables `TUNEDECK_STATE` ...
+        seconds: it may take.
+        cwd: the command's working directory.
+
+    Returns:
+        What went wrong, as the end of a sentence; "" if nothing did.
+    """
+    body = json.dumps(facts).encode()
+    if target.startswith(("http://", "https://")):
+        return _post(target, body, seconds)
+    return _run(target, body, facts, seconds, cwd)
+
+
+def _post(address: str, body: bytes, seconds: float) -> str:
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json", "User-Agent": "tunedeck"})
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as answer:
+            answer.read(1)
+    except urllib.error.HTTPError as error:
+        return f"answered {error.code} ({clean_line(str(error.reason), 80)})"
+    except TimeoutError:
+        return f"did not answer within {seconds:g} s"
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(reason, TimeoutError):
+            return f"did not answer within {seconds:g} s"
+        return f"cannot be reached ({clean_line(str(reason), 120)})"
+    return ""
+
+
+def _run(command: str, body: bytes, facts: Mapping[str, Any], seconds: float, cwd: str) -> str:
+    told = {f"TUNEDECK_{name.upper()}": str(value) for name, value in facts.items() if value is not None}
+    try:
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.PIPE,
+            env={**os.environ, **told},
+            cwd=cwd if os.path.isdir(cwd) else None,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return f"cannot be started ({error.strerror})"
+    try:
+        child.communicate(body, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        return f"took longer than {seconds:g} s and was ended"
+    if child.returncode:
+        return f"ended with exit code {child.returncode}; at_end.log has what it said"
+    return ""
+
+
+def _shown(target: str) -> str:
+    """A target for an event: of an address only its host, for the rest is often a secret."""
+    if target.startswith(("http://", "https://")):
+        return clean_line(urlsplit(target).hostname or "the address", 80)
+    return clean_line(target, 80)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
