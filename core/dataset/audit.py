@@ -9,7 +9,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from core.paths import hidden_dir
 
 FILE = "decisions.sqlite"
 _PATIENCE = 30.0
+_LOOK = 1.0
+"""Seconds between two looks at whether others have decided something."""
 _VERSION = 1
 _COLUMNS = "id, key, action, payload, user, host, time"
 _SCHEMA = f"""
@@ -62,10 +64,14 @@ class DecisionStore:
 
     Args:
         workspace: the folder that holds `.tunedeck`.
+        elsewhere: told, in the store's thread, the keys of rows that others have decided on since `ready`; the table
+            is looked at for it once a second.
     """
 
-    def __init__(self, workspace: str | Path) -> None:
+    def __init__(self, workspace: str | Path, elsewhere: Callable[[Collection[str]], object] | None = None) -> None:
         self.path = hidden_dir(Path(workspace)) / FILE
+        self._elsewhere = elsewhere
+        self._version = -1
         self._ledger = Ledger()
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Request | Future[int] | None] = queue.SimpleQueue()
@@ -169,9 +175,9 @@ class DecisionStore:
         connection: sqlite3.Connection | None = None
         closing = False
         while not closing:
-            batch = [self._queue.get()]
-            while not self._queue.empty():
-                batch.append(self._queue.get())
+            batch = self._next_batch()
+            if not batch and (connection is None or not self._changed(connection)):
+                continue
             closing = None in batch
             decisions = [each for each in batch if isinstance(each, _Request)]
             refreshes = [each for each in batch if isinstance(each, Future)]
@@ -193,14 +199,38 @@ class DecisionStore:
                 for refresh in refreshes:
                     refresh.set_exception(fault)
                 refreshes = []
+            first = not self._ledger.revision and not self.ready.done()
             with self._lock:
                 self._ledger.take(found)
+            mine = {decision.id for made in written for decision in made}
+            others = {decision.key for decision in found if decision.id not in mine}
+            if others and self._elsewhere is not None and not first:
+                self._elsewhere(others)
             for request, made in zip(decisions, written, strict=True):
                 request.future.set_result(made)
             for refresh in refreshes:
                 refresh.set_result(self._ledger.revision)
         if connection is not None:
             connection.close()
+
+    def _next_batch(self) -> list[_Request | Future[int] | None]:
+        """All that waits; nothing, if for a second nothing came and somebody wants to hear of others' decisions."""
+        try:
+            batch = [self._queue.get(timeout=_LOOK if self._elsewhere is not None else None)]
+        except queue.Empty:
+            return []
+        while not self._queue.empty():
+            batch.append(self._queue.get())
+        return batch
+
+    def _changed(self, connection: sqlite3.Connection) -> bool:
+        """Whether another process has written since the last look; costs a read of the table's first page."""
+        try:
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+        except sqlite3.Error:  # it is locked, or gone for a moment: the next look tells
+            return False
+        before, self._version = self._version, version
+        return bool(version != before)
 
     def _insert(self, connection: sqlite3.Connection, requests: list[_Request]) -> list[list[Decision]]:
         if not requests:

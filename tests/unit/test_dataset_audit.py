@@ -15,6 +15,7 @@ from core.dataset.audit import DecisionStore, read_ledger
 from core.dataset.decisions import OPEN, Standing
 from core.errors import BadInput, TunedeckError
 from core.paths import ROOT
+from tests.waiting import until
 
 AUDITOR = """
 import sys
@@ -157,3 +158,18 @@ def test_a_burst_of_decisions_waits_for_few_syncs_and_keeps_its_order(tmp_path: 
     store.close()
     assert [future.result(0).id for future in futures] == list(range(1, 1_002))
     assert read_ledger(tmp_path).standing("a:0").verdict == "keep"
+
+
+def test_a_store_hears_what_others_decide_and_not_what_it_wrote_itself(tmp_path: Path) -> None:
+    first = DecisionStore(tmp_path)
+    first.decide("a:0", "keep").result()
+    heard: list[str] = []
+    other = DecisionStore(tmp_path, heard.extend)
+    other.ready.result()
+    other.decide("b:0", "drop").result()
+    first.decide("c:0", "drop").result()
+    until(lambda: bool(heard), "the other's decision", 10)
+    assert heard == ["c:0"]
+    assert other.standing("c:0").verdict == "drop"
+    first.close()
+    other.close()

@@ -10,7 +10,7 @@ import heapq
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +171,7 @@ class Desk:
         def start() -> JobFolder:
             from core.dataset.audit import DecisionStore
 
-            self._store = DecisionStore(workspace)
+            self._store = DecisionStore(workspace, self._hear)
             return find_or_start(workspace, dataset, payload)
 
         def standings() -> Mapping[str, Standing]:
@@ -206,6 +206,12 @@ class Desk:
         self.rows.take_near(found.flags, CHECKS)
         self.near_folder = None if found.changed else found.folder
 
+    def _hear(self, keys: Collection[str]) -> None:
+        """Others have decided on rows; called in the store's thread."""
+        store = self._store
+        if self._scan is not None and store is not None and not self._closed.is_set():
+            self._scan.hear({key: store.standing(key) for key in keys})
+
     @property
     def scanning(self) -> bool:
         """Whether more is to be expected of the scan."""
@@ -214,6 +220,10 @@ class Desk:
     def learn(self, news: ScanNews) -> bool:
         """Take in what the scan has found; returns whether any row looks different now."""
         rows = self.rows
+        if news.elsewhere:
+            for row, standing in news.decided.items():
+                rows.stand(row, standing)
+            return True
         before = rows.scanned
         rows.learn(news.flags, news.bad, max(before, news.rows))
         for row, standing in news.decided.items():

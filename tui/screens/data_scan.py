@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _PERIOD = 0.25
 _STANDING_EVERY = 8
 _KEYS_AT_ONCE = 20_000
+_FEW = 16
+"""Keys up to which each is searched for by itself, which is faster than looking at all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class ScanNews:
         complete: whether this is the last news of a scan that came to its end.
         faults: with the last news, faults of whole files.
         problem: why the scan ended before its end, a sentence, or "".
+        elsewhere: whether this is no news of the scan, but `decided` was just now decided by another process.
     """
 
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
@@ -49,6 +52,7 @@ class ScanNews:
     complete: bool = False
     faults: tuple[BadLine, ...] = ()
     problem: str = ""
+    elsewhere: bool = False
 
 
 def scan_payload(
@@ -136,6 +140,16 @@ class ScanFollower:
         """The folder of the scan's results, once that is known."""
         return None if self._reader is None else self._reader.folder
 
+    def hear(self, standings: Mapping[str, Standing]) -> None:
+        """Takes in what others have decided, by key; tells it of rows that are keyed already. May read for a moment."""
+        by_key = _by_packed_key(standings)
+        self._decided.update(by_key)  # rows that are keyed later
+        if self._reader is None:
+            return
+        found = {row: by_key[key] for row, key in _rows_of(self._reader, by_key)}
+        if found:
+            self._tell(ScanNews(decided=found, elsewhere=True))
+
     def stop(self) -> None:
         """Follow no longer; the scan itself goes on."""
         self._ended.set()
@@ -209,6 +223,26 @@ class ScanFollower:
             if standing is not None:
                 found[row] = standing
         return found
+
+
+def _rows_of(reader: ScanReader, wanted: Collection[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The rows that have one of some keys."""
+    from core.dataset.keys import KEY_BYTES
+
+    rows = reader.keyed_rows
+    for first in range(0, rows, _KEYS_AT_ONCE):
+        packed = reader.packed_keys(first, min(rows, first + _KEYS_AT_ONCE))
+        if len(wanted) > _FEW:
+            keys = (packed[at : at + KEY_BYTES] for at in range(0, len(packed), KEY_BYTES))
+            yield from ((first + number, key) for number, key in enumerate(keys) if key in wanted)
+            continue
+        for key in wanted:
+            at = packed.find(key)
+            while at >= 0:
+                if at % KEY_BYTES == 0:
+                    yield first + at // KEY_BYTES, key
+                    break
+                at = packed.find(key, at + 1)
 
 
 def _together(first: ScanNews, then: ScanNews) -> ScanNews:
