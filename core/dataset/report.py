@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from core.dataset.decisions import Ledger, Standing
 from core.dataset.facts import BAD, FLAGS, KEYS
 from core.dataset.index import GoodRows
 from core.dataset.keys import KEY_BYTES, unpack
+from core.dataset.scan_job import SCAN_FOLDER
 from core.errors import TunedeckError
 from core.jobs import files
 
@@ -34,6 +36,7 @@ def write_report(
     facts: Path,
     *,
     token_flags: Mapping[int, tuple[Flag, ...]] | None = None,
+    near: Path | None = None,
     into: Path | None = None,
 ) -> Path:
     """Writes the report of a data set.
@@ -43,6 +46,7 @@ def write_report(
         paths: the data set.
         facts: the folder with a scan's `keys.bin`, `flags.jsonl` and `bad.jsonl`: `scan/` of a scan job, or a view.
         token_flags: row to its flags from token facts; None where tokens were not counted.
+        near: the folder of a search job for near-duplicates in these data, whose flags count as well.
         into: the file; by default `audit-<date>.md` in the workspace, where a later report of the day replaces it.
 
     Returns:
@@ -53,7 +57,7 @@ def write_report(
     """
     path = into or workspace / f"audit-{time.strftime('%Y-%m-%d')}.md"
     try:
-        known = _Facts.read(facts, read_ledger(workspace))
+        known = _Facts.read(facts, read_ledger(workspace), near)
         known.take(token_flags)
         text = "\n".join(_report(paths, AuditLog(workspace, paths).audits(), known)) + "\n"
         files.replace(os.fspath(path), text.encode("utf-8", "replace"), durable=True)
@@ -83,7 +87,7 @@ class _Facts:
     tokens_counted: bool = False
 
     @classmethod
-    def read(cls, folder: Path, ledger: Ledger) -> _Facts:
+    def read(cls, folder: Path, ledger: Ledger, near: Path | None) -> _Facts:
         facts = cls()
         decided = ledger.standings()
         with (folder / KEYS).open("rb") as keys:
@@ -93,7 +97,8 @@ class _Facts:
                     if standing is not None:
                         facts.standings[facts.rows + at // KEY_BYTES] = standing
                 facts.rows += len(piece) // KEY_BYTES
-        for record in _records(folder / FLAGS):
+        beside = iter(()) if near is None else _records(near / SCAN_FOLDER / FLAGS)
+        for record in chain(_records(folder / FLAGS), beside):
             found = tuple(map(Flag.from_json, record["flags"]))
             facts.flags[record["row"]] = facts.flags.get(record["row"], ()) + found
         facts.bad = list(_records(folder / BAD))

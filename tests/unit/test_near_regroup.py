@@ -79,6 +79,18 @@ def test_pairs_held_apart_are_none_and_longest_is_a_choice(tmp_path: Path) -> No
     assert again.regroup(cluster.rows, apart=[(0, 1), (0, 2), (1, 2)]) == ()
 
 
+def test_a_pair_held_apart_holds_for_copies_but_of_equal_rows_for_these_two_alone(tmp_path: Path) -> None:
+    made = random.Random(5)
+    text = sentence(made, 40)
+    job, (cluster,) = searched(tmp_path, [text, text + " more", text + " more", text])
+    again = Regroup.of_job(job.path)
+    first, second = again.regroup(cluster.rows, apart=[(0, 1)])
+    assert (first.rows, second.rows) == ((0, 3), (1, 2))
+    (rest,) = again.regroup(cluster.rows, apart=[(0, 3)])
+    assert rest.keep == (0, 3)
+    assert rest.rows == (0, 1, 2, 3)
+
+
 def test_the_service_answers_and_says_what_is_wrong(tmp_path: Path) -> None:
     job, (cluster,) = searched(tmp_path, chain(random.Random(4)))
     command = [sys.executable, "-m", "core.dataset.near.regroup"]

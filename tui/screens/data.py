@@ -34,6 +34,7 @@ class DataScreen(DataOpening):
         from tui.screens.data_news import Decided, Found, Grown, History, Said, Sorted
         from tui.screens.data_scan import ScanNews
         from tui.screens.data_tokens import TokenNews
+        from tui.screens.near_search import NearFound
 
         if self._desk is None or event.desk is not self._desk:
             return
@@ -46,6 +47,8 @@ class DataScreen(DataOpening):
                     self.look_at_tokens()
             case TokenNews():
                 self._take_tokens(event.news)
+            case NearFound():
+                self._take_near(event.news)
             case Decided():
                 self._settle(event.news)
             case ScanNews():

@@ -17,6 +17,9 @@ COMMANDS = (
     Command(
         "data.audit", "a", "audit", "audit", "Read a sample, or the worst first; an audit that was left goes on.", 8
     ),
+    Command(
+        "data.duplicates", "D", "duplicates", "duplicates", "Clusters of rows that repeat each other; drop the rest.", 9
+    ),
     Command("data.search", "slash", "search", "search", "List the rows that hold a text.", 9, "/"),
     Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
     Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),

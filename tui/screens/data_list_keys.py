@@ -156,6 +156,9 @@ class ListKeys(TokenKeys):
             words = "by a seed, so that anybody can read the same"
             choices.append((f"random {number}", words, partial(self._begin, "random", number)))
         choices.append(("worst first", f"{flagged}, errors before warnings", lambda: self._begin("worst")))
+        repeats = sum(any(flag.of is not None for flag in found) for found in rows.flags.values())
+        words = f"{count(repeats)} rows repeat others" if repeats else "D finds rows that repeat others"
+        choices.append(("by cluster", f"{words}; the largest cluster first", lambda: self._begin("cluster")))
         choices.append(("by flag", f"{flagged}, one flag after the other", lambda: self._begin("flag")))
         for name, number in rows.flag_counts().items():
             choices.append((f"flag {name}", f"{count(number)} rows", partial(self._begin, "flag", flag=name)))
@@ -165,7 +168,7 @@ class ListKeys(TokenKeys):
     def _begin(self, mode: Mode, size: int = 0, flag: str = "") -> None:
         assert self._desk is not None
         dataset = self._desk.rows.dataset
-        if not dataset.reader.complete or (mode in ("worst", "flag") and self._desk.scanning):
+        if not dataset.reader.complete or (mode in ("worst", "flag", "cluster") and self._desk.scanning):
             self.notify("Not all rows are known yet; try again in a moment.", severity="warning", markup=False)
             return
         log = self._log()
@@ -209,7 +212,7 @@ class ListKeys(TokenKeys):
 
         assert self._desk is not None
         folder, workspace, paths = self._desk.scan_folder, self.session.workspace, self.session.data
-        tokens = self._desk.rows.tokens
+        tokens, near = self._desk.rows.tokens, self._desk.near_folder
         flags = dict(tokens.flags) if tokens.standing == "known" else None
         if folder is None or self._desk.scanning:
             self.notify("The report is written when the scan is done.", severity="warning", markup=False)
@@ -218,7 +221,7 @@ class ListKeys(TokenKeys):
         def work() -> Said:
             from core.dataset.report import write_report
 
-            path = write_report(workspace, paths, folder, token_flags=flags)
+            path = write_report(workspace, paths, folder, token_flags=flags, near=near)
             return Said(f"The audit's report is written to {path.name}.")
 
         self._desk.run("report", work)

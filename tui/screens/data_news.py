@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tui.screens.data_scan import ScanNews
 from tui.screens.data_tokens import TokenNews
+from tui.screens.near_search import NearFound
 
 if TYPE_CHECKING:
     from core.dataset.decisions import Action, Decision
@@ -84,4 +85,4 @@ class Said:
     failed: bool = False
 
 
-News = Grown | ScanNews | TokenNews | Decided | Found | Sorted | History | Said
+News = Grown | ScanNews | TokenNews | NearFound | Decided | Found | Sorted | History | Said

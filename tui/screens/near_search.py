@@ -18,7 +18,6 @@ from core.paths import hidden_dir
 from tui.screens.data_scan import fingerprint, stamps
 
 if TYPE_CHECKING:
-    from core.dataset.audit import DecisionStore
     from core.dataset.checks import Flag
     from core.dataset.dataset import Dataset
     from core.dataset.near.result import Cluster, Leak
@@ -47,6 +46,7 @@ class NearFound:
         when: when the search ended, unix seconds.
         changed: what is different since, a sentence; then rows may be others, and nothing can be decided here.
         marked: whether rows were said to be no duplicates, or that was taken back, since the search.
+        bad: entries that are no rows, ascending.
     """
 
     folder: Path
@@ -59,6 +59,7 @@ class NearFound:
     when: float = 0.0
     changed: str = ""
     marked: bool = False
+    bad: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class NearSearch:
         workspace: the folder that holds `.tunedeck`.
         dataset: what is open.
         payload: as the scan of the data screen has it.
-        store: the workspace's decisions.
+        apart: tells which pairs of keys are no duplicates; called in threads.
         tell: hears the news, in threads of the search.
     """
 
@@ -94,14 +95,14 @@ class NearSearch:
         workspace: Path,
         dataset: Dataset,
         payload: Mapping[str, Any],
-        store: Callable[[], DecisionStore],
+        apart: Callable[[], frozenset[tuple[str, str]]],
         tell: Callable[[NearNews], object],
     ) -> None:
         self._jobs = hidden_dir(workspace) / "jobs"
         self._workspace = workspace
         self._dataset = dataset
         self._payload = dict(payload)
-        self._store = store
+        self._apart = apart
         self._tell = tell
         self._ended = threading.Event()
         self._running: JobFolder | None = None
@@ -180,7 +181,7 @@ class NearSearch:
             "near": {"threshold": options.threshold, "keep": options.keep, "fields": options.fields},
             "checks": list(CHECKS),
             "workspace": str(self._workspace),
-            "apart": _digest(self._store().apart()),
+            "apart": _digest(self._apart()),
             "stamps": [list(stamp) for stamp in stamps(self._dataset, self._payload)],
         }
 
@@ -228,10 +229,15 @@ class NearSearch:
         if clusters is None or summary is None:
             return NearProgress("The result of the last search is damaged; search again.", running=False)
         flags: dict[int, tuple[Flag, ...]] = {}
-        while (update := reader.poll()).flags or update.more:
+        bad: list[int] = []
+        more = True
+        while more:
+            update = reader.poll()
             for row, found in update.flags.items():
                 flags[row] = flags.get(row, ()) + found
-        apart = self._store().apart()
+            bad += [entry for entry, _ in update.bad]
+            more = update.more
+        apart = self._apart()
         now = stamps(self._dataset, self._payload)
         before = {path: (size, time) for path, size, time in payload.get("stamps", ())}
         changed = [Path(path).name for path, *stamp in now if before.get(path) != tuple(stamp)]
@@ -244,6 +250,7 @@ class NearSearch:
             left_out=tuple(summary["near"]["left_out"]),
             when=(reader.folder / "summary.json").stat().st_mtime,
             marked=_digest(apart) != payload.get("apart"),
+            bad=tuple(bad),
         )
         if changed or len(now) != len(before):
             named = changed[0] if changed else "The list of files"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 
 from rich.cells import cell_len
 
@@ -19,10 +19,10 @@ from tui.widgets.wrap import wrap
 _MOST = 120_000
 """Characters of a text that are compared and shown."""
 
-_WIDE = 76
+_WIDE = 90
 """Cells from which on two columns are readable."""
 
-_AROUND = 2
+_AROUND = 1
 """Equal lines that are shown before and after lines that differ."""
 
 _WORD = re.compile(
@@ -53,7 +53,7 @@ class Comparison:
 
     Attributes:
         blocks: lines of the first and of the second text that belong beside each other.
-        words: words in which they differ.
+        words: words in which they differ, of the text that has more of them.
         cut: whether the texts were too long to be compared whole.
     """
 
@@ -80,7 +80,7 @@ def compare(first: Iterable[Line], second: Iterable[Line]) -> Comparison:
     marked = [
         _mark(lines, side, kept, name) for (lines, _), side, kept, name in zip(texts, words, same, _SIDES, strict=True)
     ]
-    differing = sum(len(side) - len(kept) for side, kept in zip(words, same, strict=True))
+    differing = max(len(side) - len(kept) for side, kept in zip(words, same, strict=True))
     return Comparison(tuple(_blocks(marked[0], marked[1], words[0], words[1], runs)), differing, cut_short)
 
 
@@ -207,8 +207,7 @@ class WordDiff(TextView):
         width = self._text_width()
         beside = width >= _WIDE
         if not beside:
-            yield Line((("first: ", "muted"), (self._names[0], "strong")))
-            yield Line((("second: ", "muted"), (self._names[1], "strong")))
+            yield Line((("− ", "first"), (self._names[0], "strong"), ("   + ", "second"), (self._names[1], "strong")))
         else:
             column = (width - 3) // 2
             yield Line((*_padded(((self._names[0], "strong"),), column), ("   ", "text"), (self._names[1], "strong")))
@@ -233,20 +232,15 @@ def _shown(blocks: Sequence[_Block], *, whole: bool) -> Iterator[tuple[_Block, i
     differ = [
         any(line.differs for side in block for line in side) or len(block[0]) != len(block[1]) for block in blocks
     ]
-    near = [any(differ[max(0, at - _AROUND) : at + _AROUND + 1]) for at in range(len(blocks))]
-    if whole or not any(differ):
-        near = [True] * len(blocks)
-    skipped = 0
-    for block, shown in zip(blocks, near, strict=True):
-        if not shown:
-            skipped += len(block[0])
-            continue
-        if skipped:
-            yield ((), ()), skipped
-            skipped = 0
-        yield block, 0
-    if skipped:
-        yield ((), ()), skipped
+    everything = whole or not any(differ)
+    far = [not (everything or any(differ[max(0, at - _AROUND) : at + _AROUND + 1])) for at in range(len(blocks))]
+    for passed_over, numbers in groupby(range(len(blocks)), far.__getitem__):
+        run = [blocks[number] for number in numbers]
+        lines = sum(len(block[0]) for block in run)
+        if passed_over and lines > _AROUND:
+            yield ((), ()), lines
+        else:
+            yield from ((block, 0) for block in run)
 
 
 def _below(first: Sequence[_Marked], second: Sequence[_Marked]) -> Iterator[Line]:

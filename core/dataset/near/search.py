@@ -39,7 +39,8 @@ def find_clusters(
     Args:
         corpus: the texts.
         options: what counts.
-        apart: pairs of texts (numbers in the corpus, the smaller first) that the user has said are no duplicates.
+        apart: pairs of texts (numbers in the corpus) that the user has said are no duplicates. It holds for all texts
+            that equal one of them; of two equal texts, for these alone.
         tick: told progress; may raise to stop.
         preferred: the first so many texts are kept before all others, whatever the options say.
 
@@ -47,7 +48,9 @@ def find_clusters(
         The clusters, the largest first, then by first row. They do not depend on the order of the rows, nor on the
         number of processes.
     """
-    firsts, place = corpus.distinct(sorted({number for pair in apart for number in pair}))
+    firsts, place = corpus.distinct(sorted({number for pair in apart if corpus.same(*pair) for number in pair}))
+    places = (sorted((int(place[one]), int(place[other]))) for one, other in apart)
+    places_apart = frozenset((one, other) for one, other in places)
     sketches = sketch_all(corpus, firsts, Banding.for_threshold(options.threshold), options.processes, tick)
     likely = Likely(sketches.marks, options.threshold)
     what, done, of = "comparing", 0, len(sketches.bands)
@@ -60,7 +63,7 @@ def find_clusters(
         done = number
         told()
 
-    verify = Verifier(corpus, firsts, options.threshold, frozenset(apart), told)
+    verify = Verifier(corpus, firsts, options.threshold, places_apart, told)
     components = connect(sketches, likely, verify, band_done)
     groups = _Groups(corpus, place, firsts, preferred)
     clusters = groups.clusters(components, sketches, likely, verify, options, tick)

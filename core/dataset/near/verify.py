@@ -23,7 +23,7 @@ class Verifier:
         corpus: the texts.
         numbers: of each distinct text, its number in the corpus.
         threshold: least similarity of a pair.
-        apart: pairs of numbers (the smaller first) that the user has said are no duplicates.
+        apart: pairs of places (the smaller first) that the user has said are no duplicates.
         tick: called every now and then; may raise to stop.
     """
 
@@ -71,7 +71,7 @@ class Verifier:
 
     def _verified(self, first: int, second: int) -> float:
         one, other = self._numbers[first], self._numbers[second]
-        if self._apart and (min(one, other), max(one, other)) in self._apart:
+        if self._apart and (first, second) in self._apart:
             return 0.0
         found = self._similarity.of(first, second)
         if found >= self._threshold and self._corpus.header(one) != self._corpus.header(other):

@@ -1,0 +1,248 @@
+"""The clusters of a search, as the duplicates screen shows them: which rows stay, which may go and because of what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from core.clean import clean_line
+from core.dataset.index import GoodRows
+from core.dataset.near.result import Cluster, percent
+from core.dataset.records import Unreadable
+from core.units import count
+from tui.screens.data_lines import preview
+from tui.screens.data_rows import HUGE
+from tui.widgets.sample_list import Entry
+
+if TYPE_CHECKING:
+    from core.dataset.near.result import Leak
+    from tui.screens.data_rows import DataRows
+    from tui.screens.near_search import NearFound
+
+Kind = Literal["near", "exact", "leak"]
+Fate = Literal["stays", "may go", "kept", "dropped"]
+
+_PREVIEW = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a row may go.
+
+    Attributes:
+        similarity: verified.
+        because_of: the row that stays and is like it; None for a row of the eval files.
+        place: of an eval row, in words; else "".
+        entry: of an eval row; else 0.
+    """
+
+    similarity: float
+    because_of: int | None
+    place: str = ""
+    entry: int = 0
+
+    @property
+    def other(self) -> str:
+        """What the row is like, in clean words."""
+        return clean_line(self.place, 120) if self.because_of is None else f"row {count(self.because_of + 1)}"
+
+    @property
+    def words(self) -> str:
+        """For the decision, the list and the report."""
+        if self.because_of is None:
+            return f"near leak: {percent(self.similarity)} the prompt in {self.place}"
+        if self.similarity >= 1:
+            return f"duplicate of row {self.because_of + 1:,}, the same text"
+        return f"near-duplicate of row {self.because_of + 1:,}, {percent(self.similarity)}"
+
+
+@dataclass
+class Group:
+    """One cluster, or all near leaks together.
+
+    Attributes:
+        number: in the list, from 1; stays the same while others go.
+        kind: `near`, `exact`, or `leak`.
+        similarity: of its least similar verified pair.
+        rows: in the order in which they are shown: each row that stays, then those that may go because of it.
+        why: row to the reason that it may go for.
+        waiting: whether it is being looked at again; until then nothing of it can be decided.
+    """
+
+    number: int
+    kind: Kind
+    similarity: float
+    rows: Sequence[int] = ()
+    why: dict[int, Reason] = field(default_factory=dict)
+    waiting: bool = False
+
+    def take(self, clusters: Iterable[Cluster], gone: Iterable[int] = ()) -> None:
+        """Take in what the search among its rows found.
+
+        Args:
+            clusters: that its rows make.
+            gone: rows that were dropped: they are still shown.
+        """
+        clusters = list(clusters)
+        self.waiting = False
+        self.why = {drop.row: Reason(drop.similarity, drop.because_of) for cluster in clusters for drop in cluster.drop}
+        self.similarity = min((cluster.similarity for cluster in clusters), default=self.similarity)
+        rows = {row for cluster in clusters for row in cluster.rows}
+        self.rows = sorted(rows.union(gone if rows else ()), key=self._place)
+
+    def _place(self, row: int) -> tuple[int, bool, float, int]:
+        reason = self.why.get(row)
+        if reason is None or reason.because_of is None:
+            return row, False, 0.0, row
+        return reason.because_of, True, -reason.similarity, row
+
+
+class Groups:
+    """All clusters of a search.
+
+    Args:
+        found: the search's result.
+        rows: of the data set, with the decisions on them.
+
+    Attributes:
+        listed: the clusters, the near leaks before them.
+        apart: pairs of rows that are no duplicates.
+    """
+
+    def __init__(self, found: NearFound, rows: DataRows) -> None:
+        self._rows = rows
+        self._good = GoodRows(list(found.bad))
+        self.apart = set(found.apart)
+        self.listed: list[Group] = []
+        if found.leaks:
+            self.listed.append(_leaks(found.leaks))
+        for number, cluster in enumerate(found.clusters, 1):
+            group = Group(number, cluster.kind, cluster.similarity)
+            group.take([cluster])
+            self.listed.append(group)
+        self._of = {row: group for group in self.listed if group.kind != "leak" for row in group.rows}
+        for one, other in found.apart:
+            group_of_one = self._of.get(one)
+            if group_of_one is not None and group_of_one is self._of.get(other):
+                group_of_one.waiting = True
+        self.listed = [group for group in self.listed if not (group.waiting and len(group.rows) == 2)]
+
+    # -- what may go ----------------------------------------------------------------------------------------
+
+    def fate(self, group: Group, row: int) -> Fate:
+        """What is to become of a row, or was decided."""
+        decision = self._rows.decisions.get(row, "")
+        if decision:
+            return "kept" if decision == "keep" else "dropped"
+        return "may go" if self.may_go(group, row) else "stays"
+
+    def may_go(self, group: Group, row: int) -> bool:
+        """Whether an undecided row can be dropped: because of a row that is there to stay."""
+        reason = group.why.get(row)
+        if reason is None or group.waiting or self._rows.decisions.get(row, ""):
+            return False
+        return reason.because_of is None or self._rows.decisions.get(reason.because_of, "") != "drop"
+
+    def going(self, group: Group) -> list[tuple[int, Reason]]:
+        """The rows of a cluster that can be dropped, with the reasons."""
+        return [(row, group.why[row]) for row in group.rows if self.may_go(group, row)]
+
+    def unsupported(self, group: Group) -> bool:
+        """Whether a row was to go because of one that was dropped meanwhile: then it is to be looked at again."""
+        dropped = self._rows.decisions
+        return any(
+            reason.because_of is not None and dropped.get(reason.because_of, "") == "drop" and row not in dropped
+            for row, reason in group.why.items()
+        )
+
+    def present(self, group: Group) -> list[int]:
+        """The rows of a cluster that were not dropped."""
+        return [row for row in group.rows if self._rows.decisions.get(row, "") != "drop"]
+
+    def dropped(self, group: Group) -> list[int]:
+        """The rows of a cluster that were dropped."""
+        return [row for row in group.rows if self._rows.decisions.get(row, "") == "drop"]
+
+    def apart_in(self, group: Group) -> list[tuple[int, int]]:
+        """The pairs of a cluster's rows that are no duplicates."""
+        rows = set(group.rows)
+        return sorted(pair for pair in self.apart if rows.issuperset(pair))
+
+    def other(self, group: Group, row: int) -> int | Reason | None:
+        """What a row is shown beside: the row or the eval row that it is like, else one that is like it."""
+        reason = group.why.get(row)
+        if reason is not None:
+            return reason if reason.because_of is None else reason.because_of
+        like = [(each.similarity, -other) for other, each in group.why.items() if each.because_of == row]
+        if like:
+            return -max(like)[1]
+        return next((other for other in group.rows if other != row and other not in group.why), None)
+
+    def similarity(self, group: Group, row: int, other: int) -> float | None:
+        """The verified similarity of two rows, None where it was not looked for or is below the threshold."""
+        for one, two in ((row, other), (other, row)):
+            reason = group.why.get(one)
+            if reason is not None and reason.because_of == two:
+                return reason.similarity
+        return None
+
+    @property
+    def open_rows(self) -> int:
+        """How many rows of all clusters may go."""
+        return sum(len(self.going(group)) for group in self.listed if group.kind != "leak")
+
+    # -- lists ----------------------------------------------------------------------------------------------
+
+    def line(self, position: int) -> Entry:
+        """A line of the list of clusters."""
+        group = self.listed[position]
+        going = bool(self.going(group))
+        word = "…" if group.waiting else group.kind if going else "settled"
+        tone: Literal["bad", "flag", "good"] = "good" if not going else "flag" if group.kind == "near" else "bad"
+        number = 0 if group.kind == "leak" else group.number
+        alike = "the same" if group.similarity >= 1 else percent(group.similarity)
+        if len(group.rows) > 2 and group.similarity < 1:
+            alike = f"from {alike}"
+        number_words = f"{count(len(group.rows))} row{'s' * (len(group.rows) != 1)}"
+        text = self._preview(group.rows[0]) if group.rows else ""
+        if group.kind == "leak":
+            text = f"prompts that the eval files have, nearly · {text}"
+        return Entry(number, word, tone, "", number_words, f"{alike} · {text}")
+
+    def member(self, group: Group, row: int) -> Entry:
+        """A line of the list of a cluster's rows."""
+        fate = self.fate(group, row)
+        reason = group.why.get(row)
+        decision = self._rows.decisions.get(row, "")
+        similarity, because = "", ""
+        if reason is not None:
+            similarity, because = percent(reason.similarity), f"because of {reason.other} · "
+        return Entry(
+            row + 1,
+            fate,
+            "flag" if fate == "may go" else "good",
+            decision,
+            similarity,
+            because + self._preview(row),
+        )
+
+    def entry_of(self, row: int) -> int:
+        """The entry of a row; the search knows all bad lines, even while a scan still goes on."""
+        return self._good.entry(row)
+
+    def _preview(self, row: int) -> str:
+        entry = self.entry_of(row)
+        if self._rows.dataset.reader.size(entry) > HUGE:
+            return "(a very long row)"
+        try:
+            return preview(self._rows.dataset.sample_of(self._rows.read(entry)))[:_PREVIEW]
+        except Unreadable as fault:
+            return clean_line(f"({fault})", _PREVIEW)
+
+
+def _leaks(leaks: Sequence[Leak]) -> Group:
+    group = Group(0, "leak", min(leak.similarity for leak in leaks))
+    group.rows = [leak.row for leak in leaks]
+    group.why = {leak.row: Reason(leak.similarity, None, leak.place, leak.entry) for leak in leaks}
+    return group

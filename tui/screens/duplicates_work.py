@@ -1,0 +1,202 @@
+"""What the duplicates screen has done in threads and in a child process: comparisons, decisions, second looks."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.clean import clean_line
+from core.dataset.near.result import Cluster, Keep
+from core.dataset.records import Unreadable
+from core.errors import TunedeckError
+from core.units import size
+from tui.screens.data_rows import HUGE
+from tui.widgets.chat_lines import chat_lines
+from tui.widgets.text_view import Line, plain
+from tui.widgets.word_diff import Comparison, compare
+
+if TYPE_CHECKING:
+    from core.dataset.audit import Ask, DecisionStore
+    from core.dataset.dataset import Dataset
+    from core.jobs.service import Service
+
+_LAST_WORD = 1.0
+"""Seconds that leaving waits for a decision that is on its way to a slow disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Two rows to be compared, or one that is shown alone.
+
+    Attributes:
+        first: the entry on the left, None where there is none.
+        second: the entry under the cursor.
+        names: of both, a few clean words each.
+        of_eval: whether the first is an entry of the eval files.
+    """
+
+    first: int | None
+    second: int
+    names: tuple[str, str]
+    of_eval: bool = False
+
+
+class Comparer:
+    """Reads and compares two rows in a thread of its own; of several that are asked for, the last.
+
+    Args:
+        dataset: the rows.
+        eval_data: the eval files, opened when one of their rows is to be shown.
+        tell: hears what was asked and what came of it: a comparison, or the lines of the one row.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        eval_data: Sequence[Path],
+        tell: Callable[[Shown, Comparison | list[Line]], object],
+    ) -> None:
+        self._dataset = dataset
+        self._eval_data = list(eval_data)
+        self._eval: Dataset | None = None
+        self._tell = tell
+        self._asked: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="comparer", daemon=True).start()
+
+    def ask(self, shown: Shown) -> None:
+        """Compare these next."""
+        self._asked.put(shown)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._asked.put(None)
+
+    def _work(self) -> None:
+        while (shown := self._asked.get()) is not None:
+            if self._asked.empty():
+                self._tell(shown, self._made(shown))
+
+    def _made(self, shown: Shown) -> Comparison | list[Line]:
+        second = self._lines(self._dataset, shown.second)
+        if shown.first is None:
+            return list(second)
+        try:
+            dataset = self._eval_dataset() if shown.of_eval else self._dataset
+        except TunedeckError as fault:
+            return [plain(f"The eval file cannot be read: {clean_line(str(fault), 400)}", "warning")]
+        return compare(self._lines(dataset, shown.first), second)
+
+    def _lines(self, dataset: Dataset, entry: int) -> Iterable[Line]:
+        length = dataset.reader.size(entry)
+        if length > HUGE:
+            return [plain(f"This row has {size(length)}: it is too long to be compared here.", "warning")]
+        try:
+            return chat_lines(dataset.sample(entry))
+        except (Unreadable, OSError) as fault:
+            return [plain(f"no sample: {clean_line(str(fault), 2_000)}", "warning")]
+
+    def _eval_dataset(self) -> Dataset:
+        if self._eval is None:
+            self._eval = self._dataset.open_beside(self._eval_data)
+            self._eval.reader.extend()
+        return self._eval
+
+
+class Decisions:
+    """The workspace's decisions: opened in a thread, several written as one.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._store: DecisionStore | None = None
+
+    def apart(self) -> frozenset[tuple[str, str]]:
+        """The pairs of keys that are no duplicates, as the disk has them now; blocks, so it is for threads."""
+        with self._lock:
+            if self._store is None:
+                from core.dataset.audit import DecisionStore
+
+                self._store = DecisionStore(self._workspace)
+        self._store.refresh().result()
+        return self._store.apart()
+
+    def write(self, asked: Sequence[Ask], tell: Callable[[TunedeckError | None], object]) -> None:
+        """Write decisions, all or none; `tell` hears in another thread that they are on the disk, or why not."""
+        store = self._store
+        assert store is not None, "what can be decided here comes from a search, which has opened the store"
+
+        def done(future: Future[Any]) -> None:
+            error = future.exception()
+            if error is not None and not isinstance(error, TunedeckError):
+                raise error
+            tell(error)
+
+        store.decide_together(asked).add_done_callback(done)
+
+    def standing(self, key: str) -> Any:
+        """Where a row stands."""
+        assert self._store is not None
+        return self._store.standing(key)
+
+    def close(self) -> None:
+        """Write what is on its way, and end."""
+        if self._store is not None:
+            writing = threading.Thread(target=self._store.close, name="close decisions", daemon=True)
+            writing.start()
+            writing.join(_LAST_WORD)
+
+
+class SecondLook:
+    """Looks at clusters again in a child process, which is started at first use.
+
+    Args:
+        folder: of the search's job.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._service: Service | None = None
+
+    def ask(
+        self,
+        rows: Sequence[int],
+        apart: Iterable[tuple[int, int]],
+        tell: Callable[[list[Cluster] | TunedeckError], object],
+        *,
+        preferred: Sequence[int] = (),
+        keep: Keep | None = None,
+    ) -> None:
+        """Search again among some rows; `tell` hears in another thread which clusters they make."""
+        if self._service is None:
+            from core.jobs.service import Service
+
+            self._service = Service([sys.executable, "-m", "core.dataset.near.regroup", str(self._folder)])
+        future = self._service.submit(
+            "regroup", rows=list(rows), preferred=list(preferred), keep=keep, apart=[list(pair) for pair in apart]
+        )
+
+        def done(answer: Future[Any]) -> None:
+            error = answer.exception()
+            if isinstance(error, TunedeckError):
+                tell(error)
+            elif error is not None:
+                raise error
+            else:
+                tell([Cluster.from_json(value) for value in answer.result()])
+
+        future.add_done_callback(done)
+
+    def close(self) -> None:
+        """End the child."""
+        if self._service is not None:
+            self._service.close()
