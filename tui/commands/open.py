@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.dataset.hub import HubName
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def run_app(
     if recipe is not None:
         _open_recipe(session)
     for path in (*session.data, *session.eval_data):
-        if not path.exists():
+        if not path.exists() and HubName.parse(str(path)) is None:
             raise BadInput(
                 "no such file or folder, and no command", where=str(path), do="`tunedeck --help` lists the commands"
             )
