@@ -229,7 +229,8 @@ async def test_the_template_view_shows_the_mask_of_the_training(make_app: MakeAp
     async with app.run_test(size=(80, 30)) as pilot:
         await pilot.press("v")
         await pilot.pause()
-        assert "in the background" in sample_text(app)
+        waiting = sample_text(app)  # the service may be there before the first look
+        assert "in the background" in waiting or "Asking the tokenizer" in waiting
         await until(pilot, lambda: "template: " in sample_text(app), "the answer of the preview service")
         rows = sample_text(app).splitlines()
         assert any(row.startswith("▌ An answer.") for row in rows)
@@ -326,3 +327,24 @@ async def test_list_and_sample_fit_every_size(make_app: MakeApp, tickets: Path, 
         await pilot.press("escape")
         await pilot.pause()
         assert screen.rows_list.has_focus
+
+
+async def test_thinking_is_folded_until_its_key_which_the_footer_shows_only_where_it_works(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    path = tmp_path / "think.jsonl"
+    path.write_text(
+        chat("first", "<think>carry the one</think>\n```python\nreturn 7\n```") + "\n" + chat("second") + "\n"
+    )
+    app = make_app(data=(path,))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        assert "▸ thinking, 13 characters  carry the one…" in sample_text(app)
+        assert "│   return 7" in sample_text(app)
+        await pilot.press("z")
+        await pilot.pause()
+        assert "▾ thinking, 13 characters\n" in sample_text(app)
+        assert "thinking" in text_of(app.screen.query_one(KeyBar))
+        await pilot.press("down")
+        await pilot.pause()
+        assert "thinking" not in text_of(app.screen.query_one(KeyBar))

@@ -130,6 +130,8 @@ class DataScreen(DataOpening):
             return desk.can_undo
         if action == "bad_lines":
             return bool(desk.rows.bad or desk.faults)
+        if action == "fold":
+            return self._thinks
         if action == "skip":
             return desk.rows.filter == "audit"
         return desk.rows.count > 0 or action in ("next_filter", "lists", "search", "audit", "report")

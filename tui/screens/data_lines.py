@@ -41,8 +41,6 @@ SHORT_WORDS = {
     "same_template": "template",
     "system_prompt": "system",
     "label_imbalance": "label",
-    "near_duplicate": "near",
-    "leak_near": "leak",
     "zero_trained": "no loss",
     "cut": "cut",
 }

@@ -33,6 +33,8 @@ class DataPanes(StepScreen):
         self._entry = -1
         self._typed: TypedLine | None = None
         self._pace_words = ""
+        self._folded = True
+        self._thinks = False
 
     # -- composition ----------------------------------------------------------------------------------------
 
@@ -107,7 +109,10 @@ class DataPanes(StepScreen):
         assert self._desk is not None
         rows = self._desk.rows
         self._entry = rows.entry_at(self.rows_list.cursor)
-        text = data_sample.RowText(rows, self._entry, read_huge=read_huge)
+        text = data_sample.RowText(rows, self._entry, read_huge=read_huge, folded=self._folded)
+        could_fold, self._thinks = self._thinks, self.sample_view.view == "chat" and text.thinks()
+        if could_fold != self._thinks:
+            self.refresh_bindings()
         view = self.sample_view
         lines, subtitle = text.rendering(view.view)
         if view.view == "template" and not text.too_long:

@@ -186,6 +186,11 @@ class RowKeys(DataPanes):
         self.sample_view.next_view()
         self._show_sample(read_huge=self.has_class("-reading"))
 
+    def action_fold(self) -> None:
+        """Show thinking in full, or as one line again."""
+        self._folded = not self._folded
+        self._show_sample(keep_place=True, read_huge=self.has_class("-reading"))
+
     def action_history(self) -> None:
         """Show what was decided about the row."""
         assert self._desk is not None

@@ -12,7 +12,7 @@ from core.clean import clean, clean_line
 from core.dataset.records import BadLine, Row, Unreadable
 from core.units import count, size
 from tui.screens.data_rows import HUGE, DataRows
-from tui.widgets.chat_lines import chat_lines
+from tui.widgets.chat_lines import chat_lines, thinks
 from tui.widgets.json_lines import json_lines
 from tui.widgets.text_view import Line, plain
 
@@ -89,13 +89,15 @@ class RowText:
         rows: the rows.
         entry: which of them.
         read_huge: read it however long it is.
+        folded: show thinking as one line.
     """
 
-    def __init__(self, rows: DataRows, entry: int, *, read_huge: bool = False) -> None:
+    def __init__(self, rows: DataRows, entry: int, *, read_huge: bool = False, folded: bool = True) -> None:
         self.entry = entry
         self.length = rows.dataset.reader.size(entry)
         self.too_long = self.length > HUGE and not read_huge
         self._rows = rows
+        self._folded = folded
         self._row: Row | None = None
 
     @property
@@ -110,7 +112,16 @@ class RowText:
         if self.too_long:
             return ask_to_read(self.length), ""
         place = clean_line(f"{self.row.file.name}:{self.row.line:,}", 120)
-        return (self.raw if view == "raw" else self.chat), place
+        subtitle = " · ".join(filter(None, (self._tokens(), place)))
+        return (self.raw if view == "raw" else self.chat), subtitle
+
+    def _tokens(self) -> str:
+        row = self._rows.row_of(self.entry)
+        found = None if row is None else self._rows.tokens.of(row)
+        if found is None or found.state != "measured":
+            return ""
+        lost = f", {count(found.lost)} cut off" if found.lost else ""
+        return f"{count(found.trained)} of {count(found.tokens)} tokens trained{lost}"
 
     def chat(self) -> Iterable[Line]:
         """The sample as a conversation, or why it is none."""
@@ -118,7 +129,14 @@ class RowText:
             sample = self._rows.sample(self.row)
         except Unreadable as fault:
             return unreadable(str(fault), self.row)
-        return chat_lines(sample)
+        return chat_lines(sample, folded=self._folded)
+
+    def thinks(self) -> bool:
+        """Whether there is thinking in it that could be folded."""
+        try:
+            return not self.too_long and thinks(self._rows.sample(self.row))
+        except Unreadable:
+            return False
 
     def sample(self) -> dict[str, Any] | None:
         """The sample as the preview service takes it, or None for a row that is none."""

@@ -5,41 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from core.clean import clean, clean_line
+from core.clean import clean_line
 from core.dataset.sample import Message, Sample
 from tui.widgets.json_lines import json_lines
+from tui.widgets.message_lines import has_thinking, message_lines, thinking_lines
 from tui.widgets.text_view import Line, plain
 
 _INDENT = 2
 
 
-def chat_lines(sample: Sample) -> Iterator[Line]:
-    """The lines of a sample, read as a person reads a conversation."""
+def chat_lines(sample: Sample, *, folded: bool = False) -> Iterator[Line]:
+    """The lines of a sample, read as a person reads a conversation.
+
+    Args:
+        sample: in the normal form.
+        folded: show one line in the place of each piece of thinking.
+    """
     if sample.kind == "text":
-        yield from _text(sample.text, indent=0)
+        yield from message_lines(sample.text, indent=0, folded=folded)
         return
     if sample.tools:
         yield from _tools(sample.tools)
-    yield from _turns(sample.messages)
+    yield from _turns(sample.messages, folded)
     if sample.kind == "preference":
         yield _banner("chosen", "the answer to prefer")
-        yield from _turns(sample.chosen)
+        yield from _turns(sample.chosen, folded)
         yield _banner("rejected", "the answer to avoid")
-        yield from _turns(sample.rejected)
+        yield from _turns(sample.rejected, folded)
     elif sample.kind == "kto":
         words = {True: "label: good", False: "label: bad", None: "no label"}[sample.label]
         yield _banner("completion", words)
-        yield from _turns(sample.chosen)
+        yield from _turns(sample.chosen, folded)
 
 
-def _turns(messages: Iterable[Message]) -> Iterator[Line]:
+def thinks(sample: Sample) -> bool:
+    """Whether there is thinking in a sample that could be folded."""
+    turns = (*sample.messages, *sample.chosen, *sample.rejected)
+    return has_thinking(sample.text) or any(turn.reasoning or has_thinking(turn.content) for turn in turns)
+
+
+def _turns(messages: Iterable[Message], folded: bool) -> Iterator[Line]:
     for message in messages:
         yield _heading(message)
         if message.reasoning:
-            yield plain("thinking", "muted", indent=_INDENT)
-            yield from _text(message.reasoning, indent=2 * _INDENT, style="muted")
+            yield from thinking_lines(message.reasoning, indent=_INDENT, folded=folded)
         if message.content or not (message.reasoning or message.tool_calls):
-            yield from _text(message.content, indent=_INDENT)
+            yield from message_lines(message.content, indent=_INDENT, folded=folded)
         for call in message.tool_calls:
             yield from _call(call)
         yield plain("")
@@ -58,14 +69,6 @@ def _banner(word: str, meaning: str) -> Line:
     return Line(((f"── {word} ", "heading"), (f" {meaning}", "muted")))
 
 
-def _text(text: str, *, indent: int, style: str = "text") -> Iterator[Line]:
-    if not text.strip():
-        yield plain("(empty)" if not text else "(only white space)", "warning", indent=indent)
-        return
-    for line in clean(text).split("\n"):
-        yield plain(line, style, indent=indent)
-
-
 def _call(call: dict[str, Any]) -> Iterator[Line]:
     function = call.get("function", call)
     name = function.get("name", "") if isinstance(function, dict) else ""
@@ -80,9 +83,21 @@ def _tools(tools: Iterable[dict[str, Any]]) -> Iterator[Line]:
         function = tool.get("function", tool)
         name = function.get("name", "") if isinstance(function, dict) else ""
         about = function.get("description", "") if isinstance(function, dict) else ""
-        spans = ((clean_line(str(name), 200) or "(no name)", "key"), (f"  {clean_line(str(about), 2_000)}", "muted"))
-        yield Line(spans, _INDENT)
+        takes = ", ".join(_parameters(function))
+        spans = [(clean_line(str(name), 200) or "(no name)", "key"), (f"({clean_line(takes, 400)})", "text")]
+        yield Line((*spans, (f"  {clean_line(str(about), 2_000)}", "muted")), _INDENT)
     yield plain("")
+
+
+def _parameters(function: Any) -> Iterator[str]:
+    """The names of what a tool takes; `?` behind what may be left out."""
+    schema = function.get("parameters") if isinstance(function, dict) else None
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(schema, dict) or not isinstance(properties, dict):
+        return
+    required = schema.get("required")
+    for name in properties:
+        yield str(name) if isinstance(required, list) and name in required else f"{name}?"
 
 
 def _indented(lines: Iterable[Line], indent: int) -> Iterator[Line]:

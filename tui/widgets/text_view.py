@@ -82,6 +82,9 @@ class TextView(ScrollView, can_focus=True):
         "text-view--masked",
         "text-view--lost",
         "text-view--bar",
+        "text-view--code-word",
+        "text-view--code-string",
+        "text-view--code-comment",
     }
 
     DEFAULT_CSS = """
@@ -101,9 +104,13 @@ class TextView(ScrollView, can_focus=True):
         & > .text-view--number { color: $accent; }
         & > .text-view--warning { color: $text-warning; text-style: bold; }
         & > .text-view--trained { color: $foreground; text-style: bold; }
+        &:nocolor > .text-view--trained { text-style: bold underline; }
         & > .text-view--masked { color: $text-muted; }
         & > .text-view--lost { color: $text-muted; text-style: strike; }
         & > .text-view--bar { color: $accent; }
+        & > .text-view--code-word { color: $primary; text-style: bold; }
+        & > .text-view--code-string { color: $text-success; }
+        & > .text-view--code-comment { color: $text-muted; text-style: italic; }
     }
     """
 
