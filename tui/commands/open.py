@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.dataset.hub import HubName
 from core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ def run_app(
     if recipe is not None:
         _open_recipe(session)
     for path in (*session.data, *session.eval_data):
-        if not path.exists() and HubName.parse(str(path)) is None:
+        if not path.exists() and not _on_hub(path):
             raise BadInput(
                 "no such file or folder, and no command", where=str(path), do="`tunedeck --help` lists the commands"
             )
@@ -107,6 +106,12 @@ def run_app(
     if app.return_code:
         return int(app.return_code)
     return code or 0
+
+
+def _on_hub(path: Path) -> bool:
+    from core.dataset.hub import HubName
+
+    return HubName.parse(str(path)) is not None
 
 
 def _say_what_goes_on(session: Session) -> None:
