@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +93,7 @@ def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any])
     Raises:
         TunedeckError: no scan can be started, with the reason.
     """
+    from core.dataset.old_scans import sweep_scans
     from core.jobs.folder import JobFolder
     from core.jobs.launch import launch, worker_command
     from core.jobs.state import standing
@@ -100,9 +103,12 @@ def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any])
     for path in sorted(parent.glob(f"*-{name}*"), reverse=True):
         folder = JobFolder(path)
         if (now := standing(folder)).state == "finished" or not now.over:
+            with suppress(OSError):
+                os.utime(path)  # in use: it stays when older ones are removed
             return folder
     folder = JobFolder.create(parent, name, "scan", payload=dict(payload))
     launch(folder, [worker_command("core.dataset.scan_job", folder, python=sys.executable)])
+    sweep_scans(workspace)
     return folder
 
 
