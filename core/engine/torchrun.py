@@ -1,7 +1,7 @@
 """Starts the ranks of a run by torchrun's own agent: `python -m core.engine.torchrun RANKS -m MODULE FOLDER`.
 
 The keeper runs this as it runs a worker. What it adds to torchrun: the exit code of a run that was stopped on request,
-a sentence on which rank ended how, and no hurry when SIGTERM comes, because the ranks answer that themselves.
+a sentence on which rank ended how, and SIGTERM is a request to stop and save, a second one to stop now.
 
 Several machines: TUNEDECK_NODES says how many, TUNEDECK_RENDEZVOUS is `host:port` of one of them, TUNEDECK_JOB any name
 that is theirs alone. The script that `tunedeck train --print-slurm` prints sets these.
@@ -13,10 +13,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 from core.errors import TunedeckError
-from core.jobs import ending
+from core.jobs import ending, requests
 from core.jobs.ending import EXIT_AGAIN, EXIT_STOPPED
 from core.jobs.folder import JobFolder
 from core.jobs.status import FAILED
@@ -48,7 +49,16 @@ def main(argv: Sequence[str], entry: Callable[[str, str], Entry] = python_entry)
     count, flag, module, path = argv
     assert flag == "-m", argv
     folder = JobFolder(path)
-    signal.signal(signal.SIGTERM, lambda number, frame: None)
+    terminations: list[str] = []
+
+    def on_termination(number: int, frame: FrameType | None) -> None:
+        terminations.append(requests.STOP if not terminations else requests.STOP_NOW)
+        try:
+            requests.ask(folder, terminations[-1])
+        except TunedeckError as error:
+            print(error, file=sys.stderr, flush=True)
+
+    signal.signal(signal.SIGTERM, on_termination)
     kills = ending.oom_kills()
     while True:
         failed = _run(int(count), entry(module, path))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from core.errors import TunedeckError
+from core.gpu.host import boot_id
 from core.jobs import ending, files, process, requests
 from core.jobs.at_end import tell_of_end
 from core.jobs.children import Children, Start, spawn, stage_name
@@ -28,7 +29,7 @@ TICK = 0.5
 HEARTBEAT = 1.0
 TERMINATE_AFTER = 2.0
 """Seconds after `stop-now` at which a worker that has not ended gets SIGTERM."""
-KILL_AFTER = 4.0
+KILL_AFTER = 3.5
 """Seconds after `stop-now` at which it gets SIGKILL."""
 GONE_GRACE = 20.0
 """Seconds that a worker has to notice that its folder was deleted, before it is stopped as by `stop-now`."""
@@ -205,7 +206,18 @@ class Keeper:
             else:
                 words = "The job ended before this could be done."
                 self._try(partial(requests.refuse, self._folder, name, words))
-        self._event("ended", message or "The job has finished.", state=state, exit_code=end.code, signal=end.signal)
+        gone, left = self._processes()
+        self._event(
+            "ended",
+            message or "The job has finished.",
+            state=state,
+            exit_code=end.code,
+            signal=end.signal,
+            processes=[one.to_json() for one in gone],
+        )
+        if left:
+            pids = [one.pid for one in left]
+            self._event("alert", f"{len(left)} processes of the run could not be ended: {pids}.", pids=pids)
         fields = {
             "state": state,
             "message": message,
@@ -221,6 +233,13 @@ class Keeper:
             files.overwrite(os.fspath(self._folder.status), files.encode(merged))
         except files.JobGone as error:
             print(f"keeper: {error}", file=sys.stderr, flush=True)
+
+    def _processes(self) -> tuple[list[process.Identity], list[process.Identity]]:
+        """The worker and the ranks of this machine: those that are gone for sure, and those that are not."""
+        status = self._folder.read_status()
+        found = [status.worker, *(process.from_json(one) for one in status.fields.get("ranks", ()))]
+        here = [one for one in dict.fromkeys(found) if one is not None and one.boot_id == boot_id()]
+        return [one for one in here if not process.is_alive(one)], [one for one in here if process.is_alive(one)]
 
     def _pending(self) -> tuple[str, ...]:
         try:

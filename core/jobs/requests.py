@@ -11,7 +11,7 @@ from core.jobs import files, process
 from core.jobs.folder import JobFolder
 from core.jobs.queue import queue_of
 from core.jobs.state import standing
-from core.jobs.status import QUEUED, STOPPED
+from core.jobs.status import QUEUED, STOPPED, Status
 
 STOP = "stop"
 STOP_NOW = "stop-now"
@@ -58,7 +58,7 @@ def ask(folder: JobFolder, name: str) -> None:
     files.make_folder(os.fspath(folder.requests))
     files.replace(os.fspath(folder.requests / name), files.encode(words), durable=False)
     if name == STOP_NOW and now.local and not now.kept and now.status.worker is not None:
-        _end_orphan(folder, now.status.worker)
+        _end_orphan(folder, now.status)
 
 
 def pending(folder: JobFolder) -> tuple[str, ...]:
@@ -118,8 +118,11 @@ def _take_away(folder: JobFolder, name: str) -> None:
         pass
 
 
-def _end_orphan(folder: JobFolder, worker: process.Identity) -> None:
-    process.send(worker, signal.SIGKILL, group=True)
+def _end_orphan(folder: JobFolder, status: Status) -> None:
+    ranks = [process.from_json(one) for one in status.fields.get("ranks", ())]
+    for one in (status.worker, *ranks):
+        if one is not None:
+            process.send(one, signal.SIGKILL, group=True)
     done(folder, STOP_NOW, "The keeper had been killed; the worker was ended at once.")
     folder.write_status(
         state=STOPPED, message="Stopped at once, as asked.", ended=time.time(), signal=int(signal.SIGKILL)

@@ -2,18 +2,22 @@
 
 `DISTURB_AT` is a step. Once its metrics are written, `DISTURB_BY` happens: `kill` (signal 9), or the name of a request
 that is put into the folder and seen at once. `DISTURB_MEMORY` is a number of samples: a larger batch is more than the
-memory holds, from that step on.
+memory holds, from that step on (`DISTURB_RANK`: on this rank alone). `DISTURB_GATE` makes something take long, until a
+file `open` lies in the folder: the first `batch` after the step, a `prediction` of its evaluation, the `loading` of the
+model, the `saving` of a checkpoint. It is reached when a file `reached` lies there.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from core.engine.worker import Worker
 from core.training import run
+from tests.waiting import until
 
 
 def main(argv: Sequence[str]) -> int:
@@ -21,9 +25,42 @@ def main(argv: Sequence[str]) -> int:
     step = int(os.environ["DISTURB_AT"])
     by, most = os.environ.get("DISTURB_BY", ""), int(os.environ.get("DISTURB_MEMORY", "0"))
     _disturb(step, by)
-    if most:
+    if most and os.environ.get("DISTURB_RANK") in (None, os.environ.get("RANK")):
         _limit_memory(step, most)
+    if "DISTURB_GATE" in os.environ:
+        _shut_gate(Path(argv[0]), os.environ["DISTURB_GATE"], step)
     return run.main(argv)
+
+
+def _shut_gate(folder: Path, where: str, step: int) -> None:
+    def wait() -> None:
+        (folder / "reached").touch()
+        until(lambda: (folder / "open").exists(), "somebody opens the gate", 120)
+
+    if where == "loading":
+        from core.engine import load
+
+        load.load_base = _behind(load.load_base, lambda *_: wait())  # type: ignore[assignment]
+        return
+    from trl import SFTTrainer
+
+    if where == "saving":
+        SFTTrainer._save_checkpoint = _behind(SFTTrainer._save_checkpoint, lambda *_: wait())
+        return
+
+    def first(trainer: Any, *_: Any) -> None:
+        if trainer.state.global_step == step and trainer.model.training == (where == "batch"):
+            wait()
+
+    SFTTrainer.compute_loss = _behind(SFTTrainer.compute_loss, first)
+
+
+def _behind(function: Callable[..., Any], first: Callable[..., None]) -> Callable[..., Any]:
+    def both(*arguments: Any, **names: Any) -> Any:
+        first(*arguments)
+        return function(*arguments, **names)
+
+    return both
 
 
 def _disturb(step: int, by: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.errors import BadInput
+from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
@@ -127,6 +128,44 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert told["step"] == stopped_at
     assert f"step {stopped_at} of 24, loss " in told["message"]
     assert "learning rate" in told["message"]
+
+
+_SPARSE: dict[str, Any] = {"training__log_every": 5, "training__group_by_length": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "changes"),
+    [
+        pytest.param("stop", 6, {}, id="stop in the first step of an epoch"),
+        pytest.param("stop", 5, {}, id="stop", marks=pytest.mark.slow),
+        pytest.param("save", 8, _SPARSE, id="save", marks=pytest.mark.slow),
+    ],
+)
+def test_between_two_batches_of_a_step_the_last_whole_step_is_saved_to_the_same_bits(
+    warm: WarmPython,
+    tmp_path: Path,
+    straight: Callable[..., JobFolder],
+    name: str,
+    step: int,
+    changes: dict[str, Any],
+) -> None:
+    folder = make_run(tmp_path, **{**_RUN, **changes}, training__save_every=0.0)
+    variables = {"DISTURB_AT": str(step), "DISTURB_GATE": "batch"}
+    launch(folder, [worker_command("tests.e2e.disturbed_training", folder)], env=variables)
+    until((folder.path / "reached").exists, "the first batch of the step", 60)
+    requests.ask(folder, name)
+    until(lambda: events(folder, "request"), "it is received while the batch is computed", 2.0)
+    (folder.path / "open").touch()
+    until(lambda: standing(folder).over, "the run ends", 120)
+    assert [event["answer"] for event in events(folder, "request")] == ["received", "done"]
+    (checkpoint,) = events(folder, "checkpoint")
+    assert checkpoint["step"] == step
+    if name == "save":
+        assert logged(folder) == logged(straight(**changes))
+        folder.write_status(state="failed")
+    assert plan_resume(folder).checkpoint.step == step
+    go_on(folder)
+    assert logged(folder) == logged(straight(**changes))
 
 
 def test_a_checkpoint_that_is_not_whole_is_passed_over(

@@ -1,0 +1,67 @@
+"""What viewers ask is received within two seconds, and `stop-now` done within five, whatever takes long just then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.jobs import process, requests
+from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
+from core.jobs.state import standing
+from tests.training_runs import events, make_run
+from tests.waiting import until
+from tests.warm.process import WarmPython
+
+slow = pytest.mark.slow
+
+
+def answers(folder: JobFolder, name: str) -> list[str]:
+    return [event["answer"] for event in events(folder, "request") if event["request"] == name]
+
+
+def stuck(parent: Path, where: str) -> JobFolder:
+    """A run that hangs in one phase until a file lies in its folder."""
+    folder = make_run(parent, training__max_steps=4, training__eval_every=2.0, training__save_every=2.0)
+    gate = {"DISTURB_AT": "2", "DISTURB_GATE": where}
+    launch(folder, [worker_command("tests.e2e.disturbed_training", folder)], env=gate)
+    until((folder.path / "reached").exists, f"it hangs while {where}", 60)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "where", ["batch", *(pytest.param(phase, marks=slow) for phase in ("loading", "prediction", "saving"))]
+)
+def test_in_a_phase_that_takes_long(warm: WarmPython, tmp_path: Path, where: str) -> None:
+    folder = stuck(tmp_path, where)
+    for name in (requests.PAUSE, requests.SAVE):
+        requests.ask(folder, name)
+    until(lambda: answers(folder, requests.PAUSE) == ["received"], "the pause is received", 2.0)
+    until(lambda: answers(folder, requests.SAVE) == ["received"], "the save is received", 2.0)
+    requests.ask(folder, requests.RESUME)
+    until(lambda: answers(folder, requests.PAUSE) == ["received", "done"], "the pause is taken back", 2.0)
+    worker = folder.read_status().worker
+    requests.ask(folder, requests.STOP_NOW)
+    until(lambda: "received" in answers(folder, requests.STOP_NOW), "it is received", 2.0)
+    until(lambda: not process.is_alive(worker), "the worker is gone", 5.0)
+    until(lambda: standing(folder).over, "the ending is written")
+    assert standing(folder).state == "stopped"
+    (ended,) = events(folder, "ended")
+    assert worker is not None
+    assert worker.to_json() in ended["processes"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("where", "step"), [("prediction", 2), ("saving", 2)])
+def test_a_checkpoint_is_saved_at_the_next_batch_of_an_evaluation_or_after_a_save(
+    warm: WarmPython, tmp_path: Path, where: str, step: int
+) -> None:
+    folder = stuck(tmp_path, where)
+    requests.ask(folder, requests.SAVE)
+    until(lambda: answers(folder, requests.SAVE) == ["received"], "it is received", 2.0)
+    (folder.path / "open").touch()
+    until(lambda: standing(folder).over, "the run ends", 60)
+    assert standing(folder).state == "finished"
+    assert answers(folder, requests.SAVE) == ["received", "done"]
+    assert step in [event["step"] for event in events(folder, "checkpoint")]
