@@ -8,6 +8,7 @@ from importlib import import_module
 
 COMMANDS: dict[str, str] = {
     "scan": "look a data set over: format, bad lines, flags",
+    "overview": "what the curated data are made of: split, sources, answers, kinds of input, tokens",
     "export-data": "write the curated data as JSONL, Parquet, or as hosted services take them",
     "train": "train a recipe in a detached run and show its progress",
     "queue": "list the queue; add, move, remove, hold back runs",

@@ -18,7 +18,7 @@ from core.paths import hidden_dir
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
 
-Mode = Literal["random", "worst", "flag", "cluster", "everything"]
+Mode = Literal["random", "worst", "flag", "cluster", "thin", "everything"]
 
 SAMPLE = 100
 """Rows of a random sample unless said otherwise: guides on fine-tuning say 50 to 100 by hand."""
@@ -35,12 +35,13 @@ class Audit:
     Attributes:
         mode: `random` reads a sample, `worst` all flagged rows from the worst on, `flag` the rows of a flag (of all
             flags, one after the other, where none is named), `cluster` rows that repeat each other side by side, the
-            largest cluster first, `everything` all rows in their order.
+            largest cluster first, `thin` what is asked seldom first, `everything` all rows in their order.
         seed: of the random sample.
         size: rows of the random sample.
         entries: entries that the data set had when the audit began: the sample stays the same when rows are appended.
         flag: a check's name, for the mode `flag`.
         started: unix seconds.
+        listed: the entries to read, for the mode `thin`: they follow from an overview, which may be gone later.
     """
 
     mode: Mode
@@ -49,6 +50,7 @@ class Audit:
     entries: int = 0
     flag: str = ""
     started: float = 0.0
+    listed: tuple[int, ...] = ()
 
     @property
     def words(self) -> str:
@@ -70,6 +72,8 @@ class Audit:
             return range(self.entries)
         if self.mode == "worst":
             return sorted(flags, key=lambda entry: (*_badness(flags[entry]), entry))
+        if self.mode == "thin":
+            return [entry for entry in self.listed if entry not in bad]
         if self.mode == "cluster":
             return _by_cluster(flags, GoodRows(sorted(bad)).entry)
         if self.flag:
@@ -96,6 +100,7 @@ _WORDS: Mapping[Mode, str] = {
     "worst": "worst first",
     "flag": "by flag",
     "cluster": "by cluster",
+    "thin": "thin kinds first",
     "everything": "everything",
 }
 
@@ -218,6 +223,7 @@ def _audit(record: Mapping[str, Any]) -> Audit | None:
         int(record["entries"]),
         str(record.get("flag", "")),
         float(record["started"]),
+        tuple(entry for entry in record.get("listed") or () if isinstance(entry, int)),
     )
 
 

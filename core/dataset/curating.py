@@ -95,7 +95,7 @@ class Curator:
         self._kept.gather(scanner, self._facts, on_progress, should_stop)
         self._bad = scanner.bad_lines
         self._leaks["exact"] = scanner.counts.get("leak_exact", 0)
-        where = str(dataset.paths[0])
+        where = self._own_path = ", ".join(map(str, dataset.paths))
         self._strata.check(where)
         self._need_samples(where)
 
@@ -214,7 +214,7 @@ class Curator:
                 with (self._folder / "eval.jsonl").open("wb") as held:
                     self._write_own(train, held)
                     sync(held)
-            self._contribute()
+            self._own_train = self._train
             self._mix(train)
             sync(train)
         self._left_out.flush()
@@ -230,10 +230,6 @@ class Curator:
                 self._train += 1
                 train.write(line)
         self._kept.remove()
-
-    def _contribute(self) -> None:
-        """The data set's own files, as far as the training set has samples of them."""
-        self._own_train = self._train
 
     def _mix(self, train: BinaryIO) -> None:
         assert self._sides is not None
@@ -276,7 +272,7 @@ class Curator:
     def _sources(self) -> Iterator[Contribution]:
         """What the data set itself and each source that is mixed in give."""
         kept = self._kept
-        own = Contribution("", 0.0, kept.rows, self._own_train, self._own_train, False, dict(kept.dropped))
+        own = Contribution(self._own_path, 0.0, kept.rows, self._own_train, self._own_train, False, dict(kept.dropped))
         for each in (own, *self._contributions):
             share = each.samples / max(self._train, 1)
             yield Contribution(each.path, share, each.rows, each.available, each.samples, each.mixed, each.dropped)

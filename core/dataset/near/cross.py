@@ -105,7 +105,8 @@ def _at_least(threshold: float, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     import numpy as np
 
     # The allowance keeps 0.8 * 5, which is a little more than 4 as a float, from asking for 5.
-    return np.ceil(threshold * sizes - 1e-9).astype(np.int64)
+    least: NDArray[np.int64] = np.ceil(threshold * sizes - 1e-9).astype(np.int64)
+    return least
 
 
 def _chunks(corpus: Corpus, numbers: NDArray[np.int64], places: Sequence[int]) -> Iterator[list[int]]:

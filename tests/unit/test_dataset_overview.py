@@ -1,0 +1,224 @@
+"""What the curated data are made of: sources by share, answers, kinds of input, thin ones first."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.dataset.audit_queue import Audit
+from core.dataset.coverage import cover
+from core.dataset.curated import build_view
+from core.dataset.mixture import drawn, shares_of
+from core.dataset.overview import overview_of
+from core.dataset.view import View
+from core.errors import BadInput
+from core.recipe.overview import cost_of, tokens_of
+from core.recipe.recipe import Recipe, put
+from core.settings import Prices, read_prices
+from tests.unit.test_dataset_split import leaks
+from tests.unit.test_near_search import with_slips
+from tests.unit.test_near_similarity import sentence
+from tui.cli import main
+from tui.overview_words import overview_lines
+
+Row = dict[str, Any]
+
+
+def write(path: Path, rows: Sequence[Row]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
+
+
+def rows_of(made: random.Random, count: int, answer: str) -> list[Row]:
+    return [{"prompt": sentence(made, 12), "completion": f"{answer} {number}"} for number in range(count)]
+
+
+def mixed(folder: Path, mix: dict[str, float], seed: int = 0, **more: Any) -> View:
+    return build_view(folder, paths=[folder / "own.jsonl"], mix=mix, split_seed=seed, **more)
+
+
+def test_a_source_that_is_mixed_in_has_its_share_and_the_seed_draws_it(tmp_path: Path) -> None:
+    made = random.Random(1)
+    write(tmp_path / "own.jsonl", rows_of(made, 180, "own"))
+    general, small = (str(tmp_path / name) for name in ("general.jsonl", "small.jsonl"))
+    write(Path(general), rows_of(made, 400, "general"))
+    write(Path(small), rows_of(made, 7, "small"))
+    view = mixed(tmp_path, {general: 0.1, small: 0.1}, eval_fraction=0)
+    sources = Counter(line["source"] for line in lines(view.train))
+    assert sources == {0: 180, 1: 22, 2: 22}
+    repeated = Counter(line["row"] for line in lines(view.train) if line["source"] == 2)
+    assert sorted(repeated.values()) == [3, 3, 3, 3, 3, 3, 4]
+    words = [each["words"] for each in view.manifest["contributions"]]
+    assert words == [
+        "all of its samples, once each",
+        "22 of its 400 samples, drawn by the seed",
+        "its 7 samples are repeated, 3 to 4 times each",
+    ]
+    assert [each["samples"] for each in view.manifest["contributions"]] == [180, 22, 22]
+
+    def general_rows(view: View) -> set[int]:
+        return {line["row"] for line in lines(view.train) if line["source"] == 1}
+
+    first = general_rows(view)
+    shutil.rmtree(view.folder)
+    again = mixed(tmp_path, {general: 0.1, small: 0.1}, eval_fraction=0)
+    assert (again.fingerprint, general_rows(again)) == (view.fingerprint, first)
+    other = mixed(tmp_path, {general: 0.1, small: 0.1}, seed=1, eval_fraction=0)
+    more = mixed(tmp_path, {general: 0.2, small: 0.1}, eval_fraction=0)
+    assert general_rows(other) != first
+    assert general_rows(more) > first
+    assert len({view.fingerprint, other.fingerprint, more.fingerprint}) == 3
+    Path(general).write_text(Path(general).read_text().replace("general 1", "changed 1"))
+    assert mixed(tmp_path, {general: 0.1, small: 0.1}, eval_fraction=0).fingerprint != view.fingerprint
+
+
+def test_what_is_mixed_in_is_never_held_out_and_never_like_what_is(tmp_path: Path) -> None:
+    made = random.Random(2)
+    own = rows_of(made, 100, "own")
+    write(tmp_path / "own.jsonl", own)
+    like = [{**row, "prompt": with_slips(row["prompt"], 1, made), "completion": "other"} for row in own]
+    general = write(tmp_path / "general.jsonl", [*like, own[0], *rows_of(made, 100, "general")])
+    view = mixed(tmp_path, {str(general): 0.45}, eval_fraction=0.3, near=0.8)
+    assert {line["source"] for line in lines(view.eval)} == {0}
+    assert leaks(view, 0.8) == []
+    dropped = view.manifest["contributions"][1]["dropped"]
+    assert dropped["exact_duplicate"] == 1
+    assert 10 < dropped["like_eval"] <= view.eval_count, "row n of one is like row n of the other"
+
+
+def test_shares_are_checked_in_sentences() -> None:
+    assert shares_of(["a=b.jsonl=0.1", "/x/c.json=.25"]) == {"a=b.jsonl": 0.1, "/x/c.json": 0.25}
+    for entries in (["a.jsonl"], ["a=1"], ["=0.1"], ["a=x"], ["a=0.1", "a=0.2"], ["a=0.6", "b=0.4"], ["a=nan"]):
+        with pytest.raises(BadInput):
+            shares_of(entries)
+    assert drawn(["a", "b"], [5, 9], 1, 3).keys() < {5, 9}
+
+
+TOPICS = (
+    "how do i reset the password of my account when the login mail does not come {}",
+    "please translate this german letter about the holiday in {} into english",
+    "what is the weather forecast for {} tomorrow morning with rain and wind",
+)
+
+
+def test_kinds_of_input_are_found_with_their_words_and_odd_ones_come_first() -> None:
+    made = random.Random(3)
+    prompts = [TOPICS[n % 3].format(sentence(made, 2)) for n in range(90)] + ["zebra quartz violin", ""]
+    coverage = cover(lambda: iter(prompts))
+    by_topic = [{coverage.of[n] for n in range(topic, 90, 3)} for topic in range(3)]
+    assert sum(map(len, by_topic)) == len(set.union(*by_topic)), "no kind has prompts of two topics"
+    words = [set(coverage.kinds[next(iter(kinds))].words) for kinds in by_topic]
+    assert [bool(each & set(topic.split())) for each, topic in zip(words, TOPICS, strict=True)] == [True] * 3
+    assert sum(kind.samples for kind in coverage.kinds) == len(prompts)
+    assert coverage.unlike
+    assert set(coverage.thin_first()[:2]) >= {91}
+    order = list(range(len(prompts)))
+    made.shuffle(order)
+    shuffled = cover(lambda: (prompts[n] for n in order))
+    assert [kind.samples for kind in shuffled.kinds] == [kind.samples for kind in coverage.kinds]
+    assert [shuffled.of[order.index(n)] for n in range(len(prompts))] == list(coverage.of)
+
+
+def test_kinds_are_found_without_spaces_and_without_words() -> None:
+    prompts = ["如何重置我的密码" + "呢" * n for n in range(9)] + ["今天天气怎么样" + "啊" * n for n in range(9)]
+    coverage = cover(lambda: iter(prompts))
+    assert not set(coverage.of[:9]) & set(coverage.of[9:])
+    assert cover(lambda: iter(())).kinds == ()
+    assert cover(lambda: iter(["", "1 2 3"])).of == (0, 0)
+
+
+def test_the_overview_counts_labels_on_both_sides(tmp_path: Path) -> None:
+    made = random.Random(4)
+    rows = [{"prompt": sentence(made, 12), "completion": ("yes", "no", "no")[n % 3]} for n in range(150)]
+    rows += [{**row, "synthetic": True, "prompt": sentence(made, 12)} for row in rows[:10]]
+    view = build_view(
+        tmp_path, paths=[write(tmp_path / "a.jsonl", rows)], eval_fraction=0.2, near=0.8, stratify="answer"
+    )
+    facts = overview_of(view)
+    assert facts["answers"]["labels"]["no"]["eval"] == 20
+    assert sum(each["train"] for each in facts["answers"]["labels"].values()) == view.train_count
+    assert [each["answer"] for each in facts["answers"]["top"]] == ["no", "yes"]
+    assert facts["samples"]["synthetic"] == 10
+    assert sum(kind["samples"] for kind in facts["coverage"]["kinds"]) == view.train_count
+    assert len(facts["thin"]) == view.train_count
+    text = "\n".join(
+        "".join(part for part, _ in pieces)
+        for pieces in overview_lines({**facts, "tokens": None, "cost": None, "tokens_words": "no model"})
+    )
+    assert "held out         30  20% asked for, seed 0; samples 80% alike stay on one side; by answer" in text
+    assert "synthetic        10" in text
+
+
+def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Path) -> None:
+    made = random.Random(5)
+    write(tmp_path / "own.jsonl", rows_of(made, 90, "own"))
+    general = write(tmp_path / "general.jsonl", rows_of(made, 90, "general"))
+    view = mixed(tmp_path, {str(general): 0.1}, eval_fraction=0)
+    facts = [{"tokens": min(60, 10 + n), "trained": 5, "lost": max(0, n - 50), "lost_trained": 0} for n in range(100)]
+    measured = write(tmp_path / "measured.jsonl", facts)
+    recipe = put(put(Recipe(), "data.max_length", 60), "training.epochs", 3.0)
+    tokens = tokens_of(recipe, view, measured)
+    assert tokens["train"]["tokens"] == sum(each["tokens"] for each in facts)
+    assert (tokens["train"]["cut"], tokens["train"]["lost"]) == (49, sum(range(1, 50)))
+    assert tokens["train"]["longest"] == 109
+    assert [each["tokens"] for each in tokens["sources"]] == [
+        sum(each["tokens"] for each in facts[:90]), sum(each["tokens"] for each in facts[90:])
+    ]  # fmt: skip
+    bins = tokens["bins"]
+    assert sum(each["samples"] for each in bins) == 100
+    assert sum(each["samples"] for each in bins if each["cut"]) == 49
+    assert next(each["upper"] for each in reversed(bins) if not each["cut"]) == 60
+    cost = cost_of(recipe, tokens, Prices(per_million_tokens=2.0))
+    assert cost["cost"] == pytest.approx(3 * tokens["train"]["tokens"] * 2 / 1e6)
+    assert cost_of(recipe, tokens, Prices())["cost"] is None
+
+
+def test_prices_are_the_users_and_mistakes_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert read_prices() == Prices()
+    file = tmp_path / "tunedeck" / "settings.toml"
+    file.parent.mkdir()
+    file.write_text('[prices]\nper_million_tokens = 2\ncurrency = "CHF"\n')
+    assert read_prices() == Prices(2.0, "CHF")
+    for text in ("[prices\n", "[prices]\nper_million_tokens = -1\n", "prices = 3\n", "[prices]\ncurrency = 1\n"):
+        file.write_text(text)
+        with pytest.raises(BadInput):
+            read_prices()
+
+
+def test_an_audit_of_thin_kinds_reads_the_rows_it_was_begun_with() -> None:
+    audit = Audit("thin", entries=100, listed=(7, 3, 50))
+    assert audit.order({}, {3}) == [7, 50]
+    assert audit.words == "thin kinds first"
+
+
+def test_the_command_prints_the_same_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "own.jsonl", rows_of(random.Random(6), 40, "own"))
+    write(tmp_path / "other.jsonl", rows_of(random.Random(7), 40, "other"))
+    arguments = ["overview", "own.jsonl", "--mix", "other.jsonl=0.2", "--held-out", "0.25"]
+    assert main([*arguments, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["tokens"] is None
+    assert (
+        facts["contributions"][1]["samples"]
+        == facts["samples"]["mixed"]
+        == round(facts["contributions"][0]["samples"] / 4)
+    )
+    assert main(arguments) == 0
+    text = capsys.readouterr().out
+    assert "other.jsonl: " in text
+    assert "not counted: no model is named" in text

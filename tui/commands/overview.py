@@ -1,0 +1,61 @@
+"""What the curated data are made of: split, leaks, sources, answers, kinds of input; with a model tokens and cost."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import TunedeckError
+from tui.commands.data_recipe import add_data_arguments, recipe_of, view_of
+from tui.commands.output import print_json, say
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    add_data_arguments(parser)
+    parser.add_argument("--model", metavar="MODEL", help="count tokens as this model does (default: the recipe's)")
+    parser.add_argument("--no-tokens", action="store_true", help="do not count tokens, which takes some seconds")
+    parser.add_argument("--json", action="store_true", help="print one object with all facts")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Curate, count and print."""
+    from core.dataset.overview import overview_of
+    from core.recipe.overview import cost_of, measure_view
+    from core.recipe.paths import absolute
+    from core.settings import read_prices
+    from tui.overview_words import overview_lines
+
+    live = sys.stderr.isatty() and not arguments.json
+
+    def told(words: str) -> None:
+        if live:
+            sys.stderr.write(f"\r\x1b[K{words}")
+            sys.stderr.flush()
+
+    recipe = recipe_of(arguments)
+    if arguments.model:
+        recipe = absolute(replace(recipe, model=replace(recipe.model, path=arguments.model)), Path.cwd())
+    view = view_of(recipe, lambda done, of: told(f"curating {done / max(of, 1):4.0%}"))
+    facts: dict[str, Any] = {**overview_of(view, told), "tokens": None, "cost": None, "tokens_words": ""}
+    if arguments.no_tokens:
+        facts["tokens_words"] = "not counted"
+    elif not recipe.model.path:
+        facts["tokens_words"] = "not counted: no model is named (--model, or a recipe)"
+    else:
+        told("counting tokens")
+        try:
+            facts["tokens"] = measure_view(recipe, view)
+            facts["cost"] = cost_of(recipe, facts["tokens"], read_prices())
+        except TunedeckError as fault:
+            facts["tokens_words"] = str(fault)
+    told("")
+    if arguments.json:
+        print_json(facts)
+        return 0
+    for pieces in overview_lines(facts):
+        say("".join(text for text, _ in pieces).rstrip())
+    return 0
