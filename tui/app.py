@@ -6,7 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
 from textual import work
@@ -18,11 +18,15 @@ from textual.screen import Screen
 from tui import actions
 from tui.actions import STEPS, declare
 from tui.ring import ENDED, ring_words
+from tui.run_words import run_words
 from tui.screens.base import StepScreen
 from tui.session import Session
 from tui.terminal_guard import ControlFilter, exit_on_hangup
 from tui.themes import load_themes
 from tui.wire import Wire
+
+if TYPE_CHECKING:
+    from core.jobs.status import Status
 
 _NO_COLOUR = NoColor()
 
@@ -108,6 +112,7 @@ class TunedeckApp(App[int]):
         self.run_words = ""
         """The state of the session's run in a few words, for the header."""
         self._run_state = ""
+        self._live = False
         self._wall: list[LineFilter] = [ControlFilter()]
         self._wire = Wire()
         themes, self._faults = load_themes()
@@ -148,7 +153,7 @@ class TunedeckApp(App[int]):
         exit_on_hangup()
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
-        self.set_interval(10.0 if self.session.low_bandwidth else 1.0, self._look_at_run)
+        self.set_interval(10.0 if self.session.low_bandwidth else 1.0, self._look_unless_seen)
         self.set_timer(_SETTLED, _rest_the_collector)
         if self.session.run is not None:
             self._look_at_run()
@@ -231,6 +236,10 @@ class TunedeckApp(App[int]):
         self._look_at_run()
         self.switch_mode(step)
 
+    def _look_unless_seen(self) -> None:
+        if not self._live:
+            self._look_at_run()
+
     @work(thread=True, exclusive=True, group="run state")
     def _look_at_run(self) -> None:
         """Read the run's state in a thread: its folder may lie on a slow network disk."""
@@ -238,12 +247,19 @@ class TunedeckApp(App[int]):
             return
         from core.jobs.folder import JobFolder
         from core.jobs.state import standing
-        from tui.run_words import run_words
 
         found = standing(JobFolder(self.session.run))
-        here = isinstance(self.screen, StepScreen) and self.screen.STEP == "train"  # which says the steps itself
-        words = run_words(found.state, found.status, progress=not here)
+        words = run_words(found.state, found.status)
         self.call_from_thread(self._show_run_words, words, found.state)
+
+    def run_seen(self, state: str, status: Status) -> None:
+        """The live screen, which says the steps itself, has looked at the run; while it is on, nobody else does."""
+        self._live = True
+        self._show_run_words(run_words(state, status, progress=False), state)
+
+    def run_unseen(self) -> None:
+        """The live screen is no longer on."""
+        self._live = False
 
     def _show_run_words(self, words: str, state: str) -> None:
         ended = state in ENDED and self._run_state not in ("", *ENDED)

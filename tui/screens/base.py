@@ -12,6 +12,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.actions import STEPS
+from tui.lean_compositor import LeanCompositor
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
 
@@ -44,6 +45,11 @@ class StepScreen(Screen[None]):
     def scope(self) -> str:
         """The name of the screen's table of keys."""
         return self.SCOPE or self.STEP
+
+    def __init__(self) -> None:
+        """Make the screen."""
+        super().__init__()
+        self._compositor = LeanCompositor()
 
     @property
     def deck(self) -> TunedeckApp:

@@ -128,6 +128,7 @@ class TrainDesk(StepScreen):
 
     def on_screen_suspend(self) -> None:
         """Nobody looks: read nothing."""
+        self.deck.run_unseen()
         self._halt.set()
         self._woken.set()
 
@@ -180,6 +181,8 @@ class TrainDesk(StepScreen):
             self.on_screen_resume()
             return
         before, update = self.live.update, event.update
+        if self.is_current:
+            self.deck.run_seen(update.state, update.status)
         self.live.add(update)
         self.verdict = event.verdict
         self._read = event.read

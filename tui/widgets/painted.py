@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from rich.segment import Segment
 from rich.style import Style
@@ -57,6 +57,16 @@ class Painted(Widget):
             self.refresh()
         elif spans:
             self.refresh(*(Region(first, y, end - first, 1) for y, first, end in spans))
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
+        """As a widget's, but regions of the present content go to the screen without two messages on the way."""
+        if not regions or layout or recompose or not repaint or not self.is_mounted or not self.display:
+            return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+        self._set_dirty(*regions)
+        screen = self.screen
+        screen._dirty_widgets.add(self)
+        screen.check_idle()
+        return self
 
     def _draw(self, size: Size) -> Cells:
         cells = Cells(size.width, size.height)

@@ -1,0 +1,57 @@
+"""Renders, for a partial update, the rows of the widgets that changed, and no others.
+
+Textual's own renders every widget within the rectangle around all changes: with a chart at the top and a clock at the
+foot that is the whole screen, once a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from textual._compositor import ChopsUpdate, Compositor
+from textual.geometry import Region
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from textual.widget import Widget
+
+
+class LeanCompositor(Compositor):
+    """A compositor whose partial updates cost what has changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._wanted: list[Region] | None = None
+
+    def render_partial_update(self) -> ChopsUpdate | None:
+        """An update of what is dirty, or None if nothing is."""
+        self._wanted = list(self._dirty_regions)
+        try:
+            return super().render_partial_update()
+        finally:
+            self._wanted = None
+
+    def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
+        """Region, clip and strips of each widget; for a partial update, of those rows alone that hold a change."""
+        if self._wanted is None:
+            yield from super()._get_renders(crop)
+            return
+        for widget, (region, clip) in self.visible_widgets.items():
+            rows = _rows(region.intersection(clip), self._wanted)
+            if rows is not None:
+                yield region, rows, _render(widget, region, rows)
+
+
+def _rows(visible: Region, wanted: list[Region]) -> Region | None:
+    """The rows of what is visible of a widget from the first to the last change in it, or None without any."""
+    hits = [region for region in wanted if region.overlaps(visible)]
+    if not hits:
+        return None
+    top = max(visible.y, min(region.y for region in hits))
+    bottom = min(visible.bottom, max(region.bottom for region in hits))
+    return Region(visible.x, top, visible.width, bottom - top)
+
+
+def _render(widget: Widget, region: Region, rows: Region) -> list[Strip]:
+    return widget.render_lines(Region(rows.x - region.x, rows.y - region.y, rows.width, rows.height))
