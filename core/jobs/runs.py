@@ -71,6 +71,32 @@ class RunInfo:
         }
 
 
+def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
+    """The `RunInfo` from its `to_json`.
+
+    Args:
+        value: the JSON.
+        folder: where the job lies now.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is not of this form.
+    """
+    numbers = {name: None if value[name] is None else float(value[name]) for name in ("ended", "loss", "eval_loss")}
+    return RunInfo(
+        id=folder.name,
+        state=str(value["state"]),
+        folder=folder,
+        name=str(value["name"]),
+        kind=str(value["kind"]),
+        created=float(value["created"]),
+        step=value["step"],
+        of=value["of"],
+        detail=str(value["detail"]),
+        place=value["place"],
+        **numbers,
+    )
+
+
 def list_runs(workspace: str | os.PathLike[str]) -> list[RunInfo]:
     """The jobs in a workspace's `runs/`, newest first; a folder without `job.json` is none. Never raises."""
     try:

@@ -1,0 +1,284 @@
+"""All runs of a workspace with what they came to: verdict, best eval loss, peak of memory. Thousands stay quick.
+
+What was read of a run that is over is kept in `.tunedeck/runs.json`, with a stamp of the files that it came from; the
+metrics of a run are read once in its life.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.errors import TunedeckError
+from core.jobs import files
+from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower, Update
+from core.jobs.runs import RunInfo, from_json, run_info
+from core.jobs.status import ENDINGS
+from core.paths import hidden_dir, runs_dir
+from core.verdict.run import RunJudge
+
+_NAME = "runs.json"
+_VERSION = 1
+_SLICE = 0.05
+
+_Stamp = list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """One run with what it came to.
+
+    Attributes:
+        info: state, step, last losses.
+        model: the base model's folder or name, its last part.
+        verdict: how it goes, in a word or two; "" before its first metric and while it is not known yet.
+        verdict_text: the verdict's sentence and advice.
+        best_eval: the lowest eval loss, None without an evaluation.
+        best_step: its step.
+        memory: bytes at the most, of the GPUs that it has used, else of RAM; None where nobody measured.
+        known: whether all of this has been read.
+    """
+
+    info: RunInfo
+    model: str = ""
+    verdict: str = ""
+    verdict_text: str = ""
+    best_eval: float | None = None
+    best_step: int | None = None
+    memory: int | None = None
+    known: bool = False
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, or has gone on so far."""
+        if self.info.ended:
+            return max(0.0, self.info.ended - self.info.created)
+        if self.info.state in ("starting", "running", "paused", "stopping"):
+            return max(0.0, time.time() - self.info.created)
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """For `tunedeck runs --json`: the fields of `RunInfo` and these."""
+        seconds = self.seconds
+        return {
+            **self.info.to_json(),
+            "model": self.model,
+            "verdict": self.verdict or None,
+            "verdict_text": self.verdict_text or None,
+            "best_eval_loss": self.best_eval,
+            "best_step": self.best_step,
+            "memory_peak": self.memory,
+            "seconds": None if seconds is None else round(seconds, 1),
+        }
+
+
+class RunList:
+    """The runs of a workspace. For one thread at a time.
+
+    Args:
+        workspace: the folder that holds `runs/`.
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self._runs = runs_dir(workspace.absolute())
+        self._cache = hidden_dir(workspace.absolute()) / _NAME
+        self._kept: dict[str, tuple[_Stamp, RunLine]] = {}
+        self._readers: dict[str, _Reader] = {}
+        self._changed = False
+        self._loaded = False
+
+    def read(self) -> list[RunLine]:
+        """All runs, newest first, with what is known of them. Never raises."""
+        if not self._loaded:
+            self._loaded = True
+            self._load()
+        try:
+            with os.scandir(self._runs) as entries:
+                names = [entry.name for entry in entries if entry.is_dir()]
+        except OSError:
+            names = []
+        found = [line for name in names if (line := self._line(name)) is not None]
+        for gone in self._kept.keys() - set(names):
+            del self._kept[gone]
+            self._changed = True
+        return sorted(found, key=lambda line: (line.info.created, line.info.id), reverse=True)
+
+    def work(self, lines: list[RunLine], seconds: float) -> tuple[list[RunLine], bool]:
+        """Reads on in the metrics of runs that are not wholly known, the first of the list first.
+
+        Args:
+            lines: of `read`.
+            seconds: after which it stops; a little more at the most.
+
+        Returns:
+            The lines with what is known now, and whether there is more to read.
+        """
+        deadline = time.monotonic() + seconds
+        found = list(lines)
+        for place, line in enumerate(found):
+            if line.known:
+                continue
+            if time.monotonic() > deadline:
+                return found, True
+            found[place] = self._read_on(line, deadline)
+            if not found[place].known:
+                return found, True
+        return found, False
+
+    def save(self) -> None:
+        """Keeps what was read; a cache that cannot be written is none."""
+        if not self._changed:
+            return
+        self._changed = False
+        kept = {
+            name: {"stamp": stamp, "line": line.to_json()}
+            for name, (stamp, line) in self._kept.items()
+            if line.known and line.info.state in ENDINGS
+        }
+        try:
+            self._cache.parent.mkdir(exist_ok=True)
+            files.replace(os.fspath(self._cache), files.encode({"version": _VERSION, "runs": kept}), durable=False)
+        except (OSError, TunedeckError):
+            return
+
+    def _load(self) -> None:
+        whole = files.read_json(os.fspath(self._cache)) or {}
+        runs = whole.get("runs")
+        if whole.get("version") != _VERSION or not isinstance(runs, Mapping):
+            return
+        for name, entry in runs.items():
+            try:
+                self._kept[name] = [int(part) for part in entry["stamp"]], _from_json(entry["line"], self._runs / name)
+            except (KeyError, TypeError, ValueError):
+                continue
+
+    def _line(self, name: str) -> RunLine | None:
+        folder = JobFolder(self._runs / name)
+        stamp = _stamp(folder)
+        if stamp is None:
+            return None
+        kept = self._kept.get(name)
+        if kept is not None and kept[0] == stamp and kept[1].known and kept[1].info.state in ENDINGS:
+            return kept[1]
+        info = run_info(folder)
+        if kept is None or kept[0] != stamp:
+            before = kept[1] if kept is not None else RunLine(info, model=_model(folder))
+            kept = stamp, replace(before, info=info, known=False)
+        line = replace(kept[1], info=info)
+        self._kept[name] = stamp, line
+        return line
+
+    def _read_on(self, line: RunLine, deadline: float) -> RunLine:
+        name = line.info.id
+        stamp = self._kept[name][0]
+        reader = self._readers.get(name)
+        if reader is None:
+            reader = self._readers[name] = _Reader(JobFolder(line.info.folder))
+        whole = reader.read(deadline)
+        found = replace(
+            line,
+            verdict=reader.verdict,
+            verdict_text=reader.verdict_text,
+            best_eval=reader.best_eval,
+            best_step=reader.best_step,
+            memory=reader.memory,
+            known=whole,
+        )
+        self._kept[name] = stamp, found
+        if whole and line.info.state in ENDINGS:
+            del self._readers[name]
+            self._changed = True
+        return found
+
+
+class _Reader:
+    """Reads one run's files, from where it was."""
+
+    def __init__(self, folder: JobFolder) -> None:
+        self._judge = RunJudge(folder)
+        self._follower = Follower(folder)
+        self._gpu_memory = 0
+        self._ram = 0
+        self._told: int | None = None
+        self.verdict = self.verdict_text = ""
+        self.best_eval: float | None = None
+        self.best_step: int | None = None
+
+    def read(self, deadline: float) -> bool:
+        """Reads until there is nothing new, or the moment has come; returns whether it has read all."""
+        while True:
+            update = self._follower.poll(max_seconds=_SLICE)
+            verdict = self._judge.take(update)
+            self._take_memory(update)
+            if verdict is not None:
+                self.verdict, self.verdict_text = str(verdict.kind.value), verdict.text()
+                self.best_eval, self.best_step = verdict.best_eval, verdict.best_step
+            if not update.more:
+                return True
+            if time.monotonic() > deadline:
+                return False
+
+    @property
+    def memory(self) -> int | None:
+        """The peak: the trainer's own word, else the GPUs' readings, else the RAM's."""
+        return self._told or self._gpu_memory or self._ram or None
+
+    def _take_memory(self, update: Update) -> None:
+        for event in update.events:
+            peak = event.get("peak_memory")
+            if event.get("kind") == "summary" and isinstance(peak, int):
+                self._told = peak
+        for record in update.gpu:
+            worker = record.get("worker") or {}
+            pids = set(worker.get("pids") or ())
+            used = sum(
+                size
+                for gpu in record.get("gpus") or ()
+                for pid, size in gpu.get("processes") or ()
+                if pid in pids and isinstance(size, int)
+            )
+            self._gpu_memory = max(self._gpu_memory, used)
+            self._ram = max(self._ram, worker.get("rss") or 0)
+
+
+def _stamp(folder: JobFolder) -> _Stamp | None:
+    """What changes when a run does; None for a folder that is no job's."""
+    stamp = []
+    for path in (folder.job, folder.status, folder.metrics):
+        try:
+            found = os.stat(path)
+        except OSError:
+            if path == folder.job:
+                return None
+            stamp += [0, 0]
+        else:
+            stamp += [found.st_mtime_ns, found.st_size]
+    return stamp
+
+
+def _model(folder: JobFolder) -> str:
+    """The base model's name, from the run's recipe."""
+    job = files.read_json(os.fspath(folder.job)) or {}
+    payload = job.get("payload")
+    recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
+    model = recipe.get("model") if isinstance(recipe, Mapping) else None
+    path = model.get("path") if isinstance(model, Mapping) else ""
+    return os.path.basename(str(path or "").rstrip("/"))
+
+
+def _from_json(value: Mapping[str, Any], folder: Path) -> RunLine:
+    return RunLine(
+        from_json(value, folder),
+        model=str(value["model"]),
+        verdict=str(value["verdict"] or ""),
+        verdict_text=str(value["verdict_text"] or ""),
+        best_eval=value["best_eval_loss"],
+        best_step=value["best_step"],
+        memory=value["memory_peak"],
+        known=True,
+    )
