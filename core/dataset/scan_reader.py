@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,19 @@ class ScanReader:
         except OSError:
             return None
         return unpack(packed) if len(packed) == KEY_BYTES else None
+
+    def keys(self, rows: Iterable[int]) -> dict[int, str]:
+        """The keys of some good rows, as far as the scan has come to them."""
+        found = {}
+        try:
+            with self._keys.open("rb") as file:
+                for row in rows:
+                    packed = os.pread(file.fileno(), KEY_BYTES, row * KEY_BYTES)
+                    if len(packed) == KEY_BYTES:
+                        found[row] = unpack(packed)
+        except OSError:
+            return {}
+        return found
 
     def packed_keys(self, first: int, last: int) -> bytes:
         """The keys of the good rows from `first` up to but not including `last`, packed, as far as there are any."""

@@ -333,14 +333,20 @@ class Desk:
         if decided.action != "undo":
             self._done.append((decided.row, decided.key))
 
-    def stand(self, row: int, key: str, standing: Standing, *, undone: bool) -> None:
-        """Take in what was decided on another screen, or taken back there; `undo` here takes it back as well."""
-        self._settled.add(row)
-        self.rows.stand(row, standing)
-        if not undone:
-            self._done.append((row, key))
-        elif (row, key) in self._done:
-            self._done.remove((row, key))
+    def stand(self, stood: Mapping[int, tuple[str, Standing]], *, undone: bool) -> None:
+        """Take in what was decided on another screen, or taken back there; `undo` here takes it back as well.
+
+        Args:
+            stood: row to its key and where it stands.
+            undone: whether decisions were taken back.
+        """
+        self._settled.update(stood)
+        for row, (_, standing) in stood.items():
+            self.rows.stand(row, standing)
+        if undone:
+            self._done = [each for each in self._done if each[0] not in stood]
+        else:
+            self._done += [(row, key) for row, (key, _) in stood.items()]
 
     # -- what takes a while ---------------------------------------------------------------------------------
 

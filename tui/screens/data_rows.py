@@ -65,6 +65,7 @@ class DataRows:
         queue: the entries that it reads, in its order.
         scanned: rows that a scan has looked at, from the first on.
         bad: entry and place of what could not be read, ascending.
+        version: grows with each decision that is taken in.
     """
 
     dataset: Dataset
@@ -80,6 +81,7 @@ class DataRows:
     queue: Sequence[int] = ()
     scanned: int = 0
     bad: list[tuple[int, BadLine]] = field(default_factory=list)
+    version: int = 0
     _listed: Sequence[int] | None = None
     _places: dict[int, int] | None = None
     _good: GoodRows = field(default_factory=lambda: GoodRows([]))
@@ -252,6 +254,7 @@ class DataRows:
 
     def stand(self, row: int, standing: Standing) -> None:
         """Take in where a row stands."""
+        self.version += 1
         if standing.verdict:
             self.decisions[row] = standing.verdict
         else:

@@ -131,7 +131,8 @@ class DuplicatesScreen(DuplicatesDecisions):
 
         def work() -> None:
             if self._steps:
-                self._write(self._steps.pop(), undone=True)
+                step = self._steps.pop()
+                self._write(lambda _: step.taken_back)
 
         self._line_up(work)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -57,7 +57,7 @@ class Reason:
         return f"near-duplicate of row {self.because_of + 1:,}, {percent(self.similarity)}"
 
 
-@dataclass
+@dataclass(eq=False)
 class Group:
     """One cluster, or all near leaks together.
 
@@ -76,20 +76,50 @@ class Group:
     rows: Sequence[int] = ()
     why: dict[int, Reason] = field(default_factory=dict)
     waiting: bool = False
+    _going: list[tuple[int, Reason]] | None = None
+    _dropped: list[int] = field(default_factory=list)
 
-    def take(self, clusters: Iterable[Cluster], gone: Iterable[int] = ()) -> None:
-        """Take in what the search among its rows found.
+    @classmethod
+    def of(cls, number: int, kind: Kind, clusters: Sequence[Cluster], gone: Iterable[int] = ()) -> Group:
+        """A cluster from what a search, or a second look at it, has found.
 
         Args:
-            clusters: that its rows make.
+            number: of the cluster.
+            kind: of it.
+            clusters: what its rows make; more than one where it has fallen apart, none where nothing is alike.
             gone: rows that were dropped: they are still shown.
         """
-        clusters = list(clusters)
-        self.waiting = False
-        self.why = {drop.row: Reason(drop.similarity, drop.because_of) for cluster in clusters for drop in cluster.drop}
-        self.similarity = min((cluster.similarity for cluster in clusters), default=self.similarity)
+        group = cls(number, kind, min((cluster.similarity for cluster in clusters), default=0.0))
+        group.why = {
+            drop.row: Reason(drop.similarity, drop.because_of) for cluster in clusters for drop in cluster.drop
+        }
         rows = {row for cluster in clusters for row in cluster.rows}
-        self.rows = sorted(rows.union(gone if rows else ()), key=self._place)
+        group.rows = sorted(rows.union(gone if rows else ()), key=group._place)
+        return group
+
+    def take(self, other: Group) -> None:
+        """Become another: what a second look has found."""
+        self.rows, self.why, self.waiting = other.rows, other.why, False
+        self.similarity = other.similarity or self.similarity
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what follows from decisions, since there are others now."""
+        self._going = None
+
+    def count(self, decisions: Mapping[int, str]) -> tuple[list[tuple[int, Reason]], list[int]]:
+        """The rows that can be dropped, with the reasons, and those that were dropped."""
+        if self._going is None:
+            self._going = [(row, self.why[row]) for row in self.rows if self.may_go(row, decisions)]
+            self._dropped = [row for row in self.rows if decisions.get(row) == "drop"]
+        return self._going, self._dropped
+
+    def may_go(self, row: int, decisions: Mapping[int, str]) -> bool:
+        """Whether an undecided row can be dropped: because of a row that is there to stay."""
+        reason = self.why.get(row)
+        if reason is None or decisions.get(row):
+            return False
+        return reason.because_of is None or decisions.get(reason.because_of) != "drop"
 
     def _place(self, row: int) -> tuple[int, bool, float, int]:
         reason = self.why.get(row)
@@ -113,14 +143,13 @@ class Groups:
     def __init__(self, found: NearFound, rows: DataRows) -> None:
         self._rows = rows
         self._good = GoodRows(list(found.bad))
+        self._version = rows.version
+        self._open_rows: int | None = None
         self.apart = set(found.apart)
         self.listed: list[Group] = []
         if found.leaks:
             self.listed.append(_leaks(found.leaks))
-        for number, cluster in enumerate(found.clusters, 1):
-            group = Group(number, cluster.kind, cluster.similarity)
-            group.take([cluster])
-            self.listed.append(group)
+        self.listed += [Group.of(number, cluster.kind, [cluster]) for number, cluster in enumerate(found.clusters, 1)]
         self._of = {row: group for group in self.listed if group.kind != "leak" for row in group.rows}
         for one, other in found.apart:
             group_of_one = self._of.get(one)
@@ -135,18 +164,47 @@ class Groups:
         decision = self._rows.decisions.get(row, "")
         if decision:
             return "kept" if decision == "keep" else "dropped"
-        return "may go" if self.may_go(group, row) else "stays"
+        return "may go" if not group.waiting and group.may_go(row, self._rows.decisions) else "stays"
 
-    def may_go(self, group: Group, row: int) -> bool:
-        """Whether an undecided row can be dropped: because of a row that is there to stay."""
-        reason = group.why.get(row)
-        if reason is None or group.waiting or self._rows.decisions.get(row, ""):
-            return False
-        return reason.because_of is None or self._rows.decisions.get(reason.because_of, "") != "drop"
-
-    def going(self, group: Group) -> list[tuple[int, Reason]]:
+    def going(self, group: Group) -> Sequence[tuple[int, Reason]]:
         """The rows of a cluster that can be dropped, with the reasons."""
-        return [(row, group.why[row]) for row in group.rows if self.may_go(group, row)]
+        self._keep_up()
+        return () if group.waiting else group.count(self._rows.decisions)[0]
+
+    def dropped(self, group: Group) -> Sequence[int]:
+        """The rows of a cluster that were dropped."""
+        self._keep_up()
+        return group.count(self._rows.decisions)[1]
+
+    @property
+    def open_rows(self) -> int:
+        """How many rows of all clusters may go."""
+        self._keep_up()
+        if self._open_rows is None:
+            self._open_rows = sum(len(self.going(group)) for group in self.listed if group.kind != "leak")
+        return self._open_rows
+
+    def decided(self, rows: Iterable[int]) -> None:
+        """Take in that something was decided on rows: only their clusters are counted again."""
+        self._open_rows = None
+        for row in rows:
+            if row in self._of:
+                self._of[row].forget()
+        for group in self.listed[:1]:  # the leaks, whose rows are in clusters as well
+            group.forget()
+        self._version = self._rows.version
+
+    def changed(self) -> None:
+        """Take in that a cluster is another now."""
+        self._open_rows = None
+
+    def _keep_up(self) -> None:
+        """Count all again if something was decided elsewhere."""
+        if self._version != self._rows.version:
+            self._version = self._rows.version
+            self._open_rows = None
+            for group in self.listed:
+                group.forget()
 
     def unsupported(self, group: Group) -> bool:
         """Whether a row was to go because of one that was dropped meanwhile: then it is to be looked at again."""
@@ -159,10 +217,6 @@ class Groups:
     def present(self, group: Group) -> list[int]:
         """The rows of a cluster that were not dropped."""
         return [row for row in group.rows if self._rows.decisions.get(row, "") != "drop"]
-
-    def dropped(self, group: Group) -> list[int]:
-        """The rows of a cluster that were dropped."""
-        return [row for row in group.rows if self._rows.decisions.get(row, "") == "drop"]
 
     def apart_in(self, group: Group) -> list[tuple[int, int]]:
         """The pairs of a cluster's rows that are no duplicates."""
@@ -186,11 +240,6 @@ class Groups:
             if reason is not None and reason.because_of == two:
                 return reason.similarity
         return None
-
-    @property
-    def open_rows(self) -> int:
-        """How many rows of all clusters may go."""
-        return sum(len(self.going(group)) for group in self.listed if group.kind != "leak")
 
     # -- lists ----------------------------------------------------------------------------------------------
 

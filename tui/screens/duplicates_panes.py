@@ -152,9 +152,14 @@ class DuplicatesPanes(StepScreen):
             first = (at for at, each in enumerate(group.rows) if each in group.why)
             position = next(first, 0)
         self._listed = group, group.rows
+        self.member_list.digits = max(4, len(count(max(group.rows, default=0) + 1)))
         self.member_list.reset(len(group.rows), position)
+        self._entered(group)
         self._show_facts()
         self._show_pair()
+
+    def _entered(self, group: Group) -> None:
+        """A cluster is listed."""
 
     def _update(self) -> None:
         """Draw what is listed again, after a decision."""
@@ -211,7 +216,7 @@ class DuplicatesPanes(StepScreen):
         if isinstance(event.result, Comparison):
             self.diff.show_pair(event.result, event.shown.names)
             words = event.result.words
-            subtitle = f"{count(words)} word{'s' * (words != 1)} differ{'s' * (words == 1)}"
+            subtitle = f"{count(words)} word{'s' * (words != 1)} differ{'s' * (words == 1)}" if words else "same words"
         else:
             lines = event.result
             self.diff.show_text(lambda: lines)

@@ -16,6 +16,7 @@ from tui.screens.near_search import NearFound, NearNews, NearProgress, NearSearc
 
 if TYPE_CHECKING:
     from tui.screens.data_rows import DataRows
+    from tui.screens.duplicates_groups import Groups
 
 _THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 
@@ -23,8 +24,9 @@ _THRESHOLDS = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0)
 class NearHeard(Message):
     """A search has something to tell."""
 
-    def __init__(self, news: NearNews) -> None:
+    def __init__(self, news: NearNews, groups: Groups | None) -> None:
         self.news = news
+        self.groups = groups
         super().__init__()
 
 
@@ -40,9 +42,9 @@ class DuplicatesSettings(DuplicatesPanes):
     @on(NearHeard)
     def _heard(self, event: NearHeard) -> None:
         news = event.news
-        if isinstance(news, NearFound):
+        if isinstance(news, NearFound) and event.groups is not None:
             self._doing = self._told = ""
-            self._take(news)
+            self._take(news, event.groups)
         elif isinstance(news, NearProgress):
             self._doing = news.words if news.running else ""
             self._told = "" if news.running else clean(news.words)
@@ -53,7 +55,7 @@ class DuplicatesSettings(DuplicatesPanes):
             self._doing = ""
             self._show_groups()
 
-    def _take(self, found: NearFound) -> None:
+    def _take(self, found: NearFound, groups: Groups) -> None:
         """Show what a search has found."""
         raise NotImplementedError
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,10 @@ from tui.widgets.word_diff import Comparison, compare
 if TYPE_CHECKING:
     from core.dataset.audit import Ask, DecisionStore
     from core.dataset.dataset import Dataset
+    from core.dataset.decisions import Standing
+    from core.dataset.scan_reader import ScanReader
     from core.jobs.service import Service
+    from tui.screens.duplicates_groups import Group, Reason
 
 _LAST_WORD = 1.0
 """Seconds that leaving waits for a decision that is on its way to a slow disk."""
@@ -108,6 +111,56 @@ class Comparer:
         return self._eval
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Decisions that were made by one key, and are taken back by one.
+
+    Attributes:
+        asked: what is written.
+        rows: row to key, of rows that are decided on.
+        pairs: pairs of rows that are no duplicates.
+        before: the cluster that is looked at again for it, as it was then, and its place in the list.
+        undo: whether `asked` takes an earlier step back.
+    """
+
+    asked: tuple[Ask, ...]
+    rows: Mapping[int, str] = field(default_factory=dict)
+    pairs: tuple[tuple[int, int], ...] = ()
+    before: tuple[int, Group, Group] | None = None
+    undo: bool = False
+
+    @property
+    def taken_back(self) -> Step:
+        """The step that takes this one back."""
+        return replace(self, asked=tuple((key, "undo", {}) for key, _, _ in reversed(self.asked)), undo=True)
+
+
+def drops(reader: ScanReader, going: Sequence[tuple[int, Reason]]) -> Step:
+    """The step that drops rows, each with its reason and the key of the row that stays."""
+    wanted = {row for row, reason in going} | {reason.because_of for _, reason in going}
+    keys = reader.keys(row for row in wanted if row is not None)
+    asked: list[Ask] = []
+    for row, reason in going:
+        payload = {"text": reason.words}
+        if reason.because_of is not None:
+            payload["because_of"] = keys[reason.because_of]
+        asked.append((keys[row], "drop", payload))
+    return Step(tuple(asked), {row: keys[row] for row, _ in going})
+
+
+def held_apart(reader: ScanReader, pairs: Sequence[tuple[int, int]], before: tuple[int, Group, Group]) -> Step:
+    """The step that says of pairs of rows that they are no duplicates."""
+    from core.dataset.decisions import pair_key
+
+    keys = reader.keys({row for pair in pairs for row in pair})
+    asked: list[Ask] = [(pair_key(keys[one], keys[other]), "keep", {}) for one, other in pairs]
+    return Step(tuple(asked), {}, tuple((min(pair), max(pair)) for pair in pairs), before)
+
+
+Stood = Mapping[int, "tuple[str, Standing]"]
+"""Row to its key and where it stands."""
+
+
 class Decisions:
     """The workspace's decisions: opened in a thread, several written as one.
 
@@ -130,23 +183,28 @@ class Decisions:
         self._store.refresh().result()
         return self._store.apart()
 
-    def write(self, asked: Sequence[Ask], tell: Callable[[TunedeckError | None], object]) -> None:
-        """Write decisions, all or none; `tell` hears in another thread that they are on the disk, or why not."""
+    def write(self, make: Callable[[], Step], tell: Callable[[Step, TunedeckError | None, Stood], object]) -> None:
+        """Write decisions, all or none.
+
+        Args:
+            make: makes them, in a thread: there may be thousands.
+            tell: hears in another thread that they are on the disk, or why not, and where their rows stand now.
+        """
         store = self._store
         assert store is not None, "what can be decided here comes from a search, which has opened the store"
 
-        def done(future: Future[Any]) -> None:
-            error = future.exception()
-            if error is not None and not isinstance(error, TunedeckError):
-                raise error
-            tell(error)
+        def work() -> None:
+            step = make()
 
-        store.decide_together(asked).add_done_callback(done)
+            def done(future: Future[Any]) -> None:
+                error = future.exception()
+                if error is not None and not isinstance(error, TunedeckError):
+                    raise error
+                tell(step, error, {row: (key, store.standing(key)) for row, key in step.rows.items()})
 
-    def standing(self, key: str) -> Any:
-        """Where a row stands."""
-        assert self._store is not None
-        return self._store.standing(key)
+            store.decide_together(step.asked).add_done_callback(done)
+
+        threading.Thread(target=work, name="decide", daemon=True).start()
 
     def close(self) -> None:
         """Write what is on its way, and end."""

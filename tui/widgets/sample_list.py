@@ -164,6 +164,8 @@ class SampleList(ScrollView, can_focus=True):
         self._entries: dict[int, Entry] = {}
         self._old: dict[int, Entry] = {}  # what stands on the screen and is to be read again
         self._count = 0
+        self.digits = 4
+        """Cells for numbers, for a list whose numbers are larger than it is long."""
         self._cursor = 0
         self._deadline = 0.0
         self._missing = False
@@ -293,7 +295,7 @@ class SampleList(ScrollView, can_focus=True):
         return self._draw(entry, width, at_cursor=position == self._cursor)
 
     def _draw(self, entry: Entry, width: int, *, at_cursor: bool) -> Strip:
-        digits = max(4, len(count(self._count)))
+        digits = max(self.digits, len(count(self._count)))
         dropped = entry.mark == "drop"
         # A row that nothing is wrong with has room for the decision in words.
         word = entry.status if entry.tone in ("flag", "bad") else _MARK_WORDS.get(entry.mark, entry.status)

@@ -207,7 +207,8 @@ class WordDiff(TextView):
         width = self._text_width()
         beside = width >= _WIDE
         if not beside:
-            yield Line((("− ", "first"), (self._names[0], "strong"), ("   + ", "second"), (self._names[1], "strong")))
+            one, other = self._names
+            yield Line((("− ", "differs"), (one, "strong"), ("   + ", "differs"), (other, "strong")))
         else:
             column = (width - 3) // 2
             yield Line((*_padded(((self._names[0], "strong"),), column), ("   ", "text"), (self._names[1], "strong")))
@@ -244,13 +245,15 @@ def _shown(blocks: Sequence[_Block], *, whole: bool) -> Iterator[tuple[_Block, i
 
 
 def _below(first: Sequence[_Marked], second: Sequence[_Marked]) -> Iterator[Line]:
-    """A block as lines of the first text, then those of the second; equal lines once."""
-    if not any(each.differs for each in (*first, *second)) and len(first) == len(second):
-        yield from (Line((("  ", "text"), *each.line.spans), each.line.indent) for each in first)
-        return
-    for sign, style, side in (("− ", "first", first), ("+ ", "second", second)):
+    """A block as lines of the first text, then those of the second; equal lines at its end once."""
+    same = 0
+    while same < min(len(first), len(second)) and first[-1 - same] == second[-1 - same]:
+        same += 1
+    for sign, side in (("− ", first[: len(first) - same]), ("+ ", second[: len(second) - same])):
         for each in side:
-            yield Line(((sign if each.differs else "  ", style), *each.line.spans), each.line.indent)
+            yield Line(((sign, "differs"), *each.line.spans), each.line.indent)
+    for each in first[len(first) - same :]:
+        yield Line((("  ", "text"), *each.line.spans), each.line.indent)
 
 
 def _beside(first: Sequence[_Marked], second: Sequence[_Marked], width: int) -> Iterator[Line]:
