@@ -14,7 +14,9 @@ from bisect import bisect_right
 from core.dataset.streams import ByteStream
 
 _CHUNK = 2**16
-_GRAIN = 2**13  # line ends are counted by pieces of this size
+GRAIN = 2**13
+"""Bytes of the pieces by which line ends are counted."""
+
 # Skips whole strings and everything that is no bracket at C speed; possessive, so that it never backtracks. A line end
 # closes a string too: no JSON string holds one, so a quote that is never closed spoils its own line and not the rest.
 _STRING = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+["\n]'
@@ -99,6 +101,10 @@ class ArrayIndex:
         start = self._starts[entry]
         return start, self._ends[entry], self.line(start)
 
+    def bounds(self, entry: int) -> tuple[int, int]:
+        """As `span` without the line, which may have to be read."""
+        return self._starts[entry], self._ends[entry]
+
     def line(self, offset: int) -> int:
         """The line, from 1, in which a byte stands."""
         grain = bisect_right(self._grain_starts, offset) - 1
@@ -107,8 +113,8 @@ class ArrayIndex:
         return self._line_counts[grain] + before + 1
 
     def _count_lines(self, chunk: bytes) -> None:
-        for begin in range(0, len(chunk), _GRAIN):
-            end = min(begin + _GRAIN, len(chunk))
+        for begin in range(0, len(chunk), GRAIN):
+            end = min(begin + GRAIN, len(chunk))
             self._grain_starts.append(self._at + end)
             self._line_counts.append(self._line_counts[-1] + chunk.count(b"\n", begin, end))
 

@@ -77,6 +77,10 @@ class ArrowReader:
         """Rows have no bytes of their own."""
         return 0
 
+    def ready(self, entry: int) -> bool:
+        """Always: the batches of the entries that are known are open."""
+        return True
+
     def row(self, entry: int) -> Row:
         """The row as column name to value."""
         which = bisect_right(self._starts, entry) - 1

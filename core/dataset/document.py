@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.dataset.array_index import ArrayIndex
+from core.dataset.array_index import GRAIN, ArrayIndex
 from core.dataset.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, parse_json, parse_object
 from core.dataset.streams import ByteStream
 
@@ -49,6 +49,12 @@ class ArrayReader:
         """Bytes of the element, spaces around it included."""
         start, end, _ = self._index.span(entry)
         return end - start
+
+    def ready(self, entry: int) -> bool:
+        """Whether its bytes, and those before it in which lines are counted, are at hand."""
+        start, end = self._index.bounds(entry)
+        before = max(0, start - GRAIN)
+        return self._stream.ready(before, end - before)
 
     def row(self, entry: int) -> Row:
         """The parsed element, or why it could not be."""

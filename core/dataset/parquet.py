@@ -66,12 +66,18 @@ class ParquetReader:
         """Rows have no bytes of their own."""
         return 0
 
+    def ready(self, entry: int) -> bool:
+        """Whether its batch is held."""
+        return self._first(entry) in self._batches
+
     def row(self, entry: int) -> Row:
         """The row as column name to value."""
-        group = bisect_right(self._starts, entry) - 1
+        first = self._first(entry)
         try:
-            with self._lock:
-                batch, first = self._batch(entry, group)
+            batch = self._batches.get(first)
+            if batch is None:  # without the lock otherwise: another thread may be decoding for a while
+                with self._lock:
+                    batch, first = self._batch(entry, first)
             value = batch.slice(entry - first, 1).to_pylist()[0]
         except self._failures as fault:
             return Row(entry, self.files[0], entry + 1, error=f"unreadable: {fault}")
@@ -89,10 +95,15 @@ class ParquetReader:
             self._batches.clear()
             self._group, self._ahead = -1, iter(())
 
-    def _batch(self, entry: int, group: int) -> tuple[Any, int]:
+    def _first(self, entry: int) -> int:
+        """The number of the first row of the batch that holds a row."""
+        start = self._starts[bisect_right(self._starts, entry) - 1]
+        return start + (entry - start) // _BATCH_ROWS * _BATCH_ROWS
+
+    def _batch(self, entry: int, first: int) -> tuple[Any, int]:
         """The batch that holds a row, and the number of its first row; the lock is held."""
+        group = bisect_right(self._starts, entry) - 1
         start = self._starts[group]
-        first = start + (entry - start) // _BATCH_ROWS * _BATCH_ROWS
         if first in self._batches:
             self._batches.move_to_end(first)
             return self._batches[first], first

@@ -43,6 +43,9 @@ class Reader(Protocol):
     def row(self, entry: int) -> Row:
         """The entry; never raises for what the file holds."""
 
+    def ready(self, entry: int) -> bool:
+        """Whether `row` gives the entry within some milliseconds, without unpacking or decoding much before."""
+
     def size(self, entry: int) -> int:
         """Bytes of the entry in the file, 0 where the file kind has none."""
 
@@ -86,6 +89,11 @@ class JsonlReader:
         """Bytes of the line, its end included."""
         start, end, _ = self.index.span(entry)
         return end - start
+
+    def ready(self, entry: int) -> bool:
+        """Whether its bytes are at hand."""
+        start, end, _ = self.index.span(entry)
+        return self.stream.ready(start, end - start)
 
     def row(self, entry: int) -> Row:
         """The parsed line, or why it could not be."""
@@ -150,6 +158,11 @@ class TextReader:
         """Bytes of the row."""
         start, end, _ = self._index.span(entry)
         return end - start
+
+    def ready(self, entry: int) -> bool:
+        """Whether its bytes are at hand."""
+        start, end, _ = self._index.span(entry)
+        return self._stream.ready(start, end - start)
 
     def row(self, entry: int) -> Row:
         """The text as `{"text": ...}`, or why it is none."""

@@ -66,6 +66,11 @@ class ShardReader:
                 break
         return self.complete
 
+    def ready(self, entry: int) -> bool:
+        """Whether the entry is at hand in its file."""
+        which = bisect_right(self._starts, entry) - 1
+        return self._readers[which].ready(entry - self._starts[which])
+
     def row(self, entry: int) -> Row:
         """The entry, with the index of its file as `source`."""
         which = self._which(entry)

@@ -26,6 +26,9 @@ class ByteStream(Protocol):
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`; fewer only at the end."""
 
+    def ready(self, offset: int, length: int) -> bool:
+        """Whether these bytes are read at once, with nothing to unpack before; takes no lock."""
+
     def release(self) -> None:
         """Gives back the file descriptor; the next read opens it again."""
 
@@ -54,6 +57,10 @@ class PlainBytes:
                 got += len(data)
         return b"".join(parts)
 
+    def ready(self, offset: int, length: int) -> bool:
+        """Always: the bytes lie in the file as they are."""
+        return True
+
     def release(self) -> None:
         """Closes the descriptor until the next read."""
         with self._lock:
@@ -77,6 +84,10 @@ class MemoryBytes:
     def read(self, offset: int, length: int) -> bytes:
         """Up to `length` bytes from `offset`."""
         return self._data[offset : offset + length]
+
+    def ready(self, offset: int, length: int) -> bool:
+        """Always: the text is in memory."""
+        return True
 
     def release(self) -> None:
         """Nothing is held open."""
@@ -119,6 +130,11 @@ class GzipBytes:
                 length -= len(part)
                 index += 1
         return b"".join(parts)
+
+    def ready(self, offset: int, length: int) -> bool:
+        """Whether they are in the block that was read last."""
+        start, block = self._recent
+        return start <= offset and offset + length <= start + len(block)
 
     def release(self) -> None:
         """Closes the file until the next read."""

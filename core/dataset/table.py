@@ -60,6 +60,11 @@ class TableReader:
         start, end, _ = self._index.span(entry + 1)
         return end - start
 
+    def ready(self, entry: int) -> bool:
+        """Whether its bytes are at hand."""
+        start, end, _ = self._index.span(entry + 1)
+        return self._stream.ready(start, end - start)
+
     def row(self, entry: int) -> Row:
         """The record as column name to cell text, or why it is none."""
         start, end, line = self._index.span(entry + 1)

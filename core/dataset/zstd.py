@@ -54,6 +54,10 @@ class ZstdBytes:
                 self._advance()
         return os.pread(self._text.fileno(), length, offset)
 
+    def ready(self, offset: int, length: int) -> bool:
+        """Whether the text is unpacked so far."""
+        return self._complete or self._unpacked >= offset + length
+
     def release(self) -> None:
         """Both files stay open: one has no name to open it by."""
 

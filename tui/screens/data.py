@@ -31,7 +31,7 @@ class DataScreen(DataOpening):
 
     @on(DeskNews)
     def _heard(self, event: DeskNews) -> None:
-        from tui.screens.data_news import Decided, Found, Grown, History, Said, Sorted
+        from tui.screens.data_news import Arrived, Decided, Found, Grown, History, Said, Sorted
         from tui.screens.data_scan import ScanNews
         from tui.screens.data_tokens import TokenNews
         from tui.screens.near_search import NearFound
@@ -49,6 +49,8 @@ class DataScreen(DataOpening):
                 self._take_tokens(event.news)
             case NearFound():
                 self._take_near(event.news)
+            case Arrived():
+                self._take_rows()
             case Decided():
                 self._settle(event.news)
             case ScanNews():

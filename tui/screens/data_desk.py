@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.clean import clean
 from core.errors import TunedeckError
-from tui.screens.data_news import Decided, Found, Grown, History, News, Said, Sorted
+from tui.screens.data_ahead import RowsAhead
+from tui.screens.data_news import Arrived, Decided, Found, Grown, History, News, Said, Sorted
 from tui.screens.data_rows import DataRows
 from tui.screens.data_scan import ScanFollower, ScanNews, find_or_start
 from tui.screens.data_tokens import TokenFollower
@@ -113,7 +114,7 @@ class Desk:
     """
 
     def __init__(self, dataset: Dataset, tell: Tell) -> None:
-        self.rows = DataRows(dataset)
+        self.rows = DataRows(dataset, ahead=RowsAhead(dataset, lambda: self._tell(self, Arrived())))
         self.faults: tuple[BadLine, ...] = ()
         self.scan_words = ""
         self._tell = tell
@@ -135,6 +136,8 @@ class Desk:
         """Work on it no longer; a scan goes on by itself, and what was decided is still written."""
         self._closed.set()
         self._searching.set()
+        if self.rows.ahead is not None:
+            self.rows.ahead.close()
         if self._scan is not None:
             self._scan.stop()
         for each in (self._tokens, self._near):

@@ -21,6 +21,11 @@ class Grown:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """Rows that were not at hand are."""
+
+
+@dataclass(frozen=True, slots=True)
 class Decided:
     """A decision is on the disk, or could not be written.
 
@@ -85,4 +90,4 @@ class Said:
     failed: bool = False
 
 
-News = Grown | ScanNews | TokenNews | NearFound | Decided | Found | Sorted | History | Said
+News = Grown | Arrived | ScanNews | TokenNews | NearFound | Decided | Found | Sorted | History | Said

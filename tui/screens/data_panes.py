@@ -31,6 +31,7 @@ class DataPanes(StepScreen):
         self._preview: TemplatePreview | None = None
         self._desk: Desk | None = None
         self._entry = -1
+        self._awaited = False
         self._typed: TypedLine | None = None
         self._pace_words = ""
         self._folded = True
@@ -63,7 +64,7 @@ class DataPanes(StepScreen):
 
     # -- showing --------------------------------------------------------------------------------------------
 
-    def _line(self, position: int) -> Entry:
+    def _line(self, position: int) -> Entry | None:
         assert self._desk is not None
         return self._desk.rows.line(position)
 
@@ -109,6 +110,10 @@ class DataPanes(StepScreen):
         assert self._desk is not None
         rows = self._desk.rows
         self._entry = rows.entry_at(self.rows_list.cursor)
+        self._awaited = not rows.at_hand(self._entry)
+        if self._awaited:
+            self.sample_view.show(data_sample.subject(rows, self._entry), data_sample.on_its_way, keep_place=keep_place)
+            return
         text = data_sample.RowText(rows, self._entry, read_huge=read_huge, folded=self._folded)
         could_fold, self._thinks = self._thinks, self.sample_view.view == "chat" and text.thinks()
         if could_fold != self._thinks:
@@ -127,6 +132,12 @@ class DataPanes(StepScreen):
             notes=data_sample.notes(rows, self._entry),
             keep_place=keep_place,
         )
+
+    def _take_rows(self) -> None:
+        """Rows that were not at hand have been read."""
+        self.rows_list.look_again()
+        if self._awaited and self._entry >= 0:
+            self._show_sample(read_huge=self.has_class("-reading"))
 
     def _forget_template(self) -> None:
         """The rows have changed, so the template view must ask anew."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from core.dataset.checks import Flag
     from core.dataset.dataset import Dataset
     from core.dataset.decisions import Standing
+    from tui.screens.data_ahead import RowsAhead
 
 Decision = Literal["", "keep", "drop"]
 
@@ -61,6 +62,7 @@ class DataRows:
         hits: entries that a search has found, ascending.
         query: the text that was searched for, "" where something else was.
         tokens: what is known of the rows' tokens.
+        ahead: reads rows that take a while.
         audit: the audit that is under way.
         queue: the entries that it reads, in its order.
         scanned: rows that a scan has looked at, from the first on.
@@ -77,6 +79,7 @@ class DataRows:
     hits: list[int] = field(default_factory=list)
     query: str = ""
     tokens: TokenColumn = field(default_factory=TokenColumn)
+    ahead: RowsAhead | None = None
     audit: Audit | None = None
     queue: Sequence[int] = ()
     scanned: int = 0
@@ -341,16 +344,22 @@ class DataRows:
     def read(self, entry: int) -> Row:
         """The entry as it stands in the file; a file that went away meanwhile is a reason like any other."""
         try:
-            return self.dataset.row(entry)
+            return self.dataset.row(entry) if self.ahead is None else self.ahead.row(entry)
         except OSError as fault:
             file = self.dataset.reader.files[0]
             return Row(entry, file, 0, error=f"the file cannot be read any more: {fault.strerror or fault}")
 
     # -- one line of the list -------------------------------------------------------------------------------
 
-    def line(self, position: int) -> Entry:
-        """What the list says at a position; reads and parses the row."""
+    def at_hand(self, entry: int) -> bool:
+        """Whether an entry can be read without waiting; if not, it is on its way."""
+        return self.ahead is None or self.ahead.at_hand(entry)
+
+    def line(self, position: int) -> Entry | None:
+        """What the list says at a position; reads and parses the row. None while it is not at hand."""
         entry = self.entry_at(position)
+        if not self.at_hand(entry):
+            return None
         length = self.dataset.reader.size(entry)
         if length > HUGE:
             return self._line(entry, size(length), f"(a row of {size(length)})")

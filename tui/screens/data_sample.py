@@ -152,6 +152,11 @@ class RowText:
         return json_lines(self.row.value)
 
 
+def on_its_way() -> Iterable[Line]:
+    """What stands in the place of a row that is being unpacked or decoded."""
+    return [plain("reading …", "muted")]
+
+
 def unreadable(reason: str, row: Row) -> Iterable[Line]:
     """Why a row is no sample, and what stands in the file."""
     yield Line((("no sample: ", "warning"), (clean_line(reason, 2_000), "text")))

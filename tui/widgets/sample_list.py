@@ -57,6 +57,8 @@ class Entry:
     tokens: str = ""
 
 
+_ON_ITS_WAY = Entry(0, "", "plain", "", "", "…")
+
 _NARROW, _NARROWEST = 74, 44
 """Cells below which the list has no room for two lengths, and for one."""
 
@@ -145,7 +147,7 @@ class SampleList(ScrollView, can_focus=True):
 
     def __init__(
         self,
-        read: Callable[[int], Entry],
+        read: Callable[[int], Entry | None],
         *,
         name: str | None = None,
         id: str | None = None,
@@ -154,7 +156,8 @@ class SampleList(ScrollView, can_focus=True):
         """Make the list.
 
         Args:
-            read: what to show at a position; called in the app's thread, for visible positions only.
+            read: what to show at a position; called in the app's thread, for visible positions only. None while that
+                is not known: `look_again` then asks once more.
             name: the widget's name.
             id: the widget's id.
             classes: CSS classes.
@@ -211,6 +214,13 @@ class SampleList(ScrollView, can_focus=True):
             self._fill()
         elif self._entries.pop(position, None) is not None:
             self.refresh_line(position)
+
+    def look_again(self) -> None:
+        """Ask once more for what was not known."""
+        top = self.scroll_offset.y
+        for position in range(top, min(self._count, top + self.size.height)):
+            if position not in self._entries:
+                self.refresh_line(position)
 
     def go_to(self, position: int) -> None:
         """Put the cursor on a position (or the nearest there is), in view."""
@@ -327,7 +337,10 @@ class SampleList(ScrollView, can_focus=True):
     def _load(self, position: int) -> Entry:
         if len(self._entries) >= _REMEMBERED:
             self._entries.clear()
-        entry = self._entries[position] = self._read(position)
+        entry = self._read(position)
+        if entry is None:
+            return self._old.get(position, _ON_ITS_WAY)
+        self._entries[position] = entry
         return entry
 
     def _schedule(self) -> None:
@@ -346,7 +359,8 @@ class SampleList(ScrollView, can_focus=True):
             if time.monotonic() > deadline:
                 self._schedule()
                 return
-            if self._old.pop(position, None) != self._load(position):
+            now = self._load(position)
+            if self._old.pop(position, None) != now:
                 self.refresh_line(position)
         self._old.clear()
 
