@@ -14,6 +14,7 @@ Pieces = list[tuple[str, str]]
 
 UNKNOWN = "-"
 _BAR = 24
+_LEAKS = 5
 _REASONS = {
     "decision": "dropped by you",
     "bad_row": "no sample",
@@ -63,6 +64,10 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
             (f"  leaks     {count(leaks['exact'] + left):>9}", "text"),
             (f"  to the eval file: {count(leaks['exact'])} equal prompts, {count(left)} near ones", "muted"),
         ]
+        for each in facts["near_leaks"][:_LEAKS]:
+            yield [(f"    row {count(each['row'] + 1)}", "text"), (f"  {each['detail']}; trained on", "muted")]
+        if len(facts["near_leaks"]) > _LEAKS:
+            yield [(f"    and {count(len(facts['near_leaks']) - _LEAKS)} more that are trained on", "muted")]
     if samples["synthetic"]:
         yield [
             (f"  synthetic {count(samples['synthetic']):>9}", "text"),

@@ -11,6 +11,7 @@ from typing import Any
 from core.clean import clean_line
 from core.dataset.checks.base import prompt_text
 from core.dataset.coverage import as_json, cover
+from core.dataset.facts import FLAGS
 from core.dataset.hashing import blake
 from core.dataset.sample import Sample
 from core.dataset.strata import label_of
@@ -31,8 +32,9 @@ def overview_of(view: View, on_progress: Callable[[str], None] = lambda _: None)
         on_progress: told what is being done; may raise to stop.
 
     Returns:
-        `samples`, `split`, `dropped`, `bad_lines`, `notes`, `contributions`, `answers`, `coverage` (kinds of input
-        among the samples that are trained on), `thin` (rows of the data set's own files from the thinnest kind on).
+        `samples`, `split`, `near_leaks` (rows that are trained on, with key and detail), `dropped`, `bad_lines`,
+        `notes`, `contributions`, `answers`, `coverage` (kinds of input among the samples that are trained on), `thin`
+        (rows of the data set's own files from the thinnest kind on).
     """
     manifest = view.manifest
     on_progress("reading the samples")
@@ -49,6 +51,7 @@ def overview_of(view: View, on_progress: Callable[[str], None] = lambda _: None)
             "mixed": sum(each["samples"] for each in manifest["contributions"] if each["mixed"]),
         },
         "split": {**manifest["split"], "own_eval": bool(manifest["eval_sources"]), "leaks": manifest["leaks"]},
+        "near_leaks": list(_near_leaks(view)),
         "dropped": dict(view.dropped),
         "bad_lines": manifest["bad_lines"],
         "notes": list(manifest["notes"]),
@@ -56,6 +59,20 @@ def overview_of(view: View, on_progress: Callable[[str], None] = lambda _: None)
         "answers": answers.to_json(held),
         **_asked(view, on_progress),
     }
+
+
+def _near_leaks(view: View) -> Iterator[dict[str, Any]]:
+    """The rows that ask nearly what the eval file asks, and are trained on all the same."""
+    first_mixed = len(view.manifest["sources"])
+    found = {
+        line["row"]: flag["reason"]
+        for line in _lines(view.folder / FLAGS)
+        for flag in line["flags"]
+        if flag["name"] == "leak_near"
+    }
+    for line in _lines(view.train) if found else ():
+        if line["row"] in found and line["source"] < first_mixed:
+            yield {"row": line["row"], "key": line["key"], "detail": clean_line(found[line["row"]], _SHOWN)}
 
 
 def samples_of(path: Path) -> Iterator[Sample]:

@@ -164,7 +164,7 @@ def _bins(lengths: Sequence[int], cut: int | None) -> list[dict[str, Any]]:
 def _width(longest: int) -> int:
     """A round width that makes at most ten steps."""
     rough = max(1, -(-longest // _BINS))
-    scale = 10 ** (len(str(rough)) - 1)
+    scale = int(10 ** (len(str(rough)) - 1))
     return next(step * scale for step in (1, 2, 5, 10) if step * scale >= rough)
 
 

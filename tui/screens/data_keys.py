@@ -20,12 +20,16 @@ COMMANDS = (
     Command(
         "data.duplicates", "D", "duplicates", "duplicates", "Clusters of rows that repeat each other; drop the rest.", 9
     ),
+    Command(
+        "data.overview", "B", "overview", "overview", "What is trained on: split, sources, tokens, answers; export.", 9
+    ),
     Command("data.search", "slash", "search", "search", "List the rows that hold a text.", 9, "/"),
     Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
     Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),
     Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
     Command("data.fold", "z", "fold", "thinking", "Show thinking in full, or as one line.", 12),
     Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13),
+    Command("data.synthetic", "y", "synthetic", "synthetic", "Mark this row as synthetic: it is never held out.", 13),
     Command("data.lists", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14),
     Command("data.bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
     Command("data.go_to", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16),

@@ -162,10 +162,28 @@ class ListKeys(TokenKeys):
         choices.append(("by flag", f"{flagged}, one flag after the other", lambda: self._begin("flag")))
         for name, number in rows.flag_counts().items():
             choices.append((f"flag {name}", f"{count(number)} rows", partial(self._begin, "flag", flag=name)))
+        choices.append(
+            ("thin kinds first", "B finds what is asked seldom; there a begins with it", self.action_overview)
+        )
         choices.append(("everything", f"{count(rows.good)} rows in their order", lambda: self._begin("everything")))
         self._choose("audit", choices)
 
+    def action_overview(self) -> None:
+        """Go to the overview of what would be trained on."""
+        raise NotImplementedError
+
     def _begin(self, mode: Mode, size: int = 0, flag: str = "") -> None:
+        self.begin_audit(mode, size, flag)
+
+    def begin_audit(self, mode: Mode, size: int = 0, flag: str = "", listed: tuple[int, ...] = ()) -> None:
+        """Begin an audit; its rows are then listed.
+
+        Args:
+            mode: as in `Audit`; so are the others.
+            size: see there.
+            flag: see there.
+            listed: see there.
+        """
         assert self._desk is not None
         dataset = self._desk.rows.dataset
         if not dataset.reader.complete or (mode in ("worst", "flag", "cluster") and self._desk.scanning):
@@ -173,7 +191,7 @@ class ListKeys(TokenKeys):
             return
         log = self._log()
         seed = log.next_seed() if mode == "random" else 0
-        audit = Audit(mode, seed, size, dataset.count, flag, time.time())
+        audit = Audit(mode, seed, size, dataset.count, flag, time.time(), listed)
         try:
             log.begin(audit)
         except TunedeckError as fault:

@@ -11,7 +11,7 @@ from textual import on
 from core.clean import clean, clean_line
 from core.errors import TunedeckError
 from tui.screens.data_messages import DataOpened, DeskNews, Fetching
-from tui.screens.data_near_keys import NearKeys
+from tui.screens.data_overview_keys import OverviewKeys
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -26,7 +26,7 @@ _MOST_BYTES = 2**18
 """Rows that the mapping form looks at, and bytes beyond which a row is passed over: each key formats all of them."""
 
 
-class DataOpening(NearKeys):
+class DataOpening(OverviewKeys):
     """Opening a data set, and saying which of its columns is what."""
 
     async def on_mount(self) -> None:

@@ -1,0 +1,35 @@
+"""The way from the data screen to the overview, an audit of what is asked seldom, and the mark for synthetic rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.dataset.synthetic import NAME, by_hand
+from tui.screens.data_near_keys import NearKeys
+
+
+class OverviewKeys(NearKeys):
+    """What belongs to the curated set as a whole."""
+
+    def action_overview(self) -> None:
+        """Go to the overview of what would be trained on."""
+        from tui.screens.overview import OverviewScreen
+
+        self.app.push_screen(OverviewScreen(self._begin_thin))
+
+    def _begin_thin(self, rows: Sequence[int]) -> None:
+        """Begin an audit of rows, in their order."""
+        assert self._desk is not None
+        self.begin_audit("thin", listed=tuple(map(self._desk.rows.entry_of, rows)))
+
+    def action_synthetic(self) -> None:
+        """Mark the row as synthetic, which keeps it out of eval; a row that is marked is unmarked."""
+        assert self._desk is not None
+        entry = self._entry
+        if self._desk.rows.row_of(entry) is None:
+            self._say("This line could not be read, so it cannot be marked.")
+            return
+        before = self._desk.rows.mark(entry)
+        marked = before is not None and by_hand(before.flag)
+        self._desk.ask("flag", {"text": "" if marked else NAME}, entry=entry)
+        self._write_next()
