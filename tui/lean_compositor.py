@@ -37,10 +37,16 @@ class LeanCompositor(Compositor):
         if self._wanted is None:
             yield from super()._get_renders(crop)
             return
-        for widget, (region, clip) in self.visible_widgets.items():
-            rows = _rows(region.intersection(clip), self._wanted)
-            if rows is not None:
-                yield region, rows, _render(widget, region, rows)
+        uncovered = list(self._wanted)
+        for widget, (region, clip) in self.visible_widgets.items():  # from the front
+            visible = region.intersection(clip)
+            rows = _rows(visible, uncovered)
+            if rows is None:
+                continue
+            yield region, rows, _render(widget, region, rows)
+            uncovered = [wanted for wanted in uncovered if not visible.contains_region(wanted)]
+            if not uncovered:
+                return
 
 
 def _rows(visible: Region, wanted: list[Region]) -> Region | None:

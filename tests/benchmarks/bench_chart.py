@@ -12,7 +12,7 @@ from tests.benchmarks.table import Row
 from tests.terminal import Terminal
 from tui.charts.cells import Cells
 from tui.charts.glyphs import BRAILLE
-from tui.charts.plot import Box, Curve, draw_plot
+from tui.charts.plot import Box, Curve, draw_grid, draw_plot
 from tui.charts.raster import View
 from tui.charts.series import Series
 from tui.charts.smooth import Smoothed
@@ -54,7 +54,9 @@ def _redraws() -> list[Row]:
 
         def draw(end: float, curves: list[Curve] = curves, box: Box = box) -> float:
             begun = time.process_time()
-            draw_plot(Cells(WIDTH, HEIGHT), box, View(0, end, 0, 2), curves, BRAILLE, fill="tint")
+            cells, view = Cells(WIDTH, HEIGHT), View(0, end, 0, 2)
+            draw_grid(cells, box, view, BRAILLE)
+            draw_plot(cells, box, view, curves, BRAILLE, fill="tint")
             return (time.process_time() - begun) * 1e3
 
         draw(points)

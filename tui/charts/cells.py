@@ -59,6 +59,11 @@ class Cells:
             x += width
         return x
 
+    def lay(self, under: Cells) -> None:
+        """Take over all that other cells of this size show."""
+        self.glyphs = [row[:] for row in under.glyphs]
+        self.styles = [row[:] for row in under.styles]
+
     def runs(self, y: int) -> Iterator[tuple[str, str]]:
         """Row `y` as (text, style name) runs."""
         glyphs, styles = self.glyphs[y], self.styles[y]

@@ -21,14 +21,17 @@ def draw_frame(
     values: Sequence[Piece] = (),
     style: str = "frame",
     title_style: str = "title",
-) -> None:
+) -> int:
     """Draw a frame along the edge of the cells: the title at the left of its head, values at the right.
 
     Values that do not fit are left out from the left, so that the last one stays longest.
+
+    Returns:
+        The column after the title.
     """
     width, height = cells.width, cells.height
     if width < 4 or height < 2:
-        return
+        return width
     left_top, right_top, left_foot, right_foot, edge, side, _ = tuple(glyphs.frame)
     cells.put(0, 0, left_top + edge * (width - 2) + right_top, style)
     for y in range(1, height - 1):
@@ -36,6 +39,13 @@ def draw_frame(
         cells.put(width - 1, y, side, style)
     cells.put(0, height - 1, left_foot + edge * (width - 2) + right_foot, style)
     used = cells.put(2, 0, f" {title} ", title_style, end=width - 2) if title else 2
+    draw_values(cells, used, values, style)
+    return used
+
+
+def draw_values(cells: Cells, used: int, values: Sequence[Piece], style: str = "frame") -> None:
+    """Draw values at the right of a frame's head, of which `used` cells are taken by the title."""
+    width = cells.width
     shown = list(values)
     while shown and sum(cell_len(text) + 1 for text, _ in shown) + 1 > width - used - 2:
         del shown[0]

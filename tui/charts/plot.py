@@ -82,9 +82,8 @@ def draw_plot(
     glyphs: Glyphs,
     *,
     fill: Fill,
-    unit: XUnit = STEPS,
 ) -> None:
-    """Draw grid and curves: bands behind lines, lines with marks behind those without, all marks in front.
+    """Draw curves: bands behind lines, lines with marks behind those without, all marks in front.
 
     Args:
         cells: where to draw.
@@ -94,11 +93,9 @@ def draw_plot(
         glyphs: what the terminal can show.
         fill: how bands are told from lines: by a tint behind the cells, by shade in the cells that a band fills
             (there is a dim colour, but no tint), or by shade alone (there is no colour).
-        unit: what the x axis counts.
     """
     if box.width <= 0 or box.height <= 0:
         return
-    _draw_grid(cells, box, view, glyphs, unit)
     columns, rows = box.width * 2, box.height * 4
     for curve in curves:
         if curve.kind == "band":
@@ -184,7 +181,10 @@ def _put_letter(cells: Cells, box: Box, curve: Curve, view: View) -> None:
         cells.put(box.x + min(x + 1, box.width - 1), box.y + y, curve.letter, curve.style)
 
 
-def _draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs, unit: XUnit) -> None:
+def draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs, unit: XUnit = STEPS) -> None:
+    """Dotted lines at the ticks of both axes, `unit` being what x counts; before the curves."""
+    if box.width <= 0 or box.height <= 0:
+        return
     for tick in x_ticks(view, box.width, unit):
         x = view.column(tick.value, box.width * 2) // 2
         if 0 < x < box.width:

@@ -8,8 +8,18 @@ from math import inf, isfinite
 from core.units import count, significant
 from tui.charts.axis import StableRange, grown_end
 from tui.charts.cells import Cells
-from tui.charts.frame import Piece, draw_frame
-from tui.charts.plot import Box, Curve, Fill, draw_crosshair, draw_plot, draw_x_labels, draw_y_labels, label_width
+from tui.charts.frame import Piece, draw_frame, draw_values
+from tui.charts.plot import (
+    Box,
+    Curve,
+    Fill,
+    draw_crosshair,
+    draw_grid,
+    draw_plot,
+    draw_x_labels,
+    draw_y_labels,
+    label_width,
+)
 from tui.charts.raster import View
 from tui.charts.xaxis import STEPS, XUnit
 from tui.widgets.painted import Painted
@@ -129,6 +139,7 @@ class Chart(Painted):
         self._range = StableRange()
         self._gutter = 0
         self._plot_width = 1
+        self._ground: tuple[tuple[object, ...], Cells, int] | None = None
 
     # --- what is shown
 
@@ -286,23 +297,35 @@ class Chart(Painted):
         title = self.title + (" (log)" if self.log_scale else "") + (" zoomed" if self.zoomed else "")
         if self._cross is not None and cells.width < ROOMY:
             title = ""  # the values under the crosshair need the room
-        draw_frame(cells, self.glyphs, title=title, values=self._values())
-        if cells.height < 3 or cells.width < 16:
-            return
-        if self.empty_now:
-            x = max(2, (cells.width - len(self.empty)) // 2)
-            cells.put(x, cells.height // 2, self.empty, "empty", end=cells.width - 1)
+        if cells.height < 3 or cells.width < 16 or self.empty_now:
+            draw_frame(cells, self.glyphs, title=title, values=self._values())
+            if cells.height >= 3 and self.empty_now:
+                x = max(2, (cells.width - len(self.empty)) // 2)
+                cells.put(x, cells.height // 2, self.empty, "empty", end=cells.width - 1)
             return
         view = self.view()
-        height = cells.height - 2
-        self._gutter = max(self._gutter, label_width(view, height) + 2)
-        box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, height)
+        self._gutter = max(self._gutter, label_width(view, cells.height - 2) + 2)
+        box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, cells.height - 2)
         self._plot_width = box.width
-        draw_plot(cells, box, view, self.curves, self.glyphs, fill=self._fill(), unit=self.unit)
+        used = self._lay_ground(cells, box, view, title)
+        draw_values(cells, used, self._values())
+        draw_plot(cells, box, view, self.curves, self.glyphs, fill=self._fill())
         if self._cross is not None:
             draw_crosshair(cells, box, view.column(self._cross, box.width * 2) // 2, self.glyphs)
-        draw_y_labels(cells, box, view, "label")
-        draw_x_labels(cells, box, view, cells.height - 1, self.unit, "label")
+
+    def _lay_ground(self, cells: Cells, box: Box, view: View, title: str) -> int:
+        """Frame, title, grid and labels, which most updates leave as they are; returns the column after the title."""
+        key = (cells.width, cells.height, box, view, title, self.unit)
+        if self._ground is None or self._ground[0] != key:
+            ground = Cells(cells.width, cells.height)
+            used = draw_frame(ground, self.glyphs, title=title)
+            draw_grid(ground, box, view, self.glyphs, self.unit)
+            draw_y_labels(ground, box, view, "label")
+            draw_x_labels(ground, box, view, cells.height - 1, self.unit, "label")
+            self._ground = (key, ground, used)
+        _, ground, used = self._ground
+        cells.lay(ground)
+        return used
 
     def _fill(self) -> Fill:
         """How bands are filled with the colours that there are here."""

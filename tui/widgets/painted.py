@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs, glyphs_for
+from tui.widgets.prompt_refresh import PromptRefresh
 
 FULL_ABOVE = 1 / 3
 """Where more than this part of the cells changed, one refresh of the whole costs fewer bytes than many regions."""
 
 
-class Painted(Widget):
+class Painted(PromptRefresh):
     """Base of widgets that draw glyph by glyph. Subclasses write `paint` and call `repaint` when their data changed.
 
     A style name `x` in the cells is the component class `<PREFIX>--x`; `x+y` is x on the background of y.
@@ -57,16 +57,6 @@ class Painted(Widget):
             self.refresh()
         elif spans:
             self.refresh(*(Region(first, y, end - first, 1) for y, first, end in spans))
-
-    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """As a widget's, but regions of the present content go to the screen without two messages on the way."""
-        if not regions or layout or recompose or not repaint or not self.is_mounted or not self.display:
-            return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
-        self._set_dirty(*regions)
-        screen = self.screen
-        screen._dirty_widgets.add(self)
-        screen.check_idle()
-        return self
 
     def _draw(self, size: Size) -> Cells:
         cells = Cells(size.width, size.height)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widget import Widget
 
 from core.clean import clean_line
+from tui.widgets.prompt_refresh import PromptRefresh
 
 
-class TopBar(Widget):
+class TopBar(PromptRefresh):
     """One line: the program, what is open, the steps of the walk, the state of the run."""
 
     DEFAULT_CSS = """
