@@ -62,7 +62,7 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         left = leaks.get("near", 0)
         yield [
             (f"  leaks     {count(leaks['exact'] + left):>9}", "text"),
-            (f"  to the eval file: {count(leaks['exact'])} equal prompts, {count(left)} near ones", "muted"),
+            (f"  to the eval file: {count(leaks['exact'])} by equal prompts, {count(left)} by near ones", "muted"),
         ]
         for each in facts["near_leaks"][:_LEAKS]:
             yield [(f"    row {count(each['row'] + 1)}", "text"), (f"  {each['detail']}; trained on", "muted")]
@@ -132,7 +132,8 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     ]
     yield from _cost(facts["cost"])
     if train["without"]:
-        yield [(f"  {count(train['without'])} samples teach nothing: no token of theirs is learnt", "warning")]
+        several = "samples teach" if train["without"] > 1 else "sample teaches"
+        yield [(f"  {count(train['without'])} {several} nothing: without a token that is learnt", "warning")]
     yield from _histogram(tokens)
 
 
@@ -154,11 +155,14 @@ def _histogram(tokens: Mapping[str, Any]) -> Iterator[Pieces]:
     bins = tokens["bins"]
     most = max((each["samples"] for each in bins), default=0)
     lower, told = 0, False
+    while bins and not bins[0]["samples"] and not bins[0]["cut"]:
+        lower, bins = bins[0]["upper"], bins[1:]
     for each in bins:
         if each["cut"] and not told:
             told = True
             train = tokens["train"]
-            words = f"max length {count(tokens['max_length'])}: {count(train['cut'])} samples are cut below this line, "
+            verb = "sample below is" if train["cut"] == 1 else "samples below are"
+            words = f"max length {count(tokens['max_length'])}: {count(train['cut'])} {verb} cut, "
             yield [(f"  ── {words}{count(train['lost'])} tokens lost ──", "warning")]
         bar = "█" * max(1, round(_BAR * each["samples"] / most)) if each["samples"] else ""
         span = f"{count(lower + 1)} to {count(each['upper'])}"

@@ -24,6 +24,7 @@ from core.dataset.scan_job import SCAN_FOLDER
 from core.errors import TunedeckError
 from core.jobs import files
 
+_MANIFEST = "manifest.json"
 _MOST = 500
 """Rows that a table of single rows lists; the rest is counted."""
 
@@ -59,7 +60,8 @@ def write_report(
     try:
         known = _Facts.read(facts, read_ledger(workspace), near)
         known.take(token_flags)
-        text = "\n".join(_report(paths, AuditLog(workspace, paths).audits(), known)) + "\n"
+        lines = [*_report(paths, AuditLog(workspace, paths).audits(), known), *_trained_on(facts / _MANIFEST)]
+        text = "\n".join(lines) + "\n"
         files.replace(os.fspath(path), text.encode("utf-8", "replace"), durable=True)
     except (OSError, ValueError, KeyError) as fault:
         raise TunedeckError(f"the audit's report cannot be written: {fault}", where=str(path)) from fault
@@ -230,6 +232,29 @@ def _said(facts: _Facts) -> Iterator[str]:
         yield ""
         yield from _table(("row", "what", "words"), told[:_MOST])
         yield from _rest(len(told))
+
+
+def _trained_on(manifest: Path) -> Iterator[str]:
+    """What is trained on and held out, where the facts are those of a curated view."""
+    found = files.read_json(os.fspath(manifest))
+    if found is None:
+        return
+    counts, split = found["counts"], found["split"]
+    yield "## What is trained on"
+    yield ""
+    yield f"- {counts['train']:,} samples to train on, {counts['eval']:,} held out"
+    if not found["eval_sources"] and split["fraction"]:
+        together = f"samples at least {split['near']:.0%} alike" if split["near"] else "samples with equal prompts"
+        by = f", stratified by {_cell(split['stratify'])}" if split["stratify"] else ""
+        yield f"- held out by seed {split['seed']}{by}; {together} stay on one side"
+    for name, number in found["leaks"].items():
+        if found["eval_sources"]:
+            yield f"- {name} leaks to the eval file: {number:,}"
+    for sentence in found["notes"]:
+        yield f"- {_cell(sentence)}"
+    yield ""
+    rows = [(each["path"], each["samples"], f"{each['share']:.0%}", each["words"]) for each in found["contributions"]]
+    yield from _table(("source", "samples", "share", "what was taken"), rows)
 
 
 def _rest(total: int) -> Iterator[str]:

@@ -81,6 +81,28 @@ def test_a_start_makes_a_folder_that_tells_everything(workspace: Path) -> None:
     assert "## What was dropped, and why" in (folder.data / "audit.md").read_text()
 
 
+def test_a_mix_is_named_in_manifest_and_report_and_changes_the_view(workspace: Path) -> None:
+    rows = [
+        {"messages": [{"role": "user", "content": f"tell {n * 7919}"}, {"role": "assistant", "content": f"told {n}"}]}
+        for n in range(50)
+    ]
+    (workspace / "general.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plain = start_run(recipe_of(), workspace)
+    folder = start_run(recipe_of(data__mix=("./general.jsonl=0.25",)), workspace)
+    for each in (plain, folder):
+        ended(each)
+    recipe = from_json(folder.read_job()["payload"]["recipe"])
+    assert recipe.data.mix == (f"{workspace / 'general.jsonl'}=0.25",)
+    assert load(folder.recipe) == recipe
+    view, before = read_view(folder.data), read_view(plain.data)
+    assert (view.fingerprint != before.fingerprint, view.eval_count) == (True, before.eval_count)
+    own, mixed = view.manifest["contributions"]
+    assert (own["samples"], mixed["samples"]) == (before.train_count, round(before.train_count / 3))
+    report = (folder.data / "audit.md").read_text()
+    assert "drawn by the seed" in report
+    assert f"| {mixed['samples']} | {mixed['share']:.0%} |" in report
+
+
 def test_the_runs_own_recipe_starts_the_same_run_again(
     workspace: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -35,6 +35,7 @@ _FORMS = (
     ("openai", ".openai.jsonl", "as OpenAI and other hosted services take it, checked against their rules"),
 )
 _STYLES = {"good": "key"}
+_INDENT = "  "
 
 
 class OverviewHeard(Message):
@@ -135,7 +136,7 @@ class OverviewScreen(StepScreen):
             self._facts = None
             problem = clean(news.problem)
             self.query_one(TextView).show(lambda: [Line(((problem, "warning"),))])
-        self._say(f"{clean_line(news.doing, 80)} …" if news.doing else "")
+        self._say(f"{clean_line(news.doing, 80)} …" if news.doing not in ("", "done") else "")
         self.refresh_bindings()
 
     def _lines(self) -> Iterable[Line]:
@@ -144,7 +145,12 @@ class OverviewScreen(StepScreen):
         assert self._facts is not None
         width = self.query_one(TextView).size.width - 2
         for pieces in overview_lines(self._facts, width):
-            yield Line(tuple((text, _STYLES.get(style, style)) for text, style in pieces if text))
+            spans = [(text, _STYLES.get(style, style)) for text, style in pieces if text]
+            indent = 0
+            if spans and spans[0][0].startswith(_INDENT):  # what a long line wraps into begins there, too
+                indent = len(_INDENT)
+                spans[0] = (spans[0][0][indent:], spans[0][1])
+            yield Line(tuple(spans), indent)
 
     def _say(self, words: str) -> None:
         self.query_one("#doing", Static).update(Content(words))
