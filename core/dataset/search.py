@@ -2,8 +2,9 @@ r"""Search over the whole text of a data set, case-insensitive, hit by hit while
 
 JSONL is scanned as bytes, a piece at a time: a piece of the query (the anchor) is looked for as UTF-8
 and as JSON's `\uXXXX`, and each row with a find is read and compared for certain. So it finds the rows that a decoded
-scan finds, in any script (signs that only look like letters, as that of Kelvin, are found by themselves alone); word
-indexes find a tenth of Chinese text. Other kinds of files are read row by row.
+scan finds, in any script, composed or decomposed (signs that only look like letters, as that of Kelvin, and letters
+whose marks stand in an order of their own are found by themselves alone); word indexes find a tenth of Chinese text.
+Other kinds of files are read row by row.
 """
 
 from __future__ import annotations
@@ -11,25 +12,35 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import product
+from functools import cache, partial
+from itertools import chain
 from typing import Any
+from unicodedata import normalize
 
 from core.dataset.readers import JsonlReader, Reader
 from core.dataset.shards import ShardReader
 
-_CHUNK = 2**17
+_CHUNK = 2**18
+_WARM = 8
+"""Pieces that are searched before numpy is loaded."""
+
 _PERIOD = 0.05
 _WAIT = 0.002
 _WINDOW = 3
-"""Letters of a script with capitals beyond ASCII that an anchor has: each doubles what must be looked for."""
+"""Letters with several spellings that an anchor has: each multiplies what must be looked for."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789 -_.,")
-_ESCAPE = re.compile(rb"\\u")  # for two bytes a pattern is twice as fast as bytes.find
+_ESCAPE = re.compile(rb"\\u")
 _ESCAPED_PLAIN = re.compile(rb"\\u00(?:20|2[c-eC-E]|3[0-9]|[46][0-9a-fA-F]|5[0-9aAfF]|7[0-9aA])")
 """A character of `_PLAIN` that somebody has written as an escape for no need."""
+
+_COMPATIBLE = (range(0xF900, 0xFB00), range(0x2F800, 0x2FA20))
+"""Ideographs that stand for another one: equal to it in a normalised text."""
+
+_BITS = {"plain": 4, "cased": 9, "caseless": 10}
+"""How much a letter narrows the search down, roughly; of letters that cannot be looked for nothing."""
 
 
 _Find = Callable[[int], int]
@@ -52,8 +63,10 @@ class Hits:
 
 
 def fold(text: str) -> str:
-    """The text as it is compared: lower case, and one sigma."""
-    return text.lower().replace("ς", "σ")
+    """The text as it is compared: lower case, one sigma, and one way of writing a letter with its marks (NFC)."""
+    if text.isascii():
+        return text.lower()
+    return normalize("NFC", text.lower()).replace("ς", "σ")
 
 
 def holds(value: Any, folded: str) -> bool:
@@ -110,47 +123,93 @@ class _Needles:
 
     def __init__(self, folded: str) -> None:
         anchor = _anchor(folded)
-        spellings = ["".join(letters) for letters in product(*map(_spellings, anchor))] if anchor else []
-        self.raw = sorted({spelling.encode("utf-8", "surrogatepass") for spelling in spellings})
-        self.escaped = sorted({json.dumps(spelling)[1:-1].lower().encode() for spelling in spellings})
-        self.ascii = anchor.isascii()
-        self.longest = max(map(len, self.raw + self.escaped), default=0)
+        letters = [_spellings(letter) for letter in anchor]
         self.any = bool(anchor)
+        self.ascii = anchor.isascii()
+        self.longest = sum(max(len(_escaped(each)) for each in spelled) for spelled in letters)
+        self._bare = _bare(anchor.encode("utf-8", "surrogatepass"))
+        if not self.ascii:
+            self._raw = _pattern(letters, lambda text: re.escape(text.encode("utf-8", "surrogatepass")))
+            self._escaped = _pattern(letters, lambda text: re.escape(bytes(_bare(_escaped(text)))))
+            # Some of its letters may be written as escapes and others not: whoever has one is looked at.
+            self._mixed = re.compile(b"|".join({_any_case(_escaped(each)) for spelled in letters for each in spelled}))
 
     def finders(self, chunk: bytes) -> Iterator[_Find]:
         """For each way of writing it, what finds the next place in a piece that may be a hit."""
-        escapes = b"\\" in chunk
         if self.ascii:
-            yield partial(chunk.lower().find, self.raw[0])
-            if escapes:
+            yield partial(_bare(chunk).find, self._bare)
+            if _has_escapes(chunk):
                 yield partial(_match, _ESCAPED_PLAIN, chunk)
         elif chunk.isascii():
-            lowered = chunk.lower() if escapes else b""
-            for needle in self.escaped:
-                yield partial(lowered.find, needle)
+            if _has_escapes(chunk):
+                yield partial(_match, self._escaped, _bare(chunk))
         else:
-            for needle in self.raw:
-                yield partial(chunk.find, needle)
-            if escapes:
-                # Where some characters are written as escapes and others not, any row with an escape may be a hit.
-                yield partial(_match, _ESCAPE, chunk)
+            yield partial(_match, self._raw, chunk)
+            if _has_escapes(chunk):
+                yield partial(_match, self._mixed, chunk)
 
 
-def _match(pattern: re.Pattern[bytes], chunk: bytes, start: int) -> int:
+def _pattern(letters: Sequence[tuple[str, ...]], spell: Callable[[str], bytes]) -> re.Pattern[bytes]:
+    """The letters one after the other, each in any of its spellings."""
+    return re.compile(b"".join(b"(?:" + b"|".join(map(spell, spelled)) + b")" for spelled in letters))
+
+
+def _escaped(text: str) -> bytes:
+    """The text as JSON writes it in ASCII."""
+    return json.dumps(text)[1:-1].encode()
+
+
+def _any_case(escaped: bytes) -> bytes:
+    """A pattern for an escape with its digits in either case."""
+    return re.sub(rb"[a-f]", lambda digit: b"[" + digit.group() + digit.group().upper() + b"]", re.escape(escaped))
+
+
+def _bare(chunk: bytes) -> bytes | bytearray:
+    """The bytes with bit 5 set: the two cases of an ASCII letter become one, and what else does is told apart later."""
+    if _numpy is None:
+        return chunk.translate(_BIT_5)
+    found = bytearray(len(chunk))
+    _numpy.bitwise_or(_numpy.frombuffer(chunk, _numpy.uint8), 32, out=_numpy.frombuffer(found, _numpy.uint8))
+    return found
+
+
+def _has_escapes(chunk: bytes) -> bool:
+    r"""Whether `\u` stands in the bytes."""
+    if _numpy is None or len(chunk) < 2:
+        return _ESCAPE.search(chunk) is not None  # for two bytes a pattern is twice as fast as bytes.find
+    # Pairs of bytes are compared as numbers, those that begin at even offsets and those that begin at odd ones.
+    pairs = (_numpy.frombuffer(chunk, "<u2", (len(chunk) - odd) // 2, odd) for odd in (0, 1))
+    return any((each == 0x755C).any() for each in pairs)
+
+
+_BIT_5 = bytes(code | 32 for code in range(256))
+_numpy: Any = None
+
+
+def _load_numpy() -> None:
+    """Makes `_bare` and `_has_escapes` three times as fast; not before the first hits, for it takes 0.1 s itself."""
+    global _numpy
+    if _numpy is None:
+        import numpy
+
+        _numpy = numpy
+
+
+def _match(pattern: re.Pattern[bytes], chunk: bytes | bytearray, start: int) -> int:
     found = pattern.search(chunk, start)
     return found.start() if found else -1
 
 
 def _anchor(folded: str) -> str:
     """The piece of the text that is rare and has few ways of being written, or "" where there is none."""
-    best, best_score = "", 0
+    best, best_bits = "", 0
     for kind, run in _runs(folded):
         piece = run.strip() if kind == "plain" else run
         if kind == "cased":
             piece = piece[:_WINDOW]
-        score = sum(letter.isalnum() for letter in piece) * (1 if kind == "plain" else 2)
-        if score > best_score:
-            best, best_score = piece, score
+        bits = _BITS[kind] * sum(letter.isalnum() for letter in piece)
+        if bits > best_bits:
+            best, best_bits = piece, bits
     return best
 
 
@@ -172,13 +231,27 @@ def _kind(letter: str) -> str:
     return "caseless" if _spellings(letter) == (letter,) else "cased"
 
 
+@cache
 def _spellings(letter: str) -> tuple[str, ...]:
+    """All that a letter of a folded text may be in a file: in either case, composed or with its marks behind it."""
     if letter.isascii():
         return (letter,)
-    if letter == "σ":
-        return ("σ", "ς", "Σ")
-    found = {letter, letter.upper(), letter.title()}
-    return tuple(sorted(each for each in found if len(each) == 1))
+    cases = {"σ", "ς", "Σ"} if letter == "σ" else {letter, letter.upper(), letter.title()}
+    found = {each for each in cases if fold(each) == letter}
+    found |= {normalize("NFD", each) for each in found}
+    found.update(_twins().get(letter, ()))
+    return tuple(sorted(found))
+
+
+@cache
+def _twins() -> dict[str, tuple[str, ...]]:
+    """Each ideograph that others stand for, with these."""
+    twins: dict[str, tuple[str, ...]] = {}
+    for letter in map(chr, chain(*_COMPATIBLE)):
+        other = normalize("NFC", letter)
+        if other != letter and len(other) == 1:
+            twins[other] = (*twins.get(other, ()), letter)
+    return twins
 
 
 # -- the files ----------------------------------------------------------------------------------------------
@@ -222,6 +295,8 @@ def _each(reader: Reader, should_stop: Callable[[], bool]) -> Iterator[tuple[int
 def _lines(reader: JsonlReader, needles: _Needles, should_stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
     index, at, last = reader.index, reader.index.begin, -1
     while not should_stop():
+        if at - index.begin == _WARM * _CHUNK:
+            _load_numpy()
         # Only whole lines, so that each find has an entry; pieces overlap, so that none is cut in two.
         end = min(index.whole, at + _CHUNK)
         if end == at:
