@@ -67,6 +67,7 @@ class DataRows:
         queue: the entries that it reads, in its order.
         scanned: rows that a scan has looked at, from the first on.
         bad: entry and place of what could not be read, ascending.
+        reasons: for rows that were dropped with a reason, the reason; may quote data.
         version: grows with each decision that is taken in.
     """
 
@@ -84,6 +85,7 @@ class DataRows:
     queue: Sequence[int] = ()
     scanned: int = 0
     bad: list[tuple[int, BadLine]] = field(default_factory=list)
+    reasons: dict[int, str] = field(default_factory=dict)
     version: int = 0
     _listed: Sequence[int] | None = None
     _places: dict[int, int] | None = None
@@ -262,10 +264,12 @@ class DataRows:
             self.decisions[row] = standing.verdict
         else:
             self.decisions.pop(row, None)
+        self.marks.pop(row, None)
         if standing.edit is not None or standing.note or standing.flag:
             self.marks[row] = standing
-        else:
-            self.marks.pop(row, None)
+        self.reasons.pop(row, None)
+        if standing.why:
+            self.reasons[row] = standing.why
 
     def mark(self, entry: int) -> Standing | None:
         """Where an entry stands that was edited, noted or flagged by hand."""

@@ -35,6 +35,9 @@ def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
     """Why the row deserves a look."""
     flags = rows.flags_of(entry)
     own = _own(rows.mark(entry))
+    row = rows.row_of(entry)
+    if row in rows.reasons:
+        own.append(("dropped", clean_line(rows.reasons[row], 400)))
     if not flags:
         return own
     from core.dataset.checks import TITLES

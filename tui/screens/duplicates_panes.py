@@ -256,7 +256,7 @@ class DuplicatesPanes(StepScreen):
         elif self._options != found.options:
             parts = [f"r searches with {self._asked(self._options)}"]
         elif found.marked:
-            parts.append("“no duplicate” marks have changed since; r searches again")
+            parts.insert(0, "“no duplicate” marks have changed since; r searches again")
         parts.append(f"searched {time.strftime('%Y-%m-%d %H:%M', time.localtime(found.when))}")
         parts += [f"not compared: {said}" for said in found.left_out]
         return " · ".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from core.clean import clean_line
 from core.dataset.near.result import Cluster, Keep
 from core.dataset.records import Unreadable
-from core.errors import TunedeckError
+from core.errors import BadInput, TunedeckError
 from core.units import size
 from tui.screens.data_rows import HUGE
 from tui.widgets.chat_lines import chat_lines
@@ -138,7 +138,7 @@ class Step:
 def drops(reader: ScanReader, going: Sequence[tuple[int, Reason]]) -> Step:
     """The step that drops rows, each with its reason and the key of the row that stays."""
     wanted = {row for row, reason in going} | {reason.because_of for _, reason in going}
-    keys = reader.keys(row for row in wanted if row is not None)
+    keys = _keys(reader, [row for row in wanted if row is not None])
     asked: list[Ask] = []
     for row, reason in going:
         payload = {"text": reason.words}
@@ -152,9 +152,21 @@ def held_apart(reader: ScanReader, pairs: Sequence[tuple[int, int]], before: tup
     """The step that says of pairs of rows that they are no duplicates."""
     from core.dataset.decisions import pair_key
 
-    keys = reader.keys({row for pair in pairs for row in pair})
+    keys = _keys(reader, {row for pair in pairs for row in pair})
     asked: list[Ask] = [(pair_key(keys[one], keys[other]), "keep", {}) for one, other in pairs]
     return Step(tuple(asked), {}, tuple((min(pair), max(pair)) for pair in pairs), before)
+
+
+def _keys(reader: ScanReader, rows: Collection[int]) -> dict[int, str]:
+    """The keys of rows.
+
+    Raises:
+        BadInput: not all of them are there.
+    """
+    keys = reader.keys(rows)
+    if len(keys) < len(rows):
+        raise BadInput("the result of this search is gone or damaged, so nothing was written", do="Search again")
+    return keys
 
 
 Stood = Mapping[int, "tuple[str, Standing]"]
@@ -194,7 +206,11 @@ class Decisions:
         assert store is not None, "what can be decided here comes from a search, which has opened the store"
 
         def work() -> None:
-            step = make()
+            try:
+                step = make()
+            except TunedeckError as fault:
+                tell(Step(()), fault, {})
+                return
 
             def done(future: Future[Any]) -> None:
                 error = future.exception()

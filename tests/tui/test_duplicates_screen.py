@@ -1,0 +1,187 @@
+"""The duplicates screen: planted pairs are found, what may go names the row that stays, decisions are remembered."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from core.dataset.audit import read_ledger
+from core.paths import SAMPLE_DATA
+from tests.tui.test_data_audit import choose
+from tests.tui.test_data_screen import MakeApp, counts, line, scanned, text_of, until
+from tests.unit.test_near_scan import texts_file
+from tests.unit.test_near_search import with_slips
+from tests.unit.test_near_similarity import sentence
+from tui.app import TunedeckApp
+from tui.screens.duplicates import DuplicatesScreen
+from tui.widgets.key_bar import KeyBar
+
+
+def screen_of(app: TunedeckApp) -> DuplicatesScreen:
+    screen = app.screen
+    assert isinstance(screen, DuplicatesScreen)
+    return screen
+
+
+def title(app: TunedeckApp, pane: str) -> str:
+    return str(app.screen.query_one(f"#{pane}-pane").border_title)
+
+
+def clusters(app: TunedeckApp) -> list[str]:
+    return [" ".join(row.split()) for row in text_of(screen_of(app).group_list).splitlines() if row.strip()]
+
+
+def members(app: TunedeckApp) -> list[str]:
+    return [" ".join(row.split()) for row in text_of(screen_of(app).member_list).splitlines() if row.strip()]
+
+
+def standing(path: Path) -> dict[str, str]:
+    """The reasons of all drops, by key."""
+    return {key: each.why for key, each in read_ledger(path.parent).standings().items() if each.verdict == "drop"}
+
+
+async def open_duplicates(pilot: Pilot[int], app: TunedeckApp) -> None:
+    await until(pilot, scanned(app), "the scan")
+    await pilot.press("D")
+    await until(pilot, lambda: isinstance(app.screen, DuplicatesScreen), "the screen")
+
+
+async def search(pilot: Pilot[int], app: TunedeckApp) -> None:
+    await pilot.press("r")
+    await until(pilot, lambda: "searching" in line(app), "the search")
+    await until(pilot, lambda: "searching" not in line(app), "its end")
+    await pilot.pause()
+
+
+def shows(app: TunedeckApp, words: str) -> Callable[[], bool]:
+    return lambda: words in title(app, "diff")
+
+
+async def test_the_planted_near_duplicates_and_leaks_are_listed_with_the_row_that_stays(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    for name in ("support_train.jsonl", "support_eval.jsonl"):
+        shutil.copy(SAMPLE_DATA / name, tmp_path / name)
+    faults = json.loads((SAMPLE_DATA / "FAULTS.json").read_text("utf-8"))["faults"]
+    planted = {
+        kind: {fault["row"] for fault in faults if fault["kind"] == kind}
+        for kind in ("near_duplicate", "exact_duplicate", "leak_near")
+    }
+    train = tmp_path / "support_train.jsonl"
+    app = make_app(data=(train,), eval_data=(tmp_path / "support_eval.jsonl",))
+    async with app.run_test(size=(80, 36)) as pilot:
+        await open_duplicates(pilot, app)
+        nothing = app.screen.query_one("#nothing")
+        await until(pilot, lambda: "have not been searched for yet" in text_of(nothing), "what to do")
+        await search(pilot, app)
+        groups = screen_of(app)._groups
+        assert groups is not None
+        found = {kind: {row for g in groups.listed if g.kind == kind for row in g.why} for kind in ("near", "exact")}
+        assert found == {"near": planted["near_duplicate"], "exact": planted["exact_duplicate"]}
+        assert "■ leak 1 row 86%" in clusters(app)[0]
+        assert set(groups.listed[0].why) == planted["leak_near"]
+        await until(pilot, shows(app, "may go: 86% the prompt in support_eval.jsonl, line"), "the leak")
+
+        while not clusters(app)[screen_of(app).group_list.cursor].startswith("> 2 ▲ near"):
+            await pilot.press("right")
+            await pilot.pause()
+        row, kept = (int(words.split()[1 if words.startswith(">") else 0]) for words in reversed(members(app)))
+        await until(pilot, shows(app, f"row {row} may go because of row {kept}, which stays"), "the pair")
+        diff = screen_of(app).diff
+        await until(pilot, lambda: f"− row {kept}, stays" in text_of(diff), "the comparison")
+        await pilot.press("d")
+        await until(pilot, lambda: len(standing(train)) == 1, "the drop")
+        (reason,) = standing(train).values()
+        assert reason.startswith(f"near-duplicate of row {kept}, 9")
+        await until(pilot, lambda: clusters(app)[2].startswith("2 settled"), "the cluster is done")
+        assert clusters(app)[3].startswith(">"), "and the next one is shown"
+
+        await pilot.press("escape")
+        await until(pilot, lambda: "dropped 1" in counts(app), "the decision on the data screen")
+        await pilot.press("g", *str(row), "enter")
+        await pilot.pause()
+        notes = text_of(app.screen.query_one("#notes"))
+        assert "near-duplicate  9" in notes
+        assert f"the text of row {kept}, cluster 2 of 2 rows" in notes
+        assert f"near-duplicate of row {kept}" in notes, "why it was dropped"
+        await choose(pilot, "F", "near-duplicate")
+        await until(pilot, lambda: f"near duplicate {len(planted['near_duplicate'])}" in counts(app), "its list")
+        await choose(pilot, "a", "by cluster")
+        await until(pilot, lambda: "by cluster" in str(app.screen.query_one("#list-pane").border_title), "the queue")
+        await pilot.press("u")
+        await until(pilot, lambda: standing(train) == {}, "undo here takes back what was dropped there")
+
+
+@pytest.fixture
+def chained(tmp_path: Path) -> Path:
+    """Row 1 is like row 2 and row 2 like row 3, but not row 1 like row 3; row 4 equals row 2; row 5 is like none."""
+    made = random.Random(2)
+    first = sentence(made, 60)
+    second = with_slips(first, 5, made)
+    texts = [first, second, with_slips(second, 5, made), second, "\x1b]52;c;aGk=\x07[red] " + sentence(made, 30)]
+    return texts_file(tmp_path / "a.jsonl", texts)
+
+
+async def test_no_duplicate_is_remembered_and_another_row_can_be_chosen(make_app: MakeApp, chained: Path) -> None:
+    app = make_app(data=(chained,))
+    async with app.run_test(size=(60, 20)) as pilot:
+        await open_duplicates(pilot, app)
+        await search(pilot, app)
+        await until(pilot, lambda: "2 may go" in title(app, "members"), "rows 2 and 4; row 3 is not like row 1")
+        await until(pilot, lambda: [row.split()[0] for row in members(app)[:2]] == ["1", ">"], "the rows")
+        assert members(app)[-1].startswith("3 stays")
+        await pilot.press("tab", "home", "down", "k")
+        await until(pilot, lambda: "3 may go" in title(app, "members"), "the choice")
+        assert "■ exact" not in clusters(app)[0]
+        assert sum(" stays " in row for row in members(app)) == 1
+        await pilot.press("f")
+        await until(pilot, lambda: "2 may go" in title(app, "members"), "the first row again")
+        await pilot.press("home", "down", "x")
+        await until(pilot, lambda: "3 rows" in title(app, "members"), "row 1 is no longer in the cluster")
+        assert len(read_ledger(chained.parent).apart()) == 1
+        await pilot.press("u")
+        await until(pilot, lambda: "4 rows" in title(app, "members"), "taken back")
+        await pilot.press("x")
+        await until(pilot, lambda: "3 rows" in title(app, "members"), "row 1 is no longer in the cluster")
+    again = make_app(data=(chained,))
+    async with again.run_test(size=(80, 24)) as pilot:
+        await open_duplicates(pilot, again)
+        await until(pilot, lambda: "3 rows" in title(again, "members"), "the mark counts for the old result")
+        assert "marks have changed since" in line(again)
+        await search(pilot, again)
+        await until(pilot, lambda: "3 rows" in title(again, "members"), "and for a new search")
+        assert "r search" not in text_of(again.screen.query_one(KeyBar)), "which would find the same now"
+        await pilot.press("X")
+        nothing = again.screen.query_one("#nothing")
+        await until(pilot, lambda: "No two rows are 80% alike" in text_of(nothing), "none of them is a duplicate")
+        assert len(read_ledger(chained.parent).apart()) == 4
+
+
+async def test_settings_ask_for_a_new_search_and_a_changed_file_for_care(make_app: MakeApp, chained: Path) -> None:
+    app = make_app(data=(chained,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_duplicates(pilot, app)
+        await choose(pilot, "t", "95%")
+        await choose(pilot, "K", "longest")
+        await search(pilot, app)
+        assert len(clusters(app)) == 1
+        assert "95% of all turns, the longest row stays" in line(app)
+        await pilot.press("d")
+        await until(pilot, lambda: list(standing(chained).values()) == ["duplicate of row 2, the same text"], "a drop")
+        await pilot.press("u")
+        await until(pilot, lambda: standing(chained) == {}, "taken back")
+    chained.write_text(chained.read_text() + '{"text": "one more row"}\n')
+    again = make_app(data=(chained,))
+    async with again.run_test(size=(80, 24)) as pilot:
+        await open_duplicates(pilot, again)
+        await until(pilot, lambda: "a.jsonl has changed since this search" in line(again), "the warning")
+        assert "drop the rest" not in text_of(again.screen.query_one(KeyBar))
+        await pilot.press("d")
+        await pilot.pause()
+        assert standing(chained) == {}
