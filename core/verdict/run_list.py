@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -179,13 +180,13 @@ class RunList:
         reader = self._readers.get(name)
         if reader is None:
             reader = self._readers[name] = _Reader(JobFolder(line.info.folder))
-        whole = reader.read(deadline)
+        whole, best = reader.read(deadline), reader.best
         found = replace(
             line,
             verdict=reader.verdict,
             verdict_text=reader.verdict_text,
-            best_eval=reader.best_eval,
-            best_step=reader.best_step,
+            best_eval=best[0] if best else None,
+            best_step=best[1] if best else None,
             memory=reader.memory,
             known=whole,
         )
@@ -201,13 +202,12 @@ class _Reader:
 
     def __init__(self, folder: JobFolder) -> None:
         self._judge = RunJudge(folder)
-        self._follower = Follower(folder)
+        self._follower = Follower(folder, log_bytes=0)
         self._gpu_memory = 0
         self._ram = 0
         self._told: int | None = None
+        self._evaluations: list[tuple[int, float]] = []
         self.verdict = self.verdict_text = ""
-        self.best_eval: float | None = None
-        self.best_step: int | None = None
 
     def read(self, deadline: float) -> bool:
         """Reads until there is nothing new, or the moment has come; returns whether it has read all."""
@@ -215,18 +215,34 @@ class _Reader:
             update = self._follower.poll(max_seconds=_SLICE)
             verdict = self._judge.take(update)
             self._take_memory(update)
+            self._take_evaluations(update)
             if verdict is not None:
                 self.verdict, self.verdict_text = str(verdict.kind.value), verdict.text()
-                self.best_eval, self.best_step = verdict.best_eval, verdict.best_step
             if not update.more:
                 return True
             if time.monotonic() > deadline:
                 return False
 
     @property
+    def best(self) -> tuple[float, int] | None:
+        """The lowest eval loss after a step, and which; None without one."""
+        return min(((loss, step) for step, loss in self._evaluations), default=None)
+
+    @property
     def memory(self) -> int | None:
         """The peak: the trainer's own word, else the GPUs' readings, else the RAM's."""
         return self._told or self._gpu_memory or self._ram or None
+
+    def _take_evaluations(self, update: Update) -> None:
+        if "metrics.jsonl" in update.restarted:
+            self._evaluations.clear()
+        for record in update.metrics:
+            step, loss = record.get("step"), record.get("eval_loss")
+            if not isinstance(step, int) or not isinstance(loss, (int, float)) or step == 0 or not isfinite(loss):
+                continue
+            while self._evaluations and self._evaluations[-1][0] >= step:
+                self._evaluations.pop()  # the run went back to a checkpoint
+            self._evaluations.append((step, loss))
 
     def _take_memory(self, update: Update) -> None:
         for event in update.events:

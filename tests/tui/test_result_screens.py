@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import DataTable, OptionList, Static
+from textual.widgets import OptionList, Static
 
 from core.clean import is_hostile
 from core.jobs.folder import JobFolder
 from tests.waiting import until
 from tui.app import TunedeckApp
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.table import Table
 
 MakeApp = Callable[..., TunedeckApp]
 HOSTILE = "\x1b]52;c;eA==\x07[@click=app.quit]x[/] [/INST]"
@@ -130,12 +131,16 @@ async def test_runs_lists_them_newest_first_and_opens_the_chosen_one(
     later.write_job({**job, "created": job["created"] + 5})
     later.write_status(state="failed", message="It broke.", ended=job["created"] + 6)
     app = make_app("runs")
-    async with app.run_test(size=(100, 24)) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot, app)
-        table = app.screen.query_one(DataTable)
-        cells = [[str(cell) for cell in table.get_row_at(row)] for row in range(table.row_count)]
-        assert [row[1] for row in cells] == ["failed", "finished"]
-        assert cells[1][3:7] == ["40 of 40", "1.50", "1.75", "1 min 01 s"]
+        table = app.screen.query_one(Table)
+        head, newer, older = (table.render_line(y).text for y in range(3))
+        assert head.split() == ["state", "run", "verdict", "best", "eval", "took", "memory"]
+        assert "failed" in newer
+        assert "later" in newer
+        assert "finished" in older
+        assert "1.75" in older
+        assert "1 min 01 s" in older
         await pilot.press("down", "r")
         await pilot.pause()
         assert app.current_mode == "evaluate"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from textual.pilot import Pilot
-from textual.widgets import DataTable
 
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue
@@ -16,6 +15,7 @@ from core.jobs.state import standing
 from tests.tui.test_recipe_screen import form, line, sound, workspace
 from tests.unit.jobs_worker import command
 from tui.app import TunedeckApp
+from tui.widgets.table import Table
 from tui.widgets.text_lines import TextLines
 
 MakeApp = Callable[..., TunedeckApp]
@@ -35,8 +35,8 @@ async def shown(app: TunedeckApp, pilot: Pilot[int], words: str) -> None:
     """Waits until the table or the line below it says this."""
     for _ in range(500):
         await pilot.pause(0.01)
-        table, detail = app.screen.query_one(DataTable), app.screen.query_one("#detail", TextLines)
-        rows = [" ".join(map(str, table.get_row_at(n))) for n in range(table.row_count)]
+        table, detail = app.screen.query_one(Table), app.screen.query_one("#detail", TextLines)
+        rows = [table.render_line(y).text for y in range(table.size.height)]
         text = [*rows, str(table.border_title), *(detail.render_line(y).text for y in range(detail.size.height))]
         if any(words in row for row in text):
             return

@@ -6,33 +6,27 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from rich.text import Text
-from textual import on, work
+from textual import events, on, work
 from textual.widget import Widget
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from core.clean import clean_line
+from core.jobs.folder import JobFolder
 from core.jobs.queue import Queue
-from core.jobs.runs import RunInfo, list_runs
-from core.units import count, duration, significant
+from core.verdict.run_list import RunLine, RunList
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
+from tui.screens.data_typed import TypedLine
+from tui.screens.runs_delete import delete, question
 from tui.screens.runs_queue import any_waits, change_queue, queue_held
-from tui.widgets.text_lines import TextLines
+from tui.screens.runs_rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
+from tui.widgets.table import Cell, Table
+from tui.widgets.text_lines import Line, TextLines
 
-_COLUMNS = ("", "state", "run", "step", "loss", "eval", "took", "started")
-_MARKS = {
-    "running": "▶",
-    "starting": "▶",
-    "stopping": "▶",
-    "paused": "‖",
-    "queued": "·",
-    "finished": "✓",
-    "stopped": "■",
-    "failed": "✗",
-    "lost": "?",
-}
-"""A shape for each state; the word stands beside it."""
+_LOOK_EVERY = 2.0
+_SLICE = 0.2
+"""Seconds of reading between two drawings of what was read."""
 
 
 class RunsScreen(StepScreen):
@@ -42,38 +36,57 @@ class RunsScreen(StepScreen):
     CSS_PATH = "runs.tcss"
     BINDINGS = declare(
         "runs",
-        Command("runs.open", "l,enter", "open_run", "live screen", "Open the run's live screen.", 1, "enter"),
-        Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 2),
-        Command("runs.export", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 3),
+        Command("runs.yes", "y", "answer(True)", "yes, delete", "Yes: delete the run, after d.", 1),
+        Command("runs.no", "n,escape", "answer(False)", "no", "No: keep the run, after d.", 2),
+        Command("runs.open", "l,enter", "open_run", "live screen", "Open the run's live screen.", 3, "enter"),
+        Command("runs.mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4),
+        Command("runs.compare", "v", "compare", "compare", "Compare the marked runs: curves and recipes.", 3),
+        Command("runs.filter", "slash", "filter", "filter", "List only runs with these words in them.", 5, "/"),
+        Command("runs.sort", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 6),
+        Command("runs.recipe", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 7),
+        Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 8),
+        Command("runs.export", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
+        Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 9),
+        Command("runs.all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"),
         Command("runs.sooner", "shift+up", "move(-1)", "sooner", "Let a queued run start sooner.", 5, "⇧↑"),
         Command("runs.later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓"),
         Command("runs.out", "x", "take_out", "out of queue", "Take a run that waits out of the queue.", 5),
         Command("runs.hold", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
         Command("runs.go_on", "h", "hold(False)", "go on", "Let the queue go on.", 7),
-        Command("runs.recipe", "c", "open_recipe", "recipe", "Fill the form in from the run's recipe.", 4),
     )
 
     def __init__(self) -> None:
         """Make the screen; the list is read when it is shown."""
         super().__init__()
-        self._runs: list[RunInfo] = []
+        self._reading = self._again = False
+        self._all: list[RunLine] = []
+        self._runs: list[RunLine] = []
         self._held = False
+        self._words = ""
+        self._sort = next(iter(SORTS))
+        self._marked: dict[str, None] = {}
+        self._typed: TypedLine | None = None
+        self._asked: JobFolder | None = None
+        self._question: list[Line] = []
 
     def compose_body(self) -> Iterable[Widget]:
         """The table, or a sentence while there is nothing in it."""
-        yield DataTable[Text](id="runs", cursor_type="row", zebra_stripes=False)
+        yield Table(COLUMNS, self._cells, id="runs")
         yield TextLines(id="detail")
         yield Static(
             "No runs here yet. 1 opens data, 2 fills in a recipe, F5 there starts a run.", id="none", markup=False
         )
 
     def on_mount(self) -> None:
-        """Columns, and a look at the folders every two seconds while the screen is shown."""
-        table = self.query_one(DataTable)
-        table.border_title = "runs"
-        for title in _COLUMNS:
-            table.add_column(title, key=title)
-        self.set_interval(2.0, self._look)
+        """A look at the folders every two seconds while the screen is shown."""
+        self._list = RunList(self.session.workspace)
+        self.table.border_title = "runs"
+        self.set_interval(_LOOK_EVERY, self._look)
+
+    @property
+    def table(self) -> Table:
+        """The list."""
+        return self.query_one(Table)
 
     def on_screen_resume(self) -> None:
         """Read the list at once, and go on with a queue that a reboot has left."""
@@ -81,73 +94,220 @@ class RunsScreen(StepScreen):
         self._read()
         self._change(None)
 
+    # --- reading
+
     def _look(self) -> None:
         if self.is_current:
             self._read()
 
-    @work(thread=True, exclusive=True, group="runs")
     def _read(self) -> None:
-        workspace = self.session.workspace
-        runs = list_runs(workspace)
-        self.app.call_from_thread(self._take, runs, queue_held(workspace) if any_waits(runs) else False)
+        """Read the list, unless somebody does; then once more after that."""
+        self._again = self._reading
+        if not self._reading:
+            self._reading = True
+            self._work()
 
-    def _take(self, runs: list[RunInfo], held: bool) -> None:
-        self._held = held
-        table = self.query_one(DataTable)
-        table.display = bool(runs)
-        self.query_one("#none").display = not runs
-        if [run.id for run in runs] != [run.id for run in self._runs]:
-            chosen = self._chosen
-            table.clear()
-            for run in runs:
-                table.add_row(*_cells(run), key=run.id)
-            at = next((n for n, run in enumerate(runs) if chosen and run.id == chosen.id), 0)
-            table.move_cursor(row=at, animate=False)
-        else:
-            for before, run in zip(self._runs, runs, strict=True):
-                for title, old, new in zip(_COLUMNS, _cells(before), _cells(run), strict=True):
-                    if old != new:
-                        table.update_cell(run.id, title, new)
-        going = sum(run.state in ("starting", "running", "paused", "stopping") for run in runs)
-        table.border_title = f"{count(len(runs))} run{'s' * (len(runs) != 1)}" + (
-            f", {going} going on" if going else ""
-        )
-        waiting = sum(run.state == "queued" for run in runs)
-        if waiting:
-            table.border_title += f", {waiting} queued" + (" and held" if held else "")
-        self._runs = runs
+    @work(thread=True, group="runs")
+    def _work(self) -> None:
+        """Read the list, then what is not known of the runs in it, a slice at a time."""
+        worker, workspace = get_current_worker(), self.session.workspace
+        lines, more, moment = self._list.read(), True, time.monotonic()
+        held = queue_held(workspace) if any_waits(lines) else False
+        while more and not worker.is_cancelled:
+            self.app.call_from_thread(self._take, lines, held)
+            if time.monotonic() - moment > _LOOK_EVERY:
+                lines, moment = self._list.read(), time.monotonic()
+            lines, more = self._list.work(lines, _SLICE)
+        self._list.save()
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._take, lines, held)
+            self.app.call_from_thread(self._read_all)
+
+    def _read_all(self) -> None:
+        self._reading = False
+        if self._again:
+            self._read()
+
+    def _take(self, lines: list[RunLine], held: bool) -> None:
+        self._all, self._held = lines, held
+        known = {line.info.id for line in lines}
+        self._marked = {name: None for name in self._marked if name in known}
+        self.table.display = bool(lines)
+        self.query_one("#none").display = not lines
+        self._show()
+
+    # --- drawing
+
+    def _show(self, chosen: str | None = None) -> None:
+        """Draw the list, the cursor on the run that it was on."""
+        if chosen is None and self._chosen is not None:
+            chosen = self._chosen.info.id
+        self._runs = listed(self._all, self._words, self._sort)
+        at = next((place for place, line in enumerate(self._runs) if line.info.id == chosen), self.table.cursor)
+        self.table.show(len(self._runs), at)
+        title = summary(self._all, len(self._runs), self._held)
+        self.table.border_title = f"{title}, {self._sort}"
         self._show_detail()
         self.refresh_bindings()
 
+    def _cells(self, row: int) -> list[Cell]:
+        line = self._runs[row]
+        return cells(line, letters(self._marked).get(line.info.id, ""))
+
     @property
-    def _chosen(self) -> RunInfo | None:
-        row = self.query_one(DataTable).cursor_row
+    def _chosen(self) -> RunLine | None:
+        row = self.table.cursor
         return self._runs[row] if 0 <= row < len(self._runs) else None
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Everything here needs a run under the cursor, or one that waits."""
-        chosen = self._chosen
-        if action in ("move", "take_out"):
-            return chosen is not None and chosen.state == "queued"
-        if action in ("open_result", "open_export") and chosen is not None and chosen.state == "queued":
-            return False
-        if action == "hold":
-            return any_waits(self._runs) and parameters != (self._held,)
-        return bool(self._runs) if action.startswith("open_") else True
-
-    @on(DataTable.RowHighlighted)
+    @on(Table.Highlighted)
     def _highlighted(self) -> None:
+        self._asked, self._question = None, []
         self._show_detail()
         self.refresh_bindings()
 
     def _show_detail(self) -> None:
-        """What is to be said about the run under the cursor: why it failed, what it waits for."""
-        words = self._chosen.detail if self._chosen is not None else ""
-        self.query_one("#detail", TextLines).show([[(clean_line(words, 400), "muted")]] if words else [])
+        """A question, what is typed, or what there is to say about the run under the cursor."""
+        detail, chosen = self.query_one("#detail", TextLines), self._chosen
+        if self._typed is not None:
+            detail.show([[(self._typed.shown(max(20, detail.size.width)), "text")]])
+        elif self._question:
+            detail.show(self._question)
+        elif chosen is None:
+            detail.show([[("No run has these words; esc lists all.", "muted")]] if self._words else [])
+        else:
+            words = chosen.info.detail or chosen.verdict_text
+            model = f"  {clean_line(chosen.model, 60)}" if chosen.model else ""
+            facts: list[Line] = [[(clean_line(chosen.info.id, 80), "text"), (model, "muted")]]
+            detail.show(facts + ([[(clean_line(words, 400), "muted")]] if words else []))
+
+    # --- keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Everything here needs a run under the cursor, or one that waits, or a question."""
+        chosen = self._chosen
+        if action == "answer":
+            return self._asked is not None
+        if self._asked is not None:
+            return False
+        if action in ("move", "take_out"):
+            return chosen is not None and chosen.info.state == "queued"
+        if action in ("open_result", "open_export", "mark") and chosen is not None and chosen.info.state == "queued":
+            return False
+        if action == "hold":
+            return any_waits(self._all) and parameters != (self._held,)
+        if action == "compare":
+            return len(self._marked) > 1
+        if action == "all":
+            return bool(self._words or self._marked)
+        if action in ("filter", "sort"):
+            return len(self._all) > 1
+        return chosen is not None if action.startswith(("open_", "mark", "ask_")) else True
+
+    def on_key(self, event: events.Key) -> None:
+        """The keys of the filter; here, because keys typed fast arrive here in their order."""
+        line = self._typed
+        if line is None:
+            if event.key == "slash" and self.check_action("filter", ()):
+                event.stop()
+                self.action_filter()
+            return
+        event.stop()
+        state = line.press(event.key, event.character)
+        if state == "left":
+            line.text = ""
+        if state != "typing":
+            self._typed = None
+        line.take(line.text)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Text that is pasted into the filter."""
+        if self._typed is not None:
+            event.stop()
+            self._typed.add(event.text)
+            self._typed.take(self._typed.text)
+
+    def action_filter(self) -> None:
+        """Take words from the keys that follow; the list follows at each."""
+        self._typed = TypedLine("filter", "name, state, verdict or model; enter keeps it, esc lists all", self._filter)
+        self._typed.text = self._words
+        self._show_detail()
+
+    def _filter(self, words: str) -> None:
+        self._words = words
+        self._show()
+
+    def action_sort(self) -> None:
+        """The next order."""
+        names = list(SORTS)
+        self._sort = names[(names.index(self._sort) + 1) % len(names)]
+        self._show()
+
+    def action_all(self) -> None:
+        """All runs; else no marks."""
+        if self._words:
+            self._words = ""
+        else:
+            self._marked.clear()
+        self._show()
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away, and go to the next one."""
+        if self._chosen is None:
+            return
+        name = self._chosen.info.id
+        if name in self._marked:
+            del self._marked[name]
+        elif len(self._marked) == MOST:
+            self.notify(f"{MOST} runs can be compared at once: space on one of them takes its mark away.")
+            return
+        else:
+            self._marked[name] = None
+        self._show()
+        self.table.action_move(1)
+
+    def action_compare(self) -> None:
+        """The marked runs, one beside the other."""
+        from tui.screens.runs_compare import CompareScreen
+
+        known = {line.info.id: line for line in self._all}
+        self.app.push_screen(CompareScreen([known[name] for name in self._marked]))
+
+    @work(thread=True, exclusive=True, group="delete")
+    def action_ask_delete(self) -> None:
+        """Ask, and say what goes."""
+        chosen = self._chosen
+        if chosen is not None:
+            self.app.call_from_thread(self._ask, JobFolder(chosen.info.folder), *question(chosen.info))
+
+    def _ask(self, folder: JobFolder, lines: list[Line], possible: bool) -> None:
+        if self._chosen is not None and self._chosen.info.folder == folder.path:
+            self._asked, self._question = folder if possible else None, lines
+            self._show_detail()
+            self.refresh_bindings()
+
+    def action_answer(self, yes: bool) -> None:
+        """Delete it, or leave it."""
+        folder, self._asked, self._question = self._asked, None, []
+        if yes and folder is not None:
+            self._delete(folder)
+        self._show()
+
+    @work(thread=True, group="delete")
+    def _delete(self, folder: JobFolder) -> None:
+        said = delete(folder)
+        self.app.call_from_thread(self._deleted, folder, said)
+
+    def _deleted(self, folder: JobFolder, fault: str) -> None:
+        if fault:
+            self.notify(clean_line(fault, 400), severity="error", markup=False)
+        elif self.session.run == folder.path:
+            self.session.run = None
+            self.refresh_header()
+        self._read()
 
     def action_move(self, by: int) -> None:
         """Another place in the queue."""
-        chosen = self._chosen
+        chosen = self._chosen.info if self._chosen is not None else None
         if chosen is not None and chosen.place is not None:
             place = max(1, chosen.place + by)
             self._change(lambda queue: queue.move(chosen.id, place))
@@ -156,7 +316,7 @@ class RunsScreen(StepScreen):
         """Out of the queue."""
         chosen = self._chosen
         if chosen is not None:
-            self._change(lambda queue: queue.remove(chosen.id))
+            self._change(lambda queue: queue.remove(chosen.info.id))
 
     def action_hold(self, held: bool) -> None:
         """Hold the queue back, or let it go on."""
@@ -170,7 +330,7 @@ class RunsScreen(StepScreen):
         if change is not None:
             self.app.call_from_thread(self._read)
 
-    @on(DataTable.RowSelected)
+    @on(Table.Chosen)
     def _selected(self) -> None:
         self.action_open_run()
 
@@ -188,33 +348,14 @@ class RunsScreen(StepScreen):
 
     def _go(self, step: str) -> None:
         if self._chosen is not None:
-            self.deck.show_run(self._chosen.folder, step=step)
+            self.deck.show_run(self._chosen.info.folder, step=step)
 
     def action_open_recipe(self) -> None:
         """The run's recipe in the form, to change and start again."""
         if self._chosen is None:
             return
-        path = Path(self._chosen.folder) / "recipe.yaml"
+        path = Path(self._chosen.info.folder) / "recipe.yaml"
         if not path.exists():
             self.notify(f"{clean_line(str(path))} is not there.", severity="error", markup=False)
             return
         self.deck.load_recipe(path)
-
-
-def _cells(run: RunInfo) -> tuple[Text, ...]:
-    took = ""
-    if run.ended or run.state in ("starting", "running", "paused", "stopping"):
-        took = duration((run.ended or time.time()) - run.created)
-    step = f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else ""
-    style = {"failed": "bold", "lost": "bold", "running": "bold"}.get(run.state, "")
-    begun = time.strftime("%d %b %H:%M", time.localtime(run.created)) if run.created else ""
-    return (
-        Text(_MARKS.get(run.state, " "), style),
-        Text(run.state if run.place is None else f"{run.state} {run.place}", style),
-        Text(clean_line(run.id, 60)),
-        Text(step),
-        Text(significant(run.loss) if run.loss is not None else ""),
-        Text(significant(run.eval_loss) if run.eval_loss is not None else ""),
-        Text(took),
-        Text(begun),
-    )

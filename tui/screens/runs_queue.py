@@ -7,12 +7,12 @@ from pathlib import Path
 
 from core.errors import BadInput, TunedeckError
 from core.jobs.queue import Queue
-from core.jobs.runs import RunInfo
+from core.verdict.run_list import RunLine
 
 
-def any_waits(runs: Sequence[RunInfo]) -> bool:
+def any_waits(runs: Sequence[RunLine]) -> bool:
     """Whether a run waits in the queue."""
-    return any(run.state == "queued" for run in runs)
+    return any(run.info.state == "queued" for run in runs)
 
 
 def queue_held(workspace: Path) -> bool:

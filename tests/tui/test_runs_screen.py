@@ -1,0 +1,203 @@
+"""The list of runs: found, ordered, compared, cloned and deleted; and quick with thousands of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from core.jobs import process
+from core.jobs.folder import JobFolder
+from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.yamlfile import save
+from tui.app import TunedeckApp
+from tui.screens.runs_compare import CompareScreen
+from tui.widgets.chart import Chart
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.table import Table
+from tui.widgets.text_lines import TextLines
+
+MakeApp = Callable[..., TunedeckApp]
+
+
+def make_run(workspace: Path, name: str, *, age: float, low: float, state: str = "finished", **changes: Any) -> Path:
+    """A run of forty steps; its best eval loss is `low`, at step 30."""
+    recipe = put(put(Recipe(), "model.path", "/models/Qwen3-0.6B"), "name", name)
+    for path, value in changes.items():
+        recipe = put(recipe, path.replace("__", "."), value)
+    folder = JobFolder.create(workspace / "runs", name, "training", payload={"recipe": to_json(recipe)})
+    folder.write_job({**folder.read_job(), "created": time.time() - age})
+    save(recipe, folder.recipe, portable=False)
+    for step in range(1, 41):
+        folder.append_metric({"step": step, "loss": low + 2 / step, "grad_norm": 1.0, "learning_rate": 1e-4})
+        if step % 10 == 0:
+            folder.append_metric({"step": step, "eval_loss": low + abs(step - 30) / 50})
+    folder.append_event("summary", "Done.", peak_memory=int(low * 2**30))
+    ended = time.time() - age + 61 if state in ("finished", "stopped", "failed") else None
+    folder.write_status(state=state, step=40, of=40, ended=ended, heartbeat=time.time(), message="")
+    return folder.path
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> list[Path]:
+    return [
+        make_run(tmp_path, "tone", age=300, low=1.5),
+        make_run(tmp_path, "desk", age=200, low=0.5, lora__rank=64, state="stopped"),
+        make_run(tmp_path, "tone again", age=100, low=1.0, training__learning_rate=5e-4),
+    ]
+
+
+async def settled(app: TunedeckApp, pilot: Pilot[int]) -> None:
+    """Waits until all that was asked for is read."""
+    await pilot.pause()
+    await app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+def rows(app: TunedeckApp) -> list[str]:
+    """The lines of the list, without the titles."""
+    table = app.screen.query_one(Table)
+    return [table.render_line(y).text for y in range(1, table.size.height) if table.render_line(y).text.strip()]
+
+
+def names(app: TunedeckApp) -> list[str]:
+    return [row[14:32].strip() for row in rows(app)]
+
+
+def detail(app: TunedeckApp) -> str:
+    return " ".join(app.screen.query_one("#detail", TextLines).plain)
+
+
+async def test_runs_are_found_by_typed_words_and_put_in_order(make_app: MakeApp, three: list[Path]) -> None:
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        assert names(app) == ["tone again", "desk", "tone"]
+        assert "1.00 GiB" in rows(app)[0]
+        assert "1 min 01 s" in rows(app)[0]
+        assert all(len(row) <= 78 for row in rows(app))
+        await pilot.press("s")
+        assert names(app) == ["desk", "tone again", "tone"]
+        await pilot.press("s", "s")
+        assert names(app)[0] == "tone"
+        await pilot.press("slash", *"tone fin")
+        assert names(app) == ["tone", "tone again"]
+        assert "2 of 3 runs" in str(app.screen.query_one(Table).border_title)
+        await pilot.press("enter", "escape")
+        assert len(names(app)) == 3
+        await pilot.press("slash", *"nothing")
+        assert names(app) == []
+        assert "No run has these words" in detail(app) or "filter: nothing" in detail(app)
+        await pilot.press("escape")
+        assert len(names(app)) == 3
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45), (60, 20)])
+async def test_marked_runs_are_compared_by_curves_results_and_differing_fields(
+    make_app: MakeApp, three: list[Path], size: tuple[int, int]
+) -> None:
+    app = make_app("runs")
+    async with app.run_test(size=size) as pilot:
+        await settled(app, pilot)
+        assert not app.screen.check_action("compare", ())
+        await pilot.press("space", "space", "space", "v")
+        await settled(app, pilot)
+        screen = app.screen
+        assert isinstance(screen, CompareScreen)
+        chart = screen.query_one(Chart)
+        assert [len(curve.series) for curve in chart.curves] == [40, 40, 40]
+        found = dict(screen._rows)
+        assert found["lora.rank"] == ("16", "64", "16")
+        assert found["training.learning_rate"] == ("5e-4", "2e-4", "2e-4")
+        assert found["best eval"] == ("1.000", "0.5000", "1.500")
+        assert set(found) - {"state", "verdict", "best eval", "at step", "took", "memory"} == {
+            "lora.rank",
+            "training.learning_rate",
+        }
+        await pilot.press("m")
+        assert [list(curve.series.x) for curve in chart.curves] == [[10, 20, 30, 40]] * 3
+        await pilot.press("end")
+        assert "training.learning_rate" in screen.query_one("#whole", TextLines).plain[0]
+        await pilot.press("escape")
+        assert app.screen.query_one("#runs", Table).has_focus
+
+
+async def test_delete_asks_says_what_goes_and_leaves_live_runs_alone(
+    make_app: MakeApp, three: list[Path], tmp_path: Path
+) -> None:
+    me = process.identify(os.getpid())
+    assert me is not None
+    live = JobFolder(make_run(tmp_path, "live", age=10, low=1.0, state="running"))
+    live.write_job({**live.read_job(), "keeper": me.to_json()})
+    for step in (20, 40):
+        (three[2] / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
+    (three[2] / "adapter").mkdir()
+    (three[2] / "adapter" / "adapter_model.safetensors").write_bytes(bytes(3 << 20))
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        await pilot.press("d")
+        await settled(app, pilot)
+        assert "is running: stop it first" in detail(app)
+        assert not app.screen.check_action("answer", (True,))
+        await pilot.press("down", "d")
+        await settled(app, pilot)
+        assert "3.0 MiB go for good: 2 checkpoints, the trained weights, metrics" in detail(app)
+        assert "yes, delete" in app.screen.query_one(KeyBar).render().plain
+        await pilot.press("n", "y")
+        await settled(app, pilot)
+        assert three[2].exists()
+        await pilot.press("d")
+        await settled(app, pilot)
+        await pilot.press("y")
+        for _ in range(200):
+            await pilot.pause(0.01)
+            if len(rows(app)) == 3:
+                break
+        assert not three[2].exists()
+        assert live.exists()
+
+
+async def test_a_clone_is_a_recipe_of_its_own(make_app: MakeApp, three: list[Path]) -> None:
+    app = make_app("runs")
+    before = (three[1] / "recipe.yaml").read_bytes()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        await pilot.press("down", "c")
+        await pilot.pause()
+        assert app.current_mode == "recipe"
+        assert app.session.recipe.lora.rank == 64
+    assert (three[1] / "recipe.yaml").read_bytes() == before
+
+
+async def test_what_was_read_of_thousands_of_runs_is_not_read_again(make_app: MakeApp, tmp_path: Path) -> None:
+    first = make_run(tmp_path, "one", age=10, low=1.0)
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+    cache = tmp_path / ".tunedeck" / "runs.json"
+    kept = json.loads(cache.read_text())
+    for number in range(1_000):
+        name = f"2026-01-01-{number:06}-old"
+        os.link(first / "job.json", _made(tmp_path / "runs" / name) / "job.json")
+        os.link(first / "status.json", tmp_path / "runs" / name / "status.json")
+        os.link(first / "metrics.jsonl", tmp_path / "runs" / name / "metrics.jsonl")
+        kept["runs"][name] = kept["runs"][first.name]
+    cache.write_text(json.dumps(kept))
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(app, pilot)
+        assert "1,001 runs" in str(app.screen.query_one(Table).border_title)
+        await pilot.press("end", "slash", *"2026-01-01-000999")
+        assert len(rows(app)) == 1
+
+
+def _made(path: Path) -> Path:
+    path.mkdir()
+    return path

@@ -1,0 +1,126 @@
+"""The rows of the Runs screen: what stands in the columns, which runs a filter leaves, and in which order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from core.clean import clean_line
+from core.units import count, duration, gib, significant
+from core.verdict.finding import QUIET
+from core.verdict.run_list import RunLine
+from tui.widgets.table import Cell, Column
+
+COLUMNS = (
+    Column("", 1),
+    Column("state", 9),
+    Column("run"),
+    Column("verdict", 15),
+    Column("best eval", 9, right=True),
+    Column("took", 10, right=True, rank=2),
+    Column("memory", 8, right=True, rank=3),
+    Column("step", 15, right=True, rank=4),
+    Column("started", 12, rank=5),
+    Column("model", 20, rank=6),
+)
+
+MOST = 6
+"""Runs that can be compared at once."""
+
+_MARKS = {
+    "running": "▶",
+    "starting": "▶",
+    "stopping": "▶",
+    "paused": "‖",
+    "queued": "·",
+    "finished": "✓",
+    "stopped": "■",
+    "failed": "✗",
+    "lost": "?",
+}
+"""A shape for each state; the word stands beside it."""
+
+_STYLES = {"failed": "error", "lost": "error", "running": "strong", "starting": "strong", "paused": "strong"}
+_QUIET = {kind.value for kind in QUIET}
+
+
+def cells(line: RunLine, letter: str) -> list[Cell]:
+    """What one run has in each of `COLUMNS`.
+
+    Args:
+        line: the run.
+        letter: that which marks it for a comparison, or "".
+    """
+    run = line.info
+    style = _STYLES.get(run.state, "text")
+    verdict = verdict_word(line)
+    return [
+        (letter or _MARKS.get(run.state, " "), "warning" if letter else style),
+        (run.state if run.place is None else f"{run.state} {run.place}", style),
+        (clean_line(run.name, 60), style),
+        (verdict if line.known or verdict else "…", "text" if line.verdict in _QUIET else "warning"),
+        (significant(line.best_eval) if line.best_eval is not None else "", "text"),
+        (duration(line.seconds) if line.seconds is not None else "", "text"),
+        (gib(line.memory) if line.memory else "", "text"),
+        (f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else "", "muted"),
+        (time.strftime("%d %b %H:%M", time.localtime(run.created)) if run.created else "", "muted"),
+        (clean_line(line.model, 40), "muted"),
+    ]
+
+
+def verdict_word(line: RunLine) -> str:
+    """The verdict as a list has it; that nothing was wrong with the curves means nothing where the run broke."""
+    if line.info.state in ("failed", "lost") and line.verdict in _QUIET:
+        return ""
+    return line.verdict.removesuffix(" to judge")
+
+
+def _number(value: float | None, *, least_first: bool) -> tuple[bool, float]:
+    """A key that puts what is not known last."""
+    return (value is None, 0.0 if value is None else value if least_first else -value)
+
+
+SORTS: dict[str, Callable[[RunLine], tuple[bool, float] | tuple[bool, str]]] = {
+    "newest first": lambda line: (False, -line.info.created),
+    "best eval first": lambda line: _number(line.best_eval, least_first=True),
+    "longest first": lambda line: _number(line.seconds, least_first=False),
+    "most memory first": lambda line: _number(line.memory, least_first=False),
+    "by name": lambda line: (False, line.info.name.lower()),
+    "by state": lambda line: (False, line.info.state),
+}
+"""Orders of the list, by what they are called."""
+
+
+def listed(lines: Sequence[RunLine], words: str, sort: str) -> list[RunLine]:
+    """The runs that a filter leaves, in order.
+
+    Args:
+        lines: all runs, newest first.
+        words: each must be in a run's name, id, state, verdict or model; case does not matter.
+        sort: one of `SORTS`.
+    """
+    wanted = words.lower().split()
+    found = [line for line in lines if all(word in _text(line) for word in wanted)] if wanted else list(lines)
+    return sorted(found, key=SORTS[sort])
+
+
+def _text(line: RunLine) -> str:
+    run = line.info
+    return f"{run.name}\n{run.id}\n{run.state}\n{line.verdict}\n{line.model}".lower()
+
+
+def summary(lines: Sequence[RunLine], shown: int, held: bool) -> str:
+    """How many runs there are, in words: `12 runs, 1 going on, 3 queued and held`."""
+    states = [line.info.state for line in lines]
+    going = sum(state in ("starting", "running", "paused", "stopping") for state in states)
+    waiting = states.count("queued")
+    words = f"{count(len(lines))} run{'s' * (len(lines) != 1)}"
+    if shown != len(lines):
+        words = f"{count(shown)} of {words}"
+    words += f", {going} going on" if going else ""
+    return words + (f", {waiting} queued" + (" and held" if held else "") if waiting else "")
+
+
+def letters(marked: Collection[str]) -> dict[str, str]:
+    """A letter for each marked run, in the order of the marking."""
+    return dict(zip(marked, "ABCDEF", strict=False))
