@@ -82,6 +82,8 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
             head.append((f"  {clean_line(_PHASES.get(status.phase, status.phase))}", "strong"))
         if status.stages > 1:
             head.append((f"  part {status.stage + 1} of {status.stages}", "muted"))
+        if ranks := ranks_words(status.fields):
+            head.append((f"  {ranks}", "strong"))
         if status.stage and status.step is not None and status.of:
             head.append((f"  {count(status.step)} of {count(status.of)}", "strong"))
         if detail:
@@ -105,6 +107,15 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
         words = (("l", "key"), (" shows or hides the log,  ", "text"), ("2", "key"), (" goes to the recipe.", "text"))
         lines.append(words)
     return lines
+
+
+def ranks_words(fields: Mapping[str, Any]) -> str:
+    """How many processes train and how they share the work, as the worker has found it to be; "" for one."""
+    world, kind = fields.get("world_size"), fields.get("distributed_type")
+    if not isinstance(world, int) or fields.get("stage"):
+        return ""
+    name = {"MULTI_GPU": "DDP", "MULTI_CPU": "DDP on the CPU"}.get(str(kind), clean_line(str(kind), 20))
+    return f"{world} ranks, {name}"
 
 
 def verdict_lines(verdict: Verdict | None, width: int) -> list[Line]:

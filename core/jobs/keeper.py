@@ -59,7 +59,7 @@ class Keeper:
         self._next_beat = 0.0
         self._children = Children()
 
-    def run(self, taken_over: Callable[[], None]) -> None:
+    def run(self, taken_over: Callable[[], object]) -> None:
         """Runs the job to its end, and writes the ending.
 
         Args:
@@ -87,8 +87,8 @@ class Keeper:
     def _take_over(self) -> None:
         me = process.identify(os.getpid())
         assert me is not None, "a process that runs can be identified"
-        self._job["keeper"] = me.to_json()
-        self._folder.write_status(
+        self._job |= {"keeper": me.to_json(), "host": os.uname().nodename}  # a scheduler may have chosen another one
+        self._folder.reset_status(
             state=STARTING, heartbeat=time.time(), started=time.time(), stages=len(self._job["stages"])
         )
         self._folder.write_job(self._job)
@@ -265,7 +265,7 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
     """Takes over a job, in the background: the caller's process ends at once, with 0 if the job has its keeper.
 
     Args:
-        argv: the job's folder.
+        argv: the job's folder; behind it `--foreground`, for a scheduler that ends what its command leaves behind.
         start: how a stage's process is started.
 
     Returns:
@@ -282,13 +282,16 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
     except TunedeckError as error:
         print(error, file=sys.stderr)
         return 1
-    reading, writing = os.pipe()
-    if os.fork():  # the lock is that of the open file, so the child holds it when this process is gone
-        os.close(writing)
-        os._exit(0 if os.read(reading, 1) else 1)
-    os.close(reading)
+    taken_over: Callable[[], object] = bool  # tells nobody
+    if "--foreground" not in argv:
+        reading, writing = os.pipe()
+        if os.fork():  # the lock is that of the open file, so the child holds it when this process is gone
+            os.close(writing)
+            os._exit(0 if os.read(reading, 1) else 1)
+        os.close(reading)
+        taken_over = partial(_tell, writing)
     keeper = Keeper(folder, start)
-    keeper.run(partial(_tell, writing))
+    keeper.run(taken_over)
     os.close(lock)
     keeper.tell()
     return 0

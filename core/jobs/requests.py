@@ -52,7 +52,7 @@ def ask(folder: JobFolder, name: str) -> None:
     if now.state == QUEUED:
         if name not in ENDS:
             raise BadInput("The run has not begun: it waits in the queue", where=folder.id)
-        queue_of(folder).remove(folder.id)
+        _take_out(folder)
         return
     words = {"t": round(time.time(), 3), "host": os.uname().nodename, "pid": os.getpid()}
     files.make_folder(os.fspath(folder.requests))
@@ -116,6 +116,14 @@ def _take_away(folder: JobFolder, name: str) -> None:
         os.unlink(folder.requests / name)
     except OSError:
         pass
+
+
+def _take_out(folder: JobFolder) -> None:
+    queue = queue_of(folder)
+    if any(entry.id == folder.id for entry in queue.read().entries):
+        queue.remove(folder.id)
+    else:  # prepared for a cluster's scheduler, which knows nothing of this
+        folder.write_status(state=STOPPED, message="Taken back before it began.", ended=time.time())
 
 
 def _end_orphan(folder: JobFolder, status: Status) -> None:

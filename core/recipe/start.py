@@ -99,6 +99,7 @@ def prepare_run(
     decisions: Ledger | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    elsewhere: bool = False,
 ) -> Prepared:
     """Makes the folder of a run, with all that it needs.
 
@@ -112,6 +113,7 @@ def prepare_run(
         decisions: the user's decisions on rows; by default those of the workspace.
         on_progress: told rows read and rows in all while the data is read.
         should_stop: asked meanwhile; saying yes raises `core.dataset.scan.Stopped`.
+        elsewhere: whether another machine is to train, so that the devices of this one do not matter.
 
     Raises:
         BadInput: the recipe, the model or the data stops the start; nothing is left behind.
@@ -119,7 +121,7 @@ def prepare_run(
     resolved = with_mapping(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )
-    warnings = _check(resolved, workspace)
+    warnings = _check(resolved, workspace, elsewhere)
     view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
     resolved = put(resolved, "data.view", view.fingerprint)
     payload = {
@@ -150,11 +152,11 @@ def stages_of(recipe: Recipe, folder: JobFolder, eval_samples: int) -> list[list
     return stages
 
 
-def training_command(recipe: Recipe, folder: JobFolder) -> list[str]:
-    """The command that trains: one process, or torchrun with one for each device."""
+def training_command(recipe: Recipe, folder: JobFolder, nodes: int = 1) -> list[str]:
+    """The command that trains: one process, or torchrun with one for each device, on each of several machines."""
     ranks = devices_of(recipe).ranks
     command = worker_command("core.training", folder)
-    return command if ranks == 1 else [command[0], "-m", "core.engine.torchrun", str(ranks), *command[1:]]
+    return command if ranks == nodes == 1 else [command[0], "-m", "core.engine.torchrun", str(ranks), *command[1:]]
 
 
 def read_gpus() -> tuple[list[GpuSample], str]:
@@ -167,7 +169,7 @@ def read_gpus() -> tuple[list[GpuSample], str]:
         reader.close()
 
 
-def _check(recipe: Recipe, workspace: Path) -> list[str]:
+def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
     """Refuses what cannot start.
 
     Returns:
@@ -175,7 +177,7 @@ def _check(recipe: Recipe, workspace: Path) -> list[str]:
     """
     gpus, problem = read_gpus()
     checks = preflight(recipe, workspace, gpus=gpus, gpu_problem=problem)
-    found = stops(checks)
+    found = [check for check in stops(checks) if not (elsewhere and check.name == "device")]
     if found:
         more = f"{len(found) - 1} more would stop it too" if len(found) > 1 else ""
         raise BadInput(found[0].sentence, where=found[0].path, do=more)

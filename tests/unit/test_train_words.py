@@ -7,7 +7,7 @@ from pathlib import Path
 from core.jobs.follow import Follower
 from tests.tui.run_folders import make_run
 from tui.live_run import LiveRun
-from tui.train_words import event_lines
+from tui.train_words import event_lines, state_lines
 
 
 def test_an_alert_stays_when_later_events_would_push_it_out(tmp_path: Path) -> None:
@@ -22,3 +22,11 @@ def test_an_alert_stays_when_later_events_would_push_it_out(tmp_path: Path) -> N
     assert texts == ["1 sample left out.", "Checkpoint 3 saved.", "Checkpoint 4 saved.", "Checkpoint 5 saved."]
     assert [line[1][0] for line in event_lines(run, 1)] == ["Checkpoint 5 saved."]
     assert event_lines(run, 0) == []
+
+
+def test_the_ranks_that_run_stand_in_the_state(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, world_size=2, distributed_type="MULTI_GPU")
+    run = LiveRun()
+    run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
+    (line,) = state_lines(run, folder.path, tmp_path)
+    assert "2 ranks, DDP" in "".join(text for text, _ in line)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from tui.commands import queue
 from tui.commands.output import print_json, say
 from tui.commands.queue import add_wish_arguments
+
+if TYPE_CHECKING:
+    from core.jobs.follow import Follower
+    from tui.commands.watch import RunPrinter
 
 EXIT_CODES = {"finished": 0, "failed": 1, "lost": 1, "stopped": 3}
 
@@ -27,6 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
     parser.add_argument("--queue", action="store_true", help="put it at the end of the queue and return at once")
     add_wish_arguments(parser)
+    parser.add_argument(
+        "--print-slurm", action="store_true", help="start nothing: prepare the run and print a script for sbatch"
+    )
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines of the script (default: 1)")
     parser.add_argument("--workspace", type=Path, default=Path(), help="where `runs/` lies (default: here)")
     parser.add_argument("--json", action="store_true", help="print id, state and folder as JSON, nothing else")
 
@@ -49,6 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
+    if arguments.print_slurm:
+        from core.recipe.slurm import NAME, slurm_run
+
+        prepared = slurm_run(recipe, arguments.workspace.resolve(), arguments.nodes)
+        say((prepared.path / NAME).read_text(encoding="utf-8").rstrip("\n"))
+        return 0
     folder = start_run(recipe, arguments.workspace.resolve())
     if arguments.detach:
         if arguments.json:
@@ -59,12 +74,13 @@ def run(arguments: argparse.Namespace) -> int:
     return watch_run(folder, quiet=arguments.json)
 
 
-def watch_run(folder: JobFolder, *, quiet: bool = False) -> int:
+def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, RunPrinter] | None = None) -> int:
     """Show a run's progress until it ends.
 
     Args:
         folder: the run.
         quiet: print one JSON object at the end and nothing before.
+        begun: what has read the run so far, where it goes on; None to show it from its beginning.
 
     Returns:
         0 finished, 1 failed or lost, 3 stopped, 130 when ctrl+c ended the watching (the run goes on).
@@ -73,12 +89,12 @@ def watch_run(folder: JobFolder, *, quiet: bool = False) -> int:
     from tui.run_words import run_words
 
     run_id = folder.path.name
-    printer = RunPrinter(folder)
+    follower, printer = begun or (None, RunPrinter(folder))
     if not quiet:
-        say(f"Started {run_id} in {folder.path}")
+        say(f"{'Started' if begun is None else 'Resumed'} {run_id} in {folder.path}")
         say("It goes on without this terminal; ctrl+c stops watching, not the run.")
     try:
-        state = watch(folder, (lambda _: None) if quiet else printer.show)
+        state = watch(folder, (lambda _: None) if quiet else printer.show, follower=follower)
     except KeyboardInterrupt:
         printer.close()
         if not quiet:
