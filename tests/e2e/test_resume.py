@@ -21,6 +21,7 @@ from core.recipe.resume import plan_resume, resume_run
 from tests.training_runs import events, lines, make_run, recipe
 from tests.waiting import until
 from tests.warm.process import WarmPython
+from tui import cli
 
 _STEPS = 24
 _RUN: dict[str, Any] = {
@@ -215,14 +216,20 @@ def test_a_run_that_goes_on_is_finished_or_has_no_checkpoint_is_not_resumed(warm
         plan_resume(folder)
 
 
-def test_a_run_that_had_trained_to_its_end_is_only_saved_again(warm: WarmPython, tmp_path: Path) -> None:
+def test_a_run_that_had_trained_to_its_end_is_only_saved_again(
+    warm: WarmPython, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = make_run(tmp_path, **{**_RUN, "training__max_steps": 4})
     run_to_end(folder)
     adapter = folder.adapter / "adapter_model.safetensors"
     before, steps = adapter.read_bytes(), len(lines(folder.metrics))
     folder.write_status(state="failed")
     shutil.rmtree(folder.adapter)
-    go_on(folder)
+    assert cli.main(["resume", str(folder.path)]) == 0
+    shown = capsys.readouterr().out
+    assert "Saving what was trained." in shown
+    assert shown.count("Loading libraries.") == 1, "what was reported before is not reported again"
+    assert "step      4" not in shown
     assert adapter.read_bytes() == before
     assert len(lines(folder.metrics)) == steps
 

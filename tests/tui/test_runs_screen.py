@@ -98,7 +98,9 @@ async def test_runs_are_found_by_typed_words_and_put_in_order(make_app: MakeApp,
         assert len(names(app)) == 3
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 45), (60, 20)])
+@pytest.mark.parametrize(
+    "size", [(80, 24), *(pytest.param(size, marks=pytest.mark.slow) for size in ((160, 45), (60, 20)))]
+)
 async def test_marked_runs_are_compared_by_curves_results_and_differing_fields(
     make_app: MakeApp, three: list[Path], size: tuple[int, int]
 ) -> None:

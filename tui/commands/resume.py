@@ -27,11 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show where it goes on from, start it, and show its progress unless detached."""
+    from core.jobs.follow import Follower
     from core.jobs.state import standing
     from core.recipe.checkpoint import where_it_stands
     from core.recipe.resume import plan_resume, resume_run
     from core.recipe.start import resolve
     from core.recipe.yamlfile import load
+    from tui.commands.watch import RunPrinter
 
     folder = which_run(arguments)
     if standing(folder).state in ACTIVE:
@@ -42,11 +44,17 @@ def run(arguments: argparse.Namespace) -> int:
         for sentence in plan.passed:
             say(sentence)
         say(f"{folder.id} goes on from {where_it_stands(plan.checkpoint)}.")
+    follower, printer = Follower(folder), RunPrinter(folder)
     if not arguments.dry_run:
+        more = not arguments.detach
+        while more:  # what was reported before is not reported again
+            update = follower.poll()
+            printer.skip(update)
+            more = update.more
         resume_run(folder, plan)
     if arguments.dry_run or arguments.detach:
         if arguments.json:
             step = plan.checkpoint.step
             print_json({"id": folder.id, "state": standing(folder).state, "folder": str(folder.path), "step": step})
         return 0
-    return watch_run(folder, quiet=arguments.json)
+    return watch_run(folder, quiet=arguments.json, begun=(follower, printer))

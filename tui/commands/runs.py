@@ -1,11 +1,16 @@
-"""List the runs of a workspace, newest first."""
+"""List the runs of a workspace, newest first, with what they came to."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from core.units import duration, gib, significant
 from tui.commands.output import print_json, say
+
+if TYPE_CHECKING:
+    from core.verdict.run_list import RunLine
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,17 +21,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the runs."""
-    from core.jobs.runs import list_runs
+    from core.verdict.run_list import RunList
 
-    runs = list_runs(arguments.workspace.resolve())
+    runs = RunList(arguments.workspace.resolve())
+    lines, more = runs.read(), True
+    while more:
+        lines, more = runs.work(lines, 1.0)
+    runs.save()
     if arguments.json:
-        print_json([found.to_json() for found in runs])
+        print_json([line.to_json() for line in lines])
         return 0
-    if not runs:
+    if not lines:
         say("No runs here yet. `tunedeck train RECIPE.yaml` starts one; `tunedeck demo` shows the whole walk.")
         return 0
-    width = max(len(found.id) for found in runs)
-    for found in runs:
-        progress = f"{found.step:,} of {found.of:,}" if found.of else ""
-        say(f"{found.id.ljust(width)}  {found.state.ljust(9)} {progress}")
+    width = max(len(line.info.id) for line in lines)
+    for line in lines:
+        say(_text(line, width))
     return 0
+
+
+def _text(line: RunLine, width: int) -> str:
+    """One run: id, state, steps, and what it came to."""
+    run = line.info
+    parts = [run.id.ljust(width), run.state.ljust(9), (f"{run.step:,} of {run.of:,}" if run.of else "").ljust(14)]
+    parts += [f"best eval {significant(line.best_eval)}"] if line.best_eval is not None else []
+    parts += [duration(line.seconds)] if line.seconds is not None else []
+    parts += [gib(line.memory)] if line.memory else []
+    parts += [line.verdict] if line.verdict else []
+    return "  ".join(parts).rstrip()

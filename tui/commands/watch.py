@@ -83,6 +83,10 @@ class RunPrinter:
         self._phase = ""
         self._shown = ""
 
+    def skip(self, update: Update) -> None:
+        """Take in what is known already, such as the part of a run before it goes on, and print nothing."""
+        self._teller.take(update)
+
     def show(self, update: Update) -> None:
         """Print what is new."""
         for event in update.events:
@@ -138,18 +142,21 @@ class RunPrinter:
             self._shown = ""
 
 
-def watch(folder: JobFolder, show: Callable[[Update], None], *, interval: float = 0.25) -> str:
+def watch(
+    folder: JobFolder, show: Callable[[Update], None], *, follower: Follower | None = None, interval: float = 0.25
+) -> str:
     """Follow a run until it ends; ctrl+c ends the watching alone.
 
     Args:
         folder: the run.
         show: called with each update that brings anything.
+        follower: one that has read a part of the run already; None to begin at its beginning.
         interval: seconds between two looks.
 
     Returns:
         The state that the run ended in.
     """
-    follower = Follower(folder)
+    follower = follower or Follower(folder)
     never = threading.Event()
     while True:
         update = follower.poll()
