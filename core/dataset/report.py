@@ -39,6 +39,7 @@ def write_report(
     token_flags: Mapping[int, tuple[Flag, ...]] | None = None,
     near: Path | None = None,
     into: Path | None = None,
+    tokens: Sequence[int] | None = None,
 ) -> Path:
     """Writes the report of a data set.
 
@@ -48,6 +49,7 @@ def write_report(
         facts: the folder with a scan's `keys.bin`, `flags.jsonl` and `bad.jsonl`: `scan/` of a scan job, or a view.
         token_flags: row to its flags from token facts; None where tokens were not counted.
         near: the folder of a search job for near-duplicates in these data, whose flags count as well.
+        tokens: of each contribution to a view, in its order, where they are known.
         into: the file; by default `audit-<date>.md` in the workspace, where a later report of the day replaces it.
 
     Returns:
@@ -60,7 +62,7 @@ def write_report(
     try:
         known = _Facts.read(facts, read_ledger(workspace), near)
         known.take(token_flags)
-        lines = [*_report(paths, AuditLog(workspace, paths).audits(), known), *_trained_on(facts / _MANIFEST)]
+        lines = [*_report(paths, AuditLog(workspace, paths).audits(), known), *_trained_on(facts / _MANIFEST, tokens)]
         text = "\n".join(lines) + "\n"
         files.replace(os.fspath(path), text.encode("utf-8", "replace"), durable=True)
     except (OSError, ValueError, KeyError) as fault:
@@ -234,7 +236,7 @@ def _said(facts: _Facts) -> Iterator[str]:
         yield from _rest(len(told))
 
 
-def _trained_on(manifest: Path) -> Iterator[str]:
+def _trained_on(manifest: Path, tokens: Sequence[int] | None) -> Iterator[str]:
     """What is trained on and held out, where the facts are those of a curated view."""
     found = files.read_json(os.fspath(manifest))
     if found is None:
@@ -253,8 +255,12 @@ def _trained_on(manifest: Path) -> Iterator[str]:
     for sentence in found["notes"]:
         yield f"- {_cell(sentence)}"
     yield ""
-    rows = [(each["path"], each["samples"], f"{each['share']:.0%}", each["words"]) for each in found["contributions"]]
-    yield from _table(("source", "samples", "share", "what was taken"), rows)
+    known: Sequence[object] = tokens or ["-"] * len(found["contributions"])
+    rows = [
+        (each["path"], each["samples"], f"{each['share']:.0%}", number, each["words"])
+        for each, number in zip(found["contributions"], known, strict=True)
+    ]
+    yield from _table(("source", "samples", "share", "tokens", "what was taken"), rows)
 
 
 def _rest(total: int) -> Iterator[str]:

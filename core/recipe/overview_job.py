@@ -72,6 +72,22 @@ def read_facts(folder: JobFolder) -> dict[str, Any] | None:
     return {**found, "tokens": tokens and tokens["tokens"]}
 
 
+def known_tokens(workspace: Path, recipe: Recipe) -> list[dict[str, int]] | None:
+    """The tokens of each contribution, in the manifest's order, where an overview has counted them; else None.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+        recipe: as `find_or_start`.
+    """
+    name = f"overview-{_digest(workspace, recipe)}"
+    for path in sorted((hidden_dir(workspace) / "jobs").glob(f"*-{name}*"), reverse=True):
+        facts = read_facts(JobFolder(path))
+        if facts is not None and facts["tokens"]:
+            sources: list[dict[str, int]] = facts["tokens"]["sources"]
+            return sources
+    return None
+
+
 def main(argv: Sequence[str]) -> int:
     """The worker: `python -m core.recipe.overview_job FOLDER [tokens]`.
 
@@ -149,6 +165,7 @@ def _digest(workspace: Path, recipe: Recipe) -> str:
     from core.dataset.mixture import shares_of
 
     whole = to_json(recipe)
+    del whole["data"]["view"]
     stamps = [_stamp(Path(path)) for path in (*recipe.data.train, *recipe.data.eval, *shares_of(recipe.data.mix))]
     parts = [
         VERSION,

@@ -82,7 +82,7 @@ def preflight(
             shape = read_shape(recipe.model.path, recipe.model.revision)
         except BadInput as error:
             fault = error
-    data, kinds = _data(recipe)
+    data, kinds = _data(recipe, workspace)
     seen = _Seen(recipe, workspace, shape, fault, tuple(gpus), gpu_problem, kinds)
     return [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
 
@@ -113,7 +113,7 @@ _NOT_LEARNT = {
 """What supervised training does not use of a kind of samples."""
 
 
-def _data(recipe: Recipe) -> tuple[list[Check], frozenset[str] | None]:
+def _data(recipe: Recipe, workspace: Path) -> tuple[list[Check], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
 
@@ -142,7 +142,7 @@ def _data(recipe: Recipe) -> tuple[list[Check], frozenset[str] | None]:
     if trained is not None and recipe.data.mix:
         from core.recipe.mix_words import mix_words  # orjson: only where data is read
 
-        for readable, sentence in mix_words(recipe, trained):
+        for readable, sentence in mix_words(recipe, trained, workspace):
             checks.append(Check("mix", "ok", sentence) if readable else Check("mix", "stop", sentence, "data.mix"))
     return checks, frozenset(kinds) if kinds else None
 

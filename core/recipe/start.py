@@ -192,11 +192,15 @@ def environment_of(recipe: Recipe) -> dict[str, str]:
 
 def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder) -> None:
     """Puts the audit's report beside the run's data."""
-    from core.dataset.report import write_report  # orjson, as above
+    from core.dataset.report import write_report  # orjson: only where data is read
+    from core.recipe.overview_job import known_tokens
     from core.recipe.token_key import data_key, find_facts, recipe_key
 
     said = view.manifest
     read = data_key([Path(source["path"]) for source in said["sources"]], said["format"], said["columns"])
     found = find_facts(workspace, read, recipe_key(recipe, workspace))
     flags = found.facts.all_flags() if found.standing == "known" and found.facts.complete else None
-    write_report(workspace, recipe.data.train, view.folder, token_flags=flags, into=folder.data / "audit.md")
+    sources = known_tokens(workspace, recipe)
+    tokens = None if sources is None else [each["tokens"] for each in sources]
+    into = folder.data / "audit.md"
+    write_report(workspace, recipe.data.train, view.folder, token_flags=flags, into=into, tokens=tokens)

@@ -17,14 +17,19 @@ from core.dataset.coverage import cover
 from core.dataset.curated import build_view
 from core.dataset.mixture import drawn, shares_of
 from core.dataset.overview import overview_of
+from core.dataset.report import write_report
 from core.dataset.view import View
 from core.errors import BadInput
+from core.jobs.state import standing
 from core.recipe.overview import cost_of, tokens_of
+from core.recipe.overview_job import find_or_start, known_tokens, read_facts
+from core.recipe.preflight import preflight
 from core.recipe.recipe import Recipe, put
 from core.settings import Prices, read_prices
 from tests.unit.test_dataset_split import leaks
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
+from tests.waiting import until
 from tui.cli import main
 from tui.overview_words import overview_lines
 
@@ -222,3 +227,29 @@ def test_the_command_prints_the_same_facts(
     text = capsys.readouterr().out
     assert "other.jsonl: " in text
     assert "not counted: no model is named" in text
+
+
+def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) -> None:
+    made = random.Random(8)
+    write(tmp_path / "own.jsonl", rows_of(made, 90, "own"))
+    write(tmp_path / "general.jsonl", rows_of(made, 50, "general"))
+    recipe = put(Recipe(), "data.train", (str(tmp_path / "own.jsonl"),))
+    recipe = put(put(recipe, "data.mix", (f"{tmp_path / 'general.jsonl'}=0.1",)), "data.eval_fraction", 0.0)
+
+    def said() -> list[str]:
+        return [check.sentence for check in preflight(recipe, tmp_path) if check.name == "mix"]
+
+    assert said() == ["Mix in: general.jsonl makes 10% of the training set, about 10 samples from its 50 rows."]
+    assert known_tokens(tmp_path, recipe) is None
+    folder = find_or_start(tmp_path, recipe)
+    until(lambda: read_facts(folder) is not None and standing(folder).over, "the overview")
+    assert find_or_start(tmp_path, recipe).path == folder.path, "an overview of the same is found"
+    sources = [{"tokens": 900, "trained": 90}, {"tokens": 300, "trained": 10}]
+    (folder.path / "overview" / "tokens.json").write_text(json.dumps({"tokens": {"sources": sources}}))
+    assert known_tokens(tmp_path, put(recipe, "data.view", "abc")) == sources
+    assert "about 10 samples from its 50 rows; 300 tokens, 25% of all." in said()[0]
+    view = build_view(
+        tmp_path, paths=recipe.data.train, mix=shares_of(recipe.data.mix), eval_fraction=0, split_seed=42, near=0.8
+    )
+    report = write_report(tmp_path, recipe.data.train, view.folder, tokens=[900, 300]).read_text()
+    assert "| 10 | 10% | 300 | 10 of its 50 samples, drawn by the seed |" in report

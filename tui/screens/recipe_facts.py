@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.clean import clean_line
+from core.dataset.mixture import shares_of
 from core.errors import BadInput
 from core.gpu import host
 from core.gpu.nvml import GpuReader
@@ -52,8 +53,8 @@ class Facts:
         model_words: why it cannot be read, a sentence, else "".
         room: where the run would be.
         forecast: the memory it would take, None without a shape.
-        samples: about how many would be trained on: the rows less those held out, before any are left out for
-            their flags. None where they cannot be counted quickly.
+        samples: about how many would be trained on: the rows less those held out, with those mixed in, before any are
+            left out for their flags. None where they cannot be counted quickly.
         checks: the preflight, what stops first.
         problems: what the preflight found at single fields, beyond the recipe's own rules.
         recipe: what was looked at.
@@ -126,7 +127,11 @@ class Surroundings:
             self._counted[key] = _count(data.train, data.format)
         rows = self._counted[key]
         held_out = 0.0 if data.eval else data.eval_fraction
-        return None if not rows else max(1, math.ceil(rows * (1 - held_out)))
+        try:
+            own = 1 - sum(shares_of(data.mix).values())
+        except BadInput:  # the recipe's rules say what is wrong with it
+            own = 1.0
+        return None if not rows else max(1, math.ceil(rows * (1 - held_out) / own))
 
 
 def _count(paths: tuple[str, ...], form: str) -> int | None:
