@@ -47,6 +47,11 @@ def steps(folder: JobFolder) -> list[int]:
     return [line["step"] for line in lines(folder.metrics) if "loss" in line]
 
 
+def losses(folder: JobFolder) -> dict[int, float]:
+    """The losses that stand: what was logged before a restart gives way to the later line."""
+    return {line["step"]: line["loss"] for line in lines(folder.metrics) if "loss" in line}
+
+
 def ranks(folder: JobFolder) -> list[Identity]:
     """Every rank of a run that goes on, by pid, start time and boot id."""
     found = [process.from_json(one) for one in folder.read_status().fields.get("ranks", ())]
@@ -102,7 +107,41 @@ def test_ranks_pause_save_and_stop_together_and_go_on_from_there(warm: WarmPytho
     assert not any(process.is_alive(one) for one in both)
 
 
-@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.slow
+def test_two_ranks_go_on_to_the_same_bits(warm: WarmPython, tmp_path: Path) -> None:
+    changes = {**TWO, "training__max_steps": 12, "training__gradient_accumulation": 2, "training__log_every": 5}
+    whole = begin(make_run(tmp_path / "whole", **changes))
+    cut = make_run(tmp_path / "cut", **{**changes, "training__save_every": 8.0})
+    recipe = from_json(cut.read_job()["payload"]["recipe"])
+    command = training_command(recipe, cut)
+    command[-2] = "tests.e2e.disturbed_training"
+    assert ended(whole) == "finished"
+    launch(cut, [command], env={"DISTURB_AT": "10", "DISTURB_BY": "kill"})
+    assert ended(cut) == "failed"
+    plan = plan_resume(cut)
+    assert plan.checkpoint.step == 8
+    resume_run(cut, plan)
+    assert ended(cut) == "finished", cut.log.read_text()[-3000:]
+    assert losses(cut) == losses(whole)
+
+
+@pytest.mark.slow
+def test_memory_that_is_short_on_one_rank_starts_all_again_with_half_the_batch(
+    warm: WarmPython, tmp_path: Path
+) -> None:
+    folder = make_run(tmp_path, **{**TWO, "training__max_steps": 8, "training__save_every": 3.0})
+    command = training_command(from_json(folder.read_job()["payload"]["recipe"]), folder)
+    command[-2] = "tests.e2e.disturbed_training"
+    launch(folder, [command], env={"DISTURB_AT": "4", "DISTURB_MEMORY": "1", "DISTURB_RANK": "1"})
+    assert ended(folder) == "finished", folder.log.read_text()[-3000:]
+    (told,) = events(folder, "oom")
+    assert (told["batch_size"], told["gradient_accumulation"]) == (1, 2)
+    assert [event["step"] for event in events(folder, "resume")] == [3]
+    assert set(losses(folder)) == set(range(1, 9))
+    assert [event for event in events(folder, "alert") if event.get("failed")] == []
+
+
+@pytest.mark.parametrize("number", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_rank_that_is_killed_ends_the_run_and_all_others(warm: WarmPython, tmp_path: Path, number: int) -> None:
     folder = long_run(tmp_path)
     both = ranks(folder)
