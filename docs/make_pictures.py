@@ -48,6 +48,25 @@ async def settled(_: TunedeckApp) -> None:
     await asyncio.sleep(3.0)
 
 
+async def duplicates(app: TunedeckApp) -> None:
+    """Go to the duplicates screen, search where nothing was searched yet, and stand on a near-duplicate."""
+    from tui.screens.data import DataScreen
+    from tui.screens.duplicates import DuplicatesScreen
+
+    await settled(app)
+    data = app.screen
+    assert isinstance(data, DataScreen)
+    data.action_duplicates()
+    await settled(app)
+    screen = app.screen
+    assert isinstance(screen, DuplicatesScreen)
+    if screen.group is None:
+        screen.action_search()
+        await until(lambda: screen.group is not None)
+    screen.action_step(2)
+    await settled(app)
+
+
 async def main() -> int:
     """Start the demo's run, draw every screen."""
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -65,6 +84,7 @@ async def main() -> int:
             return Session(workspace, data, held_out, recipe_path=recipe_file, run=run)
 
         await draw("data", session(), "data", settled)
+        await draw("duplicates", session(), "data", duplicates)
         await draw("recipe", session(), "recipe", settled)
         folder: JobFolder = start_run(recipe, workspace)
         await until(lambda: (standing(folder).status.step or 0) >= 60 or standing(folder).over)
