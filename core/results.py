@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
+
+_LONG = 1_500
+"""Characters of a question above which one sees little else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,20 @@ class Answer:
     base: str
     tuned: str
 
+    @property
+    def long(self) -> bool:
+        """Whether the question alone would fill the screen."""
+        return sum(len(text) for _, text in self.prompt[-1:]) > _LONG
+
+    @property
+    def changed(self) -> float:
+        """The part of both answers' words that only one of them has: 0 where the answers are the same."""
+        if self.base == self.tuned:
+            return 0.0
+        base, tuned = Counter(self.base.split()), Counter(self.tuned.split())
+        both = sum((base & tuned).values()) * 2
+        return max(1e-6, 1 - both / max(1, base.total() + tuned.total()))
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -45,6 +63,10 @@ class Comparison:
     tuned_loss: float | None
     eval_samples: int
     answers: tuple[Answer, ...]
+
+    def most_changed_first(self) -> tuple[Answer, ...]:
+        """The answers, those that differ most from the base's first; of very long prompts, after all others."""
+        return tuple(sorted(self.answers, key=lambda one: (one.long, -one.changed, one.number)))
 
     @property
     def differing(self) -> int:

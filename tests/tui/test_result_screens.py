@@ -65,12 +65,12 @@ async def test_evaluate_walks_the_answers_and_finds_those_that_differ(make_app: 
         assert "5.000" in text(app, "#facts")
         assert "1.250" in text(app, "#facts")
         assert "2 of 3 answers differ" in text(app, "#facts")
-        assert "question 0" in text(app, "#prompt")
+        assert "question 1" in text(app, "#prompt"), "answers that did not change come last"
         await pilot.press("d")
-        assert "tuned 1" in text(app, "#tuned")
-        await pilot.press("j", "j", "j")
         assert "base 2" in text(app, "#base")
-        await pilot.press("k")
+        await pilot.press("j", "j", "j")
+        assert "question 0" in text(app, "#prompt")
+        await pilot.press("k", "k")
         assert "base 1" in text(app, "#base")
         assert not app.screen.query_one("#reference").display
         await pilot.press("r")
@@ -87,6 +87,23 @@ async def test_hostile_answers_reach_no_widget_raw(make_app: MakeApp, run: Path)
         assert not any(is_hostile(shown_text) for shown_text in shown_texts)
         assert "[@click=app.quit]x[/] [/INST]" in shown_texts[2]
         assert app.screen.query_one(OptionList).option_count == 3
+
+
+async def test_the_most_changed_answers_come_first_and_those_to_very_long_questions_last(
+    make_app: MakeApp, run: Path
+) -> None:
+    turns = [("x " * 2_000, "a b c", "d e f"), ("short", "a b c d", "a b c e"), ("short", "a b c", "d e f")]
+    answers = [
+        {"n": n, "messages": [{"role": "user", "content": asked}], "reference": "", "base": base, "tuned": tuned}
+        for n, (asked, base, tuned) in enumerate(turns)
+    ]
+    (run / "evaluation" / "answers.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
+    app = make_app("evaluate", run=run)
+    async with app.run_test(size=(160, 45)) as pilot:
+        await shown(pilot, app)
+        listed = app.screen.query_one(OptionList)
+        lines = [str(listed.get_option_at_index(n).prompt).split() for n in range(3)]
+        assert [line[1] for line in lines] == ["3", "2", "1"]
 
 
 async def test_a_loss_that_did_not_fall_is_said(make_app: MakeApp, run: Path) -> None:

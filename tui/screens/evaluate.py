@@ -44,6 +44,7 @@ class EvaluateScreen(StepScreen):
         super().__init__()
         self._tall = False
         self._comparison: Comparison | None = None
+        self._answers: tuple[Answer, ...] = ()
         self._adapter: Adapter | None = None
         self._shown = 0
         self._with_reference = False
@@ -66,7 +67,7 @@ class EvaluateScreen(StepScreen):
 
     def on_mount(self) -> None:
         """Give the boxes their titles."""
-        self.query_one("#samples").border_title = "held-out samples"
+        self.query_one("#samples").border_title = "held-out samples, most changed first"
         self.set_interval(2.0, self._look)
         for name, title in (
             ("prompt", "prompt"),
@@ -112,6 +113,7 @@ class EvaluateScreen(StepScreen):
         if run != self._read_from:
             self._shown = 0
         self._read_from, self._comparison, self._adapter = run, comparison, adapter
+        self._answers = comparison.most_changed_first() if comparison is not None else ()
         self.query_one("#answers").display = bool(comparison and comparison.answers)
         self.query_one("#facts", Static).update(Content(words) if comparison is None else _facts(comparison))
         place = f"adapter {self._place(adapter)} ({size(adapter.size)})   5 shows how to load it" if adapter else ""
@@ -127,10 +129,6 @@ class EvaluateScreen(StepScreen):
         return clean_line(str(folder.relative_to(workspace) if folder.is_relative_to(workspace) else folder))
 
     # --- moving
-
-    @property
-    def _answers(self) -> tuple[Answer, ...]:
-        return self._comparison.answers if self._comparison else ()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Moving needs answers, copying an adapter."""
@@ -180,7 +178,7 @@ class EvaluateScreen(StepScreen):
         self.query_one("#samples", OptionList).highlighted = self._shown
         last = answer.prompt[-1] if answer.prompt else ("user", "")
         prompt = self.query_one("#prompt", Static)
-        prompt.border_title = f"sample {self._shown + 1} of {len(self._answers)}"
+        prompt.border_title = f"sample {answer.number + 1}   ({self._shown + 1} of {len(self._answers)})"
         prompt.border_subtitle = _earlier(answer)
         prompt.update(Content.assemble((f"{last[0]}  ", "bold"), _cut(last[1])))
         same = answer.base == answer.tuned
