@@ -257,6 +257,10 @@ class TunedeckApp(App[int]):
         self._live = True
         self._show_run_words(run_words(state, status, progress=False), state)
 
+    def _ring(self, sequence: str) -> None:
+        if not self.is_headless and self._driver is not None:
+            self._driver.write(sequence)
+
     def run_unseen(self) -> None:
         """The live screen is no longer on."""
         self._live = False
@@ -264,8 +268,8 @@ class TunedeckApp(App[int]):
     def _show_run_words(self, words: str, state: str) -> None:
         ended = state in ENDED and self._run_state not in ("", *ENDED)
         self._run_state = state
-        if ended and not self.is_headless and self._driver is not None:
-            self._driver.write(ring_words(self.session.title, words))
+        if ended:
+            self._ring(ring_words(self.session.title, words))
         if words == self.run_words:
             return
         self.run_words = words

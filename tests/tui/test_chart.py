@@ -127,9 +127,8 @@ async def test_the_reading_line_says_step_and_values() -> None:
         step = loss.chart.crosshair
         assert step is not None
         assert step < 500
-        head = text_of(loss.chart)[0]
-        assert f"step {step:.0f}" in head
-        assert "eval" in head
+        assert f"step {step:.0f}" in text_of(loss.chart)[-1]
+        assert "eval" in text_of(loss.chart)[0]
         loss.chart.show_all()
         assert loss.chart.crosshair is None
 

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from textual import events
+from textual import events, on
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from core.jobs.follow import Update
+from core.units import count
 from tui import train_facts, train_words
 from tui.actions import Command, declare
 from tui.screens.train_charts import TrainCharts
@@ -33,6 +34,7 @@ class TrainScreen(TrainCharts):
 
     STEP = "train"
     CSS_PATH = "train.tcss"
+    AUTO_FOCUS = ""
     BINDINGS = declare(
         "train",
         Command("train.stop", "s", "ask_stop", "stop and save", "Stop the run: it saves, then ends. Asks first.", 2),
@@ -41,7 +43,9 @@ class TrainScreen(TrainCharts):
         Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
         Command("train.pause", "p", "pause", "pause", "Hold still at the next step; again: go on.", 3),
         Command("train.save", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
+        Command("train.samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
         Command("train.log", "l", "log", "log", "Show or hide the log.", 4),
+        Command("train.search", "slash", "search", "search log", "Search the log; [ and ] go on up and down.", 4),
         Command("train.left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 5, "←→"),
         Command("train.right", "right", "read(1)", "", "Read values off the curves, further right."),
         Command("train.far_left", "ctrl+left", "read(-10)", "", "Ten cells to the left."),
@@ -77,6 +81,7 @@ class TrainScreen(TrainCharts):
             yield TextLines(id="state")
             yield TextLines(id="events", wrap=False)
             yield LogView(id="log")
+            yield Input(id="search", placeholder="search the log: enter finds, esc leaves", compact=True)
 
     def on_resize(self, event: events.Resize) -> None:
         """Few rows leave one for events."""
@@ -104,6 +109,7 @@ class TrainScreen(TrainCharts):
         """A failure shows the log; other keys work now."""
         if update.state == "failed":
             self.add_class("-log")
+            self._panels_changed()
         self._asking = False
         self.refresh_bindings()
 
@@ -149,13 +155,50 @@ class TrainScreen(TrainCharts):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key that would not work now is not in the footer."""
-        if action == "log":
+        if action in ("log", "samples"):
             return self._folder is not None
+        if action == "search":
+            return self.has_class("-log")
+        if action == "whole" and self.has_class("-search"):
+            return True
         return {**self._allowed_requests(), **self._allowed_charts()}.get(action, True)
+
+    def action_samples(self) -> None:
+        """What the model in training answered."""
+        from tui.screens.samples import SamplesScreen
+
+        if self._folder is not None:
+            self.app.push_screen(SamplesScreen(self._folder))
+
+    def action_search(self) -> None:
+        """Ask for what to search in the log."""
+        self.add_class("-search")
+        field = self.query_one("#search", Input)
+        field.value = ""
+        field.focus()
+
+    @on(Input.Submitted, "#search")
+    def _search(self, event: Input.Submitted) -> None:
+        found = self.query_one(LogView).search(event.value.strip())
+        self._leave_search()
+        if event.value.strip():
+            self._answered(f"{count(found)} lines hold it; [ goes up, ] down." if found else "No line holds it.")
+
+    def _leave_search(self) -> None:
+        self.remove_class("-search")
+        self.query_one(LogView).focus()
+
+    def action_whole(self) -> None:
+        """Out of the search, else back to the whole run."""
+        if self.has_class("-search"):
+            self._leave_search()
+            return
+        super().action_whole()
 
     def action_log(self) -> None:
         """Show or hide the log."""
         self.toggle_class("-log")
+        self._panels_changed()
         log = self.query_one(LogView)
         if self.has_class("-log"):
             log.focus()

@@ -98,7 +98,7 @@ class TrainCharts(TrainRequests):
 
     def _panels_changed(self) -> None:
         """Fill the panels, as far as there is room for any."""
-        for metric, chart in self.query_one(Panels).show(self._panel_metrics()):
+        for metric, chart in self.query_one(Panels).show(self._panel_metrics(), 1 if self.has_class("-log") else 2):
             chart.set_curves(self._curves_of(self.shown, metric, large=False))
             chart.share(self.chart)
 
@@ -129,9 +129,9 @@ class TrainCharts(TrainRequests):
             series = live.average.series if metric == "loss" else live.series(metric)
             if other.folder == self._pinned and len(live.series(f"eval_{metric}")):
                 evaluated = live.series(f"eval_{metric}")
-                yield Curve("eval", evaluated, "marked", style, letter=other.letter, along=along)
-            pin = "pinned " if other.folder == self._pinned else ""
-            yield Curve(f"{pin}{other.name}", series, "line", style, letter=other.letter, along=along)
+                yield Curve("eval", evaluated, "marked", style, legend=False, letter=other.letter, along=along)
+            pin = " (pinned)" if other.folder == self._pinned else ""
+            yield Curve(f"{other.name}{pin}", series, "line", style, letter=other.letter, along=along)
 
     def _panel_metrics(self) -> list[str]:
         chosen = usual_panels(self.shown) if self._panels is None else self._panels

@@ -16,7 +16,7 @@ MOST = 6
 """Panels that are shown at once; the large chart takes any further one."""
 
 ROWS_ALONE, ROWS = 9, 7
-"""Rows of a panel, where there is one row of panels and where there are two."""
+"""Rows of a panel where there is room to spare, and where there is not."""
 
 USUAL = (
     "learning_rate",
@@ -81,7 +81,7 @@ class Panels(Container):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._rows = 0
+        self._height = 0
         self._charts: list[Chart] = []
 
     @property
@@ -89,9 +89,14 @@ class Panels(Container):
         """The charts that were made so far, those that are hidden now among them."""
         return self._charts
 
-    def show(self, metrics: Sequence[str]) -> list[tuple[str, Chart]]:
-        """Give each of the first metrics a panel; returns which has which. Without room for panels there is none."""
-        given = list(metrics[:MOST]) if self.display else []
+    def show(self, metrics: Sequence[str], rows: int = 2) -> list[tuple[str, Chart]]:
+        """Give each of the first metrics a panel; returns which has which. Without room for panels there is none.
+
+        Args:
+            metrics: what is to be shown, the most wanted first.
+            rows: rows of panels for which there is room.
+        """
+        given = list(metrics[: min(MOST, 3 * rows)]) if self.display else []
         new = [Chart("", []) for _ in range(len(given) - len(self._charts))]  # a start without panels pays for none
         if new:
             self._charts += new
@@ -100,9 +105,10 @@ class Panels(Container):
             chart.display = number < len(given)
         for metric, chart in zip(given, self._charts, strict=False):
             chart.describe(title_of(metric), writer_of(metric), from_zero=metric in _FROM_ZERO)
-        rows = -(-len(given) // 3)
-        if rows != self._rows:
-            self._rows = rows
-            self.styles.height = rows * (ROWS_ALONE if rows == 1 else ROWS)
-            self.styles.grid_size_rows = max(1, rows)
+        taken = -(-len(given) // 3)
+        height = taken * (ROWS_ALONE if rows > taken else ROWS)
+        if height != self._height:
+            self._height = height
+            self.styles.height = height
+            self.styles.grid_size_rows = max(1, taken)
         return list(zip(given, self._charts, strict=False))

@@ -27,9 +27,6 @@ from tui.widgets.painted import Painted
 ZOOM = 0.5
 """Part of the visible steps that stays visible after zooming in once."""
 
-ROOMY = 76
-"""Cells from which title and the values under the crosshair have room side by side."""
-
 SMALLEST_WINDOW = 4.0
 """Places on x below which zooming in stops."""
 
@@ -295,8 +292,6 @@ class Chart(Painted):
     def paint(self, cells: Cells) -> None:
         """Frame, ticks, grid, curves, crosshair."""
         title = self.title + (" (log)" if self.log_scale else "") + (" zoomed" if self.zoomed else "")
-        if self._cross is not None and cells.width < ROOMY:
-            title = ""  # the values under the crosshair need the room
         if cells.height < 3 or cells.width < 16 or self.empty_now:
             draw_frame(cells, self.glyphs, title=title, values=self._values())
             if cells.height >= 3 and self.empty_now:
@@ -311,7 +306,12 @@ class Chart(Painted):
         draw_values(cells, used, self._values())
         draw_plot(cells, box, view, self.curves, self.glyphs, fill=self._fill())
         if self._cross is not None:
-            draw_crosshair(cells, box, view.column(self._cross, box.width * 2) // 2, self.glyphs)
+            column = view.column(self._cross, box.width * 2) // 2
+            draw_crosshair(cells, box, column, self.glyphs)
+            place = f" {self._write_x(self.curves[-1].step(self._cross))} "
+            at = min(max(box.x + column - len(place) // 2, 1), max(cells.width - 1 - len(place), 1))
+            cells.put(at, cells.height - 1, place, "value", end=cells.width - 1)
+        self._name_others(cells, box)
 
     def _lay_ground(self, cells: Cells, box: Box, view: View, title: str) -> int:
         """Frame, title, grid and labels, which most updates leave as they are; returns the column after the title."""
@@ -327,6 +327,18 @@ class Chart(Painted):
         cells.lay(ground)
         return used
 
+    def _name_others(self, cells: Cells, box: Box) -> None:
+        """Curves with a letter, a row each in the upper right corner, where a loss that falls leaves room."""
+        rows = [curve for curve in self.curves if curve.letter and curve.legend and self._value(curve) is not None]
+        for number, curve in enumerate(rows[: max(1, box.height // 2)]):
+            value = self._value(curve)
+            if value is None:
+                continue
+            text = f" {curve.letter} {curve.name} {self._write(value)} "
+            if len(text) > box.width * 2 // 3:
+                text = f" {curve.letter} {self._write(value)} "
+            cells.put(box.x + box.width - len(text), box.y + number, text, curve.style)
+
     def _fill(self) -> Fill:
         """How bands are filled with the colours that there are here."""
         if self.app.no_color or self.glyphs.name == "ascii":
@@ -334,19 +346,17 @@ class Chart(Painted):
         return "shade" if self.app.native_ansi_color else "tint"
 
     def _values(self) -> list[Piece]:
-        """The last values, or those under the crosshair; and how many values were not finite."""
+        """The last values, or those under the crosshair, of the run's own curves; how many values were not finite."""
         pieces: list[Piece] = []
         bad = max((len(curve.series.not_finite) for curve in self.curves), default=0)
         if bad:
             pieces.append((f"{count(bad)} not finite ", "badge"))
-        if self._cross is not None:
-            pieces.append((self._write_x(self.curves[-1].step(self._cross)) + " ", "value"))
         for curve in self.curves:
             value = self._value(curve)
-            if value is None or not curve.legend:
+            if value is None or not curve.legend or curve.letter:
                 continue
             label = f"{curve.name} " if curve.name else ""
-            pieces.append((curve.letter or self.glyphs.legend[curve.kind], curve.style))
+            pieces.append((self.glyphs.legend[curve.kind], curve.style))
             style = "badge" if not isfinite(value) else "value" if curve.kind == "band" else curve.style
             pieces.append((f"{label}{self._write(value)} ", style))
         if pieces:

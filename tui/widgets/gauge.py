@@ -203,12 +203,14 @@ class Gauges(Painted):
         if device.problem:
             cells.put(x, y, clean_line(device.problem), "warning", end=end)
             return
-        values = (
+        values = [
             f" {memory_words(device):>13} GiB",
             f" {_number(device.utilization):>4} %",
             f" {power_words(device):>8} W",
             f" {_number(device.temperature):>4} °C",
-        )
+        ]
+        while sum(map(len, values)) > end - x:
+            values.pop()
         room = end - x - sum(map(len, values)) - state - 1
         past = SPARK + 1 if device.busy and room >= SPARK + 1 + 8 else 0
         room = min(room - past, 30)

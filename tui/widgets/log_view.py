@@ -24,11 +24,12 @@ class LogView(Painted, can_focus=True):
 
     PREFIX = "log"
 
-    COMPONENT_CLASSES = {"log--text", "log--frame", "log--title", "log--value", "log--empty"}
+    COMPONENT_CLASSES = {"log--text", "log--frame", "log--title", "log--value", "log--empty", "log--match"}
     """
     | Class | Description |
     | :- | :- |
     | `log--text`, `log--empty` | The lines; the sentence where there are none. |
+    | `log--match` | Lines that hold what is searched for; the one that was gone to has a mark before it. |
     | `log--frame`, `log--title`, `log--value` | The frame, its title, and what it says about following. |
     """
 
@@ -38,6 +39,7 @@ class LogView(Painted, can_focus=True):
         min-height: 4;
         & > .log--text { color: $foreground; }
         & > .log--empty { color: $text-muted; }
+        & > .log--match { color: $foreground; text-style: bold; }
         & > .log--frame { color: $border; }
         & > .log--title { color: $foreground; text-style: bold; }
         & > .log--value { color: $text-muted; }
@@ -53,6 +55,24 @@ class LogView(Painted, can_focus=True):
         Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll the log one page down."),
         Command("log.begin", "home", "scroll(-1000000)", "begin", "Go to the first line that is kept."),
         Command("log.end", "end", "scroll(1000000)", "end", "Go to the last line and follow it."),
+        Command(
+            "log.older",
+            "left_square_bracket",
+            "match(-1)",
+            "older match",
+            "The next line above that holds what is searched.",
+            0,
+            "[",
+        ),
+        Command(
+            "log.newer",
+            "right_square_bracket",
+            "match(1)",
+            "newer match",
+            "The next line below that holds what is searched.",
+            0,
+            "]",
+        ),
     )
 
     def __init__(
@@ -78,6 +98,8 @@ class LogView(Painted, can_focus=True):
         self._lines: deque[str] = deque(maxlen=LINES)
         self._above = 0
         self._top: int | None = None
+        self._wanted = ""
+        self._match: int | None = None
 
     @property
     def following(self) -> bool:
@@ -92,7 +114,7 @@ class LogView(Painted, can_focus=True):
     def clear(self) -> None:
         """Forget everything: another log follows."""
         self._lines.clear()
-        self._above, self._top = 0, None
+        self._above, self._top, self._match = 0, None, None
         self.repaint()
 
     def extend(self, lines: Iterable[str]) -> None:
@@ -102,6 +124,43 @@ class LogView(Painted, can_focus=True):
             self._above += max(0, len(self._lines) + len(added) - LINES)
             self._lines.extend(added)
             self.repaint()
+
+    def search(self, wanted: str) -> int:
+        """Search, whatever the letters' case, and go to the newest line that holds it.
+
+        Args:
+            wanted: what to search for; "" ends the search.
+
+        Returns:
+            How many of the lines that are kept hold it.
+        """
+        self._wanted, self._match = wanted.lower(), None
+        found = sum(map(self._holds, self._lines)) if wanted else 0
+        if found:
+            self.action_match(-1)
+        else:
+            self.repaint()
+        return found
+
+    def action_match(self, direction: int) -> None:
+        """Go to the next line, up or down, that holds what is searched for; there is no way around the ends."""
+        if not self._wanted:
+            return
+        lines = list(self._lines)
+        start = len(lines) if self._match is None else self._match - self._above
+        at = start + direction
+        while 0 <= at < len(lines):
+            if self._holds(lines[at]):
+                page = max(1, self.size.height - 2)
+                last = max(0, len(lines) - page)
+                self._match = at + self._above
+                self._top = min(max(at - page // 2, 0), last) + self._above
+                break
+            at += direction
+        self.repaint()
+
+    def _holds(self, line: str) -> bool:
+        return bool(self._wanted) and self._wanted in line.lower()
 
     def action_scroll(self, lines: int) -> None:
         """Scroll; at the end the log is followed again."""
@@ -123,9 +182,14 @@ class LogView(Painted, can_focus=True):
         last = max(0, total - page)
         top = last if self._top is None else min(max(0, self._top - self._above), last)
         state = "following" if self.following else f"paused, {count(last - top)} more below: end follows"
-        draw_frame(cells, self.glyphs, title="log", values=[(state, "value")])
+        title = f"log: {self._wanted}" if self._wanted else "log"
+        draw_frame(cells, self.glyphs, title=clean_line(title, 40), values=[(state, "value")])
         if not total:
             cells.put(2, 1, self._empty, "empty", end=cells.width - 1)
             return
         for row in range(min(page, total - top)):
-            cells.put(2, 1 + row, self._lines[top + row], "text", end=cells.width - 2)
+            line = self._lines[top + row]
+            style = "match" if self._holds(line) else "text"
+            cells.put(2, 1 + row, line, style, end=cells.width - 2)
+            if self._match is not None and top + row == self._match - self._above:
+                cells.put(1, 1 + row, ">", "match")

@@ -39,7 +39,7 @@ class PickMenu(ModalScreen[Picked]):
         width: 76; max-width: 100%; height: auto; max-height: 90%; border: round $accent; background: $surface;
         border-title-color: $accent;
     }
-    PickMenu Input { border: none; height: 1; padding: 0 1; background: $panel; }
+    PickMenu Input { padding: 0 1; background: $panel; }
     PickMenu OptionList {
         height: auto; max-height: 20; border: none; background: $surface; scrollbar-size-vertical: 1;
     }
@@ -87,7 +87,7 @@ class PickMenu(ModalScreen[Picked]):
         """The filter and the list."""
         with Vertical() as box:
             box.border_title = self._title
-            yield Input(placeholder=f"type to filter the {len(self._choices)} {self._noun}")
+            yield Input(placeholder=f"type to filter the {len(self._choices)} {self._noun}", compact=True)
             yield OptionList()
 
     def on_mount(self) -> None:

@@ -1,0 +1,228 @@
+"""The live screen's charts: any metric, tokens or time on x, other runs over this one, long runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+
+from core.jobs import glimpse as glimpses
+from core.jobs.folder import JobFolder
+from tests.tui.one_widget import text_of
+from tests.tui.run_folders import gpu, gpu_record, make_run
+from tests.tui.test_train_screen import keys, read, state, until
+from tui.app import TunedeckApp
+from tui.charts.xaxis import Along, time_unit, tokens_unit
+from tui.screens.train import TrainScreen
+from tui.screens.train_panels import Panels
+from tui.widgets.facts import Facts
+from tui.widgets.gauge import Gauges
+from tui.widgets.log_view import LogView
+from tui.widgets.pick_menu import PickMenu
+
+MakeApp = Callable[..., TunedeckApp]
+
+
+def add_metric(folder: JobFolder, name: str, steps: range) -> None:
+    for step in steps:
+        folder.append_metric({"step": step, name: step / 100, "loss": 1.0, "num_tokens": 100.0 * step})
+
+
+def panels(screen: TrainScreen) -> list[str]:
+    return [chart.title for chart in screen.query_one(Panels).charts if chart.display]
+
+
+async def test_any_logged_metric_gets_a_panel_by_typing_a_part_of_its_name(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=20)
+    add_metric(folder, "rewards/margins", range(21, 30))
+    add_metric(folder, "kl/[b]odd[/b]", range(30, 40))
+    async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
+        screen = await read(pilot)
+        await until(pilot, lambda: panels(screen) == ["learning rate", "gradient norm", "tokens/s", "reward margin"])
+        await pilot.press("plus")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PickMenu))
+        await pilot.press(*"odd", "enter", "escape")
+        await until(pilot, lambda: "kl/[b]odd[/b]" in panels(screen))
+        odd = screen.query_one(Panels).charts[-1]
+        await until(pilot, lambda: "kl/[b]odd[/b]" in text_of(odd)[0])
+        assert "0.390" in text_of(odd)[0]
+
+
+async def test_a_narrow_terminal_shows_each_metric_in_the_large_chart(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=20)
+    async with make_app("train", run=folder.path).run_test(size=(60, 20)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("b")
+        await until(pilot, lambda: "learning rate" in text_of(screen.chart)[0])
+        await pilot.press("b")
+        await until(pilot, lambda: "gradient norm" in text_of(screen.chart)[0])
+
+
+async def test_tokens_and_time_take_the_place_of_steps_on_x(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=60, of=100)
+    async with make_app("train", run=folder.path).run_test(size=(120, 30)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("x")
+        await until(pilot, lambda: text_of(screen.chart)[-1].rstrip("─╯ ").endswith("k tokens"))
+        await pilot.press("left")
+        assert "step 60  epoch 2.40  48.7 k tokens" in text_of(screen.chart)[-1]
+        await pilot.press("escape", "x")
+        await until(pilot, lambda: text_of(screen.chart)[-1].rstrip("─╯ ").endswith(" s"))
+
+
+async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeApp, tmp_path: Path) -> None:
+    first, second = make_run(tmp_path, steps=90), make_run(tmp_path, steps=40)
+    third = make_run(tmp_path, steps=10)
+    app = make_app("train", run=first.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("o")
+        await until(pilot, lambda: isinstance(app.screen, PickMenu))
+        app.screen.query_one(Input).value = second.id
+        await pilot.pause()
+        await pilot.press("ctrl+t", "escape")
+        await until(pilot, lambda: app.screen is screen and bool(screen.chart.curves[0].letter))
+        await until(pilot, lambda: max(len(curve.series) for curve in screen.chart.curves if curve.letter) == 40)
+        await until(pilot, lambda: "(pinned)  1.261" in "".join(text_of(screen.chart)))
+        app.show_run(third.path)
+        await until(pilot, lambda: len(screen.live.loss) == 10)
+        assert [curve.letter for curve in screen.chart.curves] == ["a", "a", "", "", ""]
+
+
+async def test_a_long_run_is_glimpsed_first_and_then_read_whole(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path, steps=0, of=4000, step=4000, state="finished", ended=time.time())
+    with open(folder.metrics, "w", encoding="utf-8") as file:
+        for step in range(1, 4001):
+            file.write(json.dumps({"t": 1.0 * step, "step": step, "loss": 1.0, "pad": "x" * 40}) + "\n")
+    monkeypatch.setattr(glimpses, "LONG", 1)
+    monkeypatch.setattr(glimpses, "PIECES", 8)
+    monkeypatch.setattr(glimpses, "PIECE", 1000)
+    some = [record["step"] for record in glimpses.glimpse(folder.metrics)]
+    assert some == sorted(set(some))
+    assert some[0] == 1
+    assert some[-1] == 4000
+    assert 20 < len(some) < 200
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await until(pilot, lambda: screen.shown is screen.live)
+        assert len(screen.live.loss) == 4000
+
+
+async def test_energy_and_cost_are_in_the_step_line(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = tmp_path / "config" / "tunedeck" / "settings.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('price_per_hour = 3600\ncurrency = "EUR"\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    from tui.settings import load_settings
+
+    folder = make_run(tmp_path, steps=60, started=time.time() - 50, ended=time.time(), state="finished")
+    for second in range(10):
+        folder.append_gpu({**gpu_record(gpu(0, power=3600.0)), "t": 1000.0 + second})
+    app = make_app("train", run=folder.path)
+    app.session.settings = load_settings()
+    async with app.run_test(size=(160, 45)) as pilot:
+        screen = await read(pilot)
+        facts = screen.query_one(Facts).plain
+        assert "9.0 Wh" in facts
+        assert "cost 50.0" in facts
+        assert facts.endswith("took 0:00:50")
+        said = " ".join(text_of(screen.query_one("#panel", Gauges)))
+        assert "58.9 GiB" in said
+
+
+async def test_one_stalled_gpu_among_eight_is_seen(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    now = time.time()
+    for second in range(60, 0, -10):
+        devices = [gpu(number, utilization=3 if number == 5 else 97) for number in range(8)]
+        folder.append_gpu({**gpu_record(*devices), "t": now - second})
+    async with make_app("train", run=folder.path).run_test(size=(100, 40)) as pilot:
+        screen = await read(pilot)
+        rows = text_of(screen.query_one("#lines", Gauges))
+        low = [number for number, row in enumerate(rows) if "▁▁" in row]
+        assert low == [5]
+        assert sum("██" in row.partition("%")[2] for row in rows) == 7
+
+
+async def test_keys_of_the_comparison_are_those_that_work_then(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, phase="generating", stage=1)
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        assert "c checkpoint" not in keys(screen)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "Stop the comparison?" in state(screen)
+
+
+async def test_the_first_look_says_that_the_worker_is_starting(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=0, state="starting", phase="", worker=None)
+    folder.append_gpu({**gpu_record(), "worker": None})
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        said = " ".join(text_of(screen.query_one("#lines", Gauges)))
+        assert "The worker is starting." in said
+
+
+async def test_the_log_is_searched(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    folder.log.write_text("".join(f"line {n} {'Warning: slow' if n in (40, 700) else ''}\n" for n in range(900)))
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("l", "slash", *"warning", "enter")
+        await until(pilot, lambda: "2 lines hold it" in state(screen))
+        log = screen.query_one(LogView)
+        assert any(row.startswith("│>line 700") for row in text_of(log))
+        await pilot.press("left_square_bracket")
+        assert any(row.startswith("│>line 40 ") for row in text_of(log))
+        assert not log.following
+        await pilot.press("slash", "escape", "end")
+        assert log.following
+
+
+async def test_a_watched_run_that_ends_rings_once(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path)
+    app = make_app("train", run=folder.path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await read(pilot)
+        rung: list[str] = []
+        monkeypatch.setattr(app, "_ring", rung.append)
+        folder.write_status(state="finished", ended=time.time())
+        await until(pilot, lambda: bool(rung))
+        await pilot.pause(1.2)
+        assert len(rung) == 1
+        assert rung[0].startswith("\x1b]9;tunedeck: support-tone finished")
+        assert rung[0].endswith("\x07\x07")
+
+
+def test_places_and_steps_are_each_others_inverse() -> None:
+    from tui.charts.series import Series
+
+    tokens = Series()
+    tokens.extend([10, 20, 30], [100.0, 400.0, 500.0])
+    along = Along(tokens)
+    assert [along.place(step) for step in (0, 5, 10, 15, 30, 99)] == [0, 50, 100, 250, 500, 500]
+    assert [along.step(place) for place in (0, 50, 250, 500, 501)] == [0, 5, 15, 30, float("inf")]
+    assert tokens_unit(3e6).name == "M tokens"
+    assert time_unit(7200).name == "min"
+
+
+def test_the_chart_of_a_metric_with_an_evaluation_shows_both() -> None:
+    from core.jobs.follow import Update
+    from core.jobs.status import Status
+    from tui.live_run import LiveRun
+    from tui.screens.train_panels import metrics_of
+
+    run = LiveRun()
+    records = [{"step": 1, "loss": 1.0, "entropy": 2.0}, {"step": 1, "eval_loss": 1.0, "eval_entropy": 2.0}]
+    run.add(Update(Status(state="running"), "running", "", metrics=records))
+    assert metrics_of(run) == ["loss", "entropy"]
