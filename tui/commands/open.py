@@ -86,6 +86,7 @@ def run_app(
     from tui.settings import load_settings
 
     session = Session(workspace, tuple(data), tuple(eval_data or ()), recipe_path=recipe)
+    session.low_bandwidth, session.settings = low_bandwidth, load_settings()
     if recipe is not None:
         _open_recipe(session)
     for path in (*session.data, *session.eval_data):
