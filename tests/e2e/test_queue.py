@@ -1,0 +1,76 @@
+"""The queue as people use it: recipes queued on the command line, trained in turn, picked up after a reboot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from core.gpu.host import tree
+from core.jobs import process
+from core.jobs.folder import JobFolder
+from core.jobs.queue import Queue
+from core.jobs.state import standing
+from core.recipe.recipe import put
+from core.recipe.yamlfile import save
+from tests.training_runs import events, lines, recipe
+from tests.waiting import until
+from tests.warm.process import WarmPython
+from tui.cli import main
+
+Printed = pytest.CaptureFixture[str]
+
+
+def printed(capsys: Printed, *words: str) -> dict[str, object]:
+    """What a command prints as JSON."""
+    capsys.readouterr()
+    assert main([*words, "--json"]) == 0
+    found: dict[str, object] = json.loads(capsys.readouterr().out)
+    return found
+
+
+@pytest.mark.slow
+def test_queued_recipes_train_in_order_and_a_reboot_loses_no_step(
+    warm: WarmPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f'{{"prompt": "question {n}", "response": "answer {n}, of course"}}' for n in range(48)]
+    (tmp_path / "data.jsonl").write_text("\n".join(rows) + "\n")
+    wanted = put(recipe(training__devices="cpu", training__save_every=5.0), "data.train", ("data.jsonl",))
+    save(put(wanted, "evaluation.after_training", False), tmp_path / "recipe.yaml")
+    first = printed(capsys, "train", "recipe.yaml", "--queue", "--name", "first", "--set", "training.max_steps=50000")
+    assert main(["queue", "add", "recipe.yaml", "--name", "second", "--set", "training.max_steps=3"]) == 0
+    assert main(["queue", "add", "recipe.yaml", "--name", "late", "--at", "2999-01-01 00:00"]) == 0
+    run = JobFolder(str(first["folder"]))
+    until(lambda: list(run.checkpoints.glob("checkpoint-*/tunedeck.json")) or standing(run).over, "a checkpoint", 60)
+    found = printed(capsys, "queue")
+    assert found["running"] == [run.id]
+    assert ["waits for the CPU" in one["waits"] for one in found["waiting"]] == [True, False]  # type: ignore[attr-defined]
+    assert "waits until 01 Jan" in found["waiting"][1]["waits"]  # type: ignore[index]
+
+    runner, keeper = Queue(tmp_path).read().runner, process.from_json(run.read_job()["keeper"])
+    assert runner is not None
+    assert keeper is not None
+    for pid in (runner.pid, *tree(keeper.pid)):
+        os.kill(pid, signal.SIGKILL)
+    worker = run.read_status().worker
+    until(lambda: not any(map(process.is_alive, (runner, keeper, worker))), "all of it is gone")
+    for file in (tmp_path / ".tunedeck" / "queue.json", run.job, run.status):
+        file.write_text(file.read_text().replace(runner.boot_id, "an-earlier-boot"))
+    assert standing(run).rebooted
+
+    capsys.readouterr()
+    assert main(["queue"]) == 0
+    assert "The machine was restarted while this run went on: it goes on from step" in capsys.readouterr().out
+    until(lambda: events(run, "resume"), "it goes on from its checkpoint", 60)
+    step = events(run, "resume")[0]["step"]
+    assert step >= 5
+    until(lambda: any(line["step"] > step for line in lines(run.metrics)[-3:]), "it trains", 60)
+    assert main(["stop", run.id, "--now"]) == 0
+    second = JobFolder(next((tmp_path / "runs").glob("*-second")))
+    until(lambda: standing(second).state == "finished", "the next has had its turn", 60)
+    assert main(["queue", "remove", "late"]) == 0
+    until(lambda: not process.is_alive(Queue(tmp_path).read().runner), "the runner ends")
