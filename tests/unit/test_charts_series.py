@@ -132,3 +132,49 @@ def test_nearest_finds_the_closer_neighbour() -> None:
     series = series_of([0.0] * 10)
     assert [series.nearest(x) for x in (-5, 1.2, 1.8, 99)] == [0, 0, 1, 9]
     assert Series().nearest(3) is None
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(VALUES, min_size=1, max_size=300), st.integers(4, 40), st.integers(1, 60))
+def test_a_bounded_series_keeps_to_its_limit_and_to_the_bounds(values: list[float], limit: int, piece: int) -> None:
+    whole, bounded, single = Series(), Series(limit), Series(limit)
+    for start in range(0, len(values), piece):
+        part = values[start : start + piece]
+        steps = range(start + 1, start + len(part) + 1)
+        whole.extend(steps, part)
+        bounded.extend(steps, part)
+        for step, value in zip(steps, part, strict=True):
+            single.append(step, value)
+    assert len(bounded) <= limit
+    assert bounded.taken == len(values)
+    assert repr(bounded.last) == repr(values[-1])
+    assert bounded.not_finite == whole.not_finite
+    assert bounded.bounds(0, len(bounded))[:2] == whole.bounds(0, len(whole))[:2]
+    assert single.bounds(0, len(single))[:2] == whole.bounds(0, len(whole))[:2]
+    for first in range(0, len(values), 50):
+        wide = whole.within(first, first + 50)
+        found = bounded.within(first, first + 50 + bounded.scale)
+        assert not wide.size or found.hi <= max(value for value in values if isfinite(value))
+
+
+def test_a_bounded_series_of_a_million_values_takes_little_and_goes_back_to_a_checkpoint() -> None:
+    series = Series(4096, 1024)
+    for start in range(0, 1_000_000, 50_000):
+        series.extend(range(start, start + 50_000), [float(step % 1000) for step in range(start, start + 50_000)])
+    assert len(series) <= 1024
+    assert series.taken == 1_000_000
+    assert series.columns(0, 1_000_000, 10)[3][:2] == (0, 999)
+    series.append(400_000, -5.0)
+    assert series.last == -5
+    assert series.x[-1] <= 400_000
+    assert series.lowest() == (series.x[-1], -5)
+
+
+def test_the_average_follows_a_series_that_was_made_shorter() -> None:
+    source = Series(64)
+    smoothed = Smoothed(source, 0.9)
+    for step in range(1000):
+        source.append(step, 2.0)
+        smoothed.update()
+    assert len(smoothed.series) == source.whole
+    assert list(smoothed.series.y) == pytest.approx([2.0] * source.whole)

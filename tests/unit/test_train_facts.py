@@ -1,0 +1,87 @@
+"""The step line: energy from the power that was read, cost, and how sure the end is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.jobs.follow import Update
+from core.jobs.status import Status
+from tui.live_gpus import LiveGpus
+from tui.live_run import LiveRun
+from tui.ring import ring_words
+from tui.settings import load_settings
+from tui.train_facts import facts, spread
+
+
+def record(moment: float, *power: float | None, busy: int | None = 90) -> dict[str, Any]:
+    gpus = [{"index": number, "power": watts, "utilization": busy} for number, watts in enumerate(power)]
+    return {"t": moment, "gpus": gpus, "devices": list(range(len(gpus))), "worker": None}
+
+
+def test_energy_is_the_power_over_the_time_between_readings() -> None:
+    gpus = LiveGpus()
+    gpus.add([record(0, 100, 300), record(1, 100, 300), record(11, 200, 400)])
+    assert gpus.watt_hours == pytest.approx((400 + 10 * 500) / 3600)
+
+
+def test_time_in_which_nothing_was_read_counts_nothing() -> None:
+    gpus = LiveGpus()
+    gpus.add([record(0, 100), record(1000, 100), record(1001, None), record(1002, 100)])
+    assert gpus.watt_hours == 0
+
+
+def test_without_power_there_is_no_energy() -> None:
+    gpus = LiveGpus()
+    gpus.add([record(0, None), record(1, None), {"t": 2}])
+    assert gpus.watt_hours is None
+
+
+def test_the_history_of_a_gpu_is_bounded_and_holds_means() -> None:
+    gpus = LiveGpus()
+    gpus.add(record(second, 1.0, busy=second % 2 * 100) for second in range(1000))
+    assert gpus.history(0) == [50.0] * 12
+    assert gpus.history(7) == []
+
+
+def running(paces: list[float], of: int) -> LiveRun:
+    run = LiveRun()
+    moment, records = 0.0, []
+    for step, pace in enumerate(paces, start=1):
+        moment += pace
+        records.append({"t": moment, "step": step, "loss": 1.0, "eta_seconds": 600.0})
+    status = Status(state="running", phase="training", step=len(paces), of=of, started=0.0)
+    run.add(Update(status, "running", "", metrics=records))
+    return run
+
+
+def test_an_even_pace_ends_when_it_is_said_and_an_uneven_one_within_a_span() -> None:
+    assert spread(running([1.0] * 100, 1000), 100.0) == ""
+    uneven = running([1.0 if (step - 51) // 6 % 2 else 2.0 for step in range(100)], 1000)
+    assert spread(uneven, uneven.series("_moment").last or 0.0) == "15 min to 30 min"
+    assert spread(running([1.0, 9.0] * 5, 1000), 50.0) == ""
+
+
+def test_the_cost_is_the_users_price_for_the_time(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('price_per_hour = 2.5\ncurrency = "EUR"\n')
+    found = {fact.key: fact for fact in facts(running([1.0] * 20, 40), 7200.0, load_settings(path))}
+    assert (found["cost"].value, found["cost"].after) == ("5.00", "EUR")
+    assert "cost" not in {fact.key for fact in facts(running([1.0] * 20, 40), 7200.0)}
+
+
+@pytest.mark.parametrize("text", ["price_per_hour = 'dear'", "price_per_hour = -1", "price_per_hour = true", "= 3"])
+def test_settings_that_are_wrong_are_said_and_left_out(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    found = load_settings(path)
+    assert found.price_per_hour is None
+    assert "settings.toml" in found.fault
+
+
+def test_the_name_of_a_run_cannot_end_the_notification_early() -> None:
+    words = ring_words("a\x07\x1b]52;c;eA==\x07b", "finished")
+    assert words.count("\x07") == 2
+    assert words.count("\x1b") == 1
