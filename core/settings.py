@@ -19,15 +19,17 @@ class Prices:
 
     Attributes:
         per_million_tokens: of tokens that are trained on, each epoch counted; None where it is not set.
+        per_hour: of the machine, or of its GPU; None where it is not set.
         currency: what stands behind an amount.
     """
 
     per_million_tokens: float | None = None
+    per_hour: float | None = None
     currency: str = "EUR"
 
 
 def read_prices() -> Prices:
-    """The table `[prices]`: `per_million_tokens` and `currency`, each of which may be missing.
+    """The table `[prices]`: `per_million_tokens`, `per_hour` and `currency`, each of which may be missing.
 
     Raises:
         BadInput: the file cannot be read, or an entry is none.
@@ -45,7 +47,7 @@ def read_prices() -> Prices:
     currency = table.get("currency", "EUR")
     if not isinstance(currency, str):
         raise BadInput("the currency is a word, such as EUR", where=str(path))
-    return Prices(_price(table, "per_million_tokens", str(path)), currency[:8])
+    return Prices(_price(table, "per_million_tokens", str(path)), _price(table, "per_hour", str(path)), currency[:8])
 
 
 def _price(table: dict[str, Any], name: str, where: str) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.clean import clean_line
-from core.units import count, short_count
+from core.units import count, duration, short_count
 
 Pieces = list[tuple[str, str]]
 """Pieces of clean text with the name of a style: `text`, `muted`, `strong`, `good`, `warning`."""
@@ -140,15 +140,23 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
 def _cost(cost: Mapping[str, Any] | None) -> Iterator[Pieces]:
     if cost is None:
         return
-    line = f"  {'in all':<9} {count(cost['tokens']):>11}"
+    currency = clean_line(cost["currency"], 8)
     words = f"  in {cost['epochs']:g} epoch{'s' * (cost['epochs'] != 1)}"
-    if cost["cost"] is None:
-        words += "; cost -: no price is set (settings.toml: [prices] per_million_tokens)"
-        yield [(line, "text"), (words, "muted")]
+    prices = []
+    if cost["cost"] is not None:
+        prices.append(f"{cost['cost']:,.2f} {currency} at {cost['price']:g} a million")
+    if cost["hours"] is not None:
+        words += f", {duration(cost['hours'] * 3600)} at the {count(round(cost['pace']))} tokens/s of the last such run"
+        if cost["cost_of_hours"] is not None:
+            prices.append(f"{cost['cost_of_hours']:,.2f} {currency} at {cost['price_per_hour']:g} an hour")
+    yield [(f"  {'in all':<9} {count(cost['tokens']):>11}", "text"), (words, "muted")]
+    if prices:
+        yield [(f"  {'cost':<9} ", "text"), ("; ".join(prices), "strong")]
+    elif cost["price"] is None and cost["price_per_hour"] is None:
+        said = "no price is set (settings.toml: [prices] per_million_tokens or per_hour)"
+        yield [(f"  {'cost':<9} {UNKNOWN:>11}", "text"), (f"  {said}", "muted")]
     else:
-        currency = clean_line(cost["currency"], 8)
-        words += f", at {cost['price']:g} {currency} a million"
-        yield [(line, "text"), (f"  {cost['cost']:,.2f} {currency}", "strong"), (words, "muted")]
+        yield [(f"  {'cost':<9} {UNKNOWN:>11}", "text"), ("  no run with this model has shown its pace yet", "muted")]
 
 
 def _histogram(tokens: Mapping[str, Any]) -> Iterator[Pieces]:

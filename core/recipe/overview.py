@@ -85,26 +85,33 @@ def tokens_of(recipe: Recipe, view: View, measured: Path) -> dict[str, Any]:
     }
 
 
-def cost_of(recipe: Recipe, tokens: Mapping[str, Any], prices: Prices) -> dict[str, Any]:
+def cost_of(recipe: Recipe, tokens: Mapping[str, Any], prices: Prices, pace: float | None = None) -> dict[str, Any]:
     """What the training comes to.
 
     Args:
         recipe: with its epochs.
         tokens: of `tokens_of`.
         prices: the user's.
+        pace: tokens a second that an earlier run has trained (`core.recipe.pace.pace_of`), where there is one.
 
     Returns:
-        `epochs`, `tokens` in all of them, `price` (of a million, or None), `currency`, and `cost`, or None.
+        `epochs`, `tokens` in all of them, `price` (of a million, or None), `currency`, and `cost`, or None; `pace`,
+        `hours` at that pace, `price_per_hour`, `cost_of_hours`, each None where it is not known.
     """
     epochs = recipe.training.epochs
     total = round(tokens["train"]["tokens"] * epochs)
-    price = prices.per_million_tokens
+    price, hourly = prices.per_million_tokens, prices.per_hour
+    hours = None if pace is None else total / pace / 3600
     return {
         "epochs": epochs,
         "tokens": total,
         "price": price,
         "currency": prices.currency,
         "cost": None if price is None else total / 1e6 * price,
+        "pace": pace,
+        "hours": hours,
+        "price_per_hour": hourly,
+        "cost_of_hours": None if hours is None or hourly is None else hours * hourly,
     }
 
 

@@ -23,8 +23,9 @@ from core.errors import BadInput
 from core.jobs.state import standing
 from core.recipe.overview import cost_of, tokens_of
 from core.recipe.overview_job import find_or_start, known_tokens, read_facts
+from core.recipe.pace import pace_of
 from core.recipe.preflight import preflight
-from core.recipe.recipe import Recipe, put
+from core.recipe.recipe import Recipe, put, to_json
 from core.settings import Prices, read_prices
 from tests.unit.test_dataset_split import leaks
 from tests.unit.test_near_search import with_slips
@@ -187,6 +188,16 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
     cost = cost_of(recipe, tokens, Prices(per_million_tokens=2.0))
     assert cost["cost"] == pytest.approx(3 * tokens["train"]["tokens"] * 2 / 1e6)
     assert cost_of(recipe, tokens, Prices())["cost"] is None
+    total = 3 * tokens["train"]["tokens"]
+    hourly = cost_of(recipe, tokens, Prices(per_hour=4.0), pace_of(recipe, tmp_path))
+    assert (hourly["hours"], hourly["cost_of_hours"]) == (None, None)
+    for name, other, pace in (("2026-1", recipe, 500.0), ("2026-2", put(recipe, "model.path", "another"), 9.0)):
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "job.json").write_text(json.dumps({"payload": {"recipe": to_json(other)}}))
+        write(folder / "metrics.jsonl", [{"step": 1}, {"step": 2, "tokens_per_second": pace}])
+    hourly = cost_of(recipe, tokens, Prices(per_hour=4.0), pace_of(recipe, tmp_path))
+    assert hourly["cost_of_hours"] == pytest.approx(total / 500 / 3600 * 4)
 
 
 def test_prices_are_the_users_and_mistakes_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +206,7 @@ def test_prices_are_the_users_and_mistakes_are_said(tmp_path: Path, monkeypatch:
     file = tmp_path / "tunedeck" / "settings.toml"
     file.parent.mkdir()
     file.write_text('[prices]\nper_million_tokens = 2\ncurrency = "CHF"\n')
-    assert read_prices() == Prices(2.0, "CHF")
+    assert read_prices() == Prices(2.0, currency="CHF")
     for text in ("[prices\n", "[prices]\nper_million_tokens = -1\n", "prices = 3\n", "[prices]\ncurrency = 1\n"):
         file.write_text(text)
         with pytest.raises(BadInput):

@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Curate, count and print."""
     from core.dataset.overview import overview_of
     from core.recipe.overview import cost_of, measure_view
+    from core.recipe.pace import pace_of
     from core.recipe.paths import absolute
     from core.settings import read_prices
     from tui.overview_words import overview_lines
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         told("counting tokens")
         try:
             facts["tokens"] = measure_view(recipe, view)
-            facts["cost"] = cost_of(recipe, facts["tokens"], read_prices())
+            facts["cost"] = cost_of(recipe, facts["tokens"], read_prices(), pace_of(recipe, Path.cwd()))
         except TunedeckError as fault:
             facts["tokens_words"] = str(fault)
     told("")

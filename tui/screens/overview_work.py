@@ -83,6 +83,7 @@ class OverviewWork:
         from core.jobs.state import standing
         from core.recipe.overview import cost_of
         from core.recipe.overview_job import read_facts
+        from core.recipe.pace import pace_of
         from core.settings import read_prices
 
         now = standing(folder)
@@ -94,7 +95,7 @@ class OverviewWork:
         facts |= {"cost": None, "tokens_words": _tokens_words(recipe, doing, failed)}
         if facts["tokens"]:
             try:
-                facts["cost"] = cost_of(recipe, facts["tokens"], read_prices())
+                facts["cost"] = cost_of(recipe, facts["tokens"], read_prices(), pace_of(recipe, self._workspace))
             except TunedeckError as fault:
                 facts["tokens_words"] = str(fault)
         return OverviewNews(facts, doing), now.over
