@@ -9,6 +9,7 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
+from core.dataset.arrow_limits import arrow_batch_sizes, bomb, too_many_rows
 from core.dataset.records import BadLine, Row
 from core.errors import BadInput
 
@@ -38,14 +39,22 @@ class ArrowReader:
             raise BadInput(
                 "reading Arrow needs pyarrow", where=str(path), do="Install it: pip install pyarrow"
             ) from None
-        self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError)
+        self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError, ValueError)
+        self._length = path.stat().st_size
         try:
             source = arrow.memory_map(str(path))
-            self._ahead: Any = iter(ipc.open_stream(source)) if stream else _batches(ipc.open_file(source))
+            beside = arrow.memory_map(str(path))
+            beside.seek(0 if stream else len(FILE_MAGIC) + 2)
+            self._messages = ipc.MessageReader.open_stream(beside)
+            self._checked = self._check_next()
+            opened = ipc.open_stream(source) if stream else ipc.open_file(source)
+            self._promised = 0 if stream else opened.num_record_batches
+            self._ahead: Any = iter(opened) if stream else _batches(opened)
         except self._failures as fault:
             raise BadInput(f"not a readable Arrow file: {fault}", where=str(path)) from None
         self._batches: list[Any] = []
         self._starts = [0]
+        self._sound: set[int] = set()
         self._fault = ""
         self._lock = threading.Lock()
         self.complete = False
@@ -61,7 +70,15 @@ class ArrowReader:
         with self._lock:
             while not self.complete:
                 try:
-                    batch = next(self._ahead, None)
+                    if self._batches:  # the first was looked at before the file was opened
+                        self._checked = self._check_next()
+                    batch = next(self._ahead, None) if self._checked else None
+                    if not self._checked and len(self._batches) < self._promised:
+                        raise BadInput("the file's list of batches does not fit the batches in it")
+                    if batch is not None and (why := too_many_rows(batch.num_rows, self._length)):
+                        raise BadInput(why)
+                except BadInput as fault:
+                    self._fault, batch = fault.what, None
                 except self._failures as fault:
                     self._fault, batch = f"the file is damaged or ends in the middle: {fault}", None
                 if batch is None:
@@ -72,6 +89,19 @@ class ArrowReader:
                 if deadline is not None and time.perf_counter() >= deadline:
                     break
         return self.complete
+
+    def _check_next(self) -> bool:
+        """Looks at the messages up to the next batch before anything of them is unpacked; whether there is one.
+
+        Raises:
+            BadInput: they would unpack to far more than they are.
+        """
+        for message in self._messages:
+            if why := bomb(*arrow_batch_sizes(message)):
+                raise BadInput(why, where=str(self.files[0]))
+            if message.type == "record batch":
+                return True
+        return False
 
     def size(self, entry: int) -> int:
         """Rows have no bytes of their own."""
@@ -85,11 +115,14 @@ class ArrowReader:
         """The row as column name to value."""
         which = bisect_right(self._starts, entry) - 1
         try:
+            if which not in self._sound:  # offsets of a hostile file may lead anywhere
+                self._batches[which].validate(full=True)
+                self._sound.add(which)
             value = self._batches[which].slice(entry - self._starts[which], 1).to_pylist()[0]
+        except UnicodeDecodeError:
+            return Row(entry, self.files[0], entry + 1, error="a cell or a column's name is not UTF-8")
         except self._failures as fault:
             return Row(entry, self.files[0], entry + 1, error=f"unreadable: {fault}")
-        except UnicodeDecodeError:
-            return Row(entry, self.files[0], entry + 1, error="a cell is not UTF-8")
         return Row(entry, self.files[0], entry + 1, value=value)
 
     def faults(self) -> list[BadLine]:

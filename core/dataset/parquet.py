@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from core.dataset.arrow_limits import parquet_batch_rows
 from core.dataset.records import BadLine, Row
 from core.errors import BadInput
 
@@ -40,7 +41,8 @@ class ParquetReader:
             raise BadInput(
                 "reading Parquet needs pyarrow", where=str(path), do="Install it: pip install pyarrow"
             ) from None
-        self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError)
+        self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError, UnicodeDecodeError)
+        self._rows = parquet_batch_rows(path, _BATCH_ROWS)
         try:
             self._file: Any = parquet.ParquetFile(path, memory_map=True, pre_buffer=False)
         except self._failures as fault:
@@ -79,10 +81,10 @@ class ParquetReader:
                 with self._lock:
                     batch, first = self._batch(entry, first)
             value = batch.slice(entry - first, 1).to_pylist()[0]
+        except UnicodeDecodeError:
+            return Row(entry, self.files[0], entry + 1, error="a cell or a column's name is not UTF-8")
         except self._failures as fault:
             return Row(entry, self.files[0], entry + 1, error=f"unreadable: {fault}")
-        except UnicodeDecodeError:
-            return Row(entry, self.files[0], entry + 1, error="a cell is not UTF-8")
         return Row(entry, self.files[0], entry + 1, value=value)
 
     def faults(self) -> list[BadLine]:
@@ -98,7 +100,7 @@ class ParquetReader:
     def _first(self, entry: int) -> int:
         """The number of the first row of the batch that holds a row."""
         start = self._starts[bisect_right(self._starts, entry) - 1]
-        return start + (entry - start) // _BATCH_ROWS * _BATCH_ROWS
+        return start + (entry - start) // self._rows * self._rows
 
     def _batch(self, entry: int, first: int) -> tuple[Any, int]:
         """The batch that holds a row, and the number of its first row; the lock is held."""
@@ -109,7 +111,7 @@ class ParquetReader:
             return self._batches[first], first
         if group != self._group or first < self._next:
             self._group, self._next = group, start
-            self._ahead = self._file.iter_batches(_BATCH_ROWS, row_groups=[group], use_threads=False)
+            self._ahead = self._file.iter_batches(self._rows, row_groups=[group], use_threads=False)
         for batch in self._ahead:
             at, self._next = self._next, self._next + batch.num_rows
             self._batches[at] = batch
