@@ -162,17 +162,24 @@ def event_lines(run: LiveRun, number: int) -> list[Line]:
     """The last events, oldest first, each with its time of day; alerts stay when others would push them out."""
     if number <= 0:
         return []
-    lines: list[Line] = []
     events = list(run.events)
     alerts = (
         [event for event in events[:-number] if event.get("kind") == "alert"][-(number // 2) :] if number > 1 else []
     )
-    for event in [*alerts, *events[-(number - len(alerts)) :]]:
-        moment = event.get("t")
-        when = time.strftime("%H:%M:%S", time.localtime(moment)) if isinstance(moment, (int, float)) else " " * 8
-        style = "warning" if event.get("kind") == "alert" else "text"
-        lines.append([(f"{when}  ", "muted"), (clean_line(str(event.get("message", "")), 400), style)])
-    return lines
+    return [_event_line(event) for event in [*alerts, *events[-(number - len(alerts)) :]]]
+
+
+def alert_line(run: LiveRun) -> list[Line]:
+    """The last alert, where the log has taken the place of the events; none without any."""
+    alerts = [event for event in run.events if event.get("kind") == "alert"]
+    return [_event_line(event) for event in alerts[-1:]]
+
+
+def _event_line(event: Mapping[str, Any]) -> Line:
+    moment = event.get("t")
+    when = time.strftime("%H:%M:%S", time.localtime(moment)) if isinstance(moment, (int, float)) else " " * 8
+    style = "warning" if event.get("kind") == "alert" else "text"
+    return [(f"{when}  ", "muted"), (clean_line(str(event.get("message", "")), 400), style)]
 
 
 def devices(run: LiveRun) -> tuple[list[Device], list[str]]:

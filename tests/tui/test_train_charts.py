@@ -23,6 +23,7 @@ from tui.widgets.facts import Facts
 from tui.widgets.gauge import Gauges
 from tui.widgets.log_view import LogView
 from tui.widgets.pick_menu import PickMenu
+from tui.widgets.text_lines import TextLines
 
 MakeApp = Callable[..., TunedeckApp]
 
@@ -185,6 +186,21 @@ async def test_the_log_is_searched(make_app: MakeApp, tmp_path: Path) -> None:
         assert not log.following
         await pilot.press("slash", "escape", "end")
         assert log.following
+
+
+async def test_the_last_alert_stays_when_the_log_takes_the_place_of_the_events(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    folder = make_run(tmp_path)
+    folder.append_event("alert", "3 samples hold no trained token.")
+    folder.append_event("checkpoint", "Checkpoint 60 saved.")
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("l")
+        events = screen.query_one("#events", TextLines)
+        await until(pilot, lambda: len(events.plain) == 1)
+        assert "no trained token" in events.plain[0]
+        assert events.region.height == 1
 
 
 async def test_a_watched_run_that_ends_rings_once(

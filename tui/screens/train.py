@@ -144,7 +144,11 @@ class TrainScreen(TrainCharts):
             lines = [*lines, [(self._said, "muted")]]
         state.show(lines)
         rows = 4 if self.has_class("-tall") else 1 if self.has_class("-short") else 2
-        self.query_one("#events", TextLines).show(train_words.event_lines(self.live, rows))
+        log_on = self.has_class("-log")
+        shown = self.query_one("#events", TextLines)
+        told = train_words.alert_line(self.live) if log_on else train_words.event_lines(self.live, rows)
+        shown.display = bool(told) or not log_on
+        shown.show(told)
 
     @property
     def _comparing(self) -> bool:
@@ -199,6 +203,7 @@ class TrainScreen(TrainCharts):
         """Show or hide the log."""
         self.toggle_class("-log")
         self._panels_changed()
+        self._show_words()
         log = self.query_one(LogView)
         if self.has_class("-log"):
             log.focus()
