@@ -185,3 +185,23 @@ async def test_settings_ask_for_a_new_search_and_a_changed_file_for_care(make_ap
         await pilot.press("d")
         await pilot.pause()
         assert standing(chained) == {}
+
+
+@pytest.mark.slow
+async def test_the_known_pairs_of_a_real_file_are_shown(make_app: MakeApp, public_data: Path) -> None:
+    """The numbers are those of docs/near-duplicates.md; the publisher's own filter removed 407 of these rows, too."""
+    app = make_app(data=(public_data / "gpteacher_toolformer.json",))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_duplicates(pilot, app)
+        await search(pilot, app)
+        assert title(app, "groups").endswith("· 415 rows may go")
+        assert "10 shared beginnings" in line(app)
+        for _ in range(3):
+            group, row = screen_of(app).group, screen_of(app).row
+            assert group is not None
+            assert row is not None
+            kept = group.why[row].because_of
+            assert kept is not None
+            await until(pilot, shows(app, f"row {row + 1:,} may go because of row {kept + 1:,}, which stays"), "a pair")
+            await pilot.press("right")
+            await pilot.pause()

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from core.dataset import scan_job
 from core.dataset.audit import DecisionStore
 from core.dataset.audit_queue import Audit, AuditLog
 from core.dataset.curated import build_view
 from core.dataset.keys import KEY_BYTES, unpack
 from core.dataset.report import write_report
 from core.errors import TunedeckError
+from core.jobs.folder import JobFolder
 
 
 def chat(question: str, answer: str = "An answer.") -> str:
@@ -59,6 +61,18 @@ def test_notes_begin_no_table_tag_or_code(audited: Path) -> None:
     view = build_view(audited.parent, paths=[audited], eval_fraction=0.0)
     text = write_report(audited.parent, [audited], view.folder).read_text()
     assert "| 2 | note: wrong \\| price &lt;script>\\`x\\` |" in text
+
+
+def test_flags_of_a_search_for_near_duplicates_count_and_its_clusters_are_a_queue(audited: Path) -> None:
+    view = build_view(audited.parent, paths=[audited], eval_fraction=0.0)
+    payload = {"paths": [str(audited)], "near": {"threshold": 0.5}, "checks": ["near_duplicate"]}
+    search = JobFolder.create(audited.parent / "runs", "near", "scan", payload=payload)
+    scan_job.run(search, payload)
+    AuditLog(audited.parent, [audited]).begin(Audit("cluster", entries=5, started=1.7e9))
+    text = write_report(audited.parent, [audited], view.folder, near=search.path).read_text()
+    assert "| near-duplicate | 2 | 0 | 1 |" in text
+    assert "| by cluster | - | 2 of 3 | 1 | 1 |" in text
+    assert "the text of row 1, cluster 1 of 3 rows" in text
 
 
 def test_a_report_without_a_scan_is_a_sentence(tmp_path: Path) -> None:

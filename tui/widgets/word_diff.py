@@ -214,7 +214,8 @@ class WordDiff(TextView):
             yield Line((*_padded(((self._names[0], "strong"),), column), ("   ", "text"), (self._names[1], "strong")))
         if not comparison.words:
             yield plain("All words are the same; only white space may differ.", "muted")
-        for block, skipped in _shown(comparison.blocks, whole=self.whole):
+        fits = sum(max(map(len, block)) for block in comparison.blocks) < self.size.height
+        for block, skipped in _shown(comparison.blocks, whole=self.whole or fits):
             if skipped:
                 yield plain(f"⋯ {skipped:,} lines that are the same (v shows them)", "muted")
             elif beside:
@@ -245,15 +246,18 @@ def _shown(blocks: Sequence[_Block], *, whole: bool) -> Iterator[tuple[_Block, i
 
 
 def _below(first: Sequence[_Marked], second: Sequence[_Marked]) -> Iterator[Line]:
-    """A block as lines of the first text, then those of the second; equal lines at its end once."""
-    same = 0
-    while same < min(len(first), len(second)) and first[-1 - same] == second[-1 - same]:
-        same += 1
-    for sign, side in (("− ", first[: len(first) - same]), ("+ ", second[: len(second) - same])):
+    """A block as lines of the first text, then those of the second; equal lines before and after them once."""
+    shorter = min(len(first), len(second))
+    head = next((at for at in range(shorter) if first[at] != second[at]), shorter)
+    tail = next((at for at in range(shorter - head) if first[-1 - at] != second[-1 - at]), shorter - head)
+    for sign, side in (
+        ("  ", first[:head]),
+        ("− ", first[head : len(first) - tail]),
+        ("+ ", second[head : len(second) - tail]),
+        ("  ", first[len(first) - tail :]),
+    ):
         for each in side:
             yield Line(((sign, "differs"), *each.line.spans), each.line.indent)
-    for each in first[len(first) - same :]:
-        yield Line((("  ", "text"), *each.line.spans), each.line.indent)
 
 
 def _beside(first: Sequence[_Marked], second: Sequence[_Marked], width: int) -> Iterator[Line]:
