@@ -35,7 +35,7 @@ def metrics(steps: range, of: int, *, seed: int = 1, extras: Sequence[str] = EXT
             "tokens_per_second": 4000 + noise.gauss(0, 100),
             "eta_seconds": (of - step) * 0.4,
         }
-        record.update((name, noise.random()) for name in extras)
+        record.update((name, round(noise.random(), 6)) for name in extras)
         yield record
 
 
