@@ -140,20 +140,20 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
 def _cost(cost: Mapping[str, Any] | None) -> Iterator[Pieces]:
     if cost is None:
         return
-    currency = clean_line(cost["currency"], 8)
+    currency = f" {clean_line(cost['currency'], 8)}" if cost["currency"] else ""
     words = f"  in {cost['epochs']:g} epoch{'s' * (cost['epochs'] != 1)}"
     prices = []
     if cost["cost"] is not None:
-        prices.append(f"{cost['cost']:,.2f} {currency} at {cost['price']:g} a million")
+        prices.append(f"{cost['cost']:,.2f}{currency} at {cost['price']:g} a million")
     if cost["hours"] is not None:
         words += f", {duration(cost['hours'] * 3600)} at the {count(round(cost['pace']))} tokens/s of the last such run"
         if cost["cost_of_hours"] is not None:
-            prices.append(f"{cost['cost_of_hours']:,.2f} {currency} at {cost['price_per_hour']:g} an hour")
+            prices.append(f"{cost['cost_of_hours']:,.2f}{currency} at {cost['price_per_hour']:g} an hour")
     yield [(f"  {'in all':<9} {count(cost['tokens']):>11}", "text"), (words, "muted")]
     if prices:
         yield [(f"  {'cost':<9} ", "text"), ("; ".join(prices), "strong")]
     elif cost["price"] is None and cost["price_per_hour"] is None:
-        said = "no price is set (settings.toml: [prices] per_million_tokens or per_hour)"
+        said = "no price is set (settings.toml: price_per_million_tokens, price_per_hour)"
         yield [(f"  {'cost':<9} {UNKNOWN:>11}", "text"), (f"  {said}", "muted")]
     else:
         yield [(f"  {'cost':<9} {UNKNOWN:>11}", "text"), ("  no run with this model has shown its pace yet", "muted")]

@@ -18,11 +18,13 @@ class Settings:
 
     Attributes:
         price_per_hour: what an hour of the machine costs, or None.
-        currency: what the price is in, such as `EUR`.
+        price_per_million_tokens: what a million tokens that are trained on cost, each epoch counted, or None.
+        currency: what the prices are in, such as `EUR`.
         fault: a sentence on what is wrong with the file, or "".
     """
 
     price_per_hour: float | None = None
+    price_per_million_tokens: float | None = None
     currency: str = ""
     fault: str = ""
 
@@ -40,8 +42,11 @@ def load_settings(path: Path | None = None) -> Settings:
         return Settings()
     except (OSError, ValueError) as error:
         return Settings(fault=f"The settings in {path} were left out: {error}")
-    price = values.get("price_per_hour")
-    if price is not None and (isinstance(price, bool) or not isinstance(price, (int, float)) or price < 0):
-        return Settings(fault=f"{path}: price_per_hour must be a number, such as 2.49")
+    prices: list[float | None] = []
+    for name in ("price_per_hour", "price_per_million_tokens"):
+        price = values.get(name)
+        if price is not None and (isinstance(price, bool) or not isinstance(price, (int, float)) or not price >= 0):
+            return Settings(fault=f"{path}: {name} must be a number, such as 2.49")
+        prices.append(price)
     currency = values.get("currency", "")
-    return Settings(price, clean_line(str(currency), 8) if isinstance(currency, str) else "")
+    return Settings(prices[0], prices[1], clean_line(currency, 8) if isinstance(currency, str) else "")

@@ -17,7 +17,6 @@ from core.dataset.view import View
 from core.errors import TunedeckError
 from core.jobs.launch import clean_environment, worker_python
 from core.recipe.recipe import Recipe, to_json
-from core.settings import Prices
 
 _BINS = 10
 _USUAL = 0.98
@@ -85,13 +84,23 @@ def tokens_of(recipe: Recipe, view: View, measured: Path) -> dict[str, Any]:
     }
 
 
-def cost_of(recipe: Recipe, tokens: Mapping[str, Any], prices: Prices, pace: float | None = None) -> dict[str, Any]:
+def cost_of(
+    recipe: Recipe,
+    tokens: Mapping[str, Any],
+    *,
+    per_million: float | None = None,
+    per_hour: float | None = None,
+    currency: str = "",
+    pace: float | None = None,
+) -> dict[str, Any]:
     """What the training comes to.
 
     Args:
         recipe: with its epochs.
         tokens: of `tokens_of`.
-        prices: the user's.
+        per_million: the user's price of a million tokens, each epoch counted.
+        per_hour: the user's price of an hour of the machine.
+        currency: of both.
         pace: tokens a second that an earlier run has trained (`core.recipe.pace.pace_of`), where there is one.
 
     Returns:
@@ -100,18 +109,17 @@ def cost_of(recipe: Recipe, tokens: Mapping[str, Any], prices: Prices, pace: flo
     """
     epochs = recipe.training.epochs
     total = round(tokens["train"]["tokens"] * epochs)
-    price, hourly = prices.per_million_tokens, prices.per_hour
     hours = None if pace is None else total / pace / 3600
     return {
         "epochs": epochs,
         "tokens": total,
-        "price": price,
-        "currency": prices.currency,
-        "cost": None if price is None else total / 1e6 * price,
+        "price": per_million,
+        "currency": currency,
+        "cost": None if per_million is None else total / 1e6 * per_million,
         "pace": pace,
         "hours": hours,
-        "price_per_hour": hourly,
-        "cost_of_hours": None if hours is None or hourly is None else hours * hourly,
+        "price_per_hour": per_hour,
+        "cost_of_hours": None if hours is None or per_hour is None else hours * per_hour,
     }
 
 

@@ -26,13 +26,13 @@ from core.recipe.overview_job import find_or_start, known_tokens, read_facts
 from core.recipe.pace import pace_of
 from core.recipe.preflight import preflight
 from core.recipe.recipe import Recipe, put, to_json
-from core.settings import Prices, read_prices
 from tests.unit.test_dataset_split import leaks
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tests.waiting import until
 from tui.cli import main
 from tui.overview_words import overview_lines
+from tui.settings import Settings, load_settings
 
 Row = dict[str, Any]
 
@@ -185,32 +185,28 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
     assert sum(each["samples"] for each in bins) == 100
     assert sum(each["samples"] for each in bins if each["cut"]) == 49
     assert next(each["upper"] for each in reversed(bins) if not each["cut"]) == 60
-    cost = cost_of(recipe, tokens, Prices(per_million_tokens=2.0))
+    cost = cost_of(recipe, tokens, per_million=2.0)
     assert cost["cost"] == pytest.approx(3 * tokens["train"]["tokens"] * 2 / 1e6)
-    assert cost_of(recipe, tokens, Prices())["cost"] is None
+    assert cost_of(recipe, tokens)["cost"] is None
     total = 3 * tokens["train"]["tokens"]
-    hourly = cost_of(recipe, tokens, Prices(per_hour=4.0), pace_of(recipe, tmp_path))
+    hourly = cost_of(recipe, tokens, per_hour=4.0, pace=pace_of(recipe, tmp_path))
     assert (hourly["hours"], hourly["cost_of_hours"]) == (None, None)
     for name, other, pace in (("2026-1", recipe, 500.0), ("2026-2", put(recipe, "model.path", "another"), 9.0)):
         folder = tmp_path / "runs" / name
         folder.mkdir(parents=True)
         (folder / "job.json").write_text(json.dumps({"payload": {"recipe": to_json(other)}}))
         write(folder / "metrics.jsonl", [{"step": 1}, {"step": 2, "tokens_per_second": pace}])
-    hourly = cost_of(recipe, tokens, Prices(per_hour=4.0), pace_of(recipe, tmp_path))
+    hourly = cost_of(recipe, tokens, per_hour=4.0, pace=pace_of(recipe, tmp_path))
     assert hourly["cost_of_hours"] == pytest.approx(total / 500 / 3600 * 4)
 
 
-def test_prices_are_the_users_and_mistakes_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert read_prices() == Prices()
-    file = tmp_path / "tunedeck" / "settings.toml"
-    file.parent.mkdir()
-    file.write_text('[prices]\nper_million_tokens = 2\ncurrency = "CHF"\n')
-    assert read_prices() == Prices(2.0, currency="CHF")
-    for text in ("[prices\n", "[prices]\nper_million_tokens = -1\n", "prices = 3\n", "[prices]\ncurrency = 1\n"):
-        file.write_text(text)
-        with pytest.raises(BadInput):
-            read_prices()
+def test_the_price_of_tokens_is_the_users_and_mistakes_are_said(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('price_per_million_tokens = 2\ncurrency = "CHF"\n')
+    assert load_settings(file) == Settings(price_per_million_tokens=2, currency="CHF")
+    for value in ("-1", "true", "nan", "'2'"):
+        file.write_text(f"price_per_million_tokens = {value}\n")
+        assert "price_per_million_tokens must be a number" in load_settings(file).fault
 
 
 def test_an_audit_of_thin_kinds_reads_the_rows_it_was_begun_with() -> None:

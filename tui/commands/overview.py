@@ -27,8 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.overview import cost_of, measure_view
     from core.recipe.pace import pace_of
     from core.recipe.paths import absolute
-    from core.settings import read_prices
     from tui.overview_words import overview_lines
+    from tui.settings import load_settings
 
     live = sys.stderr.isatty() and not arguments.json
 
@@ -50,7 +50,16 @@ def run(arguments: argparse.Namespace) -> int:
         told("counting tokens")
         try:
             facts["tokens"] = measure_view(recipe, view)
-            facts["cost"] = cost_of(recipe, facts["tokens"], read_prices(), pace_of(recipe, Path.cwd()))
+            settings = load_settings()
+            facts["cost"] = cost_of(
+                recipe,
+                facts["tokens"],
+                per_million=settings.price_per_million_tokens,
+                per_hour=settings.price_per_hour,
+                currency=settings.currency,
+                pace=pace_of(recipe, Path.cwd()),
+            )
+            facts["tokens_words"] = settings.fault
         except TunedeckError as fault:
             facts["tokens_words"] = str(fault)
     told("")

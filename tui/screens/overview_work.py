@@ -84,7 +84,7 @@ class OverviewWork:
         from core.recipe.overview import cost_of
         from core.recipe.overview_job import read_facts
         from core.recipe.pace import pace_of
-        from core.settings import read_prices
+        from tui.settings import load_settings
 
         now = standing(folder)
         facts = read_facts(folder)
@@ -94,10 +94,15 @@ class OverviewWork:
             return OverviewNews(doing=doing, problem=failed), now.over
         facts |= {"cost": None, "tokens_words": _tokens_words(recipe, doing, failed)}
         if facts["tokens"]:
-            try:
-                facts["cost"] = cost_of(recipe, facts["tokens"], read_prices(), pace_of(recipe, self._workspace))
-            except TunedeckError as fault:
-                facts["tokens_words"] = str(fault)
+            settings = load_settings()
+            facts["cost"] = cost_of(
+                recipe,
+                facts["tokens"],
+                per_million=settings.price_per_million_tokens,
+                per_hour=settings.price_per_hour,
+                currency=settings.currency,
+                pace=pace_of(recipe, self._workspace),
+            )
         return OverviewNews(facts, doing), now.over
 
     def _say(self, news: OverviewNews) -> None:
