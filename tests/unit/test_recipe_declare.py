@@ -38,6 +38,8 @@ def values_of(knob: Knob) -> st.SearchStrategy[Any]:
         return st.floats(
             low, high, exclude_min=knob.gt is not None, exclude_max=knob.lt is not None, allow_nan=False
         ).map(abs)
+    if knob.kind == "list" and knob.choices:
+        return st.lists(st.sampled_from(list(knob.choices)), unique=True).map(tuple)
     if knob.kind == "list":
         return st.lists(_TEXT.filter(lambda text: text.strip() == text and text), max_size=4).map(tuple)
     if knob.kind == "mapping":
