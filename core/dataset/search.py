@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import chain
+from itertools import chain, product
+from math import prod
 from typing import Any
 from unicodedata import normalize
 
@@ -31,8 +32,10 @@ _WAIT = 0.002
 _WINDOW = 3
 """Letters with several spellings that an anchor has: each multiplies what must be looked for."""
 
+_FEW = 3
+"""Ways of writing an anchor up to which each is looked for by itself: a find skips further than a pattern does."""
+
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789 -_.,")
-_ESCAPE = re.compile(rb"\\u")
 _ESCAPED_PLAIN = re.compile(rb"\\u00(?:20|2[c-eC-E]|3[0-9]|[46][0-9a-fA-F]|5[0-9aAfF]|7[0-9aA])")
 """A character of `_PLAIN` that somebody has written as an escape for no need."""
 
@@ -129,29 +132,50 @@ class _Needles:
         self.longest = sum(max(len(_escaped(each)) for each in spelled) for spelled in letters)
         self._bare = _bare(anchor.encode("utf-8", "surrogatepass"))
         if not self.ascii:
-            self._raw = _pattern(letters, lambda text: re.escape(text.encode("utf-8", "surrogatepass")))
-            self._escaped = _pattern(letters, lambda text: re.escape(bytes(_bare(_escaped(text)))))
+            self._raw = _Spelled(letters, lambda text: text.encode("utf-8", "surrogatepass"))
+            self._escaped = _Spelled(letters, lambda text: bytes(_bare(_escaped(text))))
             # Some of its letters may be written as escapes and others not: whoever has one is looked at.
             self._mixed = re.compile(b"|".join({_any_case(_escaped(each)) for spelled in letters for each in spelled}))
 
     def finders(self, chunk: bytes) -> Iterator[_Find]:
         """For each way of writing it, what finds the next place in a piece that may be a hit."""
+        escapes = _holds(chunk, b"\\u")
         if self.ascii:
             yield partial(_bare(chunk).find, self._bare)
-            if _has_escapes(chunk):
+            if escapes and _may_hold_plain_escapes(chunk):
                 yield partial(_match, _ESCAPED_PLAIN, chunk)
         elif chunk.isascii():
-            if _has_escapes(chunk):
-                yield partial(_match, self._escaped, _bare(chunk))
+            if escapes:
+                yield from self._escaped.finders(_bare(chunk))
         else:
-            yield partial(_match, self._raw, chunk)
-            if _has_escapes(chunk):
+            yield from self._raw.finders(chunk)
+            if escapes:
                 yield partial(_match, self._mixed, chunk)
 
 
-def _pattern(letters: Sequence[tuple[str, ...]], spell: Callable[[str], bytes]) -> re.Pattern[bytes]:
-    """The letters one after the other, each in any of its spellings."""
-    return re.compile(b"".join(b"(?:" + b"|".join(map(spell, spelled)) + b")" for spelled in letters))
+class _Spelled:
+    """Letters one after the other, each in any of its spellings, as bytes.
+
+    Args:
+        letters: the spellings of each letter.
+        spell: makes the bytes of one.
+    """
+
+    def __init__(self, letters: Sequence[tuple[str, ...]], spell: Callable[[str], bytes]) -> None:
+        options = [sorted({spell(each) for each in spelled}) for spelled in letters]
+        self._words = [b"".join(each) for each in product(*options)] if prod(map(len, options)) <= _FEW else []
+        parts = (b"(?:" + b"|".join(map(re.escape, each)) + b")" for each in options)
+        self._pattern = re.compile(b"".join(parts))
+
+    def finders(self, chunk: bytes | bytearray) -> Iterator[_Find]:
+        """What finds the next place in a piece."""
+        if not self._words:
+            yield partial(_match, self._pattern, chunk)
+        for word in self._words:
+            # Its last eight or four bytes first: in Chinese text a find stumbles over bytes that are in every letter.
+            width = 8 if len(word) >= 8 else 4
+            if len(word) < width or _holds(chunk, word[-width:]):
+                yield partial(chunk.find, word)
 
 
 def _escaped(text: str) -> bytes:
@@ -173,13 +197,31 @@ def _bare(chunk: bytes) -> bytes | bytearray:
     return found
 
 
-def _has_escapes(chunk: bytes) -> bool:
-    r"""Whether `\u` stands in the bytes."""
-    if _numpy is None or len(chunk) < 2:
-        return _ESCAPE.search(chunk) is not None  # for two bytes a pattern is twice as fast as bytes.find
-    # Pairs of bytes are compared as numbers, those that begin at even offsets and those that begin at odd ones.
-    pairs = (_numpy.frombuffer(chunk, "<u2", (len(chunk) - odd) // 2, odd) for odd in (0, 1))
-    return any((each == 0x755C).any() for each in pairs)
+def _holds(chunk: bytes | bytearray, word: bytes) -> bool:
+    """Whether two, four or eight bytes stand in a piece, as `in` says, which takes three times as long."""
+    if _numpy is None or len(chunk) < len(word):
+        return word in chunk
+    return any(found.any() for found in _compared(chunk, word))
+
+
+def _may_hold_plain_escapes(chunk: bytes) -> bool:
+    """Whether an escape stands in a piece that `_ESCAPED_PLAIN` could be."""
+    word = b"\\u00"
+    if _numpy is None or len(chunk) <= len(word):
+        return word in chunk
+    digits = _numpy.frombuffer(chunk, _numpy.uint8)
+    for odd, found in enumerate(_compared(chunk[:-1], word)):
+        behind = digits[_numpy.flatnonzero(found) * len(word) + odd + len(word)]
+        if ((behind >= ord("2")) & (behind <= ord("7"))).any():
+            return True
+    return False
+
+
+def _compared(chunk: bytes | bytearray, word: bytes) -> Iterator[Any]:
+    """Where a word stands: bytes are compared together as one number, those at each remainder of its width in turn."""
+    width, number = len(word), int.from_bytes(word, "little")
+    for odd in range(width):
+        yield _numpy.frombuffer(chunk, f"<u{width}", (len(chunk) - odd) // width, odd) == number
 
 
 _BIT_5 = bytes(code | 32 for code in range(256))
@@ -187,7 +229,7 @@ _numpy: Any = None
 
 
 def _load_numpy() -> None:
-    """Makes `_bare` and `_has_escapes` three times as fast; not before the first hits, for it takes 0.1 s itself."""
+    """Makes `_bare` and `_holds` three times as fast; not before the first hits, for it takes 0.1 s itself."""
     global _numpy
     if _numpy is None:
         import numpy

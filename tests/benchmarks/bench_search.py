@@ -82,7 +82,8 @@ def _grep(path: Path) -> float:
     times = []
     for _ in range(3):
         before = _children()
-        subprocess.run(["grep", "-c", "-F", "-i", "photosynthesis", path], stdout=subprocess.DEVNULL, check=False)
+        # Into a pipe: with nobody to read the count grep ends at the first hit.
+        subprocess.run(["grep", "-c", "-F", "-i", "photosynthesis", path], stdout=subprocess.PIPE, check=False)
         times.append(_children() - before)
     return min(times)
 
@@ -105,7 +106,7 @@ def _write(path: Path, escaped: bool) -> None:
     """A gigabyte of rows: the public ones over and over where they are, else some of our own."""
     found = [row for name in FILES if (PUBLIC / name).exists() for row in json.loads((PUBLIC / name).read_bytes())]
     if not found:
-        words = "plants make sugar by photosynthesis while 量子 and others do not know why".split()
+        words = ("plants", "make", "sugar", "by", "photosynthesis", "while", "量子", "and", "others", "do", "not")
         source = random.Random(7)
         found = [{"text": " ".join(source.choices(words, k=120))} for _ in range(5_000)]
     random.Random(7).shuffle(found)

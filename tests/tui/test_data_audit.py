@@ -166,7 +166,7 @@ async def test_an_edit_is_checked_and_a_bad_one_is_kept_for_another_try(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
         await edit_here(pilot, lambda text: text.replace("answer 1", "a better answer").replace('"role"', '"rol', 1))
-        await until(pilot, lambda: any("not taken" in each.message for each in app._notifications), "the refusal")
+        await until(pilot, lambda: "not taken" in line(app), "the refusal")
         assert standings(tickets) == []
         await edit_here(pilot, lambda text: text.replace('"rol', '"role"', 1))
         await until(pilot, lambda: "a better answer" in sample_text(app), "the edit")
@@ -188,10 +188,10 @@ async def test_a_row_is_copied_and_written_as_it_is_shown(make_app: MakeApp, tic
         assert app.clipboard.splitlines()[:2] == ["user", "question 1"]
         await pilot.press("v", "v", "w", "enter")
         written = tickets.parent / "sample-1.json"
-        await until(pilot, written.exists, "the file")
+        await until(pilot, lambda: "written to" in line(app), "the file")
         assert json.loads(written.read_text())["messages"][0]["content"] == "question 1"
         await pilot.press("w", "ctrl+u", *"tickets.jsonl", "enter")
-        await until(pilot, lambda: any("there already" in each.message for each in app._notifications), "the refusal")
+        await until(pilot, lambda: "there already" in line(app), "the refusal")
         assert tickets.read_text().count("\n") == 200
 
 

@@ -19,7 +19,9 @@ from core.dataset.decisions import Ledger
 from core.paths import SAMPLE_DATA, hidden_dir
 from tui.app import TunedeckApp
 from tui.screens.data import DataScreen
+from tui.screens.data_find import Lengths
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.top_bar import TopBar
 
 MakeApp = Callable[..., TunedeckApp]
 
@@ -348,3 +350,91 @@ async def test_thinking_is_folded_until_its_key_which_the_footer_shows_only_wher
         await pilot.press("down")
         await pilot.pause()
         assert "thinking" not in text_of(app.screen.query_one(KeyBar))
+
+
+async def test_a_number_beyond_the_end_says_so_and_a_row_outside_the_list_is_found_in_all(
+    make_app: MakeApp, tickets: Path
+) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("g", "9", "9", "9", "enter")
+        await until(pilot, lambda: "There is no row 999: the last one is 5." in line(app), "the sentence")
+        await pilot.press("f", "g", "1", "enter")
+        await until(pilot, lambda: "Row 1 is not in this list (flagged)" in line(app), "the sentence")
+        assert "ALL 5" in text_of(app.screen.query_one("#counts"))
+        assert "first" in sample_text(app)
+
+
+async def test_rows_are_chosen_by_length_and_sorted_by_flags(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        assert Lengths.read(">=1,000", "tokens") == Lengths(1_000, None, "tokens")
+        assert Lengths.read("<20", "characters") == Lengths(0, 19, "characters")
+        assert Lengths.read("5 to 7", "characters") == Lengths(5, 7, "characters")
+        assert Lengths.read("long", "characters") is None
+        screen = data_screen(app)
+        screen._by_length("characters", "1-10")
+        await until(pilot, lambda: "1 row of 1 to 10 characters · esc lists all rows" in line(app), "the short row")
+        assert "fifth" in list_text(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert screen._desk is not None
+        screen._desk.finder.sort("most flags")
+        await until(pilot, lambda: "most flags first" in counts(app), "the order")
+        assert [row.split()[0] for row in list_text(app).splitlines()[1:3]] == ["4", "1"]
+
+
+async def test_rows_of_one_file_are_listed(make_app: MakeApp, tickets: Path) -> None:
+    other = tickets.with_name("other.jsonl")
+    other.write_text(chat("sixth") + "\n" + chat("seventh") + "\n")
+    app = make_app(data=(tickets, other))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        data_screen(app)._list_again("file: 1")
+        await pilot.pause()
+        assert [row.split()[-1] for row in list_text(app).splitlines() if row.strip()] == ["sixth", "seventh"]
+        assert "FILE other.jsonl 2" in text_of(app.screen.query_one("#counts"))
+
+
+async def test_bad_lines_show_the_way_back(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("b")
+        await pilot.pause()
+        assert "esc goes back" in str(data_screen(app).sample_view.border_subtitle)
+        assert "back" in text_of(app.screen.query_one(KeyBar))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "An answer." in sample_text(app)
+
+
+async def test_a_long_row_is_copied_as_far_as_terminals_take_it_and_says_how_much(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMUX", "/tmp/tmux,1,0")
+    path = tmp_path / "long.jsonl"
+    path.write_text(chat("first", "<think>hidden</think>" + "重" * 60_000) + "\n")
+    app = make_app(data=(path,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("c")
+        await pilot.pause()
+        assert "Only the first 73.2 KiB sent to the clipboard" in line(app)
+        assert "set-clipboard on" in line(app)
+        assert "hidden" in app.clipboard, "what is folded is copied in full"
+        assert 74_990 < len(app.clipboard.encode()) <= 74_994
+        assert "�" not in app.clipboard
+
+
+@pytest.mark.parametrize("status", ["running 41%  0:41:07", "running 41%  2 h 41 min  ends in 58 min"])
+async def test_the_names_of_the_steps_stay_beside_a_long_state(make_app: MakeApp, tickets: Path, status: str) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        bar = app.screen.query_one(TopBar)
+        bar.status = status
+        await pilot.pause()
+        assert "1 DATA  2 Recipe  3 Train  4 Evaluate  5 Export  6 Runs" in text_of(bar)
+        assert text_of(bar).rstrip().endswith(status if len(status) < 22 else "running")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from textual import on
 
@@ -62,8 +62,7 @@ class DataScreen(DataOpening):
             case History():
                 self._show_history(event.news)
             case Said():
-                severity: Literal["error", "information"] = "error" if event.news.failed else "information"
-                self.notify(clean(event.news.words), severity=severity, markup=False)
+                self.tell(clean(event.news.words), failed=event.news.failed)
 
     def _learn(self, news: ScanNews) -> None:
         from tui.screens import data_sample
@@ -92,7 +91,7 @@ class DataScreen(DataOpening):
         try:
             self._desk.settle(decided)
         except TunedeckError as error:
-            self.notify(clean(str(error)), severity="error", markup=False)
+            self.tell(clean(str(error)), failed=True)
             return
         entry = rows.entry_of(decided.row)
         undone = decided.action == "undo"
@@ -123,7 +122,7 @@ class DataScreen(DataOpening):
         if action == "back":
             if opening or desk is None:
                 return desk is not None
-            return self.has_class("-reading") or desk.rows.filter == "found"
+            return self.has_class("-reading") or self._aside or desk.rows.filter == "found"
         if action not in NEED_DATA:
             return action != "open" or not opening
         if opening or desk is None:
@@ -140,6 +139,9 @@ class DataScreen(DataOpening):
 
     def action_back(self) -> None:
         """Back to the list; from the hits of a search to all rows."""
+        if self._aside and not self.has_class("-opening"):
+            self._show_sample(read_huge=self.has_class("-reading"))
+            return
         if not self.has_class("-reading") and not self.has_class("-opening"):
             self._leave_search()
         self.remove_class("-reading", "-opening")

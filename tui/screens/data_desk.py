@@ -6,7 +6,6 @@ hands it to `learn` or `settle`.
 
 from __future__ import annotations
 
-import heapq
 import threading
 import time
 from collections import deque
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from core.clean import clean
 from core.errors import TunedeckError
 from tui.screens.data_ahead import RowsAhead
-from tui.screens.data_news import Arrived, Decided, Found, Grown, History, News, Said, Sorted
+from tui.screens.data_find import Finder
+from tui.screens.data_news import Arrived, Decided, Grown, History, News, Said
 from tui.screens.data_rows import DataRows
 from tui.screens.data_scan import ScanFollower, ScanNews, find_or_start
 from tui.screens.data_tokens import TokenFollower
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 _INDEX_SLICE = 0.004
 _REPORT_EVERY = 0.25
-_SORT_SLICE = 20_000
 _LAST_WORD = 1.0
 """Seconds that leaving waits for a decision that is on its way to a slow disk."""
 
@@ -109,6 +108,7 @@ class Desk:
 
     Attributes:
         rows: what is known of each row.
+        finder: searches, chooses by length and sorts.
         faults: faults of whole files, known when the scan has ended.
         scan_words: how far the scan is, a few words or a sentence.
     """
@@ -126,7 +126,7 @@ class Desk:
         """The job of the search whose near-duplicates are flagged."""
         self._store: DecisionStore | None = None
         self._waiting: deque[_Ask] = deque()
-        self._searching = threading.Event()
+        self.finder = Finder(self.rows, lambda news: self._tell(self, news))
         self._writing = False
         self._done: list[tuple[int, str]] = []
         self._settled: set[int] = set()
@@ -135,7 +135,7 @@ class Desk:
     def close(self) -> None:
         """Work on it no longer; a scan goes on by itself, and what was decided is still written."""
         self._closed.set()
-        self._searching.set()
+        self.finder.end()
         if self.rows.ahead is not None:
             self.rows.ahead.close()
         if self._scan is not None:
@@ -352,44 +352,6 @@ class Desk:
             self._done += [(row, key) for row, (key, _) in stood.items()]
 
     # -- what takes a while ---------------------------------------------------------------------------------
-
-    def search(self, query: str) -> None:
-        """Look for a text in all rows; a search that is under way ends."""
-        from core.dataset.search import search
-
-        self.end_search()
-        ended = self._searching = threading.Event()
-        reader = self.rows.dataset.reader
-
-        def work() -> None:
-            try:
-                for hits in search(reader, query, ended.is_set):
-                    if ended.is_set():
-                        return
-                    self._tell(self, Found(query, hits.entries, hits.done, hits.complete))
-            except OSError as fault:
-                self._tell(self, Said(f"The search has ended: {fault.strerror or fault}.", failed=True))
-
-        threading.Thread(target=work, name="search", daemon=True).start()
-
-    def end_search(self) -> None:
-        """Search no longer."""
-        self._searching.set()
-
-    def sort(self, order: str) -> None:
-        """Sort the list by length, in slices: sorting a million rows at once would hold up the keys."""
-        rows = self.rows
-        name, listed, size = rows.filter, rows.listed(), rows.dataset.reader.size
-
-        def work() -> News:
-            slices = []
-            for start in range(0, len(listed), _SORT_SLICE):
-                part = listed[start : start + _SORT_SLICE]
-                slices.append(sorted(((size(entry), entry) for entry in part), reverse=order == "longest"))
-            merged = heapq.merge(*slices, reverse=order == "longest")
-            return Sorted(name, order, [entry for _, entry in merged])
-
-        self.run("sort", work)
 
     def history(self, entry: int) -> None:
         """Read what was decided about an entry."""

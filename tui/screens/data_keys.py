@@ -27,7 +27,7 @@ COMMANDS = (
     Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
     Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),
     Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
-    Command("data.fold", "z", "fold", "thinking", "Show thinking in full, or as one line.", 12),
+    Command("data.fold", "z", "fold", "thinking", "Show thinking in full, or as one line.", 4),
     Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13),
     Command("data.synthetic", "y", "synthetic", "synthetic", "Mark this row as synthetic: it is never held out.", 13),
     Command("data.lists", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14),

@@ -47,13 +47,13 @@ class Found:
     """A search has found more, or has ended.
 
     Attributes:
-        query: what is searched for.
+        sought: the text that is searched for, or the lengths in words.
         entries: further entries that hold it, ascending.
         done: entries looked at.
         complete: whether the search has ended.
     """
 
-    query: str
+    sought: str
     entries: tuple[int, ...]
     done: int
     complete: bool

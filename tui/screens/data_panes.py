@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from textual import on
 from textual.containers import Container, Vertical
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from tui.screens.data_desk import Desk
     from tui.screens.data_preview import TemplatePreview
     from tui.screens.data_typed import TypedLine
+    from tui.widgets.text_view import Line
+
+_HOLD = 10.0
+"""Seconds that the line of facts says what came of a key."""
 
 
 class DataPanes(StepScreen):
@@ -34,6 +40,11 @@ class DataPanes(StepScreen):
         self._awaited = False
         self._typed: TypedLine | None = None
         self._pace_words = ""
+        self._sought = ""
+        self._held = ""
+        self._held_until = 0.0
+        self._held_for = -1
+        self._aside = False
         self._folded = True
         self._thinks = False
 
@@ -77,9 +88,15 @@ class DataPanes(StepScreen):
         pane = self.query_one("#list-pane")
         if title.markup != pane.border_title:  # setting it repaints the whole list
             pane.border_title = title
-        self.query_one("#counts", Static).update(data_words.counts(self._desk.rows))
+        line = self.query_one("#counts", Static)
+        line.update(data_words.counts(self._desk.rows, line.content_size.width or self.size.width - 4))
         width = self.query_one("#line").content_size.width or self.size.width - 2
-        self._say(data_words.facts(self._desk, width) if self._typed is None else self._typed.shown(width))
+        if self._typed is not None:
+            self._say(self._typed.shown(width))
+        elif self._held and time.monotonic() < self._held_until:
+            self._say(self._held)
+        else:
+            self._say(data_words.facts(self._desk, width))
         self.refresh_bindings()
 
     def _list_again(self, name: str, entry: int | None = None) -> None:
@@ -95,6 +112,34 @@ class DataPanes(StepScreen):
         if words := self._desk.write_next(self._entry):
             self._say(words)
 
+    def tell(self, words: str, *, failed: bool = False, entry: int | None = None) -> None:
+        """Say what came of a key on the line of facts, for some seconds or until the cursor moves.
+
+        A toast would cover the text that somebody reads.
+
+        Args:
+            words: clean.
+            failed: whether it was not done.
+            entry: the row that it stays with, by default the one that is shown.
+        """
+        self._held_for = self._entry if entry is None else entry
+        self._held = f"▲ {words}" if failed else words
+        self._held_until = time.monotonic() + _HOLD
+        if self._desk is not None:
+            self._show_facts()
+        self.set_timer(_HOLD + 0.1, self._let_go)
+
+    def _let_go(self) -> None:
+        if self._held and time.monotonic() >= self._held_until and self._desk is not None:
+            self._held = ""
+            self._show_facts()
+
+    def _show_aside(self, title: Content, lines: Callable[[], Iterable[Line]]) -> None:
+        """Show something else in the place of the sample, until esc or another row."""
+        self._aside = True
+        self.sample_view.show(title, lines, subtitle="esc goes back to the sample", choice=False)
+        self.refresh_bindings()
+
     def _say(self, text: str) -> None:
         """Put a clean sentence on the line of facts, which grows with it."""
         self.query_one("#line", Static).update(text)
@@ -102,13 +147,21 @@ class DataPanes(StepScreen):
     @on(SampleList.Highlighted)
     def _highlighted(self, event: SampleList.Highlighted) -> None:
         if self._desk is not None and event.position < self._desk.rows.count:
-            self._show_sample(keep_place=self._desk.rows.entry_at(event.position) == self._entry)
+            entry = self._desk.rows.entry_at(event.position)
+            same = entry == self._entry
+            if entry != self._held_for and self._held and self._desk.rows.filter != "found":
+                self._held = ""
+                self._show_facts()
+            self._show_sample(keep_place=same)
 
     def _show_sample(self, *, keep_place: bool = False, read_huge: bool = False) -> None:
         from tui.screens import data_sample
 
         assert self._desk is not None
         rows = self._desk.rows
+        if self._aside:
+            self._aside = False
+            self.refresh_bindings()
         self._entry = rows.entry_at(self.rows_list.cursor)
         self._awaited = not rows.at_hand(self._entry)
         if self._awaited:

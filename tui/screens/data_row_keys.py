@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from textual import events, on
@@ -19,9 +20,7 @@ from tui.widgets.sample_list import SampleList
 if TYPE_CHECKING:
     from core.dataset.decisions import Action
     from tui.screens.data_news import History
-
-_CLIPBOARD = 74_994
-"""Bytes of text that terminals take by OSC 52; more than that many of them drop without a word."""
+    from tui.widgets.text_view import Line
 
 
 class RowKeys(DataPanes):
@@ -116,7 +115,7 @@ class RowKeys(DataPanes):
         assert self._desk is not None
         edit = RowEdit.of(self._desk, self._entry, self.session.workspace)
         if isinstance(edit, str):
-            self.notify(edit, severity="warning", markup=False)
+            self.tell(edit, failed=True)
         else:
             edit.open(self.deck, self._edited)
 
@@ -124,33 +123,46 @@ class RowKeys(DataPanes):
         """Hear what came of an edit: its payload, or why there is none."""
         assert self._desk is not None
         if isinstance(edit, str):
-            self.notify(edit, severity="warning", timeout=12, markup=False)
+            self.tell(edit, failed=True)
             return
         self._desk.ask("edit", edit, entry=entry)
         self._write_next()
 
     # -- taking a row along ---------------------------------------------------------------------------------
 
-    def _shown_text(self) -> str:
-        """The row as the present view shows it."""
-        return "\n".join("".join(text for text, _ in line.spans) for line in self.sample_view.lines())
+    def _whole_text(self, most: int = sys.maxsize) -> tuple[str, bool]:
+        """The row as the present view shows it, but with nothing folded; and whether `most` characters were enough."""
+        lines, length = [], 0
+        for line in self._whole_lines():
+            lines.append("".join(text for text, _ in line.spans))
+            length += len(lines[-1]) + 1
+            if length > most:
+                return "\n".join(lines), False
+        return "\n".join(lines), True
+
+    def _whole_lines(self) -> Iterable[Line]:
+        from tui.screens.data_sample import RowText
+
+        assert self._desk is not None
+        if self.sample_view.view != "chat" or self._aside:
+            return self.sample_view.lines()
+        return RowText(self._desk.rows, self._entry, read_huge=True, folded=False).chat()
 
     def action_copy(self) -> None:
-        """Copy the row, as it is shown, to the clipboard of the terminal."""
-        text = self._shown_text()
-        length = len(text.encode())
-        if length > _CLIPBOARD:
-            words = (
-                f"The row has {size(length)}; terminals take {size(_CLIPBOARD)} into the clipboard. w writes a file."
-            )
-            self.notify(words, severity="warning", markup=False)
-            return
-        self.app.copy_to_clipboard(text)
-        words = f"{size(length)} sent to the terminal's clipboard. Some terminals do not take it, and none says so."
-        self.notify(words, markup=False)
+        """Copy the row to the clipboard of the terminal, as far as terminals take it."""
+        from tui.screens.data_clipboard import MOST, caution, cut
+
+        text, whole = self._whole_text(MOST)
+        sent = cut(text)
+        self.app.copy_to_clipboard(sent)
+        much = size(len(sent.encode("utf-8", "replace")))
+        if whole and sent == text:
+            self.tell(f"{much} sent to the terminal's clipboard, the whole row. {caution()}")
+        else:
+            self.tell(f"Only the first {much} sent to the clipboard, terminals take no more; w writes all. {caution()}")
 
     def action_write(self) -> None:
-        """Write the row, as it is shown, to a file; asks for its name."""
+        """Write the row to a file; asks for its name."""
         assert self._desk is not None
         row = self._desk.rows.row_of(self._entry)
         name = "bad-line" if row is None else f"sample-{row + 1}"
@@ -158,18 +170,23 @@ class RowKeys(DataPanes):
         self._type(TypedLine("write to", "enter writes it, esc does not", self._write_to, text=f"{name}.{suffix}"))
 
     def _write_to(self, name: str) -> None:
+        from tui.screens.data_news import Said
+
+        assert self._desk is not None
         path = (self.session.workspace / name.strip()).expanduser()
         shown = clean_line(str(path), 400)
-        text = self._shown_text() + "\n"
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            self.notify(f"{shown} is there already; w takes another name.", severity="error", markup=False)
-        except OSError as fault:
-            self.notify(f"{shown} cannot be written: {fault.strerror}.", severity="error", markup=False)
-        else:
-            self.notify(f"written to {shown}, {size(len(text.encode()))}", markup=False)
+
+        def work() -> Said:
+            try:
+                with path.open("x", encoding="utf-8", errors="replace") as file:
+                    file.write(self._whole_text()[0] + "\n")
+                return Said(f"written to {shown}, {size(path.stat().st_size)}")
+            except FileExistsError:
+                return Said(f"{shown} is there already; w takes another name.", failed=True)
+            except OSError as fault:
+                return Said(f"{shown} cannot be written: {fault.strerror}.", failed=True)
+
+        self._desk.run("write", work)
 
     # -- looking --------------------------------------------------------------------------------------------
 
@@ -199,11 +216,8 @@ class RowKeys(DataPanes):
     def _show_history(self, history: History) -> None:
         from tui.screens import data_sample
 
-        self.sample_view.show(
-            Content(f"history of sample {count(history.row + 1)}"),
-            lambda: data_sample.history(history.decisions),
-            choice=False,
-        )
+        title = Content(f"history of sample {count(history.row + 1)}")
+        self._show_aside(title, lambda: data_sample.history(history.decisions))
 
     def action_scroll_sample(self, pages: int) -> None:
         """Scroll the row while the list has the focus."""

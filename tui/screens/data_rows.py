@@ -61,6 +61,7 @@ class DataRows:
         marks: for each row that was edited, noted or flagged by hand, where it stands.
         hits: entries that a search has found, ascending.
         query: the text that was searched for, "" where something else was.
+        sought: what was searched for, in words.
         tokens: what is known of the rows' tokens.
         ahead: reads rows that take a while.
         audit: the audit that is under way.
@@ -79,6 +80,7 @@ class DataRows:
     marks: dict[int, Standing] = field(default_factory=dict)
     hits: list[int] = field(default_factory=list)
     query: str = ""
+    sought: str = ""
     tokens: TokenColumn = field(default_factory=TokenColumn)
     ahead: RowsAhead | None = None
     audit: Audit | None = None

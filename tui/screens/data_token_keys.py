@@ -70,4 +70,4 @@ class TokenKeys(RowKeys):
             self.sample_view.show_notes(data_sample.notes(rows, self._entry))
         self._show_facts()
         if news.failed:
-            self.notify(news.words, severity="error", markup=False)
+            self.tell(news.words, failed=True)

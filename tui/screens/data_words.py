@@ -8,7 +8,7 @@ from textual.content import Content
 from core.clean import clean_line
 from core.units import count
 from tui.screens.data_desk import Desk
-from tui.screens.data_rows import FLAG, DataRows
+from tui.screens.data_rows import FLAG, SOURCE, DataRows
 
 
 def title(rows: DataRows, pace: str = "") -> Content:
@@ -26,14 +26,26 @@ def title(rows: DataRows, pace: str = "") -> Content:
     return Content(" · ".join(parts))
 
 
-def counts(rows: DataRows) -> Content:
-    """How many rows each filter lists; the present one in capitals."""
+def counts(rows: DataRows, width: int) -> Content:
+    """How many rows each filter lists; the present one in capitals; on another line what `width` is too small for."""
     parts = [(f" {rows.order} first ", "bold")] if rows.order else []
+    used = len(parts[0][0]) if parts else 0
     for name, number in rows.counts().items():
         here = name == rows.filter
-        text = f" {name.removeprefix(FLAG).replace('_', ' ').upper() if here else name} {count(number)} "
+        text = f" {_list_name(rows, name) if here else name} {count(number)} "
+        if used and used + cell_len(text) > width:
+            parts.append(("\n", ""))
+            used = 0
         parts.append((text, "reverse bold" if here else ""))
+        used += cell_len(text)
     return Content.assemble(*parts)
+
+
+def _list_name(rows: DataRows, name: str) -> str:
+    if name.startswith(SOURCE):
+        path, _, _ = rows.sources()[int(name.removeprefix(SOURCE))]
+        return f"FILE {clean_line(path.name, 30)}"
+    return name.removeprefix(FLAG).replace("_", " ").upper()
 
 
 def facts(desk: Desk, width: int) -> str:

@@ -12,7 +12,7 @@ from tui.widgets.text_view import Line, plain
 
 _THINKING = ("think", "thinking", "thought", "reasoning", "scratchpad")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)")
-_BEGINNING = 60
+_BEGINNING = 40
 """Characters of folded thinking that are shown."""
 
 _STEP = 2

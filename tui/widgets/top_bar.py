@@ -10,6 +10,8 @@ from textual.reactive import reactive
 from core.clean import clean_line
 from tui.widgets.prompt_refresh import PromptRefresh
 
+_NAME = " tunedeck "
+
 
 class TopBar(PromptRefresh):
     """One line: the program, what is open, the steps of the walk, the state of the run."""
@@ -46,32 +48,40 @@ class TopBar(PromptRefresh):
         self._current = current
 
     def render(self) -> Content:
-        """The line for the present width; what does not fit goes, the run's state last of all."""
+        """The line for the present width.
+
+        The names of the steps stay as long as they can: first the subject goes, then the program's name, then all of
+        the run's state but its first word; only after that are the other steps their digits alone.
+        """
         width = self.size.width
-        full = [f"{key} {title}" for key, title in self._steps]
-        status = f" {self.status} " if self.status else ""
         subject = clean_line(self.subject, 200)
-        steps_alone = sum(3 for _ in self._steps) + len(self._current) + 1
-        if 10 + steps_alone + len(status) > width:
-            status = f" {self.status.split()[0]} " if self.status else ""  # the state alone: "running"
-        brief = sum(map(len, full)) + 2 * len(full) + len(status) + 14 > width
-        parts: list[str | Content | tuple[str, str]] = [(" tunedeck ", "bold $accent")]
-        used = 10
-        steps: list[tuple[str, str]] = []
-        for (key, title), text in zip(self._steps, full, strict=True):
-            if title == self._current:
-                steps.append((f" {key} {title.upper()} ", "bold reverse"))
-            else:
-                steps.append((f" {key} " if brief else f" {text} ", ""))
-        steps_width = sum(len(text) for text, _ in steps)
-        room = width - used - steps_width - len(status) - 2
-        if room >= 8:
+        whole = f" {self.status} " if self.status else ""
+        short = f" {self.status.split()[0]} " if self.status else ""
+        named, digits = self._parts(brief=False), self._parts(brief=True)
+        ways = ((_NAME, named, whole), ("", named, whole), ("", named, short), (_NAME, digits, whole))
+        name, steps, status = next((way for way in ways if _width(*way) <= width), ("", digits, short))
+        parts: list[str | Content | tuple[str, str]] = [(name, "bold $accent")] if name else []
+        used = len(name)
+        room = width - _width(name, steps, status) - 2
+        if name and room >= 8:
             shown = subject if len(subject) <= room else subject[: room - 1] + "…"
             parts.append((f" {shown} ".ljust(min(room, 22) + 2), "$text-muted"))
             used += max(len(shown) + 2, min(room, 22) + 2)
         parts.extend(steps)
-        used += steps_width
-        gap = width - used - len(status)
+        gap = width - used - sum(len(text) for text, _ in steps) - len(status)
         if status and gap >= 0:
             parts.extend([" " * gap, (status, "bold")])
         return Content.assemble(*parts)
+
+    def _parts(self, *, brief: bool) -> list[tuple[str, str]]:
+        """The steps, the present one in capitals; the others as digits alone where that is asked for."""
+        return [
+            (f" {key} {title.upper()} ", "bold reverse")
+            if title == self._current
+            else (f" {key} " if brief else f" {key} {title} ", "")
+            for key, title in self._steps
+        ]
+
+
+def _width(name: str, steps: Sequence[tuple[str, str]], status: str) -> int:
+    return len(name) + sum(len(text) for text, _ in steps) + len(status)

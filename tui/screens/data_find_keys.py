@@ -1,0 +1,172 @@
+"""Keys that find rows: filters, lists and orders, lengths, search, and going to a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from core.clean import clean_line
+from core.units import count
+from tui.screens.data_rows import FILTERS, FLAG, SOURCE
+from tui.screens.data_token_keys import TokenKeys
+from tui.screens.data_typed import TypedLine
+
+if TYPE_CHECKING:
+    from tui.screens.data_find import Unit
+    from tui.screens.data_news import Found, Sorted
+
+Choice = tuple[str, str, Callable[[], None]]
+"""A line of a menu: its name, what it means, what it does."""
+
+_MOST_FILES = 200
+
+
+class FindKeys(TokenKeys):
+    """What the keys do to find rows."""
+
+    # -- lists and orders -----------------------------------------------------------------------------------
+
+    def action_next_filter(self) -> None:
+        """List other rows, with the cursor on the same row where it is among them."""
+        assert self._desk is not None
+        name = self._desk.rows.filter
+        self._list_again(FILTERS[(FILTERS.index(name) + 1) % len(FILTERS)] if name in FILTERS else "all")
+
+    def action_lists(self) -> None:
+        """Choose a list, or an order, from a menu."""
+        from core.dataset.checks import TITLES
+        from tui.screens.data_find import ORDERS
+
+        assert self._desk is not None
+        rows, finder = self._desk.rows, self._desk.finder
+        counts = rows.counts()
+        choices: list[Choice] = [(name, count(counts[name]), partial(self._list_again, name)) for name in FILTERS]
+        by_hand = f"{count(len(rows.marks))}  edited, noted or flagged by hand"
+        choices.append(("marked", by_hand, lambda: self._list_again("marked")))
+        for name, number in rows.flag_counts().items():
+            choices.append((TITLES.get(name, name), count(number), partial(self._list_again, FLAG + name)))
+        sources = rows.sources()
+        for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
+            listing = partial(self._list_again, f"{SOURCE}{number}")
+            choices.append((f"file {clean_line(path.name, 40)}", count(end - start), listing))
+        for unit in ("characters", "tokens"):
+            if unit == "characters" or rows.tokens.standing == "known":
+                choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit)))
+        for order, counted in ORDERS.items():
+            if "tokens" not in order or rows.tokens.standing == "known":
+                choices.append((f"{order} first", f"sorts {rows.filter} by {counted}", partial(finder.sort, order)))
+        if rows.order:
+            choices.append(("in their order", f"lists {rows.filter} as in the files", self._in_order))
+        self._choose("list", choices)
+
+    def _choose(self, title: str, choices: list[Choice]) -> None:
+        from tui.widgets.choice_menu import ChoiceMenu
+
+        def chosen(number: int | None) -> None:
+            if number is not None:
+                choices[number][2]()
+
+        self.app.push_screen(ChoiceMenu(title, [choice[:2] for choice in choices]), chosen)
+
+    def _in_order(self) -> None:
+        assert self._desk is not None
+        self._list_again(self._desk.rows.filter)
+
+    def _take_order(self, news: Sorted) -> None:
+        assert self._desk is not None
+        rows = self._desk.rows
+        if news.filter == rows.filter:
+            rows.use_order(news.order, news.entries)
+            self.rows_list.reset(rows.count)
+            self._show_facts()
+
+    # -- a row's number -------------------------------------------------------------------------------------
+
+    def _typing_keys(self) -> dict[str, Callable[[], None]]:
+        return {**super()._typing_keys(), "g": self.action_go_to, "slash": self.action_search}
+
+    def action_go_to(self) -> None:
+        """Take a row's number from the keys that follow, up to enter."""
+        assert self._desk is not None
+        help = f"1 to {count(self._desk.rows.good)}; enter goes there, esc does not"
+        self._type(TypedLine("go to row", help, self._go_to, digits=True))
+
+    def _go_to(self, digits: str) -> None:
+        if self._desk is None or not digits:
+            return
+        rows = self._desk.rows
+        number = int(digits[:18])
+        entry = rows.entry_of(number - 1)
+        if not 1 <= number <= rows.good:
+            so_far = " so far" if not rows.dataset.reader.complete else ""
+            self.tell(f"There is no row {count(number)}: the last one is {count(rows.good)}{so_far}.", entry=entry)
+        elif not rows.lists(entry):
+            shown = clean_line(self._list_words(), 60)
+            self.tell(f"Row {count(number)} is not in this list ({shown}), so all rows are listed.", entry=entry)
+        if not rows.lists(entry):
+            self._list_again("all", entry)
+        else:
+            self.rows_list.go_to(rows.position_of(entry))
+
+    def _list_words(self) -> str:
+        assert self._desk is not None
+        rows = self._desk.rows
+        return f"rows {rows.sought}" if rows.filter == "found" else rows.filter.removeprefix(FLAG)
+
+    # -- search and lengths ---------------------------------------------------------------------------------
+
+    def action_search(self) -> None:
+        """Take the text to look for from the keys that follow."""
+        self._type(TypedLine("search", "enter lists the rows that hold it, esc does not", self._search))
+
+    def _search(self, query: str) -> None:
+        if query.strip():
+            assert self._desk is not None
+            self._list_found(query, f"with “{clean_line(query, 60)}”", query)
+            self._desk.finder.search(query)
+
+    def _ask_length(self, unit: Unit) -> None:
+        help = "such as 100-500, >500, <20; enter lists them"
+        self._type(TypedLine(f"rows of how many {unit}", help, partial(self._by_length, unit)))
+
+    def _by_length(self, unit: Unit, text: str) -> None:
+        from tui.screens.data_find import Lengths
+
+        wanted = Lengths.read(text, unit)
+        if wanted is None:
+            self.tell(f"“{clean_line(text, 40)}” is no length: type 100-500, >500 or <20.")
+            return
+        assert self._desk is not None
+        self._list_found(wanted.words, wanted.words, "")
+        self._desk.finder.by_length(wanted)
+
+    def _list_found(self, key: str, words: str, query: str) -> None:
+        """List what will be found: at first nothing."""
+        assert self._desk is not None
+        rows = self._desk.rows
+        self._sought = key
+        rows.hits, rows.query, rows.sought = [], query, words
+        self._list_again("found")
+
+    def _take_hits(self, news: Found) -> None:
+        assert self._desk is not None
+        rows = self._desk.rows
+        if news.sought != self._sought or rows.filter != "found":
+            return
+        first = not rows.hits
+        rows.hits.extend(news.entries)
+        if first and rows.hits:
+            self.rows_list.reset(rows.count)
+        elif not rows.order:
+            self.rows_list.grow(rows.count)
+        found = f"{count(len(rows.hits))} row{'s' * (len(rows.hits) != 1)} {rows.sought}"
+        so_far = "esc lists all rows" if news.complete else f"searching, {count(news.done)} rows read …"
+        self.tell(f"{found} · {so_far}")
+
+    def _leave_search(self) -> None:
+        """All rows again, from those that a search has found."""
+        if self._desk is not None and self._desk.rows.filter == "found":
+            self._desk.finder.end()
+            self._held = ""
+            self._list_again("all")
