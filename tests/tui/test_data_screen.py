@@ -383,7 +383,7 @@ async def test_rows_are_chosen_by_length_and_sorted_by_flags(make_app: MakeApp, 
         assert screen._desk is not None
         screen._desk.finder.sort("most flags")
         await until(pilot, lambda: "most flags first" in counts(app), "the order")
-        assert [row.split()[0] for row in list_text(app).splitlines()[1:3]] == ["4", "1"]
+        assert [row.split()[0] for row in list_text(app).splitlines()[1:3]] == ["5", "1"]
 
 
 async def test_rows_of_one_file_are_listed(make_app: MakeApp, tickets: Path) -> None:

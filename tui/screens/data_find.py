@@ -118,16 +118,15 @@ class Finder:
         """
         rows = self._rows
         name, listed = rows.filter, rows.listed()
-        descends = order not in ("shortest", "fewest tokens")
+        sign = 1 if order in ("shortest", "fewest tokens") else -1  # equal rows stay in their order either way
 
         def work() -> None:
             value = self._value(order)
             slices = []
             for start in range(0, len(listed), _SLICE):
                 part = listed[start : start + _SLICE]
-                slices.append(sorted(((value(entry), entry) for entry in part), reverse=descends))
-            merged = heapq.merge(*slices, reverse=descends)
-            self._tell(Sorted(name, order, [entry for _, entry in merged]))
+                slices.append(sorted((sign * value(entry), entry) for entry in part))
+            self._tell(Sorted(name, order, [entry for _, entry in heapq.merge(*slices)]))
 
         threading.Thread(target=work, name="sort", daemon=True).start()
 
