@@ -13,7 +13,7 @@ from textual.widgets import Input
 from core.jobs import glimpse as glimpses
 from core.jobs.folder import JobFolder
 from tests.tui.one_widget import text_of
-from tests.tui.run_folders import gpu, gpu_record, make_run
+from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import keys, read, state, until
 from tui.app import TunedeckApp
 from tui.charts.xaxis import Along, time_unit, tokens_unit
@@ -242,3 +242,14 @@ def test_the_chart_of_a_metric_with_an_evaluation_shows_both() -> None:
     records = [{"step": 1, "loss": 1.0, "entropy": 2.0}, {"step": 1, "eval_loss": 1.0, "eval_entropy": 2.0}]
     run.add(Update(Status(state="running"), "running", "", metrics=records))
     assert metrics_of(run) == ["loss", "entropy"]
+
+
+async def test_nothing_is_lost_when_the_screen_comes_and_goes(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=5)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        for step in range(6, 16):
+            add_steps(folder, range(step, step + 1), 100)
+            screen._look_now()
+            await pilot.press("5", "3")
+        await until(pilot, lambda: list(screen.live.loss.x) == list(range(1, 16)))

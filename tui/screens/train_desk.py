@@ -35,6 +35,7 @@ class _Followed:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.follower = Follower(JobFolder(folder), gpu_bytes=None)
+        self.lock = threading.Lock()
 
     @cached_property
     def judge(self) -> RunJudge:
@@ -150,11 +151,13 @@ class TrainDesk(StepScreen):
                 first = follower.poll(0, 0.0)
                 self.post_message(self.Glimpsed(folder, Update(first.status, first.state, first.detail, records)))
         while not halt.is_set():
-            update = follower.poll(*self.AT_ONCE)
-            verdict = followed.judge.take(update)
-            if halt.is_set() or followed is not self._followed:
-                return
-            self.post_message(self.Looked(folder, update, verdict, follower.part_read))
+            with followed.lock:  # the thread of a moment ago may still be at its last look
+                update = follower.poll(*self.AT_ONCE)
+                verdict = followed.judge.take(update)
+                if followed is not self._followed:
+                    return
+                # Also when the screen has just gone: what was read is read only once.
+                self.post_message(self.Looked(folder, update, verdict, follower.part_read))
             more = self._follow_others() or update.more
             woken.wait(CATCH_UP if more else self.session.look_every)
             woken.clear()
