@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.dataset.near.families import Families, Joined
@@ -109,17 +109,21 @@ class Sides:
         same: dict[bytes, int] = {}
         for place, prompt in enumerate(self._prompts):
             joined.join(same.setdefault(prompt, place), place)
+        live = [place for place in range(self._count) if place not in self._gone]
+        before: dict[int, bool] = {}
         while True:
             self._deal(joined.labels(), self._prompts)
-            live = [place for place in range(self._count) if place not in self._gone]
-            held = [place for place in live if self.held[place] and not self._barred[place]]
-            rest = [place for place in live if not self.held[place]]
+            sides = {place: self.held[place] for place in live if not (self.held[place] and self._barred[place])}
+            # What has stayed on its side was compared with all else that has.
+            moved = [place for place, held in sides.items() if before.get(place) is not held]
             missed = False
-            for first, second, _ in families.across(held, rest, tick):
-                joined.join(first, second)
-                missed = True
+            for held, rest in _to_compare(sides, moved):
+                for first, second, _ in families.across(held, rest, tick):
+                    joined.join(first, second)
+                    missed = True
             if not missed:
                 return
+            before = sides
 
     def bar(self, selection: Selection, first: int) -> None:
         """Leaves samples out that may not be held out themselves but belong to a group that is.
@@ -136,6 +140,14 @@ class Sides:
     def _deal(self, labels: Sequence[int], digests: Sequence[bytes]) -> None:
         parting = self._parting
         self.held = deal(labels, digests, parting.fraction, parting.seed, strata=self._strata, barred=self._barred)
+
+
+def _to_compare(sides: Mapping[int, bool], moved: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """Pairs of one side's samples with the other's, so that each sample that has moved meets all others once."""
+    new = frozenset(moved)
+    yield [place for place in moved if sides[place]], [place for place, held in sides.items() if not held]
+    unmoved = [place for place, held in sides.items() if held and place not in new]
+    yield unmoved, [place for place in moved if not sides[place]]
 
 
 def near_drops(

@@ -41,6 +41,7 @@ def cross_pairs(
     rest: Sequence[int],
     verify: Verifier,
     threshold: float,
+    rarity: NDArray[np.uint64],
     tick: Callable[[int, int], None],
 ) -> Iterator[tuple[int, int, float]]:
     """Finds all pairs of one text of each side that are alike.
@@ -52,6 +53,7 @@ def cross_pairs(
         rest: places of the other side.
         verify: tells the similarity of two places.
         threshold: least similarity.
+        rarity: of `rarity_of` of the same texts.
         tick: told how many of `rest` are done, and how many there are; may raise to stop.
 
     Yields:
@@ -61,7 +63,6 @@ def cross_pairs(
 
     if not held or not rest:
         return
-    rarity = _rarity(corpus, numbers)
     sizes = np.zeros(len(numbers), np.int64)
     found = [_rarest(corpus, numbers, part, rarity, threshold, sizes) for part in _chunks(corpus, numbers, held)]
     marks = np.concatenate([each[0] for each in found])
@@ -124,7 +125,7 @@ def _chunks(corpus: Corpus, numbers: NDArray[np.int64], places: Sequence[int]) -
         yield part
 
 
-def _rarity(corpus: Corpus, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+def rarity_of(corpus: Corpus, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
     """How common each hash is in a sample of the texts, as a class from 0; any order of members would be right."""
     import numpy as np
 

@@ -10,7 +10,7 @@ from core.dataset.checks.base import Item, prompt_text
 from core.dataset.near.connect import Likely, connect
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.crew import sketch_all
-from core.dataset.near.cross import cross_pairs
+from core.dataset.near.cross import cross_pairs, rarity_of
 from core.dataset.near.fields import answer_text, system_text
 from core.dataset.near.result import Cluster, NearOptions, Tick
 from core.dataset.near.search import find_clusters
@@ -135,6 +135,7 @@ class _Pairs:
         self._threshold = options.threshold
         self._firsts, self._place = corpus.distinct()
         self._verify = self._verifier(lambda: None)
+        self._rarity: NDArray[np.uint64] | None = None
 
     def join(self, joined: Joined, tick: Tick) -> None:
         """Joins samples with equal texts, and those that verified pairs connect."""
@@ -146,8 +147,10 @@ class _Pairs:
 
     def across(self, held: Sequence[int], rest: Sequence[int], tick: Tick) -> Iterator[tuple[int, int, float]]:
         """Pairs of samples on two sides; of equal texts each."""
-        if not len(self._firsts):
+        if not len(self._firsts) or not held or not rest:
             return
+        if self._rarity is None:
+            self._rarity = rarity_of(self._corpus, self._firsts)
         mine, others = self._by_place(held), self._by_place(rest)
         for place in mine.keys() & others.keys():
             yield from ((one, other, 1.0) for one in mine[place] for other in others[place])
@@ -158,6 +161,7 @@ class _Pairs:
             sorted(others.keys() - mine.keys()),
             self._verify,
             self._threshold,
+            self._rarity,
             lambda done, of: tick("comparing the two sides", done, of),
         )
         for first, second, similarity in found:

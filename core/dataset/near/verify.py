@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING
 
 from core.dataset.near.corpus import Corpus
-from core.dataset.near.exact import Similarity, jaccard
+from core.dataset.near.exact import Similarity
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +41,7 @@ class Verifier:
         self._apart = apart
         self._tick = tick
         self._similarity = Similarity(lambda place: corpus.body(self._numbers[place]), threshold)
+        self._whole = Similarity(lambda place: corpus.full(self._numbers[place]), threshold)
         self.known: dict[tuple[int, int], float] = {}
         """Pairs looked at (the smaller place first), with 0 for those that are none."""
         self._alike: dict[int, list[tuple[int, float]]] = defaultdict(list)
@@ -75,5 +76,5 @@ class Verifier:
             return 0.0
         found = self._similarity.of(first, second)
         if found >= self._threshold and self._corpus.header(one) != self._corpus.header(other):
-            found = min(found, jaccard(self._corpus.full(one), self._corpus.full(other)))
+            found = min(found, self._whole.of(first, second))
         return found if found >= self._threshold else 0.0
