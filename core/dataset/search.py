@@ -35,6 +35,9 @@ _WINDOW = 3
 _FEW = 3
 """Ways of writing an anchor up to which each is looked for by itself: a find skips further than a pattern does."""
 
+_LONG_WINDOW = 12
+"""Letters that an anchor has at most where hardly any has several spellings."""
+
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789 -_.,")
 _ESCAPED_PLAIN = re.compile(rb"\\u00(?:20|2[c-eC-E]|3[0-9]|[46][0-9a-fA-F]|5[0-9aAfF]|7[0-9aA])")
 """A character of `_PLAIN` that somebody has written as an escape for no need."""
@@ -139,17 +142,15 @@ class _Needles:
 
     def finders(self, chunk: bytes) -> Iterator[_Find]:
         """For each way of writing it, what finds the next place in a piece that may be a hit."""
-        escapes = _holds(chunk, b"\\u")
         if self.ascii:
             yield partial(_bare(chunk).find, self._bare)
-            if escapes and _may_hold_plain_escapes(chunk):
+            if _may_hold_plain_escapes(chunk):
                 yield partial(_match, _ESCAPED_PLAIN, chunk)
         elif chunk.isascii():
-            if escapes:
-                yield from self._escaped.finders(_bare(chunk))
+            yield from self._escaped.finders(_bare(chunk))
         else:
             yield from self._raw.finders(chunk)
-            if escapes:
+            if _holds(chunk, b"\\u"):
                 yield partial(_match, self._mixed, chunk)
 
 
@@ -211,6 +212,8 @@ def _may_hold_plain_escapes(chunk: bytes) -> bool:
         return word in chunk
     digits = _numpy.frombuffer(chunk, _numpy.uint8)
     for odd, found in enumerate(_compared(chunk[:-1], word)):
+        if not found.any():
+            continue
         behind = digits[_numpy.flatnonzero(found) * len(word) + odd + len(word)]
         if ((behind >= ord("2")) & (behind <= ord("7"))).any():
             return True
@@ -247,8 +250,8 @@ def _anchor(folded: str) -> str:
     best, best_bits = "", 0
     for kind, run in _runs(folded):
         piece = run.strip() if kind == "plain" else run
-        if kind == "cased":
-            piece = piece[:_WINDOW]
+        if kind != "plain":
+            piece = piece[: _WINDOW if kind == "cased" else _LONG_WINDOW]
         bits = _BITS[kind] * sum(letter.isalnum() for letter in piece)
         if bits > best_bits:
             best, best_bits = piece, bits
@@ -270,7 +273,7 @@ def _kind(letter: str) -> str:
         return "plain"
     if letter.isascii() or not letter.isalnum():
         return ""
-    return "caseless" if _spellings(letter) == (letter,) else "cased"
+    return "cased" if letter.upper() != letter or normalize("NFD", letter) != letter else "caseless"
 
 
 @cache
