@@ -25,7 +25,8 @@ MakeApp = Callable[..., TunedeckApp]
 def talks(tmp_path: Path) -> Path:
     """Three rows and, before the last, a bad line."""
     path = tmp_path / "talks.jsonl"
-    path.write_text("\n".join([chat("first"), chat("second"), "{broken", chat("third", " ".join(f"word{n}" for n in range(300)))]) + "\n")
+    rows = [chat("first"), chat("second"), "{broken", chat("third", " ".join(f"word{n}" for n in range(300)))]
+    path.write_text("\n".join(rows) + "\n")
     return path
 
 
