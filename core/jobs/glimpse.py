@@ -11,7 +11,7 @@ LONG = 8 << 20
 """Bytes from which a file takes long enough to read that a first look pays."""
 
 PIECES = 256
-PIECE = 1 << 14
+PIECE = 1 << 13
 """How many places are looked at, and bytes that are read at each."""
 
 
