@@ -121,7 +121,13 @@ def parse_json(raw: bytes) -> tuple[Any, str]:
 def _repeated_key(raw: bytes, value: dict[str, Any]) -> str:
     """Names a key that stands twice in one object, or ""."""
     # Written anew, the value holds as many marks as it was read from, unless a key was lost.
-    if len(raw) > _RETRY_MAX_BYTES or orjson.dumps(value).count(b'":') >= raw.count(b'":') + raw.count(b'" :'):
+    if len(raw) > _RETRY_MAX_BYTES:
+        return ""
+    try:
+        written = orjson.dumps(value)
+    except TypeError:  # a whole number beyond 64 bits
+        written = json.dumps(value, separators=(",", ":")).encode()
+    if written.count(b'":') >= raw.count(b'":') + raw.count(b'" :'):
         return ""
     found: list[str] = []
 

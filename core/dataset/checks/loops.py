@@ -24,12 +24,16 @@ class RepetitionLoop(Check):
     def inspect(self, item: Item) -> Flag | None:
         """Looks from every 160th character whether what stands there comes again soon, and goes on coming."""
         text = item.normalised
+        known = 0  # up to here stands a stretch that was found to be none: looking into it again would take for ever
         for at in range(0, len(text) - _FEWEST_CHARACTERS + _STRIDE, _STRIDE):
+            if at < known:
+                continue
             again = text.find(text[at : at + _PROBE], at + 1, at + _LONGEST_PERIOD + _PROBE)
             if again < 0:
                 continue
             period = again - at
             first, end = _bounds(text, at, period)
+            known = end - _PROBE - period
             rounds = (end - first) // period
             unit = text[first : first + period]
             if rounds < _FEWEST_ROUNDS or end - first < _FEWEST_CHARACTERS:

@@ -72,7 +72,10 @@ USUAL = TurnNames()
 def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
     """Whether a value is a list of turns; `keys` names the keys of role and content that it must use."""
     if isinstance(value, str) and value.lstrip().startswith("["):
-        value = _decoded(value)
+        try:
+            value = _decoded(value)
+        except Unreadable:  # text that only begins like a list, `[INST] ...`
+            return False
     if not isinstance(value, list) or not value or not isinstance(value[0], dict):
         return False
     if keys is not None:
