@@ -394,3 +394,10 @@ def test_keeper_imports_next_to_nothing() -> None:
     }
     assert not loaded & heavy
     assert "core.jobs.keeper" in loaded
+
+
+def test_variables_of_another_launcher_are_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was started under torchrun would take itself for one of its ranks, and wait for the others."""
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "ACCELERATE_USE_FSDP"):
+        monkeypatch.setenv(name, "2")
+    assert not {"WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "ACCELERATE_USE_FSDP"} & set(clean_environment())

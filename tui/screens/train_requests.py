@@ -50,7 +50,7 @@ class TrainRequests(TrainDesk):
         return {
             "answer": self._asking,
             "ask_stop": active and update.state != "stopping",
-            "save": active and update.state != "stopping" and not update.status.stage,
+            "save": active and update.state not in ("stopping", "queued") and not update.status.stage,
             "pause": update.state in ("running", "paused") and not self._asking,
             "ask_resume": update.state in train_words.RESUMABLE and not self._asking,
         }
