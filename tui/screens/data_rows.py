@@ -17,7 +17,7 @@ from core.dataset.sample import Sample
 from core.dataset.shards import ShardReader
 from core.units import size
 from tui.screens.data_lines import PREVIEW, around, characters, length_words, preview, short_words
-from tui.screens.data_tokens import TokenColumn, outdated
+from tui.screens.data_tokens import TokenColumn
 from tui.widgets.sample_list import Entry, Tone
 
 if TYPE_CHECKING:
@@ -239,14 +239,6 @@ class DataRows:
             "dropped": dropped,
         }
 
-    def tokens_counted(self) -> bool:
-        """Whether the tokens of every row are known as it stands now, edits included."""
-        facts = self.tokens.facts
-        if facts is None or self.tokens.standing != "known" or not facts.complete:
-            return False
-        rows = (*self.marks, *self.tokens.edited)
-        return not any(outdated(found, self._edited(row)) for row in rows if (found := self.tokens.of(row)) is not None)
-
     def audited(self) -> tuple[int, int, int]:
         """Of the audit's queue: how many rows it has, how many of them are kept, how many dropped."""
         entries = self.queue if isinstance(self.queue, range) else set(self.queue)
@@ -335,12 +327,13 @@ class DataRows:
         return () if row is None else self._flags(row)
 
     def _flags(self, row: int) -> tuple[Flag, ...]:
-        scanned, counted = self.flags.get(row, ()), self.tokens.flags_of(row, self._edited(row))
+        scanned, counted = self.flags.get(row, ()), self.tokens.flags_of(row, self.edited(row))
         if not counted:
             return scanned
         return tuple(sorted((*scanned, *counted), key=lambda flag: flag.severity != "error"))
 
-    def _edited(self, row: int) -> Sample | None:
+    def edited(self, row: int) -> Sample | None:
+        """A row's edit, None where there is none."""
         mark = self.marks.get(row)
         try:
             return None if mark is None or mark.edit is None else Sample.from_json(dict(mark.edit))
@@ -398,5 +391,5 @@ class DataRows:
             status = (short_words(flags[0]), "bad" if flags[0].severity == "error" else "flag")
         elif row is not None and row < self.scanned:
             status = ("ok", "good")
-        tokens = self.tokens.cell(row, None if row is None else self._edited(row))
+        tokens = self.tokens.cell(row, None if row is None else self.edited(row))
         return Entry(number, *status, mark, length, text, tokens)

@@ -29,13 +29,24 @@ class TokenKeys(RowKeys):
             return
         if not recipe.model.path:
             self._say("No model is chosen, and tokens are the model's own: press 2 and fill it in, then t here.")
-        elif self._desk.rows.tokens_counted():
+        elif self._counted():
             self._say("The tokens of every row are counted under this recipe.")
         elif missing_package():
             self._say(f"Counting tokens {NEEDS_TRAIN}")
         else:
             self._say("counting tokens: the tokenizer is being loaded, some ten seconds; t again stops it")
             self._desk.tokens(self.session.workspace).count(recipe)
+
+    def _counted(self) -> bool:
+        """Whether the tokens of every row are known as it stands now, edits included."""
+        from tui.screens.data_tokens import outdated
+
+        assert self._desk is not None
+        rows, tokens = self._desk.rows, self._desk.rows.tokens
+        if tokens.facts is None or tokens.standing != "known" or not tokens.facts.complete:
+            return False
+        changed = (*rows.marks, *tokens.edited)
+        return not any(outdated(found, rows.edited(row)) for row in changed if (found := tokens.of(row)) is not None)
 
     def look_at_tokens(self) -> None:
         """Look up what is known of tokens under the recipe as it is now."""
