@@ -64,6 +64,4 @@ def remove(folder: JobFolder) -> None:
         shutil.rmtree(aside)
     except OSError as error:
         left = aside if aside.exists() else folder.path
-        raise TunedeckError(
-            f"The run could not be deleted wholly: {error.strerror}", where=os.fspath(Path(left))
-        ) from (error)
+        raise TunedeckError(f"The run could not be deleted: {error.strerror}", where=os.fspath(left)) from error

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.remove import contents, remove
@@ -96,5 +96,12 @@ def test_deleting_says_what_goes_and_never_takes_a_live_run(tmp_path: Path) -> N
     live.write_job({**live.read_job(), "keeper": me.to_json()})
     with pytest.raises(BadInput, match="This run is running"):
         remove(live)
+    kept = folder.path.with_name(f".{folder.id}.deleted")
+    kept.mkdir()
+    (kept / "in the way").touch()
+    with pytest.raises(TunedeckError, match="could not be deleted"):
+        remove(folder)
+    assert folder.exists()
+    (kept / "in the way").unlink()
     remove(folder)
     assert os.listdir(tmp_path / "runs") == [live.id]
