@@ -101,7 +101,7 @@ def list_runs(workspace: str | os.PathLike[str]) -> list[RunInfo]:
     """The jobs in a workspace's `runs/`, newest first; a folder without `job.json` is none. Never raises."""
     try:
         with os.scandir(runs_dir(Path(workspace).absolute())) as entries:
-            paths = [entry.path for entry in entries if entry.is_dir()]
+            paths = [entry.path for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
     except OSError:
         return []
     folders = [JobFolder(path) for path in paths]

@@ -100,7 +100,7 @@ class RunList:
             self._load()
         try:
             with os.scandir(self._runs) as entries:
-                names = [entry.name for entry in entries if entry.is_dir()]
+                names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
         except OSError:
             names = []
         found = [line for name in names if (line := self._line(name)) is not None]
