@@ -168,13 +168,14 @@ def load_tokenizer(model: Model) -> Any:
     return tokenizer
 
 
-def load_base(model: Model, on: Hardware, *, path: str = "") -> Any:
+def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = False) -> Any:
     """The base model with its weights in `on.dtype`, quantized if the recipe says so, never from pickles.
 
     Args:
         model: the recipe's model section.
         on: where and in what precision.
         path: another folder than the recipe's, for a model that was trained whole.
+        sharded: whether it stays in RAM for now, because several GPUs are to share it out.
 
     Raises:
         BadInput: it cannot be had, or its weights are not the ones that its configuration describes.
@@ -193,7 +194,7 @@ def load_base(model: Model, on: Hardware, *, path: str = "") -> Any:
             trust_remote_code=model.trust_remote_code,
             use_safetensors=True,
             # One device for the whole model; on a CPU transformers is not asked to place anything.
-            device_map={"": on.device} if on.device.type == "cuda" else None,
+            device_map={"": on.device} if on.device.type == "cuda" and not sharded else None,
             output_loading_info=True,
         )
     _check_loaded(report, source)

@@ -75,3 +75,8 @@ def ranks_of(recipe: Recipe) -> int:
         return devices_of(recipe).ranks
     except BadInput:
         return 1
+
+
+def is_sharded(recipe: Recipe) -> bool:
+    """Whether several devices share the model out instead of each holding the whole."""
+    return recipe.training.parallel == "fsdp" and ranks_of(recipe) > 1

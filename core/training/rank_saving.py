@@ -14,7 +14,7 @@ from typing import Any
 
 from core.engine.worker import Worker
 from core.errors import TunedeckError
-from core.recipe.devices import ranks_of
+from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
 
 
@@ -29,7 +29,7 @@ class RankSaving:
 
     def __init__(self, worker: Worker, recipe: Recipe) -> None:
         self._worker = worker
-        self.sharded = recipe.training.parallel == "fsdp" and ranks_of(recipe) > 1
+        self.sharded = is_sharded(recipe)
         self.facts: list[dict[str, Any]] = []
         self.alone_now = False
         self._random: list[bytes] = []

@@ -17,6 +17,7 @@ from core.engine.worker import Again, Stopped, Worker, run
 from core.errors import BadInput
 from core.jobs import requests
 from core.recipe.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
+from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import point_to_run
 from core.training.memory_retry import Shortage, no_room, shrink
@@ -126,7 +127,7 @@ def _train(
     worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
     worker.phase("loading", f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}.")
     try:
-        model = load_base(recipe.model, on)
+        model = load_base(recipe.model, on, sharded=is_sharded(recipe))
     except torch.OutOfMemoryError as error:
         raise no_room(put(recipe, "training.batch_size", 1)) from error
     worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
@@ -331,8 +332,11 @@ def _save(
         lines.append(f"Weights: those of step {best:,}, which had the lowest eval loss")
     if eval_loss is not None and reporter.first_eval_loss is not None:
         lines.append(f"Eval loss: {reporter.first_eval_loss:.4f} before, {eval_loss:.4f} after")
+    # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
+    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_sharded(recipe) else None
     if trainer.args.should_save:
-        save_model(worker, trainer.accelerator.unwrap_model(trainer.model), tokenizer, target, recipe, lines)
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        save_model(worker, model, tokenizer, target, recipe, lines, weights=weights)
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
     if eval_loss is not None:
         words += f", eval loss {reporter.first_eval_loss:.3f} -> {eval_loss:.3f}"

@@ -131,7 +131,16 @@ def drop_old(checkpoints: Path, keep: int, best: int | None = None) -> list[str]
     return [path.name for path in old]
 
 
-def save_model(worker: Worker, model: Any, tokenizer: Any, target: Path, recipe: Recipe, lines: list[str]) -> None:
+def save_model(
+    worker: Worker,
+    model: Any,
+    tokenizer: Any,
+    target: Path,
+    recipe: Recipe,
+    lines: list[str],
+    *,
+    weights: dict[str, Any] | None = None,
+) -> None:
     """Writes the adapter (or the whole model) with its tokenizer, chat template and a short card.
 
     Args:
@@ -141,10 +150,11 @@ def save_model(worker: Worker, model: Any, tokenizer: Any, target: Path, recipe:
         target: the folder.
         recipe: for the card.
         lines: facts for the card, each a line of Markdown.
+        weights: those to write, where the model itself has only a part of them.
     """
 
     def write(folder: Path) -> None:
-        model.save_pretrained(str(folder))
+        model.save_pretrained(str(folder), **({} if weights is None else {"state_dict": weights}))
         tokenizer.save_pretrained(str(folder))
         (folder / "README.md").write_text(_card(recipe, lines), encoding="utf-8")
 

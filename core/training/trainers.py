@@ -20,7 +20,7 @@ from core.engine.quantized import base_unchanged, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.recipe.checkpoint import Checkpoint, read, seal
-from core.recipe.devices import ranks_of
+from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, to_json
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
@@ -42,7 +42,7 @@ def sft_config(
     """
     training, data = recipe.training, recipe.data
     evaluates = evaluates and training.eval_every > 0
-    sharded = training.parallel == "fsdp" and ranks_of(recipe) > 1
+    sharded = is_sharded(recipe)
     seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
     return SFTConfig(
         output_dir=str(checkpoints),
