@@ -50,7 +50,10 @@ def data_files(folder: Path) -> list[Choice]:
             try:
                 if place == folder and entry.is_dir(follow_symlinks=False):
                     folders.append(Path(entry.path))
-                elif entry.name.lower().removesuffix(".gz").endswith(DATA_SUFFIXES) and entry.is_file():
+                elif (
+                    entry.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(DATA_SUFFIXES)
+                    and entry.is_file()
+                ):
                     name = os.path.relpath(entry.path, folder)
                     found.append(Choice(Path(entry.path), clean_line(name, 200), size(entry.stat().st_size)))
             except OSError:
