@@ -6,33 +6,24 @@ Imports nothing heavy, so that a worker can say "loading libraries" before it do
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import threading
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from core.clean import clean_line
 from core.engine.process import memory_held, memory_words
-from core.errors import BadInput, TunedeckError
+from core.errors import TunedeckError
 from core.jobs import requests
-from core.jobs.ending import EXIT_AGAIN, EXIT_STOPPED
-from core.jobs.files import DiskFull, JobGone
+from core.jobs.files import DiskFull
 from core.jobs.folder import JobFolder
 from core.jobs.status import FAILED, PAUSED, RUNNING, STOPPING
-from core.recipe.recipe import Recipe, from_json
 
 if TYPE_CHECKING:
     from core.engine.ranks import Rank
-
-EXIT_FAILED = 1
-EXIT_BAD_INPUT = 2
 
 STATUS_EVERY = 1.0
 """Seconds between two writes of the progress; each costs some 100 us."""
@@ -340,81 +331,3 @@ class Worker:
         """SIGTERM (Slurm, spot machines) is stop-and-save, a second one is now."""
         self._terminations += 1
         self._next_look = 0.0
-
-
-def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
-    """Runs a worker's body on a job's folder and turns the way it ends into an exit code and a sentence.
-
-    Args:
-        argv: the job's folder.
-        body: does the work.
-
-    Returns:
-        0 for done, 1 for failed, 2 for bad input, 3 for stopped on request.
-    """
-    if len(argv) != 1:
-        print("Give the folder of one run.", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    worker = Worker(JobFolder(argv[0]), speaks=os.environ.get("RANK", "0") == "0")
-    with _terminable(worker), worker.listening():
-        return _ending(worker, body)
-
-
-def _ending(worker: Worker, body: Callable[[Worker, Recipe], None]) -> int:
-    try:
-        body(worker, from_json(_payload(worker.folder)))
-        worker.end("", "", phase="done")
-    except Stopped as stopped:
-        _last_word(worker, "", stopped.message)
-        return EXIT_STOPPED
-    except Again:
-        return EXIT_AGAIN
-    except JobGone as error:
-        print(error, file=sys.stderr)
-        return EXIT_FAILED
-    except BadInput as error:
-        _last_word(worker, FAILED, str(error))
-        return EXIT_BAD_INPUT
-    except TunedeckError as error:
-        _last_word(worker, FAILED, str(error))
-        return EXIT_FAILED
-    except Exception as error:  # the last wall: whatever it was, the viewers get a sentence and the log the traceback
-        traceback.print_exc()
-        if worker.others_fault():
-            return EXIT_FAILED
-        first = (str(error).strip().splitlines() or ["no message"])[0]
-        words = clean_line(f"{type(error).__name__}: {first}", 300).rstrip(".")
-        _last_word(worker, FAILED, f"{words}. The traceback is at the end of output.log.")
-        return EXIT_FAILED
-    return 0
-
-
-def _payload(folder: JobFolder) -> dict[str, Any]:
-    payload = folder.read_job().get("payload")
-    recipe = payload.get("recipe") if isinstance(payload, dict) else None
-    if not isinstance(recipe, dict):
-        raise BadInput("The run has no recipe in its job.json", where=os.fspath(folder.path))
-    return recipe
-
-
-def _last_word(worker: Worker, state: str, message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-    try:
-        if state == FAILED:
-            worker.fail(message)
-        else:
-            worker.end(state, message)
-    except TunedeckError as error:
-        print(error, file=sys.stderr)
-
-
-@contextmanager
-def _terminable(worker: Worker) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, worker.on_termination)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

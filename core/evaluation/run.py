@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.engine.process import prepare, set_threads
-from core.engine.worker import Worker, run
+from core.engine.work import run
+from core.engine.worker import Worker
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.recipe.recipe import Recipe

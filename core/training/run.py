@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from core import units
 from core.engine.process import prepare, set_threads
 from core.engine.torchrun import AGAIN
-from core.engine.worker import Again, Stopped, Worker, run
+from core.engine.work import run
+from core.engine.worker import Again, Stopped, Worker
 from core.errors import BadInput
 from core.jobs import requests
 from core.recipe.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
@@ -228,9 +229,10 @@ def _trainer(
     from transformers import PrinterCallback
 
     from core.training.best import EarlyStopping
+    from core.training.configuration import lora_config, sft_config
     from core.training.finite import Guard
     from core.training.report import Reporter
-    from core.training.trainers import SupervisedTrainer, lora_config, sft_config
+    from core.training.trainers import SupervisedTrainer
 
     train_rows, eval_rows = rows
     point_to_run(recipe, worker.folder.path)

@@ -1,4 +1,4 @@
-"""The recipe as TRL's trainer: its configuration, the adapter's, and the few places where ours does more."""
+"""TRL's trainer with a recipe: the few places where ours does more than TRL's."""
 
 from __future__ import annotations
 
@@ -10,133 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from trl import SFTConfig, SFTTrainer
+from trl import SFTTrainer
 
 from core import units
-from core.engine.load import Hardware
 from core.engine.quantized import base_unchanged, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.recipe.checkpoint import Checkpoint, read, seal
-from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, to_json
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
-from core.training.rank_saving import RankSaving, fsdp_settings
+from core.training.rank_saving import RankSaving
 from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
-
-
-def sft_config(
-    recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool, resumed: Checkpoint | None = None
-) -> SFTConfig:
-    """TRL's configuration for a recipe.
-
-    Args:
-        recipe: the recipe.
-        on: device and precision.
-        checkpoints: where checkpoints go.
-        evaluates: whether there are held-out samples.
-        resumed: what the run goes on from; the base model's loss is known then.
-    """
-    training, data = recipe.training, recipe.data
-    evaluates = evaluates and training.eval_every > 0
-    sharded = is_sharded(recipe)
-    seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
-    return SFTConfig(
-        output_dir=str(checkpoints),
-        use_cpu=on.device.type == "cpu",
-        bf16=on.mixed == "bf16",
-        fp16=on.mixed == "fp16",
-        learning_rate=training.learning_rate,
-        num_train_epochs=training.epochs,
-        max_steps=training.max_steps or -1,
-        per_device_train_batch_size=training.batch_size,
-        per_device_eval_batch_size=training.eval_batch_size,
-        gradient_accumulation_steps=training.gradient_accumulation,
-        lr_scheduler_type=training.scheduler,
-        warmup_steps=_steps(training.warmup),
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        optim=training.optimizer,
-        activation_checkpointing=training.activation_checkpointing and not sharded,
-        fsdp=sharded or None,
-        fsdp_config=fsdp_settings(recipe) if sharded else None,
-        train_sampling_strategy="group_by_length" if training.group_by_length else "random",
-        neftune_noise_alpha=training.neftune_alpha or None,
-        seed=training.seed,
-        logging_steps=training.log_every,
-        # Else a nan would be replaced by an average before anybody could see it.
-        logging_nan_inf_filter=False,
-        eval_strategy="steps" if evaluates else "no",
-        eval_steps=_steps(training.eval_every) if evaluates else None,
-        eval_on_start=evaluates and (resumed is None or resumed.evaluation_due),
-        # Not load_best_model_at_end: that wants an evaluation at each checkpoint. See `core.training.best`.
-        metric_for_best_model="eval_loss" if seeks_best else None,
-        greater_is_better=False if seeks_best else None,
-        save_strategy="steps" if training.save_every > 0 else "no",
-        save_steps=_steps(training.save_every) if training.save_every > 0 else 500,
-        max_length=data.max_length,
-        packing=data.packing != "none",
-        packing_strategy=data.packing if data.packing != "none" else "bfd",
-        # The samples come encoded. Packing is TRL's own work on them; without it nothing is left to prepare.
-        dataset_kwargs={"skip_prepare_dataset": True} if data.packing == "none" else None,
-        dataloader_pin_memory=on.device.type == "cuda",
-        ddp_find_unused_parameters=False,
-        report_to=list(recipe.reporting.report_to) or "none",
-        run_name=checkpoints.parent.name,
-        project=recipe.reporting.project,
-        trackio_static_space_id=False,  # nothing goes to the hub by itself
-        disable_tqdm=True,
-    )
-
-
-def _steps(value: float) -> int | float:
-    """Steps as the trainer reads them: a share stays a fraction, a count becomes whole."""
-    return value if value < 1 else int(value)
-
-
-def lora_config(recipe: Recipe, model: Any) -> LoraConfig:
-    """PEFT's configuration for a recipe.
-
-    Raises:
-        BadInput: a target names no layer of the model, or the output layer, which TRL's loss would not train.
-    """
-    lora = recipe.lora
-    targets: str | list[str] = list(lora.targets)
-    if lora.targets == ("all-linear",):
-        targets = "all-linear"
-    else:
-        _check_targets(lora.targets, model)
-    return LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=targets,
-        use_rslora=lora.variant == "rslora",
-        use_dora=lora.variant == "dora",
-        modules_to_save=list(lora.modules_to_save) or None,
-        task_type="CAUSAL_LM",
-    )
-
-
-def _check_targets(targets: tuple[str, ...], model: Any) -> None:
-    linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    for target in targets:
-        if target.rpartition(".")[2] == "lm_head":
-            raise BadInput(
-                "The output layer cannot have an adapter: the loss is computed from its weights directly",
-                where="lora.targets",
-                do="Put lm_head into lora.modules_to_save, which trains it whole",
-            )
-        if not any(name == target or name.endswith(f".{target}") for name in linear):
-            last = sorted({name.rpartition(".")[2] for name in linear} - {"lm_head"})
-            raise BadInput(
-                f"The model has no linear layer {target!r}",
-                where="lora.targets",
-                do=f"Take all-linear, or some of {', '.join(last)}",
-            )
 
 
 class SupervisedTrainer(SFTTrainer):

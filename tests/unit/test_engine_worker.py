@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from core.engine.worker import Stopped, Worker, run
+from core.engine.work import run
+from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.jobs.files import DiskFull, JobGone
 from core.jobs.folder import JobFolder

@@ -46,7 +46,7 @@ def test_what_trackers_write_goes_to_the_runs_folder_unless_the_user_has_said_ot
 def test_the_trackers_reach_the_trainers_configuration(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
     from core.engine.load import hardware
-    from core.training.trainers import sft_config
+    from core.training.configuration import sft_config
 
     plain = recipe()
     on = hardware(plain.model, "cpu", all_weights=False)
