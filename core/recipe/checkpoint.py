@@ -179,7 +179,7 @@ def read(path: Path) -> Checkpoint:
 
 
 def _without_gain(state: Mapping[str, Any]) -> int:
-    counted = state["stateful_callbacks"].get("EarlyStopping")
+    counted = state.get("stateful_callbacks", {}).get("EarlyStopping")
     return int(counted["attributes"]["early_stopping_patience_counter"]) if counted else 0
 
 
