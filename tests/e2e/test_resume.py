@@ -84,12 +84,19 @@ def straight(warm_python: WarmPython, tmp_path_factory: pytest.TempPathFactory) 
 @pytest.mark.parametrize(
     "changes",
     [
-        {},
-        {"training__log_every": 5, "training__group_by_length": True},
-        {"model__quantization": "nf4", "training__max_steps": 14},
-        {"method": "full", "training__learning_rate": 1e-3, "training__max_steps": 14},
+        pytest.param({}, id="lora"),
+        pytest.param(
+            {"training__log_every": 5, "training__group_by_length": True},
+            id="sparse log and grouped",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param({"model__quantization": "nf4", "training__max_steps": 14}, id="nf4"),
+        pytest.param(
+            {"method": "full", "training__learning_rate": 1e-3, "training__max_steps": 14},
+            id="full",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["lora", "sparse-log-and-grouped", "nf4", "full"],
 )
 def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder], changes: dict[str, Any]
@@ -113,7 +120,13 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(
     ]
 
 
-@pytest.mark.parametrize("step", [4, 6], ids=["with an evaluation due", "at the end of an epoch"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(4, id="with an evaluation due"),
+        pytest.param(6, id="at the end of an epoch", marks=pytest.mark.slow),
+    ],
+)
 def test_a_stopped_run_goes_on_to_the_same_bits(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder], step: int
 ) -> None:

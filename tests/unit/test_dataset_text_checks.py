@@ -266,7 +266,7 @@ SAMPLES = st.builds(
 
 
 @given(st.lists(SAMPLES | st.none(), max_size=4), st.integers(1, 30))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_no_sample_makes_a_check_fail(samples: list[Sample | None], times: int) -> None:
     rows = samples * times
     for each in CHECKS:
