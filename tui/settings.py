@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,10 +36,16 @@ def load_settings(path: Path | None = None) -> Settings:
     """
     path = path or config_dir() / FILE
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings()
     except (OSError, ValueError) as error:
+        return Settings(fault=f"The settings in {path} were left out: {error}")
+    import tomllib  # most have no settings, and need not wait for it
+
+    try:
+        values = tomllib.loads(text)
+    except ValueError as error:
         return Settings(fault=f"The settings in {path} were left out: {error}")
     prices: list[float | None] = []
     for name in ("price_per_hour", "price_per_million_tokens"):

@@ -13,6 +13,7 @@ from core.dataset.checks import CHECKS, Check, Context, Flag, Item
 from core.dataset.checks.base import prompt_digest
 from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.rows import LeakExact
+from core.dataset.collector import seldom_collecting
 from core.dataset.dataset import Dataset
 from core.dataset.formats import Recognition
 from core.dataset.keys import Occurrences, key_text, pack, row_digest
@@ -209,7 +210,7 @@ def scan(
     row_flags: dict[int, tuple[Flag, ...]] = {}
     keys = bytearray()
     rows = 0
-    with gatherer(near, apart) as gathered:
+    with seldom_collecting(), gatherer(near, apart) as gathered:
         scanner = Scanner(dataset, eval_paths=eval_paths, checks=checks, near=gathered)
         for scanned in watched(scanner, on_progress, should_stop):
             if scanned is not None:

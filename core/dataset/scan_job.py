@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from core.dataset.audit import read_ledger
 from core.dataset.checks import CHECKS, Flag
+from core.dataset.collector import seldom_collecting
 from core.dataset.dataset import Dataset
 from core.dataset.keys import pack
 from core.dataset.near.result import NearOptions
@@ -42,7 +43,8 @@ def main(argv: Sequence[str]) -> int:
         raise SystemExit("usage: python -m core.dataset.scan_job FOLDER")
     folder = JobFolder(argv[0])
     try:
-        run(folder, folder.read_job().get("payload") or {})
+        with seldom_collecting():
+            run(folder, folder.read_job().get("payload") or {})
     except Stopped:
         for name in requests.pending(folder):
             requests.done(folder, name, "The scan was stopped.")

@@ -32,8 +32,11 @@ def main(words: list[str]) -> int:
     for name in wanted:
         begun = time.monotonic()
         print(f"measuring {name} ...", flush=True)
-        rows += importlib.import_module(f"tests.benchmarks.bench_{name}").run()
+        found = importlib.import_module(f"tests.benchmarks.bench_{name}").run()
         print(f"measured {name} in {time.monotonic() - begun:.0f} s", flush=True)
+        if len(wanted) > 1:  # a benchmark that breaks off later takes no figures with it
+            print_table(found)
+        rows += found
     print()
     print_table(rows)
     return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.clean import clean_line
 from core.units import count
-from tui.screens.data_rows import FILTERS, FLAG, SOURCE
+from tui.screens.data_list_names import FILTERS, FLAG, SOURCE
 from tui.screens.data_token_keys import TokenKeys
 from tui.screens.data_typed import TypedLine
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from core.clean import clean
-from core.dataset.audit_queue import Audit, AuditLog, Mode
 from core.errors import TunedeckError
 from core.units import count
 from tui.screens.data_find_keys import Choice, FindKeys
+
+if TYPE_CHECKING:
+    from core.dataset.audit_queue import Audit, AuditLog, Mode
 
 _SAMPLES = (100, 50, 200)
 
@@ -31,6 +34,8 @@ class ListKeys(FindKeys):
     # -- the audit ------------------------------------------------------------------------------------------
 
     def _log(self) -> AuditLog:
+        from core.dataset.audit_queue import AuditLog
+
         return AuditLog(self.session.workspace, self.session.data)
 
     def action_audit(self) -> None:
@@ -84,6 +89,8 @@ class ListKeys(FindKeys):
             return
         log = self._log()
         seed = log.next_seed() if mode == "random" else 0
+        from core.dataset.audit_queue import Audit
+
         audit = Audit(mode, seed, size, dataset.count, flag, time.time(), listed)
         try:
             log.begin(audit)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.dataset.synthetic import NAME, by_hand
 from tui.screens.data_near_keys import NearKeys
 
 
@@ -30,6 +29,8 @@ class OverviewKeys(NearKeys):
             self._say("This line could not be read, so it cannot be marked.")
             return
         before = self._desk.rows.mark(entry)
+        from core.dataset.synthetic import NAME, by_hand
+
         marked = before is not None and by_hand(before.flag)
         self._desk.ask("flag", {"text": "" if marked else NAME}, entry=entry)
         self._write_next()

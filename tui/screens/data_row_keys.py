@@ -11,7 +11,7 @@ from textual import events, on
 from textual.content import Content
 
 from core.clean import clean_line
-from core.dataset.audit_queue import Pace
+from core.dataset.pace import Pace
 from core.units import count, size
 from tui.screens.data_panes import DataPanes
 from tui.screens.data_typed import TypedLine

@@ -17,6 +17,7 @@ from core.dataset.sample import Sample
 from core.dataset.shards import ShardReader
 from core.units import size
 from tui.screens.data_lines import PREVIEW, around, characters, length_words, preview, short_words
+from tui.screens.data_list_names import FILTERS, FLAG, SOURCE
 from tui.screens.data_tokens import TokenColumn
 from tui.widgets.sample_list import Entry, Tone
 
@@ -28,15 +29,6 @@ if TYPE_CHECKING:
     from tui.screens.data_ahead import RowsAhead
 
 Decision = Literal["", "keep", "drop"]
-
-FILTERS = ("all", "flagged", "undecided", "kept", "dropped")
-"""The filters, in the order in which the key goes through them."""
-
-FLAG = "flag: "
-"""Begins the filter that lists the rows of one check, whose name follows."""
-
-SOURCE = "file: "
-"""Begins the filter that lists the rows of one file, whose number (from 0) follows."""
 
 _BY_DECISION = frozenset(("undecided", "kept", "dropped", "marked"))
 

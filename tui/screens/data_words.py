@@ -8,7 +8,8 @@ from textual.content import Content
 from core.clean import clean_line
 from core.units import count
 from tui.screens.data_desk import Desk
-from tui.screens.data_rows import FLAG, SOURCE, DataRows
+from tui.screens.data_list_names import FLAG, SOURCE
+from tui.screens.data_rows import DataRows
 
 
 def title(rows: DataRows, pace: str = "") -> Content:
