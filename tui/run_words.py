@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from core.jobs.status import Status
 from core.units import clock, count
+
+if TYPE_CHECKING:
+    from core.jobs.status import Status
 
 
 def run_words(state: str, status: Status, *, progress: bool = True) -> str:

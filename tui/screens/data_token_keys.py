@@ -50,8 +50,10 @@ class TokenKeys(RowKeys):
 
     def look_at_tokens(self) -> None:
         """Look up what is known of tokens under the recipe as it is now."""
+        if self._desk is None:
+            return  # nor is the recipe's declaration read before there is data
         recipe = self._recipe()
-        if self._desk is not None and recipe is not None and recipe.model.path:
+        if recipe is not None and recipe.model.path:
             self._desk.tokens(self.session.workspace).look(recipe)
 
     def _recipe(self) -> Recipe | None:
