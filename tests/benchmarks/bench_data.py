@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,15 @@ before = peak()
 dataset = Dataset.open(sys.argv[1])
 dataset.reader.extend()
 print(peak() - before)
+"""
+
+_CHECKS = """
+import resource, sys, time
+from core.dataset.scan import scan
+begun, cpu = time.perf_counter(), time.process_time()
+rows = scan(sys.argv[1]).rows
+wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
+print(rows, wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
@@ -70,23 +78,19 @@ def run() -> list[Row]:
 
 
 def _scan() -> list[Row]:
-    from core.dataset.scan import scan
-
+    """The checks in a process of their own, as a scan's job has one."""
     if not PUBLIC.exists():
         return [Row("all checks on t0_train_50k", 0, "rows/s", note="left out: the public data sets are not here")]
-    begun, cpu = time.perf_counter(), time.process_time()
-    result = scan(PUBLIC)
-    wall, cpu = time.perf_counter() - begun, time.process_time() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    note = f"{result.rows / cpu:,.0f} a CPU second; peak {peak:.0f} MiB"
+    said = subprocess.run([sys.executable, "-c", _CHECKS, PUBLIC], check=True, capture_output=True, text=True).stdout
+    rows, wall, cpu, peak = map(float, said.split())
     return [
         Row(
             "all checks on t0_train_50k",
-            result.rows / wall,
+            rows / wall,
             "rows/s",
             bar=">= 5,000",
-            met=result.rows / wall >= 5_000,
-            note=note,
+            met=rows / wall >= 5_000,
+            note=f"{rows / cpu:,.0f} a CPU second; peak {peak / 1024:.0f} MiB",
         )
     ]
 
