@@ -23,13 +23,12 @@ from core.dataset.dataset import Dataset
 from core.dataset.keys import pack
 from core.dataset.near.result import NearOptions
 from core.dataset.scan import Scanner, ScanResult, Stopped, gatherer, ticking, watched
-from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
 from core.jobs.folder import JobFolder
+from core.jobs.small_job import end_of
 
 SCAN_FOLDER = "scan"
 CLUSTERS, LEAKS, SHARED = "clusters.jsonl", "leaks.jsonl", "shared.json"
-_BAD_INPUT, _STOPPED = 2, 3
 _PERIOD = 1.0
 
 
@@ -39,23 +38,8 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 the data cannot be read, 3 stopped on request.
     """
-    if len(argv) != 1:
-        raise SystemExit("usage: python -m core.dataset.scan_job FOLDER")
-    folder = JobFolder(argv[0])
-    try:
-        with seldom_collecting():
-            run(folder, folder.read_job().get("payload") or {})
-    except Stopped:
-        for name in requests.pending(folder):
-            requests.done(folder, name, "The scan was stopped.")
-        return _STOPPED
-    except files.JobGone as fault:
-        print(fault, file=sys.stderr)
-        return 1
-    except TunedeckError as fault:
-        folder.write_status(state="failed", message=str(fault))
-        return _BAD_INPUT if isinstance(fault, BadInput) else 1
-    return 0
+    with seldom_collecting():
+        return end_of(argv, "core.dataset.scan_job", run, stopped=Stopped, words="The scan was stopped.")
 
 
 def run(folder: JobFolder, payload: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from core.errors import BadInput, JobFailed, TunedeckError
 from core.jobs import process, requests
 from core.jobs.code import code_root
+from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.process import Identity
 from core.jobs.state import standing
@@ -185,26 +186,14 @@ def _alone(folder: JobFolder) -> Iterator[None]:
 
 
 def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str] | None, patience: float) -> Identity:
-    command = [
-        python or os.environ.get("TUNEDECK_KEEPER_PYTHON") or sys.executable,
-        "-m",
-        "core.jobs.keeper",
-        os.fspath(folder.path),
-    ]
     try:
-        with open(folder.keeper_log, "ab") as log:
-            code = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=clean_environment(env),
-                start_new_session=True,
-                timeout=patience,
-                check=False,
-            ).returncode
+        code = detach(
+            "core.jobs.keeper", folder.path, folder.keeper_log, clean_environment(env), patience=patience, python=python
+        )
     except OSError as error:
-        raise JobFailed(f"The run's keeper cannot be started: {error.strerror}", where=command[0]) from error
+        raise JobFailed(
+            f"The run's keeper cannot be started: {error.strerror}", where=error.filename or folder.id
+        ) from error
     except subprocess.TimeoutExpired:
         code = -1
     keeper = process.from_json(folder.read_job().get("keeper"))

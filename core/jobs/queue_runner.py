@@ -21,6 +21,7 @@ from core.errors import BadInput, JobFailed, TunedeckError
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample, devices_of_run
 from core.jobs import files, process
+from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, launch
 from core.jobs.queue import Contents, Entry, Queue
@@ -170,26 +171,10 @@ def ensure_runner(workspace: Path) -> bool:
     if now.paused:
         tell(workspace)
         return False
-    command = [
-        os.environ.get("TUNEDECK_KEEPER_PYTHON") or sys.executable,
-        "-m",
-        "core.jobs.queue_runner",
-        os.fspath(queue.workspace),
-    ]
     try:
-        with open(queue.log, "ab") as log:
-            code = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=clean_environment(),
-                start_new_session=True,
-                timeout=30.0,
-                check=False,
-            ).returncode
+        code = detach("core.jobs.queue_runner", queue.workspace, queue.log, clean_environment(), patience=30.0)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise JobFailed(f"The queue's runner cannot be started: {error}", where=command[0]) from error
+        raise JobFailed(f"The queue's runner cannot be started: {error}", where=os.fspath(workspace)) from error
     if code != 0:
         raise JobFailed("The queue's runner did not start", where=os.fspath(workspace), do=f"See {queue.log}")
     return True

@@ -21,10 +21,10 @@ from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment
+from core.jobs.small_job import end_of
 from core.recipe.recipe import from_json
 from core.recipe.token_facts import FactsWriter, RowTokens, TokenFacts, edit_digest
 
-_BAD_INPUT, _STOPPED = 2, 3
 _PERIOD = 0.25
 """Seconds after which what was measured is written."""
 
@@ -39,22 +39,8 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 recipe or data cannot be used, 3 stopped on request.
     """
-    if len(argv) != 1:
-        raise SystemExit("usage: python -m core.training.measure_job FOLDER")
-    folder = JobFolder(argv[0])
-    try:
-        run(folder, folder.read_job().get("payload") or {})
-    except _Stopped:
-        for name in requests.pending(folder):
-            requests.done(folder, name, "The counting was stopped; what was counted is kept.")
-        return _STOPPED
-    except files.JobGone as fault:
-        print(fault, file=sys.stderr)
-        return 1
-    except TunedeckError as fault:
-        folder.write_status(state="failed", message=str(fault))
-        return _BAD_INPUT if isinstance(fault, BadInput) else 1
-    return 0
+    words = "The counting was stopped; what was counted is kept."
+    return end_of(argv, "core.training.measure_job", run, stopped=_Stopped, words=words)
 
 
 def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
-from tui.widgets.sample_list import Entry, SampleList
+from tui.widgets.sample_entry import Entry
+from tui.widgets.sample_list import SampleList
 
 MILLIONS = 3_000_000
 

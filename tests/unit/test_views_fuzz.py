@@ -27,7 +27,7 @@ from tui.screens.data_edit import as_text
 from tui.screens.data_lines import around
 from tui.screens.data_rows import DataRows
 from tui.screens.mapping_draft import MappingDraft
-from tui.widgets.sample_list import Entry
+from tui.widgets.sample_entry import Entry
 from tui.widgets.text_view import Line
 from tui.widgets.word_diff import compare
 

@@ -14,7 +14,8 @@ from textual.widgets import Static
 
 from tui.screens.base import StepScreen
 from tui.screens.data_messages import TemplateAnswered
-from tui.widgets.sample_list import Entry, SampleList
+from tui.widgets.sample_entry import Entry
+from tui.widgets.sample_list import SampleList
 from tui.widgets.sample_view import SampleView
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from core.units import size
 from tui.screens.data_lines import PREVIEW, around, characters, length_words, preview, short_words
 from tui.screens.data_list_names import FILTERS, FLAG, SOURCE
 from tui.screens.data_tokens import TokenColumn
-from tui.widgets.sample_list import Entry, Tone
+from tui.widgets.sample_entry import Entry, Tone
 
 if TYPE_CHECKING:
     from core.dataset.audit_queue import Audit

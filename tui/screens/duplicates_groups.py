@@ -13,7 +13,7 @@ from core.dataset.records import Unreadable
 from core.units import count
 from tui.screens.data_lines import preview
 from tui.screens.data_rows import HUGE
-from tui.widgets.sample_list import Entry
+from tui.widgets.sample_entry import Entry
 
 if TYPE_CHECKING:
     from core.dataset.near.result import Leak

@@ -19,7 +19,8 @@ from core.units import count
 from tui.screens.base import StepScreen
 from tui.screens.duplicates_groups import Group, Groups, Reason
 from tui.screens.duplicates_work import Comparer, Shown
-from tui.widgets.sample_list import Entry, SampleList
+from tui.widgets.sample_entry import Entry
+from tui.widgets.sample_list import SampleList
 from tui.widgets.text_view import Line
 from tui.widgets.word_diff import Comparison, WordDiff
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -22,6 +20,7 @@ from textual.strip import Strip
 
 from core.units import count
 from tui.actions import Command, declare
+from tui.widgets.sample_entry import Entry, Tone
 from tui.widgets.scrolling import set_height
 
 _PAINT_BUDGET = 0.02
@@ -30,32 +29,6 @@ _SLICE = 0.012
 
 _REMEMBERED = 4_000
 """Entries kept; a screenful is some fifty."""
-
-Tone = Literal["plain", "good", "flag", "bad"]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one line of the list says; every text is clean and without newlines.
-
-    Attributes:
-        number: the row's number as people count, from 1; 0 where it has none.
-        status: one or two words: `ok`, `dup 412`, `empty`.
-        tone: how the status is drawn, besides its words.
-        mark: the decision: "keep", "drop" or "".
-        size: the row's length with its unit, right-aligned: `1,204 ch`.
-        preview: the beginning of the row's text.
-        tokens: the length in tokens, or why it is not known: `214 tok`, `-`; "" without that column.
-    """
-
-    number: int
-    status: str
-    tone: Tone
-    mark: Literal["", "keep", "drop"]
-    size: str
-    preview: str
-    tokens: str = ""
-
 
 _ON_ITS_WAY = Entry(0, "", "plain", "", "", "…")
 

@@ -1,0 +1,49 @@
+"""A module of ours started in a session of its own: a process that goes into the background by itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def detach(
+    module: str,
+    argument: str | os.PathLike[str],
+    log: str | Path,
+    environment: Mapping[str, str],
+    *,
+    patience: float,
+    python: str | None = None,
+) -> int:
+    """Starts `python -m MODULE ARGUMENT` and waits until it has gone into the background.
+
+    Args:
+        module: a module of `core`.
+        argument: its only argument.
+        log: takes what it writes; never a pipe, which would end with this process.
+        environment: all of it.
+        patience: seconds to wait.
+        python: the interpreter; None for `TUNEDECK_KEEPER_PYTHON`, or else this one.
+
+    Returns:
+        The exit code of the process that was started, which is only the parent of the one that stays.
+
+    Raises:
+        OSError: it cannot be started.
+        subprocess.TimeoutExpired: it did not go into the background in time.
+    """
+    interpreter = python or os.environ.get("TUNEDECK_KEEPER_PYTHON") or sys.executable
+    with open(log, "ab") as output:
+        return subprocess.run(
+            [interpreter, "-m", module, os.fspath(argument)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=dict(environment),
+            start_new_session=True,
+            timeout=patience,
+            check=False,
+        ).returncode
