@@ -237,6 +237,9 @@ async def test_the_template_view_shows_the_mask_of_the_training(make_app: MakeAp
         rows = sample_text(app).splitlines()
         assert any(row.startswith("▌ An answer.") for row in rows)
         assert any(row.startswith("  first") for row in rows), "the question is read, not learned"
+        drawn = [span for shown in data_screen(app).sample_view.lines() for span in shown.spans]
+        styles = {style for _, style in drawn}
+        assert {"trained", "trained-next", "masked", "masked-next"} <= styles, "each token is told from the next"
         assert "tokens trained" in str(data_screen(app).sample_view.border_subtitle)
 
 

@@ -29,8 +29,8 @@ _REMEMBERED = 64
 NEEDS_TRAIN = "needs the train extra: pip install 'tunedeck[train]'"
 """Ends a sentence about what a light installation cannot do."""
 
-_TRAINED = Marking("trained", bar="▌", line_end="⏎")
-_MASKED = Marking("masked")
+_TRAINED = Marking("trained", bar="▌", line_end="⏎", next_style="trained-next")
+_MASKED = Marking("masked", line_end="⏎", next_style="masked-next")
 _LOST = Marking("lost")
 
 
@@ -177,7 +177,9 @@ def _subtitle(answer: dict[str, Any]) -> str:
 
 def _lines(answer: dict[str, Any]) -> Iterator[Line]:
     origin = clean_line(str(answer["template"]), 200)
-    yield Line((("▌", "bar"), (" trained", "trained"), ("   masked: read, not learned", "masked")))
+    legend = (("▌", "bar"), (" trained", "trained"), ("   masked: read, not learned   ", "masked"))
+    # Drawn as tokens are: each apart from the one before it.
+    yield Line((*legend, ("token", "masked-next"), (" by", "masked"), (" token", "masked-next")))
     yield plain(f"template: {origin}", "muted")
     if not answer["stop_trained"]:
         yield plain("▲ the end of an answer is not trained: the model may never learn to stop", "warning")

@@ -80,6 +80,8 @@ class TextView(ScrollView, can_focus=True):
         "text-view--warning",
         "text-view--trained",
         "text-view--masked",
+        "text-view--trained-next",
+        "text-view--masked-next",
         "text-view--lost",
         "text-view--bar",
         "text-view--code-word",
@@ -104,8 +106,14 @@ class TextView(ScrollView, can_focus=True):
         & > .text-view--number { color: $accent; }
         & > .text-view--warning { color: $text-warning; text-style: bold; }
         & > .text-view--trained { color: $foreground; text-style: bold; }
-        &:nocolor > .text-view--trained { text-style: bold underline; }
         & > .text-view--masked { color: $text-muted; }
+        & > .text-view--trained-next { color: $foreground; background: $foreground 18%; text-style: bold; }
+        & > .text-view--masked-next { color: $text-muted; background: $foreground 18%; }
+        &:ansi > .text-view--trained-next { text-style: bold underline; }
+        &:ansi > .text-view--masked-next { text-style: underline; }
+        &:nocolor > .text-view--trained { text-style: bold reverse; }
+        &:nocolor > .text-view--trained-next { text-style: bold reverse underline; }
+        &:nocolor > .text-view--masked-next { text-style: underline; }
         & > .text-view--lost { color: $text-muted; text-style: strike; }
         & > .text-view--bar { color: $accent; }
         & > .text-view--code-word { color: $primary; text-style: bold; }
@@ -263,8 +271,9 @@ class TextView(ScrollView, can_focus=True):
     def _wrapped(self, width: int) -> Iterator[_Row]:
         for number, line in enumerate(self._lines()):
             text = "".join(piece for piece, _ in line.spans)
+            cut = Cutter(line.spans)
             for start, end in wrap(text, width - line.indent):
-                yield _Row(number, start, line, cut(line.spans, start, end))
+                yield _Row(number, start, line, cut(start, end))
 
     def _pull(self, enough: Callable[[], bool], deadline: float) -> None:
         """Wrap until there is enough, time is up, or the text ends."""
@@ -304,16 +313,30 @@ class TextView(ScrollView, can_focus=True):
             set_height(self, self._width, len(self._rows))
 
 
-def cut(spans: tuple[tuple[str, str], ...], start: int, end: int) -> tuple[tuple[str, str], ...]:
-    """The pieces of the spans between two offsets of their joined text."""
-    if len(spans) == 1:
-        text, style = spans[0]
-        return ((text[start:end], style),)
-    pieces, offset = [], 0
-    for text, style in spans:
-        if offset >= end:
-            break
-        if offset + len(text) > start:
+class Cutter:
+    """Cuts a line's pieces where it wraps, from its begin to its end; a line may be of very many pieces.
+
+    Args:
+        spans: the pieces, each with its style.
+    """
+
+    def __init__(self, spans: tuple[tuple[str, str], ...]) -> None:
+        self._spans = spans
+        self._first = 0  # the piece that the next cut begins with
+        self._offset = 0  # where that piece begins in the joined text
+
+    def __call__(self, start: int, end: int) -> tuple[tuple[str, str], ...]:
+        """The pieces between two offsets of their joined text; none may lie before those of an earlier call."""
+        spans = self._spans
+        while self._first < len(spans) - 1 and self._offset + len(spans[self._first][0]) <= start:
+            self._offset += len(spans[self._first][0])
+            self._first += 1
+        pieces: list[tuple[str, str]] = []
+        offset = self._offset
+        for number in range(self._first, len(spans)):
+            if offset >= end and pieces:
+                break
+            text, style = spans[number]
             pieces.append((text[max(0, start - offset) : end - offset], style))
-        offset += len(text)
-    return tuple(pieces)
+            offset += len(text)
+        return tuple(pieces)

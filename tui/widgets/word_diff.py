@@ -13,7 +13,7 @@ from itertools import groupby, zip_longest
 from rich.cells import cell_len
 
 from core.dataset.word_diff import common_words
-from tui.widgets.text_view import Line, TextView, cut, plain
+from tui.widgets.text_view import Cutter, Line, TextView, plain
 from tui.widgets.wrap import wrap
 
 _MOST = 120_000
@@ -129,12 +129,13 @@ def _mark(lines: Sequence[Line], words: Sequence[_Word], same: set[int], side: s
     for number, line in enumerate(lines):
         spans: list[tuple[str, str]] = []
         at = 0
+        cut = Cutter(line.spans)
         length = sum(len(text) for text, _ in line.spans)
         for start, end in changed.get(number, ()):
-            spans += cut(line.spans, at, start)
-            spans += [(text, side) for text, _ in cut(line.spans, start, end)]
+            spans += cut(at, start)
+            spans += [(text, side) for text, _ in cut(start, end)]
             at = end
-        spans += cut(line.spans, at, length)
+        spans += cut(at, length)
         differs = number in changed
         marked.append(_Marked(Line(tuple(spans) or (("", "text"),), line.indent), differs))
     return marked
@@ -278,8 +279,9 @@ def _wrapped(lines: Iterable[_Marked], column: int) -> Iterator[tuple[_Spans, bo
     for each in lines:
         text = "".join(piece for piece, _ in each.line.spans)
         indent = ((" " * each.line.indent, "text"),) if each.line.indent else ()
+        cut = Cutter(each.line.spans)
         for start, end in wrap(text, column - each.line.indent):
-            spans = cut(each.line.spans, start, end)
+            spans = cut(start, end)
             yield (*indent, *spans), any(style in _SIDES for _, style in spans)
 
 
