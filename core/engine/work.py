@@ -17,7 +17,7 @@ from core.errors import BadInput, TunedeckError
 from core.jobs.ending import EXIT_AGAIN, EXIT_STOPPED
 from core.jobs.files import JobGone
 from core.jobs.folder import JobFolder
-from core.jobs.status import FAILED
+from core.jobs.status import FAILED, LEAVING
 from core.recipe.recipe import Recipe, from_json
 
 EXIT_FAILED = 1
@@ -47,7 +47,7 @@ def _ending(worker: Worker, body: Callable[[Worker, Recipe], None]) -> int:
         body(worker, from_json(_payload(worker.folder)))
         worker.end("", "", phase="done")
     except Stopped as stopped:
-        _last_word(worker, "", stopped.message)
+        _last_word(worker, "", stopped.message, **{LEAVING: EXIT_STOPPED})
         return EXIT_STOPPED
     except Again:
         return EXIT_AGAIN
@@ -79,13 +79,13 @@ def _payload(folder: JobFolder) -> dict[str, Any]:
     return recipe
 
 
-def _last_word(worker: Worker, state: str, message: str) -> None:
+def _last_word(worker: Worker, state: str, message: str, **fields: int) -> None:
     print(message, file=sys.stderr, flush=True)
     try:
         if state == FAILED:
             worker.fail(message)
         else:
-            worker.end(state, message)
+            worker.end(state, message, **fields)
     except TunedeckError as error:
         print(error, file=sys.stderr)
 

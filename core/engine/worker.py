@@ -20,6 +20,7 @@ from core.errors import TunedeckError
 from core.jobs import requests
 from core.jobs.files import DiskFull
 from core.jobs.folder import JobFolder
+from core.jobs.rekeep import Kept
 from core.jobs.status import FAILED, PAUSED, RUNNING, STOPPING
 
 if TYPE_CHECKING:
@@ -86,14 +87,19 @@ class Worker:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hears what viewers ask, and says so at once, however long the work inside the block takes."""
+        """Hears what viewers ask, and says so at once, however long the work inside the block takes.
+
+        A keeper that was killed meanwhile gets a successor.
+        """
         if not self._speaks:
             yield
             return
         end = threading.Event()
+        kept = Kept(self.folder, os.environ)
 
         def listen() -> None:
             while not end.wait(LISTEN_EVERY):
+                kept.look()
                 try:
                     self._look()
                 except TunedeckError:
@@ -106,6 +112,7 @@ class Worker:
         finally:
             end.set()
             thread.join()
+            kept.look()  # the stages behind this one, and the end, are its keeper's
 
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
         """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""

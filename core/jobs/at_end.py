@@ -17,14 +17,38 @@ from core.errors import TunedeckError
 from core.jobs.children import Children, spawn
 from core.jobs.folder import JobFolder
 
+CLAIM = ".told"
+"""A file that whoever tells of the end makes before: so nobody tells of it twice, whoever was killed when."""
 GRACE = 15.0
 """Seconds that the module has besides those of its targets: it starts, and reads the metrics."""
+
+
+def claim(folder: JobFolder, payload: Mapping[str, Any]) -> bool:
+    """Whether this process is the one that tells of the end, if anybody is to be told.
+
+    Asked under the keeper's lock, when the job is over.
+    """
+    if not payload.get("at_end"):
+        return False
+    try:
+        os.close(os.open(folder.path / CLAIM, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+    except OSError:
+        return False  # it was told, or the folder is gone
+    return True
+
+
+def forget(folder: JobFolder) -> None:
+    """The job begins anew: its next end is to be told again."""
+    try:
+        os.unlink(folder.path / CLAIM)
+    except OSError:
+        pass
 
 
 def tell_of_end(
     folder: JobFolder, payload: Mapping[str, Any], environment: Mapping[str, str], children: Children
 ) -> None:
-    """Runs what is to be run when a job has ended, and waits for it; does nothing where nothing is.
+    """Runs what is to be run when a job has ended, and waits for it. For whoever has the claim.
 
     Args:
         folder: the job's folder; its status is written.
@@ -32,9 +56,7 @@ def tell_of_end(
         environment: of the keeper.
         children: of the keeper.
     """
-    wanted = payload.get("at_end")
-    if not isinstance(wanted, Mapping) or not wanted:
-        return
+    wanted = payload["at_end"]
     limit = len(wanted["targets"]) * wanted["seconds"] + GRACE
     try:
         output = os.open(folder.path / "at_end.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)

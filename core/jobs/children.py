@@ -11,7 +11,9 @@ from itertools import pairwise
 from types import FrameType
 
 from core.gpu.host import tree
+from core.jobs import process
 from core.jobs.ending import Exit, from_wait
+from core.jobs.process import Identity
 
 Start = Callable[[Sequence[str], Mapping[str, str], int], int]
 """Starts a stage: (argv, environment, descriptor for stdout and stderr) -> pid of a child in a session of its own."""
@@ -52,6 +54,8 @@ class Children:
 
     def __init__(self) -> None:
         self.terminations = 0
+        self._adopted: Identity | None = None
+        self._below: dict[int, Identity] = {}
         self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -59,6 +63,10 @@ class Children:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def adopt(self, worker: Identity) -> None:
+        """Counts a process of another parent among these, and all below it; how it exits stays unknown."""
+        self._adopted = worker
 
     def wait(self, seconds: float) -> dict[int, Exit]:
         """Sleeps until a signal comes or the time is up; returns the children that have ended."""
@@ -69,6 +77,10 @@ class Children:
         except BlockingIOError:
             pass
         ended: dict[int, Exit] = {}
+        self._look_below()
+        if self._adopted is not None and not process.is_alive(self._adopted):
+            ended[self._adopted.pid] = Exit(None, None)
+            self._adopted = None
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -80,7 +92,15 @@ class Children:
 
     def living(self) -> list[int]:
         """The processes below this one, in whatever session they are."""
-        return tree(os.getpid())[1:]
+        self._look_below()
+        return [*tree(os.getpid())[1:], *self._below]
+
+    def _look_below(self) -> None:
+        """Remembers what an adopted process has started: when it ends, these become nobody's children."""
+        if self._adopted is not None:
+            found = (process.identify(pid) for pid in tree(self._adopted.pid))
+            self._below |= {one.pid: one for one in found if one is not None}
+        self._below = {pid: one for pid, one in self._below.items() if process.is_alive(one)}
 
     def signal(self, *numbers: signal.Signals) -> None:
         """Sends signals to all of them."""

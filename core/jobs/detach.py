@@ -5,24 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
 def detach(
     module: str,
-    argument: str | os.PathLike[str],
+    arguments: Sequence[str | os.PathLike[str]],
     log: str | Path,
     environment: Mapping[str, str],
     *,
     patience: float,
     python: str | None = None,
 ) -> int:
-    """Starts `python -m MODULE ARGUMENT` and waits until it has gone into the background.
+    """Starts `python -m MODULE ARGUMENTS...` and waits until it has gone into the background.
 
     Args:
         module: a module of `core`.
-        argument: its only argument.
+        arguments: for it.
         log: takes what it writes; never a pipe, which would end with this process.
         environment: all of it.
         patience: seconds to wait.
@@ -38,7 +38,7 @@ def detach(
     interpreter = python or os.environ.get("TUNEDECK_KEEPER_PYTHON") or sys.executable
     with open(log, "ab") as output:
         return subprocess.run(
-            [interpreter, "-m", module, os.fspath(argument)],
+            [interpreter, "-m", module, *(os.fspath(one) for one in arguments)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

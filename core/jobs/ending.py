@@ -7,7 +7,7 @@ import re
 import signal
 from dataclasses import dataclass
 
-from core.jobs.status import FAILED, FINISHED, STOPPED, Status
+from core.jobs.status import DONE, FAILED, FINISHED, LEAVING, STOPPED, Status
 
 EXIT_STOPPED = 3
 """The exit code of a worker that ended because it was asked to."""
@@ -25,7 +25,7 @@ class Exit:
 
     Attributes:
         code: its exit code, None where a signal ended it.
-        signal: the signal's number, None where it exited.
+        signal: the signal's number, None where it exited. Where both are None, nobody saw how it ended.
     """
 
     code: int | None
@@ -36,6 +36,15 @@ def from_wait(status: int) -> Exit:
     """An `Exit` from the status that `os.waitpid` gives."""
     code = os.waitstatus_to_exitcode(status)
     return Exit(code, None) if code >= 0 else Exit(None, -code)
+
+
+def from_last_word(status: Status) -> Exit:
+    """How a worker ended whose exit nobody saw, by what it wrote as its last act; it may have come to none."""
+    if status.phase == DONE:
+        return Exit(0, None)
+    if status.fields.get(LEAVING) == EXIT_STOPPED:
+        return Exit(EXIT_STOPPED, None)
+    return Exit(1 if status.state == FAILED else None, None)
 
 
 def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_kills: int) -> tuple[str, str]:
@@ -56,15 +65,22 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
         return FINISHED, ""
     if end.code == EXIT_STOPPED:
         return STOPPED, status.message or "Stopped as asked."
-    if asked and end.signal is not None:
+    if asked and end.code is None:
         return STOPPED, "Stopped at once, as asked; what came after the last checkpoint is not saved."
     if end.signal is not None:
         return FAILED, signal_words(end.signal, f"{stage} worker", oom_kills)
+    if end.code is None and oom_kills:
+        return FAILED, signal_words(signal.SIGKILL, f"{stage} worker", oom_kills)
     if status.state == FAILED and status.message:
         return FAILED, status.message
     error = last_error(log)
     if error:
         return FAILED, f"The {stage} worker failed: {error.rstrip('.')}. The traceback is at the end of output.log."
+    if end.code is None:
+        return FAILED, (
+            f"The {stage} worker was killed or crashed: it left no word, and its keeper had been killed before. "
+            "The end of output.log may say why; go on from the last checkpoint."
+        )
     if status.message:
         return FAILED, status.message
     return FAILED, f"The {stage} worker ended with exit code {end.code}. The end of output.log may say why."

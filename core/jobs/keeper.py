@@ -1,7 +1,7 @@
 """The keeper of one job: starts its workers, knows how they ended, and writes it down.
 
 `python -m core.jobs.keeper FOLDER` puts itself into the background and lives as long as the job. It owns nothing that
-the workers need: when it is killed they go on, and only the readings and the ending's exact reason are lost.
+the workers need: when it is killed they go on, and start another keeper (`core.jobs.rekeep`), which takes over here.
 Standard library only, and small: it sits beside a training run for days.
 """
 
@@ -17,12 +17,12 @@ from functools import partial
 
 from core.errors import TunedeckError
 from core.gpu.host import boot_id
-from core.jobs import ending, files, process, requests
-from core.jobs.at_end import tell_of_end
+from core.jobs import at_end, ending, files, process, requests
 from core.jobs.children import Children, Start, spawn, stage_name
 from core.jobs.folder import JobFolder
 from core.jobs.sampler import Sampler
-from core.jobs.status import FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING
+from core.jobs.state import standing
+from core.jobs.status import DONE, FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING
 
 TICK = 0.5
 """Seconds between looks at the requests."""
@@ -65,32 +65,68 @@ class Keeper:
         Args:
             taken_over: called once `job.json` names this process as the keeper.
         """
+        at_end.forget(self._folder)
+        self._folder.reset_status(
+            state=STARTING, heartbeat=time.time(), started=time.time(), stages=len(self._job["stages"])
+        )
         self._take_over()
         taken_over()
-        stages = self._job["stages"]
-        state, message, end = FINISHED, "", ending.Exit(0, None)
         self._sampler.start()
-        for number, argv in enumerate(stages):
+        self._run_stages(0, (FINISHED, "", ending.Exit(0, None)))
+
+    def go_on(self, taken_over: Callable[[], object]) -> None:
+        """Takes over a job whose keeper was killed: the worker that goes on by itself, and the stages behind it.
+
+        Args:
+            taken_over: see `run`.
+        """
+        status = self._folder.read_status()
+        alive = process.is_alive(status.worker)
+        if not alive and (status.phase != DONE or status.over):
+            taken_over()  # there is nothing left to keep
+            return
+        self._take_over()
+        taken_over()
+        self._event("alert", "The keeper of this run was killed: another one has taken over.")
+        self._sampler.start()
+        self._worker = status.worker.pid if status.worker else 0
+        if alive and status.worker is not None:
+            self._children.adopt(status.worker)
+            self._sampler.watch(self._worker)
+            outcome = self._see_out(stage_name(self._job["stages"][status.stage]), ending.oom_kills())
+        else:
+            outcome = (FINISHED, "", ending.Exit(0, None))
+        if self._folder.read_status().over:  # a viewer has ended the worker at once, while nobody kept it
+            self._sampler.stop()
+            return
+        self._run_stages(status.stage + 1, outcome)
+
+    def _run_stages(self, first: int, outcome: tuple[str, str, ending.Exit]) -> None:
+        """Runs the stages from the first on, after what the one before came to, and writes the ending."""
+        state, message, end = outcome
+        for number, argv in enumerate(self._job["stages"][first:], first):
+            if state != FINISHED:
+                break
             if number and {requests.STOP, requests.STOP_NOW} & set(self._folder.requested()):
                 state, message = STOPPED, f"Stopped as asked, before {stage_name(argv)} began."
                 break
             state, message, end = self._run_stage(number, argv)
-            if state != FINISHED:
-                break
         self._sampler.stop()
         self._end(state, message, end)
 
+    def claim_the_telling(self) -> bool:
+        """Whether it is this process that is to `tell`."""
+        return at_end.claim(self._folder, self._job.get("payload") or {})
+
     def tell(self) -> None:
         """Tells whoever the job says of its end; the job is over, and may be started again meanwhile."""
-        tell_of_end(self._folder, self._job.get("payload") or {}, self._environment, self._children)
+        at_end.tell_of_end(self._folder, self._job.get("payload") or {}, self._environment, self._children)
 
     def _take_over(self) -> None:
         me = process.identify(os.getpid())
         assert me is not None, "a process that runs can be identified"
-        self._job |= {"keeper": me.to_json(), "host": os.uname().nodename}  # a scheduler may have chosen another one
-        self._folder.reset_status(
-            state=STARTING, heartbeat=time.time(), started=time.time(), stages=len(self._job["stages"])
-        )
+        # A scheduler may have chosen another host than the one that the job was made on.
+        self._job |= {"keeper": me.to_json(), "keeper_python": sys.executable, "host": os.uname().nodename}
         self._folder.write_job(self._job)
 
     def _run_stage(self, number: int, argv: list[str]) -> tuple[str, str, ending.Exit]:
@@ -112,7 +148,13 @@ class Keeper:
         who = process.identify(self._worker)
         self._write(worker=who and who.to_json())
         self._event("phase", f"The {name} worker was started (pid {self._worker}).", stage=number)
+        return self._see_out(name, kills)
+
+    def _see_out(self, name: str, kills: int) -> tuple[str, str, ending.Exit]:
+        """Waits for the worker's end, ends what it leaves behind, and judges."""
         end = self._follow_worker()
+        if end == ending.Exit(None, None):
+            end = ending.from_last_word(self._folder.read_status())
         self._end_leftovers(0.0 if end.code != 0 or self._now_since else LEFTOVER_GRACE)
         state, message = ending.judge(
             end,
@@ -265,7 +307,8 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
     """Takes over a job, in the background: the caller's process ends at once, with 0 if the job has its keeper.
 
     Args:
-        argv: the job's folder; behind it `--foreground`, for a scheduler that ends what its command leaves behind.
+        argv: the job's folder; behind it `--foreground`, for a scheduler that ends what its command leaves behind, or
+            `--go-on` where the job's keeper was killed, or `--tell` where there is nothing left but to tell of the end.
         start: how a stage's process is started.
 
     Returns:
@@ -291,9 +334,17 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
         os.close(reading)
         taken_over = partial(_tell, writing)
     keeper = Keeper(folder, start)
-    keeper.run(taken_over)
+    if "--tell" in argv:
+        taken_over()
+    elif "--go-on" in argv:
+        keeper.go_on(taken_over)
+    else:
+        keeper.run(taken_over)
+    # Under the lock, so that whoever starts the job again, or tells of it too, comes before or after.
+    mine = standing(folder).over and keeper.claim_the_telling()
     os.close(lock)
-    keeper.tell()
+    if mine:
+        keeper.tell()
     return 0
 
 

@@ -55,7 +55,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     Args:
         extra: more variables; they win.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_OTHER_LAUNCHERS)}
+    environment = of_no_launcher(os.environ)
     given = environment.get("PYTHONPATH", "").split(os.pathsep)
     root = os.fspath(code_root())
     kept = [entry for entry in given if os.path.isabs(entry) and entry != root]
@@ -65,6 +65,11 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     environment.update(extra or {})
     return environment
+
+
+def of_no_launcher(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment without the variables of another launcher."""
+    return {name: value for name, value in environment.items() if not name.startswith(_OTHER_LAUNCHERS)}
 
 
 def launch(
@@ -188,7 +193,12 @@ def _alone(folder: JobFolder) -> Iterator[None]:
 def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str] | None, patience: float) -> Identity:
     try:
         code = detach(
-            "core.jobs.keeper", folder.path, folder.keeper_log, clean_environment(env), patience=patience, python=python
+            "core.jobs.keeper",
+            [folder.path],
+            folder.keeper_log,
+            clean_environment(env),
+            patience=patience,
+            python=python,
         )
     except OSError as error:
         raise JobFailed(

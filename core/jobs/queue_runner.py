@@ -172,7 +172,7 @@ def ensure_runner(workspace: Path) -> bool:
         tell(workspace)
         return False
     try:
-        code = detach("core.jobs.queue_runner", queue.workspace, queue.log, clean_environment(), patience=30.0)
+        code = detach("core.jobs.queue_runner", [queue.workspace], queue.log, clean_environment(), patience=30.0)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise JobFailed(f"The queue's runner cannot be started: {error}", where=os.fspath(workspace)) from error
     if code != 0:

@@ -12,15 +12,25 @@ from core.errors import BadInput
 from core.gpu.host import boot_id
 from core.jobs import process
 from core.jobs.folder import JobFolder
-from core.jobs.status import ENDINGS, FINISHED, LOST, PAUSED, QUEUED, RUNNING, STARTING, STOPPING, Status
+from core.jobs.status import (
+    DONE,
+    ENDINGS,
+    FINISHED,
+    LEAVING,
+    LOST,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    STOPPING,
+    Status,
+)
 
 LAUNCH_PATIENCE = 60.0
 """Seconds that a job may take from its folder to its keeper (the data is linked and checked meanwhile)."""
 SILENCE = 30.0
 """Seconds without a heartbeat, of a keeper that lives, that are worth a word."""
-
-DONE = "done"
-"""The phase that a worker writes as its last act before it exits 0. It counts where no keeper saw the exit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,8 @@ def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heard: float 
         return Standing(_shown(folder, status), words, status, True, heard)
     if status.state in ENDINGS:
         return Standing(status.state, status.message, status, True, heard)
+    if LEAVING in status.fields:
+        return Standing(STOPPED, status.message or "Stopped as asked.", status, True, heard)
     if status.phase == DONE and status.stage + 1 >= status.stages:
         return Standing(FINISHED, "The worker came to its end; its keeper had been killed before.", status, True, heard)
     rebooted = keeper_boot != boot_id()

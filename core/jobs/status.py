@@ -23,6 +23,11 @@ STATES = (QUEUED, STARTING, RUNNING, PAUSED, STOPPING, FINISHED, STOPPED, FAILED
 ENDINGS = (FINISHED, STOPPED, FAILED)
 """States after which nothing more happens; `lost` is found out by readers and never written."""
 
+DONE = "done"
+"""The phase that a worker writes as its last act before it exits 0. It counts where no keeper saw the exit."""
+LEAVING = "leaving"
+"""The field in which a worker that was asked to end writes its exit code, likewise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Status:

@@ -1,0 +1,91 @@
+"""A keeper for whoever has lost theirs: a worker whose keeper was killed, and a run whose end nobody was told of."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+
+from core.errors import BadInput
+from core.gpu.host import boot_id
+from core.jobs import process
+from core.jobs.at_end import CLAIM
+from core.jobs.detach import detach
+from core.jobs.folder import JobFolder
+from core.jobs.launch import clean_environment, of_no_launcher
+from core.jobs.process import Identity
+from core.jobs.queue import queue_of
+from core.jobs.state import standing
+
+AGAIN_AFTER = 10.0
+"""Seconds after which another keeper is tried where one did not start."""
+_PATIENCE = 30.0
+
+
+class Kept:
+    """A worker's look at its own keeper: one that was killed gets a successor.
+
+    Where there is none (a worker that was started by hand) or it lives on another machine, nothing happens.
+
+    Args:
+        folder: the job's folder.
+        environment: of the worker, as its keeper started it; the next one gets the same.
+    """
+
+    def __init__(self, folder: JobFolder, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._environment = of_no_launcher(environment)
+        self._keeper: Identity | None = None
+        self._next_try = 0.0
+
+    def look(self) -> None:
+        """Starts another keeper if the last one is gone; some 30 us while it lives."""
+        if process.is_alive(self._keeper) or time.monotonic() < self._next_try:
+            return
+        try:
+            job = self._folder.read_job()
+        except BadInput:
+            return
+        self._keeper = process.from_json(job.get("keeper"))
+        if self._keeper is None or self._keeper.boot_id != boot_id() or process.is_alive(self._keeper):
+            return
+        self._next_try = time.monotonic() + AGAIN_AFTER
+        _start(self._folder, "--go-on", self._environment, str(job.get("keeper_python") or sys.executable))
+        self._keeper = None
+
+
+def tell_of_lost(folders: Iterable[JobFolder]) -> list[JobFolder]:
+    """Has the ends told that no keeper was left to tell of: both were killed, or the machine was restarted.
+
+    Args:
+        folders: jobs of any state; those that are over, wanted somebody told and nobody was, are seen to.
+
+    Returns:
+        These; nobody waits for what is told.
+    """
+    return [folder for folder in folders if _untold(folder) and _start(folder, "--tell", clean_environment(), None)]
+
+
+def _untold(folder: JobFolder) -> bool:
+    try:
+        job = folder.read_job()
+    except BadInput:
+        return False
+    payload = job.get("payload")
+    if not isinstance(payload, dict) or not payload.get("at_end") or not job.get("keeper"):
+        return False
+    now = standing(folder, job=job)
+    if not now.over or not now.local or now.status.over or os.path.exists(folder.path / CLAIM):
+        return False
+    # What a reboot has ended, the queue begins again.
+    return not (now.rebooted and any(entry.id == folder.id for entry in queue_of(folder).read().entries))
+
+
+def _start(folder: JobFolder, how: str, environment: Mapping[str, str], python: str | None) -> bool:
+    words = [os.fspath(folder.path), how]
+    try:
+        return detach("core.jobs.keeper", words, folder.keeper_log, environment, patience=_PATIENCE, python=python) == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
