@@ -26,6 +26,8 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, launch
 from core.jobs.queue import Contents, Entry, Queue
 from core.jobs.queue_rules import Turn, decide, device_set
+from core.jobs.rekeep import tell_of_unseen
+from core.jobs.runs import run_info
 from core.jobs.state import standing
 from core.jobs.status import LOST, QUEUED
 from core.paths import runs_dir
@@ -46,6 +48,7 @@ class Runner:
         self._gpus = GpuReader()
         self._gpus.open()
         self._ended: dict[str, int] = {}
+        self._told: set[str] = set()
 
     def step(self, *, start: bool = True) -> bool:
         """One look at the queue.
@@ -121,7 +124,11 @@ class Runner:
             job = files.read_json(os.fspath(folder.job))
             if job is None or status.state == QUEUED or job.get("host") != os.uname().nodename:
                 continue
-            if not standing(folder, job=job).over:
+            if standing(folder, job=job).over:
+                if path not in self._told:
+                    self._told.add(path)
+                    tell_of_unseen([run_info(folder)])
+            else:
                 env: Mapping[str, str] = job.get("env") or {}
                 for name in device_set(env.get("CUDA_VISIBLE_DEVICES"), gpus):
                     busy.setdefault(name, folder.id)

@@ -17,6 +17,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, of_no_launcher
 from core.jobs.process import Identity
 from core.jobs.queue import queue_of
+from core.jobs.runs import RunInfo
 from core.jobs.state import standing
 
 AGAIN_AFTER = 10.0
@@ -51,21 +52,23 @@ class Kept:
         self._keeper = process.from_json(job.get("keeper"))
         if self._keeper is None or self._keeper.boot_id != boot_id() or process.is_alive(self._keeper):
             return
-        self._next_try = time.monotonic() + AGAIN_AFTER
-        _start(self._folder, "--go-on", self._environment, str(job.get("keeper_python") or sys.executable))
+        python = str(job.get("keeper_python") or sys.executable)
+        started = _start(self._folder, "--go-on", self._environment, python)
+        self._next_try = 0.0 if started else time.monotonic() + AGAIN_AFTER
         self._keeper = None
 
 
-def tell_of_lost(folders: Iterable[JobFolder]) -> list[JobFolder]:
-    """Has the ends told that no keeper was left to tell of: both were killed, or the machine was restarted.
+def tell_of_unseen(runs: Iterable[RunInfo]) -> None:
+    """Has the ends told that no keeper was left to tell of: it was killed with its worker, or the machine restarted.
+
+    Whoever lists runs calls this, of whichever process: each end is told once. Some 0.2 s for each of them.
 
     Args:
-        folders: jobs of any state; those that are over, wanted somebody told and nobody was, are seen to.
-
-    Returns:
-        These; nobody waits for what is told.
+        runs: of any state; those with `end_unseen` are seen to.
     """
-    return [folder for folder in folders if _untold(folder) and _start(folder, "--tell", clean_environment(), None)]
+    for folder in [JobFolder(run.folder) for run in runs if run.end_unseen]:
+        if _untold(folder):
+            _start(folder, "--tell", clean_environment(), None)
 
 
 def _untold(folder: JobFolder) -> bool:

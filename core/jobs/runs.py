@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
-from core.jobs.status import QUEUED
+from core.jobs.status import ENDINGS, LOST, QUEUED
 from core.jobs.tail import objects, parser, with_numbers
 from core.paths import runs_dir
 
@@ -51,6 +51,11 @@ class RunInfo:
     eval_loss: float | None
     detail: str
     place: int | None = None
+
+    @property
+    def end_unseen(self) -> bool:
+        """Whether it is over and no keeper was left to write that, or to tell of it: see `core.jobs.rekeep`."""
+        return self.ended is None and self.state in (*ENDINGS, LOST)
 
     def to_json(self) -> dict[str, Any]:
         """For `tunedeck runs --json`. Not-finite numbers are the strings `"nan"`, `"inf"`, `"-inf"`."""

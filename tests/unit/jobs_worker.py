@@ -13,6 +13,7 @@ from core.jobs import requests
 from core.jobs.ending import EXIT_STOPPED
 from core.jobs.files import JobGone
 from core.jobs.folder import JobFolder
+from core.jobs.status import LEAVING
 
 HERE = Path(__file__).resolve()
 pause = threading.Event().wait
@@ -44,6 +45,25 @@ def steps(folder: JobFolder) -> int:
         return 1
     folder.write_status(phase="done")
     return 0
+
+
+def kept(folder: JobFolder) -> int:
+    """As `steps`, and starts another keeper when its own is killed, as every worker of ours does."""
+    from core.engine.worker import Worker
+
+    with Worker(folder).listening():
+        code = steps(folder)
+        if code == EXIT_STOPPED:
+            folder.write_status(**{LEAVING: code})
+        return code
+
+
+def kept_deaf(folder: JobFolder) -> int:
+    """As `deaf`, likewise."""
+    from core.engine.worker import Worker
+
+    with Worker(folder).listening():
+        return deaf(folder)
 
 
 def deaf(folder: JobFolder) -> int:
@@ -90,7 +110,7 @@ def ends(folder: JobFolder) -> int:
     return 0
 
 
-HOW = {f.__name__: f for f in (steps, deaf, leaves_child, says_why, raises, tells_where_core_is, ends)}
+HOW = {f.__name__: f for f in (steps, kept, kept_deaf, deaf, leaves_child, says_why, raises, tells_where_core_is, ends)}
 
 if __name__ == "__main__":
     sys.exit(HOW[sys.argv[1]](JobFolder(sys.argv[2])))
