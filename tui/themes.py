@@ -48,11 +48,15 @@ def load_themes() -> tuple[list[Theme], list[str]]:
     themes: dict[str, Theme] = {}
     faults: list[str] = []
     own = sorted(THEMES.glob("*.toml"), key=lambda path: (path.stem != "dark", path.stem))
+    likeness: dict[tuple[bool, bool], Theme] = {}
     for path in [*own, *sorted((config_dir() / "themes").glob("*.toml"))]:
         try:
             theme = read_theme(path)
         except Exception as error:  # a user's file may be wrong in any way; the app starts without it
             faults.append(f"The theme {path.name} was left out: {error}")
         else:
+            # What a theme does not name, colours of charts mostly, is as in the project's theme of its kind.
+            like = likeness.setdefault((theme.dark, theme.ansi), theme)
+            theme.variables = {**like.variables, **theme.variables}
             themes[theme.name] = theme
     return list(themes.values()), faults

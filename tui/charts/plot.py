@@ -52,6 +52,12 @@ Fill = Literal["tint", "shade", "alone"]
 FILL = "fill"
 """Style of the cells that a band covers wholly."""
 
+DASHES = ((1, 0), (5, 3), (1, 2), (10, 3), (2, 3), (3, 1))
+"""Dot columns drawn and left out, in turn: where there is no colour, lines with letters are told apart by them."""
+
+LETTERS_APART = 24
+"""Cells between two places at which such a line says its letter."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -102,16 +108,44 @@ def draw_plot(
             spans = band_spans(curve.series, view, columns, rows, curve.along)
             _put_band(cells, box, spans, glyphs, curve.style, fill)
     lines = [curve for curve in curves if curve.kind != "band"]
+    lettered: list[tuple[Curve, list[Span]]] = []
     for curve in sorted(lines, key=lambda curve: curve.kind == "line"):
+        spans = line_spans(curve.series, view, columns, rows, curve.along)
+        if curve.letter and fill == "alone":
+            lettered.append((curve, spans))
+            spans = _dashed(spans, _number(curve))
         dots = Dots(box.width, box.height)
-        dots.draw(line_spans(curve.series, view, columns, rows, curve.along))
+        dots.draw(spans)
         _put_line(cells, box, dots, glyphs, curve.style)
     for curve in lines:
         if curve.kind == "marked":
             _put_marks(cells, box, curve, view, glyphs)
+    for curve, spans in lettered:
+        _put_letters(cells, box, curve, spans)
     for curve in lines:
         if curve.letter:
             _put_letter(cells, box, curve, view)
+
+
+def _number(curve: Curve) -> int:
+    """The place of the curve's letter in the alphabet, from 0."""
+    return ord(curve.letter.lower()) - ord("a")
+
+
+def _dashed(spans: Sequence[Span], number: int) -> list[Span]:
+    """A line with the gaps of its dash pattern."""
+    on, off = DASHES[number % len(DASHES)]
+    return [span if column % (on + off) < on else None for column, span in enumerate(spans)]
+
+
+def _put_letters(cells: Cells, box: Box, curve: Curve, spans: Sequence[Span]) -> None:
+    """The curve's letter along it; those of other curves lie between."""
+    first = LETTERS_APART * _number(curve) // len(DASHES) % LETTERS_APART
+    for x in range(first, box.width, LETTERS_APART):
+        span = spans[2 * x]
+        if span is not None:
+            row = min(max((span[0] + span[1]) // 8, 0), box.height - 1)
+            cells.put(box.x + x, box.y + row, curve.letter, curve.style)
 
 
 def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, fill: Fill) -> None:

@@ -22,12 +22,13 @@ from tui.charts.plot import Curve
 from tui.live_run import LiveRun
 from tui.screens.base import StepScreen
 from tui.screens.runs_rows import verdict_word
+from tui.telling_names import telling_names
 from tui.widgets.chart import Chart
 from tui.widgets.table import Cell, Column, Table
 from tui.widgets.text_lines import TextLines
 
 LETTERS = "ABCDEF"
-_STYLES = ("first", "second", "third", "fourth", "value", "label")
+_STYLES = ("first", "second", "third", "fourth", "fifth", "sixth")
 _METRICS = {"loss": "train loss", "eval_loss": "eval loss", "grad_norm": "gradient norm", "learning_rate": "lr"}
 _SLICE = 0.05
 
@@ -47,8 +48,8 @@ class CompareScreen(StepScreen):
         Command("compare.right", "right", "read(1)", "", "Read values off the curves, further right."),
         Command("compare.zoom_in", "z", "zoom(0.5)", "zoom", "Show fewer steps.", 3),
         Command("compare.zoom_out", "Z", "zoom(2.0)", "", "Show more steps."),
-        Command("compare.scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 4),
-        Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 5, "esc"),
+        Command("compare.scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 5),
+        Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 4, "esc"),
     )
 
     def __init__(self, lines: Sequence[RunLine]) -> None:
@@ -59,6 +60,7 @@ class CompareScreen(StepScreen):
         """
         super().__init__()
         self._lines = list(lines)
+        self._names = telling_names([(line.info.name, line.info.id) for line in lines])
         self._live = [LiveRun() for _ in lines]
         self._metric = "loss"
         self._rows: list[tuple[str, tuple[str, ...]]] = _results(self._lines)
@@ -87,13 +89,10 @@ class CompareScreen(StepScreen):
 
     def _columns(self, width: int) -> list[Column]:
         each = max(8, min(22, (width - 26) // len(self._lines) - 1))
-        return [Column("field"), *(Column(f"{letter} {self._run_name(n)}", each) for n, letter in self._lettered())]
+        return [Column("field"), *(Column(f"{letter} {self._names[n]}", each) for n, letter in self._lettered())]
 
     def _lettered(self) -> list[tuple[int, str]]:
         return list(enumerate(LETTERS[: len(self._lines)]))
-
-    def _run_name(self, number: int) -> str:
-        return clean_line(self._lines[number].info.name, 30)
 
     # --- reading
 
@@ -140,8 +139,7 @@ class CompareScreen(StepScreen):
             live = self._live[number]
             series = live.average.series if self._metric == "loss" else live.series(self._metric)
             kind = "marked" if self._metric == "eval_loss" else "line"
-            name = self._run_name(number)[:10].rstrip() if len(self._lines) < 4 else ""
-            curves.append(Curve(name, series, kind, _STYLES[number], letter=letter))  # type: ignore[arg-type]
+            curves.append(Curve(self._names[number], series, kind, _STYLES[number], letter=letter))  # type: ignore[arg-type]
         chart = self.query_one(Chart)
         chart.describe(_METRICS[self._metric], significant, from_zero=False)
         chart.set_curves(curves)

@@ -19,6 +19,7 @@ from tui.charts.xaxis import STEPS, Along, StableEnd, XUnit, time_unit, tokens_u
 from tui.live_run import MOMENT, LiveRun
 from tui.screens.train_panels import Panels, metrics_of, title_of, usual_panels, writer_of
 from tui.screens.train_requests import TrainRequests
+from tui.telling_names import telling_names
 from tui.train_words import loss_words
 from tui.widgets.chart import ZOOM, Chart
 from tui.widgets.pick_menu import Choice, Picked, PickMenu
@@ -29,7 +30,7 @@ AXES = ("steps", "tokens", "time")
 OTHERS = 5
 """Runs that are overlaid at most."""
 
-_OTHER_STYLES = ("third", "fourth")
+_OTHER_STYLES = ("third", "fourth", "fifth", "sixth", "seventh")
 
 
 @dataclass
@@ -38,14 +39,10 @@ class Other:
 
     folder: Path
     letter: str
+    name: str
     follower: Follower
     live: LiveRun = field(default_factory=LiveRun)
     over: bool = False
-
-    @property
-    def name(self) -> str:
-        """A short name for the legend, with the time of its start."""
-        return clean_line(self.folder.name[11:], 18)
 
 
 class TrainCharts(TrainRequests):
@@ -62,6 +59,7 @@ class TrainCharts(TrainRequests):
     def __init__(self) -> None:
         super().__init__()
         self._others: list[Other] = []
+        self._run_names: dict[str, str] = {}
         self._pinned: Path | None = None
         self._axis = AXES[0]
         self._large = "loss"
@@ -209,8 +207,9 @@ class TrainCharts(TrainRequests):
     @work(thread=True, group="runs")
     def action_overlay(self) -> None:
         """Read the list of runs, then ask which of them are drawn as well."""
-        runs = [run for run in list_runs(self.session.workspace) if run.folder != self._folder]
-        self.app.call_from_thread(self._ask_for_runs, runs)
+        found = list_runs(self.session.workspace)
+        self._run_names = {str(run.folder): run.name for run in found}
+        self.app.call_from_thread(self._ask_for_runs, [run for run in found if run.folder != self._folder])
 
     def _ask_for_runs(self, runs: list[RunInfo]) -> None:
         if not runs:
@@ -231,12 +230,12 @@ class TrainCharts(TrainRequests):
         if picked is None:
             return
         known = {str(other.folder): other for other in self._others}
-        letters = iter("abcdefghij")
+        names = telling_names([(self._run_names.get(key, ""), Path(key).name) for key in picked.keys])
         self._others = []
-        for key in picked.keys:
+        for letter, key, name in zip("abcdefghij", picked.keys, names, strict=False):
             folder = Path(key)
-            other = known.get(key) or Other(folder, "", Follower(JobFolder(folder), gpu_bytes=0, log_bytes=0))
-            other.letter = next(letters)
+            other = known.get(key) or Other(folder, "", "", Follower(JobFolder(folder), gpu_bytes=0, log_bytes=0))
+            other.letter, other.name = letter, name
             self._others.append(other)
         self._pinned = Path(picked.pinned) if picked.pinned else None
         self._curves_changed()

@@ -9,6 +9,7 @@ from core.units import count, significant
 from tui.charts.axis import StableRange, grown_end
 from tui.charts.cells import Cells
 from tui.charts.frame import Piece, draw_frame, draw_values
+from tui.charts.legend import Entry, draw_legend
 from tui.charts.plot import (
     Box,
     Curve,
@@ -55,6 +56,9 @@ class Chart(Painted):
         "chart--second",
         "chart--third",
         "chart--fourth",
+        "chart--fifth",
+        "chart--sixth",
+        "chart--seventh",
     }
     """
     | Class | Description |
@@ -64,7 +68,7 @@ class Chart(Painted):
     | `chart--crosshair` | The line that the values are read off at. |
     | `chart--empty`, `chart--badge` | The sentence without data; the count of values that are not finite. |
     | `chart--band`, `chart--fill` | From smallest to largest value: its edges and thin places; whole cells of it. |
-    | `chart--first` to `chart--fourth` | Lines. |
+    | `chart--first` to `chart--seventh` | Lines. |
     """
 
     DEFAULT_CSS = """
@@ -87,6 +91,9 @@ class Chart(Painted):
         & > .chart--second { color: $chart-eval; }
         & > .chart--third { color: $chart-third; }
         & > .chart--fourth { color: $chart-fourth; }
+        & > .chart--fifth { color: $chart-fifth; }
+        & > .chart--sixth { color: $chart-sixth; }
+        & > .chart--seventh { color: $chart-seventh; }
     }
     """
 
@@ -311,7 +318,7 @@ class Chart(Painted):
             place = f" {self._write_x(self.curves[-1].step(self._cross))} "
             at = min(max(box.x + column - len(place) // 2, 1), max(cells.width - 1 - len(place), 1))
             cells.put(at, cells.height - 1, place, "value", end=cells.width - 1)
-        self._name_others(cells, box)
+        draw_legend(cells, box, self._named_others())
 
     def _lay_ground(self, cells: Cells, box: Box, view: View, title: str) -> int:
         """Frame, title, grid and labels, which most updates leave as they are; returns the column after the title."""
@@ -327,17 +334,10 @@ class Chart(Painted):
         cells.lay(ground)
         return used
 
-    def _name_others(self, cells: Cells, box: Box) -> None:
-        """Curves with a letter, a row each in the upper right corner, where a loss that falls leaves room."""
-        rows = [curve for curve in self.curves if curve.letter and curve.legend and self._value(curve) is not None]
-        for number, curve in enumerate(rows[: max(1, box.height // 2)]):
-            value = self._value(curve)
-            if value is None:
-                continue
-            text = f" {curve.letter} {curve.name} {self._write(value)} "
-            if len(text) > box.width * 2 // 3:
-                text = f" {curve.letter} {self._write(value)} "
-            cells.put(box.x + box.width - len(text), box.y + number, text, curve.style)
+    def _named_others(self) -> list[Entry]:
+        """Curves with a letter and a value."""
+        named = [(curve, self._value(curve)) for curve in self.curves if curve.letter and curve.legend]
+        return [Entry(c.letter, c.name, self._write(value), c.style) for c, value in named if value is not None]
 
     def _fill(self) -> Fill:
         """How bands are filled with the colours that there are here."""
