@@ -103,14 +103,14 @@ async def test_six_compared_runs_are_named_in_legend_and_columns(
 ) -> None:
     for n in range(6):
         folder = make_run(tmp_path, steps=20, state="finished", ended=1.0)
-        folder.write_job({**folder.read_job(), "name": f"support rank {2**n}"})
+        folder.write_job({**folder.read_job(), "name": f"support rank {n + 1}"})
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: isinstance(app.screen, RunsScreen) and len(app.screen._runs) == 6)
         await pilot.press(*["space"] * 6, "v")
         await until(pilot, lambda: isinstance(app.screen, CompareScreen))
         chart, rows = app.screen.query_one(Chart), app.screen.query_one(Table)
-        names = [f"{letter} rank {n}" for letter, n in zip("ABCDEF", (32, 16, 8, 4, 2, 1), strict=True)]
+        names = [f"{letter} rank {n}" for letter, n in zip("ABCDEF", (6, 5, 4, 3, 2, 1), strict=True)]
         await until(pilot, lambda: all(name in "".join(text_of(chart)) for name in names))
         assert all(name in text_of(rows)[0] for name in names)
 
