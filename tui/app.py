@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from rich.console import RenderableType
 from textual import work
 from textual.app import App, SystemCommand
-from textual.filter import LineFilter, Monochrome, NoColor
+from textual.filter import ANSIToTruecolor, LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 
@@ -131,8 +131,14 @@ class TunedeckApp(App[int]):
         """Textual's filters, and behind them the wall against control characters.
 
         Under NO_COLOR Textual's shades of grey make the terminal's default colours black on black: send none at all.
+        The translation of the sixteen ANSI colours, a fifth of what painting costs, has nothing to do: themes have
+        colours of their own, or are the terminal's.
         """
-        filters = [_NO_COLOUR if isinstance(each, Monochrome) else each for each in super().get_line_filters()]
+        filters = [
+            _NO_COLOUR if isinstance(each, Monochrome) else each
+            for each in super().get_line_filters()
+            if not isinstance(each, ANSIToTruecolor)
+        ]
         return [*filters, *self._wall]
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:

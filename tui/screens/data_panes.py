@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from textual import on
-from textual.containers import Container, Vertical
+from textual.containers import Container
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from tui.screens.base import StepScreen
 from tui.screens.data_messages import TemplateAnswered
 from tui.widgets.sample_entry import Entry
 from tui.widgets.sample_list import SampleList
 from tui.widgets.sample_view import SampleView
+from tui.widgets.still_text import StillText
+from tui.widgets.titled_pane import TitledPane
 
 if TYPE_CHECKING:
     from tui.screens.data_desk import Desk
@@ -55,11 +56,11 @@ class DataPanes(StepScreen):
         """The list, the sample, a line of facts; without data the line alone, which is there sooner."""
         if self.session.data:
             yield self._panes()
-        yield Static("", id="line", markup=False)
+        yield StillText(id="line")
 
     def _panes(self) -> Widget:
         return Container(
-            Vertical(SampleList(self._line, id="list"), Static("", id="counts", markup=False), id="list-pane"),
+            TitledPane(SampleList(self._line, id="list"), StillText(id="counts"), id="list-pane"),
             SampleView(("chat", "template", "raw"), id="sample"),
             id="panes",
         )
@@ -85,12 +86,9 @@ class DataPanes(StepScreen):
         from tui.screens import data_words
 
         assert self._desk is not None
-        title = data_words.title(self._desk.rows, self._pace_words)
-        pane = self.query_one("#list-pane")
-        if title.markup != pane.border_title:  # setting it repaints the whole list
-            pane.border_title = title
-        line = self.query_one("#counts", Static)
-        line.update(data_words.counts(self._desk.rows, line.content_size.width or self.size.width - 4))
+        self.query_one("#list-pane", TitledPane).retitle(data_words.title(self._desk.rows, self._pace_words))
+        line = self.query_one("#counts", StillText)
+        line.say(data_words.counts(self._desk.rows, line.content_size.width or self.size.width - 4))
         width = self.query_one("#line").content_size.width or self.size.width - 2
         if self._typed is not None:
             self._say(self._typed.shown(width))
@@ -143,7 +141,7 @@ class DataPanes(StepScreen):
 
     def _say(self, text: str) -> None:
         """Put a clean sentence on the line of facts, which grows with it."""
-        self.query_one("#line", Static).update(text)
+        self.query_one("#line", StillText).say(text)
 
     @on(SampleList.Highlighted)
     def _highlighted(self, event: SampleList.Highlighted) -> None:
