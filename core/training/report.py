@@ -208,8 +208,8 @@ class Reporter(TrainerCallback):
         logs: dict[str, float] | None = None,
         **_: Any,
     ) -> None:
-        """Writes one line of metrics."""
-        if not state.is_world_process_zero or logs is None:
+        """Writes one line of metrics, on the rank that speaks; all of them know the losses."""
+        if logs is None:
             return
         line: dict[str, Any] = {"step": state.global_step, **logs}
         if "loss" in line:
