@@ -2,7 +2,8 @@
 
 Two sets whose Jaccard similarity is at least t share k of their rarest members: of n members ordered by rarity, the
 first n - ceil(t n) + k are enough to look at ("A primitive operator for similarity joins in data cleaning", Chaudhuri,
-Ganti and Kaushik, 2006). What shares as many is verified.
+Ganti and Kaushik, 2006). What shares as many is verified, unless sizes or parity sketches speak against it: among
+rows of one template a hundred times as many pairs share enough as are alike.
 """
 
 from __future__ import annotations
@@ -11,27 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from core.dataset.near.corpus import Corpus
-from core.dataset.near.exact import LONGEST
-from core.dataset.near.sketch import GRAM, code_points
+from core.dataset.near.members import SHARED, SLACK, Members, at_least, chunks, members_of
+from core.dataset.near.parity import unshared
 from core.dataset.near.verify import Verifier
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_SAMPLED = 2_000
-_TABLE_BITS = 20
-_HASH_BITS = 47
-_CLASS_BITS = 5
-_CHUNK = 512
-_CHUNK_CHARS = 2**19
-_FACTOR = 0x9E37_79B9_7F4A_7C15
-_SPREAD = 0xD6E8_FEB8_6659_FD93
-_SHARED = 6
-"""Of its rarest members, how many a set must share with another; more are asked for less often in vain."""
-
-_SLACK = 1
-"""One member more than needed is looked at: a set in which two 5-grams had one hash is still found."""
+_PIECE = 2**13
+_PREPARED = 64
+_LARGEST_TABLE = 24
 
 
 def cross_pairs(
@@ -53,7 +44,7 @@ def cross_pairs(
         rest: places of the other side.
         verify: tells the similarity of two places.
         threshold: least similarity.
-        rarity: of `rarity_of` of the same texts.
+        rarity: of `core.dataset.near.members.rarity_of` of the same texts.
         tick: told how many of `rest` are done, and how many there are; may raise to stop.
 
     Yields:
@@ -64,137 +55,84 @@ def cross_pairs(
     if not held or not rest:
         return
     sizes = np.zeros(len(numbers), np.int64)
-    found = [_rarest(corpus, numbers, part, rarity, threshold, sizes) for part in _chunks(corpus, numbers, held)]
-    marks = np.concatenate([each[0] for each in found])
-    places = np.concatenate([each[1] for each in found])
-    order = np.argsort(marks, kind="stable")
-    marks, places = marks[order], places[order]
+    lists = _Lists(
+        [members_of(corpus, numbers, part, rarity, threshold, sizes) for part in chunks(corpus, numbers, held)]
+    )
     done = 0
-    for part in _chunks(corpus, numbers, rest):
+    for part in chunks(corpus, numbers, rest):
         tick(done, len(rest))
         done += len(part)
-        own, whose = _rarest(corpus, numbers, part, rarity, threshold, sizes)
-        left, right = np.searchsorted(marks, own, "left"), np.searchsorted(marks, own, "right")
-        counts = right - left
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        pairs = places[np.repeat(left, counts) + within] * len(numbers) + np.repeat(whose, counts)
-        for one, other in _likely(pairs, sizes, threshold):
-            similarity = verify(one, other)
-            if similarity:
-                yield one, other, similarity
+        own = members_of(corpus, numbers, part, rarity, threshold, sizes)
+        likely = lists.likely(own, sizes, threshold)
+        for at in range(0, len(likely), _PREPARED):
+            some = likely[at : at + _PREPARED]
+            verify.prepare(some)
+            for one, other in some:
+                similarity = verify(one, other)
+                if similarity:
+                    yield one, other, similarity
     tick(len(rest), len(rest))
 
 
-def _likely(pairs: NDArray[np.int64], sizes: NDArray[np.int64], threshold: float) -> list[tuple[int, int]]:
-    """The pairs that stand often enough in a list of shared members, and whose sizes allow for the threshold."""
-    import numpy as np
+class _Lists:
+    """Which texts of one side have a rare member.
 
-    if not len(pairs):
-        return []
-    pairs.sort()
-    starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1])))
-    shared = np.diff(np.append(starts, len(pairs)))
-    first, second = np.divmod(pairs[starts], len(sizes))
-    small, large = np.minimum(sizes[first], sizes[second]), np.maximum(sizes[first], sizes[second])
-    least = np.minimum(_SHARED, _at_least(threshold, small))
-    fits = (shared >= least) & (small + _SLACK >= _at_least(threshold, large))
-    return list(zip(first[fits].tolist(), second[fits].tolist(), strict=True))
+    Args:
+        parts: these texts.
+    """
 
+    def __init__(self, parts: Sequence[Members]) -> None:
+        import numpy as np
 
-def _at_least(threshold: float, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many members a set of each size shares with one that is like it."""
-    import numpy as np
+        firsts = np.cumsum([0, *(len(part.places) for part in parts)])
+        self._places = np.concatenate([part.places for part in parts])
+        self._parities = np.concatenate([part.parities for part in parts])
+        marks = np.concatenate([part.marks for part in parts])
+        owners = np.concatenate([first + part.owners for first, part in zip(firsts[:-1], parts, strict=True)])
+        order = np.argsort(marks, kind="stable")
+        marks, self._owners = marks[order], owners[order]
+        self._starts = np.flatnonzero(np.concatenate((np.ones(min(len(marks), 1), bool), marks[1:] != marks[:-1])))
+        self._marks = marks[self._starts]
+        self._ends = np.append(self._starts[1:], len(marks))
+        # Most members of the other side are in no list: a table of their last bits says so faster than a search.
+        self._mask = np.uint64((1 << min(_LARGEST_TABLE, max(8, len(marks).bit_length() + 3))) - 1)
+        self._here = np.zeros(int(self._mask) + 1, np.bool_)
+        self._here[self._marks & self._mask] = True
 
-    # The allowance keeps 0.8 * 5, which is a little more than 4 as a float, from asking for 5.
-    least: NDArray[np.int64] = np.ceil(threshold * sizes - 1e-9).astype(np.int64)
-    return least
+    def likely(self, other: Members, sizes: NDArray[np.int64], threshold: float) -> list[tuple[int, int]]:
+        """The pairs with texts of the other side that are worth verifying, as places.
 
+        They stand in enough lists together, and neither their sizes nor their parities speak against the threshold.
+        """
+        import numpy as np
 
-def _chunks(corpus: Corpus, numbers: NDArray[np.int64], places: Sequence[int]) -> Iterator[list[int]]:
-    """Places together as far as they fit into the memory that one step may take."""
-    part: list[int] = []
-    size = 0
-    for place in places:
-        length = corpus.lengths[int(numbers[place])]
-        if part and (len(part) == _CHUNK or size + length > _CHUNK_CHARS):
-            yield part
-            part, size = [], 0
-        part.append(place)
-        size += length
-    if part:
-        yield part
-
-
-def rarity_of(corpus: Corpus, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """How common each hash is in a sample of the texts, as a class from 0; any order of members would be right."""
-    import numpy as np
-
-    counts = np.zeros(1 << _TABLE_BITS, np.int64)
-    step = max(1, len(numbers) // _SAMPLED)
-    for part in _chunks(corpus, numbers, range(0, len(numbers), step)):
-        text = "".join(corpus.body(number) for number in numbers[part].tolist())[: 2 * _CHUNK_CHARS]
-        if len(text) >= GRAM:
-            counts += np.bincount(_slot(_grams(text)), minlength=len(counts))
-    return np.minimum(np.ceil(np.log2(counts + 1)), (1 << _CLASS_BITS) - 1).astype(np.uint64)
-
-
-def _rarest(
-    corpus: Corpus,
-    numbers: NDArray[np.int64],
-    places: Sequence[int],
-    rarity: NDArray[np.uint64],
-    threshold: float,
-    sizes: NDArray[np.int64],
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The rarest 5-grams of some texts, and whose each is; texts that no other can be like have none. Notes sizes."""
-    import numpy as np
-
-    bodies = [(place, corpus.body(int(numbers[place]))) for place in places]
-    fitting = [(place, text) for place, text in bodies if GRAM <= len(text) <= LONGEST]
-    if not fitting:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    lengths = np.array([len(text) for _, text in fitting])
-    rows = np.repeat(np.arange(len(fitting), dtype=np.uint64), lengths)
-    inside = np.ones(len(rows), np.bool_)
-    ends = np.cumsum(lengths)
-    for back in range(1, GRAM):
-        inside[ends - back] = False
-    hashed = _grams("".join(text for _, text in fitting))
-    last = len(hashed)
-    keys = rows[:last] << np.uint64(_CLASS_BITS + _HASH_BITS)
-    keys |= rarity[_slot(hashed)] << np.uint64(_HASH_BITS)
-    keys |= hashed
-    keys = keys[inside[:last]]
-    keys.sort()
-    keys = keys[np.concatenate(([True], keys[1:] != keys[:-1]))]
-    row = (keys >> np.uint64(_CLASS_BITS + _HASH_BITS)).astype(np.int64)
-    counts = np.bincount(row, minlength=len(fitting))
-    own = np.array([place for place, _ in fitting], np.int64)
-    sizes[own] = counts
-    starts = np.cumsum(counts) - counts
-    enough = counts - _at_least(threshold, counts) + _SHARED + _SLACK
-    near = np.arange(len(keys)) - starts[row] < enough[row]
-    marks = keys[near] & np.uint64((1 << (_CLASS_BITS + _HASH_BITS)) - 1)
-    return marks, own[row[near]]
-
-
-def _grams(text: str) -> NDArray[np.uint64]:
-    """A hash of 47 bits for the five characters from each place on."""
-    import numpy as np
-
-    codes = code_points(text).astype(np.uint64)
-    last = len(codes) - GRAM + 1
-    hashed = codes[:last].copy()
-    for offset in range(1, GRAM):
-        hashed *= np.uint64(_FACTOR)
-        hashed += codes[offset : offset + last]
-    hashed ^= hashed >> np.uint64(32)
-    hashed *= np.uint64(_SPREAD)
-    hashed ^= hashed >> np.uint64(29)
-    return hashed >> np.uint64(64 - _HASH_BITS)
-
-
-def _slot(hashed: NDArray[np.uint64]) -> NDArray[np.int64]:
-    import numpy as np
-
-    return (hashed & np.uint64((1 << _TABLE_BITS) - 1)).astype(np.int64)
+        if not len(self._marks) or not len(other.marks):
+            return []
+        maybe = np.flatnonzero(self._here[other.marks & self._mask])
+        marks = other.marks[maybe]
+        where = np.minimum(np.searchsorted(self._marks, marks), len(self._marks) - 1)
+        found = self._marks[where] == marks
+        where, owners = where[found], other.owners[maybe[found]]
+        counts = self._ends[where] - self._starts[where]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts - self._starts[where], counts)
+        pairs = self._owners[within] * len(other.places) + np.repeat(owners, counts)
+        if not len(pairs):
+            return []
+        pairs.sort()
+        starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1])))
+        shared = np.diff(np.append(starts, len(pairs)))
+        mine, others = np.divmod(pairs[starts], len(other.places))
+        one, two = sizes[self._places[mine]], sizes[other.places[others]]
+        small, large = np.minimum(one, two), np.maximum(one, two)
+        fits = shared >= np.minimum(SHARED, at_least(threshold, small))
+        fits &= small + SLACK >= at_least(threshold, large)
+        fitting = np.flatnonzero(fits)
+        likely: list[tuple[int, int]] = []
+        for at in range(0, len(fitting), _PIECE):
+            some = fitting[at : at + _PIECE]
+            unlike = unshared(self._parities[mine[some]], other.parities[others[some]])
+            # What two sets do not share is at most (1 - t) / (1 + t) of their sizes together.
+            most = (small[some] + large[some] + 2 * SLACK) * ((1 - threshold) / (1 + threshold)) + 1e-9
+            some = some[unlike <= most]
+            likely += zip(self._places[mine[some]].tolist(), other.places[others[some]].tolist(), strict=True)
+        return likely

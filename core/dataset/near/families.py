@@ -10,8 +10,9 @@ from core.dataset.checks.base import Item, prompt_text
 from core.dataset.near.connect import Likely, connect
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.crew import sketch_all
-from core.dataset.near.cross import cross_pairs, rarity_of
+from core.dataset.near.cross import cross_pairs
 from core.dataset.near.fields import answer_text, system_text
+from core.dataset.near.members import rarity_of
 from core.dataset.near.result import Cluster, NearOptions, Tick
 from core.dataset.near.search import find_clusters
 from core.dataset.near.sketch import Banding
