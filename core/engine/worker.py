@@ -259,7 +259,7 @@ class Worker:
             JobGone: the folder was deleted.
         """
         before = self.folder.read_status()
-        self._status(state=PAUSED, message=message)
+        self._insist(state=PAUSED, message=message)
         self.event("alert", message)
         pause = threading.Event()
         while not ready():
@@ -313,6 +313,15 @@ class Worker:
             self.folder.write_status(**fields)
         except DiskFull:
             pass  # the next one says it
+
+    def _insist(self, **fields: Any) -> None:
+        """As `_status`, also on a full disk."""
+        if not self._speaks:
+            return
+        try:
+            self.folder.insist_on_status(**fields)
+        except DiskFull:
+            pass  # nothing could be told; the events say it when there is room
 
     def _write(self, line: Callable[[], None]) -> None:
         if self._speaks:

@@ -224,6 +224,21 @@ class JobFolder:
             merged = {**(files.read_json(self._status) or {}), **fields}
             files.replace(self._status, files.encode(merged), durable=fields.get("state") in ENDINGS)
 
+    def insist_on_status(self, **fields: Any) -> None:
+        """As `write_status`; on a full disk the file is written over in place, which needs no room.
+
+        For what viewers must see just then: that a run waits for room, or has ended.
+
+        Raises:
+            DiskFull: not even that could be done.
+            JobGone: the folder was deleted or moved.
+        """
+        try:
+            self.write_status(**fields)
+        except files.DiskFull:
+            merged = {**(files.read_json(self._status) or {}), **fields}
+            files.overwrite(self._status, files.encode(merged))
+
     def write_progress(self, step: int, of: int | None, **fields: Any) -> None:
         """Like `write_status(step=, of=, ...)`, but at most twice a second, and a full disk is passed over.
 

@@ -269,11 +269,8 @@ class Keeper:
             "signal": end.signal,
         }
         try:
-            self._folder.write_status(**fields)
-        except files.DiskFull:
-            merged = {**self._folder.read_status().fields, **fields}
-            files.overwrite(os.fspath(self._folder.status), files.encode(merged))
-        except files.JobGone as error:
+            self._folder.insist_on_status(**fields)
+        except TunedeckError as error:
             print(f"keeper: {error}", file=sys.stderr, flush=True)
 
     def _processes(self) -> tuple[list[process.Identity], list[process.Identity]]:

@@ -1,0 +1,101 @@
+"""A run on a disk of a few MiB that is full at times: it pauses before it writes, says so, and goes on. A real disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
+from core.jobs.runs import list_runs
+from core.jobs.state import standing
+from tests.e2e.test_resume import logged, run_to_end
+from tests.training_runs import events, lines, make_run
+from tests.waiting import until
+from tests.warm.process import WarmPython
+
+_SIZE = 8 << 20
+_ROOM = 1_300_000
+"""Bytes: a checkpoint of this run would just fit, without the margin that is left for everybody else."""
+_RUN = {
+    "training__max_steps": 8,
+    "training__save_every": 4.0,
+    "training__eval_every": 0.0,
+    "evaluation__after_training": False,
+}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of a few MiB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system can be mounted here: that takes root")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def fill(disk: Path, name: str, leave: int) -> Path:
+    """A file that leaves so many bytes free."""
+    file = disk / name
+    with file.open("wb") as out:
+        left = os.statvfs(disk)
+        room = left.f_bavail * left.f_frsize - leave
+        out.write(bytes(max(0, room)))
+    return file
+
+
+def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
+    warm: WarmPython, tmp_path: Path, disk: Path
+) -> None:
+    plain = run_to_end(make_run(tmp_path / "plain", **_RUN))
+    folder = make_run(disk / "runs", **_RUN)
+    first = fill(disk, "first", _ROOM)
+    launch(folder, [worker_command("core.training", folder)])
+    until(lambda: standing(folder).state == "paused" or standing(folder).over, "it pauses before the checkpoint", 60)
+    assert standing(folder).state == "paused"
+    assert "The disk is full: checkpoint-4 could not be written." in folder.read_status().message
+    assert "waits until there is room" in folder.read_status().message
+    assert not list(folder.checkpoints.glob("*")), "nothing was begun"
+    second = fill(disk, "second", 0)
+    assert [run.state for run in list_runs(disk)] == ["paused"]
+    second.unlink()
+    first.unlink()
+    until(lambda: standing(folder).over, "it goes on and ends", 60)
+    assert standing(folder).state == "finished"
+    assert logged(folder) == logged(plain)
+    assert [event["step"] for event in events(folder, "checkpoint")] == [4, 8]
+    assert [event["message"].partition(":")[0] for event in events(folder, "alert")] == [
+        "The disk is full",
+        "The reason for the pause has gone",
+    ]
+
+
+def test_a_disk_without_a_byte_left_is_told_and_waited_for(warm: WarmPython, tmp_path: Path, disk: Path) -> None:
+    folder: JobFolder = make_run(disk / "runs", **_RUN)
+    launch(
+        folder,
+        [worker_command("tests.e2e.disturbed_training", folder)],
+        env={"DISTURB_AT": "4", "DISTURB_GATE": "saving"},
+    )
+    until((folder.path / "reached").exists, "it is about to save", 60)
+    filler = fill(disk, "filler", 0)
+    (folder.path / "open").touch()
+    until(lambda: standing(folder).state == "paused" or standing(folder).over, "it pauses", 60)
+    assert "The disk is full" in folder.read_status().message
+    filler.unlink()
+    until(lambda: standing(folder).over, "it goes on and ends", 60)
+    assert standing(folder).state == "finished"
+    assert [line["step"] for line in lines(folder.metrics) if "loss" in line] == list(range(1, 9))
+    for file in (folder.events, folder.gpu):
+        for line in file.read_bytes().splitlines():
+            json.loads(line)
