@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.gpu.readings import labels
+
 HISTORY, STRETCH = 12, 10.0
 """Stretches of each GPU's past that are kept, and seconds in each: two minutes, of which one cell in ten s is new."""
 
@@ -28,15 +30,15 @@ class LiveGpus:
 
     Attributes:
         newest: the newest record, or None.
-        peaks: of each of them, the most memory in bytes that the run's processes held, where the driver tells.
+        peaks: by the label of each, the most memory in bytes that the run's processes held, where the driver tells.
         peak_rss: the most memory in bytes that the worker held, or None.
         watt_hours: energy of the run's GPUs so far; None where no power was ever read.
     """
 
     def __init__(self) -> None:
         self.newest: Mapping[str, Any] | None = None
-        self._busy: dict[int, deque[_Stretch]] = {}
-        self.peaks: dict[int, int] = {}
+        self._busy: dict[str, deque[_Stretch]] = {}
+        self.peaks: dict[str, int] = {}
         self.peak_rss: int | None = None
         self.watt_hours: float | None = None
         self._power: tuple[float, float] | None = None
@@ -55,27 +57,27 @@ class LiveGpus:
             rss = worker.get("rss")
             if isinstance(rss, int):
                 self.peak_rss = max(self.peak_rss or 0, rss)
-        watts: list[float] = []
-        for gpu in of_run(record):
+        watts: dict[int, float] = {}
+        for label, gpu in of_run(record):
             number, busy, power = gpu.get("index"), gpu.get("utilization"), gpu.get("power")
             if not isinstance(number, int):
                 continue
-            self._remember(number, record.get("t"), busy)
+            self._remember(label, record.get("t"), busy)
             if isinstance(power, (int, float)):
-                watts.append(power)
+                watts[number] = power  # slices of one GPU have one power between them
             held = _held(gpu.get("processes"), pids)
             if held:
-                self.peaks[number] = max(self.peaks.get(number, 0), held)
-        self._count_energy(record.get("t"), sum(watts) if watts else None)
+                self.peaks[label] = max(self.peaks.get(label, 0), held)
+        self._count_energy(record.get("t"), sum(watts.values()) if watts else None)
 
-    def history(self, number: int) -> list[float | None]:
+    def history(self, label: str) -> list[float | None]:
         """Mean utilisation of a GPU, in percent, in each stretch of the last two minutes, oldest first."""
-        return [each.total / each.count if each.count else None for each in self._busy.get(number, ())]
+        return [each.total / each.count if each.count else None for each in self._busy.get(label, ())]
 
-    def _remember(self, number: int, moment: Any, busy: Any) -> None:
+    def _remember(self, label: str, moment: Any, busy: Any) -> None:
         if not isinstance(moment, (int, float)):
             return
-        kept = self._busy.setdefault(number, deque(maxlen=HISTORY))
+        kept = self._busy.setdefault(label, deque(maxlen=HISTORY))
         stretch = int(moment // STRETCH)
         if not kept or kept[-1].number != stretch:
             kept.append(_Stretch(stretch))
@@ -95,11 +97,11 @@ class LiveGpus:
             self.watt_hours += (moment - before[0]) * (watts + before[1]) / 2 / 3600
 
 
-def of_run(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The run's own GPUs in a record."""
-    gpus = record.get("gpus") or ()
-    found = [gpus[place] for place in record.get("devices") or () if isinstance(place, int) and 0 <= place < len(gpus)]
-    return [gpu for gpu in found if isinstance(gpu, Mapping)]
+def of_run(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The run's own GPUs in a record, with their labels."""
+    gpus = [gpu if isinstance(gpu, Mapping) else {} for gpu in record.get("gpus") or ()]
+    named = list(zip(labels((gpu.get("index"), gpu.get("uuid")) for gpu in gpus), gpus, strict=True))
+    return [named[at] for at in record.get("devices") or () if isinstance(at, int) and 0 <= at < len(gpus)]
 
 
 def _held(processes: Any, pids: Sequence[Any]) -> int:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.clean import clean_line
-from core.gpu.readings import GpuSample, from_json
+from core.gpu.readings import GpuSample, from_json, labels
 from core.units import clock, count, gib, significant
 from core.verdict import Kind, Verdict
 from tui.live_run import LiveRun
-from tui.widgets.gauge import Device
+from tui.widgets.device import Device
 
 if TYPE_CHECKING:
     from core.recipe.resume import Plan
@@ -189,21 +189,22 @@ def devices(run: LiveRun) -> tuple[list[Device], list[str]]:
         return [], peak_words(run)
     if record is None:
         return [], ["No reading of the GPUs yet."]
-    samples = _samples(record)
-    mine = [samples[index] for index in record.get("devices") or () if isinstance(index, int) and index < len(samples)]
+    found = _samples(record)
+    samples = list(zip(labels((sample.index, sample.uuid) for sample in found), found, strict=True))
+    mine = [samples[at] for at in record.get("devices") or () if isinstance(at, int) and 0 <= at < len(samples)]
     worker = record.get("worker")
-    pids = worker.get("pids", ()) if isinstance(worker, Mapping) else ()
     shown = mine or samples
     if not shown:
         reason = str(record.get("problem") or "This run uses no GPU.")
         state = run.update.state if run.update is not None else ""
         return [], [reason, worker_words(record, starting=state in ("queued", "starting", "running"))]
-    return [_device(sample, pids, run.gpus.history(sample.index)) for sample in shown], []
+    known = worker if isinstance(worker, Mapping) else {}
+    return [_device(label, sample, known, run.gpus.history(label)) for label, sample in shown], []
 
 
 def peak_words(run: LiveRun) -> list[str]:
     """What a run that is over took at most."""
-    words = [f"GPU {number} {gib(peak)}" for number, peak in sorted(run.gpus.peaks.items())]
+    words = [f"{label} {gib(peak)}" for label, peak in run.gpus.peaks.items()]
     told = [event.get("peak_memory") for event in run.events if event.get("kind") == "summary"]
     if told and isinstance(told[-1], (int, float)) and told[-1] > 0:
         words.append(f"PyTorch allocated {gib(told[-1])}")
@@ -242,11 +243,12 @@ def _samples(record: Mapping[str, Any]) -> list[GpuSample]:
     return found
 
 
-def _device(sample: GpuSample, pids: Sequence[int], busy: Sequence[float | None]) -> Device:
+def _device(label: str, sample: GpuSample, worker: Mapping[str, Any], busy: Sequence[float | None]) -> Device:
+    pids, host_pids = worker.get("pids", ()), worker.get("host_pids", True) is not False
     return Device(
-        label=f"GPU {sample.index}",
+        label=label,
         name=(sample.name or "").removeprefix("NVIDIA "),
-        memory_run=sample.used_by(pids) if pids else None,
+        memory_run=sample.used_by(pids, host_pids=host_pids) if pids else None,
         memory_used=sample.memory_used,
         memory_total=sample.memory_total,
         utilization=sample.utilization,

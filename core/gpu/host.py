@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC
+"""The inode of the pid namespace that the machine boots with, PROC_PID_INIT_INO in Linux' `proc_ns.h`."""
+
 _LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 """Whether this kernel lists a thread's children (CONFIG_PROC_CHILDREN); else every process must be read."""
 
@@ -19,6 +22,14 @@ def boot_id() -> str:
             return file.read().strip()
     except OSError:
         return ""
+
+
+def host_pids() -> bool:
+    """Whether processes have the same numbers here as on the host, where the driver counts them: not in a container."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino == _FIRST_PID_NAMESPACE
+    except OSError:
+        return True
 
 
 def memory() -> tuple[int | None, int | None]:

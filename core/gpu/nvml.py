@@ -103,14 +103,14 @@ def _read_device(nvml: ModuleType, index: int, handle: Any, parent: GpuSample | 
 
     memory = value(nvml.nvmlDeviceGetMemoryInfo, nvml.nvmlMemory_v2) or value(nvml.nvmlDeviceGetMemoryInfo)
     busy = value(nvml.nvmlDeviceGetUtilizationRates)
-    processes = value(nvml.nvmlDeviceGetComputeRunningProcesses) or []
+    processes = value(nvml.nvmlDeviceGetComputeRunningProcesses)
     sample = GpuSample(
         index=index,
         uuid=_text(value(nvml.nvmlDeviceGetUUID)),
         name=_text(value(nvml.nvmlDeviceGetName)),
         memory_total=None if memory is None else int(memory.total),
         memory_used=None if memory is None else int(memory.used),
-        processes=tuple((int(process.pid), process.usedGpuMemory) for process in processes),
+        processes=None if processes is None else tuple((int(one.pid), one.usedGpuMemory) for one in processes),
         utilization=None if busy is None else int(busy.gpu),
         temperature=value(nvml.nvmlDeviceGetTemperature, nvml.NVML_TEMPERATURE_GPU),
         power=_watts(value(nvml.nvmlDeviceGetPowerUsage)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ class GpuSample:
         name: the product's name.
         memory_total: bytes.
         memory_used: bytes, of all processes.
-        processes: (pid, bytes or None) of each process that computes on it. In a container the pids are the host's.
+        processes: (pid, bytes or None) of each process that computes on it; None where the driver tells of none.
+            In a container the pids are the host's.
         utilization: percent of the last sample period in which a kernel ran.
         temperature: degrees Celsius.
         power: watts.
@@ -31,7 +33,7 @@ class GpuSample:
     name: str | None = None
     memory_total: int | None = None
     memory_used: int | None = None
-    processes: tuple[tuple[int, int | None], ...] = ()
+    processes: tuple[tuple[int, int | None], ...] | None = None
     utilization: int | None = None
     temperature: int | None = None
     power: float | None = None
@@ -39,11 +41,21 @@ class GpuSample:
     throttle: tuple[str, ...] = ()
     problem: str = ""
 
-    def used_by(self, pids: Sequence[int]) -> int | None:
-        """Bytes that these processes use on this GPU, as the driver says; None if it does not tell."""
+    def used_by(self, pids: Sequence[int], *, host_pids: bool = True) -> int | None:
+        """Bytes that these processes use on this GPU, as the driver says; None if it does not tell.
+
+        Args:
+            pids: the processes, as they are numbered where this program runs.
+            host_pids: whether that is as the driver numbers them. In a container it is not: then a GPU on which none
+                of them is found may have them under other numbers.
+        """
+        if self.processes is None:
+            return None
         found = [size for pid, size in self.processes if pid in pids]
         known = [size for size in found if size is not None]
-        return None if len(known) < len(found) else sum(known)
+        if len(known) < len(found) or (not found and not host_pids):
+            return None
+        return sum(known)
 
     def to_json(self) -> dict[str, Any]:
         """The form in `gpu.jsonl`."""
@@ -56,13 +68,14 @@ def from_json(value: Mapping[str, Any]) -> GpuSample:
     Raises:
         KeyError, TypeError, ValueError: it is no such object.
     """
+    processes = value.get("processes")
     return GpuSample(
         index=int(value["index"]),
         uuid=value.get("uuid"),
         name=value.get("name"),
         memory_total=value.get("memory_total"),
         memory_used=value.get("memory_used"),
-        processes=tuple((int(pid), size) for pid, size in value.get("processes", ())),
+        processes=None if processes is None else tuple((int(pid), size) for pid, size in processes),
         utilization=value.get("utilization"),
         temperature=value.get("temperature"),
         power=value.get("power"),
@@ -70,6 +83,19 @@ def from_json(value: Mapping[str, Any]) -> GpuSample:
         throttle=tuple(value.get("throttle", ())),
         problem=value.get("problem", ""),
     )
+
+
+def labels(gpus: Iterable[tuple[object, object]]) -> list[str]:
+    """Short names, for index and uuid of each: `GPU 0`; of the slices of one GPU `MIG 0:0`, `MIG 0:1` ..."""
+    slices: Counter[object] = Counter()
+    found = []
+    for index, uuid in gpus:
+        if isinstance(uuid, str) and uuid.startswith("MIG"):
+            found.append(f"MIG {index}:{slices[index]}")
+            slices[index] += 1
+        else:
+            found.append(f"GPU {index}")
+    return found
 
 
 def devices_of_run(samples: Sequence[GpuSample], visible: str | None) -> tuple[GpuSample, ...]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 
 from core.errors import TunedeckError
-from core.gpu.host import ProcessMeter, memory
+from core.gpu.host import ProcessMeter, host_pids, memory
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import devices_of_run
 from core.jobs import files
@@ -36,6 +36,7 @@ class Sampler(threading.Thread):
         self._visible = environment.get("CUDA_VISIBLE_DEVICES")
         self._reader = GpuReader()
         self._meter: ProcessMeter | None = None
+        self._host_pids = host_pids()
         self._end = threading.Event()
         self._thin_at = time.time() + 2 * FULL_RATE
 
@@ -83,7 +84,9 @@ class Sampler(threading.Thread):
         if self._meter is None:
             return None
         reading = self._meter.read()
-        return {"rss": reading.rss, "cpu": reading.cpu, "pids": list(reading.pids)} if reading.pids else None
+        if not reading.pids:
+            return None
+        return {"rss": reading.rss, "cpu": reading.cpu, "pids": list(reading.pids), "host_pids": self._host_pids}
 
 
 def thin(path: str, before: float) -> None:

@@ -74,6 +74,7 @@ int nvmlDeviceGetComputeRunningProcesses_v3(void *d, unsigned *count, process_t 
     char v[512];
     unsigned n = 0;
     int result;
+    if (text(d, "untold", v) == OK) return NOT_SUPPORTED;
     while ((result = find((int)(long)d - 1, "process", n, v)) == OK) {
         if (found && n < *count) {
             long long used = -1; /* "not available", as the driver says it */

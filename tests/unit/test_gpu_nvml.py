@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.gpu import readings
-from core.gpu.readings import GpuSample, devices_of_run
+from core.gpu.readings import GpuSample, devices_of_run, labels
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
@@ -107,6 +107,7 @@ def test_every_value_of_two_gpus_comes_through(read: Reader) -> None:
         throttle=(),
     )
     assert samples[0].used_by([4711]) == 20 * 2**30
+    assert samples[0].used_by([4711, 4712]) == 30 * 2**30
     assert samples[0].used_by([1]) == 0
 
 
@@ -115,6 +116,19 @@ def test_what_a_gpu_does_not_support_is_none(read: Reader) -> None:
     assert problem == ""
     assert sample == GpuSample(index=0, name="NVIDIA GeForce GT 710", processes=((4711, None),))
     assert sample.used_by([4711]) is None
+
+
+def test_a_driver_that_tells_no_processes_is_not_taken_to_say_that_there_are_none(read: Reader) -> None:
+    _, (told, untold) = read("driver gpus 2\n0 memory 1000 400\n1 memory 1000 400\n1 untold 1\n")
+    assert (told.processes, told.used_by([4711])) == ((), 0)
+    assert (untold.processes, untold.used_by([4711])) == (None, None)
+
+
+def test_in_a_container_a_process_that_is_not_found_may_be_there_under_another_number(read: Reader) -> None:
+    _, (sample,) = read("driver gpus 1\n" + A100.format(n=0))
+    assert sample.used_by([7]) == 0
+    assert sample.used_by([7], host_pids=False) is None
+    assert sample.used_by([4711], host_pids=False) == 20 * 2**30
 
 
 def test_older_driver_has_its_older_calls(read: Reader) -> None:
@@ -198,6 +212,11 @@ def test_mig_slices_have_memory_of_their_own_and_the_heat_of_their_gpu(read: Rea
     assert samples[0].processes == ((4711, 1000),)
     assert (samples[0].utilization, samples[0].temperature, samples[0].power) == (None, 61, 312.5)
     assert samples[1].memory_total is None
+
+
+def test_slices_of_a_gpu_have_names_of_their_own() -> None:
+    found = labels([(0, "MIG-a"), (0, "MIG-b"), (1, "GPU-c"), (2, "MIG-d"), (3, None)])
+    assert found == ["MIG 0:0", "MIG 0:1", "GPU 1", "MIG 2:0", "GPU 3"]
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ class TrainScreen(TrainCharts):
         """Few rows leave one for events."""
         super().on_resize(event)
         self.set_class(event.size.height < 24, "-short")
+        lines = self.query_one("#lines", Gauges)
+        lines.rows_alone, lines.most_rows = (16, 16) if self.has_class("-tall") else (6, 8)
+        if self.has_class("-short"):
+            lines.rows_alone, lines.most_rows = 3, 4
         self.query_one(Panels).display = self.has_class("-wide") and self.has_class("-tall")
         if self._folder is not None:
             self.query_one(Facts).forget_widths()
@@ -122,6 +126,7 @@ class TrainScreen(TrainCharts):
         if not run.partial and (run.update is None or not run.update.more):
             found, words = train_words.devices(run)
             over = run.update is not None and run.update.over
+            self.set_class(len(found) > 8 and self.size.width >= 140, "-many")
             self.query_one("#panel", Gauges).show(found, words)
             self.query_one("#lines", Gauges).show(found, words if not over or not self.has_class("-short") else [])
         facts = self.query_one(Facts)
