@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from core.clean import clean_line
 
+_ESC = "\x1b"
+
 ENDED = ("finished", "stopped", "failed", "lost")
 """States worth a bell when a run that is watched gets into them."""
 
 
-def ring_words(name: str, words: str) -> str:
+def ring_words(name: str, words: str, *, tmux: bool = False) -> str:
     """What is written to the terminal. The text is clean, so that it cannot end the sequence early.
 
     Args:
         name: of the run.
         words: how it ended.
+        tmux: whether tmux stands between. It hands a bell on by itself, a notification only as a passthrough, and
+            that where its option `allow-passthrough` is on; else it drops it.
     """
-    return f"\x1b]9;{clean_line(f'tunedeck: {name} {words}', 120)}\x07\x07"
+    notification = f"{_ESC}]9;{clean_line(f'tunedeck: {name} {words}', 120)}\x07"
+    if tmux:
+        notification = f"{_ESC}Ptmux;{notification.replace(_ESC, 2 * _ESC)}{_ESC}\\"
+    return f"{notification}\x07"
