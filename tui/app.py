@@ -275,7 +275,7 @@ class TunedeckApp(App[int]):
         ended = state in ENDED and self._run_state not in ("", *ENDED)
         self._run_state = state
         if ended:
-            self._ring(ring_words(self.session.title, words))
+            self._ring(ring_words(self.session.title, words, tmux="TMUX" in os.environ))
         if words == self.run_words:
             return
         self.run_words = words
