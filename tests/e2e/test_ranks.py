@@ -95,6 +95,9 @@ def test_ranks_pause_save_and_stop_together_and_go_on_from_there(warm: WarmPytho
     requests.ask(folder, requests.STOP)
     assert ended(folder) == "stopped"
     assert not any(process.is_alive(one) for one in both)
+    (last,) = events(folder, "ended")
+    assert {one.pid for one in both} < {one["pid"] for one in last["processes"]}, "and torchrun's agent"
+    assert all(one.to_json() in last["processes"] for one in both), "by start time and boot id, too"
     plan = plan_resume(folder)
     assert len(plan.checkpoint.ranks) == 2
     assert {path.name for path in plan.checkpoint.path.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}

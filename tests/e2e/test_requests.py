@@ -52,6 +52,26 @@ def test_in_a_phase_that_takes_long(warm: WarmPython, tmp_path: Path, where: str
     assert worker.to_json() in ended["processes"]
 
 
+def test_while_base_and_tuned_model_are_compared_there_is_nothing_to_save(warm: WarmPython, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, training__max_steps=1, training__eval_every=0.0, training__save_every=0.0)
+    launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.e2e.disturbed_evaluation")])
+    until((folder.path / "reached").exists, "it compares", 60)
+    for name in (requests.SAVE, requests.PAUSE):
+        requests.ask(folder, name)
+    until(lambda: answers(folder, requests.SAVE) == ["received", "refused"], "the save is refused", 2.0)
+    until(lambda: answers(folder, requests.PAUSE) == ["received"], "the pause is received", 2.0)
+    (refused,) = [event for event in events(folder, "request") if event["answer"] == "refused"]
+    assert "leaves nothing to save" in refused["message"]
+    worker = folder.read_status().worker
+    requests.ask(folder, requests.STOP_NOW)
+    until(lambda: "received" in answers(folder, requests.STOP_NOW), "it is received", 2.0)
+    until(lambda: not process.is_alive(worker), "the worker is gone", 5.0)
+    until(lambda: standing(folder).over, "the ending is written")
+    assert standing(folder).state == "stopped"
+    assert (folder.adapter / "adapter_model.safetensors").exists()
+    assert not (folder.evaluation / "summary.json").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("where", "step"), [("prediction", 2), ("saving", 2)])
 def test_a_checkpoint_is_saved_at_the_next_batch_of_an_evaluation_or_after_a_save(
