@@ -82,13 +82,16 @@ def _app(path: Path) -> list[Row]:
         argv = [sys.executable, "-m", "tests.benchmarks.paced_app", str(late), str(path)]
         with Terminal(argv, cols=120, rows=40, cwd=name, env={"PYTHONPATH": str(ROOT)}) as terminal:
             terminal.wait_for("question 0 ", 30)
+            shown = time.perf_counter()
             terminal.wait_for(f"{ROWS:,}", 60)
             terminal.settle(quiet=SCANNED, timeout=SCANNED)  # the scan goes on meanwhile
             memory = _private(terminal.pid)
             pages = [_page_down(terminal) for _ in range(PAGES)]
             terminal.send("ctrl+q")
             terminal.wait_exit(20)
-        blocked = max(json.loads(late.read_text())) * 1e3
+        moments = json.loads(late.read_text())
+        blocked = 1e3 * max((late for when, late in moments if when >= shown), default=0.0)
+        before = 1e3 * max((late for when, late in moments if when < shown), default=0.0)
     above, page = memory - empty, statistics.median(pages) * 1e3
     return [
         Row("memory above the empty app", above, "MiB", f"empty app {empty:.0f} MiB", bar="<= 64 MiB", met=above <= 64),
@@ -96,7 +99,12 @@ def _app(path: Path) -> list[Row]:
             "page-down on the screen, p50", page, "ms", bar="<= 50 ms", met=page <= 50, note=f"p95 {_p95(pages):.0f} ms"
         ),
         Row(
-            "longest the interface was blocked", blocked, "ms", bar="<= 50 ms", met=blocked <= 50, note="while scanned"
+            "longest the interface was blocked",
+            blocked,
+            "ms",
+            bar="<= 50 ms",
+            met=blocked <= 50,
+            note=f"while counted, scanned and paged, from the first picture on; starting up {before:.0f} ms",
         ),
     ]
 

@@ -17,6 +17,7 @@ import tui.app
 from tui.cli import main
 
 PERIOD = 0.002
+WORTH_NOTING = 0.005
 
 
 class PacedApp(tui.app.TunedeckApp):
@@ -25,12 +26,13 @@ class PacedApp(tui.app.TunedeckApp):
     async def on_event(self, event: object) -> None:
         """Starts the clock with the program."""
         await super().on_event(event)  # type: ignore[arg-type]
-        if isinstance(event, Mount) and not LATE:
-            LATE.append(0.0)
+        if isinstance(event, Mount) and not CLOCKS:
             CLOCKS.append(asyncio.create_task(_watch()))
 
 
-LATE: list[float] = []
+LATE: list[tuple[float, float]] = []
+"""When, on the clock that all processes share, and for how many seconds longer than asked for."""
+
 CLOCKS: list[asyncio.Task[None]] = []
 
 
@@ -38,13 +40,13 @@ async def _watch() -> None:
     while True:
         before = time.perf_counter()
         await asyncio.sleep(PERIOD)
-        LATE.append(time.perf_counter() - before - PERIOD)
-        if len(LATE) > 200_000:
-            LATE[:] = sorted(LATE)[-1_000:]
+        late = time.perf_counter() - before - PERIOD
+        if late > WORTH_NOTING:
+            LATE.append((before, late))
 
 
 if __name__ == "__main__":
     tui.app.TunedeckApp = PacedApp  # type: ignore[misc]
     code = main(sys.argv[2:])
-    Path(sys.argv[1]).write_text(json.dumps(sorted(LATE)[-100:]), encoding="ascii")
+    Path(sys.argv[1]).write_text(json.dumps(LATE), encoding="ascii")
     sys.exit(code)
