@@ -22,11 +22,17 @@ GRAIN = 2**13
 _STRING = rb'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+["\n]'
 _BETWEEN_ROWS = re.compile(rb'[^"\[\]{},]*+(?:' + _STRING + rb'[^"\[\]{},]*+)*+', re.S)
 _IN_ROW = re.compile(rb'[^"\[\]{}]*+(?:' + _STRING + rb'[^"\[\]{}]*+)*+', re.S)
+# As above, past the innermost lists and objects as well: nothing in them says where a row ends.
+_REST = rb'[^"\[\]{}]*+'
+_INNERMOST = rb"[\[{]" + _REST + rb"(?:" + _STRING + _REST + rb")*+[\]}]"
+_DEEP_IN_ROW = re.compile(_REST + rb"(?:(?:" + _STRING + rb"|" + _INNERMOST + rb")" + _REST + rb")*+", re.S)
 _STRING_REST = re.compile(rb'[^"\\\n]*+(?:\\.[^"\\\n]*+)*+', re.S)
 _TRAILING_BACKSLASHES = re.compile(rb"\\*\Z")
 _QUOTE, _COMMA, _OPEN_LIST, _CLOSE_LIST = 0x22, 0x2C, 0x5B, 0x5D
 _OPENING = b"[{"
 _MOST_RESTARTS = 20
+_DEEPEST = 10_000
+"""Brackets in brackets beyond which a row is given up: each takes a microsecond, and none so deep is read."""
 _KEYED_SURE = 16
 """Objects under a top-level object after which an array among them no longer changes what the rows are."""
 
@@ -62,6 +68,8 @@ class ArrayIndex:
         """Offset after the document's last bracket, once it was seen."""
         self.torn = False
         """Whether the document ends before its last bracket closes."""
+        self.too_deep = False
+        """Whether the last row nests so deep that the search for its end, and for rows after it, was given up."""
         self.other_arrays = 0
         """Further arrays of objects beside the one that is read."""
 
@@ -92,6 +100,9 @@ class ArrayIndex:
                 self._count_lines(chunk)
             self._scan(chunk)
             self._at += len(chunk)
+            if self._depth > _DEEPEST:
+                self._end()
+                self.too_deep = self.complete
             if deadline is not None and time.perf_counter() >= deadline:
                 break
         return self.complete
@@ -120,10 +131,12 @@ class ArrayIndex:
 
     def _scan(self, chunk: bytes) -> None:
         position = self._finish_string(chunk) if self._in_string else 0
-        while position < len(chunk) and not self.complete:
+        while position < len(chunk) and not self.complete and self._depth <= _DEEPEST:
             pattern = _BETWEEN_ROWS if self._depth == self._row_depth else _IN_ROW
+            if self._depth > max(self._row_depth, 0) and (self._sequence or self._row_depth > 0):
+                pattern = _DEEP_IN_ROW
             found = pattern.match(chunk, position)
-            assert found is not None  # both patterns match the empty string
+            assert found is not None  # each of them matches the empty string
             position = found.end()
             if position == len(chunk):
                 return

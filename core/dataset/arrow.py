@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.arrow_limits import arrow_batch_sizes, bomb, too_many_rows
+from core.dataset.arrow_rows import TooLarge, Weighed, viewed
 from core.dataset.records import BadLine, Row
 from core.errors import BadInput
+from core.units import size
 
 FILE_MAGIC = b"ARROW1"
 STREAM_MAGIC = b"\xff\xff\xff\xff"
 """A stream begins with the mark of its first message, the schema."""
+
+
+_MOST_VIEWED = 4 * 2**30
+"""Bytes of text that the views of a batch may show, a second's work to validate."""
 
 
 class ArrowReader:
@@ -52,7 +58,7 @@ class ArrowReader:
             self._ahead: Any = iter(opened) if stream else _batches(opened)
         except self._failures as fault:
             raise BadInput(f"not a readable Arrow file: {fault}", where=str(path)) from None
-        self._batches: list[Any] = []
+        self._batches: list[Weighed] = []
         self._starts = [0]
         self._sound: set[int] = set()
         self._fault = ""
@@ -84,7 +90,7 @@ class ArrowReader:
                 if batch is None:
                     self.complete = True
                     break
-                self._batches.append(batch)
+                self._batches.append(Weighed(batch))
                 self._starts.append(self._starts[-1] + batch.num_rows)
                 if deadline is not None and time.perf_counter() >= deadline:
                     break
@@ -116,14 +122,23 @@ class ArrowReader:
         which = bisect_right(self._starts, entry) - 1
         try:
             if which not in self._sound:  # offsets of a hostile file may lead anywhere
-                self._batches[which].validate(full=True)
+                self._validate(self._batches[which].batch)
                 self._sound.add(which)
-            value = self._batches[which].slice(entry - self._starts[which], 1).to_pylist()[0]
+            value = self._batches[which].row(entry - self._starts[which])
+        except TooLarge as why:
+            return Row(entry, self.files[0], entry + 1, error=str(why))
         except UnicodeDecodeError:
             return Row(entry, self.files[0], entry + 1, error="a cell or a column's name is not UTF-8")
         except self._failures as fault:
             return Row(entry, self.files[0], entry + 1, error=f"unreadable: {fault}")
         return Row(entry, self.files[0], entry + 1, value=value)
+
+    def _validate(self, batch: Any) -> None:
+        batch.validate()
+        # The whole validation reads each string; views may say of one text that it stands there very many times.
+        if (together := sum(map(viewed, batch.columns))) > _MOST_VIEWED:
+            raise TooLarge(f"{size(together)} of text in views of one another")
+        batch.validate(full=True)
 
     def faults(self) -> list[BadLine]:
         """A file that ends in the middle."""

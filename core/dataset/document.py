@@ -74,7 +74,7 @@ class ArrayReader:
                 value, nonstandard = parse_object(raw)  # says what was expected
         except Unreadable as fault:
             reason = str(fault)
-            if self._index.torn and entry == self._index.count - 1:
+            if self._index.torn and not self._index.too_deep and entry == self._index.count - 1:
                 reason = "the file ends before this row does"
             return Row(entry, self.files[0], line, error=reason, raw=raw)
         return Row(entry, self.files[0], line, value=value, nonstandard=nonstandard, raw=raw)
@@ -85,6 +85,8 @@ class ArrayReader:
         last = self._index.line(self._index.end)
         if self._stream.fault:
             found.append(BadLine(self.files[0], last, self._stream.fault))
+        elif self._index.too_deep:
+            found.append(BadLine(self.files[0], last, "a row is nested without end: what follows it is not read"))
         elif self._index.torn:
             found.append(BadLine(self.files[0], last, "the file ends before its last bracket closes"))
         elif self._stream.read(self._index.end_of_value, 65_536).strip():

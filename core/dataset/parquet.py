@@ -7,10 +7,12 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core.dataset.arrow_limits import parquet_batch_rows
+from core.dataset.arrow_rows import TooLarge, Weighed
+from core.dataset.parquet_limits import ParquetLimits
 from core.dataset.records import BadLine, Row
 from core.errors import BadInput
 
@@ -42,9 +44,11 @@ class ParquetReader:
                 "reading Parquet needs pyarrow", where=str(path), do="Install it: pip install pyarrow"
             ) from None
         self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError, UnicodeDecodeError)
-        self._rows = parquet_batch_rows(path, _BATCH_ROWS)
+        self._limits = ParquetLimits(path, _BATCH_ROWS)
+        self._rows = self._limits.batch_rows
+        self._open = partial(parquet.ParquetFile, path, memory_map=True, pre_buffer=False)
         try:
-            self._file: Any = parquet.ParquetFile(path, memory_map=True, pre_buffer=False)
+            self._file: Any = self._open()
         except self._failures as fault:
             raise BadInput(f"not a readable Parquet file: {fault}", where=str(path)) from None
         groups = self._file.metadata
@@ -53,7 +57,7 @@ class ParquetReader:
             starts.append(starts[-1] + groups.row_group(number).num_rows)
         self._starts = starts
         self._lock = threading.Lock()
-        self._batches: OrderedDict[int, Any] = OrderedDict()
+        self._batches: OrderedDict[int, Weighed] = OrderedDict()
         self._group = -1
         self._ahead: Iterator[Any] = iter(())
         self._next = 0
@@ -80,7 +84,9 @@ class ParquetReader:
             if batch is None:  # without the lock otherwise: another thread may be decoding for a while
                 with self._lock:
                     batch, first = self._batch(entry, first)
-            value = batch.slice(entry - first, 1).to_pylist()[0]
+            value = batch.row(entry - first)
+        except TooLarge as why:
+            return Row(entry, self.files[0], entry + 1, error=str(why))
         except UnicodeDecodeError:
             return Row(entry, self.files[0], entry + 1, error="a cell or a column's name is not UTF-8")
         except self._failures as fault:
@@ -102,7 +108,7 @@ class ParquetReader:
         start = self._starts[bisect_right(self._starts, entry) - 1]
         return start + (entry - start) // self._rows * self._rows
 
-    def _batch(self, entry: int, first: int) -> tuple[Any, int]:
+    def _batch(self, entry: int, first: int) -> tuple[Weighed, int]:
         """The batch that holds a row, and the number of its first row; the lock is held."""
         group = bisect_right(self._starts, entry) - 1
         start = self._starts[group]
@@ -110,10 +116,14 @@ class ParquetReader:
             self._batches.move_to_end(first)
             return self._batches[first], first
         if group != self._group or first < self._next:
+            numbered = self._limits.numbered(group)
+            # Such columns are decoded as numbers of their dictionary, the others as they are.
+            file = self._open(read_dictionary=sorted(numbered)) if numbered else self._file
             self._group, self._next = group, start
-            self._ahead = self._file.iter_batches(self._rows, row_groups=[group], use_threads=False)
-        for batch in self._ahead:
-            at, self._next = self._next, self._next + batch.num_rows
+            self._ahead = file.iter_batches(self._rows, row_groups=[group], use_threads=False)
+        for decoded in self._ahead:
+            batch = Weighed(decoded)
+            at, self._next = self._next, self._next + decoded.num_rows
             self._batches[at] = batch
             if len(self._batches) > _BATCHES:
                 self._batches.popitem(last=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ MAX_ROW_BYTES = 256 * 2**20
 
 _DIGITS = bytes(ord("0") if chr(code).isdigit() and code < 128 else ord(" ") for code in range(256))
 _LONG_NUMBER = b"0" * 19
+_STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.S)
+_NO_BRACKETS = bytes(code for code in range(256) if code not in b"[]{}")
+_STEPS = tuple((code in b"[{") - (code in b"]}") for code in range(256))
 _RETRY_MAX_BYTES = 64 * 2**20
 
 
@@ -113,9 +118,15 @@ def parse_json(raw: bytes) -> tuple[Any, str]:
     if not nonstandard and isinstance(value, dict) and raw.count(b'":') + raw.count(b'" :') > len(value):
         nonstandard = _repeated_key(raw, value)
     # Fewer openings than the limit cannot nest deeper than it: the walk is for suspects only.
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and depth(value) > MAX_DEPTH:
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _nesting(raw) > MAX_DEPTH:
         raise Unreadable(f"nested deeper than {MAX_DEPTH} levels")
     return value, nonstandard
+
+
+def _nesting(raw: bytes) -> int:
+    """Levels of nesting of valid JSON, from its brackets: walking the value takes ten times as long."""
+    brackets = _STRINGS.sub(b"", raw).translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
 
 
 def _repeated_key(raw: bytes, value: dict[str, Any]) -> str:
@@ -177,23 +188,6 @@ def _reason(fault: orjson.JSONDecodeError, text: str) -> str:
         return f"nested deeper than {MAX_DEPTH} levels"
     column = min(fault.pos, len(text)) + 1
     return f"not valid JSON: {message} at column {column}"
-
-
-def depth(value: Any) -> int:
-    """Levels of nesting of a parsed value; a string or number has 0. Walks without recursion."""
-    deepest = 0
-    stack = [(value, 1)]
-    while stack:
-        item, level = stack.pop()
-        if isinstance(item, dict):
-            children: Any = item.values()
-        elif isinstance(item, list):
-            children = item
-        else:
-            continue
-        deepest = max(deepest, level)
-        stack.extend((child, level + 1) for child in children)
-    return deepest
 
 
 def json_type(value: Any) -> str:

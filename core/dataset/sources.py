@@ -111,7 +111,8 @@ def _with_rows(path: Path, reader: Reader) -> Reader:
     while not reader.count and not reader.complete:
         reader.extend(0.02)
     if not reader.count:
-        raise BadInput("the file holds no rows", where=str(path))
+        why = "; ".join(bad.reason for bad in reader.faults()[:1])
+        raise BadInput("the file holds no rows" + (f": {why}" if why else ""), where=str(path))
     return reader
 
 

@@ -39,6 +39,11 @@ class Compact:
         self._at = at
         self._values = 0
 
+    @property
+    def at(self) -> int:
+        """Where what was read ends."""
+        return self._at
+
     def struct(self, depth: int = 0) -> dict[int, Any]:
         """The structure that begins here.
 
