@@ -173,7 +173,7 @@ def attacks() -> dict[str, tuple[bytes, str]]:
         "a page that says 2 GiB.parquet": (loud, "2.0 GiB at once: a compressed bomb, not read"),
         "shared begins in lists.parquet": (
             packed_parquet(
-                listed(arrow.array(["a" * 2**16] * 12_000)),
+                listed(arrow.array(["a" * 2**16] * 4_500)),
                 use_dictionary=False,
                 column_encoding={"text": "PLAIN", "list.list.element": "DELTA_BYTE_ARRAY"},
                 data_page_size=2**30,
