@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from itertools import count
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
@@ -108,3 +111,19 @@ async def test_a_new_width_keeps_the_place_within_one_long_line() -> None:
         await pilot.resize_terminal(70, 10)
         await pilot.pause()
         assert first in app.shown()[0].split()
+
+
+async def test_a_busy_machine_does_not_keep_the_rest_of_a_text_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has to wait between two lines of code misses times of a few milliseconds."""
+    now = count(step=0.01)
+    app = Harness()
+    async with app.run_test(size=(80, 24)) as pilot:
+        monkeypatch.setattr("textual.timer._time.get_time", lambda: next(now))
+        app.view.show(lambda: [plain("你好 hello " * 20_000 + "THE END")])
+        await pilot.press("end")
+        async with asyncio.timeout(20):
+            while not app.view.complete:
+                await asyncio.sleep(0)
+        monkeypatch.undo()
+        await pilot.pause()
+        assert app.shown()[-1].endswith("THE END")

@@ -22,6 +22,7 @@ from core.units import count
 from tui.actions import Command, declare
 from tui.widgets.sample_entry import Entry, Tone
 from tui.widgets.scrolling import set_height
+from tui.widgets.soon import soon
 
 _PAINT_BUDGET = 0.02
 _SLICE = 0.012
@@ -319,7 +320,7 @@ class SampleList(ScrollView, can_focus=True):
     def _schedule(self) -> None:
         if not self._slice_due:
             self._slice_due = True
-            self.set_timer(0.005, self._fill)
+            soon(self, 0.005, self._fill)
 
     def _fill(self) -> None:
         """Read visible rows that are missing, for a few milliseconds, and draw them."""

@@ -19,6 +19,7 @@ from textual.strip import Strip
 
 from tui.actions import Command, declare
 from tui.widgets.scrolling import set_height
+from tui.widgets.soon import soon
 from tui.widgets.wrap import wrap
 
 _FIRST_SLICE = 0.025
@@ -298,7 +299,7 @@ class TextView(ScrollView, can_focus=True):
     def _schedule(self) -> None:
         if not self.complete and not self._slice_due:
             self._slice_due = True
-            self.set_timer(0.002, self._go_on)
+            soon(self, 0.002, self._go_on)
 
     def _go_on(self) -> None:
         self._slice_due = False
