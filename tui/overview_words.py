@@ -74,7 +74,7 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
             ("  of the rows kept; never held out", "muted"),
         ]
     total = sum(facts["dropped"].values())
-    why = ", ".join(f"{_reason(name)} {count(number)}" for name, number in _largest(facts["dropped"]))
+    why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in _largest(facts["dropped"]))
     yield [(f"  left out  {count(total):>9}", "text"), (f"  {why}" if why else "", "muted")]
     if facts["bad_lines"]:
         yield [(f"  bad lines {count(facts['bad_lines']):>9}", "text")]
@@ -82,7 +82,8 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         yield [(f"  {clean_line(sentence, 400)}", "warning")]
 
 
-def _reason(name: str) -> str:
+def reason_words(name: str) -> str:
+    """Why rows were left out, in a word or two."""
     return _REASONS.get(name, name.replace("_", " "))
 
 

@@ -12,10 +12,11 @@ from textual.widgets import Input
 from core.dataset.audit import read_ledger
 from core.recipe.recipe import Recipe, put
 from tests.tui.test_data_audit import choose, title
-from tests.tui.test_data_screen import MakeApp, data_screen, list_text, scanned, text_of, until
+from tests.tui.test_data_screen import MakeApp, counts, data_screen, list_text, scanned, text_of, until
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.screens.overview import OverviewScreen
+from tui.widgets.choice_menu import ChoiceMenu
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.text_view import TextView
 
@@ -84,6 +85,32 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
         await until(pilot, lambda: "audit: 0 of 59" in title(app), "the audit")
         assert "(thin kinds first)" in title(app)
         assert "zebra" in list_text(app).splitlines()[0]
+
+
+async def test_the_data_screen_leads_to_the_export_which_says_what_was_written_and_what_was_left_out(
+    make_app: MakeApp, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """The key worked on the overview alone, and told only how many rows were left out."""
+    train, _ = files
+    with train.open("a") as stream:
+        stream.write("{broken\n")
+    app = make_app(data=(train,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("d")
+        await until(pilot, lambda: "dropped 1" in counts(app), "the drop")
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, ChoiceMenu), "the forms")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.focused, Input), "the question")
+        await pilot.press("enter")
+        await until(pilot, lambda: (tmp_path / "tickets.curated.jsonl").exists(), "the export")
+        doing = app.screen.query_one("#doing")
+        await until(pilot, lambda: "rejects.jsonl" in text_of(doing), "what was written")
+        words = " ".join(text_of(doing).split())
+        assert "2 left out (bad line 1, dropped by you 1) in tickets.curated.rejects.jsonl" in words
+        held = len((tmp_path / "tickets.curated.eval.jsonl").read_bytes().splitlines())
+        assert f"{59 - held} samples in tickets.curated.jsonl, {held} held out in tickets.curated.eval.jsonl" in words
 
 
 async def test_a_row_is_marked_as_synthetic_by_a_key_and_unmarked(make_app: MakeApp, files: tuple[Path, Path]) -> None:

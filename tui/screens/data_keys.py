@@ -23,6 +23,9 @@ COMMANDS = (
     Command(
         "data.overview", "B", "overview", "overview", "What is trained on: split, sources, tokens, answers; export.", 9
     ),
+    Command(
+        "data.export", "x", "export", "export", "Write the curated set to a file, and what was left out and why.", 12
+    ),
     Command("data.search", "slash", "search", "search", "List the rows that hold a text.", 9, "/"),
     Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
     Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),

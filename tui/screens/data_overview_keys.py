@@ -16,6 +16,12 @@ class OverviewKeys(NearKeys):
 
         self.app.push_screen(OverviewScreen(self._begin_thin))
 
+    def action_export(self) -> None:
+        """Go to the overview of what would be written, which then asks in which form."""
+        from tui.screens.overview import OverviewScreen
+
+        self.app.push_screen(OverviewScreen(self._begin_thin, export=True))
+
     def _begin_thin(self, rows: Sequence[int]) -> None:
         """Begin an audit of rows, in their order."""
         assert self._desk is not None

@@ -59,20 +59,23 @@ class OverviewScreen(StepScreen):
         height: 1fr; border: round $border-blurred; border-title-color: $foreground; padding: 0 1;
     }
     OverviewScreen #facts:focus { border: round $primary; }
-    OverviewScreen #doing { height: 1; padding: 0 1; color: $text-muted; }
+    OverviewScreen #doing { height: auto; max-height: 3; padding: 0 1; color: $text-muted; }
     """
 
-    def __init__(self, begin_thin: Callable[[list[int]], None]) -> None:
+    def __init__(self, begin_thin: Callable[[list[int]], None], *, export: bool = False) -> None:
         """Make the screen.
 
         Args:
             begin_thin: begins an audit of these rows, in their order.
+            export: ask in which form to export as soon as it is known what.
         """
         super().__init__()
         self._begin_thin = begin_thin
         self._work: OverviewWork | None = None
         self._facts: dict[str, Any] | None = None
         self._form = ""
+        self._export_asked = export
+        self._written = ""
 
     # -- composition ----------------------------------------------------------------------------------------
 
@@ -136,8 +139,11 @@ class OverviewScreen(StepScreen):
             self._facts = None
             problem = clean(news.problem)
             self.query_one(TextView).show(lambda: [Line(((problem, "warning"),))])
-        self._say(f"{clean_line(news.doing, 80)} …" if news.doing not in ("", "done") else "")
+        self._say(f"{clean_line(news.doing, 80)} …" if news.doing not in ("", "done") else self._written)
         self.refresh_bindings()
+        if self._export_asked and self._facts is not None:
+            self._export_asked = False
+            self.action_export()
 
     def _lines(self) -> Iterable[Line]:
         from tui.overview_words import overview_lines
@@ -267,14 +273,18 @@ class OverviewScreen(StepScreen):
         words = f"{count(found['samples'])} samples in {Path(found['path']).name}"
         if found["eval_path"] is not None:
             words += f", {count(found['eval_samples'])} held out in {Path(found['eval_path']).name}"
-        left = sum(found["rejects"].values())
-        words += f", {count(left)} left out in {Path(found['rejects_path']).name}. {' '.join(found['warnings'])}"
+        from tui.overview_words import reason_words
+
+        why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in sorted(found["rejects"].items()))
+        words += f", {count(sum(found['rejects'].values()))} left out{f' ({why})' if why else ''}"
+        words += f" in {Path(found['rejects_path']).name}. {' '.join(found['warnings'])}"
         self.app.call_from_thread(self._exported, clean_line(words, 400))
 
     def _exported(self, words: str) -> None:
         self.query_one(PathPrompt).close()
         self.query_one(TextView).focus()
-        self._say("")
+        self._written = words
+        self._say(words)
         self.notify(words, timeout=12, markup=False)
         self.refresh_bindings()
 
