@@ -65,9 +65,9 @@ class LiveGpus:
             self._remember(label, record.get("t"), busy)
             if isinstance(power, (int, float)):
                 watts[number] = power  # slices of one GPU have one power between them
-            held = _held(gpu.get("processes"), pids)
-            if held:
-                self.peaks[label] = max(self.peaks.get(label, 0), held)
+            memory = held(gpu.get("processes"), pids)
+            if memory:
+                self.peaks[label] = max(self.peaks.get(label, 0), memory)
         self._count_energy(record.get("t"), sum(watts.values()) if watts else None)
 
     def history(self, label: str) -> list[float | None]:
@@ -104,7 +104,7 @@ def of_run(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     return [named[at] for at in record.get("devices") or () if isinstance(at, int) and 0 <= at < len(gpus)]
 
 
-def _held(processes: Any, pids: Sequence[Any]) -> int:
+def held(processes: Any, pids: Sequence[Any]) -> int:
     """Bytes that the run's processes hold on one GPU, as far as the driver tells."""
     if not isinstance(processes, (list, tuple)) or not pids:
         return 0

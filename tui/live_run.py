@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tui.charts.series import Series
 from tui.charts.smooth import Smoothed
 from tui.live_gpus import LiveGpus
+from tui.live_machine import LIMIT as MACHINE_LIMIT
+from tui.live_machine import LiveMachine
 
 if TYPE_CHECKING:
     from core.jobs.follow import Update
@@ -62,6 +64,7 @@ class LiveRun:
         self.loss = self.series("loss")
         self.average = Smoothed(self.loss, 0.9)
         self.gpus = LiveGpus()
+        self._machine = LiveMachine(self.series(MOMENT), self._machine_series)
         self.eta: tuple[float, float] | None = None
         self.first_moment: float | None = None
         self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
@@ -74,6 +77,14 @@ class LiveRun:
         if found is None:
             found = self._series[key] = Series(LIMIT, LIMIT if key in ("loss", "eval_loss") else LONG)
         return found
+
+    def _machine_series(self, key: str) -> Series:
+        """The series of what GPUs or worker did, which are metrics from then on."""
+        if key not in self._known:
+            self._known.add(key)
+            self.names.append(key)
+            self._series[key] = Series(MACHINE_LIMIT)
+        return self._series[key]
 
     def last(self, key: str) -> float | None:
         """The newest value of a metric, or None."""
@@ -97,6 +108,8 @@ class LiveRun:
             self._add_metrics(list(records))
         self.events.extend(update.events)
         self.gpus.add(update.gpu)
+        self._machine.add(update.gpu)
+        self._machine.place()
         if update.metrics:
             self._smooth()
 

@@ -133,6 +133,19 @@ async def test_the_reading_line_says_step_and_values() -> None:
         assert loss.chart.crosshair is None
 
 
+async def test_the_place_of_the_reading_line_leaves_no_half_labels() -> None:
+    loss = Loss(1000)
+    async with OneWidget(loss.chart).run_test(size=(80, 20)) as pilot:
+        await pilot.pause()
+        labels = set(text_of(loss.chart)[-1].strip("╰╯").replace("─", " ").split())
+        loss.chart.move_crosshair(0)
+        for _ in range(60):
+            loss.chart.move_crosshair(-1)
+            foot = text_of(loss.chart)[-1].strip("╰╯").replace("─", " ")
+            left, _, right = foot.partition("step ")
+            assert set(left.split()) | set(right.split()[1:]) <= labels
+
+
 async def test_the_reading_line_moves_by_single_values_where_they_are_sparse() -> None:
     series = Series()
     for step in (1, 500, 1000):

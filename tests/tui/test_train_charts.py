@@ -53,6 +53,33 @@ async def test_any_logged_metric_gets_a_panel_by_typing_a_part_of_its_name(make_
         assert "0.390" in text_of(odd)[0]
 
 
+async def test_what_a_gpu_did_stands_on_the_axis_of_the_loss(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=0, of=200)
+    for step in range(1, 101):
+        folder.append_metric({"t": 1000.0 + 10 * step, "step": step, "loss": 1.0})
+        folder.append_gpu({**gpu_record(gpu(0), gpu(1, utilization=3 if step > 60 else 90)), "t": 995.0 + 10 * step})
+    async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("plus")
+        await until(pilot, lambda: isinstance(pilot.app.screen, PickMenu))
+        await pilot.press(*"gpu 1 use", "enter", "escape")
+        await until(pilot, lambda: "GPU 1 use %" in panels(screen))
+        panel = next(chart for chart in screen.query_one(Panels).charts if chart.title == "GPU 1 use %")
+        await pilot.press("z", "left", *["ctrl+left"] * 2)
+        await until(pilot, lambda: panel.span() == screen.chart.span() and panel.zoomed)
+        assert panel.crosshair == screen.chart.crosshair
+        assert "3.00" in text_of(panel)[0]
+        assert panel.view().y0 == 0
+
+
+async def test_the_large_chart_says_how_many_of_the_metrics_are_shown(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    for size, words in (((160, 45), "4 of 6 metrics"), ((80, 24), "1 of 6 metrics")):
+        async with make_app("train", run=folder.path).run_test(size=size) as pilot:
+            screen = await read(pilot)
+            await until(pilot, lambda: words in text_of(screen.chart)[0])  # noqa: B023
+
+
 async def test_a_narrow_terminal_shows_each_metric_in_the_large_chart(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path, steps=20)
     async with make_app("train", run=folder.path).run_test(size=(60, 20)) as pilot:

@@ -33,6 +33,15 @@ def test_time_in_which_nothing_was_read_counts_nothing() -> None:
     assert gpus.watt_hours == 0
 
 
+def test_slices_of_a_gpu_have_their_own_past_and_its_power_once() -> None:
+    slices = [{"index": 0, "uuid": f"MIG-{n}", "utilization": 40 * n, "power": 3600.0} for n in range(2)]
+    gpus = LiveGpus()
+    gpus.add({"t": float(second), "gpus": slices, "devices": [0, 1]} for second in range(10))
+    assert gpus.history("MIG 0:0") == [0.0]
+    assert gpus.history("MIG 0:1") == [40.0]
+    assert gpus.watt_hours == pytest.approx(9.0)
+
+
 def test_without_power_there_is_no_energy() -> None:
     gpus = LiveGpus()
     gpus.add([record(0, None), record(1, None), {"t": 2}])
@@ -42,8 +51,8 @@ def test_without_power_there_is_no_energy() -> None:
 def test_the_history_of_a_gpu_is_bounded_and_holds_means() -> None:
     gpus = LiveGpus()
     gpus.add(record(second, 1.0, busy=second % 2 * 100) for second in range(1000))
-    assert gpus.history(0) == [50.0] * 12
-    assert gpus.history(7) == []
+    assert gpus.history("GPU 0") == [50.0] * 12
+    assert gpus.history("GPU 7") == []
 
 
 def running(paces: list[float], of: int) -> LiveRun:
@@ -85,3 +94,8 @@ def test_the_name_of_a_run_cannot_end_the_notification_early() -> None:
     words = ring_words("a\x07\x1b]52;c;eA==\x07b", "finished")
     assert words.count("\x07") == 2
     assert words.count("\x1b") == 1
+
+
+def test_tmux_gets_the_notification_as_a_passthrough_and_the_bell_beside_it() -> None:
+    words = ring_words("support-tone", "finished", tmux=True)
+    assert words == "\x1bPtmux;\x1b\x1b]9;tunedeck: support-tone finished\x07\x1b\\\x07"

@@ -56,3 +56,12 @@ def draw_values(cells: Cells, used: int, values: Sequence[Piece], style: str = "
     for text, value_style in shown:
         x = cells.put(x, 0, text, value_style)
         x = cells.put(x, 0, " ", style)
+
+
+def clear_label(cells: Cells, glyphs: Glyphs, y: int, start: int, end: int) -> None:
+    """Take away what would be left of the labels that text from `start` to `end` covers in part, in a frame's row."""
+    edge = glyphs.frame[4]
+    for x, step in ((start - 1, -1), (end, 1)):
+        while 0 < x < cells.width - 1 and cells.styles[y][x] == "label":
+            cells.put(x, y, edge, "frame")
+            x += step

@@ -17,7 +17,7 @@ from core.units import count, duration, short_count
 from tui.charts.plot import Curve
 from tui.charts.xaxis import STEPS, Along, StableEnd, XUnit, time_unit, tokens_unit
 from tui.live_run import MOMENT, LiveRun
-from tui.screens.train_panels import Panels, metrics_of, title_of, usual_panels, writer_of
+from tui.screens.train_panels import USUAL, Panels, from_zero, metrics_of, title_of, usual_panels, writer_of
 from tui.screens.train_requests import TrainRequests
 from tui.telling_names import telling_names
 from tui.train_words import loss_words
@@ -88,17 +88,19 @@ class TrainCharts(TrainRequests):
         self._end = StableEnd()
         self._along = self._along_of(run)
         large = self.chart
-        large.describe(
-            title_of(self._large), writer_of(self._large) if self._large != "loss" else loss_words, from_zero=False
-        )
         large.set_curves([*self._other_curves(), *self._curves_of(run, self._large, large=True)])
         self._panels_changed()
 
     def _panels_changed(self) -> None:
-        """Fill the panels, as far as there is room for any."""
-        for metric, chart in self.query_one(Panels).show(self._panel_metrics(), 1 if self.has_class("-log") else 2):
+        """Fill the panels, as far as there is room for any; the large chart says of how many metrics these are."""
+        filled = self.query_one(Panels).show(self._panel_metrics(), 1 if self.has_class("-log") else 2)
+        for metric, chart in filled:
             chart.set_curves(self._curves_of(self.shown, metric, large=False))
             chart.share(self.chart)
+        known, large = len(metrics_of(self.shown)), self._large
+        note = f"{1 + len(filled)} of {known} metrics" if known > 1 else ""
+        write = loss_words if large == "loss" else writer_of(large)
+        self.chart.describe(title_of(large), write, from_zero=from_zero(large) and large not in USUAL, note=note)
 
     def _curves_of(self, run: LiveRun, metric: str, *, large: bool) -> list[Curve]:
         """The curves of one metric: single values as a band where they scatter, train and eval in one chart."""

@@ -47,6 +47,7 @@ _WRITERS: dict[str, Callable[[float], str]] = {
 }
 
 _FROM_ZERO = ("grad_norm", "tokens_per_second")
+_FROM_ZERO_UNITS = (" %", " GiB", " W")
 
 
 def title_of(metric: str) -> str:
@@ -57,6 +58,11 @@ def title_of(metric: str) -> str:
 def writer_of(metric: str) -> Callable[[float], str]:
     """How its values are written."""
     return _WRITERS.get(metric, significant)
+
+
+def from_zero(metric: str) -> bool:
+    """Whether its axis begins at 0 however high its values lie."""
+    return metric in _FROM_ZERO or metric.endswith(_FROM_ZERO_UNITS)
 
 
 def metrics_of(run: LiveRun) -> list[str]:
@@ -104,7 +110,7 @@ class Panels(Container):
         for number, chart in enumerate(self._charts):
             chart.display = number < len(given)
         for metric, chart in zip(given, self._charts, strict=False):
-            chart.describe(title_of(metric), writer_of(metric), from_zero=metric in _FROM_ZERO)
+            chart.describe(title_of(metric), writer_of(metric), from_zero=from_zero(metric))
         taken = -(-len(given) // 3)
         height = taken * (ROWS_ALONE if rows > taken else ROWS)
         if height != self._height:

@@ -8,7 +8,7 @@ from math import inf, isfinite
 from core.units import count, significant
 from tui.charts.axis import StableRange, grown_end
 from tui.charts.cells import Cells
-from tui.charts.frame import Piece, draw_frame, draw_values
+from tui.charts.frame import Piece, clear_label, draw_frame, draw_values
 from tui.charts.legend import Entry, draw_legend
 from tui.charts.plot import (
     Box,
@@ -136,6 +136,7 @@ class Chart(Painted):
         self.log_scale = False
         self._write = write
         self._write_x = write_x or (lambda x: f"step {count(round(x))}")
+        self._note = ""
         self._end = 0.0
         self._known_end = False
         self._window: tuple[float, float] | None = None
@@ -154,9 +155,12 @@ class Chart(Painted):
         self._window = self._cross = None
         self._reset_y()
 
-    def describe(self, title: str, write: Callable[[float], str], *, from_zero: bool) -> None:
-        """Say what is drawn from now on; arguments as for the chart itself."""
-        self.title, self._write, self.from_zero = title, write, from_zero
+    def describe(self, title: str, write: Callable[[float], str], *, from_zero: bool, note: str = "") -> None:
+        """Say what is drawn from now on; arguments as for the chart itself.
+
+        `note` stands beside the values, where there is room.
+        """
+        self.title, self._write, self.from_zero, self._note = title, write, from_zero, note
 
     def set_other_curves(self, curves: Sequence[Curve]) -> None:
         """Show more or fewer curves over the same axis. Takes effect with the next `repaint`."""
@@ -317,6 +321,7 @@ class Chart(Painted):
             draw_crosshair(cells, box, column, self.glyphs)
             place = f" {self._write_x(self.curves[-1].step(self._cross))} "
             at = min(max(box.x + column - len(place) // 2, 1), max(cells.width - 1 - len(place), 1))
+            clear_label(cells, self.glyphs, cells.height - 1, at, at + len(place))
             cells.put(at, cells.height - 1, place, "value", end=cells.width - 1)
         draw_legend(cells, box, self._named_others())
 
@@ -347,7 +352,7 @@ class Chart(Painted):
 
     def _values(self) -> list[Piece]:
         """The last values, or those under the crosshair, of the run's own curves; how many values were not finite."""
-        pieces: list[Piece] = []
+        pieces: list[Piece] = [(self._note, "label")] if self._note else []
         bad = max((len(curve.series.not_finite) for curve in self.curves), default=0)
         if bad:
             pieces.append((f"{count(bad)} not finite ", "badge"))
