@@ -232,6 +232,7 @@ def _trainer(
     from core.training.configuration import lora_config, sft_config
     from core.training.finite import Guard
     from core.training.report import Reporter
+    from core.training.trackers import guard_trackers
     from core.training.trainers import SupervisedTrainer
 
     train_rows, eval_rows = rows
@@ -251,6 +252,7 @@ def _trainer(
         callbacks=[reporter, EarlyStopping(worker, recipe, checkpoint)],
     )
     trainer.remove_callback(PrinterCallback)
+    guard_trackers(trainer, recipe.reporting.report_to, worker)
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state
