@@ -7,7 +7,10 @@ beginnings of length n - ceil(t n) + k have at least k in common. Pairs with few
 from __future__ import annotations
 
 import math
+import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,36 +35,63 @@ def grams(text: str) -> Grams:
 
 
 def exact_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
-    """Every pair (numbers of texts, in no order) at or above the threshold."""
-    sets = [grams(text) for text in texts]
-    sizes = np.asarray([len(each) for each in sets])
-    needed = np.minimum(np.ceil(threshold * sizes - 1e-9).astype(np.int64), _COMMON)
-    tokens, owners = _prefixes(sets, threshold, needed)
-    order = np.argsort(tokens, kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    owners_by_token = owners[order]
-    starts = np.flatnonzero(np.concatenate(([True], tokens[order][1:] != tokens[order][:-1])))
-    group = np.cumsum(np.bincount(starts, minlength=len(order))) - 1
-    begin = starts[group]  # of the token's owners, for each place in the order
-    bounds = np.searchsorted(owners, np.arange(len(texts) + 1))
-    for row in range(len(texts)):
+    """Every pair (numbers of texts, in no order) at or above the threshold; on all processors there are."""
+    join = _Join(texts, threshold)
+    parts = os.cpu_count() or 1
+    context = multiprocessing.get_context("fork")  # the sets are there already
+    ends = []
+    for part in range(parts):
+        end, theirs = context.Pipe(duplex=False)
+        context.Process(target=_send, args=(theirs, join, range(part, len(texts), parts)), daemon=True).start()
+        theirs.close()
+        ends.append(end)
+    for end in ends:
+        yield from zip(*(column.tolist() for column in end.recv()), strict=True)
+
+
+def _send(end: Connection, join: _Join, rows: range) -> None:
+    """One process's part: its pairs as two arrays."""
+    pairs = np.asarray([pair for row in rows for pair in join.pairs(row)], np.int64).reshape(-1, 2)
+    end.send((pairs[:, 0], pairs[:, 1]))
+
+
+class _Join:
+    """The sets of all texts, and which of them have which rare 5-gram."""
+
+    def __init__(self, texts: Sequence[str], threshold: float) -> None:
+        self._threshold = threshold
+        self._sets = sets = [grams(text) for text in texts]
+        self._sizes = np.asarray([len(each) for each in sets])
+        self._needed = np.minimum(np.ceil(threshold * self._sizes - 1e-9).astype(np.int64), _COMMON)
+        tokens, owners = _prefixes(sets, threshold, self._needed)
+        order = np.argsort(tokens, kind="stable")
+        self._place = np.empty(len(order), np.int64)
+        self._place[order] = np.arange(len(order))
+        self._owners_by_token = owners[order]
+        starts = np.flatnonzero(np.concatenate(([True], tokens[order][1:] != tokens[order][:-1])))
+        group = np.cumsum(np.bincount(starts, minlength=len(order))) - 1
+        self._begin = starts[group]  # of the token's owners, for each place in the order
+        self._bounds = np.searchsorted(owners, np.arange(len(texts) + 1))
+
+    def pairs(self, row: int) -> Iterator[tuple[int, int]]:
+        """The pairs of a text with those before it."""
+        sets, sizes, needed = self._sets, self._sizes, self._needed
         # Within a token the owners ascend: those before this row's own place are the earlier rows.
-        places = place[bounds[row] : bounds[row + 1]]
-        counts = places - begin[places]
+        places = self._place[self._bounds[row] : self._bounds[row + 1]]
+        counts = places - self._begin[places]
         total = int(counts.sum())
         if not total:
-            continue
+            return
         within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
-        earlier = owners_by_token[np.repeat(begin[places], counts) + within]
+        earlier = self._owners_by_token[np.repeat(self._begin[places], counts) + within]
         others, common = np.unique(earlier, return_counts=True)
         least, most = np.minimum(sizes[others], sizes[row]), np.maximum(sizes[others], sizes[row])
-        likely = (common >= np.minimum(needed[others], needed[row])) & (least >= threshold * most)
+        likely = (common >= np.minimum(needed[others], needed[row])) & (least >= self._threshold * most)
         for other in others[likely].tolist():
             both = np.concatenate((sets[row], sets[other]))
             both.sort(kind="stable")
             shared = int(np.count_nonzero(both[1:] == both[:-1]))
-            if shared / (len(both) - shared) >= threshold:
+            if shared / (len(both) - shared) >= self._threshold:
                 yield other, row
 
 
