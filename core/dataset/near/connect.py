@@ -23,6 +23,15 @@ class Verify(Protocol):
         """Is told which pairs may be asked for next."""
         ...
 
+    @property
+    def mostly_in_vain(self) -> bool:
+        """Whether it is worth while to ask for `possible` first."""
+        ...
+
+    def possible(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The positions of the pairs that are not ruled out beforehand."""
+        ...
+
 
 _LEADERS = 16
 _PREPARED = 64
@@ -92,15 +101,6 @@ class Likely:
             estimates.append(fine[likely])
         return np.concatenate(positions), np.concatenate(estimates)
 
-    def beside(self, row: int, others: NDArray[np.int64]) -> list[int]:
-        """Those of some rows that are likely to be like one, the likeliest first."""
-        import numpy as np
-
-        estimates = _agreement(self._marks[row], self._marks.take(others, axis=0))
-        order = np.argsort(-estimates, kind="stable")
-        likely: list[int] = others[order[estimates[order] >= self._least]].tolist()
-        return likely
-
 
 def _deviation(similarity: float, bins: int) -> float:
     return float((similarity * (1 - similarity) / bins) ** 0.5)
@@ -161,12 +161,18 @@ def connect(sketches: Sketches, likely: Likely, verify: Verify, on_progress: Cal
             apart = labels[first] != labels[second]
             one, other = order[first[apart]], order[second[apart]]
             near, _ = likely.of(one, other)
-            pairs = list(zip(one[near].tolist(), other[near].tolist(), strict=True))
-            for at in range(0, len(pairs), _PREPARED):
+            one, other = one[near], other[near]
+            for at in range(0, len(near), _PREPARED):
+                first, second = one[at : at + _PREPARED], other[at : at + _PREPARED]
                 joined = components.labels  # changes while pairs are joined
-                some = [pair for pair in pairs[at : at + _PREPARED] if joined[pair[0]] != joined[pair[1]]]
-                verify.prepare(some)
-                for pair in some:
+                apart = joined[first] != joined[second]
+                first, second = first[apart], second[apart]
+                if verify.mostly_in_vain:
+                    some = np.sort(verify.possible(first, second))
+                    first, second = first[some], second[some]
+                pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+                verify.prepare(pairs)
+                for pair in pairs:
                     if joined[pair[0]] != joined[pair[1]] and verify(*pair):
                         components.join(*pair)
         on_progress(band + 1, len(sketches.bands))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.members import SHARED, SLACK, Members, at_least, chunks, members_of
-from core.dataset.near.parity import unshared
+from core.dataset.near.parity import most_unshared, unshared
 from core.dataset.near.verify import Verifier
 
 if TYPE_CHECKING:
@@ -131,8 +131,6 @@ class _Lists:
         for at in range(0, len(fitting), _PIECE):
             some = fitting[at : at + _PIECE]
             unlike = unshared(self._parities[mine[some]], other.parities[others[some]])
-            # What two sets do not share is at most (1 - t) / (1 + t) of their sizes together.
-            most = (small[some] + large[some] + 2 * SLACK) * ((1 - threshold) / (1 + threshold)) + 1e-9
-            some = some[unlike <= most]
+            some = some[unlike <= most_unshared(small[some] + large[some] + 2 * SLACK, threshold)]
             likely += zip(self._places[mine[some]].tolist(), other.places[others[some]].tolist(), strict=True)
         return likely

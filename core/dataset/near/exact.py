@@ -30,6 +30,7 @@ _ALPHABET = 7_130
 """The most characters of which each word of five has a number of its own between those and 2**64."""
 
 _UNKNOWN = 2**32 - 1
+_ASCII_UNKNOWN = 255
 _CODES = 0x110000
 
 
@@ -86,6 +87,10 @@ class Similarity:
         printable = [code for code in range(ord(" "), ord("~") + 1) if not chr(code).isupper()]
         self._letters[printable] = np.arange(len(printable))
         self._known = len(printable)
+        table = bytearray([_ASCII_UNKNOWN]) * 256
+        for number, code in enumerate(printable):
+            table[code] = number
+        self._printable = bytes(table)
         self._cache: OrderedDict[int, _Shingles] = OrderedDict()
         self._held = 0
 
@@ -100,7 +105,7 @@ class Similarity:
         if small < self._threshold * large:
             return 0.0
         both = np.concatenate((one.numbers, other.numbers))
-        both.sort(kind="stable")  # two ascending runs: merged in one pass
+        both.sort()  # in vector registers: faster than to merge two ascending runs
         common = int(np.count_nonzero(both[1:] == both[:-1]))
         return common / (small + large - common)
 
@@ -108,10 +113,20 @@ class Similarity:
         """Works out the sets of rows that will be asked for next, together: that takes half the time of one by one."""
         missing = [row for row in dict.fromkeys(rows) if row not in self._cache]
         texts = [self._text_of(row) for row in missing]
-        fits = [GRAM <= len(text) <= LONGEST for text in texts]
-        numbered = iter(self._numbered([text for text, fit in zip(texts, fits, strict=True) if fit]))
-        for row, fit in zip(missing, fits, strict=True):
-            self._keep(row, next(numbered) if fit else _Shingles(None, 0))
+        plain: list[int] = []
+        other: list[int] = []
+        for at, text in enumerate(texts):
+            if GRAM <= len(text) <= LONGEST:
+                (plain if text.isascii() else other).append(at)
+            else:
+                self._keep(missing[at], _Shingles(None, 0))
+        for some in (plain, other):
+            for at, shingles in zip(some, self._numbered([texts[at] for at in some]), strict=True):
+                self._keep(missing[at], shingles)
+
+    def numbers(self, row: int) -> NDArray[Any] | None:
+        """The set of a row, a number a member, ascending; None where only the text itself can be compared."""
+        return self._shingles(row).numbers
 
     def _shingles(self, row: int) -> _Shingles:
         found = self._cache.get(row)
@@ -178,8 +193,12 @@ class Similarity:
         """A number for each character: printable ASCII first, the others in the order of their coming."""
         import numpy as np
 
+        if text.isascii():
+            letters = np.frombuffer(text.encode("ascii").translate(self._printable), np.uint8).astype(np.uint32)
+            if letters.max() != _ASCII_UNKNOWN:
+                return letters
         codes = code_points(text)
-        letters: NDArray[np.uint32] = self._letters.take(codes)
+        letters = self._letters.take(codes)
         if letters.max() == _UNKNOWN:
             new = np.unique(codes[letters == _UNKNOWN])
             self._letters[new] = np.arange(self._known, self._known + len(new))

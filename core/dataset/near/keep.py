@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Protocol
@@ -97,26 +98,33 @@ class LargeCluster:
 
     Args:
         sketches: of all texts.
-        likely: of the same.
+        verify: tells which candidates are ruled out.
     """
 
-    def __init__(self, sketches: Sketches, likely: Likely) -> None:
+    def __init__(self, sketches: Sketches, verify: Verifier) -> None:
         self._bands = sketches.bands
-        self._likely = likely
-        self._buckets: dict[tuple[int, int], list[int]] = {}
+        self._verify = verify
+        self._kept: array[int] = array("q")
+        self._buckets: dict[tuple[int, int], array[int]] = {}
 
     def add(self, member: int) -> None:
         """As `Candidates`."""
         for key in enumerate(self._bands[:, member].tolist()):
-            bucket = self._buckets.setdefault(key, [])
+            bucket = self._buckets.setdefault(key, array("q"))
             if len(bucket) < _MOST_IN_BUCKET:
-                bucket.append(member)
+                bucket.append(len(self._kept))
+        self._kept.append(member)
 
     def of(self, member: int) -> Iterable[int]:
         """As `Candidates`."""
         import numpy as np
 
-        found: set[int] = set()
-        for key in enumerate(self._bands[:, member].tolist()):
-            found.update(self._buckets.get(key, ()))
-        return self._likely.beside(member, np.asarray(sorted(found), np.int64)) if found else ()
+        keys = enumerate(self._bands[:, member].tolist())
+        found = [np.frombuffer(self._buckets[key], np.int64) for key in keys if key in self._buckets]
+        if not found:
+            return ()
+        agree = np.zeros(len(self._kept), np.bool_)
+        agree[np.concatenate(found)] = True
+        others = np.frombuffer(self._kept, np.int64)[agree]
+        likely: list[int] = others[self._verify.possible(np.full(len(others), member), others)].tolist()
+        return likely

@@ -101,7 +101,7 @@ class _Groups:
             small = SmallClusters((part for part in some if len(part) <= FEW), likely)
             for part in some:
                 ordered = sorted(part, key=lambda member: self._rank(member, options.keep))
-                candidates: Candidates = small if len(part) <= FEW else LargeCluster(sketches, likely)
+                candidates: Candidates = small if len(part) <= FEW else LargeCluster(sketches, verify)
                 chosen.append(choose(ordered, candidates, verify))
         least: dict[int, float] = {}
         for (first, _), similarity in verify.known.items():

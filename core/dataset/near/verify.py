@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.exact import Similarity
+from core.dataset.near.parity import Bounds
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _A_WHILE = 2_000
+_AT_ONCE = 64
 
 
 class Verifier:
@@ -40,10 +42,12 @@ class Verifier:
         self._threshold = threshold
         self._apart = apart
         self._tick = tick
+        self._bounds = Bounds(len(numbers), threshold)
         self._similarity = Similarity(lambda place: corpus.body(self._numbers[place]), threshold)
         self._whole = Similarity(lambda place: corpus.full(self._numbers[place]), threshold)
         self.known: dict[tuple[int, int], float] = {}
         """Pairs looked at (the smaller place first), with 0 for those that are none."""
+        self._good = 0
         self._alike: dict[int, list[tuple[int, float]]] = defaultdict(list)
 
     def __call__(self, first: int, second: int) -> float:
@@ -56,6 +60,7 @@ class Verifier:
         if found is None:
             found = self.known[pair] = self._verified(*pair)
             if found:
+                self._good += 1
                 self._alike[first].append((second, found))
                 self._alike[second].append((first, found))
             if len(self.known) % _A_WHILE == 0:
@@ -65,6 +70,23 @@ class Verifier:
     def prepare(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Gets ready for pairs that will be asked for next."""
         self._similarity.prepare(place for pair in pairs for place in pair)
+
+    @property
+    def mostly_in_vain(self) -> bool:
+        """Whether most pairs that were asked for are none: then `possible` costs less than it saves."""
+        return len(self.known) > max(_A_WHILE, 2 * self._good)
+
+    def possible(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The positions of the pairs that may be alike, the likeliest first; the others need not be asked for.
+
+        The set of each text is worked out once for this, so that of most pairs that are not alike nothing else is.
+        """
+        unseen = list(dict.fromkeys([*self._bounds.unseen(first).tolist(), *self._bounds.unseen(second).tolist()]))
+        for at in range(0, len(unseen), _AT_ONCE):
+            self._similarity.prepare(unseen[at : at + _AT_ONCE])
+            for place in unseen[at : at + _AT_ONCE]:
+                self._bounds.note(place, self._similarity.numbers(place))
+        return self._bounds.possible(first, second)
 
     def alike(self, place: int) -> Sequence[tuple[int, float]]:
         """The texts that are known to be like one, with their similarity."""
