@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,8 @@ class Facts:
         without_loss: rows without a single trained token; left out, as TRL leaves them out.
         cut_away: of those, the ones whose answer lay wholly beyond the max length.
         refused: row and reason of samples that the template could not render; left out.
+        each: for each sample in turn its tokens after the cut and how many of them carry loss; 0 and 0 of one that is
+            left out.
     """
 
     samples: int = 0
@@ -53,6 +56,7 @@ class Facts:
     without_loss: list[int] = field(default_factory=list)
     cut_away: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
+    each: array[int] = field(default_factory=lambda: array("L"))
 
     def add(self, row: int, encoded: Encoded, keep: bool) -> None:
         """Counts one encoded sample."""
@@ -67,11 +71,13 @@ class Facts:
             self.kept += 1
             self.tokens += len(encoded.input_ids)
             self.trained_tokens += encoded.trained_tokens
+        self.each.extend((len(encoded.input_ids), encoded.trained_tokens) if keep else (0, 0))
 
     def refuse(self, row: int, reason: str) -> None:
         """Counts one sample that could not be encoded."""
         self.samples += 1
         self.refused.append((row, reason))
+        self.each.extend((0, 0))
 
     def alerts(self) -> list[tuple[str, dict[str, Any]]]:
         """What a person must know before training: sentences, each with its numbers and rows (from 0)."""

@@ -160,6 +160,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
     """The two halves of the view as data sets; the held-out one is None where it is empty."""
     from core.engine.encode import Settings
     from core.engine.samples import encode_view, read_view
+    from core.training.contributions import note_contributions
 
     settings = Settings.of(recipe.data, template)
     data = worker.folder.data
@@ -178,6 +179,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
             where=str(data / "train.jsonl"),
             do=_why_nothing(recipe, facts.cut_away, facts.refused),
         )
+    note_contributions(data, facts.each)
     eval_rows = None
     if (data / "eval.jsonl").exists():
         eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, settings, seen=seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -163,6 +164,9 @@ def test_rows_without_a_trained_token_are_left_out_and_named(warm_python: WarmPy
     samples[3]["messages"][1]["trained"] = False
     samples[7]["messages"][0]["content"] *= 40
     folder = make_run(tmp_path, samples, training__max_steps=1)
+    shared = tmp_path / "manifest.json"
+    shared.write_text(json.dumps({"contributions": [{"path": "own", "samples": 8}, {"path": "mixed", "samples": 4}]}))
+    os.link(shared, folder.data / "manifest.json")
     assert work(warm_python, "core.training", folder.path).returncode == 0
     alerts = events(folder, "alert")
     (flagged,) = [event for event in alerts if "without a single trained token" in event["message"]]
@@ -170,7 +174,14 @@ def test_rows_without_a_trained_token_are_left_out_and_named(warm_python: WarmPy
     assert flagged["rows"] == [3, 7]
     (cut,) = [event for event in alerts if "cut at the max length" in event["message"]]
     assert cut["count"] == 1
-    assert events(folder, "data")[0]["samples"] == 10
+    (data,) = events(folder, "data")
+    assert data["samples"] == 10
+    own, mixed = json.loads((folder.data / "manifest.json").read_text())["contributions"]
+    assert (own["path"], own["trained_samples"], mixed["trained_samples"]) == ("own", 6, 4)
+    assert own["tokens"] + mixed["tokens"] == data["tokens"]
+    assert own["trained_tokens"] + mixed["trained_tokens"] == data["trained_tokens"]
+    assert mixed["trained_tokens"] > 0
+    assert "trained" not in shared.read_text(), "other runs share the view's manifest"
 
 
 @pytest.mark.parametrize("by", ["request", "signal"])
