@@ -17,6 +17,7 @@ from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import keys, read, state, until
 from tui.app import TunedeckApp
 from tui.charts.xaxis import Along, time_unit, tokens_unit
+from tui.screens import train_panels
 from tui.screens.train import TrainScreen
 from tui.screens.train_panels import Panels
 from tui.widgets.facts import Facts
@@ -48,7 +49,7 @@ async def test_any_logged_metric_gets_a_panel_by_typing_a_part_of_its_name(make_
         await until(pilot, lambda: isinstance(pilot.app.screen, PickMenu))
         await pilot.press(*"odd", "enter", "escape")
         await until(pilot, lambda: "kl/[b]odd[/b]" in panels(screen))
-        odd = screen.query_one(Panels).charts[-1]
+        odd = screen.query_one(Panels).charts[0]
         await until(pilot, lambda: "kl/[b]odd[/b]" in text_of(odd)[0])
         assert "0.390" in text_of(odd)[0]
 
@@ -70,6 +71,22 @@ async def test_what_a_gpu_did_stands_on_the_axis_of_the_loss(make_app: MakeApp, 
         assert panel.crosshair == screen.chart.crosshair
         assert "3.00" in text_of(panel)[0]
         assert panel.view().y0 == 0
+
+
+async def test_a_metric_that_is_picked_is_on_the_screen_at_once_at_any_size(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=0)
+    usual = dict.fromkeys(train_panels.USUAL, 1.0)
+    for step in range(1, 30):
+        folder.append_metric({"step": step, "loss": 1.0, **usual, "kl": step / 10})
+    for size in ((160, 45), (80, 24)):
+        async with make_app("train", run=folder.path).run_test(size=size) as pilot:
+            screen = await read(pilot)
+            await pilot.press("plus")
+            await until(pilot, lambda: isinstance(pilot.app.screen, PickMenu))
+            await pilot.press(*"kl", "enter", "escape")
+            charts = [screen.chart, *screen.query_one(Panels).charts]
+            await until(pilot, lambda: any(c.display and c.title == "kl" for c in charts))  # noqa: B023
+            await until(pilot, lambda: "have no panel here: b shows each" in state(screen))  # noqa: B023
 
 
 async def test_the_large_chart_says_how_many_of_the_metrics_are_shown(make_app: MakeApp, tmp_path: Path) -> None:

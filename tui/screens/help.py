@@ -21,7 +21,7 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; }
     HelpScreen > VerticalScroll {
         width: 76; max-width: 100%; height: auto; max-height: 90%;
-        border: round $border; padding: 0 1; background: $surface;
+        border: round $border; border-title-color: $foreground; padding: 0 1; background: $surface;
     }
     """
 

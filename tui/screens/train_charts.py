@@ -98,7 +98,7 @@ class TrainCharts(TrainRequests):
             chart.set_curves(self._curves_of(self.shown, metric, large=False))
             chart.share(self.chart)
         known, large = len(metrics_of(self.shown)), self._large
-        note = f"{1 + len(filled)} of {known} metrics" if known > 1 else ""
+        note = f"{1 + len(filled)} of {known} metrics " if known > 1 else ""
         write = loss_words if large == "loss" else writer_of(large)
         self.chart.describe(title_of(large), write, from_zero=from_zero(large) and large not in USUAL, note=note)
 
@@ -284,14 +284,22 @@ class TrainCharts(TrainRequests):
         return writer_of(metric)(last) if last is not None else ""
 
     def _take_panels(self, picked: Picked | None) -> None:
+        """Show what was picked just now first: where there is no panel for it, in the large chart."""
         if picked is None:
             return
-        self._panels = list(picked.keys)
+        before = usual_panels(self.shown) if self._panels is None else self._panels
+        new = [metric for metric in picked.keys if metric not in before]
+        self._panels = [*new, *(metric for metric in picked.keys if metric in before)]
+        panels = self.query_one(Panels)
+        if not panels.display:
+            self._large = new[0] if new else self._large if self._large in self._panels else "loss"
         self._curves_changed()
         self._draw_charts()
-        hidden = not self.query_one(Panels).display
+        self.refresh_bindings()
+        shown = sum(chart.display for chart in panels.charts) if panels.display else 0
+        without = len(self._panel_metrics()) - shown
         self._answered(
-            "b shows them in the large chart; a wider terminal has panels." if hidden and self._panels else ""
+            f"{count(without)} of them have no panel here: b shows each in the large chart." if without else ""
         )
 
     def action_large(self) -> None:
