@@ -234,13 +234,15 @@ def _trainer(
     from core.training.configuration import lora_config, sft_config
     from core.training.finite import Guard
     from core.training.report import Reporter
-    from core.training.trackers import guard_trackers
+    from core.training.trackers import guard_trackers, usable_trackers
     from core.training.trainers import SupervisedTrainer
 
     train_rows, eval_rows = rows
     point_to_run(recipe, worker.folder.path)
     reporter = Reporter(worker, resumed=checkpoint)
-    config = sft_config(recipe, on, worker.folder.checkpoints, evaluates=eval_rows is not None, resumed=checkpoint)
+    trackers = usable_trackers(recipe.reporting.report_to, worker)
+    reported = put(recipe, "reporting.report_to", tuple(trackers))
+    config = sft_config(reported, on, worker.folder.checkpoints, evaluates=eval_rows is not None, resumed=checkpoint)
     trainer = SupervisedTrainer(
         worker=worker,
         guard=Guard(recipe, on.mixed),
@@ -254,7 +256,7 @@ def _trainer(
         callbacks=[reporter, EarlyStopping(worker, recipe, checkpoint)],
     )
     trainer.remove_callback(PrinterCallback)
-    guard_trackers(trainer, recipe.reporting.report_to, worker)
+    guard_trackers(trainer, trackers, worker)
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state

@@ -45,17 +45,29 @@ class Guarded(TrainerCallback):
             getattr(self._tracker, event)(args, state, control, **names)
         except Exception as error:  # whatever a service or its client does must not cost the night's training
             self._failed = True
-            traceback.print_exc()
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            self._worker.event(
-                "alert",
-                f"{self._name} gets no more metrics of this run: {clean_line(first, 200).rstrip('.')}. The run goes "
-                "on, and metrics.jsonl has them all; the traceback is in output.log.",
-            )
+            _tell(self._worker, f"{self._name} gets no more metrics of this run", error)
 
 
 for _event in [name for name in vars(TrainerCallback) if name.startswith("on_")]:
     setattr(Guarded, _event, partialmethod(Guarded._pass_on, _event))
+
+
+def usable_trackers(names: Sequence[str], worker: Worker) -> list[str]:
+    """Those trackers whose package can be imported, in the versions that are there.
+
+    Args:
+        names: a recipe's `report_to`.
+        worker: hears of the others.
+    """
+    found = []
+    for name, kind in zip(names, get_reporting_integration_callbacks(list(names)), strict=True):
+        try:
+            kind()
+        except Exception as error:  # what another package raises while it is imported can be anything
+            _tell(worker, f"{_NAMES.get(name, name)} cannot be used here and gets no metrics", error)
+        else:
+            found.append(name)
+    return found
 
 
 def guard_trackers(trainer: Trainer, names: Sequence[str], worker: Worker) -> None:
@@ -71,3 +83,10 @@ def guard_trackers(trainer: Trainer, names: Sequence[str], worker: Worker) -> No
         name = kinds.get(type(callback))
         if name is not None:
             trainer.callback_handler.callbacks[place] = Guarded(callback, _NAMES.get(name, name), worker)
+
+
+def _tell(worker: Worker, what: str, error: Exception) -> None:
+    traceback.print_exc()
+    first = clean_line((str(error).strip().splitlines() or [type(error).__name__])[0], 200).rstrip(".")
+    words = f"{what}: {first}. The run goes on, and metrics.jsonl has them all; the traceback is in output.log."
+    worker.event("alert", words)

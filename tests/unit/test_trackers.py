@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from core.engine.worker import Worker
+from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import missing, point_to_run
-from tests.training_runs import recipe
+from tests.training_runs import events, recipe
 
 
 def _with(*names: str) -> Recipe:
@@ -57,3 +59,22 @@ def test_the_trackers_reach_the_trainers_configuration(tmp_path: Path) -> None:
     assert (config.run_name, config.project) == ("run", "tunedeck")
     assert config.trackio_space_id is None
     assert config.trackio_static_space_id is False
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # transformers' half a tracker
+def test_a_tracker_whose_package_is_broken_is_told_and_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("trl", reason="the train extra is not installed")
+    from core.training.trackers import usable_trackers
+
+    package = tmp_path / "broken" / "mlflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('it wants another protobuf')")
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.delitem(sys.modules, "mlflow", raising=False)
+    folder = JobFolder.create(tmp_path / "runs", "a run", "training")
+    assert usable_trackers(["mlflow"], Worker(folder)) == []
+    (told,) = events(folder, "alert")
+    assert told["message"].startswith("MLflow cannot be used here and gets no metrics: ")
+    assert usable_trackers([], Worker(folder)) == []
