@@ -1,0 +1,92 @@
+"""The start of a run from the recipe screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from core.jobs.folder import JobFolder
+from core.jobs.state import standing
+from core.recipe.recipe import from_json, put
+from tests.tui.recipe_screen import form, line, screen, sound, workspace
+from tests.waiting import until
+from tui.app import TunedeckApp
+
+__all__ = ["workspace"]
+
+MakeApp = Callable[..., TunedeckApp]
+
+
+async def started(app: TunedeckApp, pilot: Pilot[int]) -> JobFolder:
+    """The run that the app shows, once there is one."""
+    for _ in range(1_000):
+        await pilot.pause(0.01)
+        if app.session.run is not None:
+            return JobFolder(app.session.run)
+    raise AssertionError(f"no run was started: {line(app)}")
+
+
+@pytest.mark.parametrize(("key", "steps"), [("f5", 0), ("f6", 20)])
+async def test_a_start_makes_a_run_of_the_recipe_and_goes_to_its_screen(
+    make_app: MakeApp, workspace: Path, key: str, steps: int
+) -> None:
+    app = make_app("recipe", recipe=sound(workspace))
+    gone_to: list[str] = []
+    app.switch_mode = lambda mode: gone_to.append(mode)  # type: ignore[assignment,method-assign,return-value]
+    async with app.run_test() as pilot:
+        await pilot.press(key)
+        folder = await started(app, pilot)
+        await pilot.pause()
+        assert folder.path.parent == workspace / "runs"
+        recipe = from_json(folder.read_job()["payload"]["recipe"])
+        assert recipe.training.max_steps == steps
+        assert recipe.lora.rank == 4
+        assert gone_to == ["train"]
+        assert app.session.recipe == sound(workspace)
+    until(lambda: standing(folder).over, "the run ends")
+
+
+async def test_a_start_that_is_refused_says_why_and_goes_to_the_field(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app("recipe", recipe=put(sound(workspace), "data.train", ()))
+    async with app.run_test() as pilot:
+        await pilot.press("f5")
+        assert "No training data is chosen" in line(app)
+        assert form(app).current.key == "data.train"
+        assert not (workspace / "runs").exists()
+
+
+async def test_a_start_that_the_preflight_refuses_says_why_and_goes_to_the_field(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    app = make_app("recipe", recipe=put(sound(workspace), "model.path", str(workspace / "nothing")))
+    async with app.run_test() as pilot:
+        await pilot.press("f5")
+        for _ in range(500):
+            await pilot.pause(0.01)
+            if line(app).startswith("Not started"):
+                break
+        assert "There is no such folder" in line(app)
+        assert form(app).current.key == "model.path"
+        assert screen(app).check_action("start", (False,))
+
+
+async def test_a_start_can_be_cancelled_while_the_data_is_read(make_app: MakeApp, workspace: Path) -> None:
+    line_of = json.dumps({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})
+    (workspace / "tickets.jsonl").write_text((line_of + "\n") * 60_000)
+    app = make_app("recipe", recipe=sound(workspace))
+    async with app.run_test() as pilot:
+        await pilot.press("f5")
+        assert not screen(app).check_action("start", (False,))
+        assert screen(app).check_action("cancel", ())
+        await pilot.press("f5")
+        for _ in range(1_000):
+            await pilot.pause(0.01)
+            if screen(app).check_action("start", (False,)):
+                break
+        assert "cancelled" in line(app)
+        assert not (workspace / "runs").exists()
+        assert app.session.run is None
