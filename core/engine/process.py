@@ -18,6 +18,9 @@ _QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "WANDB_DISABLED": "true",
     "BITSANDBYTES_NOWELCOME": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "WANDB_ERROR_REPORTING": "false",
+    "GRADIO_ANALYTICS_ENABLED": "False",  # of trackio's
 }
 
 
