@@ -12,6 +12,7 @@ from core.clean import clean_line
 from core.gpu.readings import GpuSample, from_json, labels
 from core.units import clock, count, gib, significant
 from core.verdict import Kind, Verdict
+from tui.live_gpus import of_run
 from tui.live_run import LiveRun
 from tui.widgets.device import Device
 
@@ -203,13 +204,16 @@ def devices(run: LiveRun) -> tuple[list[Device], list[str]]:
 
 
 def peak_words(run: LiveRun) -> list[str]:
-    """What a run that is over took at most."""
+    """What a run that is over took at most. The trainer's own figure is of the GPU's memory, where it had one."""
     words = [f"{label} {gib(peak)}" for label, peak in run.gpus.peaks.items()]
     told = [event.get("peak_memory") for event in run.events if event.get("kind") == "summary"]
-    if told and isinstance(told[-1], (int, float)) and told[-1] > 0:
-        words.append(f"PyTorch allocated {gib(told[-1])}")
-    if run.gpus.peak_rss:
-        words.append(f"worker {gib(run.gpus.peak_rss)} of RAM")
+    ram, own = run.gpus.peak_rss or 0, told[-1] if told and isinstance(told[-1], int) else 0
+    if own > 0 and run.gpus.newest is not None and of_run(run.gpus.newest):
+        words.append(f"PyTorch reserved {gib(own)}")
+    elif run.gpus.newest is not None:
+        ram = max(ram, own)
+    if ram:
+        words.append(f"worker {gib(ram)} of RAM")
     if not words:
         return ["The run is over, so GPUs are read no more."]
     return [f"The run is over. Peak memory: {', '.join(words)}."]

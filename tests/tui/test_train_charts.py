@@ -232,6 +232,25 @@ async def test_the_log_is_searched(make_app: MakeApp, tmp_path: Path) -> None:
         assert log.following
 
 
+async def test_the_end_of_a_long_line_of_the_log_can_be_read(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    folder.log.write_text("short\n" + "RuntimeError: " + "x" * 100 + " the reason\n")
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("l")
+        log = screen.query_one(LogView)
+        rows = text_of(log)
+        assert rows[2].endswith("x…│")
+        assert not rows[1].rstrip("│").rstrip().endswith("…")
+        await pilot.press(*["greater_than_sign"] * 9)
+        rows = text_of(log)
+        assert rows[2].rstrip("│ ").endswith("the reason")
+        assert rows[2].startswith("│ ")
+        assert "from column 77" in rows[0]
+        await pilot.press(*["less_than_sign"] * 9)
+        assert text_of(log)[1].startswith("│ short")
+
+
 async def test_the_last_alert_stays_when_the_log_takes_the_place_of_the_events(
     make_app: MakeApp, tmp_path: Path
 ) -> None:

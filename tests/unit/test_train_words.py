@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.jobs.follow import Follower
-from tests.tui.run_folders import make_run
+from tests.tui.run_folders import GIB, gpu, gpu_record, make_run
 from tui.live_run import LiveRun
-from tui.train_words import event_lines, state_lines
+from tui.train_words import event_lines, peak_words, state_lines
 
 
 def test_an_alert_stays_when_later_events_would_push_it_out(tmp_path: Path) -> None:
@@ -30,3 +30,19 @@ def test_the_ranks_that_run_stand_in_the_state(tmp_path: Path) -> None:
     run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
     (line,) = state_lines(run, folder.path, tmp_path)
     assert "2 ranks, DDP" in "".join(text for text, _ in line)
+
+
+def test_peak_memory_is_the_gpus_where_there_was_one_and_ram_where_there_was_none(tmp_path: Path) -> None:
+    """The process's own peak on a CPU was once called PyTorch's."""
+    said = []
+    for devices in ([gpu(0)], []):
+        folder = make_run(tmp_path, state="finished", ended=1.0)
+        folder.append_gpu(gpu_record(*devices))
+        folder.append_event("summary", "Trained.", peak_memory=3 * GIB)
+        run = LiveRun()
+        run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
+        said += peak_words(run)
+    assert said == [
+        "The run is over. Peak memory: GPU 0 58.9 GiB, PyTorch reserved 3.00 GiB, worker 1.20 GiB of RAM.",
+        "The run is over. Peak memory: worker 3.00 GiB of RAM.",
+    ]

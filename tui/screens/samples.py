@@ -36,11 +36,11 @@ class SamplesScreen(StepScreen):
         Command(
             "samples.turn", "v", "turn", "step or prompt", "One prompt at all steps, or all prompts at one step.", 2
         ),
-        Command("samples.next", "n,tab", "prompt(1)", "next prompt", "The next prompt, where one is shown.", 3),
-        Command("samples.reference", "r", "reference", "reference", "Show or hide the data set's own answers.", 4),
+        Command("samples.next", "n,tab", "prompt(1)", "next prompt", "The next prompt, where one is shown.", 4),
+        Command("samples.reference", "r", "reference", "reference", "Show or hide the data set's own answers.", 5),
         Command("samples.down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down."),
         Command("samples.up", "up,k,backspace,pageup", "scroll(-1)", "", "Scroll up."),
-        Command("samples.back", "escape,a", "back", "live screen", "Back to the live screen.", 5, "esc"),
+        Command("samples.back", "escape,a", "back", "live screen", "Back to the live screen.", 3, "esc"),
     )
 
     def __init__(self, run: Path) -> None:

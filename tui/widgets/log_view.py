@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
+from rich.cells import cell_len
+
 from core.clean import clean_line
 from core.units import count
 from tui.actions import Command, declare
@@ -53,6 +55,10 @@ class LogView(Painted, can_focus=True):
         Command("log.down", "down", "scroll(1)", "down", "Scroll the log one line down."),
         Command("log.page_up", "pageup", "page(-1)", "page up", "Scroll the log one page up."),
         Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll the log one page down."),
+        Command(
+            "log.left", "less_than_sign", "aside(-1)", "to the left", "Back towards the lines' beginnings.", 0, "<"
+        ),
+        Command("log.right", "greater_than_sign", "aside(1)", "to the right", "Read on in lines that are cut.", 0, ">"),
         Command("log.begin", "home", "scroll(-1000000)", "begin", "Go to the first line that is kept."),
         Command("log.end", "end", "scroll(1000000)", "end", "Go to the last line and follow it."),
         Command(
@@ -100,6 +106,7 @@ class LogView(Painted, can_focus=True):
         self._top: int | None = None
         self._wanted = ""
         self._match: int | None = None
+        self._left = 0
 
     @property
     def following(self) -> bool:
@@ -114,7 +121,7 @@ class LogView(Painted, can_focus=True):
     def clear(self) -> None:
         """Forget everything: another log follows."""
         self._lines.clear()
-        self._above, self._top, self._match = 0, None, None
+        self._above, self._top, self._match, self._left = 0, None, None, 0
         self.repaint()
 
     def extend(self, lines: Iterable[str]) -> None:
@@ -175,13 +182,31 @@ class LogView(Painted, can_focus=True):
         """Scroll by pages, less a line for the eye to hold on to."""
         self.action_scroll(pages * max(1, self.size.height - 3))
 
+    def action_aside(self, direction: int) -> None:
+        """Move half a width aside, as far as a visible line goes on."""
+        width = max(2, self.size.width - 4)
+        top, page = self._first, max(1, self.size.height - 2)
+        longest = max((cell_len(line) for line in list(self._lines)[top : top + page]), default=0)
+        if direction < 0 or longest - self._left > width:
+            self._left = max(0, self._left + direction * (width // 2))
+            self.repaint()
+
+    @property
+    def _first(self) -> int:
+        """The place of the first visible line among those that are kept."""
+        last = max(0, len(self._lines) - max(0, self.size.height - 2))
+        return last if self._top is None else min(max(0, self._top - self._above), last)
+
     def paint(self, cells: Cells) -> None:
         """The visible lines within a frame."""
         page = max(0, cells.height - 2)
         total = len(self._lines)
-        last = max(0, total - page)
-        top = last if self._top is None else min(max(0, self._top - self._above), last)
-        state = "following" if self.following else f"paused, {count(last - top)} more below: end follows"
+        top = self._first
+        state = "following"
+        if not self.following:
+            state = f"paused, {count(max(0, total - page) - top)} more below: end follows"
+        if self._left:
+            state = f"from column {count(self._left + 1)}, < goes back  {state}"
         title = f"log: {self._wanted}" if self._wanted else "log"
         draw_frame(cells, self.glyphs, title=clean_line(title, 40), values=[(state, "value")])
         if not total:
@@ -190,6 +215,10 @@ class LogView(Painted, can_focus=True):
         for row in range(min(page, total - top)):
             line = self._lines[top + row]
             style = "match" if self._holds(line) else "text"
-            cells.put(2, 1 + row, line, style, end=cells.width - 2)
+            # A line that begins before the first column shows its rest; one that goes on says so.
+            cells.put(2 - self._left, 1 + row, line, style, end=cells.width - 2)
+            cells.put(0, 1 + row, self.glyphs.frame[5] + " ", "frame")
+            if cell_len(line) - self._left > cells.width - 4:
+                cells.put(cells.width - 2, 1 + row, self.glyphs.cut, "value")
             if self._match is not None and top + row == self._match - self._above:
                 cells.put(1, 1 + row, ">", "match")
