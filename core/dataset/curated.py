@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from core.dataset.curating import Curator
 from core.dataset.dataset import Dataset
@@ -32,98 +32,160 @@ VERSION = 3
 _CHUNK = 2**20
 
 
-def build_view(
-    workspace: str | Path,
-    *,
-    paths: Sequence[str | Path],
-    format: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    eval_paths: Sequence[str | Path] = (),
-    mix: Mapping[str, float] | None = None,
-    eval_fraction: float = 0.1,
-    split_seed: int = 0,
-    near: float = 0.0,
-    stratify: str = "",
-    synthetic: str = NAME,
-    drop_flags: Sequence[str] = DROP_FLAGS,
-    decisions: Ledger | None = None,
-    on_progress: Progress | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> View:
-    """Builds the view of a data set, or finds the one that was built from the same.
+class Wanted(TypedDict, total=False):
+    """What a view is made of and how; all but `paths` may be left out.
 
-    Args:
-        workspace: the folder that holds `.tunedeck`.
+    Attributes:
         paths: as `Dataset.open`.
         format: as `Dataset.open`.
         columns: as `Dataset.open`.
         eval_paths: the user's own eval files; then nothing is split off.
         mix: further sources to train on, files or folders, each with its share of the training set, see
             `core.dataset.mixture.shares_of`.
-        eval_fraction: as `Parting.fraction`; the next four are its other attributes.
+        eval_fraction: as `Parting.fraction`, 0.1 by default; the next four are its other attributes.
         split_seed: see there.
         near: see there.
         stratify: see there.
         synthetic: see there.
-        drop_flags: names of checks whose rows are left out unless decided otherwise. Of equal samples the first that
-            is kept stays, and of near-duplicates those that nothing makes superfluous.
+        drop_flags: names of checks whose rows are left out unless decided otherwise, by default `DROP_FLAGS`. Of equal
+            samples the first that is kept stays, and of near-duplicates those that nothing makes superfluous.
         decisions: the user's; None reads the workspace's.
-        on_progress: told how much of what is being done is done, and how much there is.
-        should_stop: asked some times a second.
+    """
+
+    paths: Required[Sequence[str | Path]]
+    format: str | None
+    columns: Mapping[str, str] | None
+    eval_paths: Sequence[str | Path]
+    mix: Mapping[str, float] | None
+    eval_fraction: float
+    split_seed: int
+    near: float
+    stratify: str
+    synthetic: str
+    drop_flags: Sequence[str]
+    decisions: Ledger | None
+
+
+class Plan:
+    """A view that is wanted, with all that goes into it looked up: it may be there already.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+        wanted: see there.
+
+    Raises:
+        BadInput: nothing can be read, or the format is not known.
+    """
+
+    def __init__(self, workspace: str | Path, wanted: Wanted) -> None:
+        decisions = wanted.get("decisions")
+        if decisions is None:
+            from core.dataset.audit import read_ledger
+
+            decisions = read_ledger(workspace)
+        self._decisions = decisions
+        self._eval_paths = wanted.get("eval_paths", ())
+        fraction = 0.0 if self._eval_paths else wanted.get("eval_fraction", 0.1)
+        near, stratify = wanted.get("near", 0.0), wanted.get("stratify", "")
+        self._parting = Parting(fraction, wanted.get("split_seed", 0), near, stratify, wanted.get("synthetic", NAME))
+        self._drop_flags = frozenset(wanted.get("drop_flags", DROP_FLAGS))
+        dataset = self._dataset = _known(Dataset.open(wanted["paths"], wanted.get("format"), wanted.get("columns")))
+        held = self._held = dataset.open_beside(self._eval_paths) if self._eval_paths else None
+        shares = dict(wanted.get("mix") or {})
+        self._mixed = [(share, _known(dataset.open_beside([path]))) for path, share in shares.items()]
+        self._inputs = {
+            "version": VERSION,
+            "sources": _sources(dataset),
+            "container": dataset.reader.container,
+            "eval_sources": _sources(held) if held else [],
+            "mix": [{"share": share, "sources": _sources(each), **_form(each)} for share, each in self._mixed],
+            **_form(dataset),
+            "split": {"fraction": fraction, "seed": self._parting.seed, "near": near, "stratify": stratify.strip()},
+            "synthetic": self._parting.synthetic.strip(),
+            "drop_flags": sorted(self._drop_flags),
+            "decisions": _decisions_digest(decisions),
+        }
+        hashed = blake2b(json.dumps(self._inputs, sort_keys=True).encode(), digest_size=12)
+        self.fingerprint = hashed.hexdigest()
+        """Names the view: a hash of all that goes into it."""
+        self._views = hidden_dir(Path(workspace)) / "views"
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files that are read."""
+        mixed = [source for each in self._inputs["mix"] for source in each["sources"]]
+        return sum(each["size"] for each in (*self._inputs["sources"], *self._inputs["eval_sources"], *mixed))
+
+    def find(self) -> View | None:
+        """The view, if it was built before."""
+        folder = self._views / self.fingerprint
+        return read_view(folder) if (folder / "manifest.json").exists() else None
+
+    def build(
+        self,
+        on_progress: Progress | None = None,
+        on_phase: Callable[[str], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> View:
+        """Builds the view.
+
+        Args:
+            on_progress: told how much of what is being done is done, and how much there is.
+            on_phase: told what is done after the rows were read, each time that changes.
+            should_stop: asked some times a second.
+
+        Raises:
+            BadInput: nothing is left to train on, or a source changed meanwhile.
+            Stopped: `should_stop` said so.
+        """
+        self._views.mkdir(parents=True, exist_ok=True)
+        sweep(self._views)
+        building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=self._views))
+        inputs = self._inputs
+        try:
+            with ExitStack() as stack:
+                curator = stack.enter_context(Curator(building, self._parting, self._drop_flags, self._decisions))
+                curator.gather(self._dataset, self._eval_paths, on_progress, should_stop)
+                for share, each in self._mixed:
+                    curator.mix_in(each, share, self._eval_paths, on_progress, should_stop)
+                if self._held is not None:
+                    curator.take_eval(self._held)
+                curator.part(ticking(on_progress, on_phase, should_stop))
+                curator.write()
+            _check_unchanged(
+                [*inputs["sources"], *inputs["eval_sources"], *(s for m in inputs["mix"] for s in m["sources"])]
+            )
+            manifest = {**inputs, **curator.outcome(), "fingerprint": self.fingerprint, "created": time.time()}
+            manifest["decisions_revision"] = self._decisions.revision
+            write_synced(building / "manifest.json", json.dumps(manifest, indent=1).encode())
+            publish(building, self._views / self.fingerprint)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        return read_view(self._views / self.fingerprint)
+
+
+def build_view(
+    workspace: str | Path,
+    *,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    **wanted: Unpack[Wanted],
+) -> View:
+    """Builds the view of a data set, or finds the one that was built from the same.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+        on_progress: as `Plan.build`.
+        should_stop: likewise.
+        **wanted: see `Wanted`.
 
     Raises:
         BadInput: nothing can be read, the format is not known, nothing is left to train on, or a source changed
             meanwhile.
         Stopped: `should_stop` said so.
     """
-    if decisions is None:
-        from core.dataset.audit import read_ledger
-
-        decisions = read_ledger(workspace)
-    parting = Parting(0.0 if eval_paths else eval_fraction, split_seed, near, stratify, synthetic)
-    shares = dict(mix or {})
-    dataset = _known(Dataset.open(paths, format, columns))
-    held = dataset.open_beside(eval_paths) if eval_paths else None
-    mixed = [(share, _known(dataset.open_beside([path]))) for path, share in shares.items()]
-    inputs = {
-        "version": VERSION,
-        "sources": _sources(dataset),
-        "container": dataset.reader.container,
-        "eval_sources": _sources(held) if held else [],
-        "mix": [{"share": share, "sources": _sources(each), **_form(each)} for share, each in mixed],
-        **_form(dataset),
-        "split": {"fraction": parting.fraction, "seed": parting.seed, "near": near, "stratify": stratify.strip()},
-        "synthetic": synthetic.strip(),
-        "drop_flags": sorted(drop_flags),
-        "decisions": _decisions_digest(decisions),
-    }
-    fingerprint = blake2b(json.dumps(inputs, sort_keys=True).encode(), digest_size=12).hexdigest()
-    views = hidden_dir(Path(workspace)) / "views"
-    if (views / fingerprint / "manifest.json").exists():
-        return read_view(views / fingerprint)
-    views.mkdir(parents=True, exist_ok=True)
-    sweep(views)
-    building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=views))
-    try:
-        with ExitStack() as stack:
-            curator = stack.enter_context(Curator(building, parting, frozenset(drop_flags), decisions))
-            curator.gather(dataset, eval_paths, on_progress, should_stop)
-            for share, each in mixed:
-                curator.mix_in(each, share, eval_paths, on_progress, should_stop)
-            if held is not None:
-                curator.take_eval(held)
-            curator.part(ticking(on_progress, None, should_stop))
-            curator.write()
-        _check_unchanged(
-            [*inputs["sources"], *inputs["eval_sources"], *(s for m in inputs["mix"] for s in m["sources"])]
-        )
-        manifest = {**inputs, **curator.outcome(), "fingerprint": fingerprint, "created": time.time()}
-        manifest["decisions_revision"] = decisions.revision
-        write_synced(building / "manifest.json", json.dumps(manifest, indent=1).encode())
-        publish(building, views / fingerprint)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    return read_view(views / fingerprint)
+    plan = Plan(workspace, wanted)
+    return plan.find() or plan.build(on_progress, should_stop=should_stop)
 
 
 def _known(dataset: Dataset) -> Dataset:

@@ -10,6 +10,7 @@ from core.dataset.view import View
 from core.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
+    from core.dataset.curated import Plan
     from core.dataset.decisions import Ledger
 
 
@@ -32,25 +33,32 @@ def curate(
 
     Raises:
         BadInput: as `core.dataset.curated.build_view`.
+        Stopped: `should_stop` said so.
     """
-    from core.dataset.curated import build_view  # orjson: only where data is read
+    plan = plan_of(recipe, workspace, decisions)
+    return plan.find() or plan.build(on_progress, should_stop=should_stop)
+
+
+def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) -> Plan:
+    """What goes into the view of a recipe, looked up; the arguments are those of `curate`."""
+    from core.dataset.curated import Plan  # orjson: only where data is read
     from core.dataset.mixture import shares_of
 
     data = recipe.data
-    return build_view(
+    return Plan(
         workspace,
-        paths=data.train,
-        format=None if data.format == "auto" else data.format,
-        columns=data.columns or None,
-        eval_paths=data.eval,
-        mix=shares_of(data.mix),
-        eval_fraction=data.eval_fraction,
-        split_seed=data.split_seed,
-        near=data.split_near,
-        stratify=data.stratify,
-        synthetic=data.synthetic,
-        drop_flags=data.drop_flags,
-        decisions=decisions,
-        on_progress=on_progress,
-        should_stop=should_stop,
+        {
+            "paths": data.train,
+            "format": None if data.format == "auto" else data.format,
+            "columns": data.columns or None,
+            "eval_paths": data.eval,
+            "mix": shares_of(data.mix),
+            "eval_fraction": data.eval_fraction,
+            "split_seed": data.split_seed,
+            "near": data.split_near,
+            "stratify": data.stratify,
+            "synthetic": data.synthetic,
+            "drop_flags": data.drop_flags,
+            "decisions": decisions,
+        },
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
+from core.jobs.small_job import sweep
 from core.jobs.state import standing
 from core.paths import hidden_dir
 from core.recipe.curate import curate
@@ -51,7 +51,7 @@ def find_or_start(workspace: Path, recipe: Recipe) -> JobFolder:
         now = standing(JobFolder(path))
         if now.state == "finished" or not now.over:
             return JobFolder(path)
-    _sweep(parent)
+    sweep(parent, "*-overview-*", _KEPT)
     payload = {"workspace": str(workspace.absolute()), "recipe": to_json(recipe)}
     folder = JobFolder.create(parent, name, "overview", payload=payload)
     stages = [worker_command("core.recipe.overview_job", folder, python=sys.executable)]
@@ -186,13 +186,6 @@ def _stamp(path: Path) -> list[tuple[str, int, int]]:
         return [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in inside]
     except OSError:
         return [(str(path), -1, -1)]
-
-
-def _sweep(parent: Path) -> None:
-    """Removes overviews that have ended but for the newest few."""
-    for path in sorted(parent.glob("*-overview-*"), reverse=True)[_KEPT:]:
-        if standing(JobFolder(path)).over:
-            shutil.rmtree(path, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.dataset.view import View
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue
@@ -42,6 +43,7 @@ def queue_run(
     base: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    view_of: Callable[[Recipe], View] | None = None,
 ) -> JobFolder:
     """Prepares a run, puts it at the end of the queue, and sees to it that somebody starts it.
 
@@ -52,6 +54,7 @@ def queue_run(
         base: the folder that relative paths in the recipe are taken from; by default the workspace.
         on_progress: see `core.recipe.start.prepare_run`.
         should_stop: likewise.
+        view_of: likewise.
 
     Raises:
         BadInput: as at a start; or it is to wait for GPU memory that nobody can read.
@@ -60,7 +63,7 @@ def queue_run(
     wish = wish or Wish()
     if wish.free_gib:
         _check_memory(recipe, wish.free_gib)
-    run = prepare_run(recipe, workspace, base=base, on_progress=on_progress, should_stop=should_stop)
+    run = prepare_run(recipe, workspace, base=base, on_progress=on_progress, should_stop=should_stop, view_of=view_of)
     enqueue(run.folder, run.stages, env=run.environment)
     entry = entry_of(
         run.folder, device_set_of(run.recipe), free_bytes=int(wish.free_gib * 2**30), not_before=wish.not_before

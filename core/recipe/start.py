@@ -70,6 +70,7 @@ def start_run(
     decisions: Ledger | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    view_of: Callable[[Recipe], View] | None = None,
 ) -> JobFolder:
     """Starts a detached run and returns as soon as its keeper has taken over; the arguments are those of `prepare_run`.
 
@@ -85,6 +86,7 @@ def start_run(
         decisions=decisions,
         on_progress=on_progress,
         should_stop=should_stop,
+        view_of=view_of,
     )
     launch(run.folder, run.stages, env=run.environment)
     return run.folder
@@ -99,11 +101,12 @@ def prepare_run(
     decisions: Ledger | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    view_of: Callable[[Recipe], View] | None = None,
     elsewhere: bool = False,
 ) -> Prepared:
     """Makes the folder of a run, with all that it needs.
 
-    Reads the data once, which takes seconds on a large set; call it from a thread in an app.
+    Reads the data once, which takes seconds, and where near-duplicates are held together a minute of a large set.
 
     Args:
         recipe: what to train.
@@ -113,6 +116,8 @@ def prepare_run(
         decisions: the user's decisions on rows; by default those of the workspace.
         on_progress: told rows read and rows in all while the data is read.
         should_stop: asked meanwhile; saying yes raises `core.dataset.scan.Stopped`.
+        view_of: gives the view of the resolved recipe, where it is not to be built here (`core.recipe.view_job`); then
+            the three before it are not used.
         elsewhere: whether another machine is to train, so that the devices of this one do not matter.
 
     Raises:
@@ -122,7 +127,10 @@ def prepare_run(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )
     warnings = _check(resolved, workspace, elsewhere)
-    view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
+    if view_of is None:
+        view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
+    else:
+        view = view_of(resolved)
     resolved = put(resolved, "data.view", view.fingerprint)
     payload = {
         "recipe": to_json(resolved),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import TunedeckError
 from core.recipe.presets import PRESETS
 from core.recipe.recipe import Recipe
 from core.units import count
 from tui.screens.recipe_messages import StartEnded
+
+if TYPE_CHECKING:
+    from core.dataset.view import View
 
 
 def pilot_of(recipe: Recipe) -> Recipe:
@@ -29,7 +33,7 @@ def start(recipe: Recipe, workspace: Path, tell: Callable[[str], None], should_s
     from core.recipe.start import start_run
 
     def begin() -> StartEnded:
-        folder = start_run(recipe, workspace, on_progress=_progress(tell), should_stop=should_stop)
+        folder = start_run(recipe, workspace, view_of=_viewer(workspace, tell, should_stop))
         return StartEnded(folder=folder.path)
 
     return _outcome(begin)
@@ -40,14 +44,21 @@ def queue(recipe: Recipe, workspace: Path, tell: Callable[[str], None], should_s
     from core.recipe.queueing import queue_run
 
     def begin() -> StartEnded:
-        folder = queue_run(recipe, workspace, on_progress=_progress(tell), should_stop=should_stop)
+        folder = queue_run(recipe, workspace, view_of=_viewer(workspace, tell, should_stop))
         return StartEnded(f"Queued as {folder.id}. {folder.read_status().message} 6 shows the runs.")
 
     return _outcome(begin)
 
 
-def _progress(tell: Callable[[str], None]) -> Callable[[int, int], None]:
-    return lambda read, rows: tell(f"Reading the data: {count(read)} of {count(rows)} rows. F5 cancels.")
+def _viewer(workspace: Path, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> Callable[[Recipe], View]:
+    """Gives the view of a recipe, built by a process of its own where that takes long."""
+    from core.recipe.view_job import view_of
+
+    def told(phase: str, done: int, of: int) -> None:
+        far = f": {count(done)} of {count(of)}" if of else ""
+        tell(f"{phase[:1].upper()}{phase[1:]}{far}. F5 cancels.")
+
+    return lambda recipe: view_of(recipe, workspace, told, should_stop)
 
 
 def _outcome(begin: Callable[[], StartEnded]) -> StartEnded:
