@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from core.clean import clean_line
 
+_TIME = re.compile(r"-(\d\d)(\d\d)(\d\d)-")
+"""The time of the start in a run's id."""
+
 _LEAST = 3
 """Characters below which a part alone says too little: `8` becomes `rank 8`."""
 
@@ -24,7 +27,7 @@ def telling_names(runs: Sequence[tuple[str, str]], longest: int = 18) -> list[st
     """
     names = [name for name, _ in runs]
     if len(set(names)) < len(names):
-        names = [run_id for _, run_id in runs]
+        names = [_TIME.sub(r"-\1:\2:\3-", run_id, count=1) for _, run_id in runs]
     return [_cut(clean_line(name), longest) for name in (_differing(names) if len(names) > 1 else names)]
 
 

@@ -88,6 +88,7 @@ async def test_runs_are_found_by_typed_words_and_put_in_order(make_app: MakeApp,
         assert names(app)[0] == "tone"
         await pilot.press("slash", *"tone fin")
         assert names(app) == ["tone", "tone again"]
+        assert "mark" not in app.screen.query_one(KeyBar).render().plain
         assert "2 of 3 runs" in str(app.screen.query_one(Table).border_title)
         await pilot.press("enter", "escape")
         assert len(names(app)) == 3

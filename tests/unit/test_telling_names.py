@@ -13,7 +13,7 @@ from tui.telling_names import telling_names
         ([("support rank 8", "1"), ("support rank 16", "2")], ["rank 8", "rank 16"]),
         ([("support-r8-long", "1"), ("support-r16-long", "2")], ["r8", "r16"]),
         ([("tone", "1"), ("tone b", "2")], ["tone", "tone b"]),
-        ([("tone", "2026-11-22-073141-tone"), ("tone", "2026-11-22-081511-tone")], ["073141", "081511"]),
+        ([("tone", "2026-11-22-073141-tone"), ("tone", "2026-11-22-081511-tone")], ["07:31:41", "08:15:11"]),
         ([("tone", "2026-11-22-073141-tone"), ("tone", "2026-11-22-073141-tone-2")], ["tone", "tone-2"]),
         ([("tone \x1b[31m", "1")], ["tone ␛[31m"]),
     ],

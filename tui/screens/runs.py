@@ -191,7 +191,7 @@ class RunsScreen(StepScreen):
         chosen = self._chosen
         if action == "answer":
             return self._asked is not None
-        if self._asked is not None:
+        if self._asked is not None or self._typed is not None:
             return False
         if action in ("move", "take_out"):
             return chosen is not None and chosen.info.state == "queued"
@@ -235,6 +235,7 @@ class RunsScreen(StepScreen):
         self._typed = TypedLine("filter", "name, state, verdict or model; enter keeps it, esc lists all", self._filter)
         self._typed.text = self._words
         self._show_detail()
+        self.refresh_bindings()
 
     def _filter(self, words: str) -> None:
         self._words = words

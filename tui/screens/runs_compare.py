@@ -46,10 +46,10 @@ class CompareScreen(StepScreen):
             "compare.left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 2, "←→"
         ),
         Command("compare.right", "right", "read(1)", "", "Read values off the curves, further right."),
-        Command("compare.zoom_in", "z", "zoom(0.5)", "zoom", "Show fewer steps.", 3),
+        Command("compare.zoom_in", "z", "zoom(0.5)", "zoom", "Show fewer steps.", 4),
         Command("compare.zoom_out", "Z", "zoom(2.0)", "", "Show more steps."),
         Command("compare.scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 5),
-        Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 4, "esc"),
+        Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 3, "esc"),
     )
 
     def __init__(self, lines: Sequence[RunLine]) -> None:
