@@ -94,6 +94,7 @@ class Terminal:
             finally:
                 os._exit(127)
         os.close(ready)
+        os.set_inheritable(self._fd, False)  # else the next program would hold this terminal open
         self._set_size(cols, rows)
         os.set_blocking(self._fd, False)
         os.close(go)

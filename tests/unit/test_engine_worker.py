@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from core.engine.process import memory_words
 from core.engine.work import run
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
@@ -160,3 +161,10 @@ def test_the_oldest_checkpoints_go_by_number_not_by_name(tmp_path: Path) -> None
         (tmp_path / f"checkpoint-{step}").mkdir()
     assert drop_old(tmp_path, 2) == ["checkpoint-5", "checkpoint-10"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-100", "checkpoint-20"]
+
+
+def test_what_a_paused_run_holds_is_told_for_gpu_and_machine_and_all_ranks() -> None:
+    one = (7 << 30, 3 << 30)
+    assert memory_words([one]) == "7.0 GiB of GPU memory and 3.0 GiB of RAM"
+    assert memory_words([one, one]) == "14.0 GiB of GPU memory and 6.0 GiB of RAM on 2 ranks"
+    assert memory_words([(0, 3 << 30)]) == "3.0 GiB of RAM"
