@@ -105,6 +105,8 @@ class Plan:
             "drop_flags": sorted(self._drop_flags),
             "decisions": _decisions_digest(decisions),
         }
+        if apart := sorted(decisions.apart()):
+            self._inputs["apart"] = blake2b(json.dumps(apart).encode(), digest_size=12).hexdigest()
         hashed = blake2b(json.dumps(self._inputs, sort_keys=True).encode(), digest_size=12)
         self.fingerprint = hashed.hexdigest()
         """Names the view: a hash of all that goes into it."""

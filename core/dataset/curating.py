@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +18,7 @@ from core.dataset.left_out import LEFT_OUT, LeftOut
 from core.dataset.mixture import Contribution, drawn, wanted
 from core.dataset.near.families import Families
 from core.dataset.near.result import Tick
-from core.dataset.parting import Parting, Sides, eval_leaks, near_drops
+from core.dataset.parting import Parting, Sides, eval_leaks, near_drops, numbers_apart
 from core.dataset.records import BadLine
 from core.dataset.scan import Progress, Scanner
 from core.dataset.selection import Selection
@@ -58,6 +59,7 @@ class Curator:
         self._files: list[Path] = []
         self._bad: list[BadLine] = []
         self._eval_places: list[str] = []
+        self._eval_keys: list[str] = []
         self._eval = self._train = 0
         self._sides: Sides | None = None
         self._notes: list[str] = []
@@ -125,6 +127,7 @@ class Curator:
                 held.write(view_line(scanned.key, scanned.number, source, scanned.sample))
                 if self._families is not None:
                     self._families.add(scanned.sample)
+                    self._eval_keys.append(scanned.key)
                     self._eval_places.append(f"{scanned.row.file.name}, line {scanned.row.line:,}")
                 self._eval += 1
             sync(held)
@@ -166,8 +169,11 @@ class Curator:
             BadInput: nothing is left to train on.
         """
         selections = [self._kept, *(each.kept for each in self._mixed)]
+        if self._families is not None:
+            keys = chain.from_iterable([*(each.keys for each in selections), self._eval_keys])
+            self._families.hold_apart(list(numbers_apart(keys, self._decisions.apart())))
         if self._families is not None and "near_duplicate" in self._drop_flags:
-            near_drops(self._families, selections, self._decisions.apart(), tick)
+            near_drops(self._families, selections, tick)
         if self._eval_places and self._families is not None:
             self._check_eval(selections, tick)
         self._need_samples("")

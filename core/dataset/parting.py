@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from core.dataset.near.families import Families, Joined
 from core.dataset.near.result import LEAST_THRESHOLD, Tick
@@ -150,17 +151,29 @@ def _to_compare(sides: Mapping[int, bool], moved: Sequence[int]) -> Iterator[tup
     yield unmoved, [place for place in moved if not sides[place]]
 
 
-def near_drops(
-    families: Families, selections: Sequence[Selection], apart: Collection[tuple[str, str]], tick: Tick
-) -> None:
+def numbers_apart(keys: Iterable[str], apart: Collection[tuple[str, str]]) -> Iterator[tuple[int, int]]:
+    """The samples that the user has said are no duplicates.
+
+    Args:
+        keys: of the rows of all samples, in the order of their numbers; a row may stand in several files.
+        apart: pairs of keys.
+
+    Yields:
+        Pairs of numbers.
+    """
+    if not apart:
+        return
+    numbers: dict[str, list[int]] = {key: [] for pair in apart for key in pair}
+    for number, key in enumerate(keys):
+        if key in numbers:
+            numbers[key].append(number)
+    for one, other in apart:
+        yield from product(numbers[one], numbers[other])
+
+
+def near_drops(families: Families, selections: Sequence[Selection], tick: Tick) -> None:
     """Leaves near-duplicates out, each because of a sample that stays; what the user has kept stays."""
-    keys = {key: place for place, key in enumerate(key for each in selections for key in each.keys)}
-    pairs = {
-        (min(keys[one], keys[other]), max(keys[one], keys[other]))
-        for one, other in apart
-        if one in keys and other in keys
-    }
-    for cluster in families.clusters(pairs, tick):
+    for cluster in families.clusters(tick):
         for drop in cluster.drop:
             selection, place = located(selections, drop.row)
             because, other = located(selections, drop.because_of)

@@ -293,8 +293,15 @@ def _eval_prompts(beside: Dataset, paths: Sequence[str | Path], near: Gatherer |
     dataset = beside.open_beside(paths)
     dataset.reader.extend()
     prompts: dict[bytes, str] = {}
+    occurrences = Occurrences()
     for entry in range(dataset.count):
         row = dataset.row(entry)
+        if row.value is None:
+            continue
+        key = ""
+        if near is not None:
+            digest = row_digest(row.value)
+            key = key_text(digest, occurrences.next(digest))
         try:
             sample = dataset.sample_of(row)
         except Unreadable:
@@ -304,7 +311,7 @@ def _eval_prompts(beside: Dataset, paths: Sequence[str | Path], near: Gatherer |
         if asked is not None:
             prompts.setdefault(asked, place)
         if near is not None:
-            near.add_eval(sample, place, entry)
+            near.add_eval(sample, place, entry, key)
     if not prompts:
         raise BadInput("the eval file holds no row that can be formatted", where=str(paths[0]))
     return prompts

@@ -118,6 +118,35 @@ async def test_the_planted_near_duplicates_and_leaks_are_listed_with_the_row_tha
         await until(pilot, lambda: standing(train) == {}, "undo here takes back what was dropped there")
 
 
+async def test_a_near_leak_is_said_to_be_none_is_remembered_and_taken_back(make_app: MakeApp, tmp_path: Path) -> None:
+    for name in ("support_train.jsonl", "support_eval.jsonl"):
+        shutil.copy(SAMPLE_DATA / name, tmp_path / name)
+    train = tmp_path / "support_train.jsonl"
+    app = make_app(data=(train,), eval_data=(tmp_path / "support_eval.jsonl",))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_duplicates(pilot, app)
+        await search(pilot, app)
+        assert "leak 1 row" in clusters(app)[0]
+        assert "no duplicate" in text_of(app.screen.query_one(KeyBar))
+        await pilot.press("x")
+        await until(pilot, lambda: "leak" not in clusters(app)[0], "it is gone from the list")
+        assert len(read_ledger(tmp_path).apart()) == 1, "and on the disk"
+        assert "marks have changed" in line(app)
+        await pilot.press("u")
+        await until(pilot, lambda: "leak 1 row" in clusters(app)[0], "it is back")
+        assert not read_ledger(tmp_path).apart()
+        await pilot.press("X")
+        await until(pilot, lambda: "leak" not in clusters(app)[0], "all of them at once")
+        await pilot.press("escape")
+        await pilot.pause()
+        await pilot.press("D")
+        await until(pilot, lambda: isinstance(app.screen, DuplicatesScreen), "the screen again")
+        await until(pilot, lambda: bool(clusters(app)), "the result")
+        assert "leak" not in clusters(app)[0], "an older result is shown without it"
+        await search(pilot, app)
+        assert "leak" not in clusters(app)[0], "and so is a new one"
+
+
 @pytest.fixture
 def chained(tmp_path: Path) -> Path:
     """Row 1 is like row 2 and row 2 like row 3, but not row 1 like row 3; row 4 equals row 2; row 5 is like none."""

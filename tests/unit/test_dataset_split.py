@@ -230,6 +230,42 @@ def test_an_eval_file_is_checked_for_near_leaks_which_are_listed_and_dropped_on_
     assert Sample.from_json(left_out[1]["sample"]).question == questions[2]
 
 
+def test_what_is_said_to_be_no_near_leak_is_none_in_the_view_and_another_view_is_built_for_it(tmp_path: Path) -> None:
+    made = random.Random(10)
+    questions = [sentence(made, 20) for _ in range(6)]
+    rows = [{"prompt": each, "completion": "yes"} for each in questions]
+    train = write(tmp_path / "train.jsonl", rows)
+    asked: list[Row] = [{"prompt": with_slips(questions[at], 1, made), "completion": "no"} for at in (2, 4)]
+    held = write(tmp_path / "eval.jsonl", asked)
+
+    def view() -> View:
+        flags = (*DROP_FLAGS, "leak_near")
+        return build_view(tmp_path, paths=[train], eval_paths=[held], near=0.8, drop_flags=flags)
+
+    before = view()
+    assert before.dropped == {"leak_near": 2}
+    store = DecisionStore(tmp_path)
+    store.set_apart(key_text(row_digest(rows[2]), 0), key_text(row_digest(asked[0]), 0))
+    store.close()
+    after = view()
+    assert after.fingerprint != before.fingerprint
+    assert after.dropped == {"leak_near": 1}
+    assert after.manifest["leaks"] == {"exact": 0, "near": 1}
+    assert [each["row"] for each in lines(after.folder / "left_out.jsonl")] == [4]
+
+
+def test_rows_that_are_said_to_be_no_duplicates_may_stand_on_both_sides(tmp_path: Path) -> None:
+    made = random.Random(11)
+    one = {"prompt": sentence(made, 30), "completion": sentence(made, 10)}
+    two = {"prompt": with_slips(one["prompt"], 2, made), "completion": one["completion"]}
+    data = write(tmp_path / "a.jsonl", [one, two])
+    assert build_view(tmp_path, paths=[data], eval_fraction=0.5, near=0.8).eval_count == 0
+    store = DecisionStore(tmp_path)
+    store.set_apart(key_text(row_digest(one), 0), key_text(row_digest(two), 0))
+    store.close()
+    assert build_view(tmp_path, paths=[data], eval_fraction=0.5, near=0.8).eval_count == 1
+
+
 def test_near_duplicates_are_left_out_on_request_each_because_of_one_that_stays(tmp_path: Path) -> None:
     made = random.Random(9)
     rows = varied(made, 80, 1)

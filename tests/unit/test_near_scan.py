@@ -13,7 +13,7 @@ import pytest
 
 from core.dataset.audit import DecisionStore, read_ledger
 from core.dataset.decisions import pair_key
-from core.dataset.keys import KEY_BYTES, unpack
+from core.dataset.keys import KEY_BYTES, key_text, row_digest, unpack
 from core.dataset.near.exact import jaccard
 from core.dataset.near.result import NearOptions, percent
 from core.dataset.scan import ScanResult, Stopped, scan
@@ -144,6 +144,30 @@ def test_a_near_leak_names_its_place_and_an_equal_prompt_is_the_exact_checks(tmp
     assert result.near is not None
     assert [(leak.row, leak.entry) for leak in result.near.leaks] == [(2, 0)]
     assert 1 not in flags
+
+
+def test_a_near_leak_that_is_said_to_be_none_is_none_and_the_next_eval_row_it_is_like_is_named(tmp_path: Path) -> None:
+    made = random.Random(6)
+    asked = sentence(made, 30)
+    rows = [{"prompt": with_slips(asked, 1, made), "completion": "yes"} for _ in range(2)]
+    rows += [{"prompt": rows[0]["prompt"], "completion": "no"}, {"prompt": sentence(made, 30), "completion": "yes"}]
+    train = write(tmp_path / "train.jsonl", rows)
+    others = [{"prompt": asked, "completion": "?"}, {"prompt": with_slips(asked, 2, made), "completion": "?"}]
+    held = write(tmp_path / "eval.jsonl", others)
+
+    def leaks(*apart: tuple[str, str]) -> list[tuple[int, int]]:
+        found = scan(train, eval_paths=[held], near=NEAR, apart=apart).near
+        assert found is not None
+        assert {leak.key for leak in found.leaks} <= {key_of(other) for other in others}
+        return [(leak.row, leak.entry) for leak in found.leaks]
+
+    def key_of(row: dict[str, str]) -> str:
+        return key_text(row_digest(row), 0)
+
+    pairs = [(key_of(rows[0]), key_of(other)) for other in others]
+    assert leaks() == [(0, 0), (1, 0), (2, 0)]
+    assert leaks(pairs[0]) == [(0, 1), (1, 0), (2, 1)], "it holds for the same prompt with another answer, too"
+    assert leaks(*(pair[::-1] for pair in pairs)) == [(1, 0)]
 
 
 def test_not_a_duplicate_is_remembered_in_the_workspace_and_can_be_undone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from core.dataset.near.result import Keep
 from core.units import count
 from tui.actions import declare
 from tui.screens.duplicates_decide import DuplicatesDecisions
+from tui.screens.duplicates_groups import Reason
 from tui.screens.duplicates_keys import COMMANDS
 from tui.widgets.sample_list import SampleList
 
@@ -44,7 +45,7 @@ class DuplicatesScreen(DuplicatesDecisions):
             if action == "drop_rest":
                 return group.waiting or bool(groups.going(group))
             if group.kind == "leak":
-                return False
+                return action in ("not_duplicate", "none_duplicate")
             return action != "keep" or group.kind != "exact"
         if action in ("switch", "view", "read", "step", "scroll_text"):
             return group is not None
@@ -97,14 +98,16 @@ class DuplicatesScreen(DuplicatesDecisions):
         self._line_up(work)
 
     def action_not_duplicate(self) -> None:
-        """Remember that the two rows that are shown are no duplicates."""
+        """Remember that the two rows that are shown are no duplicates, whether the other is an eval row or not."""
 
         def work() -> None:
             group, row, groups = self.group, self.row, self._groups
             if group is None or row is None or groups is None:
                 return
             other = groups.other(group, row)
-            if isinstance(other, int) and groups.similarity(group, row, other) is not None:
+            if isinstance(other, Reason):
+                self._no_leaks(group, [row])
+            elif other is not None and groups.similarity(group, row, other) is not None:
                 self._hold_apart(group, [(row, other)])
             else:
                 self.notify("These two rows are not said to be duplicates.", severity="warning", markup=False)
@@ -112,7 +115,7 @@ class DuplicatesScreen(DuplicatesDecisions):
         self._line_up(work)
 
     def action_none_duplicate(self) -> None:
-        """Remember that no two rows of this cluster are duplicates."""
+        """Remember that no two rows of this cluster are duplicates, or that none of the leaks is one."""
 
         def work() -> None:
             group = self.group
@@ -121,6 +124,8 @@ class DuplicatesScreen(DuplicatesDecisions):
             if len(group.rows) > _MOST_APART:
                 words = f"That is said of up to {_MOST_APART} rows at once; x says it of two."
                 self.notify(words, severity="warning", markup=False)
+            elif group.kind == "leak":
+                self._no_leaks(group, group.rows)
             else:
                 self._hold_apart(group, list(combinations(group.rows, 2)))
 

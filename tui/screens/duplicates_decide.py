@@ -16,7 +16,7 @@ from core.errors import TunedeckError
 from tui.screens.duplicates_groups import Group, Groups, Reason
 from tui.screens.duplicates_panes import Compared
 from tui.screens.duplicates_settings import DuplicatesSettings, NearHeard
-from tui.screens.duplicates_work import Comparer, Decisions, SecondLook, Step, Stood, drops, held_apart
+from tui.screens.duplicates_work import Comparer, Decisions, SecondLook, Step, Stood, cleared, drops, held_apart
 from tui.screens.near_search import NearFound, NearNews, NearSearch
 
 if TYPE_CHECKING:
@@ -213,8 +213,29 @@ class DuplicatesDecisions(DuplicatesSettings):
     def _set_apart(self, step: Step) -> None:
         assert self._groups is not None
         assert step.before is not None
-        self._groups.apart.update(step.pairs)
-        self._look_again(step.before[1])
+        if step.cleared:
+            self._clear(step.before[1], step.cleared)
+        else:
+            self._groups.apart.update(step.pairs)
+            self._look_again(step.before[1])
+
+    def _clear(self, leaks: Group, rows: Sequence[int]) -> None:
+        """Show no longer as near leaks what is said to be none; another eval row that is like them takes a search."""
+        assert self._groups is not None
+        leaks.take(leaks.without(rows))
+        if not leaks.rows:
+            self._groups.listed.remove(leaks)
+        self._tell_leaks(leaks)
+        self._show_groups()
+
+    def _tell_leaks(self, leaks: Group) -> None:
+        """Tell the data screen which rows are near leaks now."""
+        assert self._found is not None
+        self._found = replace(self._found, marked=True)
+        left = set(leaks.rows)
+        self._desk.take_near(
+            self._found.without_leaks([leak.row for leak in self._found.leaks if leak.row not in left])
+        )
 
     def _take_back(self, step: Step) -> None:
         assert self._groups is not None
@@ -223,6 +244,8 @@ class DuplicatesDecisions(DuplicatesSettings):
             return
         at, group, was = step.before
         group.take(was)
+        if step.cleared:
+            self._tell_leaks(group)
         if group not in self._groups.listed:
             self._groups.listed.insert(at, group)
         self._groups.changed()
@@ -238,3 +261,10 @@ class DuplicatesDecisions(DuplicatesSettings):
         assert self._groups is not None
         before = self._groups.listed.index(group), group, replace(group)
         self._write(lambda keys: held_apart(keys, pairs, before))
+
+    def _no_leaks(self, group: Group, rows: Sequence[int]) -> None:
+        """Remember of rows that they are no duplicates of the eval rows that they are like."""
+        assert self._groups is not None
+        before = self._groups.listed.index(group), group, replace(group)
+        leaks = {row: group.why[row] for row in rows}
+        self._write(lambda keys: cleared(keys, leaks, before))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -11,8 +11,7 @@ from core.dataset.index import GoodRows
 from core.dataset.near.result import Cluster, percent
 from core.dataset.records import Unreadable
 from core.units import count
-from tui.screens.data_lines import preview
-from tui.screens.data_rows import HUGE
+from tui.screens.data_lines import HUGE, preview
 from tui.widgets.sample_entry import Entry
 
 if TYPE_CHECKING:
@@ -35,12 +34,14 @@ class Reason:
         because_of: the row that stays and is like it; None for a row of the eval files.
         place: of an eval row, in words; else "".
         entry: of an eval row; else 0.
+        key: of an eval row; else "".
     """
 
     similarity: float
     because_of: int | None
     place: str = ""
     entry: int = 0
+    key: str = ""
 
     @property
     def other(self) -> str:
@@ -102,6 +103,12 @@ class Group:
         self.rows, self.why, self.waiting = other.rows, other.why, False
         self.similarity = other.similarity or self.similarity
         self.forget()
+
+    def without(self, rows: Collection[int]) -> Group:
+        """The group without some rows; of a cluster, they are looked for by a second look instead."""
+        left = [row for row in self.rows if row not in rows]
+        why = {row: reason for row, reason in self.why.items() if row not in rows}
+        return Group(self.number, self.kind, min((each.similarity for each in why.values()), default=0.0), left, why)
 
     def forget(self) -> None:
         """Forget what follows from decisions, since there are others now."""
@@ -293,5 +300,5 @@ class Groups:
 def _leaks(leaks: Sequence[Leak]) -> Group:
     group = Group(0, "leak", min(leak.similarity for leak in leaks))
     group.rows = [leak.row for leak in leaks]
-    group.why = {leak.row: Reason(leak.similarity, None, leak.place, leak.entry) for leak in leaks}
+    group.why = {leak.row: Reason(leak.similarity, None, leak.place, leak.entry, leak.key) for leak in leaks}
     return group

@@ -16,7 +16,7 @@ from core.dataset.near.result import Cluster, Keep
 from core.dataset.records import Unreadable
 from core.errors import BadInput, TunedeckError
 from core.units import size
-from tui.screens.data_rows import HUGE
+from tui.screens.data_lines import HUGE
 from tui.widgets.chat_lines import chat_lines
 from tui.widgets.text_view import Line, plain
 from tui.widgets.word_diff import Comparison, compare
@@ -119,6 +119,7 @@ class Step:
         asked: what is written.
         rows: row to key, of rows that are decided on.
         pairs: pairs of rows that are no duplicates.
+        cleared: rows that are no near leaks of the eval rows beside which they are shown.
         before: the cluster that is looked at again for it, as it was then, and its place in the list.
         undo: whether `asked` takes an earlier step back.
     """
@@ -126,6 +127,7 @@ class Step:
     asked: tuple[Ask, ...]
     rows: Mapping[int, str] = field(default_factory=dict)
     pairs: tuple[tuple[int, int], ...] = ()
+    cleared: tuple[int, ...] = ()
     before: tuple[int, Group, Group] | None = None
     undo: bool = False
 
@@ -154,7 +156,25 @@ def held_apart(reader: ScanReader, pairs: Sequence[tuple[int, int]], before: tup
 
     keys = _keys(reader, {row for pair in pairs for row in pair})
     asked: list[Ask] = [(pair_key(keys[one], keys[other]), "keep", {}) for one, other in pairs]
-    return Step(tuple(asked), {}, tuple((min(pair), max(pair)) for pair in pairs), before)
+    return Step(tuple(asked), {}, tuple((min(pair), max(pair)) for pair in pairs), before=before)
+
+
+def cleared(reader: ScanReader, leaks: Mapping[int, Reason], before: tuple[int, Group, Group]) -> Step:
+    """The step that says of rows that they are no duplicates of the eval rows that they are like.
+
+    Args:
+        reader: of the search.
+        leaks: row to what it is like.
+        before: as `Step.before`.
+    """
+    from core.dataset.decisions import pair_key
+
+    if not all(reason.key for reason in leaks.values()):
+        what = "this search was made before near leaks could be marked, so nothing was written"
+        raise BadInput(what, do="Search again")
+    keys = _keys(reader, leaks)
+    asked: list[Ask] = [(pair_key(keys[row], reason.key), "keep", {}) for row, reason in leaks.items()]
+    return Step(tuple(asked), cleared=tuple(leaks), before=before)
 
 
 def _keys(reader: ScanReader, rows: Collection[int]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,14 @@ class NearFound:
     changed: str = ""
     marked: bool = False
     bad: tuple[int, ...] = ()
+
+    def without_leaks(self, rows: Collection[int]) -> NearFound:
+        """The result where some rows are no near leaks."""
+        flags = {
+            row: tuple(flag for flag in some if row not in rows or flag.name != "leak_near")
+            for row, some in self.flags.items()
+        }
+        return replace(self, leaks=tuple(leak for leak in self.leaks if leak.row not in rows), flags=flags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +263,7 @@ class NearSearch:
         if changed or len(now) != len(before):
             named = changed[0] if changed else "The list of files"
             return replace(result, changed=f"{named} has changed since this search", flags={})
-        return replace(result, apart=_rows_apart(reader, apart))
+        return replace(_without_cleared(result, reader, apart), apart=_rows_apart(reader, apart))
 
 
 def _digest(apart: frozenset[tuple[str, str]]) -> str:
@@ -263,6 +271,16 @@ def _digest(apart: frozenset[tuple[str, str]]) -> str:
     import hashlib
 
     return hashlib.blake2b(repr(sorted(apart)).encode(), digest_size=6).hexdigest()
+
+
+def _without_cleared(found: NearFound, reader: ScanReader, apart: frozenset[tuple[str, str]]) -> NearFound:
+    """The result without near leaks of which it was said since that they are none."""
+    from core.dataset.decisions import pair_key
+
+    said = {pair_key(*pair) for pair in apart}
+    keys = reader.keys([leak.row for leak in found.leaks]) if said else {}
+    gone = {leak.row for leak in found.leaks if leak.row in keys and pair_key(keys[leak.row], leak.key) in said}
+    return found.without_leaks(gone) if gone else found
 
 
 def _rows_apart(reader: ScanReader, apart: frozenset[tuple[str, str]]) -> frozenset[tuple[int, int]]:

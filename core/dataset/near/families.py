@@ -39,6 +39,7 @@ class Families:
         self._options = NearOptions(threshold)
         self._texts, self._prompts = Corpus(folder), Corpus(folder)
         self._pairs: list[_Pairs] = []
+        self._apart: frozenset[tuple[int, int]] = frozenset()
 
     def __enter__(self) -> Families:
         return self
@@ -66,10 +67,17 @@ class Families:
         # The prompt of plain text is the text itself, which is compared already.
         self._prompts.add(number, prompt_text(sample) if structured else "", item.content, structured=structured)
 
-    def clusters(self, apart: Collection[tuple[int, int]], tick: Tick) -> tuple[Cluster, ...]:
-        """The clusters of near-duplicates with what may go of each; pairs `apart` are none."""
+    def hold_apart(self, pairs: Collection[tuple[int, int]]) -> None:
+        """Takes pairs of samples that are no duplicates, whatever their likeness; to be called before the rest.
+
+        It holds for samples of the same text, or of the same prompt, as well.
+        """
+        self._apart = frozenset((min(pair), max(pair)) for pair in pairs)
+
+    def clusters(self, tick: Tick) -> tuple[Cluster, ...]:
+        """The clusters of near-duplicates with what may go of each."""
         self._settle()
-        return find_clusters(self._texts, self._options, apart, tick)
+        return find_clusters(self._texts, self._options, self._apart, tick)
 
     def labels(self, tick: Tick) -> list[int]:
         """A number for each sample, the same for all that verified pairs connect."""
@@ -97,7 +105,7 @@ class Families:
         self._plain = not any(self._prompts.lengths)
         for corpus in (self._texts, self._prompts):
             corpus.settle()
-            self._pairs.append(_Pairs(corpus, self._options))
+            self._pairs.append(_Pairs(corpus, self._options, self._apart))
 
 
 class Joined:
@@ -129,12 +137,14 @@ class Joined:
 
 
 class _Pairs:
-    """The pairs of one corpus."""
+    """The pairs of one corpus, but for those that are held apart."""
 
-    def __init__(self, corpus: Corpus, options: NearOptions) -> None:
+    def __init__(self, corpus: Corpus, options: NearOptions, apart: Collection[tuple[int, int]]) -> None:
         self._corpus = corpus
         self._threshold = options.threshold
         self._firsts, self._place = corpus.distinct()
+        places = (sorted((int(self._place[one]), int(self._place[other]))) for one, other in apart)
+        self._apart = frozenset((one, other) for one, other in places)
         self._verify = self._verifier(lambda: None)
         self._rarity: NDArray[np.uint64] | None = None
 
@@ -179,7 +189,7 @@ class _Pairs:
         return connect(sketches, likely, verify, lambda done, of: tick("comparing", done, of)).labels
 
     def _verifier(self, tick: Callable[[], None]) -> Verifier:
-        return Verifier(self._corpus, self._firsts, self._threshold, (), tick)
+        return Verifier(self._corpus, self._firsts, self._threshold, self._apart, tick)
 
     def _by_place(self, numbers: Sequence[int]) -> dict[int, list[int]]:
         found: dict[int, list[int]] = {}

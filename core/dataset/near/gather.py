@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.dataset.checks.base import Item, prompt_text
@@ -13,6 +14,17 @@ from core.dataset.near.result import Fields, Leak, NearOptions, NearResult, Tick
 from core.dataset.near.search import find_clusters
 from core.dataset.near.shared import Shared
 from core.dataset.sample import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class _EvalPrompt:
+    """A prompt of the eval files: normalised, whether it is no plain text, and whose it is."""
+
+    text: str
+    structured: bool
+    place: str
+    entry: int
+    key: str
 
 
 class Gatherer:
@@ -37,7 +49,7 @@ class Gatherer:
         self._rows_of: dict[str, int | None] = {key: None for pair in apart for key in pair}
         self._texts = Corpus(folder)
         self._prompts = Corpus(folder)
-        self._eval: list[tuple[str, bool, str, int]] = []
+        self._eval: list[_EvalPrompt] = []
 
     def __enter__(self) -> Gatherer:
         return self
@@ -51,9 +63,9 @@ class Gatherer:
         """What was left out of the texts, once `search` has ended."""
         return self._texts.shared
 
-    def add_eval(self, sample: Sample, place: str, entry: int) -> None:
-        """Notes a sample of the eval files and where it stands, in words and as a number."""
-        self._eval.append((prompt_text(sample), sample.kind != "text", place, entry))
+    def add_eval(self, sample: Sample, place: str, entry: int, key: str) -> None:
+        """Notes a sample of the eval files, where it stands, in words and as a number, and its row's key."""
+        self._eval.append(_EvalPrompt(prompt_text(sample), sample.kind != "text", place, entry, key))
 
     def see_key(self, key: str, row: int) -> None:
         """Notes the row of a key that some pair names."""
@@ -96,12 +108,21 @@ class Gatherer:
         first_eval = len(self._prompts)
         if not self._eval or not first_eval:
             return
-        for text, structured, _, _ in self._eval:
-            self._prompts.add(0, text, NO_CONTENT, structured=structured)
+        apart = self._prompts_apart(first_eval)
+        for each in self._eval:
+            self._prompts.add(0, each.text, NO_CONTENT, structured=each.structured)
         self._prompts.settle()
-        for number, (held, similarity) in find_leaks(self._prompts, first_eval, self.options, tick).items():
-            _, _, place, entry = self._eval[held - first_eval]
-            yield Leak(self._prompts.rows[number], place, similarity, entry)
+        for number, (held, similarity) in find_leaks(self._prompts, first_eval, self.options, apart, tick).items():
+            found = self._eval[held - first_eval]
+            yield Leak(self._prompts.rows[number], found.place, similarity, found.entry, found.key)
+
+    def _prompts_apart(self, first_eval: int) -> set[tuple[int, int]]:
+        """The pairs of a training prompt and an eval prompt that are no duplicates, by number."""
+        held = {each.key: number for number, each in enumerate(self._eval, first_eval)} if self._apart else {}
+        rows = {row: number for number, row in enumerate(self._prompts.rows)} if held else {}
+        prompt_of = {key: rows[row] for key, row in self._rows_of.items() if row is not None and row in rows}
+        both = (pair for one, other in self._apart for pair in ((one, other), (other, one)))
+        return {(prompt_of[mine], held[other]) for mine, other in both if mine in prompt_of and other in held}
 
     def _pairs_apart(self) -> set[tuple[int, int]]:
         rows = ((self._rows_of[first], self._rows_of[second]) for first, second in self._apart)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from core.dataset.near.connect import Likely
@@ -18,13 +19,17 @@ if TYPE_CHECKING:
 _MOST_IN_BUCKET = 64
 
 
-def find_leaks(corpus: Corpus, first_eval: int, options: NearOptions, tick: Tick) -> dict[int, tuple[int, float]]:
+def find_leaks(
+    corpus: Corpus, first_eval: int, options: NearOptions, apart: Collection[tuple[int, int]], tick: Tick
+) -> dict[int, tuple[int, float]]:
     """Finds training prompts that are near to an eval prompt and not equal to one.
 
     Args:
         corpus: settled; the training prompts, then those of the eval files.
         first_eval: number of the first eval prompt.
         options: threshold and processes.
+        apart: pairs of a training prompt and an eval prompt that the user has said are no duplicates; it holds for all
+            prompts that equal one of them.
         tick: told progress; may raise to stop.
 
     Returns:
@@ -40,7 +45,10 @@ def find_leaks(corpus: Corpus, first_eval: int, options: NearOptions, tick: Tick
     first, second = _candidates(sketches, asked, held)
     near, estimates = Likely(sketches.marks, options.threshold).of(first, second)
     best_first = near[np.lexsort((-estimates, first[near]))]
-    verify = Verifier(corpus, firsts, options.threshold, (), lambda: tick("comparing with the eval set", 0, 1))
+    places_apart = {(min(pair), max(pair)) for pair in ((int(place[one]), int(place[two])) for one, two in apart)}
+    verify = Verifier(
+        corpus, firsts, options.threshold, places_apart, lambda: tick("comparing with the eval set", 0, 1)
+    )
     found: dict[int, tuple[int, float]] = {}
     for one, other in zip(first[best_first].tolist(), second[best_first].tolist(), strict=True):
         if one not in found and (similarity := verify(one, other)):

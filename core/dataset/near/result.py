@@ -118,21 +118,24 @@ class Leak:
         place: the eval row, in words.
         similarity: verified.
         entry: of the eval row, in the eval files.
+        key: of the eval row (`core.dataset.keys`), "" in the result of an older search.
     """
 
     row: int
     place: str
     similarity: float
     entry: int = 0
+    key: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `leaks.jsonl`."""
-        return {"row": self.row, "place": self.place, "similarity": self.similarity, "entry": self.entry}
+        where = {"place": self.place, "entry": self.entry, "key": self.key}
+        return {"row": self.row, "similarity": self.similarity, **where}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Leak:
         """The inverse of `to_json`."""
-        return cls(value["row"], value["place"], value["similarity"], value["entry"])
+        return cls(value["row"], value["place"], value["similarity"], value["entry"], value.get("key", ""))
 
 
 @dataclass(frozen=True, slots=True)
