@@ -73,7 +73,7 @@ class DataScreen(DataOpening):
         in_view = rows.scanned <= listing.scroll_offset.y + listing.size.height
         if self._desk.learn(news) and (found or in_view):
             listing.update()
-            if found and rows.filter not in ("all", "audit", "found") and not rows.order:
+            if found and rows.follows_flags:
                 rows.use_filter(rows.filter)
                 listing.reset(rows.count, rows.position_of(max(0, self._entry)))
             if news.elsewhere and rows.row_of(self._entry) in news.decided:
@@ -122,7 +122,7 @@ class DataScreen(DataOpening):
         if action == "back":
             if opening or desk is None:
                 return desk is not None
-            return self.has_class("-reading") or self._aside or desk.rows.filter == "found"
+            return self.has_class("-reading") or self._aside or bool(desk.rows.also) or desk.rows.filter == "found"
         if action not in NEED_DATA:
             return action != "open" or not opening
         if opening or desk is None:
@@ -133,8 +133,8 @@ class DataScreen(DataOpening):
             return bool(desk.rows.bad or desk.faults)
         if action == "fold":
             return self._thinks
-        if action == "skip":
-            return desk.rows.filter == "audit"
+        if action in ("skip", "narrow"):
+            return (desk.rows.filter == "audit") == (action == "skip")
         return desk.rows.count > 0 or action in ("next_filter", "lists", "search", "audit", "report")
 
     def action_back(self) -> None:
@@ -143,7 +143,7 @@ class DataScreen(DataOpening):
             self._show_sample(read_huge=self.has_class("-reading"))
             return
         if not self.has_class("-reading") and not self.has_class("-opening"):
-            self._leave_search()
+            self._widen()
         self.remove_class("-reading", "-opening")
         self.rows_list.focus()
         self.refresh_bindings()

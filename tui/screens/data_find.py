@@ -117,7 +117,7 @@ class Finder:
             order: one of `ORDERS`.
         """
         rows = self._rows
-        name, listed = rows.filter, rows.listed()
+        names, listed = rows.names, rows.listed()
         sign = 1 if order in ("shortest", "fewest tokens") else -1  # equal rows stay in their order either way
 
         def work() -> None:
@@ -126,7 +126,7 @@ class Finder:
             for start in range(0, len(listed), _SLICE):
                 part = listed[start : start + _SLICE]
                 slices.append(sorted((sign * value(entry), entry) for entry in part))
-            self._tell(Sorted(name, order, [entry for _, entry in heapq.merge(*slices)]))
+            self._tell(Sorted(names, order, [entry for _, entry in heapq.merge(*slices)]))
 
         threading.Thread(target=work, name="sort", daemon=True).start()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,43 +31,93 @@ class FindKeys(TokenKeys):
         """List other rows, with the cursor on the same row where it is among them."""
         assert self._desk is not None
         name = self._desk.rows.filter
-        self._list_again(FILTERS[(FILTERS.index(name) + 1) % len(FILTERS)] if name in FILTERS else "all")
+        self._list_again(FILTERS[(FILTERS.index(name) + 1) % len(FILTERS)] if name in FILTERS else "all", also=())
 
     def action_lists(self) -> None:
         """Choose a list, or an order, from a menu."""
-        from core.dataset.checks import TITLES
         from tui.screens.data_find import ORDERS
 
         assert self._desk is not None
         rows, finder = self._desk.rows, self._desk.finder
-        counts = rows.counts()
-        choices: list[Choice] = [(name, count(counts[name]), partial(self._list_again, name)) for name in FILTERS]
-        by_hand = f"{count(len(rows.marks))}  edited, noted or flagged by hand"
-        choices.append(("marked", by_hand, lambda: self._list_again("marked")))
-        for name, number in rows.flag_counts().items():
-            choices.append((TITLES.get(name, name), count(number), partial(self._list_again, FLAG + name)))
-        sources = rows.sources()
-        for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
-            listing = partial(self._list_again, f"{SOURCE}{number}")
-            choices.append((f"file {clean_line(path.name, 40)}", count(end - start), listing))
-        for unit in ("characters", "tokens"):
-            if unit == "characters" or rows.tokens.standing == "known":
-                choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit)))
+        choices = self._lists(lambda name: self._list_again(name, also=()))
+        for unit in self._units():
+            choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit)))
         for order, counted in ORDERS.items():
             if "tokens" not in order or rows.tokens.standing == "known":
-                choices.append((f"{order} first", f"sorts {rows.filter} by {counted}", partial(finder.sort, order)))
+                choices.append((f"{order} first", f"sorts these rows by {counted}", partial(finder.sort, order)))
         if rows.order:
-            choices.append(("in their order", f"lists {rows.filter} as in the files", self._in_order))
+            choices.append(("in their order", "lists these rows as in the files", self._in_order))
         self._choose("list", choices)
 
-    def _choose(self, title: str, choices: list[Choice]) -> None:
+    def _lists(self, listing: Callable[[str], None], without: Collection[str] = ()) -> list[Choice]:
+        """A choice for each list, with how many rows it has.
+
+        Args:
+            listing: called with the name of the chosen one.
+            without: names of lists that are not offered.
+        """
+        from core.dataset.checks import TITLES
+
+        assert self._desk is not None
+        rows = self._desk.rows
+        counts = rows.counts()
+        told = [(name, name, count(counts[name])) for name in FILTERS]
+        told.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by hand"))
+        told += [(FLAG + name, TITLES.get(name, name), count(number)) for name, number in rows.flag_counts().items()]
+        sources = rows.sources()
+        for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
+            told.append((f"{SOURCE}{number}", f"file {clean_line(path.name, 40)}", count(end - start)))
+        return [(title, words, partial(listing, name)) for name, title, words in told if name not in without]
+
+    def _units(self) -> tuple[Unit, ...]:
+        assert self._desk is not None
+        return ("characters", "tokens") if self._desk.rows.tokens.standing == "known" else ("characters",)
+
+    def action_narrow(self) -> None:
+        """List only those of the listed rows that another list holds as well, or all that only one of these holds."""
+        from tui.screens.data_words import condition
+
+        assert self._desk is not None
+        rows = self._desk.rows
+        names = tuple(name for name in rows.names if name != "all")
+        others = tuple(name for name in names if name != "found")  # there is one search at a time
+        choices: list[Choice] = []
+        if names:
+            for name in reversed(names):
+                rest = tuple(each for each in names if each != name) or ("all",)
+                leave = partial(self._list_again, rest[0], also=rest[1:])
+                choices.append((f"no longer: {condition(rows, name)}", "", leave))
+
+        def narrow(name: str) -> None:
+            self._list_again(name, also=tuple(each for each in names if each != name))
+
+        choices += self._lists(narrow, without=("all", *names))
+        for unit in self._units():
+            choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit, others)))
+        choices.append(("with a text", "that you type", partial(self._ask_text, others)))
+        self._choose(f"only those of these {count(rows.count)} rows that are also", choices, len(names))
+
+    def _widen(self) -> None:
+        """List more rows again: without the last condition, at last all."""
+        if self._desk is None:
+            return
+        rows = self._desk.rows
+        if rows.filter == "found":
+            self._desk.finder.end()
+            self._held = ""
+        if rows.also:
+            self._list_again(rows.also[0], also=rows.also[1:])
+        elif rows.filter == "found":
+            self._list_again("all")
+
+    def _choose(self, title: str, choices: list[Choice], at: int = 0) -> None:
         from tui.widgets.choice_menu import ChoiceMenu
 
         def chosen(number: int | None) -> None:
             if number is not None:
                 choices[number][2]()
 
-        self.app.push_screen(ChoiceMenu(title, [choice[:2] for choice in choices]), chosen)
+        self.app.push_screen(ChoiceMenu(title, [choice[:2] for choice in choices], chosen=at), chosen)
 
     def _in_order(self) -> None:
         assert self._desk is not None
@@ -76,7 +126,7 @@ class FindKeys(TokenKeys):
     def _take_order(self, news: Sorted) -> None:
         assert self._desk is not None
         rows = self._desk.rows
-        if news.filter == rows.filter:
+        if news.names == rows.names:
             rows.use_order(news.order, news.entries)
             self.rows_list.reset(rows.count)
             self._show_facts()
@@ -112,25 +162,32 @@ class FindKeys(TokenKeys):
     def _list_words(self) -> str:
         assert self._desk is not None
         rows = self._desk.rows
-        return f"rows {rows.sought}" if rows.filter == "found" else rows.filter.removeprefix(FLAG)
+        from tui.screens.data_words import condition
+
+        words = " + ".join(condition(rows, name) for name in reversed(rows.names))
+        return f"rows {words}" if rows.filter == "found" else words
 
     # -- search and lengths ---------------------------------------------------------------------------------
 
     def action_search(self) -> None:
         """Take the text to look for from the keys that follow."""
-        self._type(TypedLine("search", "enter lists the rows that hold it, esc does not", self._search))
+        self._ask_text()
 
-    def _search(self, query: str) -> None:
+    def _ask_text(self, also: tuple[str, ...] = ()) -> None:
+        help = "enter lists the rows that hold it, esc does not"
+        self._type(TypedLine("search", help, partial(self._search, also=also)))
+
+    def _search(self, query: str, also: tuple[str, ...] = ()) -> None:
         if query.strip():
             assert self._desk is not None
-            self._list_found(query, f"with “{clean_line(query, 60)}”", query)
+            self._list_found(query, f"with “{clean_line(query, 60)}”", query, also)
             self._desk.finder.search(query)
 
-    def _ask_length(self, unit: Unit) -> None:
+    def _ask_length(self, unit: Unit, also: tuple[str, ...] = ()) -> None:
         help = "such as 100-500, >500, <20; enter lists them"
-        self._type(TypedLine(f"rows of how many {unit}", help, partial(self._by_length, unit)))
+        self._type(TypedLine(f"rows of how many {unit}", help, partial(self._by_length, unit, also=also)))
 
-    def _by_length(self, unit: Unit, text: str) -> None:
+    def _by_length(self, unit: Unit, text: str, also: tuple[str, ...] = ()) -> None:
         from tui.screens.data_find import Lengths
 
         wanted = Lengths.read(text, unit)
@@ -138,35 +195,28 @@ class FindKeys(TokenKeys):
             self.tell(f"“{clean_line(text, 40)}” is no length: type 100-500, >500 or <20.")
             return
         assert self._desk is not None
-        self._list_found(wanted.words, wanted.words, "")
+        self._list_found(wanted.words, wanted.words, "", also)
         self._desk.finder.by_length(wanted)
 
-    def _list_found(self, key: str, words: str, query: str) -> None:
+    def _list_found(self, key: str, words: str, query: str, also: tuple[str, ...]) -> None:
         """List what will be found: at first nothing."""
         assert self._desk is not None
         rows = self._desk.rows
         self._sought = key
         rows.hits, rows.query, rows.sought = [], query, words
-        self._list_again("found")
+        self._list_again("found", also=also)
 
     def _take_hits(self, news: Found) -> None:
         assert self._desk is not None
         rows = self._desk.rows
-        if news.sought != self._sought or rows.filter != "found":
+        if news.sought != self._sought or "found" not in rows.names:
             return
-        first = not rows.hits
-        rows.hits.extend(news.entries)
-        if first and rows.hits:
+        first = not rows.count
+        rows.find_more(news.entries)
+        if first and rows.count:
             self.rows_list.reset(rows.count)
         elif not rows.order:
             self.rows_list.grow(rows.count)
-        found = f"{count(len(rows.hits))} row{'s' * (len(rows.hits) != 1)} {rows.sought}"
-        so_far = "esc lists all rows" if news.complete else f"searching, {count(news.done)} rows read …"
-        self.tell(f"{found} · {so_far}")
-
-    def _leave_search(self) -> None:
-        """All rows again, from those that a search has found."""
-        if self._desk is not None and self._desk.rows.filter == "found":
-            self._desk.finder.end()
-            self._held = ""
-            self._list_again("all")
+        found = f"{count(rows.count)} row{'s' * (rows.count != 1)} {rows.sought}"
+        esc = "esc lists more rows" if rows.also else "esc lists all rows"
+        self.tell(f"{found} · {esc if news.complete else f'searching, {count(news.done)} rows read …'}")

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 from core.clean import clean_line
 from core.dataset.near.result import percent
+from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
 from core.dataset.search import fold
-from core.units import count, short_count
+from core.units import count, short_count, size
+from tui.widgets.sample_entry import Entry, Tone
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
     from core.recipe.token_facts import RowTokens
+    from tui.screens.data_rows import DataRows
+
+HUGE = 4 * 2**20
+"""Bytes of a row beyond which it is read only when someone asks: parsing it would hold up the keys."""
 
 PREVIEW = 400
 """Characters of a row that the list reads."""
@@ -91,3 +97,38 @@ def token_words(facts: RowTokens | None) -> str:
     if facts is None or facts.state == "no sample":
         return "-"
     return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tok"
+
+
+def row_line(rows: DataRows, entry: int) -> Entry:
+    """What the list says of an entry; reads and parses the row."""
+    length = rows.dataset.reader.size(entry)
+    if length > HUGE:
+        return _entry(rows, entry, size(length), f"(a row of {size(length)})")
+    row = rows.read(entry)
+    try:
+        sample = rows.sample(row)
+    except Unreadable as fault:
+        if row.value is None:
+            return Entry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), PREVIEW))
+        return _entry(rows, entry, "", clean_line(f"({fault})", PREVIEW), unformatted=True)
+    # While hits are listed, the text around the first of them.
+    text = ("found" in rows.names and around(sample, rows.query)) or preview(sample)
+    return _entry(rows, entry, f"{length_words(characters(sample))} ch", text)
+
+
+def _entry(rows: DataRows, entry: int, length: str, text: str, *, unformatted: bool = False) -> Entry:
+    row = rows.row_of(entry)
+    flags = rows.flags_of(entry)
+    own = rows.mark(entry)
+    status: tuple[str, Tone] = ("-", "plain")
+    if own is not None:
+        word = "flag" if own.flag else "edited" if own.edit is not None else "note"
+        status = (word, "flag" if own.flag else "good")
+    elif unformatted:
+        status = ("bad", "bad")
+    elif flags:
+        status = (short_words(flags[0]), "bad" if flags[0].severity == "error" else "flag")
+    elif row is not None and row < rows.scanned:
+        status = ("ok", "good")
+    tokens = rows.tokens.cell(row, None if row is None else rows.edited(row))
+    return Entry(0 if row is None else row + 1, *status, rows.decision(entry), length, text, tokens)

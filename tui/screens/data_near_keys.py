@@ -30,7 +30,7 @@ class NearKeys(ListKeys):
         assert self._desk is not None
         rows = self._desk.rows
         self._desk.take_near(found)
-        if rows.filter not in ("all", "audit", "found") and not rows.order:
+        if rows.follows_flags:
             self._list_again(rows.filter)
         self.rows_list.update()
         if self._entry >= 0:

@@ -64,12 +64,12 @@ class Sorted:
     """A list has been sorted.
 
     Attributes:
-        filter: the filter that it was listed by.
+        names: of the lists that held it.
         order: the order it has now.
         entries: its entries in that order.
     """
 
-    filter: str
+    names: tuple[str, ...]
     order: str
     entries: Sequence[int]
 

@@ -98,11 +98,17 @@ class DataPanes(StepScreen):
             self._say(data_words.facts(self._desk, width))
         self.refresh_bindings()
 
-    def _list_again(self, name: str, entry: int | None = None) -> None:
-        """List the rows of a filter, with the cursor on an entry (by default the present one) if it is among them."""
+    def _list_again(self, name: str, entry: int | None = None, also: tuple[str, ...] | None = None) -> None:
+        """List the rows of a filter, with the cursor on an entry (by default the present one) if it is among them.
+
+        Args:
+            name: of the filter.
+            entry: for the cursor.
+            also: further filters that hold them; None leaves those that there are where the filter is the same.
+        """
         assert self._desk is not None
         rows = self._desk.rows
-        rows.use_filter(name)
+        rows.use_filter(name, also)
         self.rows_list.reset(rows.count, rows.position_of(max(0, self._entry if entry is None else entry)))
         self._show_facts()
 
@@ -148,7 +154,7 @@ class DataPanes(StepScreen):
         if self._desk is not None and event.position < self._desk.rows.count:
             entry = self._desk.rows.entry_at(event.position)
             same = entry == self._entry
-            if entry != self._held_for and self._held and self._desk.rows.filter != "found":
+            if entry != self._held_for and self._held and "found" not in self._desk.rows.names:
                 self._held = ""
                 self._show_facts()
             self._show_sample(keep_place=same)

@@ -10,16 +10,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from core.clean import clean_line
 from core.dataset.index import GoodRows
 from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Sample
 from core.dataset.shards import ShardReader
-from core.units import size
-from tui.screens.data_lines import PREVIEW, around, characters, length_words, preview, short_words
-from tui.screens.data_list_names import FILTERS, FLAG, SOURCE
+from tui.screens.data_lines import row_line
+from tui.screens.data_list_names import FILTERS
 from tui.screens.data_tokens import TokenColumn
-from tui.widgets.sample_entry import Entry, Tone
+from tui.widgets.sample_entry import Entry
 
 if TYPE_CHECKING:
     from core.dataset.audit_queue import Audit
@@ -31,9 +29,6 @@ if TYPE_CHECKING:
 Decision = Literal["", "keep", "drop"]
 
 _BY_DECISION = frozenset(("undecided", "kept", "dropped", "marked"))
-
-HUGE = 4 * 2**20
-"""Bytes of a row beyond which it is read only when someone asks: parsing it would hold up the keys."""
 
 
 @dataclass
@@ -47,6 +42,7 @@ class DataRows:
         dataset: the entries.
         filter: one of `FILTERS`, `FLAG` and a check's name, `SOURCE` and a file's number, `marked` (edited, noted or
             flagged by hand), `found` (what a search has found) or `audit`.
+        also: further lists that hold what is listed, each named as a filter; empty for `all` and `audit`.
         order: how the list is sorted: "" as the filter has it, `longest` or `shortest`.
         flags: for each flagged row, its flags.
         decisions: for each decided row, keep or drop.
@@ -66,6 +62,7 @@ class DataRows:
 
     dataset: Dataset
     filter: str = "all"
+    also: tuple[str, ...] = ()
     order: str = ""
     flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
     decisions: dict[int, Decision] = field(default_factory=dict)
@@ -98,7 +95,7 @@ class DataRows:
     @property
     def steady(self) -> bool:
         """Whether rows stay in the list whatever is decided about them."""
-        return self.filter not in _BY_DECISION or bool(self.order)
+        return _BY_DECISION.isdisjoint(self.names) or bool(self.order)
 
     @property
     def grows(self) -> bool:
@@ -148,32 +145,50 @@ class DataRows:
                 return further
         return position
 
-    def use_filter(self, name: str) -> None:
-        """List other rows; also brings the list up to new flags and decisions."""
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lists that hold what is listed, `filter` first."""
+        return (self.filter, *self.also)
+
+    @property
+    def follows_flags(self) -> bool:
+        """Whether new flags may belong to the list."""
+        return not self.order and any(name not in ("all", "audit", "found") for name in self.names)
+
+    def use_filter(self, name: str, also: tuple[str, ...] | None = None) -> None:
+        """List other rows; also brings the list up to new flags and decisions.
+
+        Args:
+            name: as `filter`.
+            also: as `also`; None leaves what there is where the filter is the same, else none.
+        """
+        self.also = also if also is not None else self.also if name == self.filter else ()
         self.filter = name
         self.order = ""
         self._listed = self._places = None
-        if name == "flagged":
-            self._listed = self._entries({**self.flags, **self.tokens.flags})
-        elif name.startswith(FLAG):
-            wanted = name.removeprefix(FLAG)
-            flagged = chain(self.flags.items(), self.tokens.flags.items())
-            self._listed = self._entries(row for row, found in flagged if any(flag.name == wanted for flag in found))
-        elif name.startswith(SOURCE):
-            _, start, end = self.sources()[int(name.removeprefix(SOURCE))]
-            self._listed = range(start, end)
-        elif name in ("kept", "dropped"):
-            verdict = "keep" if name == "kept" else "drop"
-            self._listed = self._entries(row for row, choice in self.decisions.items() if choice == verdict)
-        elif name == "marked":
-            self._listed = self._entries(self.marks)
-        elif name == "found":
-            self._listed = self.hits
-        elif name == "audit":
+        if name == "audit":
             self._list_in_order(self.queue)
-        elif name == "undecided":
-            bad = [entry for entry, _ in self.bad]
-            self._left = GoodRows(sorted([*map(self._good.entry, self.decisions), *bad]))
+        elif self.names == ("found",):
+            self._listed = self.hits
+        elif self.names == ("undecided",):
+            self._left = self.undecided_rows()
+        elif self.names != ("all",):
+            from tui.screens.data_listing import entries_of  # the first picture lists all
+
+            self._listed = entries_of(self, self.names)
+
+    def find_more(self, entries: Sequence[int]) -> None:
+        """Take in further entries that a search has found; `found` lists them if the other lists hold them."""
+        self.hits.extend(entries)
+        if self.also and not self.order and isinstance(self._listed, list):
+            from tui.screens.data_listing import holder
+
+            holds = [holder(self, name) for name in self.names if name != "found"]
+            self._listed.extend(entry for entry in entries if all(each(entry) for each in holds))
+
+    def undecided_rows(self) -> GoodRows:
+        """Positions among the undecided entries against entries."""
+        return GoodRows(sorted([*map(self._good.entry, self.decisions), *(entry for entry, _ in self.bad)]))
 
     def use_order(self, order: str, entries: Sequence[int]) -> None:
         """List the same rows in another order."""
@@ -183,7 +198,7 @@ class DataRows:
     def listed(self) -> Sequence[int]:
         """The entries of the list, in its order."""
         if self._listed is not None:
-            return list(self._listed)
+            return self._listed if not isinstance(self._listed, list) else list(self._listed)
         return range(self.count) if self.filter != "undecided" else [*map(self._left.entry, range(self.count))]
 
     def sources(self) -> list[tuple[Path, int, int]]:
@@ -198,7 +213,8 @@ class DataRows:
         rows = {**self.flags, **self.tokens.flags}
         return {self._good.entry(row): self._flags(row) for row in rows}
 
-    def _entries(self, rows: Iterable[int]) -> list[int]:
+    def entries_of(self, rows: Iterable[int]) -> list[int]:
+        """The entries of rows, ascending."""
         return sorted(map(self._good.entry, rows))
 
     def _list_in_order(self, entries: Sequence[int]) -> None:
@@ -221,7 +237,7 @@ class DataRows:
     def counts(self) -> Mapping[str, int]:
         """How many rows each filter lists, a filter beside the usual ones first."""
         dropped = sum(choice == "drop" for choice in self.decisions.values())
-        here = {} if self.filter in FILTERS else {self.filter: self.count}
+        here = {} if self.filter in FILTERS or self.also else {self.filter: self.count}
         return {
             **here,
             "all": self.good,
@@ -349,39 +365,4 @@ class DataRows:
     def line(self, position: int) -> Entry | None:
         """What the list says at a position; reads and parses the row. None while it is not at hand."""
         entry = self.entry_at(position)
-        if not self.at_hand(entry):
-            return None
-        length = self.dataset.reader.size(entry)
-        if length > HUGE:
-            return self._line(entry, size(length), f"(a row of {size(length)})")
-        row = self.read(entry)
-        try:
-            sample = self.sample(row)
-        except Unreadable as fault:
-            if row.value is None:
-                return Entry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), PREVIEW))
-            return self._line(entry, "", clean_line(f"({fault})", PREVIEW), unformatted=True)
-        return self._line(entry, f"{length_words(characters(sample))} ch", self._preview(sample))
-
-    def _preview(self, sample: Sample) -> str:
-        """The beginning of the sample; while hits are listed, the text around the first."""
-        return (self.filter == "found" and around(sample, self.query)) or preview(sample)
-
-    def _line(self, entry: int, length: str, text: str, *, unformatted: bool = False) -> Entry:
-        row = self.row_of(entry)
-        number = 0 if row is None else row + 1
-        mark = self.decision(entry)
-        flags = self.flags_of(entry)
-        own = self.mark(entry)
-        status: tuple[str, Tone] = ("-", "plain")
-        if own is not None:
-            word = "flag" if own.flag else "edited" if own.edit is not None else "note"
-            status = (word, "flag" if own.flag else "good")
-        elif unformatted:
-            status = ("bad", "bad")
-        elif flags:
-            status = (short_words(flags[0]), "bad" if flags[0].severity == "error" else "flag")
-        elif row is not None and row < self.scanned:
-            status = ("ok", "good")
-        tokens = self.tokens.cell(row, None if row is None else self.edited(row))
-        return Entry(number, *status, mark, length, text, tokens)
+        return row_line(self, entry) if self.at_hand(entry) else None

@@ -11,7 +11,8 @@ from textual.content import Content
 from core.clean import clean, clean_line
 from core.dataset.records import BadLine, Row, Unreadable
 from core.units import count, size
-from tui.screens.data_rows import HUGE, DataRows
+from tui.screens.data_lines import HUGE
+from tui.screens.data_rows import DataRows
 from tui.widgets.chat_lines import chat_lines, thinks
 from tui.widgets.json_lines import json_lines
 from tui.widgets.text_view import Line, plain

@@ -76,7 +76,7 @@ class TokenKeys(RowKeys):
         flags_before = bool(rows.tokens.flags)
         rows.tokens.learn(news)
         listing.update()
-        if (flags_before or news.flags) and rows.filter not in ("all", "audit", "found") and not rows.order:
+        if (flags_before or news.flags) and rows.follows_flags:
             rows.use_filter(rows.filter)
             listing.reset(rows.count, rows.position_of(max(0, self._entry)))
         if self._entry >= 0:

@@ -28,9 +28,16 @@ def title(rows: DataRows, pace: str = "") -> Content:
 
 
 def counts(rows: DataRows, width: int) -> Content:
-    """How many rows each filter lists; the present one in capitals; on another line what `width` is too small for."""
+    """How many rows each filter lists; the present one in capitals; on another line what `width` is too small for.
+
+    Where several lists narrow each other, these alone.
+    """
     parts = [(f" {rows.order} first ", "bold")] if rows.order else []
     used = len(parts[0][0]) if parts else 0
+    if rows.also:
+        of = f" {count(rows.count)} of {count(rows.good)} "
+        words = " + ".join(condition(rows, name) for name in reversed(rows.names))
+        return Content.assemble(*parts, (of, "reverse bold"), f" {words}")
     for name, number in rows.counts().items():
         here = name == rows.filter
         text = f" {_list_name(rows, name) if here else name} {count(number)} "
@@ -40,6 +47,15 @@ def counts(rows: DataRows, width: int) -> Content:
         parts.append((text, "reverse bold" if here else ""))
         used += cell_len(text)
     return Content.assemble(*parts)
+
+
+def condition(rows: DataRows, name: str) -> str:
+    """A list as one of several: `undecided`, `file b.jsonl`, `of 500 tokens and more`."""
+    if name == "found":
+        return rows.sought
+    if name.startswith(SOURCE):
+        return _list_name(rows, name).replace("FILE", "file", 1)
+    return name.removeprefix(FLAG).replace("_", " ")
 
 
 def _list_name(rows: DataRows, name: str) -> str:
