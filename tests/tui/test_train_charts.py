@@ -107,10 +107,12 @@ async def test_a_narrow_terminal_shows_each_metric_in_the_large_chart(make_app: 
         await until(pilot, lambda: "gradient norm" in text_of(screen.chart)[0])
 
 
-async def test_tokens_and_time_take_the_place_of_steps_on_x(make_app: MakeApp, tmp_path: Path) -> None:
+async def test_epochs_tokens_and_time_take_the_place_of_steps_on_x(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path, steps=60, of=100)
     async with make_app("train", run=folder.path).run_test(size=(120, 30)) as pilot:
         screen = await read(pilot)
+        await pilot.press("x")
+        await until(pilot, lambda: text_of(screen.chart)[-1].rstrip("─╯ ").endswith("4 epochs"))
         await pilot.press("x")
         await until(pilot, lambda: text_of(screen.chart)[-1].rstrip("─╯ ").endswith("k tokens"))
         await pilot.press("left")

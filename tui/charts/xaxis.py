@@ -27,6 +27,11 @@ class XUnit(NamedTuple):
 STEPS = XUnit("steps", whole=True)
 
 
+def epochs_unit(end: float) -> XUnit:
+    """Epochs, whatever the axis' end."""
+    return XUnit("epochs")
+
+
 def tokens_unit(end: float) -> XUnit:
     """Tokens in the multiple that suits an axis up to `end`."""
     for name, size in (("G tokens", 1e9), ("M tokens", 1e6), ("k tokens", 1e3)):

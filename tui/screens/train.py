@@ -53,7 +53,7 @@ class TrainScreen(TrainCharts):
         Command("train.panels", "plus", "panels", "panel", "Choose the metrics that have a panel.", 6, "+"),
         Command("train.overlay", "o", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7),
         Command("train.large", "b", "large", "metric", "The next metric in the large chart.", 8),
-        Command("train.axis", "x", "axis", "x axis", "Let x count steps, tokens or time.", 9),
+        Command("train.axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 9),
         Command("train.zoom_in", "z,equals_sign", "zoom(True)", "zoom", "Show fewer steps.", 10, "z"),
         Command("train.zoom_out", "Z,minus", "zoom(False)", "", "Show more steps.", 0, "-"),
         Command("train.pan_left", "comma", "pan(-1)", "", "Move to earlier steps, when zoomed in.", 0, ","),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from core.jobs.follow import Follower, Update
 from core.jobs.runs import RunInfo, list_runs
 from core.units import count, duration, short_count
 from tui.charts.plot import Curve
-from tui.charts.xaxis import STEPS, Along, StableEnd, XUnit, time_unit, tokens_unit
+from tui.charts.xaxis import STEPS, Along, StableEnd, XUnit, epochs_unit, time_unit, tokens_unit
 from tui.live_run import MOMENT, LiveRun
 from tui.screens.train_panels import USUAL, Panels, from_zero, metrics_of, title_of, usual_panels, writer_of
 from tui.screens.train_requests import TrainRequests
@@ -24,8 +24,16 @@ from tui.train_words import loss_words
 from tui.widgets.chart import ZOOM, Chart
 from tui.widgets.pick_menu import Choice, Picked, PickMenu
 
-AXES = ("steps", "tokens", "time")
+AXES = ("steps", "epochs", "tokens", "time")
 """What x can count, in the order of the key."""
+
+_ALONG = {"epochs": "epoch", "tokens": "num_tokens"}
+"""The metrics that x may follow."""
+
+_UNITS: dict[str, Callable[[float], XUnit]] = {"epochs": epochs_unit, "tokens": tokens_unit, "time": time_unit}
+
+_CLOSE = 0.03
+"""Part by which an estimate of the epochs in all may miss a half or a whole one, to be taken for it."""
 
 OTHERS = 5
 """Runs that are overlaid at most."""
@@ -140,8 +148,8 @@ class TrainCharts(TrainRequests):
     # --- what x counts
 
     def _along_of(self, run: LiveRun) -> Along | None:
-        if self._axis == "tokens":
-            return Along(run.series("num_tokens"))
+        if self._axis in _ALONG:
+            return Along(run.series(_ALONG[self._axis]))
         if self._axis == "time":
             return Along(run.series(MOMENT), run.first_moment or 0.0)
         return None
@@ -158,8 +166,13 @@ class TrainCharts(TrainRequests):
         elif self._axis == "time":
             end = self._end.update(newest + (run.eta[0] if run.eta else 0.0))
         else:
-            end = self._end.update(newest * of / step if step and of else newest)
-        return end, (tokens_unit if self._axis == "tokens" else time_unit)(end)
+            estimate = newest * of / step if step and of else newest
+            halves = round(2 * estimate) / 2
+            if self._axis == "epochs" and abs(estimate - halves) <= _CLOSE * halves:
+                end = max(halves, newest)  # as recipes say it; a last step that is not full makes little difference
+            else:
+                end = self._end.update(estimate)
+        return end, _UNITS[self._axis](end)
 
     def _place(self, step: float) -> str:
         """A place on x in words: step, epoch, and what x counts."""
@@ -168,7 +181,7 @@ class TrainCharts(TrainRequests):
         epoch = run.at("epoch", step)
         if epoch is not None:
             words += f"  epoch {epoch:.2f}"
-        if self._along is not None and step < float("inf"):
+        if self._along is not None and step < float("inf") and self._axis != "epochs":
             place = self._along.place(step)
             words += f"  {duration(place)}" if self._axis == "time" else f"  {short_count(place)} tokens"
         return words
@@ -313,8 +326,8 @@ class TrainCharts(TrainRequests):
         self.refresh_bindings()
 
     def action_axis(self) -> None:
-        """Let x count the next of steps, tokens and time."""
-        there = [axis for axis in AXES if axis != "tokens" or len(self.shown.series("num_tokens"))]
+        """Let x count the next of steps, epochs, tokens and time."""
+        there = [axis for axis in AXES if axis not in _ALONG or len(self.shown.series(_ALONG[axis]))]
         self._axis = there[(there.index(self._axis) + 1) % len(there)] if self._axis in there else there[0]
         self._curves_changed()
         self._draw_charts()
