@@ -21,8 +21,10 @@ from core.dataset.facts import BAD, FLAGS, KEYS
 from core.dataset.index import GoodRows
 from core.dataset.keys import KEY_BYTES, unpack
 from core.dataset.scan_job import SCAN_FOLDER
+from core.dataset.scan_reader import ScanReader
 from core.errors import TunedeckError
 from core.jobs import files
+from core.jobs.folder import JobFolder
 
 _MANIFEST = "manifest.json"
 _MOST = 500
@@ -81,6 +83,7 @@ class _Facts:
         bad: places of lines that could not be read.
         good: entries and rows.
         tokens_counted: whether the flags from token facts are among the flags.
+        near: what the search for near-duplicates has found, a sentence; "" where there was none.
     """
 
     rows: int = 0
@@ -89,6 +92,7 @@ class _Facts:
     bad: list[dict[str, Any]] = field(default_factory=list)
     good: GoodRows = field(default_factory=lambda: GoodRows([]))
     tokens_counted: bool = False
+    near: str = ""
 
     @classmethod
     def read(cls, folder: Path, ledger: Ledger, near: Path | None) -> _Facts:
@@ -102,6 +106,7 @@ class _Facts:
                         facts.standings[facts.rows + at // KEY_BYTES] = standing
                 facts.rows += len(piece) // KEY_BYTES
         beside = iter(()) if near is None else _records(near / SCAN_FOLDER / FLAGS)
+        facts.near = "" if near is None else _near_words(near)
         for record in chain(_records(folder / FLAGS), beside):
             found = tuple(map(Flag.from_json, record["flags"]))
             facts.flags[record["row"]] = facts.flags.get(record["row"], ()) + found
@@ -124,6 +129,22 @@ class _Facts:
         by_entry = {self.good.entry(row): found for row, found in self.flags.items()}
         rows = map(self.good.row, audit.order(by_entry, {record["entry"] for record in self.bad}))
         return [row for row in rows if row is not None and row < self.rows]
+
+
+def _near_words(search: Path) -> str:
+    """What was asked of a search for near-duplicates, and what it has found in all."""
+    reader = ScanReader(search)
+    clusters, summary = reader.clusters(), reader.summary()
+    if clusters is None or summary is None:
+        return ""
+    near, leaks = summary["near"], len(reader.leaks())
+    rows, going = sum(len(each.rows) for each in clusters), sum(len(each.drop) for each in clusters)
+    eval_files = JobFolder(search).read_job().get("payload", {}).get("eval_paths")
+    of_eval = f" Near leaks to the eval files: {leaks:,}." if eval_files else ""
+    return (
+        f"Near-duplicates were searched for from {near['threshold']:.0%} alike on (compared: {near['fields']}): "
+        f"{len(clusters):,} cluster{'s' * (len(clusters) != 1)} of {rows:,} rows, of which {going:,} may go because of one that stays.{of_eval}"
+    )
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:
@@ -189,6 +210,8 @@ def _found(facts: _Facts) -> Iterator[str]:
     if not facts.tokens_counted:
         yield "Tokens were not counted, so rows without trained tokens and rows that are cut off are not among these."
         yield ""
+    yield facts.near or "Near-duplicates were not searched for in these data as they are, so they are not among these."
+    yield ""
     if not by_flag:
         yield "No row has a flag."
         yield ""

@@ -200,6 +200,7 @@ def environment_of(recipe: Recipe) -> dict[str, str]:
 
 def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder) -> None:
     """Puts the audit's report beside the run's data."""
+    from core.dataset.near.searches import last_search
     from core.dataset.report import write_report  # orjson: only where data is read
     from core.recipe.overview_job import known_tokens
     from core.recipe.token_key import data_key, find_facts, recipe_key
@@ -210,5 +211,8 @@ def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder)
     flags = found.facts.all_flags() if found.standing == "known" and found.facts.complete else None
     sources = known_tokens(workspace, recipe)
     tokens = None if sources is None else [each["tokens"] for each in sources]
+    data = recipe.data
+    form = None if data.format == "auto" else data.format
+    near = last_search(workspace, data.train, form, data.columns, data.eval)
     into = folder.data / "audit.md"
-    write_report(workspace, recipe.data.train, view.folder, token_flags=flags, into=into, tokens=tokens)
+    write_report(workspace, data.train, view.folder, token_flags=flags, near=near, into=into, tokens=tokens)

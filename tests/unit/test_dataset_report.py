@@ -48,6 +48,7 @@ def test_the_report_says_what_was_read_found_and_dropped(audited: Path) -> None:
     assert path.name.startswith("audit-")
     assert path.suffix == ".md"
     assert "- 4 rows" in text
+    assert "Near-duplicates were not searched for" in text
     assert "3 of them decided by hand (75.0%): 1 kept, 2 dropped" in text
     assert "lines that could not be read, and are left out: 1" in text
     assert "| random sample of 100 | 7 | 3 of 4 | 1 | 2 |" in text
@@ -71,6 +72,7 @@ def test_flags_of_a_search_for_near_duplicates_count_and_its_clusters_are_a_queu
     AuditLog(audited.parent, [audited]).begin(Audit("cluster", entries=5, started=1.7e9))
     text = write_report(audited.parent, [audited], view.folder, near=search.path).read_text()
     assert "| near-duplicate | 2 | 0 | 1 |" in text
+    assert "from 50% alike on (compared: all): 1 cluster of 3 rows, of which 2 may go" in text
     assert "| by cluster | - | 2 of 3 | 1 | 1 |" in text
     assert "the text of row 1, cluster 1 of 3 rows" in text
 

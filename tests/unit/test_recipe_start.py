@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from core.dataset.view import read_view
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from core.recipe import templates
 from core.recipe.recipe import Recipe, from_json, put
@@ -79,6 +81,38 @@ def test_a_start_makes_a_folder_that_tells_everything(workspace: Path) -> None:
     shared = workspace / ".tunedeck" / "views" / view.fingerprint / "train.jsonl"
     assert os.path.samefile(shared, folder.data / "train.jsonl")
     assert "## What was dropped, and why" in (folder.data / "audit.md").read_text()
+
+
+def test_the_stamped_report_tells_of_the_last_search_for_near_duplicates_in_the_same_data(workspace: Path) -> None:
+    data = workspace / "tickets.jsonl"
+    rows = data.read_text().splitlines()
+    data.write_text("\n".join([*rows, rows[3].replace("answer 3", "answer 3 .")]) + "\n")
+    stamp = data.stat()
+    payload = {
+        "paths": [str(data)],
+        "format": None,
+        "columns": {},
+        "eval_paths": [],
+        "near": {"threshold": 0.6},
+        "checks": ["near_duplicate"],
+        "stamps": [[str(data), stamp.st_size, stamp.st_mtime_ns]],
+    }
+    search = JobFolder.create(workspace / ".tunedeck" / "jobs", "near-0", "scan", payload=payload)
+    launch(search, [worker_command("core.dataset.scan_job", search, python=sys.executable)])
+    until(lambda: standing(search).over, "the search")
+
+    def report() -> str:
+        folder = start_run(recipe_of(), workspace)
+        ended(folder)
+        return (folder.data / "audit.md").read_text()
+
+    told = report()
+    assert "searched for from 60% alike on" in told
+    assert "| near-duplicate |" in told
+    data.write_text(data.read_text() + rows[4].replace("answer", "another answer") + "\n")
+    told = report()
+    assert "Near-duplicates were not searched for in these data as they are" in told
+    assert "| near-duplicate |" not in told
 
 
 def test_a_mix_is_named_in_manifest_and_report_and_changes_the_view(workspace: Path) -> None:
