@@ -141,9 +141,10 @@ def _near_words(search: Path) -> str:
     rows, going = sum(len(each.rows) for each in clusters), sum(len(each.drop) for each in clusters)
     eval_files = JobFolder(search).read_job().get("payload", {}).get("eval_paths")
     of_eval = f" Near leaks to the eval files: {leaks:,}." if eval_files else ""
+    found = f"{len(clusters):,} cluster{'s' * (len(clusters) != 1)} of {rows:,} rows"
     return (
         f"Near-duplicates were searched for from {near['threshold']:.0%} alike on (compared: {near['fields']}): "
-        f"{len(clusters):,} cluster{'s' * (len(clusters) != 1)} of {rows:,} rows, of which {going:,} may go because of one that stays.{of_eval}"
+        f"{found}, of which {going:,} may go because of one that stays.{of_eval}"
     )
 
 
