@@ -148,6 +148,30 @@ async def test_more_gpus_than_rows_are_told_together_the_stalled_one_by_name() -
         assert rows[2] == "GPU 15 has fallen off the bus; restart the machine."
 
 
+async def test_fewer_rows_are_taken_where_there_are_fewer() -> None:
+    gauges = Gauges()
+    async with OneWidget(gauges).run_test(size=(80, 20)) as pilot:
+        gauges.show(node(16))
+        await pilot.pause()
+        assert gauges.size.height == 8
+        gauges.rows_alone, gauges.most_rows = 3, 4
+        gauges.show(node(16))
+        await pilot.pause()
+        assert gauges.size.height == 2
+
+
+@pytest.mark.parametrize("panel", [False, True])
+async def test_the_same_devices_ask_for_no_new_layout(panel: bool) -> None:
+    gauges = Gauges(panel=panel)
+    gauges.styles.height = "100%" if panel else "auto"
+    async with OneWidget(gauges).run_test(size=(80, 20)) as pilot:
+        gauges.show(node(4))
+        await pilot.pause()
+        sent = Sent(gauges)
+        gauges.show(node(4))
+        assert sent.regions == []
+
+
 @pytest.mark.parametrize(("count", "height"), [(4, 27), (8, 27), (8, 18)])
 async def test_each_of_several_gpus_has_all_its_values_in_a_panel(count: int, height: int) -> None:
     gauges = Gauges(panel=True)

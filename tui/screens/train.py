@@ -87,10 +87,6 @@ class TrainScreen(TrainCharts):
         """Few rows leave one for events."""
         super().on_resize(event)
         self.set_class(event.size.height < 24, "-short")
-        lines = self.query_one("#lines", Gauges)
-        lines.rows_alone, lines.most_rows = (16, 16) if self.has_class("-tall") else (6, 8)
-        if self.has_class("-short"):
-            lines.rows_alone, lines.most_rows = 3, 4
         self.query_one(Panels).display = self.has_class("-wide") and self.has_class("-tall")
         if self._folder is not None:
             self.query_one(Facts).forget_widths()
@@ -119,6 +115,15 @@ class TrainScreen(TrainCharts):
 
     # --- drawing
 
+    def _fit_gauges(self, count: int) -> None:
+        """Let gauges take the rows that chart, words and log leave; many of them leave one row for events."""
+        lines, tall = self.query_one("#lines", Gauges), self.has_class("-tall")
+        lines.rows_alone, lines.most_rows = (16, 16) if tall else (6, 8)
+        if not tall and (self.has_class("-short") or self.has_class("-log")):
+            lines.rows_alone, lines.most_rows = 3, 4
+        self.set_class(count > 8 and self.size.width >= 140, "-many")
+        self.set_class(count > 8 and not tall, "-crowded")
+
     def _show(self) -> None:
         """Draw what was read so far; each widget sends its changed cells only."""
         self._draw_charts()
@@ -126,7 +131,7 @@ class TrainScreen(TrainCharts):
         if not run.partial and (run.update is None or not run.update.more):
             found, words = train_words.devices(run)
             over = run.update is not None and run.update.over
-            self.set_class(len(found) > 8 and self.size.width >= 140, "-many")
+            self._fit_gauges(len(found))
             self.query_one("#panel", Gauges).show(found, words)
             self.query_one("#lines", Gauges).show(found, words if not over or not self.has_class("-short") else [])
         facts = self.query_one(Facts)
@@ -148,7 +153,7 @@ class TrainScreen(TrainCharts):
         elif self._said:
             lines = [*lines, [(self._said, "muted")]]
         state.show(lines)
-        rows = 4 if self.has_class("-tall") else 1 if self.has_class("-short") else 2
+        rows = 4 if self.has_class("-tall") else 1 if self.has_class("-short") or self.has_class("-crowded") else 2
         log_on = self.has_class("-log")
         shown = self.query_one("#events", TextLines)
         told = train_words.alert_line(self.live) if log_on else train_words.event_lines(self.live, rows)
@@ -208,7 +213,7 @@ class TrainScreen(TrainCharts):
         """Show or hide the log."""
         self.toggle_class("-log")
         self._panels_changed()
-        self._show_words()
+        self._show()
         log = self.query_one(LogView)
         if self.has_class("-log"):
             log.focus()

@@ -95,16 +95,17 @@ class Gauges(Painted):
         self._devices: list[Device] = []
         self._words: list[str] = []
         self._noted = False
+        self._taken = 0
 
     def show(self, devices: Sequence[Device], words: Sequence[str] = ()) -> None:
         """Show devices, or (without any) some lines of words."""
-        width = self.size.width
-        rows = self._rows(width)
         if [device.label for device in devices] != [device.label for device in self._devices]:
             self._noted = False
         self._devices, self._words = list(devices), [clean_line(line) for line in words]
         self._noted = self._noted or bool(self._notes())
-        if self._rows(width) != rows:
+        rows = self._rows(self.size.width)
+        if rows != self._taken:
+            self._taken = rows
             self.refresh(layout=True)
         self.repaint()
 
