@@ -17,6 +17,7 @@ from core.errors import BadInput, TunedeckError
 from core.jobs.ending import EXIT_AGAIN, EXIT_STOPPED
 from core.jobs.files import JobGone
 from core.jobs.folder import JobFolder
+from core.jobs.output import enduring_output
 from core.jobs.status import FAILED, LEAVING
 from core.recipe.recipe import Recipe, from_json
 
@@ -38,7 +39,7 @@ def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
         print("Give the folder of one run.", file=sys.stderr)
         return EXIT_BAD_INPUT
     worker = Worker(JobFolder(argv[0]), speaks=os.environ.get("RANK", "0") == "0")
-    with _terminable(worker), worker.listening():
+    with enduring_output(), _terminable(worker), worker.listening():
         return _ending(worker, body)
 
 

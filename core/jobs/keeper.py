@@ -20,6 +20,7 @@ from core.gpu.host import boot_id
 from core.jobs import at_end, ending, files, process, requests
 from core.jobs.children import Children, Start, spawn, stage_name
 from core.jobs.folder import JobFolder
+from core.jobs.output import enduring_output
 from core.jobs.sampler import Sampler
 from core.jobs.state import standing
 from core.jobs.status import DONE, FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING
@@ -330,10 +331,16 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
             os._exit(0 if os.read(reading, 1) else 1)
         os.close(reading)
         taken_over = partial(_tell, writing)
+    with enduring_output():
+        _keep(folder, argv, start, taken_over, lock)
+    return 0
+
+
+def _keep(folder: JobFolder, how: Sequence[str], start: Start, taken_over: Callable[[], object], lock: int) -> None:
     keeper = Keeper(folder, start)
-    if "--tell" in argv:
+    if "--tell" in how:
         taken_over()
-    elif "--go-on" in argv:
+    elif "--go-on" in how:
         keeper.go_on(taken_over)
     else:
         keeper.run(taken_over)
@@ -342,7 +349,6 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
     os.close(lock)
     if mine:
         keeper.tell()
-    return 0
 
 
 def _tell(descriptor: int) -> None:

@@ -22,6 +22,9 @@ NAMES = (STOP_NOW, STOP, SAVE, PAUSE, RESUME)
 """All requests, the most urgent first."""
 ENDS = (STOP_NOW, STOP)
 
+_BETWEEN_SIGNALS = 0.2
+"""Seconds after which a second SIGTERM is one of its own."""
+
 RECEIVED = "received"
 DONE = "done"
 REFUSED = "refused"
@@ -31,7 +34,8 @@ def ask(folder: JobFolder, name: str) -> None:
     """Asks a running job for something, from any process of any machine that sees its folder.
 
     Asking twice is asking once. A run that waits in the queue is taken out of it when it is to stop. Where the keeper
-    was killed and nobody else could enforce it, `stop-now` ends the worker at once.
+    was killed and nobody else could enforce it, `stop-now` ends the worker at once. On a full disk, a run that waits
+    for room can be told to end nevertheless, on its own machine: its keeper is told by a signal.
 
     Args:
         folder: the job's folder.
@@ -55,8 +59,15 @@ def ask(folder: JobFolder, name: str) -> None:
         _take_out(folder)
         return
     words = {"t": round(time.time(), 3), "host": os.uname().nodename, "pid": os.getpid()}
-    files.make_folder(os.fspath(folder.requests))
-    files.replace(os.fspath(folder.requests / name), files.encode(words), durable=False)
+    try:
+        files.make_folder(os.fspath(folder.requests))
+        files.replace(os.fspath(folder.requests / name), files.encode(words), durable=False)
+    except files.DiskFull:
+        keeper = process.from_json(folder.read_job().get("keeper"))
+        if name not in ENDS or not now.kept or keeper is None:
+            raise
+        _end_by_signal(keeper, now=name == STOP_NOW)
+        return
     if name == STOP_NOW and now.local and not now.kept and now.status.worker is not None:
         _end_orphan(folder, now.status)
 
@@ -116,6 +127,13 @@ def _take_away(folder: JobFolder, name: str) -> None:
         os.unlink(folder.requests / name)
     except OSError:
         pass
+
+
+def _end_by_signal(keeper: process.Identity, *, now: bool) -> None:
+    process.send(keeper, signal.SIGTERM)
+    if now:
+        time.sleep(_BETWEEN_SIGNALS)
+        process.send(keeper, signal.SIGTERM)
 
 
 def _take_out(folder: JobFolder) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.runs import list_runs
@@ -80,7 +81,12 @@ def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
     ]
 
 
-def test_a_disk_without_a_byte_left_is_told_and_waited_for(warm: WarmPython, tmp_path: Path, disk: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["", requests.STOP, pytest.param(requests.STOP_NOW, marks=pytest.mark.slow)], ids=["room", "stop", "now"]
+)
+def test_a_disk_without_a_byte_left_is_told_and_waited_for(
+    warm: WarmPython, tmp_path: Path, disk: Path, name: str
+) -> None:
     folder: JobFolder = make_run(disk / "runs", **_RUN)
     launch(
         folder,
@@ -88,13 +94,20 @@ def test_a_disk_without_a_byte_left_is_told_and_waited_for(warm: WarmPython, tmp
         env={"DISTURB_AT": "4", "DISTURB_GATE": "saving"},
     )
     until((folder.path / "reached").exists, "it is about to save", 60)
+    keeper = folder.read_job()["keeper"]
     filler = fill(disk, "filler", 0)
     (folder.path / "open").touch()
     until(lambda: standing(folder).state == "paused" or standing(folder).over, "it pauses", 60)
     assert "The disk is full" in folder.read_status().message
+    if name:  # nobody can write a request, and it is heard all the same
+        requests.ask(folder, name)
+        until(lambda: standing(folder).over, "it ends on the full disk", 60)
+        assert standing(folder).state == "stopped"
+        return
     filler.unlink()
     until(lambda: standing(folder).over, "it goes on and ends", 60)
     assert standing(folder).state == "finished"
+    assert folder.read_job()["keeper"] == keeper, "the keeper has lived through it"
     assert [line["step"] for line in lines(folder.metrics) if "loss" in line] == list(range(1, 9))
     for file in (folder.events, folder.gpu):
         for line in file.read_bytes().splitlines():

@@ -11,11 +11,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
     parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or one of your own")
+    parser.add_argument("--json", action="store_true", help="no screen: print what `tail --json` prints")
     parser.add_argument("--low-bandwidth", action="store_true", help="send half the bytes: fewer updates and colours")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open the app on the run."""
+    """Open the app on the run, or follow it without a screen."""
+    if arguments.json:
+        from tui.commands import tail
+
+        return tail.run(argparse.Namespace(**vars(arguments), once=False, log=False))
     from tui.commands.open import run_app
 
     return run_app([], run=which_run(arguments).path, theme=arguments.theme, low_bandwidth=arguments.low_bandwidth)
