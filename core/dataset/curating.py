@@ -126,7 +126,7 @@ class Curator:
                 source = first_source + scanned.row.source
                 held.write(view_line(scanned.key, scanned.number, source, scanned.sample))
                 if self._families is not None:
-                    self._families.add(scanned.sample)
+                    self._families.add(scanned.item)
                     self._eval_keys.append(scanned.key)
                     self._eval_places.append(f"{scanned.row.file.name}, line {scanned.row.line:,}")
                 self._eval += 1

@@ -44,7 +44,7 @@ class ScannedRow:
         sample: its sample, or None where it cannot be formatted.
         digest: hash of the parsed row.
         occurrence: how many equal rows came before.
-        content: hash of the sample's content, b"" without sample.
+        item: what the checks were given.
         flags: what the checks found while passing (the rest comes from `Scanner.finish`).
     """
 
@@ -53,8 +53,13 @@ class ScannedRow:
     sample: Sample | None
     digest: bytes
     occurrence: int
-    content: bytes
+    item: Item
     flags: tuple[Flag, ...]
+
+    @property
+    def content(self) -> bytes:
+        """The hash of the sample's content, b"" without sample."""
+        return self.item.content
 
     @property
     def key(self) -> str:
@@ -113,7 +118,7 @@ class Scanner:
             for flag in flags:
                 self.counts[flag.name] += 1
             digest = row_digest(row.value)
-            scanned = ScannedRow(number, row, sample, digest, occurrences.next(digest), item.content, flags)
+            scanned = ScannedRow(number, row, sample, digest, occurrences.next(digest), item, flags)
             if self._near is not None and self._near.needs_keys:
                 self._near.see_key(scanned.key, number)
             yield scanned

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from core.dataset.checks.base import content_digest, prompt_digest
+from core.dataset.checks.base import Item, digest
 from core.dataset.decisions import OPEN, Ledger, Standing
 from core.dataset.facts import FactsWriter
 from core.dataset.left_out import LeftOut
@@ -158,27 +158,27 @@ class Selection:
     def _staying(self, scanned: ScannedRow) -> Sample | None:
         """The sample that a row contributes, or None; notes why not."""
         standing = self._decisions.standing(scanned.key)
-        sample, content = scanned.sample, scanned.content
+        sample, item = scanned.sample, scanned.item
         if standing.edit is not None and standing.verdict != "drop":
             sample = _edited(standing.edit, scanned)
-            content = content_digest(sample)
+            item = Item(scanned.number, sample)
             self.edited += 1
         synthetic = by_hand(standing.flag) or any(flag.name == NAME for flag in scanned.flags)
-        reason, detail = self._reason(standing, scanned, sample, content, synthetic)
+        reason, detail = self._reason(standing, scanned, sample, item.content, synthetic)
         if reason or sample is None:
             line = self._line(scanned) | ({} if sample is None else {"sample": sample.to_json()})
             self._left_out.add(reason, detail, line, self.dropped)
             return None
-        self._seen.add(content)
+        self._seen.add(item.content)
         self.rows_kept.append(scanned.number)
         self.keys.append(scanned.key)
-        self.contents.append(content)
-        self.prompts.append(prompt_digest(sample) or content)
+        self.contents.append(item.content)
+        self.prompts.append(digest(item.prompt) if item.prompt else item.content)
         self.strata.append(self._strata.of(scanned.row, sample))
         self.synthetic.append(synthetic)
         self.decided.append(standing is not OPEN and bool(standing.verdict))
         if self._families is not None:
-            self._families.add(sample)
+            self._families.add(item)
         return sample
 
     def _reason(

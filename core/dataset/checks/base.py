@@ -81,8 +81,8 @@ class Item:
     """
 
     __slots__ = (
-        "content", "conversation", "encoded", "error", "nonstandard", "normalised", "row", "sample", "text", "turns",
-        "value", "words",
+        "_prompt", "content", "conversation", "encoded", "error", "nonstandard", "normalised", "row", "sample", "text",
+        "turns", "value", "words",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +95,7 @@ class Item:
         value: Mapping[str, Any] | None = None,
     ) -> None:
         self.row = row
+        self._prompt: str | None = None
         self.value = value
         self.sample = sample
         self.error = error
@@ -112,6 +113,16 @@ class Item:
             self.normalised = " ".join(self.words)
             self.encoded = self.normalised.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)
+
+    @property
+    def prompt(self) -> str:
+        """What is asked, normalised, as `prompt_text`; "" without a sample. Worked out when it is asked for."""
+        if self._prompt is None:
+            self._prompt = "" if self.sample is None else self._asked(self.sample)
+        return self._prompt
+
+    def _asked(self, sample: Sample) -> str:
+        return self.normalised if sample.kind == "text" else prompt_text(sample)
 
 
 def normalise(text: str) -> str:

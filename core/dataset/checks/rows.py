@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.dataset.checks.base import Check, Flag, Item, prompt_digest
+from core.dataset.checks.base import Check, Flag, Item, digest
 
 
 class BadRow(Check):
@@ -30,7 +30,7 @@ class LeakExact(Check):
         """Looks the normalised prompt up among those of the eval files."""
         if item.sample is None or not self.context.eval_prompts:
             return None
-        asked = prompt_digest(item.sample)
+        asked = digest(item.prompt) if item.prompt else None
         place = None if asked is None else self.context.eval_prompts.get(asked)
         return None if place is None else self.flag(f"the same prompt stands in {place}")
 

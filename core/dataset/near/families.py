@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.dataset.checks.base import Item, prompt_text
+from core.dataset.checks.base import Item
 from core.dataset.near.connect import Likely, connect
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.crew import sketch_all
@@ -17,7 +17,6 @@ from core.dataset.near.result import Cluster, NearOptions, Tick
 from core.dataset.near.search import find_clusters
 from core.dataset.near.sketch import Banding
 from core.dataset.near.verify import Verifier
-from core.dataset.sample import Sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,10 +50,11 @@ class Families:
     def __len__(self) -> int:
         return len(self._texts)
 
-    def add(self, sample: Sample) -> None:
-        """Takes the next sample."""
-        number = len(self)
-        item = Item(number, sample)
+    def add(self, item: Item) -> None:
+        """Takes the next sample, whatever row it was."""
+        number, sample = len(self), item.sample
+        if sample is None:
+            raise ValueError("a row without a sample has no family")
         structured = sample.kind != "text"
         self._texts.add(
             number,
@@ -65,7 +65,7 @@ class Families:
             structured=structured,
         )
         # The prompt of plain text is the text itself, which is compared already.
-        self._prompts.add(number, prompt_text(sample) if structured else "", item.content, structured=structured)
+        self._prompts.add(number, item.prompt if structured else "", item.content, structured=structured)
 
     def hold_apart(self, pairs: Collection[tuple[int, int]]) -> None:
         """Takes pairs of samples that are no duplicates, whatever their likeness; to be called before the rest.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.dataset.checks.base import Item, normalise, prompt_text, said
+from core.dataset.checks.base import Item, normalise, said
 from core.dataset.near.result import Fields
 from core.dataset.sample import Sample
 
@@ -18,7 +18,7 @@ def compared(item: Item, fields: Fields) -> str:
     if sample is None or sample.kind == "text" or fields in ("all", "whole"):
         return item.normalised
     if fields == "prompt":
-        return prompt_text(sample)
+        return item.prompt
     return normalise(answer_text(sample))
 
 

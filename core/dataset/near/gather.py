@@ -84,8 +84,7 @@ class Gatherer:
     def take_prompt(self, item: Item) -> None:
         """Takes the prompt of a row, which may be near to one of the eval files."""
         if item.sample is not None:
-            text = prompt_text(item.sample)
-            self._prompts.add(item.row, text, NO_CONTENT, structured=item.sample.kind != "text")
+            self._prompts.add(item.row, item.prompt, NO_CONTENT, structured=item.sample.kind != "text")
 
     def search(self, tick: Tick) -> NearResult:
         """Searches what was taken.
