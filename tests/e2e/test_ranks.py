@@ -152,3 +152,22 @@ def test_a_rank_that_is_killed_ends_the_run_and_all_others(warm: WarmPython, tmp
     assert ended(folder) == "failed"
     assert f"The training worker of rank {number} was killed from outside (signal 9)" in folder.read_status().message
     assert not any(process.is_alive(one) for one in both)
+
+
+@pytest.mark.slow
+def test_ranks_whose_keeper_is_killed_get_another_which_ends_them_all(warm: WarmPython, tmp_path: Path) -> None:
+    folder = long_run(tmp_path)
+    both = ranks(folder)
+    first = process.from_json(folder.read_job()["keeper"])
+    assert first is not None
+    process.send(first, signal.SIGKILL)
+    until(lambda: standing(folder).kept and folder.read_job()["keeper"] != first.to_json(), "another has taken over")
+    seen = steps(folder)[-1]
+    until(lambda: steps(folder)[-1] > seen, "the ranks go on")
+    assert ranks(folder) == both
+    requests.ask(folder, requests.STOP)
+    assert ended(folder) == "stopped"
+    assert not any(process.is_alive(one) for one in both)
+    (last,) = events(folder, "ended")
+    assert all(one.to_json() in last["processes"] for one in both)
+    assert plan_resume(folder).checkpoint.step == steps(folder)[-1]
