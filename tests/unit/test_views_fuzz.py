@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from core.dataset.search import search
 from core.errors import BadInput
 from tests.attacks import ATTACKS, HOSTILE
 from tests.unit.test_dataset_fuzz import ROWS
-from tui.screens import data_sample
+from tui.screens import data_preview, data_sample
 from tui.screens.data_edit import as_text
 from tui.screens.data_lines import around
 from tui.screens.data_rows import DataRows
@@ -48,6 +48,19 @@ def check_lines(lines: Iterable[Line]) -> list[Line]:
     return shown
 
 
+def template(text: str) -> list[Line]:
+    """The template view, where the preview service answers with this text in tokens of some lengths."""
+    pieces, at = [], 0
+    for number, length in zip(range(4_000), cycle((1, 7, 2, 30, 3)), strict=False):
+        pieces.append([text[at : at + length], number % 4 < 2])
+        at += length
+        if at >= len(text):
+            break
+    counts = {"tokens": len(pieces), "trained": 0, "lost": 9, "lost_trained": 1}
+    answer = {"pieces": pieces, "template": text[:300], "stop_trained": False, "lost_text": text[at:], **counts}
+    return check_lines(data_preview._lines(answer))
+
+
 def look_at(path: Path, format: str | None = None) -> None:
     """Every view of every row of a file."""
     try:
@@ -66,6 +79,7 @@ def look_at(path: Path, format: str | None = None) -> None:
         raw = check_lines(text.rendering("raw")[0]())
         if len(text.row.raw) < _COMPARED:
             compare(chat, raw)
+        assert len(template(text.row.raw_text)) > 4
         assert not is_hostile(data_sample.subject(rows, entry).plain)
         sample = text.sample()
         if sample is not None:
