@@ -111,9 +111,9 @@ def test_the_next_keeper_ends_a_deaf_worker_and_what_it_has_started(folder: JobF
     child = process.identify(int((folder.path / "child.pid").read_text()))
     assert process.is_alive(child)
     requests.ask(folder, requests.STOP_NOW)
-    until(lambda: standing(folder).over, "the job ends", 5.0)
+    until(lambda: not process.is_alive(worker), "the worker is gone", 5.0)
+    until(lambda: standing(folder).over, "the job ends")
     assert standing(folder).state == "stopped"
-    assert not process.is_alive(worker)
     assert not process.is_alive(child)
 
 
