@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from core.dataset.hub import HubName, fetch
+from core.dataset.old_copies import sweep_piped
 from core.dataset.piped import NAME, take_in
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
 from core.units import size
 
 
@@ -62,6 +64,8 @@ def _piped(workspace: Path) -> Path:
             sys.stderr.flush()
 
     path = take_in(workspace, sys.stdin.buffer, progress)
+    with contextlib.suppress(TunedeckError):  # who reads new data does not care for old copies
+        sweep_piped(workspace)
     if live:
         sys.stderr.write("\r\x1b[K")
     return path

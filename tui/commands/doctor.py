@@ -12,8 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from core.clean import clean_line
 from core.paths import ROOT, SAMPLE_DATA, THEMES
-from core.units import gib
+from core.units import gib, size
 from tui.commands.output import print_json, say
 
 _LIGHT = ("textual", "rich", "orjson", "pyarrow", "PyYAML", "nvidia-ml-py")
@@ -65,6 +66,11 @@ def examine(workspace: Path) -> dict[str, Any]:
         notes.append(gpu_problem)
     if not os.access(workspace, os.W_OK):
         notes.append(f"{workspace} cannot be written to: start tunedeck in a folder of your own.")
+    from core.dataset.old_copies import unnamed_hub_copies
+
+    for path, held in unnamed_hub_copies(workspace):
+        words = f"{clean_line(path.name.replace('--', '/', 1))} from the hub takes {size(held)}"
+        notes.append(f"{words}, and no run or recipe names it: rm -r {clean_line(str(path), 400)}")
     return {
         "ok": not problems,
         "tunedeck": __version__,
