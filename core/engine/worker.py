@@ -80,6 +80,7 @@ class Worker:
         self._asked: tuple[str, ...] = ()
         self._answered: set[str] = set()
         self._holding = False
+        self._waits_for = ""
         self._terminations = 0
         self._lock = threading.RLock()
         self.rank: Rank | None = None
@@ -182,7 +183,10 @@ class Worker:
             self.done(requests.PAUSE, "The pause was taken back before it began.")
             self.done(requests.RESUME, "The run goes on; it had not paused yet.")
         else:
-            self._write(partial(requests.refuse, self.folder, requests.RESUME, "The run is not paused: it goes on."))
+            words = "The run is not paused: it goes on."
+            if self._waits_for:
+                words = f"The run goes on by itself, as soon as it can. {self._waits_for}"
+            self._write(partial(requests.refuse, self.folder, requests.RESUME, words))
 
     def done(self, name: str, message: str = "") -> None:
         """Answers a request; it may then be made again."""
@@ -262,11 +266,13 @@ class Worker:
         self._insist(state=PAUSED, message=message)
         self.event("alert", message)
         pause = threading.Event()
+        self._waits_for = message
         while not ready():
             self.folder.check()
             self._next_look = 0.0
             self._stop_for(self._asked_here(), f"Stopped while paused: {message}")
             pause.wait(every)
+        self._waits_for = ""
         self._status(state=RUNNING, phase=before.phase, message="")
         self.event("alert", "The reason for the pause has gone: the run goes on.")
 
