@@ -42,3 +42,17 @@ async def test_facts_flow_into_more_rows_where_it_is_narrow() -> None:
         await pilot.pause()
         assert len(text_of(facts)) == 3
         assert all("12345678" in row for row in text_of(facts))
+
+
+async def test_lines_that_come_back_after_there_were_none_are_drawn() -> None:
+    """The verdict of another run once stayed blank: the empty row of the moment before came back with its size."""
+    lines = TextLines()
+    async with OneWidget(lines).run_test(size=(20, 10)) as pilot:
+        lines.show([[("first", "text")]])
+        await pilot.pause()
+        lines.show([])
+        await pilot.pause()
+        assert lines.size.height == 0
+        lines.show([[("second", "text")]])
+        await pilot.pause()
+        assert [row.rstrip() for row in text_of(lines)] == ["second"]

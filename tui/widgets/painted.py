@@ -46,6 +46,7 @@ class Painted(PromptRefresh):
         """Draw anew and send what differs from what is on the screen."""
         size = self.size
         if not self.is_mounted or not size:
+            self._cells = None  # what was drawn at an earlier size must not come back with that size
             return
         old, new = self._cells, self._draw(size)
         self._cells = new
