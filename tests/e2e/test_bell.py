@@ -30,7 +30,7 @@ def told(terminal: Terminal) -> int:
 
 def bells(terminal: Terminal) -> int:
     """Bells that are no end of a title or a notification."""
-    return re.sub(rb"\x1b\][^\x07\x1b]*(\x07|\x1b\\\\)", b"", terminal.raw).count(b"\x07")
+    return re.sub(rb"\x1b\][^\x07\x1b]*(\x07|\x1b\\)", b"", terminal.raw).count(b"\x07")
 
 
 def test_a_run_that_ends_before_the_eyes_rings_once_and_one_that_had_ended_does_not(tmp_path: Path) -> None:
