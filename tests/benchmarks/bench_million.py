@@ -87,10 +87,11 @@ def _app(path: Path) -> list[Row]:
             terminal.settle(quiet=SCANNED, timeout=SCANNED)  # the scan goes on meanwhile
             memory = _private(terminal.pid)
             pages = [_page_down(terminal) for _ in range(PAGES)]
+            ended = time.perf_counter()
             terminal.send("ctrl+q")
             terminal.wait_exit(20)
         moments = json.loads(late.read_text())
-        blocked = 1e3 * max((late for when, late in moments if when >= shown), default=0.0)
+        blocked = 1e3 * max((late for when, late in moments if shown <= when < ended), default=0.0)
         before = 1e3 * max((late for when, late in moments if when < shown), default=0.0)
     above, page = memory - empty, statistics.median(pages) * 1e3
     return [

@@ -56,6 +56,10 @@ async def test_a_new_title_is_shown_without_drawing_what_the_pane_holds() -> Non
         await pilot.pause()
         assert " 9,001 [samples] " in app.rows()[0], "nothing in a title is markup"
         assert drawn.times == before
+        pane.resubtitle(Content("412 tokens"))
+        await pilot.pause()
+        assert " 412 tokens " in app.rows()[4]
+        assert drawn.times == before
         pane.refresh()
         await pilot.pause()
         assert app.rows()[1].startswith("│what is listed"), "any other change draws all of it"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
 from tui.widgets.text_view import Line, TextView
+from tui.widgets.titled_pane import TitledPane
 
 Lines = Callable[[], Iterable[Line]]
 
 
-class SampleView(Vertical):
+class SampleView(TitledPane):
     """A pane that shows a sample; which rendering of it, the caller chooses.
 
     The border's title names the sample and the renderings, the present one in capitals; its subtitle says a number
@@ -93,7 +93,7 @@ class SampleView(Vertical):
         self._subject = subject
         self._choice = choice
         self._set_title()
-        self.border_subtitle = Content(subtitle)
+        self.resubtitle(Content(subtitle))
         self.show_notes(notes)
         self._lines = lines
         self.text.show(lines, keep_place=keep_place)
@@ -115,4 +115,4 @@ class SampleView(Vertical):
         for view in self._views if self._choice else ():
             shown = (f" {view.upper()} ", "reverse bold") if view == self.view else (f" {view} ", "")
             parts.append(shown)
-        self.border_title = Content.assemble(*parts)
+        self.retitle(Content.assemble(*parts))

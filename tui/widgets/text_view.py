@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -142,6 +143,7 @@ class TextView(ScrollView, can_focus=True):
         self._goal: _Place | None = None
         """What shall stand on top as soon as the wrapping has come so far."""
         self._slice_due = False
+        self._base: Style | None = None
 
     def show(self, lines: Callable[[], Iterable[Line]], *, keep_place: bool = False) -> None:
         """Show another text.
@@ -197,9 +199,17 @@ class TextView(ScrollView, can_focus=True):
         self._goal = _END
         self._seek()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a region; their common style, for which all ancestors are asked, is found once."""
+        self._base = self.rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._base = None
+
     def render_line(self, y: int) -> Strip:
         """One line of the screen."""
-        base = self.rich_style
+        base = self._base if self._base is not None else self.rich_style
         width = self.scrollable_content_region.width
         index = self.scroll_offset.y + y
         if index >= len(self._rows):
