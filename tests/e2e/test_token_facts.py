@@ -8,10 +8,15 @@ from pathlib import Path
 from core.dataset.audit import DecisionStore
 from core.dataset.dataset import Dataset
 from core.dataset.keys import key_text, row_digest
+from core.dataset.report import write_report
+from core.dataset.scan_job import main as scan_job
 from core.jobs.folder import JobFolder
+from core.recipe.curate import curate
 from core.recipe.recipe import to_json
+from core.recipe.start import _stamp_audit
 from core.recipe.token_facts import FactsWriter, TokenFacts
 from core.recipe.token_job import payload_of
+from tests.e2e.test_commands import tunedeck
 from tests.training_runs import lines, recipe, talk, work
 from tests.warm.process import WarmPython
 
@@ -50,6 +55,47 @@ def test_every_good_row_is_measured_as_it_will_be_trained(warm_python: WarmPytho
     assert f"{found[5].lost} tokens lost" in flags[5][0].reason
     assert "the very end" in flags[5][0].reason
     assert set(flags) == {4, 5}
+
+
+def test_scan_and_the_reports_name_the_flags_of_tokens_that_were_counted(
+    warm_python: WarmPython, tmp_path: Path
+) -> None:
+    data = tmp_path / "talks.jsonl"
+    rows = [{"messages": talk(number)["messages"]} for number in range(4)]
+    silent = {"messages": [*rows[1]["messages"], {"role": "assistant", "content": "Never said.", "trained": False}]}
+    long = {"messages": [rows[0]["messages"][0], {"role": "assistant", "content": "word " * 120 + "the very end"}]}
+    wordless = {"messages": [{"role": "user", "content": "Anybody?"}]}
+    data.write_text("\n".join(map(json.dumps, [*rows[:2], wordless, *rows[2:], long, silent])) + "\n")
+    before = json.loads(tunedeck(tmp_path, "scan", "talks.jsonl", "--json").stdout)
+    assert "tokens" not in before, "a scan counts none itself"
+    assert not {"zero_trained", "cut"} & set(before["flags"])
+
+    facts = _measure(warm_python, tmp_path, data)
+    found = json.loads(tunedeck(tmp_path, "scan", "talks.jsonl", "--json").stdout)
+    assert (found["flags"]["zero_trained"], found["flags"]["cut"]) == (1, 1)
+    assert found["tokens"]["tokens"] == sum(row.tokens for row in facts.rows())
+    assert found["tokens"]["trained"] == sum(row.trained for row in facts.rows())
+    assert found["tokens"]["max_length"] == 100
+    said = tunedeck(tmp_path, "scan", "talks.jsonl").stdout
+    (zero,) = [line for line in said.splitlines() if "zero trained tokens" in line]
+    (cut,) = [line for line in said.splitlines() if "cut off at max length" in line]
+    assert "row 3" in zero
+    assert "row 6" in cut
+
+    scan = JobFolder.create(tmp_path / ".tunedeck" / "jobs", "scan", "scan", payload={"paths": [str(data)]})
+    assert scan_job([str(scan.path)]) == 0
+    counted = write_report(tmp_path, [data], scan.path / "scan", token_flags=facts.all_flags()).read_text()
+    assert "| cut off at max length | 1 |" in counted
+    assert "| zero trained tokens | 1 |" in counted
+    uncounted = write_report(tmp_path, [data], scan.path / "scan").read_text()
+    assert "cut off at max length | 1" not in uncounted
+
+    chosen = recipe(data__max_length=100, data__train=(str(data),))
+    view = curate(chosen, tmp_path)
+    run = JobFolder.create(tmp_path / "runs", "talks", "training")
+    run.data.mkdir()
+    _stamp_audit(chosen, tmp_path, view, run)
+    assert "| cut off at max length | 1 |" in (run.data / "audit.md").read_text()
 
 
 def test_a_job_goes_on_where_one_was_stopped_and_measures_edited_rows_again(

@@ -47,7 +47,7 @@ def _bad_lines(found: ScanResult) -> Iterator[str]:
 
 
 def _flags(found: ScanResult) -> Iterator[str]:
-    from core.dataset.checks import CHECKS
+    from core.dataset.checks import TITLES
 
     counts = {name: number for name, number in found.flags.items() if number}
     if not counts:
@@ -57,12 +57,11 @@ def _flags(found: ScanResult) -> Iterator[str]:
     for row in sorted(found.row_flags):
         for flag in found.row_flags[row]:
             first.setdefault(flag.name, row)
-    titles = {check.name: check.title for check in CHECKS}
-    width = max(len(titles.get(name, name)) for name in counts)
+    width = max(len(TITLES.get(name, name)) for name in counts)
     yield f"flags{'rows'.rjust(width + 5)}"
     for name, number in counts.items():
         example = f"for example row {first[name] + 1:,}" if name in first else ""
-        yield f"  {titles.get(name, name).ljust(width)}{number:>8,}  {example}".rstrip()
+        yield f"  {TITLES.get(name, name).ljust(width)}{number:>8,}  {example}".rstrip()
 
 
 def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
