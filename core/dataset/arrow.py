@@ -11,6 +11,7 @@ from typing import Any
 
 from core.dataset.arrow_limits import arrow_batch_sizes, bomb, too_many_rows
 from core.dataset.arrow_rows import TooLarge, Weighed, viewed
+from core.dataset.mapped_file import MappedFile
 from core.dataset.records import BadLine, Row
 from core.errors import BadInput
 from core.units import size
@@ -46,7 +47,7 @@ class ArrowReader:
                 "reading Arrow needs pyarrow", where=str(path), do="Install it: pip install pyarrow"
             ) from None
         self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError, ValueError)
-        self._length = path.stat().st_size
+        self._mapped = MappedFile(path)
         try:
             source = arrow.memory_map(str(path))
             beside = arrow.memory_map(str(path))
@@ -76,12 +77,13 @@ class ArrowReader:
         with self._lock:
             while not self.complete:
                 try:
+                    self._mapped.check()
                     if self._batches:  # the first was looked at before the file was opened
                         self._checked = self._check_next()
                     batch = next(self._ahead, None) if self._checked else None
                     if not self._checked and len(self._batches) < self._promised:
                         raise BadInput("the file's list of batches does not fit the batches in it")
-                    if batch is not None and (why := too_many_rows(batch.num_rows, self._length)):
+                    if batch is not None and (why := too_many_rows(batch.num_rows, self._mapped.length)):
                         raise BadInput(why)
                 except BadInput as fault:
                     self._fault, batch = fault.what, None
@@ -121,6 +123,7 @@ class ArrowReader:
         """The row as column name to value."""
         which = bisect_right(self._starts, entry) - 1
         try:
+            self._mapped.check()
             if which not in self._sound:  # offsets of a hostile file may lead anywhere
                 self._validate(self._batches[which].batch)
                 self._sound.add(which)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.arrow_rows import TooLarge, Weighed
+from core.dataset.mapped_file import MappedFile
 from core.dataset.parquet_limits import ParquetLimits
 from core.dataset.records import BadLine, Row
 from core.errors import BadInput
@@ -44,6 +45,7 @@ class ParquetReader:
                 "reading Parquet needs pyarrow", where=str(path), do="Install it: pip install pyarrow"
             ) from None
         self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError, UnicodeDecodeError)
+        self._mapped = MappedFile(path)
         self._limits = ParquetLimits(path, _BATCH_ROWS)
         self._rows = self._limits.batch_rows
         self._open = partial(parquet.ParquetFile, path, memory_map=True, pre_buffer=False)
@@ -121,6 +123,7 @@ class ParquetReader:
             file = self._open(read_dictionary=sorted(numbered)) if numbered else self._file
             self._group, self._next = group, start
             self._ahead = file.iter_batches(self._rows, row_groups=[group], use_threads=False)
+        self._mapped.check()
         for decoded in self._ahead:
             batch = Weighed(decoded)
             at, self._next = self._next, self._next + decoded.num_rows

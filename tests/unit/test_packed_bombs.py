@@ -280,3 +280,34 @@ def test_damaged_files_give_rows_or_sentences_and_never_end_the_process(tmp_path
 def test_structures_that_are_none_are_told(data: bytes) -> None:
     with pytest.raises(Damaged):
         Compact(data).struct()
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_a_file_that_is_cut_short_while_it_is_open_gives_sentences(tmp_path: Path, kind: str) -> None:
+    """Reading a map behind the end of its file ended the process by a signal; so it is tried in another one."""
+    path = tmp_path / f"data.{kind}"
+    table = arrow.table({"text": [f"{number} " * 200 for number in range(4_000)]})
+    if kind == "parquet":
+        parquet.write_table(table, path, row_group_size=2_000, use_dictionary=False, compression="none")
+    else:
+        path.write_bytes(arrow_file(table))
+    script = (
+        "import os, sys\n"
+        "from core.dataset.dataset import Dataset\n"
+        "dataset = Dataset.open(sys.argv[1]); dataset.reader.extend()\n"
+        "assert dataset.row(0).value\n"
+        "os.truncate(sys.argv[1], 4_000)\n"
+        "print(dataset.row(1_999).error, dataset.row(3_999).error, sep='\\n')\n"
+    )
+    looked = subprocess.run(
+        [sys.executable, "-c", script, path],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert looked.returncode == 0, looked.stderr
+    first, last = looked.stdout.splitlines()
+    assert "shorter since it was opened" in first
+    assert "shorter since it was opened" in last or "damaged" in last
