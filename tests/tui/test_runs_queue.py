@@ -12,7 +12,7 @@ from core.jobs.launch import enqueue
 from core.jobs.queue import Queue
 from core.jobs.queue_runner import entry_of, tell
 from core.jobs.state import standing
-from tests.tui.test_recipe_screen import form, line, sound, workspace
+from tests.tui.recipe_screen import form, line, sound, workspace
 from tests.unit.jobs_worker import command
 from tui.app import TunedeckApp
 from tui.widgets.table import Table

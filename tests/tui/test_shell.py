@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from textual.color import Color
 from core.paths import config_dir
 from tui import actions
 from tui.app import TunedeckApp
+from tui.screens.base import StepScreen
 from tui.screens.help import HelpScreen
 from tui.terminal_guard import ControlFilter
 from tui.themes import load_themes
@@ -136,3 +138,19 @@ def test_the_session_is_named_after_what_is_open(tmp_path: Path) -> None:
     assert session.title == "a.jsonl +1"
     session.run = tmp_path / "runs" / "night"
     assert session.title == "night"
+
+
+async def test_what_a_thread_has_read_for_a_screen_is_dropped_once_the_app_is_left(make_app: MakeApp) -> None:
+    """A list of runs that was ready while the program was quitting ended it with a traceback."""
+    app = make_app("runs")
+    called: list[str] = []
+    async with app.run_test() as pilot:
+        screen = app.screen
+        assert isinstance(screen, StepScreen)
+        await asyncio.to_thread(screen.from_thread, called.append, "now")
+        assert called == ["now"]
+        app._exit = True  # what `exit` does first; the widgets go after that
+        await asyncio.to_thread(screen.from_thread, called.append, "too late")
+        app._exit = False
+        await pilot.pause()
+    assert called == ["now"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
@@ -60,6 +60,18 @@ class StepScreen(Screen[None]):
     def session(self) -> Session:
         """What the screens share."""
         return self.deck.session
+
+    def from_thread(self, callback: Callable[..., object], *arguments: object, **options: object) -> None:
+        """Call something in the app's own thread, and wait for it; nothing once the app is being left.
+
+        A thread that has read something for a screen whose widgets are gone would end the program with a traceback.
+        """
+
+        def call() -> None:
+            if self.is_attached and self.app.is_running:
+                callback(*arguments, **options)
+
+        self.app.call_from_thread(call)
 
     def compose(self) -> ComposeResult:
         """Header, body, footer."""

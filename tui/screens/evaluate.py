@@ -107,7 +107,7 @@ class EvaluateScreen(StepScreen):
                 words = _waiting_words(run) if comparison is None else ""
             except BadInput as error:
                 words = str(error)
-        self.app.call_from_thread(self._take, run, comparison, adapter, words)
+        self.from_thread(self._take, run, comparison, adapter, words)
 
     def _take(self, run: Path | None, comparison: Comparison | None, adapter: Adapter | None, words: str) -> None:
         if run != self._read_from:

@@ -68,7 +68,7 @@ class ExportScreen(StepScreen):
                 words = f"{clean_line(run.name)} has no adapter yet. Training saves it when it ends or is stopped."
             except BadInput as error:
                 words = str(error)
-        self.app.call_from_thread(self._take, adapter, words)
+        self.from_thread(self._take, adapter, words)
 
     def _take(self, adapter: Adapter | None, words: str) -> None:
         self._adapter = adapter
@@ -119,9 +119,9 @@ class ExportScreen(StepScreen):
         try:
             copied = copy_adapter(adapter, self.session.workspace / target)
         except BadInput as error:
-            self.app.call_from_thread(self.notify, str(error), severity="error", markup=False)
+            self.from_thread(self.notify, str(error), severity="error", markup=False)
         else:
-            self.app.call_from_thread(self.notify, f"Copied to {copied}", markup=False)
+            self.from_thread(self.notify, f"Copied to {copied}", markup=False)
 
 
 def _describe(adapter: Adapter) -> Content:

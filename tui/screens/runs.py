@@ -114,7 +114,7 @@ class RunsScreen(StepScreen):
         lines, more, moment = self._list.read(), True, time.monotonic()
         held = queue_held(workspace) if any_waits(lines) else False
         while more and not worker.is_cancelled:
-            self.app.call_from_thread(self._take, lines, held)
+            self.from_thread(self._take, lines, held)
             if time.monotonic() - moment > _LOOK_EVERY:
                 lines, moment = self._list.read(), time.monotonic()
             lines, more = self._list.work(lines, _SLICE)
@@ -124,8 +124,8 @@ class RunsScreen(StepScreen):
 
             tell_of_unseen(line.info for line in lines)
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._take, lines, held)
-            self.app.call_from_thread(self._read_all)
+            self.from_thread(self._take, lines, held)
+            self.from_thread(self._read_all)
 
     def _read_all(self) -> None:
         self._reading = False
@@ -282,7 +282,7 @@ class RunsScreen(StepScreen):
         """Ask, and say what goes."""
         chosen = self._chosen
         if chosen is not None:
-            self.app.call_from_thread(self._ask, JobFolder(chosen.info.folder), *question(chosen.info))
+            self.from_thread(self._ask, JobFolder(chosen.info.folder), *question(chosen.info))
 
     def _ask(self, folder: JobFolder, lines: list[Line], possible: bool) -> None:
         if self._chosen is not None and self._chosen.info.folder == folder.path:
@@ -300,7 +300,7 @@ class RunsScreen(StepScreen):
     @work(thread=True, group="delete")
     def _delete(self, folder: JobFolder) -> None:
         said = delete(folder)
-        self.app.call_from_thread(self._deleted, folder, said)
+        self.from_thread(self._deleted, folder, said)
 
     def _deleted(self, folder: JobFolder, fault: str) -> None:
         if fault:
@@ -331,9 +331,9 @@ class RunsScreen(StepScreen):
     def _change(self, change: Callable[[Queue], None] | None) -> None:
         fault = change_queue(self.session.workspace, change)
         if fault:
-            self.app.call_from_thread(self.notify, clean_line(fault, 400), severity="error", markup=False)
+            self.from_thread(self.notify, clean_line(fault, 400), severity="error", markup=False)
         if change is not None:
-            self.app.call_from_thread(self._read)
+            self.from_thread(self._read)
 
     @on(Table.Chosen)
     def _selected(self) -> None:

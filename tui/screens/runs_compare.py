@@ -100,14 +100,14 @@ class CompareScreen(StepScreen):
     def _read(self) -> None:
         worker = get_current_worker()
         rows = _results(self._lines) + [(found.path, found.values) for found in differences(self._recipes())]
-        self.app.call_from_thread(self._take_rows, rows)
+        self.from_thread(self._take_rows, rows)
         for number, line in enumerate(self._lines):
             follower = Follower(JobFolder(line.info.folder), gpu_bytes=0, log_bytes=0)
             more = True
             while more and not worker.is_cancelled:
                 update = follower.poll(max_seconds=_SLICE)
                 more = update.more
-                self.app.call_from_thread(self._take, number, update)
+                self.from_thread(self._take, number, update)
 
     def _recipes(self) -> list[dict[str, object]]:
         found: list[dict[str, object]] = []

@@ -72,7 +72,7 @@ class SamplesScreen(StepScreen):
     @work(thread=True, exclusive=True, group="samples")
     def _read(self) -> None:
         rounds = read_rounds(self._run)
-        self.app.call_from_thread(self._take, rounds)
+        self.from_thread(self._take, rounds)
 
     def _take(self, rounds: list[Round]) -> None:
         if rounds == self._rounds and rounds:

@@ -224,7 +224,7 @@ class TrainCharts(TrainRequests):
         """Read the list of runs, then ask which of them are drawn as well."""
         found = list_runs(self.session.workspace)
         self._run_names = {str(run.folder): run.name for run in found}
-        self.app.call_from_thread(self._ask_for_runs, [run for run in found if run.folder != self._folder])
+        self.from_thread(self._ask_for_runs, [run for run in found if run.folder != self._folder])
 
     def _ask_for_runs(self, runs: list[RunInfo]) -> None:
         if not runs:

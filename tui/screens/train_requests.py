@@ -93,7 +93,7 @@ class TrainRequests(TrainDesk):
             plan = plan_resume(JobFolder(folder))
         except TunedeckError as error:
             said = str(error)
-        self.app.call_from_thread(self._planned, folder, plan, said)
+        self.from_thread(self._planned, folder, plan, said)
 
     def _planned(self, folder: Path, plan: Plan | None, said: str) -> None:
         if folder == self._folder:

@@ -176,4 +176,5 @@ class PickMenu(ModalScreen[Picked]):
         limit = f", {self._most} at most" if self._most is not None else ""
         pin = " · ctrl+t pins" if self._pinned is not None else ""
         shown = f"{len(self._taken)} of {len(self._choices)} {self._noun} shown{limit}"
-        box.border_subtitle = f"{shown} · enter takes or leaves{pin} · esc closes"
+        takes = "enter takes" if pin else "enter takes or leaves"
+        box.border_subtitle = f"{shown} · {takes}{pin} · esc closes"
