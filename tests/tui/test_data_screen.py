@@ -314,6 +314,30 @@ async def test_a_file_that_vanishes_while_it_is_open_breaks_nothing(make_app: Ma
         assert "cannot be read any more" in sample_text(app)
 
 
+async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_told(
+    make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.screens.data_desk._LOOK_EVERY", 0.02)
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        before = tickets.read_text()
+        tickets.write_text(before + chat("one more") + "\n")
+        await until(pilot, lambda: "tickets.jsonl has grown since it was opened: o opens it anew" in line(app), "more")
+        await pilot.press("k")
+        await until(pilot, lambda: "kept 1" in counts(app), "decisions are taken meanwhile")
+        tickets.write_text(before[:40])
+        await until(pilot, lambda: "tickets.jsonl is shorter since it was opened" in line(app), "less")
+        await pilot.press("end")
+        await pilot.pause()
+        assert "fifth" in list_text(app) or "the file ends" in sample_text(app)
+        tickets.unlink()
+        await until(pilot, lambda: "tickets.jsonl is gone from its place" in line(app), "nothing")
+        await pilot.press("home", "down")
+        await pilot.pause()
+        assert list_text(app).strip()
+
+
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (110, 30), (160, 45)])
 async def test_list_and_sample_fit_every_size(make_app: MakeApp, tickets: Path, size: tuple[int, int]) -> None:
     app = make_app(data=(tickets,))

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from tui.screens.near_search import NearFound, NearSearch
 
 _INDEX_SLICE = 0.004
+_LOOK_EVERY = 2.0
+"""Seconds between two looks at the files."""
+
 _REPORT_EVERY = 0.25
 _LAST_WORD = 1.0
 """Seconds that leaving waits for a decision that is on its way to a slow disk."""
@@ -111,12 +114,14 @@ class Desk:
         finder: searches, chooses by length and sorts.
         faults: faults of whole files, known when the scan has ended.
         scan_words: how far the scan is, a few words or a sentence.
+        changed: what has happened to the files since they were opened, or "".
     """
 
     def __init__(self, dataset: Dataset, tell: Tell) -> None:
         self.rows = DataRows(dataset, ahead=RowsAhead(dataset, lambda: self._tell(self, Arrived())))
         self.faults: tuple[BadLine, ...] = ()
         self.scan_words = ""
+        self.changed = ""
         self._tell = tell
         self._closed = threading.Event()
         self._scan: ScanFollower | None = None
@@ -163,6 +168,17 @@ class Desk:
                 self._tell(self, Grown())
                 told = time.monotonic()
         self._tell(self, Grown())
+        self._watch()
+
+    def _watch(self) -> None:
+        """Tell when a file is no longer what was read: a program may be writing it."""
+        from tui.screens.data_watch import changed_words, stamps
+
+        before = stamps(self.rows.dataset.reader.files)
+        while not self._closed.wait(_LOOK_EVERY):
+            if (words := changed_words(before)) != self.changed:
+                self.changed = words
+                self._tell(self, Grown())
 
     # -- the scan -------------------------------------------------------------------------------------------
 

@@ -67,6 +67,6 @@ def _list_name(rows: DataRows, name: str) -> str:
 
 def facts(desk: Desk, width: int) -> str:
     """How far the scan is, what is known of tokens, and why the format is what it is, in at most `width` cells."""
-    words = [desk.scan_words, desk.rows.tokens.words, desk.rows.dataset.recognition.why]
+    words = [desk.changed, desk.scan_words, desk.rows.tokens.words, desk.rows.dataset.recognition.why]
     line = clean_line(" · ".join(filter(None, words)), 400)
     return line if cell_len(line) <= width else set_cell_size(line, max(0, width - 1)).rstrip() + "…"
