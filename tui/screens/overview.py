@@ -215,9 +215,9 @@ class OverviewScreen(StepScreen):
             asked: list[Ask] = [(each["key"], "drop", {"text": f"near leak: {each['detail']}"}) for each in leaks]
             store.decide_together(asked).result()
         except TunedeckError as fault:
-            self.app.call_from_thread(self.notify, clean(str(fault)), severity="error", markup=False)
+            self.from_thread(self.notify, clean(str(fault)), severity="error", markup=False)
         else:
-            self.app.call_from_thread(self._look)
+            self.from_thread(self._look)
         finally:
             store.close()
 
@@ -267,7 +267,7 @@ class OverviewScreen(StepScreen):
         command = [sys.executable, "-m", "core.dataset.export", str(view.absolute()), self._form, str(path)]
         ended = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
         if ended.returncode:
-            self.app.call_from_thread(self._not_exported, ended.stderr.strip() or "The program that writes has ended.")
+            self.from_thread(self._not_exported, ended.stderr.strip() or "The program that writes has ended.")
             return
         found = json.loads(ended.stdout)
         words = f"{count(found['samples'])} samples in {Path(found['path']).name}"
@@ -278,7 +278,7 @@ class OverviewScreen(StepScreen):
         why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in sorted(found["rejects"].items()))
         words += f", {count(sum(found['rejects'].values()))} left out{f' ({why})' if why else ''}"
         words += f" in {Path(found['rejects_path']).name}. {' '.join(found['warnings'])}"
-        self.app.call_from_thread(self._exported, clean_line(words, 400))
+        self.from_thread(self._exported, clean_line(words, 400))
 
     def _exported(self, words: str) -> None:
         self.query_one(PathPrompt).close()
