@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 from typing import Protocol
 
@@ -57,6 +57,13 @@ def choose(members: Sequence[int], candidates: Candidates, verify: Verifier) -> 
         if outcome[member] is None:
             candidates.add(member)
     return outcome
+
+
+def to_verify(members: Sequence[int], verify: Verifier) -> Iterator[tuple[int, int]]:
+    """The pairs that `choose` is going to ask for first, as far as that can be foreseen: with the one sure to stay."""
+    first = members[0]
+    like = {first, *(other for other, _ in verify.alike(first))}
+    yield from ((first, member) for member in members if member not in like)
 
 
 class SmallClusters:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from core.dataset.near.connect import Components, Likely, connect
 from core.dataset.near.corpus import DIGEST_BYTES, Corpus
 from core.dataset.near.crew import sketch_all
-from core.dataset.near.keep import FEW, Candidates, LargeCluster, Outcome, SmallClusters, choose
+from core.dataset.near.keep import FEW, Candidates, LargeCluster, Outcome, SmallClusters, choose, to_verify
 from core.dataset.near.result import Cluster, Drop, NearOptions, Tick
 from core.dataset.near.sketch import Banding, Sketches
 from core.dataset.near.verify import Verifier
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _AT_ONCE = 1_000
+_TOGETHER = 32
 
 
 def no_tick(_: str, __: int, ___: int) -> None:
@@ -99,10 +100,15 @@ class _Groups:
             tick("choosing what stays", at, len(parts))
             some = parts[at : at + _AT_ONCE]
             small = SmallClusters((part for part in some if len(part) <= FEW), likely)
-            for part in some:
-                ordered = sorted(part, key=lambda member: self._rank(member, options.keep))
-                candidates: Candidates = small if len(part) <= FEW else LargeCluster(sketches, verify)
-                chosen.append(choose(ordered, candidates, verify))
+            ordered = [sorted(part, key=lambda member: self._rank(member, options.keep)) for part in some]
+            for first in range(0, len(ordered), _TOGETHER):
+                together = ordered[first : first + _TOGETHER]
+                verify.prepare(
+                    pair for members in together if len(members) <= FEW for pair in to_verify(members, verify)
+                )
+                for members in together:
+                    candidates: Candidates = small if len(members) <= FEW else LargeCluster(sketches, verify)
+                    chosen.append(choose(members, candidates, verify))
         least: dict[int, float] = {}
         for (first, _), similarity in verify.known.items():
             if similarity:

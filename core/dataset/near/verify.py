@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from core.dataset.near.corpus import Corpus
@@ -67,9 +67,10 @@ class Verifier:
                 self._tick()
         return found
 
-    def prepare(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Gets ready for pairs that will be asked for next."""
-        self._similarity.prepare(place for pair in pairs for place in pair)
+    def prepare(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Gets ready for pairs that will be asked for next, as far as they are not known."""
+        new = (pair for pair in pairs if (min(pair), max(pair)) not in self.known)
+        self._similarity.prepare(place for pair in new for place in pair)
 
     @property
     def mostly_in_vain(self) -> bool:
