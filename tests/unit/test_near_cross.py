@@ -73,3 +73,27 @@ def test_parity_never_says_more_than_what_two_sets_do_not_share() -> None:
         sketches = parities(np.concatenate((one, other)), rows, 2)
         bound, true = int(unshared(sketches[:1], sketches[1:])[0]), len(np.setxor1d(one, other))
         assert true / 2 < bound <= true
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8, 1.0])
+def test_what_is_ruled_out_beforehand_is_no_pair_and_little_else_is_left(threshold: float) -> None:
+    import numpy as np
+
+    made = random.Random(7)
+    with closing(Corpus()) as corpus:
+        for row, text in enumerate(templated(made)):
+            corpus.add(row, text, bytes(16), structured=False)
+        corpus.settle()
+        firsts, _ = corpus.distinct()
+        verify = Verifier(corpus, firsts, threshold, (), lambda: None)
+        first, second = np.triu_indices(len(firsts), 1)
+        possible = set(verify.possible(first, second).tolist())
+        sets = list(map(grams, corpus.bodies(firsts.tolist())))
+        alike = {
+            at
+            for at, (one, other) in enumerate(zip(first.tolist(), second.tolist(), strict=True))
+            if len(sets[one] & sets[other]) >= threshold * len(sets[one] | sets[other])
+        }
+        assert alike <= possible
+        comparable = {at for at in possible if min(len(sets[first[at]]), len(sets[second[at]])) > 1}
+        assert len(comparable) <= 1.5 * len(alike) + 20
