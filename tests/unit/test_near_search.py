@@ -196,6 +196,20 @@ def test_thousands_of_copies_cost_one_comparison_each() -> None:
     assert told <= 25 + len(copies) * 3 // 2_000
 
 
+def test_of_one_large_cluster_of_a_template_each_row_that_goes_has_one_that_stays_and_few_are_missed() -> None:
+    made = random.Random(12)
+    template = sentence(made, 80)
+    texts = [with_slips(template, made.randrange(2, 9), made) for _ in range(160)]
+    (cluster,) = clusters_of(texts)
+    check_removals(texts, [cluster], 0.8)
+    assert len(cluster.rows) > 130
+    kept = list(cluster.keep)
+    alike = [
+        (one, other) for at, one in enumerate(kept) for other in kept[:at] if jaccard(texts[one], texts[other]) >= 0.8
+    ]
+    assert len(alike) <= len(kept) // 20, "of the rows that stay hardly any makes another one superfluous"
+
+
 def test_texts_are_held_on_disk_and_not_in_memory(tmp_path: Path) -> None:
     corpus = Corpus(tmp_path)
     tracemalloc.start()
