@@ -59,7 +59,7 @@ def most_unshared(sizes: NDArray[np.int64], threshold: float) -> NDArray[np.floa
 
 
 class Bounds:
-    """What parity sketches say of rows whose sets were seen once; 520 bytes a row.
+    """What parity sketches say of rows whose sets were seen once; 512 bytes for each of these.
 
     Args:
         rows: how many there are.
@@ -70,7 +70,10 @@ class Bounds:
         import numpy as np
 
         self._threshold = threshold
+        # Filled from the beginning on: pages that nothing was written to take no memory.
         self._parities = np.empty((rows, BITS // 64), np.uint64)
+        self._seen = 0
+        self._slots = np.zeros(rows, np.int64)
         self._sizes = np.full(rows, _UNSEEN, np.int64)
 
     def unseen(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -90,7 +93,9 @@ class Bounds:
         places >>= np.uint64(64 - BITS.bit_length() + 1)
         turned = np.bincount(places.view(np.int64), minlength=BITS).astype(np.uint8)
         turned &= 1
-        self._parities[row] = np.packbits(turned).view(np.uint64)
+        self._parities[self._seen] = np.packbits(turned).view(np.uint64)
+        self._slots[row] = self._seen
+        self._seen += 1
         self._sizes[row] = len(numbers)
 
     def possible(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -102,7 +107,8 @@ class Bounds:
         fits = np.flatnonzero(~known | (np.minimum(one, other) >= self._threshold * np.maximum(one, other)))
         sizes = one[fits] + other[fits]
         left = most_unshared(sizes, self._threshold)
-        left -= unshared(self._parities.take(first[fits], axis=0), self._parities.take(second[fits], axis=0))
+        mine, others = self._slots[first[fits]], self._slots[second[fits]]
+        left -= unshared(self._parities.take(mine, axis=0), self._parities.take(others, axis=0))
         left[~known[fits]] = 0
         order = np.argsort(-left / np.maximum(sizes, 1), kind="stable")
         found: NDArray[np.int64] = fits[order[left[order] >= 0]]
