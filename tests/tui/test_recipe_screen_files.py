@@ -234,6 +234,36 @@ async def test_the_recipe_of_a_run_is_a_template_and_its_folder_is_never_written
     assert sorted(path.name for path in run.iterdir()) == ["job.json", "recipe.yaml"]
 
 
+async def test_a_recipe_that_is_opened_or_cloned_begins_at_its_first_field_and_nothing_is_being_typed(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    save(put(sound(workspace), "lora.rank", 99), workspace / "other.yaml")
+    app = make_app("recipe", recipe=sound(workspace))
+    async with app.run_test() as pilot:
+        form(app).go_to("lora.alpha", edit=True)
+        await pilot.press("9")
+        app.action_step("runs")
+        app.load_recipe(workspace / "other.yaml")
+        await pilot.pause()
+        assert form(app).current.key == form(app).keys[0]
+        form(app).go_to("lora.alpha", edit=True)
+        await answer(app, pilot, "ctrl+o", "other.yaml")
+        assert form(app).current.key == form(app).keys[0]
+        await pilot.press("6")
+        assert app.current_mode == "runs"
+        assert app.session.recipe == put(sound(workspace), "lora.rank", 99)
+
+
+async def test_what_was_said_of_an_empty_recipe_goes_when_it_is_taken_back(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app("recipe", recipe=sound(workspace))
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+n")
+        assert "An empty recipe" in line(app)
+        await pilot.press("ctrl+z")
+        assert app.session.recipe == sound(workspace)
+        assert "An empty recipe" not in line(app)
+
+
 async def test_the_yaml_view_is_the_file_that_would_be_saved(make_app: MakeApp, workspace: Path) -> None:
     app = make_app("recipe", recipe=sound(workspace))
     async with app.run_test(size=(240, 45)) as pilot:

@@ -81,3 +81,19 @@ async def test_f7_on_the_recipe_screen_queues_the_run_and_stays_there(make_app: 
         assert app.session.run is None
     (entry,) = Queue(workspace).read().entries
     assert (workspace / "runs" / entry.id / "data" / "train.jsonl").exists()
+
+
+async def test_f7_leaves_the_field_so_that_6_shows_the_runs_as_it_says(make_app: MakeApp, workspace: Path) -> None:
+    Queue(workspace).pause(True)
+    app = make_app("recipe", recipe=sound(workspace))
+    async with app.run_test() as pilot:
+        form(app).go_to("lora.rank", edit=True)
+        await pilot.press("8", "f7")
+        for _ in range(1_000):
+            await pilot.pause(0.01)
+            if line(app).startswith(("Queued", "Not")):
+                break
+        assert "6 shows the runs." in line(app)
+        await pilot.press("6")
+        assert app.current_mode == "runs"
+        assert app.session.recipe.lora.rank == 8

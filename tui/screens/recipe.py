@@ -99,7 +99,8 @@ class RecipeScreen(StepScreen):
     def on_screen_resume(self) -> None:
         """Take over the recipe and the data set that are open now."""
         words = self._desk.take_session()
-        if words:
+        if words is not None:
+            self.form.begin()
             self._say(words)
         self._desk.take_data()
         super().on_screen_resume()
@@ -276,12 +277,13 @@ class RecipeScreen(StepScreen):
         """Take the last change back."""
         self.form.action_leave()
         self.form.go_to(self._desk.undo())
+        self._said = ""
         self._update()
         self.refresh_bindings()
 
     def action_new(self) -> None:
         """Begin an empty recipe, with the data that is open."""
-        self.form.action_leave()
+        self.form.begin()
         self._desk.new()
         self._update()
         self._say("An empty recipe. ctrl+z brings the one before back.")
@@ -313,6 +315,8 @@ class RecipeScreen(StepScreen):
 
     @on(RecipePrompt.Done)
     def _filed(self, event: RecipePrompt.Done) -> None:
+        if event.opened:
+            self.form.begin()
         self._update()
         self._say(event.words)
         self._back_to_work()
@@ -350,6 +354,7 @@ class RecipeScreen(StepScreen):
         """Start a run of the recipe, or a pilot of it; or put it into the queue."""
         if self._blocked("Not started:", rules=True):
             return
+        self.form.put_down()  # a digit is a screen again, as the words to come say
         self._starting = True
         self._say("Preparing the data and starting the run …" if not queued else "Preparing the data for the queue …")
         self.refresh_bindings()

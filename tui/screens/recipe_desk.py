@@ -78,11 +78,11 @@ class Desk:
         self.entries.take(key, text)
         self._tell()
 
-    def take_session(self) -> str:
-        """Take over a recipe that was opened from another screen; what there is to be said of it, or ""."""
+    def take_session(self) -> str | None:
+        """Take over a recipe that was opened from another screen; what there is to be said of it; None without one."""
         session = self._session
         if session.recipe is self.entries.recipe:
-            return ""
+            return None
         before = self._now("")
         self.keep()
         recipe, words = self.files.begin(absolute(session.recipe, session.workspace), session.recipe_path)

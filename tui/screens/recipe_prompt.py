@@ -22,8 +22,9 @@ class RecipePrompt(PathPrompt):
     class Done(Message):
         """A recipe was saved or opened, or could not be saved to the file it has."""
 
-        def __init__(self, words: str) -> None:
+        def __init__(self, words: str, *, opened: bool = False) -> None:
             self.words = words
+            self.opened = opened
             super().__init__()
 
     def save(self, desk: Desk, *, elsewhere: bool = False) -> None:
@@ -54,7 +55,7 @@ class RecipePrompt(PathPrompt):
             self.say(clean_line(str(error), 400))
             return
         self.close()
-        self.post_message(self.Done(words))
+        self.post_message(self.Done(words, opened=event.purpose == "open"))
 
     def _save_to(self, path: Path) -> str:
         self._desk.save(path)

@@ -91,6 +91,16 @@ class Form(FormView, can_focus=True):
         if edit:
             self.action_edit()
 
+    def put_down(self) -> None:
+        """Nothing is being typed any more: printable keys belong to the screen until the cursor moves."""
+        self.action_leave()
+        self.action_keys()
+
+    def begin(self) -> None:
+        """Go to the first field, as where another thing is filled in; nothing is being typed."""
+        self.put_down()
+        self._place(self._shown.places[self.keys[0]])
+
     def retype(self, text: str) -> None:
         """Give the current field another text, as if it had been typed."""
         if self.typing and self.current.kind != "choice":
@@ -174,8 +184,7 @@ class Form(FormView, can_focus=True):
 
     def on_blur(self) -> None:
         """Another widget has the focus: nothing is being typed here."""
-        self.action_leave()
-        self.action_keys()
+        self.put_down()
 
     def action_edit(self) -> None:
         """Begin to type into the field."""
