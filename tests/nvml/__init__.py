@@ -12,20 +12,26 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("standin.c")
 
 
-def compiler() -> str | None:
-    """A C compiler, None where there is none."""
-    return next((found for name in ("cc", "gcc", "clang") if (found := shutil.which(name))), None)
+def compiler() -> list[str] | None:
+    """The command of a C compiler: the system's, or that of the package ziglang; None where there is neither."""
+    for name in ("cc", "gcc", "clang"):
+        if found := shutil.which(name):
+            return [found]
+    return [sys.executable, "-m", "ziglang", "cc"] if find_spec("ziglang") else None
 
 
-def build(folder: Path, cc: str) -> Path:
+def build(folder: Path, cc: Sequence[str]) -> Path:
     """Compiles the library into a folder; returns the folder, for LD_LIBRARY_PATH."""
     target = folder / "libnvidia-ml.so.1"
-    subprocess.run([cc, "-shared", "-fPIC", "-O1", "-o", os.fspath(target), os.fspath(SOURCE)], check=True)
+    subprocess.run([*cc, "-shared", "-fPIC", "-O1", "-o", os.fspath(target), os.fspath(SOURCE)], check=True)
     return folder
 
 

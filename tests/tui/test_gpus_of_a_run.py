@@ -70,7 +70,7 @@ class Node:
 def node(tmp_path: Path) -> Iterator[Node]:
     cc = nvml.compiler()
     if cc is None:
-        pytest.skip("no C compiler is here to build the stand-in for NVIDIA's library")
+        pytest.skip("no C compiler is here to build the stand-in for NVIDIA's library: pip install ziglang")
     readings = tmp_path / "readings.txt"
     readings.write_text("driver gpus 16\n")
     library = nvml.build(tmp_path, cc)

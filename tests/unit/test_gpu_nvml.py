@@ -59,7 +59,7 @@ Reader = Callable[[str], tuple[str, list[GpuSample]]]
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cc = nvml.compiler()
     if cc is None:
-        pytest.skip("no C compiler is here to build the stand-in for NVIDIA's library")
+        pytest.skip("no C compiler is here to build the stand-in for NVIDIA's library: pip install ziglang")
     return nvml.build(tmp_path_factory.mktemp("nvml"), cc)
 
 
