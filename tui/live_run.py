@@ -51,6 +51,7 @@ class LiveRun:
         eta: seconds to the end as the trainer reckoned them last, and the moment at which it did; or None.
         first_moment: unix seconds of the first record of metrics, or None.
         events: the last events, oldest first.
+        resumed: the moment at which it went on from a checkpoint last, or None.
         update: the newest look at the run, or None before the first.
         smoothing: a name of `SMOOTHING`.
         partial: whether this is a glimpse of a long run, not all of it.
@@ -68,6 +69,7 @@ class LiveRun:
         self.eta: tuple[float, float] | None = None
         self.first_moment: float | None = None
         self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
+        self.resumed: float | None = None
         self.update: Update | None = None
         self.smoothing = "normal"
 
@@ -107,6 +109,9 @@ class LiveRun:
         for _, records in groupby(update.metrics, len):
             self._add_metrics(list(records))
         self.events.extend(update.events)
+        for event in update.events:
+            if event.get("kind") == "resume" and type(event.get("t")) in _NUMBERS:
+                self.resumed = event["t"]
         self.gpus.add(update.gpu)
         self._machine.add(update.gpu)
         self._machine.place()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from itertools import pairwise
 
 from core.units import clock, count, duration, short_count, significant
@@ -14,6 +16,9 @@ STRETCHES = 8
 
 FEWEST = 16
 """Log events below which nothing is said about how sure it is."""
+
+_SLACK = 1e-6
+"""Part of a unit that is none: sums of floats are not exact."""
 
 
 def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fact]:
@@ -39,7 +44,10 @@ def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fa
         found.append(Fact("part", "", f"{100 * step / of:3.0f} %"))
     left = seconds_left(run, now)
     if left is not None:
-        sure = spread(run, now)
+        span = span_left(run, now)
+        if span is not None:  # the trainer's pace is of few steps, and leaves out what comes between steps
+            left = min(max(left, span[0]), span[1])
+        sure = span_words(*span) if span is not None else ""
         found.append(Fact("eta", "ends in", _changing_seldom(left), f"({sure})" if sure else "", "strong"))
     epoch = run.last("epoch")
     if epoch is not None:
@@ -90,17 +98,18 @@ def seconds_left(run: LiveRun, now: float) -> float | None:
     return max(0.0, eta - (now - moment))
 
 
-def spread(run: LiveRun, now: float) -> str:
-    """From when to when it may end: at the pace of the slower and of the faster half of the recent stretches.
+def span_left(run: LiveRun, now: float) -> tuple[float, float] | None:
+    """Seconds to the end at least and at most: at the pace of the faster and of the slower of the recent stretches.
 
-    The last half of the steps is cut into `STRETCHES` of equal length. Their paces' quartiles, times the steps that
-    are left, give the span; "" while there are too few log events, or where the two say the same.
+    The last half of the steps since the run began, or since it went on, is cut into `STRETCHES` of equal length.
+    Their paces' quartiles, times the steps that are left, give the span; None while there are too few log events.
     """
     step, of = run.progress()
     moments = run.series(MOMENT)
-    if not step or not of or len(moments) < FEWEST:
-        return ""
-    first, last = len(moments) // 2, len(moments) - 1
+    begun = 0 if run.resumed is None else bisect_left(moments.y, run.resumed)
+    if not step or not of or len(moments) - begun < FEWEST:
+        return None
+    first, last = (begun + len(moments)) // 2, len(moments) - 1
     marks = [first + (last - first) * number // STRETCHES for number in range(STRETCHES + 1)]
     paces = sorted(
         (moments.y[b] - moments.y[a]) / (moments.x[b] - moments.x[a])
@@ -108,24 +117,22 @@ def spread(run: LiveRun, now: float) -> str:
         if moments.x[b] > moments.x[a]
     )
     if len(paces) < STRETCHES // 2:
-        return ""
+        return None
     since = max(0.0, now - moments.y[last])
     early, late = (max(0.0, paces[at] * (of - step) - since) for at in (len(paces) // 4, -1 - len(paces) // 4))
-    words = _coarse(early), _coarse(late)
-    return f"{words[0]} to {words[1]}" if words[0] != words[1] else ""
+    return early, late
+
+
+def span_words(early: float, late: float) -> str:
+    """From when to when, both to the same unit, so that it changes seldom; "" where the two say the same."""
+    unit = 10 if late < 60 else 60 if late < 3600 else 300 if late < 86_400 else 3600
+    if round(early / unit) == round(late / unit):
+        return ""
+    words = duration(math.floor(early / unit + _SLACK) * unit), duration(math.ceil(late / unit - _SLACK) * unit)
+    short = [one.replace(" min 00 s", " min").replace(" d 00 h", " d").replace(" h 00 min", " h") for one in words]
+    return " to ".join(short)
 
 
 def _changing_seldom(seconds: float) -> str:
     """A span of time; from five minutes on without the seconds, which nobody waits for."""
     return duration(seconds) if seconds < 300 or seconds >= 3600 else f"{round(seconds / 60)} min"
-
-
-def _coarse(seconds: float) -> str:
-    """A span of time to its largest unit or two, so that it changes seldom."""
-    if seconds < 60:
-        return f"{round(seconds / 10) * 10} s"
-    if seconds < 5400:
-        return f"{round(seconds / 60)} min"
-    if seconds < 172_800:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86_400:.1f} d"

@@ -52,6 +52,7 @@ def add_steps(folder: JobFolder, steps: range, of: int) -> None:
         loss = 0.8 + 4.2 * math.exp(-6 * step / of) + 0.15 * math.sin(step * 2.7)
         folder.append_metric(
             {
+                "t": time.time() + (step - steps.stop) * 0.4,
                 "step": step,
                 "loss": loss,
                 "grad_norm": 1 + abs(math.sin(step)),

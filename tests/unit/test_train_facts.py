@@ -13,7 +13,7 @@ from tui.live_gpus import LiveGpus
 from tui.live_run import LiveRun
 from tui.ring import ring_words
 from tui.settings import load_settings
-from tui.train_facts import facts, spread
+from tui.train_facts import facts, span_left, span_words
 
 
 def record(moment: float, *power: float | None, busy: int | None = 90) -> dict[str, Any]:
@@ -55,22 +55,60 @@ def test_the_history_of_a_gpu_is_bounded_and_holds_means() -> None:
     assert gpus.history("GPU 7") == []
 
 
-def running(paces: list[float], of: int) -> LiveRun:
+def running(paces: list[float], of: int, *, eta: float = 600.0, resumed_after: int = 0) -> LiveRun:
     run = LiveRun()
-    moment, records = 0.0, []
+    moment, records, events = 0.0, [], []
     for step, pace in enumerate(paces, start=1):
         moment += pace
-        records.append({"t": moment, "step": step, "loss": 1.0, "eta_seconds": 600.0})
+        records.append({"t": moment, "step": step, "loss": 1.0, "eta_seconds": eta})
+        if step == resumed_after:
+            events.append({"t": moment + 0.01, "kind": "resume", "message": "Going on."})
     status = Status(state="running", phase="training", step=len(paces), of=of, started=0.0)
-    run.add(Update(status, "running", "", metrics=records))
+    run.add(Update(status, "running", "", metrics=records, events=events))
     return run
 
 
+def spread(run: LiveRun) -> str:
+    found = span_left(run, run.series("_moment").last or 0.0)
+    return span_words(*found) if found else ""
+
+
 def test_an_even_pace_ends_when_it_is_said_and_an_uneven_one_within_a_span() -> None:
-    assert spread(running([1.0] * 100, 1000), 100.0) == ""
-    uneven = running([1.0 if (step - 51) // 6 % 2 else 2.0 for step in range(100)], 1000)
-    assert spread(uneven, uneven.series("_moment").last or 0.0) == "15 min to 30 min"
-    assert spread(running([1.0, 9.0] * 5, 1000), 50.0) == ""
+    assert spread(running([1.0] * 100, 1000)) == ""
+    assert spread(running([1.0 if (step - 51) // 6 % 2 else 2.0 for step in range(100)], 1000)) == "15 min to 30 min"
+    assert spread(running([1.0, 9.0] * 5, 1000)) == ""
+
+
+@pytest.mark.parametrize("eta", [600.0, 1200.0, 4980.0])
+def test_the_time_left_lies_within_its_own_span(eta: float) -> None:
+    """A new user read: ends in 1 h 23 min (1.7 h to 2.6 h)."""
+    run = running([1.0 if (step - 51) // 6 % 2 else 2.0 for step in range(100)], 1000, eta=eta)
+    (fact,) = (fact for fact in facts(run, run.series("_moment").last or 0.0) if fact.key == "eta")
+    assert (fact.value, fact.after) == (
+        {600.0: "15 min", 1200.0: "20 min", 4980.0: "30 min"}[eta],
+        "(15 min to 30 min)",
+    )
+
+
+def test_how_fast_it_was_before_it_went_on_says_nothing_about_the_end() -> None:
+    before = [1.0 if step // 5 % 2 else 2.0 for step in range(60)]
+    assert spread(running([*before, *[9.0] * 10], 1000, resumed_after=60)) == ""
+    after = [9.0 if (step - 17) // 2 % 2 else 18.0 for step in range(33)]
+    assert spread(running([*before, *after], 193, resumed_after=60)) == "15 min to 30 min"
+
+
+@pytest.mark.parametrize(
+    ("early", "late", "words"),
+    [
+        (4980, 9360, "1 h 20 min to 2 h 40 min"),
+        (3000, 7300, "50 min to 2 h 05 min"),
+        (41, 44, ""),
+        (12, 47, "10 s to 50 s"),
+        (80_000, 200_000, "22 h 00 min to 2 d 08 h"),
+    ],
+)
+def test_a_span_is_written_in_one_manner(early: float, late: float, words: str) -> None:
+    assert span_words(early, late) == words.replace(" 00 min", "")
 
 
 def test_the_cost_is_the_users_price_for_the_time(tmp_path: Path) -> None:
