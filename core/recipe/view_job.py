@@ -34,6 +34,7 @@ _SMALL = 2**20
 
 _PERIOD = 0.1
 _KEPT = 4
+_MODULE = "core.recipe.view_job"
 _READING = "reading the rows"
 
 
@@ -63,7 +64,10 @@ def view_of(recipe: Recipe, workspace: Path, told: Told, should_stop: Callable[[
         return plan.build(lambda done, of: told(_READING, done, of), should_stop=should_stop)
     folder = _find_or_start(recipe, workspace, plan.fingerprint)
     while not (now := standing(folder)).over:
-        told(now.status.phase or "starting", now.status.step or 0, now.status.of or 0)
+        phase = (
+            now.status.phase if now.status.phase != _MODULE.rpartition(".")[2] else ""
+        )  # the keeper's, until it runs
+        told(phase or "starting", now.status.step or 0, now.status.of or 0)
         if should_stop():
             _stop(folder)
             raise Stopped
@@ -81,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     from core.dataset.scan import Stopped
 
     with seldom_collecting():
-        return end_of(argv, "core.recipe.view_job", _run, stopped=Stopped, words="Preparing the data was stopped.")
+        return end_of(argv, _MODULE, _run, stopped=Stopped, words="Preparing the data was stopped.")
 
 
 def _run(folder: JobFolder, payload: dict[str, Any]) -> None:
@@ -113,7 +117,7 @@ def _find_or_start(recipe: Recipe, workspace: Path, fingerprint: str) -> JobFold
         sweep(parent, "*-view-*", _KEPT)
         payload = {"workspace": str(workspace.absolute()), "recipe": to_json(recipe)}
         folder = JobFolder.create(parent, f"view-{fingerprint}", "view", payload=payload)
-        stage = worker_command("core.recipe.view_job", folder, python=sys.executable)
+        stage = worker_command(_MODULE, folder, python=sys.executable)
         launch(folder, [stage], env={"CUDA_VISIBLE_DEVICES": ""})
     return folder
 
