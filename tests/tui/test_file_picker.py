@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.events import Key, Paste
+from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
@@ -58,6 +60,78 @@ async def test_a_path_begun_anew_replaces_the_one_before(make_app: MakeApp, work
         choices.focus()
         await pilot.press(*"/new")
         assert app.screen.query_one(PathInput).value == "/new"
+
+
+def at_once(app: TunedeckApp, *keys: str) -> None:
+    """Keys that arrive together, as a slow line or fast fingers send them: the app has had no turn in between."""
+    for key in keys:
+        single = len(key) == 1
+        app.post_message(Key(_character_to_key(key) if single else key, key if single else None))
+
+
+async def test_a_path_that_arrives_in_one_burst_is_typed_whole_and_in_order(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await offered(app, pilot)
+        at_once(app, *"gsm8k_tran.jsonl", *["left"] * 7, "i", "end", "x", "backspace", *".gz")
+        await pilot.pause()
+        field = app.screen.query_one(PathInput)
+        assert field.value == "gsm8k_train.jsonl.gz"
+        assert app.focused is field
+        at_once(app, "home", "x", "delete", "end", "z")
+        await pilot.pause()
+        assert field.value == "xsm8k_train.jsonl.gzz"
+
+
+async def test_a_burst_that_ends_in_enter_opens_what_was_typed(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await offered(app, pilot)
+        at_once(app, *"second.jsonl", "enter")
+        for _ in range(500):
+            await pilot.pause(0.01)
+            if app.session.data:
+                break
+        assert app.session.data == (workspace / "second.jsonl",)
+
+
+async def test_what_is_pasted_at_the_list_begins_a_path(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await offered(app, pilot)
+        app.post_message(Paste("second.jso"))
+        at_once(app, *"nl")
+        await pilot.pause()
+        assert app.screen.query_one(PathInput).value == "second.jsonl"
+        app.post_message(Paste("\n"))
+        await pilot.pause()
+        assert app.screen.query_one(PathInput).value == "second.jsonl"
+
+
+async def test_down_leads_from_the_field_to_the_list(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        choices = await offered(app, pilot)
+        at_once(app, "x", "down", "down", "down", "up")
+        await pilot.pause()
+        await pilot.pause()
+        assert app.focused is choices
+        assert marked(choices) == ["second.jsonl"]
+        assert app.screen.query_one(PathInput).value == "x"
+
+
+async def test_a_path_that_is_not_there_leaves_only_its_fault_on_the_screen(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app()
+    async with app.run_test() as pilot:
+        await offered(app, pilot)
+        at_once(app, *"./no", "enter")
+        fault, line = app.screen.query_one("#fault"), app.screen.query_one("#line")
+        for _ in range(500):
+            await pilot.pause(0.01)
+            if "no such file" in str(fault.render()):
+                break
+        assert "no such file" in str(fault.render())
+        assert "opening" not in str(line.render())
 
 
 async def test_keys_of_the_screen_begin_no_path(make_app: MakeApp, workspace: Path) -> None:

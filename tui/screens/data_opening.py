@@ -68,6 +68,9 @@ class DataOpening(OverviewKeys):
             if self._desk is None:
                 self.session.data = ()
                 self.refresh_header()
+                self._say("")
+            else:
+                self._show_facts()
             self.action_open()
             self._picker().say(clean(str(error)))
         elif error is not None:

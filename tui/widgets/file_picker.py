@@ -10,11 +10,13 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.events import Key
+from textual.events import Key, Paste
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.widgets.own_keys import obey
 from tui.widgets.path_input import PathInput
 
 
@@ -33,6 +35,15 @@ class Choice:
     about: str
 
 
+class _Field(PathInput):
+    """The path that is typed."""
+
+    async def on_key(self, event: Key) -> None:
+        """The picker knows what the key is meant for."""
+        assert isinstance(self.parent, FilePicker)
+        await self.parent.take(self, event)
+
+
 class _Choices(OptionList):
     """The files to choose from; a mark as well as a colour shows the one that enter opens."""
 
@@ -45,6 +56,17 @@ class _Choices(OptionList):
         self.clear_options()
         self.add_options(Option(Content(f"  {line}")) for line in lines)
         self.highlighted = 0 if lines else None
+
+    async def on_key(self, event: Key) -> None:
+        """The picker knows what the key is meant for."""
+        assert isinstance(self.parent, FilePicker)
+        await self.parent.take(self, event)
+
+    def on_paste(self, event: Paste) -> None:
+        """The picker takes it as the beginning of a path."""
+        assert isinstance(self.parent, FilePicker)
+        event.stop()
+        self.parent.take_paste(self, event.text)
 
     def watch_has_focus(self, value: bool) -> None:
         """Without the focus enter opens none of them."""
@@ -105,18 +127,20 @@ class FilePicker(Vertical):
         self._intro = intro
         self._choices: list[Choice] = []
         self._fault = ""
+        self._turn: Widget | None = None
         self.border_title = Content(title)
 
     def compose(self) -> ComposeResult:
         """Sentence, field, fault, list."""
         yield Static(self._intro, id="intro", markup=False)
-        yield PathInput(self._base, placeholder="path of a file or folder; tab completes", select=False, id="path")
+        yield _Field(self._base, placeholder="path of a file or folder; tab completes", select=False, id="path")
         yield Static(self._fault, id="fault", markup=False)
         yield Static("", id="heading", markup=False)
         yield _Choices(id="choices")
 
     def on_mount(self) -> None:
-        """Look for files."""
+        """Look for files; what is typed meanwhile begins a path."""
+        self.query_one(_Choices).focus()
         self.look_again()
 
     @work(thread=True, exclusive=True)
@@ -132,7 +156,9 @@ class FilePicker(Vertical):
         width = min(max((len(choice.name) for choice in choices), default=0), 48)
         options = self.query_one(_Choices)
         options.show([f"{choice.name.ljust(width)}  {choice.about}" for choice in choices])
-        (options if choices else self.query_one(PathInput)).focus()
+        field = self.query_one(PathInput)
+        if not (field.value and (field.has_focus or self._turn is field)):  # somebody has begun to type
+            (options if choices else field).focus()
 
     def say(self, fault: str) -> None:
         """Show why something could not be opened; "" clears it. The text must be clean."""
@@ -140,17 +166,55 @@ class FilePicker(Vertical):
         if self.is_mounted:
             self.query_one("#fault", Static).update(fault)
 
-    def on_key(self, event: Key) -> None:
-        """A character that is no key of the screen begins a path, from wherever the focus is."""
-        field = self.query_one(PathInput)
-        if field.has_focus or not event.is_printable or event.key == "space":
+    # -- keys -----------------------------------------------------------------------------------------------
+
+    async def take(self, source: Widget, event: Key) -> None:
+        """Give a key to the list or the field, and say which of them has those that follow.
+
+        Keys of a burst arrive where the focus was when they were typed, and they are all taken there: the focus only
+        moves once none waits, so that none is lost and none overtakes another.
+
+        Args:
+            source: the list or the field, whichever the key has reached.
+            event: the key.
+        """
+        field, choices = self.query_one(PathInput), self.query_one(_Choices)
+        if (self._turn or source) is field:
+            if event.key == "down" and self._choices:
+                self._turn_to(choices, source)
+            elif not await field.press(event):
+                return
+        elif event.is_printable and event.key != "space" and event.key not in self.screen.active_bindings:
+            field.value = ""
+            await field.press(event)
+            self._turn_to(field, source)
+        elif not await obey(choices, event.key):
             return
-        if event.key not in self.screen.active_bindings:
-            event.stop()
-            event.prevent_default()
-            field.value = event.character or ""
-            field.action_end()
-            field.focus()
+        event.stop()
+        event.prevent_default()
+
+    def _turn_to(self, target: Widget, source: Widget) -> None:
+        pending, self._turn = self._turn, target
+        if pending is None:
+            source.call_later(self._hand_over, source)
+
+    def _hand_over(self, source: Widget) -> None:
+        if source.message_queue_size:  # keys of the same burst wait there
+            source.call_later(self._hand_over, source)
+            return
+        if self._turn is not None and self.is_attached:
+            self.screen.set_focus(self._turn)
+        self._turn = None
+
+    def take_paste(self, source: Widget, text: str) -> None:
+        """Text that is pasted at the list begins a path as typed text does."""
+        line = text.splitlines()[0] if text.strip() else ""
+        if line:
+            field = self.query_one(PathInput)
+            if self._turn is not field:
+                field.value = ""
+            field.insert_text_at_cursor(line)
+            self._turn_to(field, source)
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

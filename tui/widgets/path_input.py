@@ -6,10 +6,12 @@ import asyncio
 import os
 from pathlib import Path
 
+from textual.events import Key
 from textual.suggester import Suggester
 from textual.widgets import Input
 
 from tui.actions import Command, declare
+from tui.widgets.own_keys import obey
 
 _MOST_NAMES = 5_000
 """Names of one folder that are looked at; a folder may hold millions."""
@@ -77,6 +79,19 @@ class PathInput(Input):
             id: the widget's id.
         """
         super().__init__(placeholder=placeholder, suggester=_PathSuggester(base), select_on_focus=select, id=id)
+
+    async def press(self, event: Key) -> bool:
+        """Do what a key does in this field, with or without the focus; False where it does nothing here."""
+        if event.is_printable and event.character is not None:
+            self.replace(event.character, *self.selection)
+            return True
+        return await obey(self, event.key)
+
+    async def on_key(self, event: Key) -> None:
+        """Take characters and cursor keys in the order in which they come."""
+        if await self.press(event):
+            event.stop()
+            event.prevent_default()
 
     def action_complete(self) -> None:
         """Take the completion; where there is none, go to the next field as tab does elsewhere."""
