@@ -12,6 +12,7 @@ from core.recipe.checkpoint import seal
 from core.recipe.recipe import Recipe, to_json
 from tests.tui.run_folders import make_run
 from tests.tui.test_train_screen import MakeApp, keys, read, state, until
+from tui.commands.pause import how_to_go_on
 
 
 def make_checkpoint(folder: JobFolder, step: int) -> Path:
@@ -68,3 +69,19 @@ async def test_r_without_a_whole_checkpoint_says_so(make_app: MakeApp, tmp_path:
         await pilot.press("r")
         await until(pilot, lambda: "checkpoint-50 is not whole" in state(screen))
         assert "y yes" not in keys(screen)
+
+
+async def test_r_is_offered_only_where_there_is_a_checkpoint(make_app: MakeApp, tmp_path: Path) -> None:
+    """A run that was stopped before its first step offered a resume that then refused."""
+    folder = make_run(tmp_path, steps=0, state="stopped", message="Stopped as asked.", ended=time.time())
+    folder.write_job({**folder.read_job(), "payload": {"recipe": to_json(Recipe())}})
+    words = how_to_go_on(folder)
+    assert words.startswith("it cannot go on: ")
+    assert "Start it again from the beginning: tunedeck train" in words
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        assert state(screen).startswith("stopped")
+        assert "r resume" not in keys(screen)
+        make_checkpoint(folder, 50)
+        await until(pilot, lambda: screen.has_checkpoints)
+    assert f"`tunedeck resume {folder.id}` goes on from step 50 of 100" in how_to_go_on(folder)

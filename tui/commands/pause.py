@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
 from tui.commands import stop
 from tui.commands.ask import add_wait_arguments, ask_and_wait
 from tui.commands.output import say
@@ -23,8 +25,21 @@ def run(arguments: argparse.Namespace) -> int:
     """Ask, and wait until it holds still."""
     if not arguments.release:
         return ask_and_wait(which_run(arguments), "pause", arguments)
+    folder = which_run(arguments)
     arguments.now = False
     code = stop.run(arguments)
     if not arguments.json:
-        say("Its memory is free; `tunedeck resume` goes on from there.")
+        say(f"Its memory is free; {how_to_go_on(folder)}")
     return code
+
+
+def how_to_go_on(folder: JobFolder) -> str:
+    """What goes on with a run that has ended, or why nothing does."""
+    from core.recipe.checkpoint import where_it_stands
+    from core.recipe.resume import plan_resume
+
+    try:
+        plan = plan_resume(folder)
+    except BadInput as error:
+        return f"it cannot go on: {error}"
+    return f"`tunedeck resume {folder.id}` goes on from {where_it_stands(plan.checkpoint)}."

@@ -14,6 +14,7 @@ from textual.message import Message
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.glimpse import glimpse
+from tui import train_words
 from tui.live_run import LiveRun
 from tui.screens.base import StepScreen
 from tui.widgets.log_view import LogView
@@ -30,12 +31,22 @@ DRAW_EVERY = 0.5
 
 
 class _Followed:
-    """A run with its follower and its judge, which belong together however often another run is opened."""
+    """A run with its follower and its judge, which belong together however often another run is opened.
+
+    Attributes:
+        checkpoints: whether there are any, once it has ended.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.follower = Follower(JobFolder(folder), gpu_bytes=None)
         self.lock = threading.Lock()
+        self.checkpoints = False
+
+    def look_for_checkpoints(self, update: Update) -> None:
+        """Find out whether a run that has ended left any checkpoint, whole or not. In the thread."""
+        if update.state in train_words.RESUMABLE and not self.checkpoints:
+            self.checkpoints = any(JobFolder(self.folder).checkpoints.glob("checkpoint-*"))
 
     @cached_property
     def judge(self) -> RunJudge:
@@ -85,6 +96,11 @@ class TrainDesk(StepScreen):
         self._followed: _Followed | None = None
         self._halt, self._woken = threading.Event(), threading.Event()
         self._drawn = 0.0
+
+    @property
+    def has_checkpoints(self) -> bool:
+        """Whether a run that has ended left any checkpoint, whole or not."""
+        return self._followed is not None and self._followed.checkpoints
 
     @property
     def shown(self) -> LiveRun:
@@ -154,6 +170,7 @@ class TrainDesk(StepScreen):
             with followed.lock:  # the thread of a moment ago may still be at its last look
                 update = follower.poll(*self.AT_ONCE)
                 verdict = followed.judge.take(update)
+                followed.look_for_checkpoints(update)
                 if followed is not self._followed:
                     return
                 # Also when the screen has just gone: what was read is read only once.

@@ -52,7 +52,7 @@ class TrainRequests(TrainDesk):
             "ask_stop": active and update.state != "stopping",
             "save": active and update.state not in ("stopping", "queued") and not update.status.stage,
             "pause": update.state in ("running", "paused") and not self._asking,
-            "ask_resume": update.state in train_words.RESUMABLE and not self._asking,
+            "ask_resume": update.state in train_words.RESUMABLE and self.has_checkpoints and not self._asking,
         }
 
     def action_ask_stop(self) -> None:
