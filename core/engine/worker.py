@@ -117,9 +117,14 @@ class Worker:
 
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
         """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
-        self._status(state=RUNNING, phase=name, message=message, step=step, of=of)
+        self._status(state=self._going_on, phase=name, message=message, step=step, of=of)
         self.event("phase", message or f"{name.capitalize()}.", phase=name)
         self._next_status = time.monotonic() + STATUS_EVERY
+
+    @property
+    def _going_on(self) -> str:
+        """The state while something is done: what is saved at the end belongs to stopping."""
+        return STOPPING if set(requests.ENDS) & self._answered else RUNNING
 
     def progress(self, step: int, of: int, message: str = "") -> None:
         """Says how far it is; written about once a second, so it may be called every step."""
@@ -273,7 +278,7 @@ class Worker:
             self._stop_for(self._asked_here(), f"Stopped while paused: {message}")
             pause.wait(every)
         self._waits_for = ""
-        self._status(state=RUNNING, phase=before.phase, message="")
+        self._status(state=self._going_on, phase=before.phase, message="")
         self.event("alert", "The reason for the pause has gone: the run goes on.")
 
     def fail(self, message: str) -> None:

@@ -40,8 +40,14 @@ async def test_p_pauses_and_lets_it_go_on(make_app: MakeApp, tmp_path: Path) -> 
         requests.clear(folder)
         folder.write_status(state="paused", message="Paused at step 60 of 100. It holds 2.1 GB of RAM.")
         await until(pilot, lambda: "It holds 2.1 GB of RAM" in state(screen))
+        assert "Asked to pause" not in state(screen)
+        assert "p go on" in keys(screen)
+        assert "p pause" not in keys(screen)
         await pilot.press("p")
         await until(pilot, lambda: requests.pending(folder) == (requests.RESUME,))
+        await until(pilot, lambda: "Asked to go on." in state(screen))
+        requests.done(folder, requests.RESUME, "The run goes on after the pause.")
+        await until(pilot, lambda: "Asked to go on." not in state(screen))
 
 
 async def test_r_shows_where_it_goes_on_and_no_leaves_it(make_app: MakeApp, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from core.engine.process import memory_words
 from core.engine.work import run
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
+from core.jobs import requests
 from core.jobs.files import DiskFull, JobGone
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, to_json
@@ -69,6 +70,18 @@ def test_first_termination_asks_to_stop_and_second_to_stop_now(folder: JobFolder
     assert run([str(folder.path)], body) == 0
     assert seen == [(), ("stop",), ("stop-now", "stop")]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_that_saves_before_it_ends_is_stopping_to_the_end(folder: JobFolder) -> None:
+    """Once the request was answered it counted as running, and could be asked to stop and to pause again."""
+    worker = Worker(folder)
+    worker.phase("training")
+    requests.ask(folder, requests.STOP)
+    assert worker.asked() == (requests.STOP,)
+    worker.phase("saving")
+    assert folder.read_status().state == "stopping"
+    worker.done(requests.STOP)
+    assert (folder.read_status().state, folder.read_status().phase) == ("stopping", "saving")
 
 
 def test_progress_is_written_at_most_once_a_second(folder: JobFolder) -> None:

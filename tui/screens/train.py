@@ -41,7 +41,8 @@ class TrainScreen(TrainCharts):
         Command("train.yes", "y", "answer(True)", "yes", "Yes: stop and save, after s; go on, after r.", 1),
         Command("train.no", "n", "answer(False)", "no", "No: leave the run as it is, after s and r.", 1),
         Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
-        Command("train.pause", "p", "pause", "pause", "Hold still at the next step; again: go on.", 3),
+        Command("train.pause", "p", "pause", "pause", "Hold still at the next step.", 3),
+        Command("train.go_on", "p", "go_on", "go on", "Go on after a pause.", 1),
         Command("train.save", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
         Command("train.samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
         Command("train.log", "l", "log", "log", "Show or hide the log.", 4),
@@ -111,6 +112,8 @@ class TrainScreen(TrainCharts):
             self.add_class("-log")
             self._panels_changed()
         self._asking = False
+        if before is not None:
+            self._said = ""  # what was answered to a key has come about, or has been overtaken
         self.refresh_bindings()
 
     # --- drawing

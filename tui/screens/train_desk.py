@@ -128,6 +128,10 @@ class TrainDesk(StepScreen):
         """Other series are drawn from now on."""
         raise NotImplementedError
 
+    def _taken_in(self, update: Update) -> None:
+        """A look at the run has brought this."""
+        raise NotImplementedError
+
     def _state_changed(self, before: Update | None, update: Update) -> None:
         """The run's state is another one than at the look before."""
         raise NotImplementedError
@@ -204,6 +208,7 @@ class TrainDesk(StepScreen):
         if self.is_current:
             self.deck.run_seen(update.state, update.status)
         self.live.add(update)
+        self._taken_in(update)
         self.verdict = event.verdict
         self._read = event.read
         log = self.query_one(LogView)

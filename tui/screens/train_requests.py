@@ -11,6 +11,7 @@ from textual.message import Message
 from core.errors import TunedeckError
 from core.jobs import requests
 from core.jobs.folder import JobFolder
+from core.jobs.follow import Update
 from tui import train_words
 from tui.screens.train_desk import TrainDesk
 
@@ -38,6 +39,11 @@ class TrainRequests(TrainDesk):
         """Draw what is said of the run, the question or the answer to a key among it."""
         raise NotImplementedError
 
+    def _taken_in(self, update: Update) -> None:
+        """A request that the run has answered needs no word on its being asked; the events say the rest."""
+        if any(event.get("answer") in (requests.DONE, requests.REFUSED) for event in update.events):
+            self._said = ""
+
     def _forget_questions(self) -> None:
         self._asking, self._plan, self._said = False, None, ""
 
@@ -45,13 +51,14 @@ class TrainRequests(TrainDesk):
         """Whether each key would do something now."""
         update = self.live.update
         if update is None:
-            return dict.fromkeys(("answer", "ask_stop", "save", "pause", "ask_resume"), False)
+            return dict.fromkeys(("answer", "ask_stop", "save", "pause", "go_on", "ask_resume"), False)
         active = update.state in train_words.ACTIVE and not self._asking
         return {
             "answer": self._asking,
             "ask_stop": active and update.state != "stopping",
             "save": active and update.state not in ("stopping", "queued") and not update.status.stage,
-            "pause": update.state in ("running", "paused") and not self._asking,
+            "pause": update.state == "running" and not self._asking,
+            "go_on": update.state == "paused" and not self._asking,
             "ask_resume": update.state in train_words.RESUMABLE and self.has_checkpoints and not self._asking,
         }
 
@@ -71,11 +78,12 @@ class TrainRequests(TrainDesk):
         self._answered("" if not yes else "Asking the run to stop." if plan is None else "Starting it again.")
 
     def action_pause(self) -> None:
-        """Hold still, or go on after that."""
-        if self.live.update is not None and self.live.update.state == "paused":
-            self._request(requests.RESUME, "Asked to go on.")
-        else:
-            self._request(requests.PAUSE, "Asked to pause at the next step.")
+        """Hold still."""
+        self._request(requests.PAUSE, "Asked to pause at the next step.")
+
+    def action_go_on(self) -> None:
+        """Go on after that."""
+        self._request(requests.RESUME, "Asked to go on.")
 
     def action_save(self) -> None:
         """Ask for a checkpoint."""
