@@ -230,6 +230,8 @@ class TunedeckApp(App[int]):
             self.notify(str(error), severity="error", markup=False)
             return
         self.session.recipe_path = path
+        if self.session.recipe.data.train:
+            self.session.passed_over = self.session.opened
         self.switch_mode("recipe")
 
     # --- the run that is shown

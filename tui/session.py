@@ -27,6 +27,7 @@ class Session:
         format: the format that the user has chosen, or "auto".
         columns: the column mapping that the user has corrected.
         recipe_path: the YAML file that the recipe was loaded from or saved to.
+        passed_over: what was open when a recipe with data of its own was opened from another screen; see `opened`.
         run: the folder of the run that Train and Evaluate show.
         low_bandwidth: whether every byte to the terminal is dear.
         settings: what the user has set.
@@ -38,6 +39,7 @@ class Session:
     format: str = "auto"
     columns: dict[str, str] = field(default_factory=dict)
     recipe_path: Path | None = None
+    passed_over: tuple[object, ...] = ()
     run: Path | None = None
     low_bandwidth: bool = False
     settings: Settings = field(default_factory=Settings)
@@ -47,6 +49,12 @@ class Session:
     def look_every(self) -> float:
         """Seconds between two looks at a run that goes on."""
         return 3.0 if self.low_bandwidth else 1.0
+
+    @property
+    def opened(self) -> tuple[object, ...]:
+        """The data set that is open, as something to compare: files, eval files, format, columns."""
+        data, eval_data = (tuple(path.absolute() for path in paths) for paths in (self.data, self.eval_data))
+        return (data, eval_data, self.format, dict(self.columns))
 
     @property
     def recipe(self) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.recipe import templates
@@ -19,6 +19,11 @@ def absolute(recipe: Recipe, base: Path) -> Recipe:
 def relative(recipe: Recipe, base: Path) -> Recipe:
     """The recipe with every path inside the folder `base` relative to it (`./data.jsonl`); others stay."""
     return _each_path(recipe, lambda _, text: _relative(text, base))
+
+
+def named_after(files: Sequence[str]) -> str:
+    """The name of a run whose recipe gives none: that of its first data file; "" without files."""
+    return Path(files[0]).name.partition(".")[0] if files else ""
 
 
 def _absolute(path: str, text: str, base: Path) -> str:

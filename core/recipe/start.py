@@ -19,7 +19,7 @@ from core.recipe.at_end import at_end_of
 from core.recipe.curate import curate
 from core.recipe.devices import devices_of
 from core.recipe.mapped import with_mapping
-from core.recipe.paths import absolute
+from core.recipe.paths import absolute, named_after
 from core.recipe.preflight import preflight, stops
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
@@ -39,9 +39,7 @@ def resolve(recipe: Recipe, base: Path) -> Recipe:
         base: the folder that its relative paths are taken from.
     """
     found = absolute(recipe, base)
-    if found.name or not found.data.train:
-        return found
-    return replace(found, name=Path(found.data.train[0]).name.partition(".")[0])
+    return found if found.name else replace(found, name=named_after(found.data.train))
 
 
 @dataclass(frozen=True, slots=True)

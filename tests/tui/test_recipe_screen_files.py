@@ -264,6 +264,63 @@ async def test_what_was_said_of_an_empty_recipe_goes_when_it_is_taken_back(make_
         assert "An empty recipe" not in line(app)
 
 
+async def left_with_a_changed_clone(make_app: MakeApp, workspace: Path) -> Recipe:
+    """The recipe of a run that was cloned, given rank 7 and left by quitting."""
+    run = workspace / "runs" / "2026-11-21-231204-tickets"
+    run.mkdir(parents=True)
+    (run / "job.json").write_text("{}")
+    recipe = put(put(sound(workspace), "name", "tickets"), "data.view", "53bbbd8b")
+    save(recipe, run / "recipe.yaml")
+    app = make_app("runs")
+    async with app.run_test() as pilot:
+        app.load_recipe(run / "recipe.yaml")
+        await pilot.pause()
+        form(app).go_to("lora.rank", edit=True)
+        await pilot.press("7", "escape", "q")
+    return put(recipe, "lora.rank", 7)
+
+
+async def test_unsaved_changes_to_a_recipe_of_other_data_wait_until_it_is_opened(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    changed = await left_with_a_changed_clone(make_app, workspace)
+    other = workspace / "other.jsonl"
+    other.write_bytes((workspace / "tickets.jsonl").read_bytes())
+    app = make_app("recipe", data=(other,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.session.recipe == put(Recipe(), "data.train", (str(other),))
+        assert str(form(app).border_title).startswith("new recipe")
+        words = screen(app).query_one("#line")
+        await pilot.pause()
+        assert "c there brings them back." in line(app)
+        assert words.size.height == 2  # the sentence is longer than the screen is wide
+        app.action_step("runs")
+        app.load_recipe(workspace / "runs" / "2026-11-21-231204-tickets" / "recipe.yaml")
+        await pilot.pause()
+        assert app.session.recipe == changed  # the data that is open is no business of a recipe that has its own
+    again = make_app("recipe", data=(workspace / "tickets.jsonl",))
+    async with again.run_test():
+        assert again.session.recipe == changed
+
+
+async def test_a_cloned_recipe_that_is_given_other_data_loses_what_was_made_from_the_old(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    await left_with_a_changed_clone(make_app, workspace)
+    other = workspace / "other.jsonl"
+    other.write_bytes((workspace / "tickets.jsonl").read_bytes())
+    app = make_app("recipe")
+    async with app.run_test() as pilot:
+        assert app.session.recipe.data.view == "53bbbd8b"
+        app.action_step("runs")
+        app.session.data = (other,)
+        app.action_step("recipe")
+        await pilot.pause()
+        recipe = app.session.recipe
+        assert (recipe.data.train, recipe.data.view, recipe.name) == ((str(other),), "", "")
+        assert recipe.lora.rank == 7
+
+
 async def test_the_yaml_view_is_the_file_that_would_be_saved(make_app: MakeApp, workspace: Path) -> None:
     app = make_app("recipe", recipe=sound(workspace))
     async with app.run_test(size=(240, 45)) as pilot:

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from textual import events, on, work
 from textual.containers import Container, Vertical
-from textual.content import Content
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from core.clean import clean_line
@@ -33,6 +31,7 @@ from tui.screens.recipe_prompt import RecipePrompt
 from tui.screens.recipe_start import pilot_of, queue, start
 from tui.widgets.form import Form
 from tui.widgets.text_view import TextView
+from tui.widgets.words_line import WordsLine
 from tui.widgets.yaml_lines import yaml_lines
 
 _LOOK_AFTER, _KEEP_AFTER = 0.25, 0.15
@@ -76,7 +75,7 @@ class RecipeScreen(StepScreen):
         super().__init__()
         self._facts: Facts = NOTHING_YET
         self._waiting: tuple[Timer, ...] = ()
-        self._said = self._line = ""
+        self._said = ""
         self._starting = False
 
     def compose_body(self) -> Iterable[Widget]:
@@ -87,7 +86,7 @@ class RecipeScreen(StepScreen):
                 yield TextView(id="yaml")
             yield RecipePanels(id="panels")
         yield RecipePrompt(self.session.workspace, id="prompt")
-        yield Static("", id="line", markup=False)
+        yield WordsLine(id="line")
 
     def on_mount(self) -> None:
         """Fill the form in: from the recipe that was named, else from the draft of an earlier sitting."""
@@ -183,9 +182,7 @@ class RecipeScreen(StepScreen):
         words = self._said
         if not words and not self.has_class("-wide"):
             words = in_brief(self._facts)
-        if words != self._line:
-            self._line = words
-            self.query_one("#line", Static).update(Content(words), layout=False)
+        self.query_one(WordsLine).say(words)
 
     @on(Told)
     def _told(self, event: Told) -> None:

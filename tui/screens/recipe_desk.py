@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.errors import BadInput
-from core.recipe.paths import absolute
+from core.recipe.paths import absolute, named_after
 from core.recipe.recipe import Recipe, put
 from tui.screens.recipe_fields import Entries
 from tui.screens.recipe_files import RecipeFiles, keep_draft
@@ -37,7 +37,7 @@ class Desk:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._data_taken: tuple[object, ...] = ()
+        self._data_taken = session.passed_over
         self._undo: list[_Before] = []
         self.words = ""
         """What is to be said about the beginning: a draft that was found, a file that cannot be read."""
@@ -47,7 +47,8 @@ class Desk:
             named, session.recipe_path, self.words = Recipe(), None, str(error)
         self.files = RecipeFiles(session.workspace)
         self.entries = Entries(named, session.workspace)
-        recipe, told = self.files.begin(self.entries.recipe, session.recipe_path)
+        data = tuple(str(path.absolute()) for path in session.data)
+        recipe, told = self.files.begin(self.entries.recipe, session.recipe_path, data)
         self._go_on(recipe)
         self.words = self.words or told
 
@@ -75,7 +76,10 @@ class Desk:
         """Take what was typed into a field; what is typed in one go is one change."""
         if not self._undo or self._undo[-1].key != key:
             self._remember(key)
+        before = self.entries.recipe
         self.entries.take(key, text)
+        if key != "data.view":
+            self.entries.recipe = _without_view(self.entries.recipe, before)
         self._tell()
 
     def take_session(self) -> str | None:
@@ -85,6 +89,7 @@ class Desk:
             return None
         before = self._now("")
         self.keep()
+        self._data_taken = session.passed_over or self._data_taken
         recipe, words = self.files.begin(absolute(session.recipe, session.workspace), session.recipe_path)
         self._undo.append(before)
         self._go_on(recipe)
@@ -93,17 +98,16 @@ class Desk:
     def take_data(self) -> None:
         """Take over the data set that is open, if it is another than before; else the recipe's own data stays."""
         session, recipe = self._session, self.entries.recipe
-        opened = (session.data, session.eval_data, session.format, dict(session.columns))
-        if opened == self._data_taken:
+        if session.opened == self._data_taken:
             return
-        self._data_taken = opened
+        self._data_taken = session.opened
         if session.data:
             recipe = put(recipe, "data.train", tuple(str(path.absolute()) for path in session.data))
             recipe = put(recipe, "data.format", session.format)
             recipe = put(recipe, "data.columns", dict(session.columns))
         if session.eval_data:
             recipe = put(recipe, "data.eval", tuple(str(path.absolute()) for path in session.eval_data))
-        self.entries.recipe = recipe
+        self.entries.recipe = _renamed(_without_view(recipe, self.entries.recipe), self.entries.recipe)
         self._tell()
 
     def replace(self, recipe: Recipe) -> None:
@@ -176,3 +180,14 @@ class Desk:
     def _tell(self) -> None:
         self._session.recipe = self.entries.recipe
         self._session.recipe_path = self.files.path
+
+
+def _without_view(recipe: Recipe, before: Recipe) -> Recipe:
+    """The recipe; where its data is another than before, without the fingerprint of the view of that before."""
+    return recipe if recipe.data == before.data else put(recipe, "data.view", "")
+
+
+def _renamed(recipe: Recipe, before: Recipe) -> Recipe:
+    """The recipe; where its files are others than before and its name was made from those, without that name."""
+    named = bool(before.name) and before.name == named_after(before.data.train)
+    return put(recipe, "name", "") if named and recipe.data.train != before.data.train else recipe

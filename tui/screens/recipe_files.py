@@ -55,13 +55,16 @@ class RecipeFiles:
             return f"from run {self.run}"
         return clean_line(self.path.name, 40) if self.path else "new recipe"
 
-    def begin(self, recipe: Recipe, path: Path | None) -> tuple[Recipe, str]:
+    def begin(self, recipe: Recipe, path: Path | None, data: tuple[str, ...] = ()) -> tuple[Recipe, str]:
         """The recipe to begin with, and a sentence where a draft of an earlier sitting was found, else "".
 
         Args:
             recipe: as it was named, or the defaults: then the newest draft goes on, whichever file it belongs to.
             path: the file that was named.
+            data: the files of the data set that was named. The draft of a recipe that has a file and trains on others
+                waits until that recipe is opened: these data would make another recipe of it.
         """
+        left = ""
         if path is not None or recipe != Recipe():
             self.take(path, recipe if path else None)
             return self._go_on(recipe)
@@ -74,10 +77,12 @@ class RecipeFiles:
             except BadInput:
                 self.take(owner, None)
             found, words = self._go_on(self.saved or Recipe())
-            if words:
+            if words and owner is not None and data and found.data.train != data:
+                left = left or (words if found == self.saved else f"Unsaved changes to {self._whose} wait: {self._how}")
+            elif words:
                 return found, words
         self.take(None, None)
-        return recipe, ""
+        return recipe, left
 
     def save(self, recipe: Recipe, path: Path) -> None:
         """Write the recipe to its file and make that the recipe's.
@@ -132,8 +137,15 @@ class RecipeFiles:
         if self.path is None or (_written(self.path) or 0) > written:
             aside = self._put_aside("earlier")
             return recipe, f"Unsaved changes {when} were found; ctrl+o opens them: {aside}"
-        whose = f"the recipe of run {self.run}" if self.run else clean_line(str(self.path), 200)
-        return draft, f"Your unsaved changes {when} are back; ctrl+z takes them out. They belong to {whose}"
+        return draft, f"Your unsaved changes {when} are back; ctrl+z takes them out. They belong to {self._whose}"
+
+    @property
+    def _whose(self) -> str:
+        return f"the recipe of run {self.run}" if self.run else clean_line(str(self.path), 200)
+
+    @property
+    def _how(self) -> str:
+        return "6 lists the runs, and c there brings them back." if self.run else "ctrl+o opens it, and they are back."
 
     def _put_aside(self, why: str) -> Path:
         """Rename the draft, so that the next one does not replace it; its name in the workspace."""
