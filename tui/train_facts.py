@@ -60,7 +60,10 @@ def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fa
         found.append(Fact("tokens", "", short_count(tokens), "tokens seen"))
     best = None if run.partial else run.best("eval_loss")
     if best is not None:
-        found.append(Fact("best", "best eval", significant(best[1], 4), f"at step {count(round(best[0]))}"))
+        base = best[0] == 0  # measured before the first step: the lists of runs count evaluations after one only
+        alone = base and len(run.series("eval_loss")) == 1
+        place = "before training" if base else f"at step {count(round(best[0]))}"
+        found.append(Fact("best", "eval" if alone else "best eval", significant(best[1], 4), place))
     if status.started is not None:
         elapsed = (status.ended or now) - status.started
         found += _used(run, elapsed, settings or Settings())

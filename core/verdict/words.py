@@ -67,10 +67,16 @@ def _warming_up(case: _Case) -> _Told:
 
 
 def _too_short(case: _Case) -> _Told:
-    seen = case.course.events
-    words = f": a verdict takes {at.ENOUGH} points of train loss and the end of the warmup; there"
-    words += " is 1 point." if seen == 1 else f" are {count(seen)} points."
-    return words, [remedies.EVERY_STEP] if case.plan.recipe.training.log_every > 1 else []
+    seen, step, warmup = case.course.events, case.course.step, case.plan.warmup
+    missing: list[str] = []
+    if seen < at.ENOUGH:
+        missing.append(
+            f"a verdict takes {at.ENOUGH} points of train loss, there {'is' if seen == 1 else 'are'} {count(seen)}"
+        )
+    if step < warmup:
+        missing.append(f"the warmup ends at step {count(warmup)}, the run is at {count(step)}")
+    few = seen < at.ENOUGH and case.plan.recipe.training.log_every > 1
+    return f": {'; '.join(missing)}.", [remedies.EVERY_STEP] if few else []
 
 
 def _healthy(case: _Case) -> _Told:

@@ -83,7 +83,7 @@ async def test_a_finished_run_keeps_its_verdict(make_app: MakeApp, tmp_path: Pat
 async def test_a_run_that_ended_early_is_too_short_to_judge(make_app: MakeApp, tmp_path: Path) -> None:
     folder = run_of(tmp_path, course(5), state="stopped", ended=time.time())
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
-        assert "there are 5 points" in await words(pilot, "TOO SHORT TO JUDGE")
+        assert "there are 5; the warmup ends at step 18" in await words(pilot, "TOO SHORT TO JUDGE")
 
 
 async def test_another_run_gets_a_verdict_of_its_own(make_app: MakeApp, tmp_path: Path) -> None:

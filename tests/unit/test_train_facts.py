@@ -111,6 +111,17 @@ def test_a_span_is_written_in_one_manner(early: float, late: float, words: str) 
     assert span_words(early, late) == words.replace(" 00 min", "")
 
 
+def test_an_evaluation_of_the_base_alone_is_not_called_the_best() -> None:
+    """A run showed a best eval loss of step 0 here, and none in the list of runs."""
+    run = running([1.0] * 4, 40)
+    told = []
+    for step, loss in ((0, 5.0), (4, 6.0), (8, 4.0)):
+        run.series("eval_loss").append(step, loss)
+        (fact,) = (fact for fact in facts(run, 6.0) if fact.key == "best")
+        told.append(f"{fact.before} {fact.value} {fact.after}")
+    assert told == ["eval 5.000 before training", "best eval 5.000 before training", "best eval 4.000 at step 8"]
+
+
 def test_the_cost_is_the_users_price_for_the_time(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text('price_per_hour = 2.5\ncurrency = "EUR"\n')

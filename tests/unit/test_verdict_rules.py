@@ -41,8 +41,14 @@ def test_nothing_is_said_before_the_warmup_is_over() -> None:
 def test_a_run_of_eleven_events_is_too_short_and_says_what_is_missing() -> None:
     verdict = judged(course(11), 11).verdict(over=True)
     assert verdict.kind is Kind.TOO_SHORT
-    assert "12 points" in verdict.sentence
-    assert "there are 11" in verdict.sentence
+    assert verdict.sentence == "TOO SHORT TO JUDGE: a verdict takes 12 points of train loss, there are 11."
+
+
+def test_a_run_that_ended_in_its_warmup_says_when_that_would_have_ended() -> None:
+    """Said was: a verdict takes 12 points and the end of the warmup; there are 22 points."""
+    judge = judged(course(22), 100, training={"warmup": 34, "scheduler": "linear"})
+    words = "TOO SHORT TO JUDGE: the warmup ends at step 34, the run is at 22."
+    assert judge.verdict(over=True).sentence == words
 
 
 def test_a_pilot_of_twenty_steps_is_judged() -> None:
