@@ -8,6 +8,8 @@ from typing import Any
 
 from core.clean import clean
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, default=str)
+
 
 def say(text: str = "") -> None:
     """Print one or more lines, cleaned, and flush: the reader may be a pipe."""
@@ -16,6 +18,26 @@ def say(text: str = "") -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, one document, in ASCII: no terminal and no pipe can mistake it."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=True, default=str) + "\n")
+    """Print a value as JSON, one document, in ASCII: no terminal and no pipe can mistake it.
+
+    A field of the outermost object has a line of its own, and so has an item of a list in it: people can read that, and
+    it takes a tenth of the time of `indent`, which is not written in C.
+    """
+    if isinstance(value, dict) and value:
+        fields = (f"  {_compact(str(key))}: {_items(held, '  ')}" for key, held in value.items())
+        text = "{\n" + ",\n".join(fields) + "\n}"
+    else:
+        text = _items(value, "")
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def _items(value: Any, margin: str) -> str:
+    if not isinstance(value, list) or not value:
+        return _compact(value)
+    lines = ",\n".join(f"{margin}  {_compact(item)}" for item in value)
+    return f"[\n{lines}\n{margin}]"
+
+
+def _compact(value: Any) -> str:
+    return _ENCODER.encode(value)
