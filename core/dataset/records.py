@@ -186,8 +186,10 @@ def _reason(fault: orjson.JSONDecodeError, text: str) -> str:
     message = fault.msg.split(": line ")[0]
     if "recursion" in message.lower():
         return f"nested deeper than {MAX_DEPTH} levels"
-    column = min(fault.pos, len(text)) + 1
-    return f"not valid JSON: {message} at column {column}"
+    before = text[: fault.pos]
+    column = len(before) - before.rfind("\n")
+    line = f"line {before.count(chr(10)) + 1} of the row, " if "\n" in text else ""
+    return f"not valid JSON: {message} at {line}column {column}"
 
 
 def json_type(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import OptionList, TextArea
 
@@ -167,6 +168,7 @@ async def test_an_edit_is_checked_and_a_bad_one_is_kept_for_another_try(
         await until(pilot, scanned(app), "the scan")
         await edit_here(pilot, lambda text: text.replace("answer 1", "a better answer").replace('"role"', '"rol', 1))
         await until(pilot, lambda: "not taken" in line(app), "the refusal")
+        assert "at line 4 of the row, column" in line(app)
         assert standings(tickets) == []
         await edit_here(pilot, lambda text: text.replace('"rol', '"role"', 1))
         await until(pilot, lambda: "a better answer" in sample_text(app), "the edit")
@@ -177,6 +179,56 @@ async def test_an_edit_is_checked_and_a_bad_one_is_kept_for_another_try(
         assert "a better answer" not in tickets.read_text()
         await pilot.press("u")
         await until(pilot, lambda: "answer 1" in sample_text(app), "the undo")
+
+
+async def test_keys_of_a_burst_keep_their_order_in_the_edit_field(
+    make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        cursor = data_screen(app).rows_list.cursor
+        await pilot.press("e")
+        await until(pilot, lambda: bool(app.screen.query(TextArea)), "the field")
+        area = app.screen.query_one(TextArea)
+        before = area.text.splitlines()
+        for key in ("down", "down", "X", "end", "Y", "down", "Z", "left", "backspace", "escape"):
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await pilot.pause()
+        after = area.text.splitlines()
+        assert after[2] == f"X{before[2]}Y"
+        assert "Z" in after[3], "and the letter before it is gone"
+        assert len(after[3]) == len(before[3])
+        assert "esc once more" in str(app.screen.query_one("EditField Static").render())
+        for key in ("down", "down", "left", "W", "f2", "down", "f2"):
+            app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: area not in app.screen.query(TextArea), "the end of the edit")
+        await until(pilot, lambda: "not taken" in line(app), "the refusal")
+        assert "W" in area.text
+        assert data_screen(app).rows_list.cursor == cursor
+
+
+async def test_esc_drops_a_changed_row_only_at_the_second_press(
+    make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("e")
+        await until(pilot, lambda: bool(app.screen.query(TextArea)), "the field")
+        await pilot.press("escape")
+        await until(pilot, lambda: "stays as it was" in line(app), "the end of an edit without a change")
+        await pilot.press("e")
+        await until(pilot, lambda: bool(app.screen.query(TextArea)), "the field again")
+        await pilot.press("x", "escape", "y", "escape")
+        assert app.screen.query_one(TextArea).text.startswith("xy")
+        await pilot.press("escape")
+        await until(pilot, lambda: "stays as it was" in line(app), "the end")
+        assert standings(tickets) == []
 
 
 async def test_a_row_is_copied_and_written_as_it_is_shown(make_app: MakeApp, tickets: Path) -> None:

@@ -101,7 +101,7 @@ async def test_attacks_are_read_as_chat_template_and_json_and_edited(
             if isinstance(app.screen, EditField):
                 edited += 1
                 await timed(name, lambda: pilot.press("down", "x"))
-                await timed(name, lambda: pilot.press("escape"))
+                await timed(name, lambda: pilot.press("escape", "escape"))
                 await until(pilot, lambda: not isinstance(app.screen, EditField), "the field gone")
             await timed(name, lambda: pilot.press("down"))
         assert answered > len(names) // 3

@@ -117,7 +117,7 @@ class RowEdit:
             self.path.unlink(missing_ok=True)
             return "Nothing was changed."
         try:
-            value, nonstandard = parse_object(text.strip().encode("utf-8", "surrogatepass"))
+            value, nonstandard = parse_object(text.rstrip().encode("utf-8", "surrogatepass"))
             if nonstandard:
                 raise Unreadable(nonstandard)
             sample = to_sample(value, self.desk.rows.dataset.recognition)
