@@ -34,8 +34,19 @@ def marker(spec: str) -> Callable[[Mapping[str, Any]], bool]:
 
 
 def by_hand(flag: str) -> bool:
-    """Whether a flag that the user has typed marks the row."""
-    return flag.strip().lower() == NAME
+    """Whether a flag that the user has typed marks the row: alone, or beside a reason, as in `too short; synthetic`."""
+    return any(_marks(part) for part in flag.split(";"))
+
+
+def toggled(flag: str) -> str:
+    """The flag with the mark or, where it is marked, without it; a reason beside it stays."""
+    parts = [part.strip() for part in flag.split(";") if part.strip()]
+    left = [part for part in parts if not _marks(part)]
+    return "; ".join(left if len(left) < len(parts) else [*parts, NAME])
+
+
+def _marks(part: str) -> bool:
+    return part.strip().lower() == NAME
 
 
 def _text(value: str | bool | int | float) -> str:

@@ -10,6 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from core.dataset.audit import read_ledger
+from core.dataset.synthetic import by_hand
 from core.recipe.recipe import Recipe, put
 from tests.tui.test_data_audit import choose, title
 from tests.tui.test_data_screen import MakeApp, counts, data_screen, list_text, scanned, text_of, until
@@ -123,3 +124,12 @@ async def test_a_row_is_marked_as_synthetic_by_a_key_and_unmarked(make_app: Make
         assert [each.flag for each in read_ledger(train.parent).standings().values()] == ["synthetic"]
         await pilot.press("y")
         await until(pilot, lambda: data_screen(app)._desk.rows.mark(0) is None, "the mark gone")  # type: ignore[union-attr]
+        await pilot.press("!", *"too short", "enter")
+        await until(pilot, lambda: "too short" in text_of(app.screen.query_one("#notes")), "a flag with a reason")
+        await pilot.press("y")
+        await until(pilot, lambda: "too short; synthetic" in text_of(app.screen.query_one("#notes")), "both")
+        (standing,) = read_ledger(train.parent).standings().values()
+        assert by_hand(standing.flag)
+        await pilot.press("y")
+        await until(pilot, lambda: "synthetic" not in text_of(app.screen.query_one("#notes")), "the reason alone")
+        assert [each.flag for each in read_ledger(train.parent).standings().values()] == ["too short"]

@@ -28,15 +28,14 @@ class OverviewKeys(NearKeys):
         self.begin_audit("thin", listed=tuple(map(self._desk.rows.entry_of, rows)))
 
     def action_synthetic(self) -> None:
-        """Mark the row as synthetic, which keeps it out of eval; a row that is marked is unmarked."""
+        """Mark the row as synthetic, or unmark it: it is never held out. A reason it is flagged for stays."""
         assert self._desk is not None
         entry = self._entry
         if self._desk.rows.row_of(entry) is None:
             self._say("This line could not be read, so it cannot be marked.")
             return
         before = self._desk.rows.mark(entry)
-        from core.dataset.synthetic import NAME, by_hand
+        from core.dataset.synthetic import toggled
 
-        marked = before is not None and by_hand(before.flag)
-        self._desk.ask("flag", {"text": "" if marked else NAME}, entry=entry)
+        self._desk.ask("flag", {"text": toggled("" if before is None else before.flag)}, entry=entry)
         self._write_next()
