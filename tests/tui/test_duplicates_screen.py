@@ -192,6 +192,21 @@ async def test_no_duplicate_is_remembered_and_another_row_can_be_chosen(make_app
         assert len(read_ledger(chained.parent).apart()) == 4
 
 
+async def test_a_row_that_is_said_to_be_no_duplicate_is_described_so(make_app: MakeApp, tmp_path: Path) -> None:
+    made = random.Random(3)
+    same, path = sentence(made, 40), tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in (same, same, same, sentence(made, 30))))
+    app = make_app(data=(path,))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_duplicates(pilot, app)
+        await search(pilot, app)
+        await pilot.press("tab", "home", "down", "x")
+        await until(pilot, lambda: len(read_ledger(tmp_path).apart()) == 1, "the mark")
+        await until(pilot, lambda: "1 may go" in title(app, "members"), "the second look")
+        await pilot.press("end")
+        await until(pilot, lambda: "you said it is no duplicate of row 1" in title(app, "diff"), "the words")
+
+
 async def test_settings_ask_for_a_new_search_and_a_changed_file_for_care(make_app: MakeApp, chained: Path) -> None:
     app = make_app(data=(chained,))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -238,7 +238,12 @@ class Groups:
         like = [(each.similarity, -other) for other, each in group.why.items() if each.because_of == row]
         if like:
             return -max(like)[1]
-        return next((other for other in group.rows if other != row and other not in group.why), None)
+        stay = [other for other in group.rows if other != row and other not in group.why]
+        return next((other for other in stay if self.said_apart(row, other)), stay[0] if stay else None)
+
+    def said_apart(self, row: int, other: int) -> bool:
+        """Whether the user has said that two rows are no duplicates."""
+        return (row, other) in self.apart or (other, row) in self.apart
 
     def similarity(self, group: Group, row: int, other: int) -> float | None:
         """The verified similarity of two rows, None where it was not looked for or is below the threshold."""

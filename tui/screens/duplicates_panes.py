@@ -195,6 +195,8 @@ class DuplicatesPanes(StepScreen):
         similarity = groups.similarity(group, row, other)
         other_name = f"row {count(other + 1)}, {groups.fate(group, other)}"
         title = f"{name} · less than {percent(self._threshold)} like any row that stays"
+        if groups.said_apart(row, other):
+            title = f"{name} · you said it is no duplicate of row {count(other + 1)}"
         if similarity is not None:
             alike = "the same text" if similarity >= 1 else f"{percent(similarity)} alike"
             title = f"{name} · {alike} · {other_name}"
