@@ -24,7 +24,7 @@ def scan_lines(found: ScanResult) -> list[str]:
 
 
 def _head(found: ScanResult) -> Iterator[str]:
-    yield from _wrapped(f"{found.rows:,} rows of {found.format.name}. {found.format.why}")
+    yield from _wrapped(f"{_many(found.rows, 'row')} of {found.format.name}. {found.format.why}")
     if found.format.known and found.format.columns:
         columns = ", ".join(f"{field}={column}" for field, column in found.format.columns.items() if field != column)
         if columns:
@@ -67,32 +67,38 @@ def _flags(found: ScanResult) -> Iterator[str]:
 def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     """The near-duplicates as lines of text: the numbers, then the largest clusters with their rows."""
     from core.dataset.index import GoodRows
+    from core.dataset.near.result import percent
 
     near = found.near
     if near is None:
         return []
     dropped = sum(len(cluster.drop) for cluster in near.clusters)
     lines = _wrapped(
-        f"near-duplicates at {near.options.threshold:.0%}: {len(near.clusters):,} clusters; "
-        f"{dropped:,} rows can go, each because of a row that stays"
+        f"near-duplicates at {near.options.threshold:.0%}: {_many(len(near.clusters), 'cluster')}; "
+        f"{_many(dropped, 'row')} can go, each because of a row that stays"
     )
     for said in near.left_out:
         lines += _wrapped(f"left out before comparing: {said}", indent="  ")
     dataset.reader.extend()
     entries = GoodRows(list(found.bad_entries))
     for cluster in near.clusters[:_CLUSTERS]:
-        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, from {cluster.similarity:.0%} alike")
+        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, from {percent(cluster.similarity)} alike")
         because = {drop.row: drop for drop in cluster.drop}
         for row in cluster.rows[:_ROWS]:
             drop = because.get(row)
-            fate = "stays" if drop is None else f"{drop.similarity:.0%} of row {drop.because_of + 1:,}"
+            fate = "stays" if drop is None else f"{percent(drop.similarity)} of row {drop.because_of + 1:,}"
             line = f"    row {row + 1:,}".ljust(18) + f"{fate}".ljust(20)
             lines.append(line + _cut(dataset.preview(entries.entry(row)), WIDTH - len(line)))
         if len(cluster.rows) > _ROWS:
             lines.append(f"    and {len(cluster.rows) - _ROWS:,} more")
     if len(near.clusters) > _CLUSTERS:
-        lines.append(f"  and {len(near.clusters) - _CLUSTERS:,} smaller clusters (--json lists them all)")
+        smaller = _many(len(near.clusters) - _CLUSTERS, "smaller cluster")
+        lines.append(f"  and {smaller} (--json lists them all)")
     return lines
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 def _cut(text: str, cells: int) -> str:
