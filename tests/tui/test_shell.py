@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.segment import Segment
 from textual.color import Color
+from textual.geometry import Region
 
 from core.paths import config_dir
 from tui import actions
@@ -38,6 +39,18 @@ async def test_the_header_fits_its_line_and_names_the_step(make_app: MakeApp, wi
         assert len(header) <= width
         assert "6 RUNS" in header
         assert all(key in header for key in "123456")
+
+
+async def test_the_clock_in_the_header_is_drawn_each_time_that_it_changes(make_app: MakeApp) -> None:
+    """What was drawn first stayed for up to 15 s, until something else had the header drawn anew."""
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        bar = app.screen.query_one(TopBar)
+        for second in range(3):
+            bar.status = f"running 15 of 1,120  0:00:4{second}"
+            await pilot.pause()
+            drawn = bar.render_lines(Region(0, 0, 80, 1))[0].text
+            assert drawn.endswith(f"  running  0:00:4{second} ")
 
 
 async def test_the_footer_shows_only_keys_that_work_now(make_app: MakeApp) -> None:

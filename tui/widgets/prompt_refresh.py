@@ -15,6 +15,7 @@ class PromptRefresh(Widget):
         """As a widget's; what needs layout or composing takes its way."""
         if layout or recompose or not repaint or not self.is_mounted or not self.display:
             return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+        self._layout_cache.clear()  # holds what `render` returned: without this the header kept its old clock
         self._set_dirty(*regions)
         if not regions:
             self.clear_cached_dimensions()

@@ -50,15 +50,21 @@ class TopBar(PromptRefresh):
     def render(self) -> Content:
         """The line for the present width.
 
-        The names of the steps stay as long as they can: first the subject goes, then the program's name, then all of
-        the run's state but its first word; only after that are the other steps their digits alone.
+        The names of the steps stay as long as they can: first the subject goes, then the program's name, then the
+        run's steps, then all of its state but the first word; only after that are the other steps their digits alone.
         """
         width = self.size.width
         subject = clean_line(self.subject, 200)
         whole = f" {self.status} " if self.status else ""
         short = f" {self.status.split()[0]} " if self.status else ""
+        clock = self.status.split("  ")[1:]
+        timed = f"{short} {clock[0]} " if len(clock) == 1 else short
         named, digits = self._parts(brief=False), self._parts(brief=True)
-        ways = ((_NAME, named, whole), ("", named, whole), ("", named, short), (_NAME, digits, whole))
+        ways = (
+            (_NAME, named, whole),
+            *(("", named, words) for words in (whole, timed, short)),
+            (_NAME, digits, whole),
+        )
         name, steps, status = next((way for way in ways if _width(*way) <= width), ("", digits, short))
         parts: list[str | Content | tuple[str, str]] = [(name, "bold $accent")] if name else []
         used = len(name)
