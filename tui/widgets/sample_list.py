@@ -24,7 +24,7 @@ from tui.widgets.sample_entry import Entry, Tone
 from tui.widgets.scrolling import set_height
 from tui.widgets.soon import soon
 
-_PAINT_BUDGET = 0.02
+_PAINT_BUDGET = 0.012
 _SLICE = 0.012
 """Seconds that a paint, and a slice between key presses, may spend on reading rows."""
 
@@ -147,6 +147,7 @@ class SampleList(ScrollView, can_focus=True):
         self._deadline = 0.0
         self._missing = False
         self._slice_due = False
+        self._base = Style()
 
     # -- what is listed -------------------------------------------------------------------------------------
 
@@ -256,6 +257,7 @@ class SampleList(ScrollView, can_focus=True):
         """The lines of a region; rows that would take too long are filled in afterwards."""
         self._deadline = time.monotonic() + _PAINT_BUDGET
         self._missing = False
+        self._base = self.rich_style  # for which all ancestors are asked
         strips = super().render_lines(crop)
         if self._missing:
             self._schedule()
@@ -266,7 +268,7 @@ class SampleList(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         position = self.scroll_offset.y + y
         if position >= self._count:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._base)
         entry = self._entries.get(position)
         if entry is None:
             if time.monotonic() > self._deadline and position in self._old:
@@ -274,7 +276,7 @@ class SampleList(ScrollView, can_focus=True):
                 return self._draw(entry, width, at_cursor=position == self._cursor)
             if time.monotonic() > self._deadline:
                 self._missing = True
-                return Strip([Segment("  …", self.rich_style)]).adjust_cell_length(width, self.rich_style)
+                return Strip([Segment("  …", self._base)]).adjust_cell_length(width, self._base)
             entry = self._load(position)
         return self._draw(entry, width, at_cursor=position == self._cursor)
 
