@@ -157,6 +157,15 @@ async def test_undo_goes_back_to_the_row_and_opens_it_again(make_app: MakeApp, t
         await until(pilot, lambda: "dropped 0" in counts(app), "the undo")
         assert data_screen(app).rows_list.cursor == 0
         assert all(standing.verdict == "" for standing in ledger(tickets).standings().values())
+        assert "taken back: the drop of row 1, which is undecided now" in line(app)
+        await pilot.press("k")
+        await until(pilot, lambda: "kept 1" in counts(app), "a keep")
+        await pilot.press("n", *"odd", "enter")
+        await until(pilot, lambda: data_screen(app)._desk.rows.mark(1) is not None, "a note")  # type: ignore[union-attr]
+        await pilot.press("up", "c", "u")
+        await until(pilot, lambda: "taken back: the note on row 2, which is undecided now" in line(app), "its words")
+        await pilot.press("u")
+        await until(pilot, lambda: "taken back: the keep of row 1" in line(app), "the words of the next")
 
 
 def ledger(tickets: Path) -> Ledger:

@@ -88,6 +88,7 @@ class DataScreen(DataOpening):
         """Show a decision: by now it is on the disk."""
         assert self._desk is not None
         rows, listing = self._desk.rows, self.rows_list
+        before = rows.standing(decided.row)
         try:
             self._desk.settle(decided)
         except TunedeckError as error:
@@ -110,6 +111,11 @@ class DataScreen(DataOpening):
             listing.reset(rows.count, rows.position_of(entry if undone else self._entry))
         if entry == self._entry:
             self._show_sample(keep_place=True)
+        if undone:
+            from tui.screens.data_words import taken_back
+
+            shown = rows.entry_at(listing.cursor) if rows.count else entry
+            self.tell(taken_back(decided.row, before, rows.standing(decided.row)), entry=shown)
         self._show_facts()
         self._write_next()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -272,6 +272,13 @@ class DataRows:
         self.reasons.pop(row, None)
         if standing.why:
             self.reasons[row] = standing.why
+
+    def standing(self, row: int) -> Standing:
+        """What the decisions on a row come to, as far as they are known here."""
+        from core.dataset.decisions import Standing
+
+        known = self.marks.get(row) or Standing()
+        return replace(known, verdict=self.decisions.get(row, ""), why=self.reasons.get(row, ""))
 
     def mark(self, entry: int) -> Standing | None:
         """Where an entry stands that was edited, noted or flagged by hand."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from core.dataset.decisions import Decision, Standing
 
 _DECIDED = {"": "", "keep": " ✓ kept", "drop": " ✗ dropped"}
+_WITHOUT_LINES = ("Parquet", "Arrow")
 
 
 def subject(rows: DataRows, entry: int) -> Content:
@@ -115,7 +116,8 @@ class RowText:
         """The text of a view, and file and line for the lower border; the template's is asked for elsewhere."""
         if self.too_long:
             return ask_to_read(self.length), ""
-        place = clean_line(f"{self.row.file.name}:{self.row.line:,}", 120)
+        unit = "row" if self._rows.dataset.reader.container.startswith(_WITHOUT_LINES) else "line"
+        place = clean_line(f"{unit} {count(self.row.line)} of {self.row.file.name}", 120)
         subtitle = " · ".join(filter(None, (self._tokens(), place)))
         return (self.raw if view == "raw" else self.chat), subtitle
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
@@ -10,6 +12,9 @@ from core.units import count
 from tui.screens.data_desk import Desk
 from tui.screens.data_list_names import FLAG, SOURCE
 from tui.screens.data_rows import DataRows
+
+if TYPE_CHECKING:
+    from core.dataset.decisions import Standing
 
 
 def title(rows: DataRows, pace: str = "") -> Content:
@@ -63,6 +68,22 @@ def _list_name(rows: DataRows, name: str) -> str:
         path, _, _ = rows.sources()[int(name.removeprefix(SOURCE))]
         return f"FILE {clean_line(path.name, 30)}"
     return name.removeprefix(FLAG).replace("_", " ").upper()
+
+
+def taken_back(row: int, before: Standing, after: Standing) -> str:
+    """What an undo took back, and where the row stands now."""
+    if before.edit != after.edit:
+        what = "the edit of"
+    elif before.note != after.note:
+        what = "the note on"
+    elif before.flag != after.flag:
+        what = "the flag on"
+    elif before.verdict != after.verdict:
+        what = f"the {before.verdict or 'decision'} of"
+    else:
+        what = "the last decision on"
+    now = {"keep": "kept", "drop": "dropped", "": "undecided"}[after.verdict]
+    return f"taken back: {what} row {count(row + 1)}, which is {now} now"
 
 
 def facts(desk: Desk, width: int) -> str:
