@@ -65,6 +65,8 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
         return FINISHED, ""
     if end.code == EXIT_STOPPED:
         return STOPPED, status.message or "Stopped as asked."
+    if asked and end.code is None and status.stage:
+        return STOPPED, "Stopped at once, as asked. Training was done before, and the adapter is saved."
     if asked and end.code is None:
         return STOPPED, "Stopped at once, as asked; what came after the last checkpoint is not saved."
     if end.signal is not None:

@@ -38,7 +38,7 @@ def slurm_run(recipe: Recipe, workspace: Path, nodes: int = 1) -> JobFolder:
         raise BadInput(
             "A cluster's script must say how many GPUs each machine gives",
             where="training.devices",
-            do="Name them, such as 0,1,2,3 (or cpu)",
+            do="Name them, on the command line (--set training.devices=0,1,2,3 or cpu) or in the recipe",
         )
     run = prepare_run(recipe, workspace, elsewhere=True)
     stages = [training_command(run.recipe, run.folder, nodes), *run.stages[1:]]

@@ -108,6 +108,14 @@ def test_every_end_of_a_worker_has_its_words(
     assert words in message
 
 
+def test_a_comparison_that_is_stopped_leaves_the_adapter_and_says_so(tmp_path: Path) -> None:
+    """Said was that what came after the last checkpoint is not saved, though training was done."""
+    status, log = Status(stage=1, stages=2), str(tmp_path / "none")
+    found, message = judge(Exit(None, 9), stage="evaluation", status=status, log=log, asked=True, oom_kills=0)
+    assert found == "stopped"
+    assert message == "Stopped at once, as asked. Training was done before, and the adapter is saved."
+
+
 def test_reason_is_the_last_traceback_with_chains_and_several_lines(tmp_path: Path) -> None:
     log = tmp_path / "output.log"
     log.write_text(

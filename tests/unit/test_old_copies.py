@@ -6,11 +6,14 @@ import io
 import os
 from pathlib import Path
 
+import pytest
+
 from core.dataset.audit import DecisionStore
 from core.dataset.old_copies import sweep_piped, unnamed_hub_copies
 from core.dataset.piped import take_in
 from core.dataset.scan_job import main as scan_job
 from core.jobs.folder import JobFolder
+from tui.cli import main
 from tui.commands.doctor import examine
 
 
@@ -52,6 +55,15 @@ def test_copies_of_last_week_stay(tmp_path: Path) -> None:
     copies = [take_in(tmp_path, io.BytesIO(b'{"text": "%d"}\n' % number)) for number in range(5)]
     assert sweep_piped(tmp_path, kept=0) == []
     assert all(copy.exists() for copy in copies)
+
+
+def test_the_doctor_tells_of_ram_and_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = examine(tmp_path)
+    assert 0 < facts["ram_free_bytes"] < facts["ram_bytes"]
+    assert main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert " of RAM (" in said
+    assert " of disk free in " in said
 
 
 def test_the_doctor_tells_of_data_sets_of_the_hub_that_nothing_names(tmp_path: Path) -> None:

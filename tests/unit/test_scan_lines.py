@@ -5,12 +5,46 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from rich.cells import cell_len
 
 from core.dataset.dataset import Dataset
 from core.dataset.near.result import NearOptions
 from core.dataset.scan import scan
+from core.paths import SAMPLE_DATA
+from tui.cli import main
 from tui.commands.scan_lines import near_lines, scan_lines
+
+
+def test_rows_of_no_format_end_with_the_option_that_names_columns_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Frage;Antwort\nWas?;Das.\n")
+    assert main(["scan", str(path)]) == 2
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Say which column holds what. For questions and answers: --columns prompt=COLUMN" in said
+    assert main(["scan", str(path), "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["rows"] == 1
+    assert main(["scan", str(path), "--columns", "prompt=Frage", "--columns", "completion=Antwort"]) == 0
+
+
+def test_a_word_that_is_no_command_and_a_folder_that_is_none_are_refused_as_what_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal it said only that there is none; a workspace that does not exist had no runs yet."""
+    assert main(["frobnicate"]) == 2
+    assert "frobnicate: no such file or folder, and no command." in capsys.readouterr().err
+    assert main(["runs", "--workspace", str(tmp_path / "none")]) == 2
+    assert "There is no such folder" in capsys.readouterr().err
+    assert main(["runs", "--workspace", str(tmp_path)]) == 0
+
+
+def test_a_script_for_a_cluster_says_where_the_devices_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", str(SAMPLE_DATA / "recipe.yaml"), "--print-slurm", "--workspace", str(tmp_path)]) == 2
+    assert "--set training.devices=0,1,2,3" in capsys.readouterr().err
 
 
 def test_each_flag_has_its_title_its_count_and_a_row_and_every_line_fits(tmp_path: Path) -> None:

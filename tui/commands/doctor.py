@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 def examine(workspace: Path) -> dict[str, Any]:
     """Everything that can be said without importing what is heavy."""
     from core import __version__
+    from core.gpu.host import memory
     from core.gpu.nvml import GpuReader
 
     reader = GpuReader()
@@ -56,6 +57,7 @@ def examine(workspace: Path) -> dict[str, Any]:
         "sample_data": (SAMPLE_DATA / "recipe.yaml").is_file(),
         "tiny_base": (SAMPLE_DATA / "tiny_base" / "model.safetensors").is_file(),
     }
+    ram, ram_free = memory()
     disk = shutil.disk_usage(workspace)
     problems = [f"The package {name} is missing: install tunedeck again." for name in missing_light]
     problems += [f"The folder {name} is missing from the installation." for name, there in files.items() if not there]
@@ -84,6 +86,8 @@ def examine(workspace: Path) -> dict[str, Any]:
         "gpus": gpus,
         "gpu_problem": gpu_problem,
         "cpus": os.cpu_count(),
+        "ram_bytes": ram,
+        "ram_free_bytes": ram_free,
         "workspace": str(workspace),
         "disk_free_bytes": disk.free,
         "terminal": os.environ.get("TERM", ""),
@@ -107,7 +111,9 @@ def _print(facts: dict[str, Any]) -> None:
     for gpu in facts["gpus"]:
         total = gpu.get("memory_total")
         say(f"  GPU {gpu['index']}: {gpu['name']}{', ' + gib(total) if total else ''}")
-    say(f"  {facts['cpus']} CPUs, {gib(facts['disk_free_bytes'])} free in {facts['workspace']}")
+    ram, free = facts["ram_bytes"], facts["ram_free_bytes"]
+    of_ram = f"{gib(ram)} of RAM ({gib(free)} free), " if ram is not None and free is not None else ""
+    say(f"  {facts['cpus']} CPUs, {of_ram}{gib(facts['disk_free_bytes'])} of disk free in {facts['workspace']}")
     say(f"  themes: {', '.join(facts['files']['themes'])}")
     for line in (*facts["problems"], *facts["notes"]):
         say(f"  ! {line}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ def run_app(
         BadInput: no terminal, or a file that does not exist.
     """
     workspace = Path.cwd()
+    _refuse_missing((*data, *(eval_data or ())))
     if sys.stdout.isatty() and any(str(path) == "-" for path in data):
         from tui.commands.data_paths import data_paths, take_keys_from_terminal
 
@@ -90,11 +92,7 @@ def run_app(
     session.low_bandwidth, session.settings = low_bandwidth, load_settings()
     if recipe is not None:
         _open_recipe(session)
-    for path in (*session.data, *session.eval_data):
-        if not path.exists() and not _on_hub(path):
-            raise BadInput(
-                "no such file or folder, and no command", where=str(path), do="`tunedeck --help` lists the commands"
-            )
+    _refuse_missing((*session.data, *session.eval_data))
     start = "data"
     session.run = run
     if run is None and not data and recipe is None:
@@ -108,6 +106,14 @@ def run_app(
     if app.return_code:
         return int(app.return_code)
     return code or 0
+
+
+def _refuse_missing(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if str(path) != "-" and not path.exists() and not _on_hub(path):
+            raise BadInput(
+                "no such file or folder, and no command", where=str(path), do="`tunedeck --help` lists the commands"
+            )
 
 
 def _on_hub(path: Path) -> bool:

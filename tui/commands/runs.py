@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.errors import BadInput
 from core.units import duration, gib, significant
 from tui.commands.output import print_json, say
 
@@ -23,6 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the runs."""
     from core.verdict.run_list import RunList
 
+    if not arguments.workspace.is_dir():
+        raise BadInput("There is no such folder", where=str(arguments.workspace), do="Name one that holds `runs/`")
     runs = RunList(arguments.workspace.resolve())
     lines, more = runs.read(), True
     while more:

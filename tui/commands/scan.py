@@ -51,12 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Scan and print."""
+    """Scan and print; 2 where the rows are of no format that can be trained on."""
     from core.dataset.audit import read_ledger
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
     from core.dataset.near.result import NearOptions
     from core.dataset.scan import scan
+    from tui.cli import EXIT_BAD_INPUT, EXIT_OK
     from tui.commands.data_paths import data_paths
     from tui.commands.scan_lines import near_lines, scan_lines
     from tui.commands.scan_tokens import with_tokens
@@ -93,16 +94,17 @@ def run(arguments: argparse.Namespace) -> int:
     if live:
         sys.stderr.write("\r\x1b[K")
     found, tokens = with_tokens(found, opened, Path.cwd())
+    code = EXIT_OK if found.format.known else EXIT_BAD_INPUT  # rows of no known format cannot be trained on
     if arguments.json:
         print_json({**found.to_json(), **tokens})
-        return 0
+        return code
     for line in scan_lines(found):
         say(line)
     if found.near is not None:
         dataset = Dataset.open(paths, chosen.named, chosen.columns)
         for line in near_lines(found, dataset):
             say(line)
-    return 0
+    return code
 
 
 def columns_of(pairs: list[str]) -> dict[str, str] | None:

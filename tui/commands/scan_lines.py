@@ -16,6 +16,10 @@ WIDTH = 80
 _BAD_LINES = 20
 _CLUSTERS = 5
 _ROWS = 4
+_HOW_TO_NAME = (
+    "For questions and answers: --columns prompt=COLUMN --columns completion=COLUMN; "
+    "for conversations: --columns messages=COLUMN; for plain text: --columns text=COLUMN"
+)
 
 
 def scan_lines(found: ScanResult) -> list[str]:
@@ -25,6 +29,8 @@ def scan_lines(found: ScanResult) -> list[str]:
 
 def _head(found: ScanResult) -> Iterator[str]:
     yield from _wrapped(f"{_many(found.rows, 'row')} of {found.format.name}. {found.format.why}")
+    if not found.format.known:
+        yield from _wrapped(_HOW_TO_NAME, indent="  ")
     if found.format.known and found.format.columns:
         columns = ", ".join(f"{field}={column}" for field, column in found.format.columns.items() if field != column)
         if columns:
