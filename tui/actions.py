@@ -26,6 +26,7 @@ class Command:
         footer: rank in the footer, 1 first; 0 keeps it out of the footer.
         shows: how the key is written, where Textual's name would puzzle.
         priority: whether it works even while a text field has the focus.
+        aside: whether the help leaves it out, because what it says of another command tells of this one, too.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Command:
     footer: int = 0
     shows: str = ""
     priority: bool = False
+    aside: bool = False
 
     @property
     def shown_key(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
-from core.jobs.status import ENDINGS, LOST, QUEUED
+from core.jobs.status import ENDINGS, LOST, QUEUED, STOPPED
 from core.jobs.tail import objects, parser, with_numbers
 from core.paths import runs_dir
 
@@ -29,6 +29,7 @@ class RunInfo:
         name: what the user called it.
         kind: `training`, `evaluation` ...
         created: unix seconds.
+        started: unix seconds of its last start, None where it never began or nobody wrote it.
         ended: unix seconds, None while it goes on or where no ending was written.
         step: steps done, None where nothing is counted.
         of: steps in all.
@@ -51,6 +52,12 @@ class RunInfo:
     eval_loss: float | None
     detail: str
     place: int | None = None
+    started: float | None = None
+
+    @property
+    def taken_out(self) -> bool:
+        """Whether it was taken out of the queue before it began."""
+        return self.state == STOPPED and self.started is None and self.step is None
 
     @property
     def end_unseen(self) -> bool:
@@ -66,6 +73,7 @@ class RunInfo:
             "name": self.name,
             "kind": self.kind,
             "created": self.created,
+            "started": self.started,
             "ended": self.ended,
             "step": self.step,
             "of": self.of,
@@ -86,7 +94,8 @@ def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
     Raises:
         KeyError, TypeError, ValueError: it is not of this form.
     """
-    numbers = {name: None if value[name] is None else float(value[name]) for name in ("ended", "loss", "eval_loss")}
+    names = ("started", "ended", "loss", "eval_loss")
+    numbers = {name: None if value[name] is None else float(value[name]) for name in names}
     return RunInfo(
         id=folder.name,
         state=str(value["state"]),
@@ -133,6 +142,7 @@ def run_info(folder: JobFolder) -> RunInfo:
         name=str(job.get("name") or folder.id),
         kind=str(job.get("kind") or ""),
         created=_number(job.get("created")) or 0.0,
+        started=now.status.started,
         ended=now.status.ended,
         step=step,
         of=of,

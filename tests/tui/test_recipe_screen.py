@@ -240,9 +240,9 @@ async def test_help_lists_the_keys_of_the_form_as_well(make_app: MakeApp) -> Non
         await pilot.press("question_mark")
         text = app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
         assert "in the form" in text
-        assert "Take the next choice." in text
+        assert "Take the choice before, or the next." in text
         assert "Start a pilot run" in text
-        assert "Cancel the start while the data is read." in text
+        assert text.count(" F5 ") == 1 + text.count("F5 again cancels the start.")  # a key is listed once
 
 
 # --- presets

@@ -152,7 +152,7 @@ async def test_runs_lists_them_newest_first_and_opens_the_chosen_one(
         await shown(pilot, app)
         table = app.screen.query_one(Table)
         head, newer, older = (table.render_line(y).text for y in range(3))
-        assert head.split() == ["state", "run", "verdict", "best", "eval", "took", "memory"]
+        assert head.split() == ["state", "run", "verdict", "best", "eval", "took", "started"]
         assert "failed" in newer
         assert "later" in newer
         assert "finished" in older

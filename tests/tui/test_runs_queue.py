@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,11 +24,11 @@ MakeApp = Callable[..., TunedeckApp]
 __all__ = ["workspace"]
 
 
-def wait_in(queue: Queue, name: str) -> JobFolder:
-    """A run that waits in a queue that is held back."""
+def wait_in(queue: Queue, name: str, *, not_before: float = 0.0) -> JobFolder:
+    """A run that waits in a queue, which is held back if the run may start at once."""
     folder = JobFolder.create(queue.workspace / "runs", name, "training")
     enqueue(folder, [command("ends", folder)], env={"CUDA_VISIBLE_DEVICES": ""})
-    queue.add(entry_of(folder, ("cpu",)))
+    queue.add(entry_of(folder, ("cpu",), not_before=not_before))
     return folder
 
 
@@ -65,6 +66,44 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(make_app
             if not Queue(tmp_path).read().entries:
                 break
         assert [standing(run).state for run in runs] == ["finished", "finished", "stopped"]
+
+
+async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_app: MakeApp, tmp_path: Path) -> None:
+    queue = Queue(tmp_path)
+    queue.pause(True)
+    for name in ("first", "second"):
+        wait_in(queue, name)
+    tell(tmp_path)
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, "queued 2")
+        await pilot.press("d")
+        await shown(app, pilot, "x takes it out of the queue")
+        await pilot.press("v")
+        await shown(app, pilot, "No run is marked: space marks runs")
+        await pilot.press("d")
+        await shown(app, pilot, "x takes it out of the queue")
+        await pilot.press("x")
+        await shown(app, pilot, "Taken out of the queue before it began.")
+        table = app.screen.query_one(Table)
+        row = table.render_line(1).text
+        assert "taken out" in row
+        assert " s " not in row[:60]  # it took no time
+
+
+async def test_holding_the_queue_and_letting_it_go_on_is_said(make_app: MakeApp, tmp_path: Path) -> None:
+    queue = Queue(tmp_path)
+    wait_in(queue, "tomorrow", not_before=time.time() + 86_400)
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, "queued")
+        await pilot.press("h")
+        await shown(app, pilot, "The queue is held: nothing starts")
+        await shown(app, pilot, "queued and held")
+        await pilot.press("h")
+        await shown(app, pilot, "The queue goes on.")
+        await pilot.press("x")
+        await shown(app, pilot, "Taken out of the queue before it began.")
 
 
 async def test_f7_on_the_recipe_screen_queues_the_run_and_stays_there(make_app: MakeApp, workspace: Path) -> None:

@@ -18,6 +18,7 @@ from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
 from tui.app import TunedeckApp
 from tui.screens.runs_compare import CompareScreen
+from tui.screens.runs_rows import moment
 from tui.widgets.chart import Chart
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.table import Table
@@ -74,12 +75,19 @@ def detail(app: TunedeckApp) -> str:
     return " ".join(app.screen.query_one("#detail", TextLines).plain)
 
 
+def test_the_start_of_a_run_is_told_as_briefly_as_its_age_allows() -> None:
+    now = time.mktime((2026, 11, 22, 9, 0, 0, 0, 0, -1))
+    assert moment(now - 2_400, now) == "08:20"
+    assert moment(now - 86_400, now) == "Sat 09:00"
+    assert moment(now - 8 * 86_400, now) == "14 Nov"
+
+
 async def test_runs_are_found_by_typed_words_and_put_in_order(make_app: MakeApp, three: list[Path]) -> None:
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(app, pilot)
         assert names(app) == ["tone again", "desk", "tone"]
-        assert "1.00 GiB" in rows(app)[0]
+        assert moment(time.time() - 100, time.time())[:-1] in rows(app)[0]
         assert "1 min 01 s" in rows(app)[0]
         assert all(len(row) <= 78 for row in rows(app))
         await pilot.press("s")

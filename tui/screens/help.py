@@ -44,6 +44,8 @@ class HelpScreen(ModalScreen[None]):
         for heading, commands in self._groups:
             parts.append((f"{heading}\n", "bold"))
             for command in commands:
+                if command.aside:
+                    continue
                 keys = command.shown_key.ljust(10)
                 parts.extend([(f"  {keys}", "bold $accent"), (f" {command.help}\n", "")])
             parts.append(("\n", ""))

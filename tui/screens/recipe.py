@@ -50,8 +50,8 @@ class RecipeScreen(StepScreen):
     CSS_PATH = "recipe.tcss"
     BINDINGS = declare(
         "recipe",
-        Command("recipe.start", "f5", "start", "start", "Start the run; it goes on without this terminal.", 3, "F5"),
-        Command("recipe.cancel", "f5", "cancel", "cancel start", "Cancel the start while the data is read.", 3, "F5"),
+        Command("recipe.start", "f5", "start", "start", "Start the run; F5 again cancels the start.", 3, "F5"),
+        Command("recipe.cancel", "f5", "cancel", "cancel start", "Cancel the start.", 3, "F5", aside=True),
         Command("recipe.queue", "f7", "start(False, True)", "queue", "Put the run at the end of the queue.", 4, "F7"),
         Command("recipe.pilot", "f6", "start(True)", "pilot", "Start a pilot run of a few steps.", 4, "F6"),
         Command("recipe.form", "escape", "form", "form", "Back to the form.", 2, "esc"),

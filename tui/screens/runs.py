@@ -19,7 +19,7 @@ from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 from tui.screens.data_typed import TypedLine
 from tui.screens.runs_delete import delete, question
-from tui.screens.runs_queue import any_waits, change_queue, queue_held
+from tui.screens.runs_queue import GOES_ON, HELD, any_waits, change_queue, queue_held
 from tui.screens.runs_rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
 from tui.widgets.table import Cell, Table
 from tui.widgets.text_lines import Line, TextLines
@@ -36,23 +36,24 @@ class RunsScreen(StepScreen):
     CSS_PATH = "runs.tcss"
     BINDINGS = declare(
         "runs",
-        Command("runs.yes", "y", "answer(True)", "yes, delete", "Yes: delete the run, after d.", 1),
-        Command("runs.no", "n,escape", "answer(False)", "no", "No: keep the run, after d.", 2),
-        Command("runs.open", "l,enter", "open_run", "live screen", "Open the run's live screen.", 3, "enter"),
+        Command("runs.open", "l,enter", "open_run", "live", "Open the run's live screen.", 3, "enter"),
         Command("runs.mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4),
         Command("runs.compare", "v", "compare", "compare", "Compare the marked runs: curves and recipes.", 3),
+        Command("runs.marks", "v", "say_marks", "", "Say what a comparison needs.", aside=True),
         Command("runs.filter", "slash", "filter", "filter", "List only runs with these words in them.", 5, "/"),
-        Command("runs.sort", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 6),
-        Command("runs.recipe", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 7),
-        Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 8),
+        Command("runs.recipe", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
+        Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 7),
+        Command("runs.sort", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
+        Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
         Command("runs.export", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
-        Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 9),
         Command("runs.all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"),
         Command("runs.sooner", "shift+up", "move(-1)", "sooner", "Let a queued run start sooner.", 5, "⇧↑"),
         Command("runs.later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓"),
         Command("runs.out", "x", "take_out", "out of queue", "Take a run that waits out of the queue.", 5),
         Command("runs.hold", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
-        Command("runs.go_on", "h", "hold(False)", "go on", "Let the queue go on.", 7),
+        Command("runs.go_on", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
+        Command("runs.yes", "y", "answer(True)", "yes, delete", "After d: yes, delete the run.", 1),
+        Command("runs.no", "n,escape", "answer(False)", "no", "After d: no, keep the run.", 2),
     )
 
     def __init__(self) -> None:
@@ -67,7 +68,7 @@ class RunsScreen(StepScreen):
         self._marked: dict[str, None] = {}
         self._typed: TypedLine | None = None
         self._asked: JobFolder | None = None
-        self._question: list[Line] = []
+        self._said: list[Line] = []
 
     def compose_body(self) -> Iterable[Widget]:
         """The table, or a sentence while there is nothing in it."""
@@ -133,12 +134,16 @@ class RunsScreen(StepScreen):
             self._read()
 
     def _take(self, lines: list[RunLine], held: bool) -> None:
+        before = self._chosen
         self._all, self._held = lines, held
         known = {line.info.id for line in lines}
         self._marked = {name: None for name in self._marked if name in known}
         self.table.display = bool(lines)
         self.query_one("#none").display = not lines
         self._show()
+        now = self._chosen
+        if before is not None and now is not None and before.info.state != now.info.state:
+            self._say([])  # what was said or asked of it may hold no more
 
     # --- drawing
 
@@ -165,17 +170,21 @@ class RunsScreen(StepScreen):
 
     @on(Table.Highlighted)
     def _highlighted(self) -> None:
-        self._asked, self._question = None, []
+        self._say([])
+
+    def _say(self, lines: list[Line], asked: JobFolder | None = None) -> None:
+        """Say something below the list, in place of what was said or asked there, until the next key that acts."""
+        self._asked, self._said = asked, lines
         self._show_detail()
         self.refresh_bindings()
 
     def _show_detail(self) -> None:
-        """A question, what is typed, or what there is to say about the run under the cursor."""
+        """What is typed, what was said or asked, or what there is to say about the run under the cursor."""
         detail, chosen = self.query_one("#detail", TextLines), self._chosen
         if self._typed is not None:
             detail.show([[(self._typed.shown(max(20, detail.size.width)), "text")]])
-        elif self._question:
-            detail.show(self._question)
+        elif self._said:
+            detail.show(self._said)
         elif chosen is None:
             detail.show([[("No run has these words; esc lists all.", "muted")]] if self._words else [])
         else:
@@ -199,8 +208,8 @@ class RunsScreen(StepScreen):
             return False
         if action == "hold":
             return any_waits(self._all) and parameters != (self._held,)
-        if action == "compare":
-            return len(self._marked) > 1
+        if action in ("compare", "say_marks"):
+            return (len(self._marked) > 1) == (action == "compare") and bool(self._all)
         if action == "all":
             return bool(self._words or self._marked)
         if action in ("filter", "sort"):
@@ -234,8 +243,7 @@ class RunsScreen(StepScreen):
         """Take words from the keys that follow; the list follows at each."""
         self._typed = TypedLine("filter", "name, state, verdict or model; enter keeps it, esc lists all", self._filter)
         self._typed.text = self._words
-        self._show_detail()
-        self.refresh_bindings()
+        self._say([])
 
     def _filter(self, words: str) -> None:
         self._words = words
@@ -245,6 +253,7 @@ class RunsScreen(StepScreen):
         """The next order."""
         names = list(SORTS)
         self._sort = names[(names.index(self._sort) + 1) % len(names)]
+        self._said = []
         self._show()
 
     def action_all(self) -> None:
@@ -253,6 +262,7 @@ class RunsScreen(StepScreen):
             self._words = ""
         else:
             self._marked.clear()
+        self._said = []
         self._show()
 
     def action_mark(self) -> None:
@@ -267,6 +277,7 @@ class RunsScreen(StepScreen):
             return
         else:
             self._marked[name] = None
+        self._said = []
         self._show()
         self.table.action_move(1)
 
@@ -277,6 +288,11 @@ class RunsScreen(StepScreen):
         known = {line.info.id: line for line in self._all}
         self.app.push_screen(CompareScreen([known[name] for name in self._marked]))
 
+    def action_say_marks(self) -> None:
+        """Say what a comparison needs."""
+        have = "One run is" if self._marked else "No run is"
+        self._say([[(f"{have} marked: space marks runs, and v compares two to {MOST} of them.", "warning")]])
+
     @work(thread=True, exclusive=True, group="delete")
     def action_ask_delete(self) -> None:
         """Ask, and say what goes."""
@@ -286,16 +302,14 @@ class RunsScreen(StepScreen):
 
     def _ask(self, folder: JobFolder, lines: list[Line], possible: bool) -> None:
         if self._chosen is not None and self._chosen.info.folder == folder.path:
-            self._asked, self._question = folder if possible else None, lines
-            self._show_detail()
-            self.refresh_bindings()
+            self._say(lines, folder if possible else None)
 
     def action_answer(self, yes: bool) -> None:
         """Delete it, or leave it."""
-        folder, self._asked, self._question = self._asked, None, []
+        folder = self._asked
+        self._say([])
         if yes and folder is not None:
             self._delete(folder)
-        self._show()
 
     @work(thread=True, group="delete")
     def _delete(self, folder: JobFolder) -> None:
@@ -325,14 +339,16 @@ class RunsScreen(StepScreen):
 
     def action_hold(self, held: bool) -> None:
         """Hold the queue back, or let it go on."""
-        self._change(lambda queue: queue.pause(held))
+        self._change(lambda queue: queue.pause(held), HELD if held else GOES_ON)
 
     @work(thread=True, group="queue")
-    def _change(self, change: Callable[[Queue], None] | None) -> None:
+    def _change(self, change: Callable[[Queue], None] | None, words: str = "") -> None:
+        """Change the queue; what was said before is then no longer said, but `words`."""
         fault = change_queue(self.session.workspace, change)
         if fault:
             self.from_thread(self.notify, clean_line(fault, 400), severity="error", markup=False)
         if change is not None:
+            self.from_thread(self._say, [[(words, "text")]] if words and not fault else [])
             self.from_thread(self._read)
 
     @on(Table.Chosen)

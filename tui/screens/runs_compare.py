@@ -43,11 +43,11 @@ class CompareScreen(StepScreen):
         "compare",
         Command("compare.metric", "m", "metric", "metric", "The next metric: losses, gradient norm, rate.", 1),
         Command(
-            "compare.left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 2, "←→"
+            "compare.left", "left", "read(-1)", "read values", "Read values off the curves, at other steps.", 2, "←→"
         ),
-        Command("compare.right", "right", "read(1)", "", "Read values off the curves, further right."),
-        Command("compare.zoom_in", "z", "zoom(0.5)", "zoom", "Show fewer steps.", 4),
-        Command("compare.zoom_out", "Z", "zoom(2.0)", "", "Show more steps."),
+        Command("compare.right", "right", "read(1)", "", "Read values off the curves, further right.", aside=True),
+        Command("compare.zoom_in", "z,equals_sign", "zoom(0.5)", "zoom", "Show fewer steps.", 4, "z"),
+        Command("compare.zoom_out", "Z,minus", "zoom(2.0)", "", "Show more steps.", 0, "-"),
         Command("compare.scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 5),
         Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 3, "esc"),
     )

@@ -24,7 +24,7 @@ def question(run: RunInfo) -> tuple[list[Line], bool]:
     """
     name = clean_line(run.id, 60)
     if run.state not in _ENDINGS:
-        words = "take it out of the queue first" if run.state == "queued" else "stop it first"
+        words = "x takes it out of the queue, then it can be deleted" if run.state == "queued" else "stop it first"
         return [[(f"{name} is {run.state}: {words}.", "warning")]], False
     found = contents(JobFolder(run.folder))
     goes = []

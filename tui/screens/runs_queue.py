@@ -9,6 +9,9 @@ from core.errors import BadInput, TunedeckError
 from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine
 
+HELD = "The queue is held: nothing starts from it until h lets it go on. What runs already is left alone."
+GOES_ON = "The queue goes on."
+
 
 def any_waits(runs: Sequence[RunLine]) -> bool:
     """Whether a run waits in the queue."""

@@ -18,9 +18,9 @@ COLUMNS = (
     Column("verdict", 15),
     Column("best eval", 9, right=True),
     Column("took", 10, right=True, rank=2),
-    Column("memory", 8, right=True, rank=3),
-    Column("step", 15, right=True, rank=4),
-    Column("started", 12, rank=5),
+    Column("memory", 8, right=True, rank=4),
+    Column("step", 15, right=True, rank=5),
+    Column("started", 9, rank=3),
     Column("model", 20, rank=6),
 )
 
@@ -41,6 +41,7 @@ _MARKS = {
 """A shape for each state; the word stands beside it."""
 
 _STYLES = {"failed": "error", "lost": "error", "running": "strong", "starting": "strong", "paused": "strong"}
+_SIX_DAYS = 6 * 86_400
 _QUIET = {kind.value for kind in QUIET}
 
 
@@ -54,18 +55,32 @@ def cells(line: RunLine, letter: str) -> list[Cell]:
     run = line.info
     style = _STYLES.get(run.state, "text")
     verdict = verdict_word(line)
+    began = run.started or run.created
     return [
         (letter or _MARKS.get(run.state, " "), "warning" if letter else style),
-        (run.state if run.place is None else f"{run.state} {run.place}", style),
+        ("taken out" if run.taken_out else run.state if run.place is None else f"{run.state} {run.place}", style),
         (clean_line(run.name, 60), style),
         (verdict if line.known or verdict else "…", "text" if line.verdict in _QUIET else "warning"),
         (significant(line.best_eval) if line.best_eval is not None else "", "text"),
         (duration(line.seconds) if line.seconds is not None else "", "text"),
         (gib(line.memory) if line.memory else "", "text"),
         (f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else "", "muted"),
-        (time.strftime("%d %b %H:%M", time.localtime(run.created)) if run.created else "", "muted"),
+        (moment(began, time.time()) if began else "", "muted"),
         (clean_line(line.model, 40), "muted"),
     ]
+
+
+def moment(when: float, now: float) -> str:
+    """A moment as briefly as a list has room for: `08:20` today, `Sat 08:20` in the week before, else `21 Nov`.
+
+    Args:
+        when: unix seconds.
+        now: unix seconds.
+    """
+    then, today = time.localtime(when), time.localtime(now)
+    if then[:3] == today[:3]:
+        return time.strftime("%H:%M", then)
+    return time.strftime("%a %H:%M" if 0 < now - when < _SIX_DAYS else "%d %b", then)
 
 
 def verdict_word(line: RunLine) -> str:

@@ -17,11 +17,13 @@ from tui.widgets.form_view import FormView
 
 _COMMANDS = (
     Command("form.edit", "enter", "edit", "edit", "Type into this field; what you type replaces it.", 1),
-    Command("form.choose", "space,right,enter", "cycle(1)", "change", "Take the next choice.", 1, "←→"),
-    Command("form.choose_back", "left", "cycle(-1)", "", "Take the choice before."),
-    Command("form.complete", "tab,right", "complete", "complete", "Take the suggested file name.", 1),
+    Command("form.choose", "space,right,enter", "cycle(1)", "change", "Take the choice before, or the next.", 1, "←→"),
+    Command("form.choose_back", "left", "cycle(-1)", "", "Take the choice before.", aside=True),
+    Command("form.complete", "right,tab", "complete", "complete", "Take the file name that is suggested.", 1, "→"),
     Command("form.leave", "escape,enter", "leave", "leave field", "Leave it; digits are screens again.", 2, "esc"),
-    Command("form.keys", "escape", "keys", "keys", "Type nothing here; digits are screens again.", 2, "esc"),
+    Command(
+        "form.keys", "escape", "keys", "keys", "Type nothing here; digits are screens again.", 2, "esc", aside=True
+    ),
     Command("form.up", "up", "move(-1)", "", "Go to the field above.", 0, "↑"),
     Command("form.down", "down", "move(1)", "", "Go to the field below.", 0, "↓"),
     Command("form.next", "tab", "move(1, True)", "", "Go to the next field; after the last, the first."),
