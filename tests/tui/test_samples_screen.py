@@ -35,6 +35,26 @@ def add_round(folder: JobFolder, step: int, prompts: int = 2) -> None:
     folder.append_samples({"step": step, "seconds": 0.4, "samples": samples})
 
 
+async def test_a_long_question_leaves_the_answers_of_all_prompts_on_the_screen(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    """A question of 4,500 characters came first, and the answers stood pages below it."""
+    folder = make_run(tmp_path)
+    samples = [
+        {"key": f"k{n}", "messages": [{"role": "user", "content": words}], "reference": "", "answer": f"answer {n}"}
+        for n, words in ((1, "why " * 1100), (2, "why?"))
+    ]
+    folder.append_samples({"step": 0, "samples": [{**sample, "tokens": 9, "ended": True} for sample in samples]})
+    app = make_app("train", run=folder.path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a")
+        await settled(app, pilot)
+        assert "(4,160 more characters; v shows them)" in text(app)
+        assert app.screen.query_one("#answers").size.height < 12
+        await pilot.press("v")
+        assert "(2,400 more characters)" in text(app)
+
+
 def text(app: TunedeckApp) -> str:
     return "\n".join(str(app.screen.query_one(name, Static).render()) for name in ("#where", "#answers"))
 

@@ -18,7 +18,10 @@ from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 
 _LONGEST = 2_000
-"""Characters of a question or an answer that are shown."""
+"""Characters of a question or an answer that are shown where one prompt is."""
+
+_BRIEF, _BRIEF_ANSWER = 240, 600
+"""Characters of a question or reference, and of an answer, where all prompts share the screen."""
 
 
 class SamplesScreen(StepScreen):
@@ -34,7 +37,12 @@ class SamplesScreen(StepScreen):
         Command("samples.first", "home", "go(-1000000)", "", "Go to the first step, the base model's answers."),
         Command("samples.last", "end", "go(1000000)", "", "Go to the newest step."),
         Command(
-            "samples.turn", "v", "turn", "step or prompt", "One prompt at all steps, or all prompts at one step.", 2
+            "samples.turn",
+            "v",
+            "turn",
+            "step or prompt",
+            "One prompt in full at all steps, or all prompts at one step.",
+            2,
         ),
         Command("samples.next", "n,tab", "prompt(1)", "next prompt", "The next prompt, where one is shown.", 4),
         Command("samples.reference", "r", "reference", "reference", "Show or hide the data set's own answers.", 5),
@@ -101,7 +109,12 @@ class SamplesScreen(StepScreen):
             answers.update(self._at_all_steps(self._prompt))
 
     def _one(self, sample: Sampled, number: int) -> Content:
-        parts = [self._question(sample, number), self._reference(sample), _answer("answer", sample)]
+        """A prompt among the others: a long question must not push the next answers pages down."""
+        parts = [
+            self._question(sample, number, _BRIEF),
+            self._reference(sample, _BRIEF),
+            _answer("answer", sample, _BRIEF_ANSWER),
+        ]
         return Content("\n").join(part for part in parts if part)
 
     def _at_all_steps(self, number: int) -> Content:
@@ -110,16 +123,16 @@ class SamplesScreen(StepScreen):
         parts += [_answer("base" if step == 0 else f"step {count(step)}", sample) for step, sample in found]
         return Content("\n").join(part for part in parts if part)
 
-    def _question(self, sample: Sampled, number: int) -> Content:
+    def _question(self, sample: Sampled, number: int, longest: int = _LONGEST) -> Content:
         role, text = sample.prompt[-1] if sample.prompt else ("user", "")
         earlier = [clean_line(turn, 20) for turn, _ in sample.prompt[:-1]]
         after = f" (after {earlier[0] if len(earlier) == 1 else f'{len(earlier)} turns'})" if earlier else ""
-        return Content.assemble((f"{number}  {clean_line(role, 20)}{after}  ", "bold"), _cut(text))
+        return Content.assemble((f"{number}  {clean_line(role, 20)}{after}  ", "bold"), _cut(text, longest))
 
-    def _reference(self, sample: Sampled) -> Content:
+    def _reference(self, sample: Sampled, longest: int = _LONGEST) -> Content:
         if not self._with_reference or not sample.reference:
             return Content("")
-        return Content.assemble(("   reference  ", "$text-muted"), (_cut(sample.reference), "$text-muted"))
+        return Content.assemble(("   reference  ", "$text-muted"), (_cut(sample.reference, longest), "$text-muted"))
 
     @property
     def _prompts(self) -> int:
@@ -168,11 +181,14 @@ class SamplesScreen(StepScreen):
         self.dismiss()
 
 
-def _answer(title: str, sample: Sampled) -> Content:
+def _answer(title: str, sample: Sampled, longest: int = _LONGEST) -> Content:
     cut = "" if sample.ended else "  (cut: it did not end its turn)"
-    return Content.assemble((f"   {title}  ", "bold $accent"), _cut(sample.answer), (cut, "$text-warning"))
+    return Content.assemble((f"   {title}  ", "bold $accent"), _cut(sample.answer, longest), (cut, "$text-warning"))
 
 
-def _cut(text: str) -> str:
-    shown = clean(text[:_LONGEST]) or "(nothing)"
-    return shown if len(text) <= _LONGEST else f"{shown}… ({count(len(text) - _LONGEST)} more characters)"
+def _cut(text: str, longest: int) -> str:
+    shown = clean(text[:longest]) or "(nothing)"
+    if len(text) <= longest:
+        return shown
+    way = "" if longest == _LONGEST else "; v shows them"
+    return f"{shown}… ({count(len(text) - longest)} more characters{way})"
