@@ -90,8 +90,16 @@ async def test_an_audit_shows_its_progress_and_goes_on_after_a_restart(make_app:
         await until(pilot, lambda: "audit: 3 of 50 (seed 1)  kept 2  dropped 1" in title(again), "the audit again")
         assert data_screen(again).rows_list.cursor == 3, "it goes on where it was left"
         assert list_text(again) == queue
+        await pilot.press("escape")
+        assert data_screen(again).rows_list.count == 200
+        assert "a goes on with the audit" in line(again)
+        await pilot.press("a")
+        await until(pilot, lambda: "audit: 3 of 50 (seed 1)" in title(again), "the audit once more")
         await choose(pilot, "a", "leave the audit")
         assert data_screen(again).rows_list.count == 200
+        await choose(pilot, "a", "as many rows as you type")
+        await pilot.press(*"10", "enter")
+        await until(pilot, lambda: "audit: 0 of 10 (seed 2)" in title(again), "an audit of that size")
 
 
 async def test_the_worst_rows_come_first_and_a_flag_has_its_list(make_app: MakeApp, tickets: Path) -> None:

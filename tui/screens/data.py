@@ -128,7 +128,8 @@ class DataScreen(DataOpening):
         if action == "back":
             if opening or desk is None:
                 return desk is not None
-            return self.has_class("-reading") or self._aside or bool(desk.rows.also) or desk.rows.filter == "found"
+            listed = bool(desk.rows.also) or desk.rows.filter in ("found", "audit")
+            return listed or self.has_class("-reading") or self._aside
         if action not in NEED_DATA:
             return action != "open" or not opening
         if opening or desk is None:
@@ -144,7 +145,7 @@ class DataScreen(DataOpening):
         return desk.rows.count > 0 or action in ("next_filter", "lists", "search", "audit", "report")
 
     def action_back(self) -> None:
-        """Back to the list; from the hits of a search to all rows."""
+        """Back to the list; from the hits of a search, and from an audit, to all rows."""
         if self._aside and not self.has_class("-opening"):
             self._show_sample(read_huge=self.has_class("-reading"))
             return

@@ -107,8 +107,11 @@ class FindKeys(TokenKeys):
             self._held = ""
         if rows.also:
             self._list_again(rows.also[0], also=rows.also[1:])
-        elif rows.filter == "found":
+        elif rows.filter in ("found", "audit"):
+            audited = rows.filter == "audit"
             self._list_again("all")
+            if audited:
+                self.tell("All rows are listed; a goes on with the audit.")
 
     def _choose(self, title: str, choices: list[Choice], at: int = 0) -> None:
         from tui.widgets.choice_menu import ChoiceMenu

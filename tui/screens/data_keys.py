@@ -13,7 +13,7 @@ COMMANDS = (
         "escape",
         "back",
         "back",
-        "Back to the list; from what + or a search has listed to more rows.",
+        "Back to the list; from what + or a search has listed, and from an audit, to more rows.",
         4,
         "esc",
     ),

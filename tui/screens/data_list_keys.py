@@ -12,6 +12,7 @@ from core.clean import clean
 from core.errors import TunedeckError
 from core.units import count
 from tui.screens.data_find_keys import Choice, FindKeys
+from tui.screens.data_typed import TypedLine
 
 if TYPE_CHECKING:
     from core.dataset.audit_queue import Audit, AuditLog, Mode
@@ -53,6 +54,7 @@ class ListKeys(FindKeys):
         for number in _SAMPLES:
             words = "by a seed, so that anybody can read the same"
             choices.append((f"random {number}", words, partial(self._begin, "random", number)))
+        choices.append(("random", "as many rows as you type", self._ask_how_many))
         choices.append(("worst first", f"{flagged}, errors before warnings", lambda: self._begin("worst")))
         repeats = sum(any(flag.of is not None for flag in found) for found in rows.flags.values())
         words = f"{count(repeats)} rows repeat others" if repeats else "D finds rows that repeat others"
@@ -69,6 +71,13 @@ class ListKeys(FindKeys):
     def action_overview(self) -> None:
         """Go to the overview of what would be trained on."""
         raise NotImplementedError
+
+    def _ask_how_many(self) -> None:
+        def take(digits: str) -> None:
+            if number := int(digits[:9] or 0):
+                self._begin("random", number)
+
+        self._type(TypedLine("audit how many rows", "enter begins with them, esc does not", take, digits=True))
 
     def _begin(self, mode: Mode, size: int = 0, flag: str = "") -> None:
         self.begin_audit(mode, size, flag)
