@@ -191,7 +191,8 @@ class TunedeckApp(App[int]):
         ids = [active.binding.id or "" for active in screen.active_bindings.values()]
         inner = [name for name in dict.fromkeys(each.partition(".")[0] for each in ids) if name not in (scope, "app")]
         groups = [(title, actions.commands([scope])), *((f"in the {name}", actions.commands([name])) for name in inner)]
-        groups.append(("everywhere", actions.commands(["app"])))
+        if not screen.is_modal:
+            groups.append(("everywhere", actions.commands(["app"])))
         await self.push_screen(HelpScreen(title, [group for group in groups if group[1]]))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

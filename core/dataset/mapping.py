@@ -179,7 +179,7 @@ def propose(rows: Sequence[Mapping[str, Any]]) -> Chosen:
             said = {"messages": talk, ROLE_KEY: found.role, CONTENT_KEY: found.content}
             return Chosen("messages", {**said, **role_names(found.speakers)})
     # What is the same in each row, or short in each, is a name or a number rather than a text to learn.
-    long = [name for name in texts if _mean_length(rows, name) >= 12] or texts
+    long = [name for name in texts if _mean_length(rows, name) >= 12 or _is_prose(rows, name)] or texts
     verdicts = [each.name for each in columns if each.kind == "true or false"]
     if verdicts and len(long) >= 2:
         return Chosen("kto", {"label": verdicts[0], "prompt": long[0], "completion": long[1]})
@@ -199,6 +199,13 @@ def role_names(speakers: Sequence[str]) -> dict[str, str]:
         role = "user" if "user" not in taken and not said else "assistant"
         said.setdefault(role, []).append(name)
     return {ROLE_NAMES + role: "|".join(names) for role, names in said.items()}
+
+
+def _is_prose(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Whether a column of short texts holds sentences all the same: mostly of several words, and hardly two alike."""
+    values = [row[name] for row in rows if isinstance(row.get(name), str)]
+    several = sum(len(value.split()) > 1 for value in values)
+    return 2 * several > len(values) and len(set(values)) >= 0.9 * len(values) > 1
 
 
 def _mean_length(rows: Sequence[Mapping[str, Any]], name: str) -> float:

@@ -16,6 +16,7 @@ from core.dataset.audit import read_ledger
 from core.dataset.mapping import saved
 from tui.app import TunedeckApp
 from tui.screens.data import DataScreen
+from tui.screens.help import HelpScreen
 from tui.screens.mapping import MappingScreen
 from tui.widgets.form import Form
 
@@ -115,3 +116,26 @@ async def test_the_form_fits_every_size_and_esc_changes_nothing(
         await until(pilot, reads(app), "the rows, unmapped")
         assert not saved(tmp_path, [data]).said
         assert "data set's format" in text(app, "#list")
+
+
+async def test_titles_of_another_format_are_whole_and_help_names_the_keys(make_app: MakeApp, tmp_path: Path) -> None:
+    data = tmp_path / "odd.csv"
+    data.write_text(
+        "Frage;Antwort\nWer war das?;Niemand, wie es scheint.\nWo ist es?;Dort hinten.\nWie?;Ganz einfach so.\n"
+    )
+    app = make_app(data=(data,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, asks(app), "the form")
+        assert "prompt-completion" in text_of(app.screen.query_one(Form)), "short questions are proposed as such"
+        await until(pilot, lambda: "completion  Antwort" in text_of(app.screen.query_one(Form)), "its titles")
+        for _ in range(20):
+            await pilot.press("right")
+            if "‹messages›" in text_of(app.screen.query_one(Form)):
+                break
+        await until(pilot, lambda: "messages  (none)" in text_of(app.screen.query_one(Form)), "titles of another one")
+        assert "columns messages=" not in text(app, "#why")
+        assert "Choose it below" in text(app, "#why")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen), "the help")
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, MappingScreen), "the form again")

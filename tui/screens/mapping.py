@@ -39,6 +39,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
         Command("mapping.leave", "escape", "leave", "leave", "Change nothing.", 3, "esc"),
         Command("mapping.row", "f3", "next_row", "other row", "Show another row as a sample.", 4, "F3"),
         Command("mapping.raw", "f4", "raw", "as it stands", "Show the row as it stands in the file.", 5, "F4"),
+        Command("mapping.help", "f1,question_mark", "app.help", "help", "Show the keys of this form.", 90, "?"),
     )
 
     def __init__(self, name: str, rows: Sequence[Mapping[str, Any]], recognition: Recognition, chosen: Chosen) -> None:

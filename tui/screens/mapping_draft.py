@@ -171,7 +171,8 @@ class MappingDraft:
         try:
             found = choose(self.rows, chosen.named, chosen.columns)
         except BadInput as fault:
-            return clean_line(str(fault), 400)
+            # What to do on the command line is no help here: the columns stand in the form.
+            return clean_line(f"{fault.what[:1].upper()}{fault.what[1:]}. Choose it below with ← and →.", 400)
         return found if found.known else found.why
 
     def sample(self, number: int) -> Sample | str:

@@ -131,6 +131,7 @@ class FormView(ScrollView):
             each.key: self._states.get(each.key, FieldState()) for section in sections for each in section.fields
         }
         self._unheard.clear()
+        self._columns = Drawing(0, 0)  # other titles: another column for them
         self._arrange(key if key in self._states else next(iter(self._states)))
 
     @property
