@@ -83,6 +83,9 @@ async def test_a_metric_that_is_picked_is_on_the_screen_at_once_at_any_size(make
             screen = await read(pilot)
             await pilot.press("plus")
             await until(pilot, lambda: isinstance(pilot.app.screen, PickMenu))
+            box = pilot.app.screen.query_one("Vertical")
+            await until(pilot, lambda: f"metrics {'shown' if size[0] > 80 else 'in turn'}" in str(box.border_subtitle))  # noqa: B023
+            assert ("panels need 110 columns" in str(box.border_title)) is (size[0] < 110)
             await pilot.press(*"kl", "enter", "escape")
             charts = [screen.chart, *screen.query_one(Panels).charts]
             await until(pilot, lambda: any(c.display and c.title == "kl" for c in charts))  # noqa: B023

@@ -17,7 +17,16 @@ from core.units import count, duration, short_count
 from tui.charts.plot import Curve
 from tui.charts.xaxis import STEPS, Along, StableEnd, XUnit, epochs_unit, time_unit, tokens_unit
 from tui.live_run import MOMENT, LiveRun
-from tui.screens.train_panels import USUAL, Panels, from_zero, metrics_of, title_of, usual_panels, writer_of
+from tui.screens.train_panels import (
+    PANELS_FROM,
+    USUAL,
+    Panels,
+    from_zero,
+    metrics_of,
+    title_of,
+    usual_panels,
+    writer_of,
+)
 from tui.screens.train_requests import TrainRequests
 from tui.telling_names import telling_names
 from tui.train_words import loss_words
@@ -290,7 +299,10 @@ class TrainCharts(TrainRequests):
         metrics = [metric for metric in metrics_of(self.shown) if metric != "loss"]
         choices = [Choice(metric, title_of(metric), self._newest_words(metric)) for metric in metrics]
         shown = usual_panels(self.shown) if self._panels is None else self._panels
-        self.app.push_screen(PickMenu("panels", choices, shown, noun="metrics"), self._take_panels)
+        title, fate = "panels", "shown"
+        if not self.query_one(Panels).display:
+            title, fate = f"b brings these to the chart; panels need {PANELS_FROM}", "in turn"
+        self.app.push_screen(PickMenu(title, choices, shown, noun="metrics", fate=fate), self._take_panels)
 
     def _newest_words(self, metric: str) -> str:
         last = self.shown.last(metric)

@@ -15,6 +15,9 @@ from tui.widgets.chart import Chart
 MOST = 6
 """Panels that are shown at once; the large chart takes any further one."""
 
+PANELS_FROM = "110 columns and 36 rows"
+"""The terminal's size from which there are any: the classes `-wide` and `-tall` of the screens."""
+
 ROWS_ALONE, ROWS = 9, 7
 """Rows of a panel where there is room to spare, and where there is not."""
 

@@ -61,6 +61,7 @@ class PickMenu(ModalScreen[Picked]):
         taken: Iterable[str],
         *,
         noun: str,
+        fate: str = "shown",
         most: int | None = None,
         pinned: str | None = None,
     ) -> None:
@@ -71,6 +72,7 @@ class PickMenu(ModalScreen[Picked]):
             choices: what there is.
             taken: keys of what is taken already.
             noun: what the choices are, in the plural.
+            fate: what becomes of those that are taken, such as `shown`.
             most: how many may be taken; None for all.
             pinned: the key of the pinned choice, "" for none; None where nothing can be pinned.
         """
@@ -78,7 +80,7 @@ class PickMenu(ModalScreen[Picked]):
         self._title = title
         self._choices = list(choices)
         self._taken = list(taken)
-        self._noun = noun
+        self._noun, self._fate = noun, fate
         self._most = most
         self._pinned = pinned
         self._found: list[Choice] = []
@@ -175,6 +177,6 @@ class PickMenu(ModalScreen[Picked]):
         box = self.query_one(Vertical)
         limit = f", {self._most} at most" if self._most is not None else ""
         pin = " · ctrl+t pins" if self._pinned is not None else ""
-        shown = f"{len(self._taken)} of {len(self._choices)} {self._noun} shown{limit}"
+        shown = f"{len(self._taken)} of {len(self._choices)} {self._noun} {self._fate}{limit}"
         takes = "enter takes" if pin else "enter takes or leaves"
         box.border_subtitle = f"{shown} · {takes}{pin} · esc closes"
