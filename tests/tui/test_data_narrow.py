@@ -14,7 +14,7 @@ from core.dataset.records import BadLine
 from tests.tui.test_data_audit import choose
 from tests.tui.test_data_screen import MakeApp, chat, counts, list_text, scanned, text_of, until
 from tui.app import TunedeckApp
-from tui.screens.data_listing import holder
+from tui.screens.data_listing import counts_within, holder
 from tui.screens.data_rows import DataRows
 
 NAMES = ("flagged", "undecided", "kept", "dropped", "marked", "found", "flag: empty_answer", "file: 0", "file: 1")
@@ -93,3 +93,6 @@ def test_what_is_listed_is_what_each_list_holds(tmp_path_factory: pytest.TempPat
     assert listed == [entry for entry in range(12) if all(holder(rows, name)(entry) for name in names)]
     assert [rows.position_of(entry) for entry in listed] == list(range(len(listed)))
     assert list(rows.listed()[1:3]) == listed[1:3]
+    within = counts_within(rows, listed)
+    for name in set(NAMES) - {"all", "found"}:
+        assert within[name] == sum(map(holder(rows, name), listed)), name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ Choice = tuple[str, str, Callable[[], None]]
 """A line of a menu: its name, what it means, what it does."""
 
 _MOST_FILES = 200
+_MOST_COUNTED = 5_000
+"""Rows of a list up to which it is counted how many of them others hold: more would hold up the keys."""
 
 
 class FindKeys(TokenKeys):
@@ -49,12 +51,18 @@ class FindKeys(TokenKeys):
             choices.append(("in their order", "lists these rows as in the files", self._in_order))
         self._choose("list", choices)
 
-    def _lists(self, listing: Callable[[str], None], without: Collection[str] = ()) -> list[Choice]:
+    def _lists(
+        self,
+        listing: Callable[[str], None],
+        without: Collection[str] = (),
+        within: Mapping[str, int] | None = None,
+    ) -> list[Choice]:
         """A choice for each list, with how many rows it has.
 
         Args:
             listing: called with the name of the chosen one.
             without: names of lists that are not offered.
+            within: how many of the rows that count each list has; None counts all rows.
         """
         from core.dataset.checks import TITLES
 
@@ -67,6 +75,8 @@ class FindKeys(TokenKeys):
         sources = rows.sources()
         for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
             told.append((f"{SOURCE}{number}", f"file {clean_line(path.name, 40)}", count(end - start)))
+        if within is not None:
+            told = [(name, title, count(within[name])) for name, title, _ in told if name in within and within[name]]
         return [(title, words, partial(listing, name)) for name, title, words in told if name not in without]
 
     def _units(self) -> tuple[Unit, ...]:
@@ -75,6 +85,7 @@ class FindKeys(TokenKeys):
 
     def action_narrow(self) -> None:
         """List only those of the listed rows that another list holds as well, or all that only one of these holds."""
+        from tui.screens.data_listing import counts_within
         from tui.screens.data_words import condition
 
         assert self._desk is not None
@@ -91,11 +102,14 @@ class FindKeys(TokenKeys):
         def narrow(name: str) -> None:
             self._list_again(name, also=tuple(each for each in names if each != name))
 
-        choices += self._lists(narrow, without=("all", *names))
+        few = rows.count <= _MOST_COUNTED
+        within = counts_within(rows, rows.listed()) if few else None
+        choices += self._lists(narrow, ("all", *names), within)
         for unit in self._units():
             choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit, others)))
         choices.append(("with a text", "that you type", partial(self._ask_text, others)))
-        self._choose(f"only those of these {count(rows.count)} rows that are also", choices, len(names))
+        whose = "" if few else " (the numbers are those of all rows)"
+        self._choose(f"only those of these {count(rows.count)} rows that are also{whose}", choices, len(names))
 
     def _widen(self) -> None:
         """List more rows again: without the last condition, at last all."""

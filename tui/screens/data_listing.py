@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, overload
@@ -40,6 +42,29 @@ def holder(rows: DataRows, name: str) -> Callable[[int], bool]:
         _, start, end = rows.sources()[int(name.removeprefix(SOURCE))]
         return lambda entry: start <= entry < end
     return set(_entries(rows, name)).__contains__
+
+
+def counts_within(rows: DataRows, entries: Sequence[int]) -> Counter[str]:
+    """How many of some entries each list holds, by the lists' names; `found` and the orders aside.
+
+    Args:
+        rows: the rows.
+        entries: of the data set; each is looked at once.
+    """
+    found: Counter[str] = Counter()
+    for entry in entries:
+        row = rows.row_of(entry)
+        if row is None:
+            continue
+        names = {flag.name for flag in rows.flags_of(entry)}
+        found.update(FLAG + name for name in names)
+        found["flagged"] += bool(names)
+        found["marked"] += row in rows.marks
+        found[{"": "undecided", "keep": "kept", "drop": "dropped"}[rows.decision(entry)]] += 1
+    ordered = sorted(entries)
+    for number, (_, start, end) in enumerate(rows.sources()):
+        found[f"{SOURCE}{number}"] = bisect_left(ordered, end) - bisect_left(ordered, start)
+    return found
 
 
 _SPANS = 9
