@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core import units
+from core.dataset.mixture import shares_of
+from core.errors import BadInput
 from core.recipe import memory
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe
@@ -164,7 +166,22 @@ _TELL: dict[str, Callable[[_Known], str]] = {
     "training.keep_checkpoints": _save,
 }
 
+
+def _held_out(known: _Known) -> str:
+    """About how many samples are held out, from those that are left to train on."""
+    data = known.recipe.data
+    if data.eval or not known.samples or not 0 < data.eval_fraction < 1:
+        return ""
+    try:
+        own = known.samples * (1 - sum(shares_of(data.mix).values()))
+    except BadInput:  # the recipe's rules say what is wrong with it
+        return ""
+    return f"{units.count(round(own * data.eval_fraction / (1 - data.eval_fraction)))} samples"
+
+
 _BRIEF: dict[str, Callable[[_Known], str]] = {
+    "data.train": lambda known: f"{units.count(known.samples)} to train" if known.samples else "",
+    "data.eval_fraction": _held_out,
     "lora.alpha": lambda known: f"= {number_text(round(known.recipe.lora.alpha / known.recipe.lora.rank, 2))}r",
     "lora.targets": lambda known: (
         f"{len(known.shape.targeted(known.recipe.lora.targets))} layers" if known.shape else ""

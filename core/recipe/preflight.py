@@ -19,6 +19,7 @@ from core.jobs.launch import worker_python
 from core.recipe import memory
 from core.recipe.devices import ranks_of
 from core.recipe.mapped import with_mapping
+from core.recipe.memory_words import less_memory
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.recipe import KNOBS, Recipe
@@ -181,11 +182,11 @@ def _template(seen: _Seen) -> Iterator[Check]:
     except BadInput as error:
         yield Check("chat template", "stop", str(error), "model.chat_template")
         return
-    path = "model.chat_template"
+    path, own = "model.chat_template", recipe.model.chat_template or "the model’s own"
     if not template:
         yield Check("chat template", "stop", "The model has no chat template: choose one, such as chatml.", path)
     elif recipe.data.loss_on == "everything" or marks_answers(template):
-        yield Check("chat template", "ok", f"{recipe.model.chat_template or 'The model’s own'}; answers are marked.")
+        yield Check("chat template", "ok", f"The chat template, {own}, marks the answers.")
     elif twin := marked_twin(template):
         yield Check("chat template", "ok", f"Answers are marked by the shipped {twin}, which renders the same text.")
     else:
@@ -254,7 +255,8 @@ def _memory(seen: _Seen) -> Iterator[Check]:
     if seen.shape is None:
         return
     device = device_of(seen.recipe, seen.gpus)
-    need = memory.forecast(seen.recipe, seen.shape, device).total
+    forecast = memory.forecast(seen.recipe, seen.shape, device)
+    need = forecast.total
     if device == "cpu":
         free, place = host.memory()[1], "RAM"
     else:
@@ -267,13 +269,9 @@ def _memory(seen: _Seen) -> Iterator[Check]:
     if free is None:
         yield Check("memory", "warn", f"Needs about {units.gib(need)}; how much {place} is free is not known.")
     elif need > free:
-        yield Check(
-            "memory",
-            "warn",
-            f"Needs about {units.gib(need)} of {place}, {units.gib(free)} are free: a smaller batch or max length, "
-            "or nf4, needs less.",
-            "training.batch_size",
-        )
+        advice, field = less_memory(seen.recipe, forecast, device)
+        words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} are free. {advice}"
+        yield Check("memory", "warn", words, field)
     else:
         yield Check("memory", "ok", f"Needs about {units.gib(need)} of {place}, {units.gib(free)} are free.")
 

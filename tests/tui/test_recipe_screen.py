@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Static
 
 from core.recipe.recipe import KNOBS, put
-from tests.tui.recipe_screen import form, help_text, looked, row, screen, sound, workspace, yaml
+from tests.tui.recipe_screen import form, help_text, line, looked, row, screen, sound, workspace, yaml
 from tui.app import TunedeckApp
 from tui.screens.field_help import FieldHelp
 from tui.screens.recipe import RecipeScreen
@@ -150,7 +150,7 @@ async def test_memory_is_shown_part_by_part_and_marked_as_an_estimate(make_app: 
     app = make_app("recipe", recipe=put(sound(workspace), "training.devices", "cpu"))
     async with app.run_test(size=(160, 45)) as pilot:
         await looked(app, pilot)
-        assert "context 0.60" in screen(app).query_one(MemoryBar).render().plain
+        assert "Python and torch 0.60" in screen(app).query_one(MemoryBar).render().plain
         title = str(screen(app).query_one("#memory").border_title)
         assert "~0.6" in title
         assert "fits" in title
@@ -170,6 +170,48 @@ async def test_what_the_preflight_finds_at_a_field_is_shown_there_until_the_fiel
         form(app).retype("tickets.jsonl")
         await pilot.pause()
         assert "wrong" not in row(app, "data.train")
+
+
+async def test_a_text_that_is_no_value_counts_as_a_stop_and_the_value_before_it_is_not_judged(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    app = make_app("recipe", recipe=put(sound(workspace), "training.devices", "cpu"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await looked(app, pilot)
+        await pilot.pause()
+        assert "stop" not in line(app)
+        form(app).go_to("lora.rank", edit=True)
+        await pilot.press(*"9999")
+        await looked(app, pilot)
+        await pilot.pause()
+        assert line(app).startswith("1 stop: Rank · memory: ")
+        said = screen(app).query_one(CheckList).render().plain
+        assert " ".join(said.split()).startswith("STOP Rank is at least 1, at most 1024, not 9999. ")
+        assert "999 " not in said
+        assert app.session.recipe.lora.rank == 4
+        await pilot.press("backspace")
+        assert app.session.recipe.lora.rank == 999
+
+
+async def test_warnings_name_their_field_in_the_line_and_in_the_panel(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app("recipe", recipe=put(sound(workspace), "data.max_length", 100_000))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await looked(app, pilot)
+        await pilot.pause()
+        assert "warn: " in line(app)
+        assert "Max length" in line(app)
+        assert "F3 panel" in app.screen.query_one(KeyBar).render().plain
+        said = " ".join(screen(app).query_one(CheckList).render().plain.split())
+        assert "Max length: 100,000 is more than the model's context" in said
+
+
+async def test_the_form_says_how_many_samples_train_and_are_held_out(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app("recipe", recipe=sound(workspace))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await looked(app, pilot)
+        await pilot.pause()
+        assert "~18 to train" in row(app, "data.train")
+        assert "~2 samples" in row(app, "data.eval_fraction")
 
 
 async def test_a_narrow_screen_shows_one_panel_at_a_time(make_app: MakeApp) -> None:

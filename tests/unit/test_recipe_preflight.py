@@ -10,6 +10,8 @@ import pytest
 
 from core.gpu.readings import GpuSample
 from core.recipe import templates
+from core.recipe.memory import Forecast
+from core.recipe.memory_words import less_memory
 from core.recipe.preflight import Check, device_of, preflight, stops
 from core.recipe.recipe import Recipe, put
 from core.recipe.values import Value
@@ -104,6 +106,25 @@ def test_memory_is_held_against_what_is_free_on_the_chosen_gpu(recipe: Recipe, t
     assert found(put(recipe, "training.devices", "1"), tmp_path, "memory", (_GPU, full))[0].verdict == "warn"
     assert "is not known" in found(recipe, tmp_path, "memory", (unknown,))[0].sentence
     assert "of RAM" in found(recipe, tmp_path, "memory", ())[0].sentence
+
+
+def test_what_needs_less_memory_is_what_takes_the_most_of_it(recipe: Recipe, tmp_path: Path) -> None:
+    full = (GpuSample(0, memory_total=80 * 2**30, memory_used=80 * 2**30 - 1),)
+    long = put(put(recipe, "data.max_length", 1_000_000), "training.batch_size", 8)
+    (check,) = found(long, tmp_path, "memory", full)
+    assert check.sentence.startswith("Does not fit: needs about ")
+    assert "Activations take the most: a smaller batch" in check.sentence
+    assert "nf4" not in check.sentence
+    assert check.path == "training.batch_size"
+    single = put(long, "training.batch_size", 1)
+    assert found(single, tmp_path, "memory", full)[0].path == "data.max_length"
+    need = Forecast(weights=9, adapter=1, gradients=1, optimizer=1, activations=1, head=1, context=1)
+    assert less_memory(recipe, need, "cuda") == (
+        "The weights take the most: nf4, or a smaller model, needs less.",
+        "model.quantization",
+    )
+    assert "nf4" not in less_memory(recipe, need, "cpu")[0]
+    assert less_memory(put(recipe, "method", "full"), need, "cuda")[1] == "method"
 
 
 def test_without_a_gpu_the_cpu_is_announced_and_a_named_gpu_stops(recipe: Recipe, tmp_path: Path) -> None:

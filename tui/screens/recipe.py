@@ -22,13 +22,14 @@ from tui.screens.base import StepScreen
 from tui.screens.field_help import FieldHelp
 from tui.screens.preset_menu import PresetMenu
 from tui.screens.recipe_desk import Desk
-from tui.screens.recipe_facts import NOTHING_YET, Facts, Surroundings, in_brief
+from tui.screens.recipe_facts import NOTHING_YET, Facts, Surroundings, checks_of, in_brief
 from tui.screens.recipe_fields import completion_of, describe, sections
 from tui.screens.recipe_files import keep_draft
 from tui.screens.recipe_messages import Completed, Looked, StartEnded, Told
 from tui.screens.recipe_panels import RecipePanels, retitle
 from tui.screens.recipe_prompt import RecipePrompt
 from tui.screens.recipe_start import pilot_of, queue, start
+from tui.widgets.check_list import Check
 from tui.widgets.form import Form
 from tui.widgets.text_view import TextView
 from tui.widgets.words_line import WordsLine
@@ -59,7 +60,7 @@ class RecipeScreen(StepScreen):
         Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6, "^s"),
         Command("recipe.load", "ctrl+o", "load", "open", "Open a recipe from a file.", 7, "^o"),
         Command("recipe.folded", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8, "F4"),
-        Command("recipe.panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 9, "F3"),
+        Command("recipe.panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 4, "F3"),
         Command("recipe.presets", "f8", "presets", "presets", "Choose a starting point.", 10, "F8"),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
         Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-2)", "", "Scroll the panel up."),
@@ -74,6 +75,7 @@ class RecipeScreen(StepScreen):
         """Make the screen; it is filled in when it is first shown."""
         super().__init__()
         self._facts: Facts = NOTHING_YET
+        self._checks: tuple[Check, ...] = ()
         self._waiting: tuple[Timer, ...] = ()
         self._said = ""
         self._starting = False
@@ -125,6 +127,7 @@ class RecipeScreen(StepScreen):
 
     @on(Form.Moved)
     def _moved(self) -> None:
+        self._desk.entries.rest()
         self._show()
 
     @on(Form.Completing)
@@ -169,6 +172,8 @@ class RecipeScreen(StepScreen):
             retitle(yaml, f"{desk.files.name} as YAML{state}")
             document = dumps(entries.recipe, file_name=desk.file_name)
             yaml.show(lambda: yaml_lines(document, yaml.content_size.width - 1), keep_place=True)
+        self._checks = checks_of(facts, {path: problem.sentence for path, (_, problem) in entries.wrong.items()})
+        self.query_one(RecipePanels).show_checks(self._checks)
         self._show_line()
 
     @on(Looked)
@@ -181,7 +186,7 @@ class RecipeScreen(StepScreen):
         """Say what was said last; else, where the panels have no room, what they would show in brief."""
         words = self._said
         if not words and not self.has_class("-wide"):
-            words = in_brief(self._facts)
+            words = in_brief(self._facts, self._checks)
         self.query_one(WordsLine).say(words)
 
     @on(Told)

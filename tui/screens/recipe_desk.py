@@ -108,6 +108,7 @@ class Desk:
         if session.eval_data:
             recipe = put(recipe, "data.eval", tuple(str(path.absolute()) for path in session.eval_data))
         self.entries.recipe = _renamed(_without_view(recipe, self.entries.recipe), self.entries.recipe)
+        self.entries.rest()
         self._tell()
 
     def replace(self, recipe: Recipe) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from core.errors import BadInput
 from core.gpu import host
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
+from core.recipe import preflight
 from core.recipe.declare import Problem
 from core.recipe.memory import Device, Forecast, forecast
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, read_shape
-from core.recipe.preflight import preflight
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.validate import validate
 from core.units import gib
 from tui.widgets.check_list import Check
@@ -96,12 +97,8 @@ class Surroundings:
         room = _room(recipe, gpus, reader.problem)
         shape, words = _shape(recipe)
         taken = forecast(recipe, shape, room.device) if shape else None
-        found = preflight(recipe, self._workspace, gpus=gpus, gpu_problem=reader.problem)
-        order = ("stop", "warn", "ok")
-        checks = tuple(
-            Check(check.verdict, clean_line(check.sentence, 600))
-            for check in sorted(found, key=lambda check: order.index(check.verdict))
-        )
+        found = preflight.preflight(recipe, self._workspace, gpus=gpus, gpu_problem=reader.problem)
+        checks = tuple(_shown(check) for check in sorted(found, key=_urgency))
         own = {problem.sentence for problem in validate(recipe, shape)}
         problems = tuple(
             Problem(check.path, check.sentence, "error" if check.verdict == "stop" else "warn")
@@ -132,6 +129,30 @@ class Surroundings:
         except BadInput:  # the recipe's rules say what is wrong with it
             own = 1.0
         return None if not rows else max(1, math.ceil(rows * (1 - held_out) / own))
+
+
+def _urgency(check: preflight.Check) -> tuple[int, bool]:
+    """What stops comes first, then that it does not fit: who reads two lines reads those."""
+    return ("stop", "warn", "ok").index(check.verdict), check.name != "memory"
+
+
+def _shown(check: preflight.Check) -> Check:
+    """A check for people: what is found at a field names it."""
+    about = KNOBS[check.path].title if check.path in KNOBS else check.name
+    names = check.name == "recipe" and check.path and about.lower() not in check.sentence.lower()
+    words = f"{about}: {check.sentence}" if names else check.sentence
+    return Check(check.verdict, clean_line(words, 600), about, check.path)
+
+
+def checks_of(facts: Facts, wrong: Mapping[str, str]) -> tuple[Check, ...]:
+    """The checks, with what stands in the form and is no value.
+
+    Args:
+        facts: they judge the value that such a field had before, which is left out.
+        wrong: field -> what is wrong with its text, a sentence.
+    """
+    now = tuple(Check("stop", clean_line(words, 600), KNOBS[path].title, path) for path, words in wrong.items())
+    return now + tuple(check for check in facts.checks if check.key not in wrong)
 
 
 def _count(paths: tuple[str, ...], form: str) -> int | None:
@@ -197,7 +218,7 @@ def memory_title(facts: Facts) -> str:
     return f"memory on {room.name}: ~{gib(taken.total)} of {free}{tail}"
 
 
-def in_brief(facts: Facts) -> str:
+def in_brief(facts: Facts, checks: Sequence[Check]) -> str:
     """Memory and preflight in so few words that a narrow screen has room for them."""
     room, taken = facts.room, facts.forecast
     if taken is None:
@@ -207,10 +228,14 @@ def in_brief(facts: Facts) -> str:
     else:
         verdict = "fits" if facts.fits else "DOES NOT FIT"
         memory = f"memory: {verdict}, ~{gib(taken.total)} of {gib(room.free)}"
-    stops = sum(check.standing == "stop" for check in facts.checks)
-    warnings = sum(check.standing == "warn" for check in facts.checks)
-    found = f"{stops} stop, {warnings} warn" if stops or warnings else "all checks ok"
-    return f"{found if facts.checks else 'checking'} · {memory}"
+    said = [
+        f"{len(abouts)} {word}: {', '.join(abouts[:2])}" for word in ("stop", "warn") if (abouts := _of(checks, word))
+    ]
+    return f"{(said[0] if said else 'all checks ok') if checks else 'checking'} · {memory}"
+
+
+def _of(checks: Sequence[Check], standing: str) -> list[str]:
+    return [check.about for check in checks if check.standing == standing]
 
 
 def memory_parts(facts: Facts) -> list[Part]:
@@ -218,8 +243,9 @@ def memory_parts(facts: Facts) -> list[Part]:
     if facts.forecast is None:
         return []
     # A part that shows as 0.00 is left out.
+    names = {"head": "output layer", "context": "Python and torch" if facts.room.device == "cpu" else "CUDA itself"}
     return [
-        Part(label, size, f"{size / 2**30:.2f}")
+        Part(names.get(label, label), size, f"{size / 2**30:.2f}")
         for label, size in facts.forecast.parts().items()
         if size >= 2**30 / 200
     ]
@@ -229,7 +255,7 @@ def memory_words(facts: Facts) -> str:
     """The sentence below the memory bar, or in its place."""
     if facts.forecast is None:
         return facts.model_words
-    words = "GiB; ~ an estimate from the tensors' shapes."
+    words = "In GiB, estimated from the tensors' shapes."
     if facts.fits is False and facts.room.free is not None:
         return f"{gib(facts.forecast.total - facts.room.free)} too much. {words}"
     return words

@@ -63,12 +63,17 @@ class Entries:
         self.recipe = absolute(recipe, workspace)
         self.wrong: dict[str, tuple[str, Problem]] = {}
         """Texts that could not be taken, by field, each with what is wrong; the recipe keeps the value before."""
+        self._rested = self.recipe
 
     def take(self, path: str, text: str) -> None:
-        """Take a text that was typed."""
+        """Take a text that was typed.
+
+        One that is no value leaves the value from before the typing: of 9999, the 999 on the way was never meant.
+        """
         value = KNOBS[path].parse(text)
         if isinstance(value, Problem):
             self.wrong[path] = (text, value)
+            self.recipe = put(self.recipe, path, get(self._rested, path))
         else:
             self.wrong.pop(path, None)
             self.recipe = absolute(put(self.recipe, path, value), self._workspace)
@@ -77,6 +82,11 @@ class Entries:
         """Take another recipe; texts that were wrong are gone."""
         self.recipe = absolute(recipe, self._workspace)
         self.wrong.clear()
+        self.rest()
+
+    def rest(self) -> None:
+        """The typing in a field has begun or ended: the values as they are now are those that are meant."""
+        self._rested = self.recipe
 
     def problems(self, facts: Facts) -> list[Problem]:
         """What is wrong or unwise: texts that are no values, what the recipe's rules say, what was found outside."""

@@ -65,11 +65,14 @@ class RecipePanels(Vertical):
         box.scroll_to(y=0, animate=False)
 
     def show_facts(self, facts: Facts) -> None:
-        """Show what a run would take of the memory, and the checks before its start."""
+        """Show what a run would take of the memory."""
         retitle(self.query_one("#memory"), memory_title(facts))
         self.query_one(MemoryBar).show(memory_parts(facts), facts.room.free or 0.0, memory_words(facts))
-        retitle(self.query_one("#checks"), f"preflight: {tally(facts.checks)}")
-        self.query_one(CheckList).show(facts.checks)
+
+    def show_checks(self, checks: Sequence[Check]) -> None:
+        """Show the checks before the start."""
+        retitle(self.query_one("#checks"), f"preflight: {tally(checks)}")
+        self.query_one(CheckList).show(checks)
 
 
 def retitle(widget: Widget, title: str) -> None:

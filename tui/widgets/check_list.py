@@ -30,10 +30,14 @@ class Check:
     Attributes:
         standing: `stop` means that nothing can start.
         sentence: what was found; clean, one paragraph.
+        about: what it is about, a word or two.
+        key: the field that it is about, or "".
     """
 
     standing: Standing
     sentence: str
+    about: str = ""
+    key: str = ""
 
 
 class CheckList(Widget):

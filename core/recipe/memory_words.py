@@ -1,0 +1,37 @@
+"""What to change where a run would take more memory than there is: what its largest part hangs on."""
+
+from __future__ import annotations
+
+from core.recipe.memory import Device, Forecast
+from core.recipe.recipe import Recipe
+
+
+def less_memory(recipe: Recipe, need: Forecast, device: Device) -> tuple[str, str]:
+    """What takes the most, and what needs less of it, a sentence; and the field to begin with.
+
+    Args:
+        recipe: what does not fit.
+        need: its forecast.
+        device: where it would run; quantized weights need a GPU.
+    """
+    of_batch = need.activations + need.head
+    of_training = need.optimizer + need.gradients + need.adapter
+    if of_batch >= max(need.weights, of_training):
+        training = recipe.training
+        ways = ["a smaller batch"] if training.batch_size > 1 else []
+        ways.append("a smaller max length")
+        if not training.activation_checkpointing:
+            ways.append("activation checkpointing")
+        field = "training.batch_size" if training.batch_size > 1 else "data.max_length"
+        return f"Activations take the most: {_either(ways)} needs less.", field
+    if recipe.method == "full":
+        return "Training every weight takes the most: the method lora needs less.", "method"
+    if need.weights < of_training:
+        return "The adapter takes the most: a smaller rank or fewer target layers need less.", "lora.rank"
+    if device == "cuda" and recipe.model.quantization != "nf4":
+        return "The weights take the most: nf4, or a smaller model, needs less.", "model.quantization"
+    return "The weights take the most: a smaller model needs less.", "model.path"
+
+
+def _either(ways: list[str]) -> str:
+    return f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]
