@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from core.jobs.follow import Update
 
 EVENTS = 200
-"""Events that are kept; the file has them all."""
+"""Events from which those of a few lines are chosen."""
+
+PAST = 5_000
+"""Events that are kept to be read again; the file has them all."""
 
 SMOOTHING = {"normal": 1.0, "strong": 4.0, "off": 0.0}
 """Names of how much the loss is smoothed, and by how much more than normal."""
@@ -51,6 +54,7 @@ class LiveRun:
         eta: seconds to the end as the trainer reckoned them last, and the moment at which it did; or None.
         first_moment: unix seconds of the first record of metrics, or None.
         events: the last events, oldest first.
+        past: many more of them.
         resumed: the moment at which it went on from a checkpoint last, or None.
         update: the newest look at the run, or None before the first.
         smoothing: a name of `SMOOTHING`.
@@ -69,6 +73,7 @@ class LiveRun:
         self.eta: tuple[float, float] | None = None
         self.first_moment: float | None = None
         self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
+        self.past: deque[Mapping[str, Any]] = deque(maxlen=PAST)
         self.resumed: float | None = None
         self.update: Update | None = None
         self.smoothing = "normal"
@@ -106,9 +111,11 @@ class LiveRun:
                 series.truncate(float("-inf"))
         if "events.jsonl" in update.restarted:
             self.events.clear()
+            self.past.clear()
         for _, records in groupby(update.metrics, len):
             self._add_metrics(list(records))
         self.events.extend(update.events)
+        self.past.extend(update.events)
         for event in update.events:
             if event.get("kind") == "resume" and type(event.get("t")) in _NUMBERS:
                 self.resumed = event["t"]

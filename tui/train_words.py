@@ -176,6 +176,11 @@ def alert_line(run: LiveRun) -> list[Line]:
     return [_event_line(event) for event in alerts[-1:]]
 
 
+def event_text(event: Mapping[str, Any]) -> str:
+    """An event as a line of plain text: its time of day, and what it says."""
+    return "".join(words for words, _ in _event_line(event))
+
+
 def _event_line(event: Mapping[str, Any]) -> Line:
     moment = event.get("t")
     when = time.strftime("%H:%M:%S", time.localtime(moment)) if isinstance(moment, (int, float)) else " " * 8

@@ -237,6 +237,38 @@ async def test_the_log_is_searched(make_app: MakeApp, tmp_path: Path) -> None:
         assert log.following
 
 
+async def test_all_events_are_read_and_searched_in_the_place_of_the_log(make_app: MakeApp, tmp_path: Path) -> None:
+    """At 80x24 one event was on the screen, the older ones could not be read, and a search of the log missed them."""
+    folder = make_run(tmp_path)
+    folder.log.write_text("line\n")
+    for number in range(250):
+        folder.append_event("checkpoint", f"Round {number} \x1b]52; saved.")
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("l", "slash", *"saved", "enter")
+        await until(pilot, lambda: "No line of the log holds it. e: all events." in state(screen))
+        await pilot.press("e")
+        await until(pilot, lambda: bool(screen.query("#told")))
+        told = screen.query_one("#told", LogView)
+        await until(pilot, lambda: told.display and told.has_focus)
+        assert not screen.query_one("#log").display
+        await pilot.press("slash", *"checkpoint 50 saved", "enter")
+        await until(pilot, lambda: "1 line holds it" in state(screen))
+        assert any("Checkpoint 50 saved" in row for row in text_of(told))
+        assert "\x1b" not in "".join(told.lines)
+        folder.append_event("checkpoint", "The newest.")
+        await until(pilot, lambda: told.lines[-1].endswith("The newest."))
+        await pilot.press("end")
+        assert "following" in text_of(told)[0]
+        folder.write_status(state="stopped", ended=2.0)
+        await until(pilot, lambda: "complete" in text_of(told)[0])
+        await pilot.press("l")
+        await until(pilot, lambda: screen.query_one("#log").display and not told.display)
+        assert "complete" in text_of(screen.query_one("#log", LogView))[0]
+        await pilot.press("e", "e")
+        await until(pilot, lambda: not told.display and not screen.query_one("#log").display)
+
+
 async def test_the_end_of_a_long_line_of_the_log_can_be_read(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     folder.log.write_text("short\n" + "RuntimeError: " + "x" * 100 + " the reason\n")

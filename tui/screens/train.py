@@ -46,7 +46,8 @@ class TrainScreen(TrainCharts):
         Command("train.save", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
         Command("train.samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
         Command("train.log", "l", "log", "log", "Show or hide the log.", 4),
-        Command("train.search", "slash", "search", "search log", "Search the log; [ and ] go on up and down.", 4),
+        Command("train.search", "slash", "search", "search", "Search log or events; [ and ] go on up and down.", 4),
+        Command("train.events", "e", "events", "events", "Show or hide all events, in the log's place.", 6),
         Command("train.left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 5, "←→"),
         Command("train.right", "right", "read(1)", "", "Read values off the curves, further right."),
         Command("train.far_left", "ctrl+left", "read(-10)", "", "Ten cells to the left."),
@@ -82,7 +83,7 @@ class TrainScreen(TrainCharts):
             yield TextLines(id="state")
             yield TextLines(id="events", wrap=False)
             yield LogView(id="log")
-            yield Input(id="search", placeholder="search the log: enter finds, esc leaves", compact=True)
+            yield Input(id="search", placeholder="search these lines: enter finds, esc leaves", compact=True)
 
     def on_resize(self, event: events.Resize) -> None:
         """Few rows leave one for events."""
@@ -99,9 +100,10 @@ class TrainScreen(TrainCharts):
         super()._open_run(folder)
         self._forget_questions()
         self.set_class(folder is None, "-nothing")
-        self.remove_class("-log")
+        self.remove_class("-log", "-told")
         self._curves_changed()
-        self.query_one(LogView).clear()
+        for lines in self.query(LogView):
+            lines.clear()
         self.query_one(Facts).forget_widths()
         if folder is not None:
             self._show()
@@ -110,11 +112,22 @@ class TrainScreen(TrainCharts):
         """A failure shows the log; other keys work now."""
         if update.state == "failed":
             self.add_class("-log")
+            self.remove_class("-told")
             self._panels_changed()
+        for lines in self.query(LogView):
+            lines.set_going(update.state in train_words.ACTIVE)
         self._asking = False
         if before is not None:
             self._said = ""  # what was answered to a key has come about, or has been overtaken
         self.refresh_bindings()
+
+    def _taken_in(self, update: Update) -> None:
+        """New events belong to the list of all, once somebody has asked for that."""
+        super()._taken_in(update)
+        for told in self.query("#told").results(LogView):
+            if "events.jsonl" in update.restarted:
+                told.clear()
+            told.extend(map(train_words.event_text, update.events))
 
     # --- drawing
 
@@ -172,7 +185,7 @@ class TrainScreen(TrainCharts):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key that would not work now is not in the footer."""
-        if action in ("log", "samples"):
+        if action in ("log", "events", "samples"):
             return self._folder is not None
         if action == "search":
             return self.has_class("-log")
@@ -196,14 +209,21 @@ class TrainScreen(TrainCharts):
 
     @on(Input.Submitted, "#search")
     def _search(self, event: Input.Submitted) -> None:
-        found = self.query_one(LogView).search(event.value.strip())
+        found = self._lines.search(event.value.strip())
         self._leave_search()
         if event.value.strip():
-            self._answered(f"{count(found)} lines hold it; [ goes up, ] down." if found else "No line holds it.")
+            none = "No event holds it." if self.has_class("-told") else "No line of the log holds it. e: all events."
+            many = f"{count(found)} lines hold it" if found > 1 else "1 line holds it"
+            self._answered(f"{many}; [ goes up, ] down." if found else none)
 
     def _leave_search(self) -> None:
         self.remove_class("-search")
-        self.query_one(LogView).focus()
+        self._lines.focus()
+
+    @property
+    def _lines(self) -> LogView:
+        """The log, or the events that stand in its place."""
+        return self.query_one("#told" if self.has_class("-told") else "#log", LogView)
 
     def action_whole(self) -> None:
         """Out of the search, else back to the whole run."""
@@ -214,11 +234,23 @@ class TrainScreen(TrainCharts):
 
     def action_log(self) -> None:
         """Show or hide the log."""
-        self.toggle_class("-log")
+        self._show_lines(not self.has_class("-log") or self.has_class("-told"), told=False)
+
+    async def action_events(self) -> None:
+        """Show or hide all events."""
+        if not self.query("#told"):  # made when first wanted: the start pays nothing for it
+            told = LogView(title="events", empty="nothing has happened yet", id="told")
+            await self.query_one("#live").mount(told, after="#log")
+            told.set_going(self.live.update is not None and self.live.update.state in train_words.ACTIVE)
+            told.extend(map(train_words.event_text, self.live.past))
+        self._show_lines(not self.has_class("-told"), told=True)
+
+    def _show_lines(self, on: bool, *, told: bool) -> None:
+        self.set_class(on, "-log")
+        self.set_class(on and told, "-told")
         self._panels_changed()
         self._show()
-        log = self.query_one(LogView)
-        if self.has_class("-log"):
-            log.focus()
+        if on:
+            self._lines.focus()
         else:
             self.set_focus(None)

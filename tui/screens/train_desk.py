@@ -211,7 +211,7 @@ class TrainDesk(StepScreen):
         self._taken_in(update)
         self.verdict = event.verdict
         self._read = event.read
-        log = self.query_one(LogView)
+        log = self.query_one("#log", LogView)
         if "output.log" in update.restarted:
             log.clear()
         log.extend(update.log)

@@ -84,6 +84,7 @@ class LogView(Painted, can_focus=True):
     def __init__(
         self,
         *,
+        title: str = "log",
         empty: str = "nothing was written yet",
         name: str | None = None,
         id: str | None = None,
@@ -93,6 +94,7 @@ class LogView(Painted, can_focus=True):
         """Make an empty log.
 
         Args:
+            title: what the lines are.
             empty: the words shown while there is no line.
             name: the widget's name.
             id: the widget's id.
@@ -100,7 +102,8 @@ class LogView(Painted, can_focus=True):
             disabled: whether the widget is disabled.
         """
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
-        self._empty = empty
+        self._title, self._empty = title, empty
+        self._going = True
         self._lines: deque[str] = deque(maxlen=LINES)
         self._above = 0
         self._top: int | None = None
@@ -117,6 +120,12 @@ class LogView(Painted, can_focus=True):
     def lines(self) -> list[str]:
         """The lines that are kept, cleaned."""
         return list(self._lines)
+
+    def set_going(self, going: bool) -> None:
+        """Say whether more lines may come; there is nothing to follow otherwise."""
+        if going != self._going:
+            self._going = going
+            self.repaint()
 
     def clear(self) -> None:
         """Forget everything: another log follows."""
@@ -202,12 +211,13 @@ class LogView(Painted, can_focus=True):
         page = max(0, cells.height - 2)
         total = len(self._lines)
         top = self._first
-        state = "following"
+        state = "following" if self._going else "complete"
         if not self.following:
-            state = f"paused, {count(max(0, total - page) - top)} more below: end follows"
+            state = f"{count(max(0, total - page) - top)} more below: end "
+            state = f"paused, {state}follows" if self._going else f"{state}goes there"
         if self._left:
             state = f"from column {count(self._left + 1)}, < goes back  {state}"
-        title = f"log: {self._wanted}" if self._wanted else "log"
+        title = f"{self._title}: {self._wanted}" if self._wanted else self._title
         draw_frame(cells, self.glyphs, title=clean_line(title, 40), values=[(state, "value")])
         if not total:
             cells.put(2, 1, self._empty, "empty", end=cells.width - 1)
