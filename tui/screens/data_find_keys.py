@@ -76,7 +76,7 @@ class FindKeys(TokenKeys):
         for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
             told.append((f"{SOURCE}{number}", f"file {clean_line(path.name, 40)}", count(end - start)))
         if within is not None:
-            told = [(name, title, count(within[name])) for name, title, _ in told if name in within and within[name]]
+            told = [(name, title, count(within[name])) for name, title, _ in told if within.get(name)]
         return [(title, words, partial(listing, name)) for name, title, words in told if name not in without]
 
     def _units(self) -> tuple[Unit, ...]:
