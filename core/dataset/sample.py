@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -115,3 +116,10 @@ class Sample:
         if self.kind == "text":
             return self.text
         return next((turn.content for turn in reversed(self.messages) if turn.role == "user"), "")
+
+
+def characters(sample: Sample) -> int:
+    """Characters of all that a sample says: texts, reasoning, tool calls as JSON; roles and markup aside."""
+    turns: tuple[Message, ...] = (*sample.messages, *sample.chosen, *sample.rejected)
+    calls = (len(json.dumps(call, ensure_ascii=False, default=str)) for turn in turns for call in turn.tool_calls)
+    return len(sample.text) + sum(len(turn.content) + len(turn.reasoning) for turn in turns) + sum(calls)

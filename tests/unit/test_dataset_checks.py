@@ -165,6 +165,8 @@ def test_lengths_far_outside_the_rest_are_found_both_ways() -> None:
     rows = [ask("q", "word " * (20 + number % 10)) for number in range(200)]
     found = flags("length_outlier", *rows, ask("q", "word " * 2_000), ask("", "w"))
     assert [row for row, flag in enumerate(found) if flag] == [200, 201]
+    assert found[200] is not None
+    assert found[200].reason.startswith("10,001 characters"), "as the list counts them: what parts the turns is none"
     assert flags("length_outlier", *rows[:5], ask("q", "x" * 9_999)) == [None] * 6
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.dataset.records import Unreadable
+from core.dataset.sample import characters
 from core.units import count
-from tui.screens.data_lines import characters
 from tui.screens.data_news import Found, News, Said, Sorted
 from tui.screens.data_rows import DataRows
 
@@ -24,8 +24,8 @@ _PAUSE = 0.0005
 Unit = Literal["characters", "tokens"]
 
 ORDERS = {
-    "longest": "bytes",
-    "shortest": "bytes",
+    "longest": "their bytes in the file",
+    "shortest": "their bytes in the file",
     "most tokens": "tokens",
     "fewest tokens": "tokens",
     "most flags": "flags",

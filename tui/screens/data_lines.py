@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from core.clean import clean_line
 from core.dataset.near.result import percent
 from core.dataset.records import Unreadable
-from core.dataset.sample import Message, Sample
+from core.dataset.sample import Sample, characters
 from core.dataset.search import fold
 from core.units import count, short_count, size
 from tui.widgets.sample_entry import Entry, Tone
@@ -59,12 +59,6 @@ def short_words(flag: Flag) -> str:
     if flag.similarity is not None:
         return f"{word} {percent(flag.similarity)}"
     return word if flag.of is None else f"{word} {flag.of + 1}"
-
-
-def characters(sample: Sample) -> int:
-    """Characters of a sample's texts, roles and markup aside."""
-    turns: tuple[Message, ...] = (*sample.messages, *sample.chosen, *sample.rejected)
-    return len(sample.text) + sum(len(turn.content) + len(turn.reasoning) for turn in turns)
 
 
 def around(sample: Sample, query: str) -> str:

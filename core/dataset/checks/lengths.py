@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator
 
 from core.dataset.checks.base import Check, Context, Flag, Item
+from core.dataset.sample import characters
 
 _ROWS_NEEDED = 20
 _FENCE = 3.0
@@ -30,7 +31,7 @@ class LengthOutlier(Check):
     def inspect(self, item: Item) -> Flag | None:
         """Notes the length; the verdict needs all of them."""
         if item.sample is not None:
-            self._lengths.append(len(item.text))
+            self._lengths.append(characters(item.sample))
             self._rows.append(item.row)
         return None
 
