@@ -114,6 +114,22 @@ async def test_a_loss_that_did_not_fall_is_said(make_app: MakeApp, run: Path) ->
         assert "NOT lower" in text(app, "#facts")
 
 
+async def test_a_stopped_run_says_how_it_comes_to_a_comparison(make_app: MakeApp, run: Path) -> None:
+    """Said was that there is none, and no way to one."""
+    folder = JobFolder(run)
+    folder.write_status(state="stopped")
+    (folder.evaluation / "summary.json").unlink()
+    (folder.evaluation / "answers.jsonl").unlink()
+    (folder.checkpoints / "checkpoint-40").mkdir(parents=True)
+    app = make_app("evaluate", run=run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(pilot, app)
+        said = text(app, "#facts")
+        assert "is stopped and has no comparison" in said
+        assert "r on 3 Train goes on from the last checkpoint" in said
+        assert "5 Export shows how to load the adapter as it is" in said
+
+
 async def test_evaluate_says_what_to_do_without_a_run_and_without_results(make_app: MakeApp, run: Path) -> None:
     app = make_app("evaluate")
     async with app.run_test() as pilot:
@@ -133,9 +149,19 @@ async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, 
         await shown(pilot, app)
         assert "rank 8" in text(app, "#what")
         assert "PeftModel.from_pretrained" in text(app, "#code")
-        await pilot.press("c", *"home", "enter")
+        await pilot.press("c", *"home")
+        footer = app.screen.query_one(KeyBar).render().plain
+        assert "enter take it" in footer
+        assert "esc cancel" in footer
+        await pilot.press("enter")
         until(lambda: (tmp_path / "home" / "adapter_config.json").exists(), "the copy")
-        await pilot.press("2")
+        await app.workers.wait_for_complete()
+        await pilot.press("c", *"home", "enter")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "an adapter is there already" in text(app, "#prompt-words")
+        assert not (tmp_path / "home" / run.name).exists()
+        await pilot.press("escape", "2")
         await pilot.pause()
         assert app.current_mode == "recipe"
 

@@ -104,7 +104,7 @@ class EvaluateScreen(StepScreen):
         if run is not None:
             try:
                 comparison, adapter = read_comparison(run), read_adapter(run)
-                words = _waiting_words(run) if comparison is None else ""
+                words = _waiting_words(run, adapter) if comparison is None else ""
             except BadInput as error:
                 words = str(error)
         self.from_thread(self._take, run, comparison, adapter, words)
@@ -233,7 +233,7 @@ def _facts(comparison: Comparison) -> Content:
     return Content.assemble(*parts)
 
 
-def _waiting_words(run: Path) -> str:
+def _waiting_words(run: Path, adapter: Adapter | None) -> str:
     from core.jobs.folder import JobFolder
     from core.jobs.state import standing
 
@@ -241,4 +241,11 @@ def _waiting_words(run: Path) -> str:
     name = clean_line(run.name)
     if state in ("queued", "starting", "running", "stopping", "paused"):
         return f"{name} is {state}. When base and tuned model are compared, their answers stand here side by side."
-    return f"{name} is {state} and has no comparison. 3 Train says how it ended."
+    words = f"{name} is {state} and has no comparison."
+    if state == "finished":
+        return f"{words} 2 Recipe: evaluation.after_training and held-out samples make one at a run's end."
+    if any(JobFolder(run).checkpoints.glob("checkpoint-*")):
+        words += "\nOne is made when a run comes to its end: r on 3 Train goes on from the last checkpoint."
+    else:
+        words += " 3 Train says how it ended."
+    return f"{words}\n5 Export shows how to load the adapter as it is." if adapter is not None else words
