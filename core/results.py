@@ -193,12 +193,16 @@ print(tokenizer.decode(new, skip_special_tokens=True))
 """
 
 
+_ELSEWHERE = "Name another folder"
+
+
 def copy_adapter(adapter: Adapter, target: Path) -> Path:
     """Copy an adapter's folder, whole or not at all.
 
     Args:
         adapter: what to copy.
-        target: the folder to make; an existing folder gets a new one inside, named after the run.
+        target: the folder to make; an existing folder gets a new one inside, named after the run, unless it is an
+            adapter's itself.
 
     Returns:
         The folder that was made.
@@ -206,10 +210,12 @@ def copy_adapter(adapter: Adapter, target: Path) -> Path:
     Raises:
         BadInput: it exists already, or cannot be written.
     """
+    if (target / "adapter_config.json").exists():
+        raise BadInput("an adapter is there already, and nothing is overwritten", where=str(target), do=_ELSEWHERE)
     if target.is_dir():
         target = target / adapter.folder.parent.name
     if target.exists():
-        raise BadInput("it exists already, and nothing is overwritten", where=str(target), do="Name another folder")
+        raise BadInput("it exists already, and nothing is overwritten", where=str(target), do=_ELSEWHERE)
     part = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -220,6 +226,6 @@ def copy_adapter(adapter: Adapter, target: Path) -> Path:
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
         raise BadInput(
-            f"the adapter could not be copied ({error.strerror})", where=str(target), do="Name another folder"
+            f"the adapter could not be copied ({error.strerror})", where=str(target), do=_ELSEWHERE
         ) from error
     return target

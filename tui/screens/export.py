@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from textual import on, work
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from core.clean import clean_line
 from core.errors import BadInput
@@ -18,6 +17,9 @@ from core.results import Adapter, copy_adapter, loading_code, read_adapter
 from core.units import size
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
+from tui.widgets.path_prompt import PathPrompt
+
+_COPY = "A folder that is there already gets one inside, named after the run. enter copies, esc does not."
 
 
 class ExportScreen(StepScreen):
@@ -33,18 +35,18 @@ class ExportScreen(StepScreen):
         ),
         Command("export.path", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 2),
         Command("export.code", "Y", "copy_code", "copy code", "Copy the Python that loads it to the clipboard.", 3),
-        Command("export.leave", "escape", "leave_field", "", "Leave the field without copying."),
     )
 
     def __init__(self) -> None:
         """Make the screen; the adapter is read when the screen is shown."""
         super().__init__()
         self._adapter: Adapter | None = None
+        self._copying = False
 
     def compose_body(self) -> Iterable[Widget]:
         """What it is, the field for a copy, how to load it."""
         yield Static("", id="what", markup=False)
-        yield Input(placeholder="folder to copy the adapter to, enter copies, esc leaves", id="target")
+        yield PathPrompt(self.session.workspace, id="target")
         with VerticalScroll(id="how"):
             yield Static("", id="code", markup=False)
 
@@ -80,9 +82,9 @@ class ExportScreen(StepScreen):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Everything here needs an adapter."""
+        """Everything here needs an adapter; a question for a folder comes first."""
         if action in ("ask_copy", "copy_path", "copy_code"):
-            return self._adapter is not None
+            return self._adapter is not None and not self.query_one(PathPrompt).display
         return True
 
     def action_copy_path(self) -> None:
@@ -99,29 +101,39 @@ class ExportScreen(StepScreen):
 
     def action_ask_copy(self) -> None:
         """Ask where to."""
-        field = self.query_one("#target", Input)
-        field.display = True
-        field.focus()
+        self.query_one(PathPrompt).ask("copy", "copy the adapter to the folder", _COPY)
+        self.refresh_bindings()
 
-    def action_leave_field(self) -> None:
-        """Put the field away."""
-        self.query_one("#target", Input).display = False
+    @on(PathPrompt.Cancelled)
+    def _leave_field(self) -> None:
         self.set_focus(None)
+        self.refresh_bindings()
 
-    @on(Input.Submitted, "#target")
-    def _copy(self, event: Input.Submitted) -> None:
-        if self._adapter is not None and event.value.strip():
-            self._copy_to(self._adapter, Path(os.path.expanduser(event.value.strip())))
-        self.action_leave_field()
+    @on(PathPrompt.Answered)
+    def _copy(self, event: PathPrompt.Answered) -> None:
+        if self._adapter is not None and not self._copying:
+            self._copying = True
+            self._copy_to(self._adapter, event.path)
 
     @work(thread=True, group="copy")
     def _copy_to(self, adapter: Adapter, target: Path) -> None:
         try:
-            copied = copy_adapter(adapter, self.session.workspace / target)
+            copied = copy_adapter(adapter, target)
         except BadInput as error:
-            self.from_thread(self.notify, str(error), severity="error", markup=False)
+            self.from_thread(self._copied, "", str(error))
         else:
-            self.from_thread(self.notify, f"Copied to {copied}", markup=False)
+            self.from_thread(self._copied, f"Copied to {copied}")
+
+    def _copied(self, words: str, fault: str = "") -> None:
+        """Say what came of it; a wrong answer stays for correction."""
+        self._copying = False
+        prompt = self.query_one(PathPrompt)
+        if fault:
+            prompt.say(clean_line(fault, 400))
+            return
+        prompt.close()
+        self._leave_field()
+        self.notify(clean_line(words, 400), markup=False)
 
 
 def _describe(adapter: Adapter) -> Content:

@@ -15,6 +15,15 @@ from tui.actions import Command, declare
 from tui.widgets.path_input import PathInput
 
 
+class _Answer(PathInput):
+    """The field; that enter takes the answer is in the footer."""
+
+    BINDINGS = declare(
+        "answer",
+        Command("answer.take", "enter", "submit", "take it", "Take what stands in the field.", 1),
+    )
+
+
 class PathPrompt(Vertical):
     """Asks for one path at a time; hidden while nothing is asked."""
 
@@ -30,7 +39,7 @@ class PathPrompt(Vertical):
 
     BINDINGS = declare(
         "prompt",
-        Command("prompt.cancel", "escape", "cancel", "cancel", "Ask no more; nothing is changed.", 1, "esc"),
+        Command("prompt.cancel", "escape", "cancel", "cancel", "Ask no more; nothing is changed.", 2, "esc"),
     )
 
     class Answered(Message):
@@ -57,7 +66,7 @@ class PathPrompt(Vertical):
 
     def compose(self) -> ComposeResult:
         """The field and a line of words."""
-        yield PathInput(self._base)
+        yield _Answer(self._base)
         yield Static("", id="prompt-words", markup=False)
 
     def ask(self, purpose: str, title: str, words: str, text: str = "") -> None:
