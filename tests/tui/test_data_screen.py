@@ -15,11 +15,14 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 
 from core.dataset.audit import FILE, read_ledger
+from core.dataset.dataset import Dataset
 from core.dataset.decisions import Ledger
 from core.paths import SAMPLE_DATA, hidden_dir
 from tui.app import TunedeckApp
 from tui.screens.data import DataScreen
 from tui.screens.data_find import Lengths
+from tui.screens.data_lines import row_line
+from tui.screens.data_rows import DataRows
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
 
@@ -144,6 +147,16 @@ async def test_nothing_is_shown_as_decided_before_it_is_committed(make_app: Make
         await until(pilot, lambda: "dropped 2" in counts(app), "both drops, each for the row that was shown")
         dropped = [row.split()[-1] for row in list_text(app).splitlines() if "✗" in row]
         assert dropped == ["second", "third"]
+
+
+def test_a_row_is_ok_only_once_the_scan_is_done(tickets: Path) -> None:
+    """Unusual lengths and the like are known when all rows have been seen."""
+    rows = DataRows(Dataset.open([tickets]))
+    assert row_line(rows, 0).status == "-"
+    rows.learn({}, [], 1)
+    assert row_line(rows, 0).status == "ok so far"
+    rows.judged = True
+    assert row_line(rows, 0).status == "ok"
 
 
 async def test_undo_goes_back_to_the_row_and_opens_it_again(make_app: MakeApp, tickets: Path) -> None:

@@ -71,7 +71,7 @@ class DataScreen(DataOpening):
         rows, listing = self._desk.rows, self.rows_list
         found = bool(news.flags or news.bad or news.decided)
         in_view = rows.scanned <= listing.scroll_offset.y + listing.size.height
-        if self._desk.learn(news) and (found or in_view):
+        if (self._desk.learn(news) and (found or in_view)) or news.complete:
             listing.update()
             if found and rows.follows_flags:
                 rows.use_filter(rows.filter)

@@ -251,7 +251,7 @@ class Desk:
         if news.problem:
             self.scan_words = clean(news.problem)
         elif news.complete:
-            self.scan_words, self.faults = "scanned", news.faults
+            self.scan_words, self.faults, rows.judged = "scanned", news.faults, True
         else:
             self.scan_words = f"scanning {news.rows / news.total:.0%}" if news.total else "scanning"
         return bool(news.flags or news.bad or news.decided or rows.scanned > before)

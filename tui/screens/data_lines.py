@@ -123,6 +123,6 @@ def _entry(rows: DataRows, entry: int, length: str, text: str, *, unformatted: b
     elif flags:
         status = (short_words(flags[0]), "bad" if flags[0].severity == "error" else "flag")
     elif row is not None and row < rows.scanned:
-        status = ("ok", "good")
+        status = ("ok", "good") if rows.judged else ("ok so far", "plain")
     tokens = rows.tokens.cell(row, None if row is None else rows.edited(row))
     return Entry(0 if row is None else row + 1, *status, rows.decision(entry), length, text, tokens)

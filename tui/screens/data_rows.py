@@ -55,6 +55,7 @@ class DataRows:
         audit: the audit that is under way.
         queue: the entries that it reads, in its order.
         scanned: rows that a scan has looked at, from the first on.
+        judged: whether the scan is done; some checks, such as those for unusual lengths, flag rows at its end only.
         bad: entry and place of what could not be read, ascending.
         reasons: for rows that were dropped with a reason, the reason; may quote data.
         version: grows with each decision that is taken in.
@@ -75,6 +76,7 @@ class DataRows:
     audit: Audit | None = None
     queue: Sequence[int] = ()
     scanned: int = 0
+    judged: bool = False
     bad: list[tuple[int, BadLine]] = field(default_factory=list)
     reasons: dict[int, str] = field(default_factory=dict)
     version: int = 0

@@ -26,7 +26,8 @@ def title(rows: DataRows, pace: str = "") -> Content:
     dataset = rows.dataset
     growing = "" if dataset.reader.complete else "…"
     bad = len(rows.bad)
-    parts = [f"{count(rows.good)}{growing} samples", dataset.recognition.name, dataset.reader.container]
+    many = "s" * (rows.good != 1 or bool(growing))
+    parts = [f"{count(rows.good)}{growing} sample{many}", dataset.recognition.name, dataset.reader.container]
     if bad:
         parts.append(f"{count(bad)} bad line{'s' * (bad != 1)}")
     return Content(" · ".join(parts))
@@ -87,7 +88,9 @@ def taken_back(row: int, before: Standing, after: Standing) -> str:
 
 
 def facts(desk: Desk, width: int) -> str:
-    """How far the scan is, what is known of tokens, and why the format is what it is, in at most `width` cells."""
-    words = [desk.changed, desk.scan_words, desk.rows.tokens.words, desk.rows.dataset.recognition.why]
+    """How far the scan is, what is known of tokens, and at first why it is this format, in at most `width` cells."""
+    found = desk.rows.dataset.recognition
+    why = "" if found.known and desk.rows.judged else found.why
+    words = [desk.changed, desk.scan_words, desk.rows.tokens.words, why]
     line = clean_line(" · ".join(filter(None, words)), 400)
     return line if cell_len(line) <= width else set_cell_size(line, max(0, width - 1)).rstrip() + "…"
