@@ -150,7 +150,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
         if sound:
             self.dismiss(self._draft.chosen)
         else:
-            self.notify(f"Not yet: {words}", severity="warning", markup=False)
+            self.query_one("#why", Static).update(f"▲ Not yet: {words}")
 
     def action_leave(self) -> None:
         """Close; nothing changes."""

@@ -285,7 +285,6 @@ class OverviewScreen(StepScreen):
         self.query_one(TextView).focus()
         self._written = words
         self._say(words)
-        self.notify(words, timeout=12, markup=False)
         self.refresh_bindings()
 
     def _not_exported(self, fault: str) -> None:
