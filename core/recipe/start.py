@@ -14,6 +14,7 @@ from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
+from core.jobs.neighbours import neighbours
 from core.paths import runs_dir
 from core.recipe.at_end import at_end_of
 from core.recipe.curate import curate
@@ -86,6 +87,9 @@ def start_run(
         should_stop=should_stop,
         view_of=view_of,
     )
+    for name, where in neighbours(runs_dir(workspace), run.environment.get("CUDA_VISIBLE_DEVICES"), read_gpus()[0]):
+        words = f"{name} goes on on {where}, too: both take longer. The queue lets one begin when the other has ended."
+        run.folder.append_event("alert", words)
     launch(run.folder, run.stages, env=run.environment)
     return run.folder
 

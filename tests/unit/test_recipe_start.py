@@ -23,6 +23,7 @@ from core.recipe.recipe import Recipe, from_json, put
 from core.recipe.start import resolve, start_run
 from core.recipe.values import Value
 from core.recipe.yamlfile import load
+from tests.tui.run_folders import make_run
 from tests.unit.recipe_models import write_model
 from tests.waiting import until
 
@@ -200,3 +201,17 @@ def test_a_recipe_without_a_name_is_named_after_its_data(tmp_path: Path) -> None
     assert resolve(recipe_of(), tmp_path).name == "tickets"
     assert resolve(recipe_of(name="mine"), tmp_path).name == "mine"
     assert resolve(Recipe(), tmp_path).name == ""
+
+
+def test_a_run_beside_another_on_the_same_device_says_so(workspace: Path) -> None:
+    other = make_run(workspace)  # goes on, on the CPU
+    folder = start_run(recipe_of(training__devices="cpu"), workspace)
+    until(lambda: standing(folder).over, "the job ends")
+    alerts = [json.loads(line) for line in folder.events.read_text().splitlines() if '"alert"' in line]
+    told = [alert["message"] for alert in alerts if other.id in alert["message"]]
+    assert told == [
+        f"{other.id} goes on on the CPU, too: both take longer. The queue lets one begin when the other has ended."
+    ]
+    elsewhere = start_run(recipe_of(training__devices="cpu"), workspace / "elsewhere", base=workspace)
+    until(lambda: standing(elsewhere).over, "the job ends")
+    assert other.id not in elsewhere.events.read_text()
