@@ -16,7 +16,7 @@ from tests.tui.one_widget import text_of
 from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import keys, read, state, until
 from tui.app import TunedeckApp
-from tui.charts.xaxis import Along, time_unit, tokens_unit
+from tui.charts.xaxis import Along, steps_axis, time_unit, tokens_unit
 from tui.screens import train_panels
 from tui.screens.train import TrainScreen
 from tui.screens.train_panels import Panels
@@ -52,6 +52,22 @@ async def test_any_logged_metric_gets_a_panel_by_typing_a_part_of_its_name(make_
         odd = screen.query_one(Panels).charts[0]
         await until(pilot, lambda: "kl/[b]odd[/b]" in text_of(odd)[0])
         assert "0.390" in text_of(odd)[0]
+
+
+async def test_early_in_a_long_run_the_axis_ends_near_what_there_is(make_app: MakeApp, tmp_path: Path) -> None:
+    """The curve of 15 of 1,120 steps was one dotted column."""
+    folder = make_run(tmp_path, steps=30, of=1120)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert screen.chart.span() == (0, 70)
+        assert text_of(screen.chart)[-1].endswith("70 of 1,120 steps ╯")
+        folder.write_status(step=300)
+        await until(pilot, lambda: text_of(screen.chart)[-1].endswith("─ 1,120 steps ╯"))
+    ends = [steps_axis(step, 3000)[0] for step in range(1, 3001)]
+    assert all(4 * step >= end or end < 100 for step, end in enumerate(ends, 1) if end is not None)
+    assert len(set(ends)) == 6
+    assert steps_axis(None, None) == steps_axis(3, None)
+    assert steps_axis(2, 60)[0] == 60
 
 
 async def test_what_a_gpu_did_stands_on_the_axis_of_the_loss(make_app: MakeApp, tmp_path: Path) -> None:

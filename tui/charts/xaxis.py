@@ -26,6 +26,9 @@ class XUnit(NamedTuple):
 
 STEPS = XUnit("steps", whole=True)
 
+_SHORTEST = 50
+"""Steps that the axis of a running training reaches at least."""
+
 
 def epochs_unit(end: float) -> XUnit:
     """Epochs, whatever the axis' end."""
@@ -52,6 +55,20 @@ def ticks(x0: float, x1: float, unit: XUnit, wanted: int) -> list[Tick]:
     """About so many ticks from `x0` to `x1`, at round numbers of the unit."""
     found = linear_ticks(x0 / unit.size, x1 / unit.size, wanted)
     return [Tick(tick.value * unit.size, tick.label) for tick in found if not unit.whole or tick.value % 1 == 0]
+
+
+def steps_axis(step: int | None, of: int | None) -> tuple[int | None, XUnit]:
+    """Where an axis of steps ends, as far as that is known, and its unit: at the run's end, once a quarter is done.
+
+    Before, the curve would be a dotted column or two, so the axis ends earlier and says of how many steps; it reaches
+    further each time that the curve takes half of it.
+    """
+    if step is None or not of:
+        return of, STEPS
+    end = of
+    while 4 * step < end and end >= 2 * _SHORTEST:
+        end = -(-end // 2)
+    return end, STEPS if end == of else XUnit(f"of {of:,} steps", whole=True)
 
 
 class Along:

@@ -15,7 +15,7 @@ from core.jobs.follow import Follower, Update
 from core.jobs.runs import RunInfo, list_runs
 from core.units import count, duration, short_count
 from tui.charts.plot import Curve
-from tui.charts.xaxis import STEPS, Along, StableEnd, XUnit, epochs_unit, time_unit, tokens_unit
+from tui.charts.xaxis import Along, StableEnd, XUnit, epochs_unit, steps_axis, time_unit, tokens_unit
 from tui.live_run import MOMENT, LiveRun
 from tui.screens.train_panels import (
     PANELS_FROM,
@@ -168,7 +168,7 @@ class TrainCharts(TrainRequests):
         run = self.shown
         step, of = run.progress()
         if self._along is None:
-            return of, STEPS
+            return steps_axis(step, of)
         newest = self._along.place(float("inf"))
         if run.update is not None and run.update.over:
             end = newest
