@@ -13,6 +13,7 @@ from textual.widgets import OptionList
 
 from tui.app import TunedeckApp
 from tui.screens.data_files import data_files
+from tui.screens.data_opened import last_opened
 from tui.widgets.path_input import PathInput
 
 MakeApp = Callable[..., TunedeckApp]
@@ -93,6 +94,32 @@ async def test_a_burst_that_ends_in_enter_opens_what_was_typed(make_app: MakeApp
             if app.session.data:
                 break
         assert app.session.data == (workspace / "second.jsonl",)
+
+
+async def test_what_was_opened_last_is_offered_first(make_app: MakeApp, workspace: Path) -> None:
+    for name in ("also.txt", "notes.txt"):
+        (workspace / name).write_text("a\n")
+    app = make_app(data=(workspace / "second.jsonl",))
+    async with app.run_test() as pilot:
+        for _ in range(500):
+            await pilot.pause(0.01)
+            if last_opened(workspace) is not None:
+                break
+    again = make_app()
+    async with again.run_test() as pilot:
+        choices = await offered(again, pilot)
+        lines = [choices.render_line(y).text.split() for y in range(4)]
+        assert lines[0][1] == "second.jsonl"
+        assert lines[0][-2:] == ["opened", "last"]
+        assert [line[0] for line in lines[1:]] == ["first.jsonl", "also.txt", "notes.txt"]
+        await pilot.press("enter")
+        for _ in range(500):
+            await pilot.pause(0.01)
+            if again.session.data:
+                break
+        assert again.session.data == (workspace / "second.jsonl",)
+    (workspace / "second.jsonl").unlink()
+    assert last_opened(workspace) is None
 
 
 async def test_what_is_pasted_at_the_list_begins_a_path(make_app: MakeApp, workspace: Path) -> None:

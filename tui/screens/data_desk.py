@@ -189,9 +189,12 @@ class Desk:
         # Both are called in the follower's thread: importing SQLite and launching a job would hold up the keys.
         def start() -> JobFolder:
             from core.dataset.audit import DecisionStore
+            from tui.screens.data_opened import remember
 
             self._store = DecisionStore(workspace, self._hear)
-            return find_or_start(workspace, dataset, payload)
+            job = find_or_start(workspace, dataset, payload)
+            remember(workspace, dataset.paths)
+            return job
 
         def standings() -> Mapping[str, Standing]:
             assert self._store is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 from core import paths
 from core.clean import clean_line
 from core.units import size
+from tui.screens.data_opened import last_opened
 from tui.widgets.file_picker import Choice, FilePicker
 
 _MOST_LOOKED_AT = 3_000
@@ -67,11 +68,26 @@ def sample_data() -> list[Choice]:
     return [Choice(path, f"sample data: {path.name}", size(path.stat().st_size)) for path in found]
 
 
+def offered(workspace: Path) -> list[Choice]:
+    """What is offered in a workspace: what was opened last, its data files with plain text last, the sample data."""
+    files = sorted(data_files(workspace), key=lambda choice: choice.path.suffix == ".txt")
+    choices = files + sample_data()
+    last = last_opened(workspace)
+    if last is None:
+        return choices
+    known = next((choice for choice in choices if choice.path.absolute() == last), None)
+    if known is None:
+        inside = os.path.relpath(last, workspace) if last.is_relative_to(workspace.absolute()) else str(last)
+        known = Choice(last, clean_line(inside, 200), "")
+    about = " · ".join(filter(None, (known.about, "opened last")))
+    return [Choice(known.path, known.name, about), *(choice for choice in choices if choice is not known)]
+
+
 def data_picker(workspace: Path) -> FilePicker:
     """A picker of what lies in the workspace, the sample data below it."""
     return FilePicker(
         workspace,
-        lambda: data_files(workspace) + sample_data(),
+        lambda: offered(workspace),
         title="open a data set",
         intro="JSONL, JSON, CSV, Parquet, Arrow or text, also .gz, .zst and folders of them. Type to begin a path, "
         "or org/name of the hub.",
