@@ -21,6 +21,7 @@ from tui.ring import ENDED, ring_words
 from tui.run_words import run_words
 from tui.screens.base import StepScreen
 from tui.session import Session
+from tui.settings import chosen_theme, keep_theme
 from tui.terminal_guard import ControlFilter, exit_on_hangup
 from tui.themes import load_themes
 from tui.wire import Wire
@@ -103,7 +104,8 @@ class TunedeckApp(App[int]):
         Args:
             session: what to open.
             start: the screen to begin with, a name of `STEPS`.
-            theme: a theme's name; None takes `TUNEDECK_THEME`, else dark, and under NO_COLOR the terminal's own.
+            theme: a theme's name; None takes `TUNEDECK_THEME`, else the one chosen last, else dark, and under NO_COLOR
+                the terminal's own.
         """
         # Textual reads the first mode from the class while it is being set up.
         type(self).DEFAULT_MODE = start
@@ -121,7 +123,9 @@ class TunedeckApp(App[int]):
         for loaded in themes:
             self.register_theme(loaded)
         self._theme_names = [loaded.name for loaded in themes]
-        wanted = theme or os.environ.get("TUNEDECK_THEME") or ("terminal" if self.no_color else "dark")
+        wanted = (
+            theme or os.environ.get("TUNEDECK_THEME") or ("terminal" if self.no_color else chosen_theme() or "dark")
+        )
         if wanted in self._theme_names:
             self.theme = wanted
         else:
@@ -173,7 +177,7 @@ class TunedeckApp(App[int]):
     def action_next_theme(self) -> None:
         """Take the next theme."""
         names = self._theme_names
-        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self._use_theme(names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0])
 
     def action_quit_app(self) -> None:
         """Leave; what runs has a keeper of its own."""
@@ -209,7 +213,16 @@ class TunedeckApp(App[int]):
             yield SystemCommand(f"theme: {name}", "Use this theme.", lambda name=name: self._use_theme(name))
 
     def _use_theme(self, name: str) -> None:
+        """Take a theme, say which it is, and remember it."""
         self.theme = name
+        self.notify(f"Theme: {name}", timeout=1.5, markup=False)
+        self._keep_theme()
+
+    @work(thread=True, group="theme")
+    def _keep_theme(self) -> None:
+        fault = keep_theme(self.theme)
+        if fault:
+            self.call_from_thread(self.notify, fault, severity="warning", markup=False)
 
     def _runner(self, screen: Screen[object], action: str) -> Callable[[], None]:
         async def run() -> None:

@@ -11,6 +11,10 @@ from core.paths import config_dir
 FILE = "settings.toml"
 
 
+_THEME = "theme"
+"""The file with the name of the theme that was chosen last; `settings.toml` is the user's own and is never written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The user's settings; every one may be missing.
@@ -26,6 +30,25 @@ class Settings:
     price_per_million_tokens: float | None = None
     currency: str = ""
     fault: str = ""
+
+
+def chosen_theme() -> str:
+    """The theme that the user has chosen last, or "". Never raises."""
+    try:
+        return clean_line((config_dir() / _THEME).read_text(encoding="utf-8").strip(), 60)
+    except (OSError, ValueError):
+        return ""
+
+
+def keep_theme(name: str) -> str:
+    """Remember a theme for the next start; a sentence if that fails, else ""."""
+    path = config_dir() / _THEME
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name}\n", encoding="utf-8")
+    except OSError as error:
+        return f"The theme is not remembered: {path} cannot be written ({error.strerror})."
+    return ""
 
 
 def load_settings(path: Path | None = None) -> Settings:

@@ -108,6 +108,17 @@ async def test_no_color_takes_the_terminals_own_colours(make_app: MakeApp, monke
         assert app.theme == "terminal"
 
 
+async def test_a_theme_that_is_chosen_is_named_and_is_there_at_the_next_start(make_app: MakeApp) -> None:
+    app = make_app("runs")
+    async with app.run_test() as pilot:
+        await pilot.press("f9")
+        assert [note.message for note in app._notifications] == [f"Theme: {app.theme}"]
+        await app.workers.wait_for_complete()
+    assert app.theme != "dark"
+    assert make_app("runs").theme == app.theme
+    assert not (config_dir() / "settings.toml").exists()
+
+
 async def test_a_broken_theme_is_named_and_left_out(make_app: MakeApp) -> None:
     folder = config_dir() / "themes"
     folder.mkdir(parents=True)
