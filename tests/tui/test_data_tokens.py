@@ -85,7 +85,7 @@ async def test_a_light_installation_says_what_it_needs(
     app = make_app(data=(talks,), recipe=recipe())
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        assert " - " in list_text(app)
+        assert " - tok " in list_text(app)
         await pilot.press("t")
         await pilot.pause()
         assert "needs the train extra: pip install 'tunedeck[train]'" in line(app)

@@ -10,7 +10,7 @@ from core.dataset.records import Unreadable
 from core.dataset.sample import Sample, characters
 from core.dataset.search import fold
 from core.units import count, short_count, size
-from tui.widgets.sample_entry import Entry, Tone
+from tui.widgets.sample_entry import UNKNOWN_TOKENS, Entry, Tone
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
@@ -87,9 +87,9 @@ def preview(sample: Sample) -> str:
 
 
 def token_words(facts: RowTokens | None) -> str:
-    """A row's tokens in the list: `214 tok`, `-` while nobody knows."""
+    """A row's tokens in the list: `214 tok`, `- tok` while nobody knows."""
     if facts is None or facts.state == "no sample":
-        return "-"
+        return UNKNOWN_TOKENS
     return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tok"
 
 

@@ -86,7 +86,7 @@ class TokenColumn:
         return None if self.facts is None or self.standing != "known" else self.facts.row(row)
 
     def cell(self, row: int | None, edited: Sample | None) -> str:
-        """What stands in the list: `214 tok`, `-` before that is known, `stale` where it was true once.
+        """What stands in the list: `214 tok`, `- tok` before that is known, `stale` where it was true once.
 
         Args:
             row: which row, None for a bad line.

@@ -7,6 +7,9 @@ from typing import Literal
 
 Tone = Literal["plain", "good", "flag", "bad"]
 
+UNKNOWN_TOKENS = "- tok"
+"""What stands for a length in tokens while nobody knows it: the unit says what the column is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -19,7 +22,7 @@ class Entry:
         mark: the decision: "keep", "drop" or "".
         size: the row's length with its unit, right-aligned: `1,204 ch`.
         preview: the beginning of the row's text.
-        tokens: the length in tokens, or why it is not known: `214 tok`, `-`; "" without that column.
+        tokens: the length in tokens, or why it is not known: `214 tok`, `- tok`; "" without that column.
     """
 
     number: int

@@ -20,7 +20,7 @@ from textual.strip import Strip
 
 from core.units import count
 from tui.actions import Command, declare
-from tui.widgets.sample_entry import Entry, Tone
+from tui.widgets.sample_entry import UNKNOWN_TOKENS, Entry, Tone
 from tui.widgets.scrolling import set_height
 from tui.widgets.soon import soon
 
@@ -294,7 +294,7 @@ class SampleList(ScrollView, can_focus=True):
             (entry.tokens.rjust(9) + "  ", "size"),
         ]
         if width < _NARROW or not entry.tokens:  # one length: that in tokens where there is something to say of it
-            del cells[5 if entry.tokens in ("", "-") else 4]
+            del cells[5 if entry.tokens in ("", UNKNOWN_TOKENS) else 4]
         if width < _NARROWEST:
             del cells[4]
         used = sum(len(text) for text, _ in cells)
