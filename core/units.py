@@ -46,7 +46,7 @@ def duration(seconds: float) -> str:
 
 def clock(seconds: float) -> str:
     """A running time of constant shape: `0:41:07`."""
-    total = max(0, int(seconds))
+    total = max(0, round(seconds))  # as `duration` does, so that a run takes as long in every place
     return f"{total // 3600}:{total % 3600 // 60:02d}:{total % 60:02d}"
 
 

@@ -45,3 +45,8 @@ def test_sizes_use_the_unit_that_fits() -> None:
     assert [units.size(value) for value in (812, 1.6 * 2**20, 4.1 * 2**30)] == ["812 B", "1.6 MiB", "4.1 GiB"]
     assert units.gib(61.2 * 2**30) == "61.2 GiB"
     assert units.clock(2467) == "0:41:07"
+
+
+def test_clock_and_duration_tell_the_same_time() -> None:
+    """The live screen said 0:02:46 of a run that the list of runs said took 2 min 47 s."""
+    assert (units.clock(166.6), units.duration(166.6)) == ("0:02:47", "2 min 47 s")
