@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as arrow
@@ -27,6 +29,28 @@ def test_zstd_of_several_frames_is_read_in_any_order(tmp_path: Path) -> None:
     reader.extend()
     assert [reader.row(entry).value for entry in (999, 0, 500)] == [ROWS[999], ROWS[0], ROWS[500]]
     assert values(open_reader([tmp_path])) == ROWS
+
+
+@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("zst", zstandard.compress)])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", "text,number\n" + "".join(f'"größer, {number}\n",x\n' for number in range(1_000))),
+        ("a.tsv", "text\tnumber\n" + "".join(f"größer, {number}\tx\n" for number in range(1_000))),
+        ("a.txt", "".join(f"größer, {number}\n\n" for number in range(1_000))),
+        ("a.json", json.dumps([{"text": f"größer, {number}"} for number in range(1_000)], indent=1)),
+        ("a.jsonl", "".join(json.dumps({"text": f"größer, {n}"}, ensure_ascii=False) + "\n" for n in range(1_000))),
+    ],
+)
+def test_packed_files_of_every_line_format_give_all_their_rows(
+    tmp_path: Path, name: str, data: str, ending: str, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / f"{name}.{ending}"
+    path.write_bytes(pack(data.encode("utf-16" if name == "a.jsonl" else "utf-8")))
+    reader = open_reader([path])
+    texts = [value["text"].strip() for value in values(reader) if isinstance(value, dict)]
+    assert texts == [f"größer, {number}" for number in range(1_000)]
+    assert not reader.faults()
 
 
 def test_damaged_zstd_keeps_its_good_rows_and_a_bomb_ends_in_a_sentence(tmp_path: Path) -> None:
