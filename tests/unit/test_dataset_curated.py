@@ -93,12 +93,23 @@ def test_of_equal_rows_one_may_be_dropped_and_the_content_stays(tmp_path: Path) 
     assert [line["row"] for line in lines(everything.train)] == [1, 2, 3]
 
 
-def test_decisions_stay_with_their_rows_when_the_file_is_reordered_and_copied(tmp_path: Path) -> None:
-    decide(tmp_path, (key(ROWS[7]), "drop"))
-    for name, rows in (("a.jsonl", ROWS), ("b.jsonl", [exchange("new", "row"), *reversed(ROWS)])):
+def test_decisions_stay_with_their_rows_when_the_file_is_reordered_appended_and_copied(tmp_path: Path) -> None:
+    edited = {"sample": Sample.from_json({"kind": "text", "text": "edited"}).to_json()}
+    decide(tmp_path, (key(ROWS[7]), "drop"), (key(ROWS[9]), "edit", edited))
+    new = exchange("new", "row")
+    plain = [each["completion"] for each in ROWS if each not in (ROWS[7], ROWS[9])]
+    for name, rows, at in (
+        ("a.jsonl", ROWS, 8),
+        ("a.jsonl", [*ROWS, new], 8),
+        ("a.jsonl", [new, *reversed(ROWS)], 31),
+        ("b.jsonl", ROWS, 8),
+    ):
         view = build_view(tmp_path, paths=[write(tmp_path / name, rows)], eval_fraction=0)
-        assert "answer 7" not in answers(view)
+        shown = answers(view)
+        assert shown[at] == "edited"
+        assert sorted(shown) == sorted([*plain, "edited", *(["row"] if new in rows else [])])
         assert view.dropped == {"decision": 1}
+        assert view.manifest["counts"]["edited"] == 1
 
 
 def test_the_split_holds_duplicates_and_equal_prompts_together(tmp_path: Path) -> None:
