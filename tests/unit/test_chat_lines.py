@@ -41,6 +41,28 @@ def test_thinking_that_is_never_closed_hides_nothing() -> None:
     assert split_thinking("a<think>b</think>c<think>d") == [("a", False), ("b", True), ("c<think>d", False)]
 
 
+def test_tools_calls_and_their_answers_are_shown() -> None:
+    takes = {"type": "object", "properties": {"city": {}, "unit": {}}, "required": ["city"]}
+    tool = {"name": "get_weather", "description": "Looks the weather up", "parameters": takes}
+    call = {"type": "function", "function": {"name": "get_weather", "arguments": {"city": "Oslo", "days": 3}}}
+    turns = (
+        Message("user", "Will it rain?"),
+        Message("assistant", "", tool_calls=(call, {"type": "function", "function": {"name": "stop"}})),
+        Message("tool", "Rain until noon.", name="get_weather"),
+        Message("assistant", "Yes, until noon."),
+    )
+    sample = Sample("messages", turns, tools=({"type": "function", "function": tool},))
+    lines = [line for line in shown(list(chat_lines(sample))) if line]
+    assert lines[:2] == ["tools", "get_weather(city, unit?)  Looks the weather up"]
+    at = lines.index("calls get_weather")
+    end = lines.index("calls stop")
+    assert lines[at - 1] == "assistant", "a call without words has no empty line above it"
+    assert [word for word in ("city", "Oslo", "days", "3") if word in " ".join(lines[at + 1 : end])] == [
+        "city", "Oslo", "days", "3",
+    ]  # fmt: skip
+    assert lines[-4:] == ["tool get_weather", "Rain until noon.", "assistant", "Yes, until noon."]
+
+
 def test_fenced_code_is_coloured_and_has_a_bar_in_the_margin() -> None:
     lines = list(message_lines('See:\n```python\nx = "a"  # why\n```\nDone.', indent=0, folded=True))
     assert shown(lines) == ["See:", "```python", 'x = "a"  # why', "```", "Done."]
