@@ -89,6 +89,8 @@ async def test_a_corrected_mapping_keeps_the_decisions_and_shows_at_once(make_ap
         await until(pilot, lambda: "dropped 1" in text(app, "#counts").lower(), "the decision")
         await pilot.press("M")
         await until(pilot, asks(app), "the form")
+        why = " ".join(text(app, "#why").split())
+        assert why.startswith("prompt and completion: the columns `prompt`, `completion` are there, in each row"), why
         await pilot.press("down", "right")  # the prompt is the other column now
         await until(pilot, lambda: "! the same" in text_of(app.screen.query_one(Form)), "the warning")
         await pilot.press("down", "left")
