@@ -134,21 +134,29 @@ def verdict_lines(verdict: Verdict | None, width: int) -> list[Line]:
     return [[(kind, _VERDICT_STYLES.get(verdict.kind, "warning")), (text.removeprefix(kind), "text")]]
 
 
-def question(plan: Plan | None, *, comparing: bool = False) -> list[Line]:
+def question(kind: str, plan: Plan | None = None, *, comparing: bool = False) -> list[Line]:
     """What is asked before a run is stopped, or before it goes on as planned.
 
     Args:
-        plan: how it would go on; None where the question is whether to stop.
+        kind: what is asked: `stop` (which offers to end at once, too), `now`, `release` or `resume`.
+        plan: how it would go on, for `resume`.
         comparing: whether training is done, so that stopping ends the comparison of base and tuned only.
     """
     asked, yes, no = "Stop this run? It saves first.  ", " stop and save   ", " go on"
-    if comparing:
+    if kind == "now":
+        asked, yes, no = "End it at once? It saves nothing more.  ", " end now   ", " let it save"
+    elif kind == "release":
+        asked, yes, no = "Free its memory? It saves and ends; r goes on.  ", " save and end   ", " keep it"
+    elif comparing:
         asked, yes = "Stop the comparison? The trained adapter is saved.  ", " stop   "
     if plan is not None:
         from core.recipe.checkpoint import where_it_stands  # reads recipes: only where somebody goes on with a run
 
         asked, yes, no = f"Go on from {where_it_stands(plan.checkpoint)}?  ", " go on   ", " leave it"
-    return [[(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]]
+    line: Line = [(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]
+    if kind != "stop":
+        return [line]
+    return [line, [("k", "key"), (" end now, without saving", "text")]]
 
 
 def _eval_words(run: LiveRun) -> str:

@@ -216,6 +216,55 @@ async def test_stop_and_save_is_asked_of_the_run_and_said(make_app: MakeApp, tmp
         assert "stop and save" not in keys(screen)
 
 
+async def test_the_question_offers_to_end_at_once_and_so_does_a_run_that_is_stopping(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    folder = make_run(tmp_path)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("k", "y")
+        assert requests.pending(folder) == ()
+        await pilot.press("s")
+        await pilot.pause()
+        assert "k end now, without saving" in state(screen)
+        assert "k end now" in keys(screen)
+        await pilot.press("k")
+        await until(pilot, lambda: requests.pending(folder) == (requests.STOP_NOW,))
+    folder = make_run(tmp_path)
+    requests.ask(folder, requests.STOP)
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await until(pilot, lambda: "k end now" in keys(screen))
+        await pilot.press("k", "n")
+        assert requests.pending(folder) == (requests.STOP,)
+        await pilot.press("k")
+        await pilot.pause()
+        assert "It saves nothing more" in state(screen)
+        await pilot.press("y")
+        await until(pilot, lambda: requests.STOP_NOW in requests.pending(folder))
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_after_a_pause_the_memory_can_be_freed_which_saves_and_ends(
+    make_app: MakeApp, tmp_path: Path, paused: bool
+) -> None:
+    folder = make_run(tmp_path, state="paused" if paused else "running")
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert ("f free memory" in keys(screen)) is paused
+        if not paused:
+            await pilot.press("f", "y")
+            assert requests.pending(folder) == ()
+            await pilot.press("p")
+            await until(pilot, lambda: "f: save and end, so that its memory is free" in state(screen))
+            assert requests.pending(folder) == (requests.PAUSE,)
+        await pilot.press("f")
+        await pilot.pause()
+        assert "Free its memory? It saves and ends; r goes on." in state(screen)
+        await pilot.press("y")
+        await until(pilot, lambda: requests.STOP in requests.pending(folder))
+
+
 async def test_a_checkpoint_can_be_asked_for(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:

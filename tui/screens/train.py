@@ -38,11 +38,13 @@ class TrainScreen(TrainCharts):
     BINDINGS = declare(
         "train",
         Command("train.stop", "s", "ask_stop", "stop and save", "Stop the run: it saves, then ends. Asks first.", 2),
-        Command("train.yes", "y", "answer(True)", "yes", "Yes: stop and save, after s; go on, after r.", 1),
-        Command("train.no", "n", "answer(False)", "no", "No: leave the run as it is, after s and r.", 1),
+        Command("train.yes", "y", "answer(True)", "yes", "Yes: stop and save, after s and f; go on, after r.", 1),
+        Command("train.no", "n", "answer(False)", "no", "No: leave the run as it is, after s, r and f.", 1),
+        Command("train.now", "k", "end_now", "end now", "End at once without saving: after s, or while it stops.", 1),
         Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
         Command("train.pause", "p", "pause", "pause", "Hold still at the next step.", 3),
         Command("train.go_on", "p", "go_on", "go on", "Go on after a pause.", 1),
+        Command("train.release", "f", "release", "free memory", "After p: save and end instead; r goes on.", 2),
         Command("train.save", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
         Command("train.samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
         Command("train.log", "l", "log", "log", "Show or hide the log.", 4),
@@ -116,8 +118,9 @@ class TrainScreen(TrainCharts):
             self._panels_changed()
         for lines in self.query(LogView):
             lines.set_going(update.state in train_words.ACTIVE)
-        self._asking = False
+        self._asking = ""
         if before is not None:
+            self._pausing = False
             self._said = ""  # what was answered to a key has come about, or has been overtaken
         self.refresh_bindings()
 
@@ -163,7 +166,7 @@ class TrainScreen(TrainCharts):
         state = self.query_one("#state", TextLines)
         lines = train_words.state_lines(self.shown, self._folder or self.session.workspace, self.session.workspace)
         if self._asking:
-            lines = train_words.question(self._plan, comparing=self._comparing)
+            lines = train_words.question(self._asking, self._plan, comparing=self._comparing)
         elif self._glimpse is not None:
             lines = [[(f"a first look; {100 * self._read:.0f} % of the run was read", "muted")], *lines[:1]]
         elif self._said:

@@ -280,7 +280,7 @@ class TrainCharts(TrainRequests):
             "scale": drawn,
             "smooth": drawn and self._large == "loss",
             "pan": drawn and chart is not None and chart.zoomed,
-            "whole": self._asking or (chart is not None and (chart.zoomed or chart.crosshair is not None)),
+            "whole": bool(self._asking) or (chart is not None and (chart.zoomed or chart.crosshair is not None)),
             "panels": drawn,
             "axis": drawn,
             "large": drawn,

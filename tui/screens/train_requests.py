@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from textual import on, work
 from textual.message import Message
@@ -31,7 +31,8 @@ class TrainRequests(TrainDesk):
 
     def __init__(self) -> None:
         super().__init__()
-        self._asking = False
+        self._asking: Literal["", "stop", "now", "release", "resume"] = ""
+        self._pausing = False
         self._plan: Plan | None = None
         self._said = ""
 
@@ -45,44 +46,70 @@ class TrainRequests(TrainDesk):
             self._said = ""
 
     def _forget_questions(self) -> None:
-        self._asking, self._plan, self._said = False, None, ""
+        self._asking, self._pausing, self._plan, self._said = "", False, None, ""
 
     def _allowed_requests(self) -> dict[str, bool]:
         """Whether each key would do something now."""
         update = self.live.update
         if update is None:
-            return dict.fromkeys(("answer", "ask_stop", "save", "pause", "go_on", "ask_resume"), False)
+            keys = ("answer", "ask_stop", "end_now", "save", "pause", "go_on", "release", "ask_resume")
+            return dict.fromkeys(keys, False)
         active = update.state in train_words.ACTIVE and not self._asking
         return {
-            "answer": self._asking,
+            "answer": bool(self._asking),
             "ask_stop": active and update.state != "stopping",
+            "end_now": (active and update.state == "stopping") or (self._asking == "stop" and update.state != "queued"),
             "save": active and update.state not in ("stopping", "queued") and not update.status.stage,
             "pause": update.state == "running" and not self._asking,
+            "release": not self._asking
+            and not update.status.stage
+            and (update.state == "paused" or (self._pausing and update.state == "running")),
             "go_on": update.state == "paused" and not self._asking,
             "ask_resume": update.state in train_words.RESUMABLE and self.has_checkpoints and not self._asking,
         }
 
     def action_ask_stop(self) -> None:
         """Ask before stopping."""
-        self._asking, self._plan = True, None
+        self._asking, self._plan = "stop", None
+        self._answered("")
+
+    def action_end_now(self) -> None:
+        """End without saving: one of the answers to whether to stop; asked where the run is stopping by now."""
+        if self._asking == "stop":
+            self._asking = ""
+            self._request(requests.STOP_NOW, "Asked to end at once.")
+            self._answered("Asking the run to end at once.")
+            return
+        self._asking, self._plan = "now", None
+        self._answered("")
+
+    def action_release(self) -> None:
+        """Ask before a run that is to hold still, or does, saves and ends instead."""
+        self._asking, self._plan = "release", None
         self._answered("")
 
     def action_answer(self, yes: bool) -> None:
         """The answer to the question whether to stop, or to go on."""
-        self._asking = False
+        asked, self._asking = self._asking, ""
         plan, self._plan = self._plan, None
         if yes and plan is not None:
             self._start_again(plan)
+        elif yes and asked == "now":
+            self._request(requests.STOP_NOW, "Asked to end at once.")
+        elif yes and asked == "release":
+            self._request(requests.STOP, "Asked to save and end: its memory will be free, and r goes on.")
         elif yes:
             self._request(requests.STOP, "Asked to stop and save.")
         self._answered("" if not yes else "Asking the run to stop." if plan is None else "Starting it again.")
 
     def action_pause(self) -> None:
         """Hold still."""
-        self._request(requests.PAUSE, "Asked to pause at the next step.")
+        self._pausing = True
+        self._request(requests.PAUSE, "Asked to pause at the next step. f: save and end, so that its memory is free.")
 
     def action_go_on(self) -> None:
         """Go on after that."""
+        self._pausing = False
         self._request(requests.RESUME, "Asked to go on.")
 
     def action_save(self) -> None:
@@ -105,7 +132,7 @@ class TrainRequests(TrainDesk):
 
     def _planned(self, folder: Path, plan: Plan | None, said: str) -> None:
         if folder == self._folder:
-            self._asking, self._plan = plan is not None, plan
+            self._asking, self._plan = "" if plan is None else "resume", plan
             self._answered(said)
 
     @work(thread=True, group="request")
