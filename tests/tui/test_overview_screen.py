@@ -122,6 +122,12 @@ async def test_a_row_is_marked_as_synthetic_by_a_key_and_unmarked(make_app: Make
         await pilot.press("y")
         await until(pilot, lambda: "synthetic" in text_of(app.screen.query_one("#notes")), "the mark")
         assert [each.flag for each in read_ledger(train.parent).standings().values()] == ["synthetic"]
+        first = list_text(app).splitlines()[0]
+        await choose(pilot, "F", "flagged by hand")
+        await until(pilot, lambda: "marked 1" in counts(app), "the list of what is marked")
+        await until(pilot, lambda: list_text(app).strip() == first.strip(), "that row alone")
+        await choose(pilot, "F", "all")
+        await until(pilot, lambda: len(list_text(app).split("\n")) > 5, "all rows")
         await pilot.press("y")
         await until(pilot, lambda: data_screen(app)._desk.rows.mark(0) is None, "the mark gone")  # type: ignore[union-attr]
         await pilot.press("!", *"too short", "enter")
