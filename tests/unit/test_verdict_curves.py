@@ -56,6 +56,14 @@ def test_healthy_runs_are_many_and_apart_from_those_used_for_tuning() -> None:
     assert seeds[0].isdisjoint(seeds[1])
 
 
+def test_each_way_of_spoiling_is_held_out_three_times_each_from_a_seed_of_its_own() -> None:
+    held_out = load(HELD_OUT)
+    for kind in EXPECTED:
+        seeds = [run.recipe["training"]["seed"] for run in held_out if run.kind == kind]
+        assert len(seeds) >= 3, kind
+        assert len(set(seeds)) == len(seeds), kind
+
+
 @pytest.mark.parametrize("run", HEALTHY)
 def test_a_good_run_gives_no_alarm_at_any_moment(run: Recording) -> None:
     found = changes(run)
