@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,8 +74,12 @@ async def test_a_running_job_shows_loss_facts_state_and_events(make_app: MakeApp
         assert "60 %" in facts
         assert "ends in" in facts
         assert "48.7 k tokens" in facts
+        assert "3.97 k tokens/s" in facts
         assert state(screen).startswith("running  training")
-        assert "Checkpoint 50 saved" in screen.query_one("#events", TextLines).plain[-1]
+        told = json.loads(folder.events.read_text().splitlines()[-1])
+        clock = time.strftime("%H:%M:%S", time.localtime(told["t"]))
+        assert screen.query_one("#events", TextLines).plain[-1].split() == [clock, *told["message"].split()]
+        assert "Checkpoint 50 saved" in told["message"]
         chart = screen.query_one("#loss", Chart)
         assert "eval 0.8680" in text_of(chart)[0]
         assert text_of(chart)[-1].endswith("100 steps ╯")
@@ -310,8 +315,10 @@ async def test_the_log_is_toggled_and_bounded_and_pauses_when_scrolled(make_app:
         assert not log.display
 
 
-async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, tmp_path: Path) -> None:
-    folder = make_run(tmp_path, steps=100)
+@pytest.mark.parametrize("state", ["running", "paused", "finished", "failed"])
+async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, tmp_path: Path, state: str) -> None:
+    over = {"ended": time.time()} if state in ("finished", "failed") else {}
+    folder = make_run(tmp_path, steps=100, state=state, **over)
     async with make_app("train", run=folder.path).run_test(size=(120, 30)) as pilot:
         screen = await read(pilot)
         chart = screen.query_one("#loss", Chart)
