@@ -54,6 +54,20 @@ async def test_any_logged_metric_gets_a_panel_by_typing_a_part_of_its_name(make_
         assert "0.390" in text_of(odd)[0]
 
 
+async def test_entropy_and_token_accuracy_have_panels_of_their_own(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, steps=20)
+    for step in range(21, 41):
+        folder.append_metric({"step": step, "loss": 1.0, "entropy": 2.0 - step / 40, "mean_token_accuracy": step / 80})
+    async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
+        screen = await read(pilot)
+        wanted = ["learning rate", "gradient norm", "tokens/s", "entropy", "token accuracy"]
+        await until(pilot, lambda: panels(screen) == wanted)
+        rows = {chart.title: chart for chart in screen.query_one(Panels).charts}
+        await until(pilot, lambda: "1.00 " in text_of(rows["entropy"])[0])
+        await until(pilot, lambda: "0.500 " in text_of(rows["token accuracy"])[0])
+        assert len(rows["entropy"].curves[0].series) == len(rows["token accuracy"].curves[0].series) == 20
+
+
 async def test_early_in_a_long_run_the_axis_ends_near_what_there_is(make_app: MakeApp, tmp_path: Path) -> None:
     """The curve of 15 of 1,120 steps was one dotted column."""
     folder = make_run(tmp_path, steps=30, of=1120)
