@@ -41,6 +41,11 @@ def members(app: TunedeckApp) -> list[str]:
     return [" ".join(row.split()) for row in text_of(screen_of(app).member_list).splitlines() if row.strip()]
 
 
+def staying(app: TunedeckApp) -> list[int]:
+    """The rows of the cluster that stay, by their number."""
+    return [int(row.lstrip("> ").split()[0]) for row in members(app) if " stays" in row]
+
+
 def standing(path: Path) -> dict[str, str]:
     """The reasons of all drops, by key."""
     return {key: each.why for key, each in read_ledger(path.parent).standings().items() if each.verdict == "drop"}
@@ -205,6 +210,49 @@ async def test_a_row_that_is_said_to_be_no_duplicate_is_described_so(make_app: M
         await until(pilot, lambda: "1 may go" in title(app, "members"), "the second look")
         await pilot.press("end")
         await until(pilot, lambda: "you said it is no duplicate of row 1" in title(app, "diff"), "the words")
+
+
+async def test_the_longest_row_can_stay_and_what_may_go_of_all_clusters_is_dropped_after_a_question(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    made = random.Random(4)
+    one, two = sentence(made, 60), sentence(made, 60)
+    path = texts_file(tmp_path / "a.jsonl", [one, f"{one} and so on", two, f"{two} as well", sentence(made, 30)])
+    app = make_app(data=(path,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_duplicates(pilot, app)
+        await search(pilot, app)
+        await until(pilot, shows(app, "row 2 may go because of row 1, which stays"), "the first stays unless said")
+        for key, stays in (("l", 2), ("f", 1), ("l", 2)):
+            await pilot.press(key)
+            await until(pilot, lambda stays=stays: staying(app) == [stays], f"row {stays}")  # type: ignore[misc]
+        await choose(pilot, "A", "change nothing")
+        assert standing(path) == {}
+        await choose(pilot, "A", "drop 2 rows")
+        await until(pilot, lambda: len(standing(path)) == 2, "the drops")
+        reasons = sorted(each.partition(",")[0] for each in standing(path).values())
+        assert reasons == ["near-duplicate of row 2", "near-duplicate of row 3"]
+        await until(pilot, lambda: "drop all" not in text_of(app.screen.query_one(KeyBar)), "nothing else may go")
+        await pilot.press("u")
+        await until(pilot, lambda: standing(path) == {}, "one key takes all of it back")
+
+
+async def test_a_search_is_cancelled_as_soon_as_it_is_begun_and_leaves_the_last_result(
+    make_app: MakeApp, chained: Path
+) -> None:
+    app = make_app(data=(chained,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_duplicates(pilot, app)
+        await search(pilot, app)
+        found = clusters(app)
+        assert found
+        await choose(pilot, "t", "50%")
+        await pilot.press("r", "c")
+        await until(pilot, lambda: "was cancelled; what was found before it is as it was" in line(app), "the end")
+        assert clusters(app) == found
+        assert "c cancel" not in text_of(app.screen.query_one(KeyBar))
+        await search(pilot, app)
+        await until(pilot, lambda: "50% of all turns" in line(app), "a search that is not cancelled")
 
 
 async def test_settings_ask_for_a_new_search_and_a_changed_file_for_care(make_app: MakeApp, chained: Path) -> None:

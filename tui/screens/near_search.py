@@ -114,6 +114,7 @@ class NearSearch:
         self._tell = tell
         self._ended = threading.Event()
         self._running: JobFolder | None = None
+        self._cancelled = False
 
     def look(self) -> None:
         """Tell of the search that runs, or of the last that has ended."""
@@ -121,12 +122,14 @@ class NearSearch:
 
     def start(self, options: NearOptions) -> None:
         """Search, unless just this was searched already; then its result is told."""
+        self._cancelled = False
         self._in_thread(lambda: self._start(options))
 
     def cancel(self) -> None:
-        """Ask the search that runs to stop."""
+        """Ask the search that runs to stop; one that is being started is asked once it runs."""
         from core.jobs import requests
 
+        self._cancelled = True
         folder = self._running
         if folder is not None:
             self._in_thread(lambda: requests.ask(folder, requests.STOP_NOW))
@@ -207,9 +210,12 @@ class NearSearch:
                 yield folder, payload
 
     def _follow(self, folder: JobFolder) -> None:
+        from core.jobs import requests
         from core.jobs.state import standing
 
         self._running = folder
+        if self._cancelled:
+            requests.ask(folder, requests.STOP_NOW)
         while not self._ended.wait(_PERIOD):
             now = standing(folder)
             if not now.over:
