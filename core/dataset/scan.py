@@ -21,6 +21,7 @@ from core.dataset.near.gather import Gatherer
 from core.dataset.near.result import NearOptions, NearResult, Tick
 from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Sample
+from core.dataset.scan_begun import Begun
 from core.dataset.synthetic import NAME
 from core.errors import BadInput
 
@@ -76,6 +77,7 @@ class Scanner:
         checks: the checks to run; those that need eval files or `near` are passed over without.
         near: takes the rows for a search for near-duplicates, which `finish` makes.
         synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
+        begun: what an earlier scan of the same rows by the same checks had found; not together with `near`.
     """
 
     def __init__(
@@ -86,43 +88,64 @@ class Scanner:
         checks: Sequence[type[Check]] = CHECKS,
         near: Gatherer | None = None,
         synthetic: str = NAME,
+        begun: Begun | None = None,
     ) -> None:
         self.dataset = dataset
+        self._begun = begun or Begun()
         self._near = near
         context = Context(_eval_prompts(dataset, eval_paths, near) if eval_paths else {}, near, synthetic)
         without_eval = () if eval_paths else (LeakExact, LeakNear)
         without_near = () if near is not None else (NearDuplicate, LeakNear)
         wanted = [each for each in checks if each not in (*without_eval, *without_near)]
         self._checks = [each(context) for each in wanted]
-        self.counts = {each.name: 0 for each in wanted}
-        self.bad: list[tuple[int, BadLine]] = []
+        self.counts = {each.name: self._begun.counts.get(each.name, 0) for each in wanted}
+        self.bad = list(self._begun.bad)
 
     def __iter__(self) -> Iterator[ScannedRow | None]:
-        """Every entry in order: a good row, or None for a bad one (then `bad` has grown)."""
+        """Every entry in order: a good row, or None for a bad one (then `bad` has grown) and what is known already."""
         reader = self.dataset.reader
         occurrences = Occurrences()
-        number = 0
-        for entry in range(reader.count):
+        for _ in self._see_again(occurrences):
+            yield None
+        number = self._begun.rows
+        for entry in range(self._begun.entries, reader.count):
             row = reader.row(entry)
             if row.value is None:
                 self.bad.append((entry, row.bad_line))
                 yield None
                 continue
-            sample, error = None, ""
-            try:
-                sample = self.dataset.sample_of(row)
-            except Unreadable as fault:
-                error = str(fault)
-            item = Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value)
+            item = self._item(number, row)
             flags = tuple(flag for check in self._checks if (flag := check.inspect(item)) is not None)
             for flag in flags:
                 self.counts[flag.name] += 1
             digest = row_digest(row.value)
-            scanned = ScannedRow(number, row, sample, digest, occurrences.next(digest), item, flags)
+            scanned = ScannedRow(number, row, item.sample, digest, occurrences.next(digest), item, flags)
             if self._near is not None and self._near.needs_keys:
                 self._near.see_key(scanned.key, number)
             yield scanned
             number += 1
+
+    def _see_again(self, occurrences: Occurrences) -> Iterator[None]:
+        """Shows the rows of the earlier scan to those checks that compare rows."""
+        remembering = [check for check in self._checks if check.remembers]
+        bad = {entry for entry, _ in self._begun.bad}
+        number = 0
+        for entry in range(self._begun.entries):
+            if entry not in bad:
+                item = self._item(number, self.dataset.reader.row(entry))
+                for check in remembering:
+                    check.inspect(item)
+                occurrences.next(self._begun.digest(number))
+                number += 1
+            yield
+
+    def _item(self, number: int, row: Row) -> Item:
+        sample, error = None, ""
+        try:
+            sample = self.dataset.sample_of(row)
+        except Unreadable as fault:
+            error = str(fault)
+        return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value)
 
     def finish(self, tick: Tick | None = None) -> Iterator[tuple[int, Flag]]:
         """Flags that needed all rows, with row numbers; to be called after the last entry.

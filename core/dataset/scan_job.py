@@ -4,6 +4,8 @@
 `scan/keys.bin` grows `KEY_BYTES` a good row, so that a viewer can key its decisions before the scan has ended. Where
 near-duplicates are asked for, `scan/clusters.jsonl` has a cluster a line once they are known, the largest first,
 `scan/leaks.jsonl` a near leak to the eval files a line, and `scan/shared.json` what was left out of the texts.
+
+A scan without such a search that was stopped or killed goes on where it was when it is started again in its folder.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from core.dataset.dataset import Dataset
 from core.dataset.keys import pack
 from core.dataset.near.result import NearOptions
 from core.dataset.scan import Scanner, ScanResult, Stopped, gatherer, ticking, watched
+from core.dataset.scan_begun import BAD, FLAGS, KEYS, SUMMARY, Begun, begun
 from core.jobs import files, requests
 from core.jobs.folder import JobFolder
 from core.jobs.small_job import end_of
@@ -64,18 +67,27 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     apart = read_ledger(payload["workspace"]).apart() if near and "workspace" in payload else ()
     out = folder.path / SCAN_FOLDER
     out.mkdir(exist_ok=True)
+    before = Begun() if near else begun(out)
     written = time.monotonic()
     with ExitStack() as stack:
         # The texts lie beside the results meanwhile: there is room where the workspace is, not always in /tmp.
         gathered = stack.enter_context(gatherer(near, apart, out))
-        scanner = Scanner(dataset, eval_paths=payload.get("eval_paths") or [], checks=checks, near=gathered)
-        flags, bad, keys = (
-            stack.enter_context((out / name).open("wb")) for name in ("flags.jsonl", "bad.jsonl", "keys.bin")
-        )
-        rows = told = 0
+        evals = payload.get("eval_paths") or []
+        scanner = Scanner(dataset, eval_paths=evals, checks=checks, near=gathered, begun=before)
+        if not before.entries:
+            for name in (FLAGS, BAD, KEYS):
+                (out / name).unlink(missing_ok=True)
+        flags, bad, keys = (stack.enter_context((out / name).open("ab")) for name in (FLAGS, BAD, KEYS))
+        rows, told = before.rows, len(before.bad)
 
         def should_stop() -> bool:
             return any(name != requests.SAVE for name in requests.pending(folder))
+
+        def note(done: int) -> None:
+            for file in (flags, bad, keys):
+                file.flush()
+            place = Begun(done, rows, flags.tell(), bad.tell()) if gathered is None else None
+            _summary(out, scanner, rows, begun=place)
 
         def progress(done: int, of: int) -> None:
             nonlocal written, told
@@ -83,11 +95,9 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
                 _line(bad, {"entry": entry, **line.to_json()})
             told = len(scanner.bad)
             folder.write_progress(done, of, phase="scanning")
-            if time.monotonic() - written > _PERIOD:
+            if done > before.entries and (time.monotonic() - written > _PERIOD or should_stop()):
                 written = time.monotonic()
-                for file in (flags, bad, keys):
-                    file.flush()
-                _summary(out, scanner, rows, complete=False)
+                note(done)
 
         for scanned in watched(scanner, progress, should_stop):
             if scanned is None:
@@ -119,14 +129,24 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     folder.write_status(phase="done")
 
 
-def _summary(out: Path, scanner: Scanner, rows: int, *, complete: bool, near: dict[str, Any] | None = None) -> None:
+def _summary(
+    out: Path,
+    scanner: Scanner,
+    rows: int,
+    *,
+    complete: bool = False,
+    near: dict[str, Any] | None = None,
+    begun: Begun | None = None,
+) -> None:
     result = ScanResult(
         rows, scanner.dataset.recognition, tuple(scanner.bad_lines) if complete else (), flags=scanner.counts
     )
     summary = {**result.to_json(), "entries": scanner.dataset.count, "complete": complete}
     if near is not None:
         summary["near"] = near
-    files.replace(os.fspath(out / "summary.json"), files.encode(summary), durable=complete)
+    if begun is not None:
+        summary["begun"] = begun.to_json()
+    files.replace(os.fspath(out / SUMMARY), files.encode(summary), durable=complete)
 
 
 def _flag_line(row: int, flags: Sequence[Flag]) -> dict[str, Any]:

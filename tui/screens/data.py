@@ -136,6 +136,8 @@ class DataScreen(DataOpening):
             return False
         if action == "undo":
             return desk.can_undo
+        if action == "scan":
+            return desk.scanning or desk.stopped
         if action == "bad_lines":
             return bool(desk.rows.bad or desk.faults)
         if action == "fold":

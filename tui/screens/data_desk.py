@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,49 +43,6 @@ _LAST_WORD = 1.0
 Tell = Callable[["Desk", News], object]
 
 
-def open_dataset(
-    paths: tuple[Path, ...],
-    format: str,
-    columns: Mapping[str, str],
-    workspace: Path,
-    tell: Callable[[str], object],
-) -> Future[Dataset]:
-    """Open in a thread: the probing of a large or odd file may take seconds.
-
-    Args:
-        paths: files or folders.
-        format: the format that the user has chosen, or `auto`.
-        columns: the columns that the user has named; with neither, what is kept in the workspace counts.
-        workspace: the folder that holds `.tunedeck`.
-        tell: told, in the thread, how far the fetching of a data set of the hub is.
-    """
-    future: Future[Dataset] = Future()
-
-    def work() -> None:
-        from core.dataset.dataset import Dataset
-        from core.dataset.mapping import Chosen
-
-        try:
-            found = [_local(path, workspace, tell) for path in paths]
-            future.set_result(Dataset.open_as_said(found, Chosen(format, dict(columns)), workspace))
-        except BaseException as error:  # handed on whole: whoever asks for the result gets it
-            future.set_exception(error)
-
-    threading.Thread(target=work, name="open data", daemon=True).start()
-    return future
-
-
-def _local(path: Path, workspace: Path, tell: Callable[[str], object]) -> Path:
-    """The path itself, or the file of the data set of the hub that it names."""
-    if path.exists():
-        return path
-    from core.dataset.hub import HubName, fetch
-
-    inside = path.relative_to(workspace) if path.is_relative_to(workspace) else path
-    name = HubName.parse(str(inside))
-    return path if name is None else fetch(workspace, name, tell)
-
-
 @dataclass(frozen=True, slots=True)
 class _Ask:
     """A decision that waits.
@@ -114,6 +70,7 @@ class Desk:
         finder: searches, chooses by length and sorts.
         faults: faults of whole files, known when the scan has ended.
         scan_words: how far the scan is, a few words or a sentence.
+        stopped: whether the scan was ended early by somebody.
         changed: what has happened to the files since they were opened, or "".
     """
 
@@ -121,6 +78,7 @@ class Desk:
         self.rows = DataRows(dataset, ahead=RowsAhead(dataset, lambda: self._tell(self, Arrived())))
         self.faults: tuple[BadLine, ...] = ()
         self.scan_words = ""
+        self.stopped = False
         self.changed = ""
         self._tell = tell
         self._closed = threading.Event()
@@ -239,6 +197,12 @@ class Desk:
         """Whether more is to be expected of the scan."""
         return self.scan_words.startswith("scanning")
 
+    def stop_scan(self) -> None:
+        """Ask the scan to end where it is; what it has found stays."""
+        if self._scan is not None:
+            self.scan_words = "stopping the scan"
+            self._scan.cancel()
+
     def learn(self, news: ScanNews) -> bool:
         """Take in what the scan has found; returns whether any row looks different now."""
         rows = self.rows
@@ -251,7 +215,12 @@ class Desk:
         for row, standing in news.decided.items():
             if row not in self._settled:
                 rows.stand(row, standing)
-        if news.problem:
+        self.stopped = news.stopped
+        if news.stopped:
+            self.scan_words = (
+                f"scan stopped at {news.rows / news.total:.0%}: C goes on" if news.total else "scan stopped"
+            )
+        elif news.problem:
             self.scan_words = clean(news.problem)
         elif news.complete:
             self.scan_words, self.faults, rows.judged = "scanned", news.faults, True

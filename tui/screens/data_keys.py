@@ -57,6 +57,7 @@ COMMANDS = (
     Command("data.history", "h", "history", "history", "What was decided about this row, when and by whom.", 18),
     Command("data.copy", "c", "copy", "copy", "Copy the row, as it is shown, to the terminal's clipboard.", 19),
     Command("data.write", "w", "write", "write", "Write the row, as it is shown, to a file.", 20),
+    Command("data.scan", "C", "scan", "stop scan", "Stop the scan where it is; again: go on with it.", 23),
     Command("data.report", "m", "report", "report", "Write what the audit found to a Markdown file.", 21),
     Command("data.next", "right", "step_row(1)", "next row", "Go to the next row."),
     Command("data.previous", "left", "step_row(-1)", "previous row", "Go to the previous row."),

@@ -44,7 +44,7 @@ class DataOpening(OverviewKeys):
             paths: the data set.
             wait: seconds to wait for it here; what takes longer is shown when it is there.
         """
-        from tui.screens.data_desk import open_dataset
+        from tui.screens.open_dataset import open_dataset
 
         session = self.session
         said = (session.format, session.columns) if paths == session.data else ("auto", {})
@@ -109,6 +109,15 @@ class DataOpening(OverviewKeys):
             payload = scan_payload(dataset, session.format, session.columns, session.eval_data)
             self._desk.start_scan(session.workspace, payload)
             self.look_at_near(payload)
+
+    def action_scan(self) -> None:
+        """Stop the scan where it is, or go on with it."""
+        assert self._desk is not None
+        if self._desk.stopped:
+            self.start_scan()
+        else:
+            self._desk.stop_scan()
+        self._show_facts()
 
     # -- which column is what -------------------------------------------------------------------------------
 

@@ -304,8 +304,10 @@ class DataRows:
     def learn(self, flags: Mapping[int, tuple[Flag, ...]], bad: Sequence[tuple[int, BadLine]], scanned: int) -> None:
         """Take in what a scan has found since the last time."""
         for row, found in flags.items():
-            self.flags[row] = self.flags.get(row, ()) + found
-        if bad:
+            # A scan that goes on is heard from its beginning again.
+            self.flags[row] = tuple(dict.fromkeys((*self.flags.get(row, ()), *found)))
+        known = {entry for entry, _ in self.bad} if bad else ()
+        if bad := [each for each in bad if each[0] not in known]:
             self.bad.extend(bad)
             self._good = GoodRows([entry for entry, _ in self.bad])
         self.scanned = scanned

@@ -43,6 +43,7 @@ class ScanNews:
         complete: whether this is the last news of a scan that came to its end.
         faults: with the last news, faults of whole files.
         problem: why the scan ended before its end, a sentence, or "".
+        stopped: whether it ended because it was asked to; it can go on from there.
         elsewhere: whether this is no news of the scan, but `decided` was just now decided by another process.
     """
 
@@ -54,6 +55,7 @@ class ScanNews:
     complete: bool = False
     faults: tuple[BadLine, ...] = ()
     problem: str = ""
+    stopped: bool = False
     elsewhere: bool = False
 
 
@@ -88,14 +90,15 @@ def stamps(dataset: Dataset, payload: Mapping[str, Any]) -> list[tuple[str, int,
 
 
 def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> JobFolder:
-    """The folder of a scan of just these files: one that has ended well or still runs, else a new one.
+    """The folder of a scan of just these files: one that has ended well, still runs or goes on now, else a new one.
 
     Raises:
         TunedeckError: no scan can be started, with the reason.
     """
     from core.dataset.old_scans import sweep_scans
+    from core.dataset.scan_begun import was_begun
+    from core.dataset.scan_job import SCAN_FOLDER
     from core.jobs.folder import JobFolder
-    from core.jobs.launch import launch, worker_command
     from core.jobs.state import standing
 
     name = f"scan-{fingerprint(dataset, payload)}"
@@ -106,9 +109,17 @@ def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any])
             with suppress(OSError):
                 os.utime(path)  # in use: it stays when older ones are removed
             return folder
-    folder = JobFolder.create(parent, name, "scan", payload=dict(payload))
-    launch(folder, [worker_command("core.dataset.scan_job", folder, python=sys.executable)])
+        if was_begun(path / SCAN_FOLDER):
+            return _launched(folder)
+    folder = _launched(JobFolder.create(parent, name, "scan", payload=dict(payload)))
     sweep_scans(workspace)
+    return folder
+
+
+def _launched(folder: JobFolder) -> JobFolder:
+    from core.jobs.launch import launch, worker_command
+
+    launch(folder, [worker_command("core.dataset.scan_job", folder, python=sys.executable)])
     return folder
 
 
@@ -132,6 +143,7 @@ class ScanFollower:
         self._tell = tell
         self._ended = threading.Event()
         self._reader: ScanReader | None = None
+        self._job: JobFolder | None = None
         self._decided: dict[bytes, Standing] = {}
         self._keys_read = 0
         self._bad_read = 0
@@ -160,12 +172,25 @@ class ScanFollower:
         """Follow no longer; the scan itself goes on."""
         self._ended.set()
 
+    def cancel(self) -> None:
+        """Ask the scan itself to end."""
+        if self._job is not None:
+            threading.Thread(target=self._ask, args=(self._job,), name="stop the scan", daemon=True).start()
+
+    def _ask(self, folder: JobFolder) -> None:
+        from core.jobs import requests
+
+        try:
+            requests.ask(folder, requests.STOP)
+        except TunedeckError as fault:  # it has ended meanwhile, or its folder is gone
+            self._tell(ScanNews(problem=str(fault)))
+
     def _run(self) -> None:
         from core.dataset.scan_reader import ScanReader
         from core.jobs.state import standing
 
         try:
-            folder = self._start()
+            self._job = folder = self._start()
             self._decided = _by_packed_key(self._standings())
         except TunedeckError as error:
             self._tell(ScanNews(problem=str(error)))
@@ -186,7 +211,9 @@ class ScanFollower:
                 return
             waits = bool(news.flags or news.bad or news.decided)
             if over and not waits:
-                self._tell(replace(gathered, problem=f"The scan has ended early. {now.detail}".strip()))
+                stopped = now.state == "stopped"
+                words = "" if stopped else f"The scan has ended early. {now.detail}".strip()
+                self._tell(replace(gathered, stopped=stopped, problem=words))
                 return
             if not waits or time.monotonic() - told > _PERIOD:
                 self._tell(gathered)

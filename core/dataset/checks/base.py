@@ -192,12 +192,15 @@ class Check:
         title: on screens, a few words.
         help: one sentence on what it finds and why that matters.
         severity: of its flags.
+        remembers: whether what it says of a row depends on other rows. Such a check is shown all rows before, when a
+            scan goes on that was ended early; the others are not.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     help: ClassVar[str]
     severity: ClassVar[Severity] = "warning"
+    remembers: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self.context = context

@@ -12,6 +12,7 @@ class ExactDuplicate(Check):
     title = "exact duplicate"
     help = "The same sample stands in an earlier row: it is trained twice, and may end on both sides of a split."
     severity = "error"
+    remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -33,6 +34,7 @@ class NormalisedDuplicate(Check):
     name = "normalised_duplicate"
     title = "same after normalising"
     help = "An earlier row has the same text but for case, white space or the width of its characters."
+    remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -24,6 +24,7 @@ class LabelImbalance(Check):
         "the model would hardly ever say it."
     )
     severity = "note"
+    remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

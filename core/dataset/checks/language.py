@@ -67,6 +67,7 @@ class LanguageUnlike(Check):
         "a stray of another data set?"
     )
     severity = "note"
+    remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -22,6 +22,7 @@ class LengthOutlier(Check):
         "Far longer or shorter than the rest (beyond 3 interquartile ranges of the log length): cut, empty or broken?"
     )
     severity = "note"
+    remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

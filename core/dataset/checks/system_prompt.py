@@ -19,6 +19,7 @@ class SystemPromptDiffers(Check):
     title = "other system prompt"
     help = "Nearly all rows have another system prompt: what this row teaches may not show under it."
     severity = "note"
+    remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -16,6 +16,7 @@ class SameTemplate(Check):
     title = "same template"
     help = "An earlier row has the same text with other numbers: many such rows teach the template, not the task."
     severity = "note"
+    remembers = True
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -1,0 +1,56 @@
+"""A scan is stopped and gone on with from the data screen; what it had found stays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from core.dataset.scan import scan
+from tests.tui.test_data_screen import data_screen, line, until
+from tui.app import TunedeckApp
+from tui.screens.data_scan import ScanNews
+
+MakeApp = Callable[..., TunedeckApp]
+ROWS = 12_000
+
+
+async def test_c_stops_the_scan_and_goes_on_with_it(make_app: MakeApp, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    turns = [
+        {"prompt": f"What is {n % 5_000} and more?", "completion": f"It is {n}." if n % 9 else ""} for n in range(ROWS)
+    ]
+    path.write_text("".join(json.dumps(turn) + "\n" for turn in turns))
+    app = make_app(data=(path,))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: data_screen(app)._desk is not None, "the data set is open")
+        desk = data_screen(app)._desk
+        assert desk is not None
+        await until(pilot, lambda: desk.scanning, "the scan to begin")
+        await pilot.press("C")
+        await until(pilot, lambda: "scan stopped at" in line(app), "the scan to be stopped")
+        assert "C goes on" in line(app)
+        before = desk.rows.scanned
+        assert 0 < before < ROWS
+        assert desk.rows.flags
+        await pilot.press("C")
+        await until(pilot, lambda: "scanned" in line(app), "the scan to go on to its end")
+        assert desk.rows.scanned == ROWS
+        assert desk.rows.flags == scan(path).row_flags
+        assert not data_screen(app).check_action("scan", ()), "there is nothing to stop any more"
+
+
+def test_news_of_a_scan_that_is_heard_again_counts_once(tmp_path: Path) -> None:
+    from core.dataset.dataset import Dataset
+    from tui.screens.data_desk import Desk
+
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"prompt": "a", "completion": ""}\n{broken\n')
+    found = scan(path)
+    desk = Desk(Dataset.open(path), lambda *_: None)
+    news = ScanNews(flags=found.row_flags, bad=((1, found.bad_lines[0]),), rows=1, total=2)
+    desk.learn(news)
+    desk.learn(news)
+    desk.close()
+    assert desk.rows.flags == found.row_flags
+    assert len(desk.rows.bad) == 1
