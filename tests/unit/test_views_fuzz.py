@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -14,8 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.clean import is_hostile
+from core.dataset.audit import DecisionStore
+from core.dataset.curated import build_view
 from core.dataset.dataset import Dataset
+from core.dataset.export.write import export_view
 from core.dataset.formats import recognise
+from core.dataset.keys import key_text, row_digest
 from core.dataset.mapping import Chosen
 from core.dataset.scan import scan
 from core.dataset.search import search
@@ -37,6 +45,51 @@ _SHOWN = 3_000
 
 _COMPARED = 2_000
 """Bytes of a row up to which its views are compared word by word, which is done in a thread."""
+
+
+_PLACES = {"os.rename": 2, "os.link": 2, "os.symlink": 2} | dict.fromkeys(
+    ("os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod", "os.chown", "os.utime", "sqlite3.connect"), 1
+)
+"""Of each audit event that says that the disk is changed, how many arguments are the paths."""
+
+_STARTED = frozenset(("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect"))
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+_noted: list[list[str]] = []
+"""Where the events are noted now, if anywhere."""
+
+
+@cache
+def _listen() -> None:
+    """Have Python tell what it opens, makes and removes; a hook stays for as long as the process."""
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        for noted in _noted:
+            if event in _STARTED:
+                noted.append(event)
+            paths = args[: 1 if event == "open" and args[2] & _WRITES else _PLACES.get(event, 0)]
+            noted.extend(os.fsdecode(path) for path in paths if not isinstance(path, int))
+
+    sys.addaudithook(hook)
+
+
+@contextmanager
+def writes_within(folder: Path) -> Iterator[list[str]]:
+    """Asserts that whatever is written, made, renamed or removed lies in a folder, and that nothing is started.
+
+    Yields:
+        the paths, as they come.
+    """
+    _listen()
+    paths: list[str] = []
+    _noted.append(paths)
+    try:
+        yield paths
+    finally:
+        _noted.pop()
+    inside = os.path.realpath(folder) + os.sep
+    strange = [path for path in paths if not os.path.realpath(path).startswith(inside)]
+    assert [path for path in strange if path != os.devnull and "__pycache__" not in path] == []
 
 
 def check_lines(lines: Iterable[Line]) -> list[Line]:
@@ -110,11 +163,13 @@ def test_attacks_are_read_scanned_and_shown_within_a_second_and_write_nothing(tm
         path = folder / f"attack{suffix}"
         path.write_bytes(content)
         began = time.process_time()
-        look_at(path)
+        with writes_within(folder):
+            look_at(path)
         looked = time.process_time() - began
         assert looked < 1, f"{suffix} was shown in {looked:.1f} s"
         try:
-            found = scan(path)
+            with writes_within(folder):
+                found = scan(path)
         except BadInput:
             continue
         assert time.process_time() - began - looked < 1, suffix
@@ -126,10 +181,39 @@ def test_attacks_are_read_scanned_and_shown_within_a_second_and_write_nothing(tm
     )
 
 
+def test_attacks_are_decided_on_and_exported_within_the_workspace(tmp_path: Path) -> None:
+    data, out = tmp_path / "data.jsonl", tmp_path / "out"
+    data.write_bytes(b"\n".join(attack.replace(b"\n", b" ") for attack in ATTACKS.values()) + b"\n")
+    out.mkdir()
+    with writes_within(tmp_path) as paths:
+        store = DecisionStore(tmp_path)
+        for entry in (0, 3, 23):
+            value = Dataset.open(data).row(entry).value
+            assert value is not None
+            store.decide(key_text(row_digest(value), 0), "flag", {"text": HOSTILE})
+        store.close()
+        view = build_view(tmp_path, paths=[data], eval_fraction=0.2, drop_flags=())
+        export_view(view, "jsonl", out / "curated.jsonl")
+    assert view.train_count + view.eval_count > 10
+    for folder in (view.folder.parent, out):
+        assert any(path.startswith(str(folder)) for path in paths), "what is written is noted"
+    assert {path.name for path in tmp_path.iterdir()} == {".tunedeck", "data.jsonl", "out"}
+
+
+def test_a_write_elsewhere_is_noted(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    with pytest.raises(AssertionError, match=r"elsewhere"), writes_within(inside):
+        (inside / ".." / "elsewhere").write_bytes(b"x")
+    with pytest.raises(AssertionError, match=r"insider"), writes_within(inside):
+        os.mkdir(tmp_path / "insider")
+
+
 def test_attacks_in_names_of_files_and_columns_stay_in_their_place(tmp_path: Path) -> None:
     path = tmp_path / (HOSTILE.replace("/", "_").replace("\x00", "_")[:60] + ".jsonl")
     path.write_bytes(ATTACKS["controls as keys"] + b"\n")
-    look_at(path)
+    with writes_within(tmp_path):
+        look_at(path)
     assert list(tmp_path.iterdir()) == [path]
 
 
