@@ -1,10 +1,11 @@
 """The training worker with something that happens to it at a step: `disturbed_training FOLDER`, told by variables.
 
 `DISTURB_AT` is a step. Once its metrics are written, `DISTURB_BY` happens: `kill` (signal 9), or the name of a request
-that is put into the folder and seen at once. `DISTURB_MEMORY` is a number of samples: a larger batch is more than the
-memory holds, from that step on (`DISTURB_RANK`: on this rank alone). `DISTURB_GATE` makes something take long, until a
-file `open` lies in the folder: the first `batch` after the step, a `prediction` of its evaluation, the `loading` of the
-model, the `saving` of a checkpoint. It is reached when a file `reached` lies there.
+that is put into the folder and seen at once; `nan` makes a trained weight no number between that step and its metrics.
+`DISTURB_MEMORY` is a number of samples: a larger batch is more than the memory holds, from that step on
+(`DISTURB_RANK`: on this rank alone). `DISTURB_GATE` makes something take long, until a file `open` lies in the folder:
+the first `batch` after the step, a `prediction` of its evaluation, the `loading` of the model, the `saving` of a
+checkpoint. It is reached when a file `reached` lies there.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ def main(argv: Sequence[str]) -> int:
     """Trains, until it happens."""
     step = int(os.environ["DISTURB_AT"])
     by, most = os.environ.get("DISTURB_BY", ""), int(os.environ.get("DISTURB_MEMORY", "0"))
-    _disturb(step, by)
+    if by == "nan":
+        _spoil_a_weight(step)
+    else:
+        _disturb(step, by)
     if most and os.environ.get("DISTURB_RANK") in (None, os.environ.get("RANK")):
         _limit_memory(step, most)
     if "DISTURB_GATE" in os.environ:
@@ -76,6 +80,17 @@ def _disturb(step: int, by: str) -> None:
         self._next_look = 0.0
 
     Worker.metric = metric  # type: ignore[method-assign]
+
+
+def _spoil_a_weight(step: int) -> None:
+    from trl import SFTTrainer
+
+    def first(trainer: Any, *_: Any) -> None:
+        if trainer.state.global_step == step:
+            weight = next(weight for weight in trainer.model.parameters() if weight.requires_grad)
+            weight.data.view(-1)[0] = float("nan")
+
+    SFTTrainer._maybe_log_save_evaluate = _behind(SFTTrainer._maybe_log_save_evaluate, first)
 
 
 def _limit_memory(step: int, most: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -127,6 +128,27 @@ def test_a_loss_that_becomes_nan_fails_in_that_step(warm_python: WarmPython, tmp
     assert "learning rate" in status.message
     assert f"checkpoint-{step - 1}" in status.message
     assert (folder.checkpoints / f"checkpoint-{step - 1}" / "adapter_model.safetensors").exists()
+    assert not folder.adapter.exists()
+
+
+def test_weights_that_are_not_finite_are_not_saved_and_the_older_checkpoint_stays(
+    warm_python: WarmPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No loss tells: the weight is spoiled between the last step and its save."""
+    monkeypatch.setenv("DISTURB_AT", "3")
+    monkeypatch.setenv("DISTURB_BY", "nan")
+    folder = make_run(tmp_path, training__max_steps=6, training__eval_every=0.0, training__save_every=1.0)
+    assert work(warm_python, "tests.e2e.disturbed_training", folder.path).returncode == 1
+    logged = [float(line["loss"]) for line in lines(folder.metrics) if "loss" in line]
+    assert len(logged) == 3
+    assert all(map(math.isfinite, logged))
+    status = folder.read_status()
+    assert status.state == "failed"
+    assert "The trained weights are not finite after step 3" in status.message
+    assert "lora_" in status.message
+    assert "checkpoint-2" in status.message
+    assert sorted(path.name for path in folder.checkpoints.iterdir())[-1] == "checkpoint-2"
+    assert (folder.checkpoints / "checkpoint-2" / "tunedeck.json").exists(), "it is whole"
     assert not folder.adapter.exists()
 
 
