@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from core.jobs import process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
-from tests.training_runs import events, make_run
+from tests.training_runs import events, lines, make_run
 from tests.waiting import until
 from tests.warm.process import WarmPython
 
@@ -18,7 +19,7 @@ slow = pytest.mark.slow
 
 
 def answers(folder: JobFolder, name: str) -> list[str]:
-    return [event["answer"] for event in events(folder, "request") if event["request"] == name]
+    return [event["answer"] for event in events(folder, "request") if event["request"] == name and "answer" in event]
 
 
 def stuck(parent: Path, where: str) -> JobFolder:
@@ -70,6 +71,55 @@ def test_while_base_and_tuned_model_are_compared_there_is_nothing_to_save(warm: 
     assert standing(folder).state == "stopped"
     assert (folder.adapter / "adapter_model.safetensors").exists()
     assert not (folder.evaluation / "summary.json").exists()
+
+
+@pytest.mark.parametrize("where", ["batch", *(pytest.param(phase, marks=slow) for phase in ("loading", "saving"))])
+def test_a_stop_in_a_phase_that_takes_long_saves_and_ends_after_it(
+    warm: WarmPython, tmp_path: Path, where: str
+) -> None:
+    folder = stuck(tmp_path, where)
+    requests.ask(folder, requests.STOP)
+    until(lambda: answers(folder, requests.STOP) == ["received"], "it is received", 2.0)
+    assert standing(folder).state == "stopping"
+    (folder.path / "open").touch()
+    until(lambda: standing(folder).over, "the run ends", 60)
+    assert standing(folder).state == "stopped"
+    assert answers(folder, requests.STOP) == ["received", "done"]
+    saved = [event["step"] for event in events(folder, "checkpoint")]
+    made = [line["step"] for line in lines(folder.metrics) if "loss" in line]
+    assert saved == ([] if where == "loading" else [2, made[-1]])
+    assert made[-1:] != [4], "it did not go on to its end"
+    assert (folder.adapter / "adapter_model.safetensors").exists() is (where != "loading")
+
+
+@pytest.mark.slow
+def test_a_stop_while_base_and_tuned_model_are_compared_ends_the_comparison(warm: WarmPython, tmp_path: Path) -> None:
+    folder = make_run(tmp_path, training__max_steps=1, training__eval_every=0.0, training__save_every=0.0)
+    launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.e2e.disturbed_evaluation")])
+    until((folder.path / "reached").exists, "it compares", 60)
+    requests.ask(folder, requests.STOP)
+    until(lambda: answers(folder, requests.STOP) == ["received"], "it is received", 2.0)
+    (folder.path / "open").touch()
+    until(lambda: standing(folder).over, "the run ends", 60)
+    assert standing(folder).state == "stopped"
+    assert answers(folder, requests.STOP) == ["received", "done"]
+    assert (folder.adapter / "adapter_model.safetensors").exists()
+    assert not (folder.evaluation / "summary.json").exists()
+
+
+def test_a_second_sigterm_ends_a_real_training_within_five_seconds(warm: WarmPython, tmp_path: Path) -> None:
+    """As a scheduler does that gives little time: the first saves, and the step does not end; the second is now."""
+    folder = stuck(tmp_path, "batch")
+    keeper, worker = process.from_json(folder.read_job()["keeper"]), folder.read_status().worker
+    assert keeper is not None
+    process.send(keeper, signal.SIGTERM)
+    until(lambda: answers(folder, requests.STOP) == ["received"], "the first is received", 2.0)
+    assert process.is_alive(worker)
+    process.send(keeper, signal.SIGTERM)
+    until(lambda: not process.is_alive(worker), "the worker is gone", 5.0)
+    until(lambda: standing(folder).over, "the ending is written")
+    assert standing(folder).state == "stopped"
+    assert "Stopped at once" in standing(folder).detail
 
 
 @pytest.mark.slow
