@@ -110,10 +110,11 @@ async def test_attacks_are_read_as_chat_template_and_json_and_edited(
     assert probe.passed == []
 
 
+@pytest.mark.parametrize("names", [FEW, pytest.param(tuple(ATTACKS), marks=pytest.mark.slow)])
 async def test_attacks_that_repeat_are_compared_mapped_and_looked_at_as_a_whole(
-    watched: MakeApp, probe: Probe, tmp_path: Path
+    watched: MakeApp, probe: Probe, tmp_path: Path, names: Sequence[str]
 ) -> None:
-    path = attack_file(tmp_path, FEW, (b"", b" "))
+    path = attack_file(tmp_path, names, (b"", b" "))
     app = watched(data=(path,), recipe=put(Recipe(), "data.train", (str(path),)))
     async with app.run_test(size=(80, 24)) as pilot:
         await open_duplicates(pilot, app)
