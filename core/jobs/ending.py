@@ -156,25 +156,28 @@ def _tail(log: str) -> str:
         return ""
 
 
-def oom_kills() -> int:
+def oom_kills(root: str = "/") -> int:
     """Processes that the kernel has killed for want of memory: in this control group, else on this machine.
 
     The machine's own counter is `oom_kill` in `/proc/vmstat`; a container that hits its own limit is counted in its
     control group too. The larger of both grows in either case.
+
+    Args:
+        root: the folder that holds `proc` and `sys`, with a slash at its end.
     """
-    return max([_counter("/proc/vmstat"), *(_counter(path) for path in _cgroup_files())])
+    return max([_counter(f"{root}proc/vmstat"), *(_counter(path) for path in _cgroup_files(root))])
 
 
-def _cgroup_files() -> list[str]:
+def _cgroup_files(root: str) -> list[str]:
     found = []
     try:
-        with open("/proc/self/cgroup", encoding="utf-8") as file:
+        with open(f"{root}proc/self/cgroup", encoding="utf-8") as file:
             for line in file:
                 _, controllers, path = line.rstrip("\n").split(":", 2)
                 if controllers == "":
-                    found.append(f"/sys/fs/cgroup{path}/memory.events")
+                    found.append(f"{root}sys/fs/cgroup{path}/memory.events")
                 elif "memory" in controllers.split(","):
-                    found.append(f"/sys/fs/cgroup/memory{path}/memory.oom_control")
+                    found.append(f"{root}sys/fs/cgroup/memory{path}/memory.oom_control")
     except (OSError, ValueError):
         pass
     return found

@@ -18,7 +18,7 @@ from core.errors import BadInput, JobFailed
 from core.gpu.host import tree
 from core.jobs import code, process, requests
 from core.jobs.folder import JobFolder
-from core.jobs.launch import clean_environment, launch, worker_command
+from core.jobs.launch import clean_environment, enqueue, launch, worker_command
 from core.jobs.process import Identity
 from core.jobs.state import Standing, standing
 from core.paths import ROOT
@@ -33,6 +33,15 @@ launch(JobFolder(sys.argv[1]), json.loads(sys.argv[2]))
 print("launched", flush=True)
 signal.pause()
 """
+
+COUNTED = """
+import sys
+from functools import partial
+from core.jobs import ending, keeper
+ending.oom_kills = partial(ending.oom_kills, sys.argv[2])
+sys.exit(keeper.main([sys.argv[1], "--foreground"]))
+"""
+"""A keeper whose kernel is a folder."""
 
 
 @pytest.fixture
@@ -291,6 +300,24 @@ def test_child_that_a_failed_worker_leaves_behind_is_ended(folder: JobFolder) ->
     pid = int((folder.path / "child.pid").read_text())
     assert process.identify(pid) is None
     assert any(event["kind"] == "alert" and event["pids"] == [pid] for event in events(folder))
+
+
+@pytest.mark.parametrize(("later", "words"), [(5, "killed from outside"), (6, "ran out of memory (RAM")])
+def test_only_what_the_kernel_killed_while_the_worker_ran_is_the_reason(
+    folder: JobFolder, tmp_path: Path, later: int, words: str
+) -> None:
+    counters = tmp_path / "proc" / "vmstat"
+    counters.parent.mkdir()
+    counters.write_text("oom_kill 5\n")
+    enqueue(folder, [command("steps", folder)])
+    argv = [sys.executable, "-c", COUNTED, os.fspath(folder.path), f"{tmp_path}/"]
+    with subprocess.Popen(argv, env=clean_environment()):
+        worker = running(folder)
+        counters.write_text(f"oom_kill {later}\n")
+        process.send(worker, signal.SIGKILL)
+        now = ended(folder)
+    assert now.state == "failed"
+    assert words in now.detail
 
 
 def test_termination_of_the_keeper_is_stop_and_save(folder: JobFolder) -> None:

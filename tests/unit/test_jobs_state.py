@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.jobs import process
-from core.jobs.ending import Exit, judge, last_error
+from core.jobs.ending import Exit, judge, last_error, oom_kills
 from core.jobs.folder import JobFolder
 from core.jobs.state import LAUNCH_PATIENCE, standing
 from core.jobs.status import Status
@@ -114,6 +114,26 @@ def test_a_comparison_that_is_stopped_leaves_the_adapter_and_says_so(tmp_path: P
     found, message = judge(Exit(None, 9), stage="evaluation", status=status, log=log, asked=True, oom_kills=0)
     assert found == "stopped"
     assert message == "Stopped at once, as asked. Training was done before, and the adapter is saved."
+
+
+@pytest.mark.parametrize(
+    ("group", "counters", "expected"),
+    [
+        ("0::/job\n", {"proc/vmstat": "nr_free_pages 7\noom_kill 2\n"}, 2),
+        ("0::/job\n", {"proc/vmstat": "oom_kill 2\n", "sys/fs/cgroup/job/memory.events": "oom 9\noom_kill 5\n"}, 5),
+        ("4:cpu,memory:/old\n1:name=systemd:/x\n", {"sys/fs/cgroup/memory/old/memory.oom_control": "oom_kill 3\n"}, 3),
+        ("0::/job\n", {"sys/fs/cgroup/job/memory.events": "oom_kill_disable 1\noom_kill many\n"}, 0),
+        ("no colons\n", {"proc/vmstat": "oom_kill 1\n"}, 1),
+        ("", {}, 0),
+    ],
+)
+def test_the_kernels_counters_are_read_of_the_machine_and_of_the_control_group(
+    tmp_path: Path, group: str, counters: dict[str, str], expected: int
+) -> None:
+    for name, text in {"proc/self/cgroup": group, **counters}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert oom_kills(f"{tmp_path}/") == expected
 
 
 def test_reason_is_the_last_traceback_with_chains_and_several_lines(tmp_path: Path) -> None:
