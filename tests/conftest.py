@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import nvml
 from tests.warm import process
 from tests.warm.process import WarmPython
 
@@ -40,6 +41,15 @@ def public_data() -> Path:
     if not PUBLIC_DATA.is_dir():
         pytest.skip("the public data sets (../shared/data beside the checkout) are not here")
     return PUBLIC_DATA
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the stand-in for NVIDIA's library; see `tests.nvml`."""
+    cc = nvml.compiler()
+    if cc is None:
+        pytest.skip("no C compiler is here to build the stand-in for NVIDIA's library: pip install ziglang")
+    return nvml.build(tmp_path_factory.mktemp("nvml"), cc)
 
 
 @pytest.fixture(scope="session")

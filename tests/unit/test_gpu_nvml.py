@@ -55,17 +55,9 @@ A100 = """{n} uuid GPU-{n}f3a
 Reader = Callable[[str], tuple[str, list[GpuSample]]]
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cc = nvml.compiler()
-    if cc is None:
-        pytest.skip("no C compiler is here to build the stand-in for NVIDIA's library: pip install ziglang")
-    return nvml.build(tmp_path_factory.mktemp("nvml"), cc)
-
-
 @pytest.fixture
-def variables(library: Path, tmp_path: Path) -> dict[str, str]:
-    return nvml.environment(library, tmp_path / "readings.txt")
+def variables(nvml_library: Path, tmp_path: Path) -> dict[str, str]:
+    return nvml.environment(nvml_library, tmp_path / "readings.txt")
 
 
 def run(code: str, environment: Mapping[str, str]) -> str:

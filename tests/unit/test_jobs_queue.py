@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +23,11 @@ from core.jobs.queue_runner import ensure_runner, entry_of, tell
 from core.jobs.state import standing
 from core.paths import ROOT
 from core.recipe.queueing import pick_up
+from tests import nvml
 from tests.unit.jobs_worker import command
 from tests.waiting import until
 
+GIB = 2**30
 PICK_UP = "import sys; from core.jobs.queue_runner import ensure_runner; print(ensure_runner(sys.argv[1]))"
 LAUNCH = """
 import json, sys
@@ -57,11 +60,13 @@ def kill(folder: JobFolder) -> None:
     until(lambda: not process.is_alive(keeper) and not process.is_alive(worker), "keeper and worker are gone")
 
 
-def wait_in(queue: Queue, how: str, *, name: str = "", devices: str = "cpu", at: float = 0) -> JobFolder:
+def wait_in(
+    queue: Queue, how: str, *, name: str = "", devices: str = "cpu", at: float = 0, free_bytes: int = 0
+) -> JobFolder:
     """A queued run of a stand-in worker; nobody starts it yet."""
     folder = JobFolder.create(queue.workspace / "runs", name or how, "training")
     enqueue(folder, [command(how, folder)], env={"CUDA_VISIBLE_DEVICES": "" if devices == "cpu" else devices})
-    queue.add(entry_of(folder, (devices,), not_before=at))
+    queue.add(entry_of(folder, (devices,), free_bytes=free_bytes, not_before=at))
     return folder
 
 
@@ -103,6 +108,39 @@ def test_the_order_can_be_changed_and_a_run_taken_out(queue: Queue) -> None:
             wrong()
     with pytest.raises(BadInput, match="waits in the queue"):
         launch(a, [command("ends", a)])
+
+
+def test_a_run_starts_when_its_time_comes_and_not_before(queue: Queue) -> None:
+    at = time.time() + 2
+    folder = wait_in(queue, "ends", at=at)
+    assert ensure_runner(queue.workspace)
+    until(lambda: "waits until" in folder.read_status().message, "it knows its time")
+    until(lambda: state(folder) == "finished", "its time has come")
+    started = folder.read_status().started
+    assert started is not None
+    assert at <= started < at + 5
+
+
+def test_a_run_starts_once_the_gpu_has_the_memory_that_it_waits_for(
+    queue: Queue, nvml_library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = queue.workspace / "readings.txt"
+    for name, value in nvml.environment(nvml_library, readings).items():
+        monkeypatch.setenv(name, value)
+
+    def used(size: int) -> None:
+        text = f"driver gpus 1\n0 uuid GPU-0\n0 name A100\n0 memory {80 * GIB} {size * GIB}\n"
+        readings.with_suffix(".new").write_text(text)
+        readings.with_suffix(".new").rename(readings)
+
+    used(70)
+    folder = wait_in(queue, "ends", devices="0", free_bytes=20 * GIB)
+    assert ensure_runner(queue.workspace)
+    until(
+        lambda: "waits for 20.0 GiB of free memory on GPU 0 (10.0 GiB are)" in folder.read_status().message, "it says"
+    )
+    used(55)
+    until(lambda: state(folder) == "finished", "it has had its turn")
 
 
 def test_a_paused_queue_has_no_runner_and_goes_on_when_it_is_told_to(queue: Queue) -> None:

@@ -30,16 +30,8 @@ HEAT, POWER_LIMIT = 0x20, 0x04
 Read = Callable[..., list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    cc = nvml.compiler()
-    if cc is None:
-        pytest.skip("no C compiler is here to build the stand-in for NVIDIA's library: pip install ziglang")
-    return nvml.build(tmp_path_factory.mktemp("nvml"), cc)
-
-
 @pytest.fixture
-def read(library: Path, tmp_path: Path) -> Read:
+def read(nvml_library: Path, tmp_path: Path) -> Read:
     """Reads GPUs with these utilisations and reasons for lower clocks, as `gpu.jsonl` has them."""
 
     def read(*gpus: tuple[int | None, int]) -> list[dict[str, Any]]:
@@ -49,7 +41,7 @@ def read(library: Path, tmp_path: Path) -> Read:
             lines += [] if busy is None else [f"{number} utilization {busy}"]
         readings = tmp_path / "readings.txt"
         readings.write_text("\n".join(lines) + "\n")
-        environment = {**os.environ, **nvml.environment(library, readings)}
+        environment = {**os.environ, **nvml.environment(nvml_library, readings)}
         done = subprocess.run(
             [sys.executable, "-c", READ], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
         )
