@@ -34,14 +34,27 @@ _NO_COLOUR = NoColor()
 _SETTLED = 2.0
 """Seconds after the start when all modules and widgets of the first screen are there."""
 
+_YOUNG, _OLD = 2_000, 300
+"""Objects that are new, and looks at those, after which garbage is looked for among them, and among the older ones."""
+
 
 def _rest_the_collector() -> None:
     """Whole collections look at every object there is: with a program's 80,000 of them they hold up the keys for 30 ms.
 
-    What is there after the start stays; of what comes later, the young generations find nearly all that is garbage.
+    What is there after the start stays. Of what comes later, `_collect` finds what is garbage, between two pictures;
+    while one is painted, where some ten thousand objects come and go, nothing is looked for.
     """
     gc.freeze()
-    gc.set_threshold(2_000, 20, 500)
+    gc.set_threshold(100_000, 20, 100)
+
+
+def _collect() -> None:
+    """Look for garbage among what is young, and seldom among all that came after the start."""
+    young, _, old = gc.get_count()
+    if old > _OLD:
+        gc.collect(2)
+    elif young > _YOUNG:
+        gc.collect(1)
 
 
 def _data() -> Screen[None]:
@@ -165,6 +178,7 @@ class TunedeckApp(App[int]):
             self.notify(fault, severity="warning", markup=False)
         self.set_interval(10.0 if self.session.low_bandwidth else 1.0, self._look_unless_seen)
         self.set_timer(_SETTLED, _rest_the_collector)
+        self.set_interval(1.0, _collect)
         if self.session.run is not None:
             self._look_at_run()
 

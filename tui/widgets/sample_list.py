@@ -367,6 +367,19 @@ class SampleList(ScrollView, can_focus=True):
             self.scroll_to(y=self._cursor, animate=False, immediate=True)
         elif self._cursor >= top + height:
             self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True)
+        else:
+            return
+        self._read_view()
+
+    def _read_view(self) -> None:
+        """Read what is to be painted beforehand, so that neither reading nor painting holds up the keys for long."""
+        deadline = time.monotonic() + _SLICE
+        top = self.scroll_offset.y
+        for position in range(top, min(self._count, top + self.size.height)):
+            if time.monotonic() > deadline:
+                return
+            if position not in self._entries:
+                self._load(position)
 
     def _set_height(self) -> None:
         set_height(self, self.scrollable_content_region.width, self._count)
