@@ -24,6 +24,7 @@ from core.jobs.output import enduring_output
 from core.jobs.sampler import Sampler
 from core.jobs.state import standing
 from core.jobs.status import DONE, FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING
+from core.units import size
 
 TICK = 0.5
 """Seconds between looks at the requests."""
@@ -112,7 +113,6 @@ class Keeper:
                 state, message = STOPPED, f"Stopped as asked, before {stage_name(argv)} began."
                 break
             state, message, end = self._run_stage(number, argv)
-        self._sampler.stop()
         self._end(state, message, end)
 
     def claim_the_telling(self) -> bool:
@@ -250,6 +250,7 @@ class Keeper:
                 words = "The job ended before this could be done."
                 self._try(partial(requests.refuse, self._folder, name, words))
         gone, left = self._processes()
+        memory = self._sampler.stop([one.pid for one in gone])
         self._event(
             "ended",
             message or "The job has finished.",
@@ -257,7 +258,11 @@ class Keeper:
             exit_code=end.code,
             signal=end.signal,
             processes=[one.to_json() for one in gone],
+            memory=memory,
         )
+        if held := [f"{size(one['held'])} on GPU {one['index']}" for one in memory or () if one["held"]]:
+            words = f"The run's processes are gone, but the driver still counts {', '.join(held)} for them."
+            self._event("alert", words, memory=memory)
         if left:
             pids = [one.pid for one in left]
             self._event("alert", f"{len(left)} processes of the run could not be ended: {pids}.", pids=pids)

@@ -6,7 +6,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from core.errors import TunedeckError
 from core.gpu.host import ProcessMeter, host_pids, memory
@@ -20,6 +21,8 @@ PERIOD = 1.0
 FULL_RATE = 3600.0
 """Seconds for which every sample is kept; of older ones, one in `SPARSE_PERIOD`."""
 SPARSE_PERIOD = 10.0
+RELEASE = 0.6
+"""Seconds that a driver has to give back the memory of processes that have ended."""
 
 
 class Sampler(threading.Thread):
@@ -38,16 +41,28 @@ class Sampler(threading.Thread):
         self._meter: ProcessMeter | None = None
         self._host_pids = host_pids()
         self._end = threading.Event()
+        self._gone: Sequence[int] = ()
+        self._left: list[dict[str, Any]] | None = None
         self._thin_at = time.time() + 2 * FULL_RATE
 
     def watch(self, pid: int) -> None:
         """Measures this worker and its children from now on."""
         self._meter = ProcessMeter(pid)
 
-    def stop(self) -> None:
-        """Ends the thread; waits for it a moment, not for a driver that hangs."""
+    def stop(self, gone: Sequence[int] = ()) -> list[dict[str, Any]] | None:
+        """Ends the thread with a last reading; waits for it a moment, not for a driver that hangs.
+
+        Args:
+            gone: pids of processes of the run that have ended, whose GPU memory must be free by now.
+
+        Returns:
+            For each device of the run `index`, `uuid`, `held` (bytes that the driver still counts for these processes;
+            None where it does not tell) and `used` (bytes in use, by whomever); None where the driver did not answer.
+        """
+        self._gone = tuple(gone)
         self._end.set()
         self.join(timeout=1.0)
+        return self._left
 
     def run(self) -> None:
         """The thread's work."""
@@ -62,7 +77,22 @@ class Sampler(threading.Thread):
                 pass  # a full disk may have room in a second; a gap in the gauges is no reason to stop
             next_at = max(next_at + PERIOD, time.monotonic())
             self._end.wait(next_at - time.monotonic())
+        self._left = self._last_reading()
         self._reader.close()
+
+    def _last_reading(self) -> list[dict[str, Any]]:
+        """What the processes that are gone still hold; a driver may take a moment to give it back."""
+        patient_until = time.monotonic() + RELEASE
+        while True:
+            held = [
+                (gpu, gpu.used_by(self._gone, host_pids=self._host_pids))
+                for gpu in devices_of_run(self._reader.read(), self._visible)
+            ]
+            if not any(size for _, size in held) or time.monotonic() >= patient_until:
+                return [
+                    {"index": gpu.index, "uuid": gpu.uuid, "held": size, "used": gpu.memory_used} for gpu, size in held
+                ]
+            time.sleep(0.1)
 
     def _sample(self) -> None:
         now = time.time()

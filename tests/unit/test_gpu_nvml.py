@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from core.gpu import readings
+from core.gpu.host import host_pids
 from core.gpu.readings import GpuSample, devices_of_run, labels
 from core.jobs import process
 from core.jobs.folder import JobFolder
@@ -233,6 +234,39 @@ def test_devices_of_a_run_are_those_that_cuda_would_see(visible: str | None, exp
 def test_samples_survive_their_json_form() -> None:
     sample = GpuSample(3, uuid="GPU-x", processes=((1, None), (2, 5)), power=1.5, throttle=("heat",), problem="p")
     assert readings.from_json(json.loads(json.dumps(sample.to_json()))) == sample
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_the_ending_says_whether_the_memory_of_the_runs_processes_is_free(
+    variables: dict[str, str], tmp_path: Path, released: bool
+) -> None:
+    folder = JobFolder.create(tmp_path, "a run", "training")
+    file = Path(variables["NVML_STANDIN"])
+
+    def write(*processes: tuple[int, int]) -> None:
+        told = "".join(f"{n} process {pid} {size}\n" for n in (0, 1) for pid, size in processes)
+        text = f"driver gpus 2\n0 uuid GPU-0\n1 uuid GPU-1\n1 memory 100 30\n{told}"
+        file.with_suffix(".new").write_text(text)
+        file.with_suffix(".new").rename(file)
+
+    write()
+    keeper = launch(folder, [command("steps", folder)], env={**variables, "CUDA_VISIBLE_DEVICES": "1"})
+    worker = until(lambda: folder.read_status().worker, "the worker runs")
+    assert worker is not None
+    write((worker.pid, 30), (1, 7))
+    counted = f"[[{worker.pid},30]"
+    until(lambda: folder.gpu.exists() and counted in folder.gpu.read_text().replace(" ", ""), "it is counted")
+    if released:
+        write((1, 7))
+    (folder.path / "enough").touch()
+    until(lambda: not process.is_alive(keeper), "the keeper ends")
+    found = [json.loads(line) for line in folder.events.read_text().splitlines()]
+    (ended,) = [event for event in found if event["kind"] == "ended"]
+    held = (0 if host_pids() else None) if released else 30
+    assert ended["memory"] == [{"index": 1, "uuid": "GPU-1", "held": held, "used": 30}]
+    alerts = [event["message"] for event in found if event["kind"] == "alert"]
+    words = "The run's processes are gone, but the driver still counts 30 B on GPU 1 for them."
+    assert alerts == ([] if released else [words])
 
 
 def test_keeper_records_the_gpus_and_which_of_them_are_the_runs(variables: dict[str, str], tmp_path: Path) -> None:
