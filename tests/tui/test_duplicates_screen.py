@@ -250,7 +250,7 @@ async def test_a_search_is_cancelled_as_soon_as_it_is_begun_and_leaves_the_last_
         await pilot.press("r", "c")
         await until(pilot, lambda: "The search was cancelled" in line(app), "the end")
         assert clusters(app) == found
-        assert "c cancel" not in text_of(app.screen.query_one(KeyBar))
+        await until(pilot, lambda: "c cancel" not in text_of(app.screen.query_one(KeyBar)), "nothing to cancel")
         await search(pilot, app)
         await until(pilot, lambda: "50% of all turns" in line(app), "a search that is not cancelled")
 

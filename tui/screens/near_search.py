@@ -132,7 +132,7 @@ class NearSearch:
         self._cancelled = True
         folder = self._running
         if folder is not None:
-            self._in_thread(lambda: requests.ask(folder, requests.STOP_NOW))
+            self._in_thread(lambda: requests.ask(folder, requests.STOP))
 
     def close(self) -> None:
         """Follow no longer; a search goes on by itself."""
@@ -167,6 +167,8 @@ class NearSearch:
         self._say(None)
 
     def _start(self, options: NearOptions) -> None:
+        from core.dataset.near.kept import is_kept
+        from core.dataset.scan_job import SCAN_FOLDER
         from core.jobs.folder import JobFolder
         from core.jobs.launch import launch, worker_command
         from core.jobs.state import standing
@@ -182,7 +184,10 @@ class NearSearch:
             if not now.over:
                 self._follow(folder)
                 return
-        folder = JobFolder.create(self._jobs, name, "scan", payload=payload)
+            if is_kept(path / SCAN_FOLDER):
+                break
+        else:
+            folder = JobFolder.create(self._jobs, name, "scan", payload=payload)
         launch(folder, [worker_command("core.dataset.scan_job", folder, python=sys.executable)])
         self._follow(folder)
 
@@ -215,7 +220,7 @@ class NearSearch:
 
         self._running = folder
         if self._cancelled:
-            requests.ask(folder, requests.STOP_NOW)
+            requests.ask(folder, requests.STOP)
         while not self._ended.wait(_PERIOD):
             now = standing(folder)
             if not now.over:
@@ -227,7 +232,11 @@ class NearSearch:
             if now.state == "finished":
                 self._say(self._found(folder, folder.read_job().get("payload") or {}))
             elif now.state == "stopped":
-                self._say(NearProgress("The search was cancelled; what was found before it is as it was.", False))
+                self._say(
+                    NearProgress(
+                        "The search was cancelled; what was found before it is as it was. r goes on with it.", False
+                    )
+                )
             else:
                 self._say(NearProgress(f"The search has ended early. {now.detail}".strip(), False))
             return

@@ -138,6 +138,10 @@ class Corpus:
         """The text of a good row."""
         return bisect_left(self.rows, row)
 
+    def digests(self, numbers: Iterable[int]) -> bytes:
+        """The hashes of some texts, one after the other."""
+        return b"".join(self._digests[number * DIGEST_BYTES : (number + 1) * DIGEST_BYTES] for number in numbers)
+
     def same(self, first: int, second: int) -> bool:
         """Whether two texts are equal, with all that they share with others."""
         one, other = (slice(number * DIGEST_BYTES, (number + 1) * DIGEST_BYTES) for number in (first, second))

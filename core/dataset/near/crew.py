@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import IO, TYPE_CHECKING
 
 from core.dataset.near.corpus import Corpus
+from core.dataset.near.kept import Work
 from core.dataset.near.result import Tick
 from core.dataset.near.sketch import MARKS, Banding, Sketches, sketch
 from core.errors import TunedeckError
@@ -25,22 +26,35 @@ _MODULE = "core.dataset.near.crew"
 _HEAD = struct.Struct("<QQ")
 
 
-def sketch_all(corpus: Corpus, numbers: NDArray[np.int64], banding: Banding, processes: int, tick: Tick) -> Sketches:
+def sketch_all(
+    corpus: Corpus,
+    numbers: NDArray[np.int64],
+    banding: Banding,
+    processes: int,
+    tick: Tick,
+    work: Work | None = None,
+) -> Sketches:
     """Sketches the texts of these numbers, in this order.
+
+    Args:
+        corpus: the texts.
+        numbers: of those that are sketched.
+        banding: how signatures are cut.
+        processes: how many work, this one included.
+        tick: told progress; may raise to stop.
+        work: what is there already, and takes what is made.
 
     Raises:
         TunedeckError: a helper died.
     """
-    import numpy as np
-
-    bands = np.empty((banding.bands, len(numbers)), np.uint32)
-    marks = np.empty((len(numbers), MARKS), np.uint8)
+    work = begin(len(numbers), banding) if work is None else work
+    bands, marks = work.bands, work.marks
 
     def put(first: int, found: Sketches) -> None:
         bands[:, first : first + found.bands.shape[1]] = found.bands
         marks[first : first + len(found.marks)] = found.marks
 
-    starts = range(0, len(numbers), CHUNK)
+    starts = range(work.sketched, len(numbers), CHUNK)
     with ExitStack() as stack:
         helpers = [stack.enter_context(Helper(banding)) for _ in range(min(processes, len(starts)) - 1)]
         share = len(helpers) + 1
@@ -53,8 +67,22 @@ def sketch_all(corpus: Corpus, numbers: NDArray[np.int64], banding: Banding, pro
             put(own, sketch(corpus.bodies(numbers[own : own + CHUNK].tolist()), banding))
             for helper, first in zip(helpers, theirs, strict=False):
                 put(first, helper.take())
+            work.sketched = min(len(numbers), starts[at] + share * CHUNK)
     tick("sketching", len(numbers), len(numbers))
     return Sketches(bands, marks)
+
+
+def shapes(count: int, banding: Banding) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The shapes of the bands and the marks of some texts."""
+    return (banding.bands, count), (count, MARKS)
+
+
+def begin(count: int, banding: Banding) -> Work:
+    """Sketches that are all to be made."""
+    import numpy as np
+
+    bands, marks = shapes(count, banding)
+    return Work(np.zeros(bands, np.uint32), np.zeros(marks, np.uint8))
 
 
 class Helper:

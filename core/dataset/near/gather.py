@@ -9,6 +9,7 @@ from pathlib import Path
 from core.dataset.checks.base import Item, prompt_text
 from core.dataset.near.corpus import NO_CONTENT, Corpus
 from core.dataset.near.fields import answer_text, compared, system_text
+from core.dataset.near.kept import Kept
 from core.dataset.near.leaks import find_leaks
 from core.dataset.near.result import Fields, Leak, NearOptions, NearResult, Tick
 from core.dataset.near.search import find_clusters
@@ -50,6 +51,7 @@ class Gatherer:
         self._texts = Corpus(folder)
         self._prompts = Corpus(folder)
         self._eval: list[_EvalPrompt] = []
+        self._kept = Kept(folder)
 
     def __enter__(self) -> Gatherer:
         return self
@@ -93,7 +95,7 @@ class Gatherer:
             tick: told progress; may raise to stop.
         """
         left_out = self._texts.settle()
-        clusters = find_clusters(self._texts, self.options, self._pairs_apart(), tick)
+        clusters = find_clusters(self._texts, self.options, self._pairs_apart(), tick, kept=self._kept)
         self.result = NearResult(self.options, clusters, tuple(left_out), tuple(self._leaks(tick)))
         return self.result
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from core.dataset.near.connect import Components, Likely, connect
 from core.dataset.near.corpus import DIGEST_BYTES, Corpus
-from core.dataset.near.crew import sketch_all
+from core.dataset.near.crew import shapes, sketch_all
 from core.dataset.near.keep import FEW, Candidates, LargeCluster, Outcome, SmallClusters, choose, to_verify
+from core.dataset.near.kept import Kept
 from core.dataset.near.result import Cluster, Drop, NearOptions, Tick
 from core.dataset.near.sketch import Banding, Sketches
 from core.dataset.near.verify import Verifier
@@ -34,6 +35,7 @@ def find_clusters(
     tick: Tick = no_tick,
     *,
     preferred: int = 0,
+    kept: Kept | None = None,
 ) -> tuple[Cluster, ...]:
     """Finds what is alike in a settled corpus.
 
@@ -44,6 +46,7 @@ def find_clusters(
             that equal one of them; of two equal texts, for these alone.
         tick: told progress; may raise to stop.
         preferred: the first so many texts are kept before all others, whatever the options say.
+        kept: where work is found that an earlier search had done, and kept if this one is ended early.
 
     Returns:
         The clusters, the largest first, then by first row. They do not depend on the order of the rows, nor on the
@@ -52,9 +55,16 @@ def find_clusters(
     firsts, place = corpus.distinct(sorted({number for pair in apart if corpus.same(*pair) for number in pair}))
     places = (sorted((int(place[one]), int(place[other]))) for one, other in apart)
     places_apart = frozenset((one, other) for one, other in places)
-    sketches = sketch_all(corpus, firsts, Banding.for_threshold(options.threshold), options.processes, tick)
-    likely = Likely(sketches.marks, options.threshold)
-    what, done, of = "comparing", 0, len(sketches.bands)
+    banding = Banding.for_threshold(options.threshold)
+    kept = Kept(None) if kept is None else kept
+    about = {
+        "threshold": options.threshold,
+        "fields": options.fields,
+        "apart": sorted(places_apart),
+        "left_out": corpus.shared.to_json(),
+    }
+    work = kept.work(corpus.digests(firsts.tolist()), about, shapes(len(firsts), banding))
+    what, done, of = "comparing", 0, banding.bands
 
     def told() -> None:
         tick(what, done, of)
@@ -65,10 +75,20 @@ def find_clusters(
         told()
 
     verify = Verifier(corpus, firsts, options.threshold, places_apart, told)
-    components = connect(sketches, likely, verify, band_done)
-    groups = _Groups(corpus, place, firsts, preferred)
-    clusters = groups.clusters(components, sketches, likely, verify, options, tick)
-    return tuple(sorted(clusters, key=lambda cluster: (-len(cluster.rows), cluster.rows)))
+    verify.take(work.known)
+    try:
+        sketches = sketch_all(corpus, firsts, banding, options.processes, tick, work)
+        likely = Likely(sketches.marks, options.threshold)
+        components = connect(sketches, likely, verify, band_done)
+        groups = _Groups(corpus, place, firsts, preferred)
+        clusters = groups.clusters(components, sketches, likely, verify, options, tick)
+        found = tuple(sorted(clusters, key=lambda cluster: (-len(cluster.rows), cluster.rows)))
+    except BaseException:  # whatever ends it: what was worked out need not be again
+        work.known = verify.known
+        kept.keep(work)
+        raise
+    kept.forget()
+    return found
 
 
 class _Groups:

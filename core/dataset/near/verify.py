@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.exact import Similarity
+from core.dataset.near.kept import Known
 from core.dataset.near.parity import Bounds
 
 if TYPE_CHECKING:
@@ -50,6 +51,19 @@ class Verifier:
         self._good = 0
         self._alike: dict[int, list[tuple[int, float]]] = defaultdict(list)
 
+    def take(self, known: Known) -> None:
+        """Takes in what an earlier search of the same texts has verified."""
+        for pair, similarity in known.items():
+            self._note(pair, similarity)
+
+    def _note(self, pair: tuple[int, int], similarity: float) -> None:
+        first, second = pair
+        self.known[pair] = similarity
+        if similarity:
+            self._good += 1
+            self._alike[first].append((second, similarity))
+            self._alike[second].append((first, similarity))
+
     def __call__(self, first: int, second: int) -> float:
         """The similarity of two distinct texts, by place; 0 below the threshold.
 
@@ -58,11 +72,8 @@ class Verifier:
         pair = (first, second) if first < second else (second, first)
         found = self.known.get(pair)
         if found is None:
-            found = self.known[pair] = self._verified(*pair)
-            if found:
-                self._good += 1
-                self._alike[first].append((second, found))
-                self._alike[second].append((first, found))
+            found = self._verified(*pair)
+            self._note(pair, found)
             if len(self.known) % _A_WHILE == 0:
                 self._tick()
         return found
