@@ -135,8 +135,8 @@ def _private(pid: int) -> float:
 
 
 def _peers(path: Path) -> list[Row]:
-    """CPU of opening, counting, and showing rows from anywhere."""
-    ours = float(subprocess.run([sys.executable, "-c", _OURS, path, str(ROWS)], check=True, capture_output=True).stdout)
+    """CPU of opening, counting, and showing rows from anywhere; of each the least of three processes."""
+    ours = min(_told([sys.executable, "-c", _OURS, str(path), str(ROWS)])[0] for _ in range(3))
     rows = []
     for name, share in (("duckdb", 1 / 5), ("polars", 1 / 20)):
         label = f"CPU of opening it, against {name}"
@@ -145,8 +145,8 @@ def _peers(path: Path) -> list[Row]:
         except NoPeer as error:
             rows.append(Row(label, ours, "CPU s", note=f"left out: {error}"))
             continue
-        argv = [python, HERE / "million_peer.py", name, path, str(ROWS)]
-        cpu, wall, peak = map(float, subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split())
+        argv = [str(python), str(HERE / "million_peer.py"), name, str(path), str(ROWS)]
+        cpu, wall, peak = min(_told(argv) for _ in range(3))
         rows.append(
             Row(
                 label,
@@ -160,6 +160,11 @@ def _peers(path: Path) -> list[Row]:
             )
         )
     return rows
+
+
+def _told(argv: list[str]) -> list[float]:
+    """The numbers that a process prints."""
+    return [float(word) for word in subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()]
 
 
 def _p95(seconds: list[float]) -> float:
