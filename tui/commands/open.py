@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -84,6 +85,7 @@ def run_app(
         )
     if low_bandwidth:
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when Textual is imported
+    gc.set_threshold(100_000, 20, 100)  # modules and widgets that come now all stay: looking at them takes 30 ms
     from tui.app import TunedeckApp
     from tui.session import Session
     from tui.settings import load_settings
