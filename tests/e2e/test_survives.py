@@ -7,32 +7,16 @@ import signal
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
-
 from core.jobs import process
 from core.jobs.folder import JobFolder
-from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from core.recipe.resume import plan_resume
+from tests.e2e.test_pause import live, steps
 from tests.e2e.walk import open_deck
 from tests.terminal import Terminal
-from tests.training_runs import lines, make_run
 from tests.waiting import until
-from tests.warm.process import WarmPython
 
-
-def steps(folder: JobFolder) -> list[int]:
-    """The steps that were logged."""
-    return [line["step"] for line in lines(folder.metrics) if "loss" in line]
-
-
-@pytest.fixture
-def live(warm: WarmPython, tmp_path: Path) -> JobFolder:
-    """A run of its keeper's that has made some steps of very many."""
-    folder = make_run(tmp_path / "runs", training__max_steps=50_000, training__save_every=0.0, training__eval_every=0.0)
-    launch(folder, [worker_command("core.training", folder)])
-    until(lambda: len(steps(folder)) > 3, "some steps are logged", 60)
-    return folder
+__all__ = ["live"]
 
 
 def quit_app(terminal: Terminal) -> None:

@@ -217,9 +217,8 @@ class Desk:
                 rows.stand(row, standing)
         self.stopped = news.stopped
         if news.stopped:
-            self.scan_words = (
-                f"scan stopped at {news.rows / news.total:.0%}: C goes on" if news.total else "scan stopped"
-            )
+            where = f" at {news.rows / news.total:.0%}" if news.total else ""
+            self.scan_words = f"scan stopped{where}: C goes on"
         elif news.problem:
             self.scan_words = clean(news.problem)
         elif news.complete:
