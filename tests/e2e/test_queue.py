@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from core.jobs.queue import Queue
 from core.jobs.state import standing
 from core.recipe.recipe import put
 from core.recipe.yamlfile import save
+from tests.killing import kill
 from tests.training_runs import events, lines, recipe
 from tests.waiting import until
 from tests.warm.process import WarmPython
@@ -54,8 +53,7 @@ def test_queued_recipes_train_in_order_and_a_reboot_loses_no_step(
     runner, keeper = Queue(tmp_path).read().runner, process.from_json(run.read_job()["keeper"])
     assert runner is not None
     assert keeper is not None
-    for pid in (runner.pid, *tree(keeper.pid)):
-        os.kill(pid, signal.SIGKILL)
+    kill(runner.pid, *tree(keeper.pid))
     worker = run.read_status().worker
     until(lambda: not any(map(process.is_alive, (runner, keeper, worker))), "all of it is gone")
     for file in (tmp_path / ".tunedeck" / "queue.json", run.job, run.status):

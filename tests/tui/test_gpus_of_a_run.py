@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.jobs.launch import launch
 from tests import nvml
+from tests.killing import kill
 from tests.tui.one_widget import text_of
 from tests.tui.test_train_screen import read
 from tests.waiting import until
@@ -77,8 +77,7 @@ def node(tmp_path: Path) -> Iterator[Node]:
     folder = JobFolder.create(tmp_path / "runs", "a run", "training")
     found = Node(folder, readings, nvml.environment(library, readings))
     yield found
-    for pid in (found.child, found.worker):
-        os.kill(pid, signal.SIGKILL)
+    kill(found.child, found.worker)
     until(lambda: not process.is_alive(found.keeper), "the keeper ends")
 
 

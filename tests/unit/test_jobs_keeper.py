@@ -22,6 +22,7 @@ from core.jobs.launch import clean_environment, enqueue, launch, worker_command
 from core.jobs.process import Identity
 from core.jobs.state import Standing, standing
 from core.paths import ROOT
+from tests.killing import kill
 from tests.unit.jobs_worker import command
 from tests.waiting import until
 
@@ -57,8 +58,7 @@ def _end(job: JobFolder) -> None:
     keeper = process.from_json(job.read_job().get("keeper"))
     if process.is_alive(keeper):
         assert keeper is not None
-        for pid in reversed(tree(keeper.pid)):
-            os.kill(pid, signal.SIGKILL)
+        kill(*reversed(tree(keeper.pid)))
     worker = job.read_status().worker
     if worker is not None:
         process.send(worker, signal.SIGKILL, group=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from core.jobs.state import standing
 from core.paths import ROOT
 from core.recipe.queueing import pick_up
 from tests import nvml
+from tests.killing import kill
 from tests.unit.jobs_worker import command
 from tests.waiting import until
 
@@ -48,15 +48,14 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     if runner is not None:
         process.send(runner, signal.SIGKILL)
     for path in (tmp_path / "runs").iterdir():
-        kill(JobFolder(path))
+        end(JobFolder(path))
 
 
-def kill(folder: JobFolder) -> None:
+def end(folder: JobFolder) -> None:
     """Ends keeper and worker by signal 9, and waits until they are gone."""
     keeper, worker = process.from_json(folder.read_job().get("keeper")), folder.read_status().worker
     if keeper is not None and process.is_alive(keeper):
-        for pid in tree(keeper.pid):
-            os.kill(pid, signal.SIGKILL)
+        kill(*tree(keeper.pid))
     until(lambda: not process.is_alive(keeper) and not process.is_alive(worker), "keeper and worker are gone")
 
 
