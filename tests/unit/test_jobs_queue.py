@@ -187,7 +187,7 @@ def test_after_a_reboot_the_queue_goes_on_with_the_run_that_was_cut_off(queue: Q
     runner = queue.read().runner
     assert runner is not None
     process.send(runner, signal.SIGKILL)
-    kill(cut)
+    end(cut)
     until(lambda: not process.is_alive(runner), "the runner is gone")
     this_boot = runner.boot_id
     for file in (queue.workspace / ".tunedeck" / "queue.json", cut.job, cut.status):
