@@ -1,17 +1,21 @@
-"""Renders, for a partial update, the rows of the widgets that changed, and no others.
+"""Renders, for a partial update, what changed, and nothing else.
 
 Textual's own renders every widget within the rectangle around all changes: with a chart at the top and a clock at the
-foot that is the whole screen, once a second.
+foot that is the whole screen, once a second. Here a painted widget gives the cells that it has; of any other, the rows
+that changed are rendered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual._compositor import ChopsUpdate, Compositor
 from textual.geometry import Region
 from textual.strip import Strip
+
+from tui.widgets.painted import Painted
+from tui.wire import PaintedUpdate, Stretch
 
 if TYPE_CHECKING:
     from textual.widget import Widget
@@ -26,11 +30,30 @@ class LeanCompositor(Compositor):
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """An update of what is dirty, or None if nothing is."""
+        painted: list[Stretch] = []
+        for dirty in list(self._dirty_regions):
+            cells = self._painted(dirty)
+            if cells is not None:
+                painted += cells
+                self._dirty_regions.discard(dirty)
         self._wanted = list(self._dirty_regions)
         try:
-            return super().render_partial_update()
+            rest = super().render_partial_update()
         finally:
             self._wanted = None
+        # Textual hands it on to the app, which knows both kinds.
+        return cast("ChopsUpdate", PaintedUpdate(painted, rest)) if painted else rest
+
+    def _painted(self, dirty: Region) -> list[Stretch] | None:
+        """The cells of a region in which a painted widget alone is seen, or None."""
+        for widget, (region, clip) in self.visible_widgets.items():  # from the front
+            visible = region.intersection(clip)
+            if not visible.overlaps(dirty):
+                continue
+            if isinstance(widget, Painted) and visible.contains_region(dirty):
+                return widget.stretches(dirty, region)
+            return None
+        return None
 
     def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
         """Region, clip and strips of each widget; for a partial update, of those rows alone that hold a change."""

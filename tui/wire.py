@@ -18,6 +18,9 @@ from textual.strip import Strip
 Cell = tuple[str, Style | None]
 """A glyph and its style; the second cell of a wide glyph holds an empty string."""
 
+Stretch = tuple[int, int, list[Cell]]
+"""Row and column of the first of some cells beside each other, and the cells."""
+
 MERGE_GAP = 10
 """Unchanged cells that are sent along: moving the cursor over them costs as many bytes."""
 
@@ -34,11 +37,28 @@ class Wire:
 
     def lean(self, update: RenderableType | CompositorUpdate | None) -> RenderableType | CompositorUpdate | None:
         """A partial update made lean; anything else as it is, after which nothing is known any more."""
-        if isinstance(update, ChopsUpdate):
+        if isinstance(update, (ChopsUpdate, PaintedUpdate)):
             return LeanUpdate(self, update)
         if update is not None:
             self.forget()
         return update
+
+
+class PaintedUpdate(CompositorUpdate):
+    """A partial update in cells, as far as widgets have these already.
+
+    Args:
+        painted: the cells.
+        rest: what other widgets draw, as Textual made it, or None.
+    """
+
+    def __init__(self, painted: list[Stretch], rest: ChopsUpdate | None) -> None:
+        self.painted = painted
+        self.rest = rest
+
+    def render_segments(self, console: Console) -> str:
+        """The bytes for a terminal of which nothing is known."""
+        return LeanUpdate(Wire(), self).render_segments(console)
 
 
 class LeanUpdate(CompositorUpdate):
@@ -49,7 +69,7 @@ class LeanUpdate(CompositorUpdate):
         update: what is to be shown, as Textual made it.
     """
 
-    def __init__(self, wire: Wire, update: ChopsUpdate) -> None:
+    def __init__(self, wire: Wire, update: ChopsUpdate | PaintedUpdate) -> None:
         self._wire = wire
         self._update = update
 
@@ -59,22 +79,34 @@ class LeanUpdate(CompositorUpdate):
             f"\x1b[{y + 1};{x + 1}H{Strip(_segments(cells)).render(console)}" for y, x, cells in self._changes()
         )
 
-    def _changes(self) -> Iterator[tuple[int, int, list[Cell]]]:
-        """Row, column and cells of each stretch to send."""
-        for y, first, end in self._update.spans:
-            shown = self._wire.rows.setdefault(y, {})
-            for x, strip in self._update.chops[y].items():
+    def _changes(self) -> Iterator[Stretch]:
+        """The stretches to send."""
+        if isinstance(self._update, ChopsUpdate):
+            yield from self._of_chops(self._update)
+            return
+        for y, x, cells in self._update.painted:
+            yield from self._known(y, x, cells, 0, len(cells))
+        if self._update.rest is not None:
+            yield from self._of_chops(self._update.rest)
+
+    def _of_chops(self, update: ChopsUpdate) -> Iterator[Stretch]:
+        for y, first, end in update.spans:
+            for x, strip in update.chops[y].items():
                 if strip is None or x >= end or x + strip.cell_length <= first:
                     continue
-                cells = _cells(strip)
-                start = max(first - x, 0)
-                stop = min(end - x, len(cells))
-                for a, b in _differing(cells, shown, x, start, stop):
-                    shown.update((x + column, cells[column]) for column in range(a, b))
-                    yield y, x + a, cells[a:b]
+                cells = cells_of(strip)
+                yield from self._known(y, x, cells, max(first - x, 0), min(end - x, len(cells)))
+
+    def _known(self, y: int, x: int, cells: list[Cell], start: int, stop: int) -> Iterator[Stretch]:
+        """What differs in `cells[start:stop]`, of which the first cell stands at `x`; it is known from now on."""
+        shown = self._wire.rows.setdefault(y, {})
+        for a, b in _differing(cells, shown, x, start, stop):
+            shown.update((x + column, cells[column]) for column in range(a, b))
+            yield y, x + a, cells[a:b]
 
 
-def _cells(strip: Strip) -> list[Cell]:
+def cells_of(strip: Strip) -> list[Cell]:
+    """The cells of a strip."""
     cells: list[Cell] = []
     for text, style, control in strip:
         if control:

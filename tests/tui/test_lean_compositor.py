@@ -6,41 +6,60 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 
 from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import read, until
 from tui.app import TunedeckApp
+from tui.wire import Cell, PaintedUpdate, cells_of
 
 MakeApp = Callable[..., TunedeckApp]
+
+
+def look(style: Style | None) -> tuple[object, ...]:
+    """What of a style is seen."""
+    style = style or Style()
+    return style.color, style.bgcolor, style.bold, style.dim, style.reverse, style.underline, style.italic
 
 
 class Shown:
     """What a terminal would show, from the updates that it gets."""
 
     def __init__(self, app: TunedeckApp) -> None:
-        self.rows: list[list[str]] = []
-        self.partial = 0
+        self.rows: list[list[Cell]] = []
+        self.partial = self.painted = 0
         self._send = app._display
 
     def display(self, screen: object, update: object) -> None:
         """Take an update."""
         if isinstance(update, LayoutUpdate):
-            self.rows = [list("".join(strip.text for strip in strips)) for strips in update.strips]
+            self.rows = [[cell for strip in strips for cell in cells_of(strip)] for strips in update.strips]
         elif isinstance(update, ChopsUpdate):
-            self.partial += 1
-            for y, first, end in update.spans:
-                for x, strip in update.chops[y].items():
-                    for column, glyph in enumerate(strip.text if strip is not None else "", start=x):
-                        if first <= column < end:
-                            self.rows[y][column] = glyph
+            self._take_chops(update)
+        elif isinstance(update, PaintedUpdate):
+            self.painted += 1
+            for y, x, cells in update.painted:
+                self.rows[y][x : x + len(cells)] = cells
+            if update.rest is not None:
+                self._take_chops(update.rest)
         self._send(screen, update)  # type: ignore[arg-type]
 
+    def _take_chops(self, update: ChopsUpdate) -> None:
+        self.partial += 1
+        for y, first, end in update.spans:
+            for x, strip in update.chops[y].items():
+                for column, cell in enumerate(cells_of(strip) if strip is not None else [], start=x):
+                    if first <= column < end:
+                        self.rows[y][column] = cell
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+
+@pytest.mark.parametrize(("size", "colour"), [((80, 24), True), ((120, 40), True), ((80, 24), False)])
 async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
-    make_app: MakeApp, tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, tmp_path: Path, size: tuple[int, int], colour: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not colour:
+        monkeypatch.setenv("NO_COLOR", "1")
     folder = make_run(tmp_path, steps=600, of=1000)
     app = make_app("train", run=folder.path)
     shown = Shown(app)
@@ -49,7 +68,7 @@ async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
         screen = await read(pilot)
         app.screen.refresh(layout=True)
         await pilot.pause()
-        before = shown.partial
+        before, painted = shown.partial, shown.painted
         for step in (601, 602):
             add_steps(folder, range(step, step + 1), 1000)
             folder.append_gpu(gpu_record(gpu(0, utilization=step - 550)))
@@ -60,5 +79,8 @@ async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
             await pilot.pause()
         await pilot.pause(0.1)
         assert shown.partial > before
-        whole = ["".join(segment.text for segment in strip) for strip in screen._compositor.render_strips()]
-        assert ["".join(row) for row in shown.rows] == whole
+        assert shown.painted > painted
+        for row, strip in zip(shown.rows, screen._compositor.render_strips(), strict=True):
+            whole = cells_of(strip)
+            assert "".join(glyph for glyph, _ in row) == strip.text
+            assert [look(style) for _, style in row] == [look(style) for _, style in whole]

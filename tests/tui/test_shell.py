@@ -13,6 +13,7 @@ from textual.color import Color
 from textual.geometry import Region
 
 from core.paths import config_dir
+from tests.tui.one_widget import text_of
 from tui import actions
 from tui.app import TunedeckApp
 from tui.screens.base import StepScreen
@@ -27,7 +28,9 @@ MakeApp = Callable[..., TunedeckApp]
 
 def shown(app: TunedeckApp, kind: type[TopBar] | type[KeyBar]) -> str:
     """The text of the header or the footer."""
-    return app.screen.query_one(kind).render().plain
+    if kind is TopBar:
+        return text_of(app.screen.query_one(TopBar))[0]
+    return app.screen.query_one(KeyBar).render().plain
 
 
 @pytest.mark.parametrize("width", [60, 80, 110, 160])

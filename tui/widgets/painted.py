@@ -12,6 +12,7 @@ from textual.strip import Strip
 from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs, glyphs_for
 from tui.widgets.prompt_refresh import PromptRefresh
+from tui.wire import Stretch
 
 FULL_ABOVE = 1 / 3
 """Where more than this part of the cells changed, one refresh of the whole costs fewer bytes than many regions."""
@@ -37,6 +38,7 @@ class Painted(PromptRefresh):
         self.glyphs: Glyphs = glyphs_for()
         self._cells: Cells | None = None
         self._styles: dict[str, Style] = {}
+        self._sent_styles: dict[str, Style | None] = {}
 
     def paint(self, cells: Cells) -> None:
         """Draw the whole widget into blank cells of its size."""
@@ -75,6 +77,42 @@ class Painted(PromptRefresh):
         segments = [Segment(text, self._style(name)) for text, name in cells.runs(y)]
         return Strip(segments, cells.width)
 
+    def stretches(self, wanted: Region, region: Region) -> list[Stretch] | None:
+        """The cells of a part of the widget as they go to the terminal, or None where something else must draw them.
+
+        This is what Textual makes of `render_line`, cell by cell: borders, opacity, tint and hatch do not come into it.
+
+        Args:
+            wanted: the part, on the screen.
+            region: where the widget lies on the screen.
+        """
+        size, cells = self.size, self._cells
+        gutter = self.styles.gutter
+        x, y = wanted.x - region.x - gutter.left, wanted.y - region.y - gutter.top
+        if (
+            cells is None
+            or (cells.width, cells.height) != (size.width, size.height)
+            or not Region(0, 0, cells.width, cells.height).contains_region(Region(x, y, *wanted.size))
+        ):
+            return None
+        found: list[Stretch] = []
+        for row in range(wanted.height):
+            glyphs = cells.glyphs[y + row][x : x + wanted.width]
+            if not "".join(glyphs).isprintable():  # the wall against control characters stands in the other way
+                return None
+            styles = map(self._sent_style, cells.styles[y + row][x : x + wanted.width])
+            found.append((wanted.y + row, wanted.x, list(zip(glyphs, styles, strict=True))))
+        return found
+
+    def _sent_style(self, name: str) -> Style | None:
+        """A style behind the app's filters, such as that of NO_COLOR."""
+        if name not in self._sent_styles:
+            segments = [Segment("x", self._style(name))]
+            for each in self.get_line_filters():
+                segments = each.apply(segments, self.background_colors[1])
+            self._sent_styles[name] = segments[0].style
+        return self._sent_styles[name]
+
     def _style(self, name: str) -> Style:
         style = self._styles.get(name)
         if style is None:
@@ -89,4 +127,5 @@ class Painted(PromptRefresh):
     def notify_style_update(self) -> None:
         """Forget the styles of the last theme."""
         self._styles.clear()
+        self._sent_styles.clear()
         super().notify_style_update()

@@ -4,25 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from textual.content import Content
 from textual.reactive import reactive
 
 from core.clean import clean_line
-from tui.widgets.prompt_refresh import PromptRefresh
+from tui.charts.cells import Cells
+from tui.widgets.painted import Painted
 
 _NAME = " tunedeck "
 
 
-class TopBar(PromptRefresh):
+class TopBar(Painted):
     """One line: the program, what is open, the steps of the walk, the state of the run."""
 
-    DEFAULT_CSS = """
-    TopBar { dock: top; height: 1; background: $panel; color: $foreground; }
+    PREFIX = "top-bar"
+
+    COMPONENT_CLASSES = {
+        "top-bar--text",
+        "top-bar--name",
+        "top-bar--subject",
+        "top-bar--current",
+        "top-bar--status",
+    }
+    """
+    | Class | Description |
+    | :- | :- |
+    | `top-bar--name`, `top-bar--subject` | The program; what is open. |
+    | `top-bar--current` | The step that is on the screen. |
+    | `top-bar--status` | The state of the run. |
     """
 
-    subject: reactive[str] = reactive("")
+    DEFAULT_CSS = """
+    TopBar {
+        dock: top; height: 1; background: $panel; color: $foreground;
+        & > .top-bar--text { color: $foreground; }
+        & > .top-bar--name { color: $accent; text-style: bold; }
+        & > .top-bar--subject { color: $text-muted; }
+        & > .top-bar--current { color: $foreground; text-style: bold reverse; }
+        & > .top-bar--status { color: $foreground; text-style: bold; }
+    }
+    """
+
+    subject: reactive[str] = reactive("", repaint=False)
     """What is open: a file, a run, a folder."""
-    status: reactive[str] = reactive("")
+    status: reactive[str] = reactive("", repaint=False)
     """The state of the run in a few words, at the right edge."""
 
     def __init__(
@@ -47,13 +71,21 @@ class TopBar(PromptRefresh):
         self._steps = list(steps)
         self._current = current
 
-    def render(self) -> Content:
+    def watch_subject(self) -> None:
+        """Say what is open now."""
+        self.repaint()
+
+    def watch_status(self) -> None:
+        """Say how the run stands now."""
+        self.repaint()
+
+    def paint(self, cells: Cells) -> None:
         """The line for the present width.
 
         The names of the steps stay as long as they can: first the subject goes, then the program's name, then the
         run's steps, then all of its state but the first word; only after that are the other steps their digits alone.
         """
-        width = self.size.width
+        width = cells.width
         subject = clean_line(self.subject, 200)
         whole = f" {self.status} " if self.status else ""
         short = f" {self.status.split()[0]} " if self.status else ""
@@ -66,25 +98,22 @@ class TopBar(PromptRefresh):
             (_NAME, digits, whole),
         )
         name, steps, status = next((way for way in ways if _width(*way) <= width), ("", digits, short))
-        parts: list[str | Content | tuple[str, str]] = [(name, "bold $accent")] if name else []
-        used = len(name)
+        x = cells.put(0, 0, name, "name")
         room = width - _width(name, steps, status) - 2
         if name and room >= 8:
             shown = subject if len(subject) <= room else subject[: room - 1] + "…"
-            parts.append((f" {shown} ".ljust(min(room, 22) + 2), "$text-muted"))
-            used += max(len(shown) + 2, min(room, 22) + 2)
-        parts.extend(steps)
-        gap = width - used - sum(len(text) for text, _ in steps) - len(status)
-        if status and gap >= 0:
-            parts.extend([" " * gap, (status, "bold")])
-        return Content.assemble(*parts)
+            x = max(cells.put(x, 0, f" {shown} ", "subject", end=x + room + 2), x + min(room, 22) + 2)
+        for text, style in steps:
+            x = cells.put(x, 0, text, style)
+        if status and x + len(status) <= width:
+            cells.put(width - len(status), 0, status, "status")
 
     def _parts(self, *, brief: bool) -> list[tuple[str, str]]:
         """The steps, the present one in capitals; the others as digits alone where that is asked for."""
         return [
-            (f" {key} {title.upper()} ", "bold reverse")
+            (f" {key} {title.upper()} ", "current")
             if title == self._current
-            else (f" {key} " if brief else f" {key} {title} ", "")
+            else (f" {key} " if brief else f" {key} {title} ", "text")
             for key, title in self._steps
         ]
 
