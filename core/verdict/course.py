@@ -23,6 +23,12 @@ _YOUNG = 1 / (1 - _MEMORY)
 
 _SPIKE = math.log(at.SPIKE)
 
+_HUGE = 1e100
+"""Losses beyond it count as it: squares and sums of them must stay within what a float holds."""
+
+_LARGEST = 700.0
+"""The logarithm of the largest ratio that is told: beyond it a float has no number for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -111,9 +117,11 @@ class Course:
     def trained(self, step: int, loss: float, norm: float | None) -> bool:
         """Takes in a log event of training; returns whether a bin is whole with it, which `close` must end."""
         self.step = step
-        if loss - loss != 0:  # quicker than isfinite: nan and infinity are the only ones
-            self.broken = self.broken or (step, "train loss")
-            return False
+        if not -_HUGE < loss < _HUGE:  # quicker than isfinite, and nan is neither
+            if not math.isfinite(loss):
+                self.broken = self.broken or (step, "train loss")
+                return False
+            loss = math.copysign(_HUGE, loss)
         self.events += 1
         if norm is not None:
             self._gradient(step, norm)
@@ -157,7 +165,8 @@ class Course:
         if not math.isfinite(loss):
             self.broken = self.broken or (step, "eval loss")
             return
-        if self.evaluations and self.evaluations[-1].step == step:
+        loss = max(-_HUGE, min(loss, _HUGE))
+        while self.evaluations and self.evaluations[-1].step >= step:
             self.evaluations.pop()  # a resumed run evaluates its checkpoint's step again
         self.evaluations.append(Evaluation(step, loss, epoch, self.events))
         if len(self.evaluations) == EVALUATIONS:
@@ -231,7 +240,7 @@ class Course:
         if off > _SPIKE and self._norms >= at.SPIKES_AFTER:
             usual = max(_SPIKE, at.SPIKE_DEVIATIONS * math.sqrt(self._norm_variance))
             if off > usual:
-                self.spikes.append(Spike(step, self.events, math.exp(off)))
+                self.spikes.append(Spike(step, self.events, math.exp(min(off, _LARGEST))))
                 self._row += 1
                 if self._row < at.NEW_NORM:
                     return  # what is usual is not learned from what is not

@@ -14,6 +14,10 @@ from core.verdict.rules import RULES
 from core.verdict.words import tell
 
 
+_BEYOND = 10**308
+"""A whole number from which on it counts as infinite: no loss is, and a float might not hold it."""
+
+
 class VerdictJudge:
     """Judges a run in bounded memory, whatever its length. How its records are cut into pieces changes nothing.
 
@@ -145,7 +149,7 @@ def _number(value: Any) -> float | None:
     if kind is float:
         return value  # type: ignore[no-any-return]
     if kind is int:
-        return float(value)
+        return float(value) if abs(value) < _BEYOND else math.inf
     if kind is str and value in ("nan", "inf", "-inf"):
         return math.nan if value == "nan" else math.inf
     return None

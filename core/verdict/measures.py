@@ -61,7 +61,10 @@ def train_falls(course: Course, since: Evaluation) -> bool:
 
 
 def at_its_lowest(course: Course, width: int) -> bool:
-    """Whether the newest train loss is the lowest, but for its noise."""
+    """Whether the newest train loss is the lowest, but for its noise; over all there is where that is less."""
+    width = min(width, len(course.bins))
+    if width < 1:
+        return False
     now, lowest = course.level(len(course.bins) - width, len(course.bins)), min(course.sliding(width))
     return now.mean <= lowest + max(at.TRAIN_FALL * lowest, at.SURE * now.error)
 

@@ -66,8 +66,11 @@ def blown_up(course: Course, plan: Plan) -> Finding | None:
 
 
 def eval_blown_up(course: Course, plan: Plan) -> Finding | None:
-    """The same of the eval loss."""
+    """The same of the eval loss; where the train loss is well and at its lowest, that is overfitting."""
     if not course.evaluations or course.evaluations[0].events:
+        return None
+    width = course.window(*at.MEAN_OVER)
+    if at_its_lowest(course, width) and course.newest(*at.MEAN_OVER).mean <= at.BACK * beginning(course):
         return None
     start, now = course.evaluations[0].loss, course.evaluations[-1].loss
     top = max(course.evaluations, key=lambda evaluation: evaluation.loss)

@@ -111,7 +111,8 @@ def _diverging(case: _Case) -> _Told:
     what, _, blown_up = case.finding.cause.partition(", ")
     if blown_up:
         words = f"{case.since}: {what} loss went from {case.fact('low')} up to {case.fact('top')};"
-        words += f" now {case.fact('now')}, about where it started."
+        back = case.finding.facts["now"] <= (1 + at.EVAL_BLOWN_UP) * case.finding.facts["low"]
+        words += f" now {case.fact('now')}{', about where it started' if back else ''}."
     else:
         words = f"{case.since}: {what} loss rose from {case.fact('low')} to {case.fact('now')} and stays up."
     since = case.finding.since

@@ -111,6 +111,50 @@ def test_records_of_any_shape_do_no_harm(record: dict[str, Any]) -> None:
     assert judge.verdict().kind is Kind.HEALTHY
 
 
+_NUMBERS = st.one_of(
+    st.floats(-10, 10),
+    st.sampled_from([1e308, -1e308, 1e200, 1e-320, 0.0, "nan", "inf", "-inf", None, True, "x", 10**400]),
+)
+_RECORDS = st.fixed_dictionaries(
+    {"step": st.integers(-30, 60)},
+    optional={name: _NUMBERS for name in ("loss", "eval_loss", "grad_norm", "learning_rate", "epoch", "t")},
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(records=st.lists(_RECORDS, min_size=20, max_size=120), ascending=st.booleans())
+def test_no_number_and_no_order_of_steps_ends_the_judge(records: list[dict[str, Any]], ascending: bool) -> None:
+    """A gradient of 1e308, or steps that go back while a verdict is shown, raised in the thread that follows."""
+    judge = VerdictJudge({}, 60)
+    for at, record in enumerate(records):
+        judge.add([{**record, "step": at} if ascending else record])
+        assert judge.verdict().text()
+
+
+def test_evaluations_may_come_oftener_than_points_of_train_loss() -> None:
+    """With fewer of those than a mean is taken over, an overfitting that was shown raised at the next evaluation."""
+    judge = VerdictJudge({"training": {"log_every": 25}}, 300)
+    seen = []
+    for step in range(5, 301, 5):
+        if step % 25 == 0:
+            judge.add([{"step": step, "loss": 3 * 0.9 ** (step / 25), "learning_rate": 1e-4, "epoch": step / 100}])
+        judge.add([{"step": step, "eval_loss": 2 + abs(step - 60) / 60, "epoch": step / 100}])
+        seen.append(judge.verdict())
+    assert Kind.OVERFITTING in {verdict.kind for verdict in seen}
+    assert seen[-1].best_step == 60
+
+
+def test_an_eval_loss_above_its_start_is_overfitting_where_the_train_loss_is_at_its_lowest() -> None:
+    """It was called diverging, with a tenth of the learning rate as the remedy."""
+    records = course(
+        400, lambda step: 1.2 * math.exp(-step / 300), eval_loss=lambda step: 1.2 - 0.2 * step / 80
+        if step <= 80 else 1 + 0.6 * (step - 80) / 320, epochs=8, noise=0.03,
+    )  # fmt: skip
+    verdict = judged(records, 400).verdict(over=True)
+    assert verdict.kind is Kind.OVERFITTING
+    assert verdict.best_step == 80
+
+
 def test_a_recipe_with_unknown_or_missing_fields_is_judged_by_the_defaults() -> None:
     judge = VerdictJudge({"training": {"learning_rate": "fast", "colour": 1}, "extra": {}}, None)
     judge.add([*course(20), {"step": 21, "loss": "nan"}])
