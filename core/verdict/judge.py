@@ -13,7 +13,6 @@ from core.verdict.finding import Finding, Kind, Plan, Verdict
 from core.verdict.rules import RULES
 from core.verdict.words import tell
 
-
 _BEYOND = 10**308
 """A whole number from which on it counts as infinite: no loss is, and a float might not hold it."""
 

@@ -117,7 +117,7 @@ _NUMBERS = st.one_of(
 )
 _RECORDS = st.fixed_dictionaries(
     {"step": st.integers(-30, 60)},
-    optional={name: _NUMBERS for name in ("loss", "eval_loss", "grad_norm", "learning_rate", "epoch", "t")},
+    optional=dict.fromkeys(("loss", "eval_loss", "grad_norm", "learning_rate", "epoch", "t"), _NUMBERS),
 )
 
 
