@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -27,6 +28,8 @@ from tui.themes import load_themes
 from tui.wire import Wire
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from core.jobs.status import Status
 
 _NO_COLOUR = NoColor()
@@ -143,6 +146,14 @@ class TunedeckApp(App[int]):
             self.theme = wanted
         else:
             self._faults.append(f"There is no theme {wanted}; there are {', '.join(self._theme_names)}")
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's driver; on Linux one that sleeps while nobody types."""
+        if sys.platform != "linux":
+            return super().get_driver_class()
+        from tui.driver import SleepingDriver
+
+        return SleepingDriver
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's filters, and behind them the wall against control characters.

@@ -1,0 +1,86 @@
+"""The terminal's driver: Textual's, but its reader sleeps until there is something to read.
+
+Textual's wakes ten times a second to see whether an escape sequence has broken off or the program ends: a fifth of
+what a live screen costs that changes once a second.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from codecs import getincrementaldecoder
+from collections.abc import Callable
+from threading import Event
+
+from textual import constants
+from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
+
+_READ = 4_096
+_LAST = 100
+"""Milliseconds in which the terminal may still answer when the program ends, as with Textual's own."""
+
+
+class _Bell(Event):
+    """An event that wakes who sleeps in `poll`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def set(self) -> None:
+        """Set it, and wake."""
+        super().set()
+        os.write(self._writer, b".")
+
+    def clear(self) -> None:
+        """Take it back; `poll` sleeps again."""
+        super().clear()
+        os.read(self.reader, _READ)
+
+
+class SleepingDriver(LinuxDriver):
+    """A driver whose thread for input runs when there is input."""
+
+    def __init__(
+        self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        """Make it; arguments as for Textual's."""
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._bell = _Bell()
+        self.exit_event = self._bell
+
+    def run_input_thread(self) -> None:
+        """Read, and hand on keys and other events, until the program ends or the terminal is gone."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        poller = select.poll()
+        poller.register(self.fileno, select.POLLIN)
+        poller.register(self._bell.reader, select.POLLIN)
+        broken_off = int(1_100 * constants.ESCAPE_DELAY)  # milliseconds after which a lone escape is the key
+        patience: int | None = None
+        try:
+            while not self.exit_event.is_set():
+                ready = dict(poller.poll(patience)).get(self.fileno, 0)
+                patience = broken_off if ready else None
+                if ready and not self._take(parser, decode):
+                    return
+                for event in parser.tick():
+                    self.process_message(event)
+            poller.unregister(self._bell.reader)
+            if poller.poll(_LAST):
+                self._take(parser, decode)
+        finally:
+            for _ in parser.feed(""):
+                pass
+
+    def _take(self, parser: XTermParser, decode: Callable[[bytes], str]) -> bool:
+        """Read once; False if nothing will ever come again."""
+        try:
+            data = os.read(self.fileno, _READ)
+        except OSError:  # the terminal is gone; whoever watches for that ends the program
+            return False
+        for event in parser.feed(decode(data)) if data else ():
+            self.process_message(event)
+        return bool(data)
