@@ -59,10 +59,15 @@ class Cells:
             x += width
         return x
 
-    def lay(self, under: Cells) -> None:
-        """Take over all that other cells of this size show."""
-        self.glyphs = [row[:] for row in under.glyphs]
-        self.styles = [row[:] for row in under.styles]
+    def lay(self, under: Cells, first: int = 0) -> None:
+        """Take over what other cells of this size show, from the column `first` on."""
+        if not first:
+            self.glyphs = [row[:] for row in under.glyphs]
+            self.styles = [row[:] for row in under.styles]
+            return
+        for y in range(self.height):
+            self.glyphs[y][first:] = under.glyphs[y][first:]
+            self.styles[y][first:] = under.styles[y][first:]
 
     def runs(self, y: int) -> Iterator[tuple[str, str]]:
         """Row `y` as (text, style name) runs."""

@@ -10,7 +10,7 @@ from core.units import count
 from tui.charts.axis import Tick, linear_ticks, log_ticks
 from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs
-from tui.charts.raster import FULL, Dots, Span, View, band_spans, line_spans
+from tui.charts.raster import FULL, Dots, Span, Trace, View
 from tui.charts.series import Series
 from tui.charts.xaxis import STEPS, Along, XUnit, ticks
 
@@ -88,6 +88,8 @@ def draw_plot(
     glyphs: Glyphs,
     *,
     fill: Fill,
+    traces: Sequence[Trace] | None = None,
+    first: int = 0,
 ) -> None:
     """Draw curves: bands behind lines, lines with marks behind those without, all marks in front.
 
@@ -99,32 +101,38 @@ def draw_plot(
         glyphs: what the terminal can show.
         fill: how bands are told from lines: by a tint behind the cells, by shade in the cells that a band fills
             (there is a dim colour, but no tint), or by shade alone (there is no colour).
+        traces: the dots of each curve, where they are known.
+        first: the column of the box from which on the curves are drawn; none of them may have a letter then.
     """
     if box.width <= 0 or box.height <= 0:
         return
-    columns, rows = box.width * 2, box.height * 4
-    for curve in curves:
+    known = list(zip(curves, traces or traces_of(box, view, curves), strict=True))
+    for curve, trace in known:
         if curve.kind == "band":
-            spans = band_spans(curve.series, view, columns, rows, curve.along)
-            _put_band(cells, box, spans, glyphs, curve.style, fill)
-    lines = [curve for curve in curves if curve.kind != "band"]
+            _put_band(cells, box, trace.spans, glyphs, curve.style, fill, first)
+    lines = [(curve, trace.spans) for curve, trace in known if curve.kind != "band"]
     lettered: list[tuple[Curve, list[Span]]] = []
-    for curve in sorted(lines, key=lambda curve: curve.kind == "line"):
-        spans = line_spans(curve.series, view, columns, rows, curve.along)
+    for curve, spans in sorted(lines, key=lambda line: line[0].kind == "line"):
         if curve.letter and fill == "alone":
             lettered.append((curve, spans))
             spans = _dashed(spans, _number(curve))
         dots = Dots(box.width, box.height)
-        dots.draw(spans)
-        _put_line(cells, box, dots, glyphs, curve.style)
-    for curve in lines:
+        dots.draw(spans, 2 * first)
+        _put_line(cells, box, dots, glyphs, curve.style, first)
+    for curve, _ in lines:
         if curve.kind == "marked":
-            _put_marks(cells, box, curve, view, glyphs)
+            _put_marks(cells, box, curve, view, glyphs, first)
     for curve, spans in lettered:
         _put_letters(cells, box, curve, spans)
-    for curve in lines:
+    for curve, _ in lines:
         if curve.letter:
             _put_letter(cells, box, curve, view)
+
+
+def traces_of(box: Box, view: View, curves: Sequence[Curve]) -> list[Trace]:
+    """The dots of each curve in a plot of this size."""
+    columns, rows = box.width * 2, box.height * 4
+    return [Trace(curve.series, view, columns, rows, curve.along, means=curve.kind != "band") for curve in curves]
 
 
 def _number(curve: Curve) -> int:
@@ -148,13 +156,18 @@ def _put_letters(cells: Cells, box: Box, curve: Curve, spans: Sequence[Span]) ->
             cells.put(box.x + x, box.y + row, curve.letter, curve.style)
 
 
-def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, fill: Fill) -> None:
-    """Whole cells of the band as a tint or as shade, its edges and thin places as dots."""
+def _put_band(
+    cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, fill: Fill, column: int
+) -> None:
+    """Whole cells of the band as a tint or as shade, its edges and thin places as dots, from a column on."""
     dots = Dots(box.width, box.height)
-    dots.draw(spans)
+    dots.draw(spans, 2 * column)
     for y in range(box.height):
+        row = dots.masks[y * box.width + column : (y + 1) * box.width]
+        if not any(row):
+            continue
         glyph_row, style_row = cells.glyphs[box.y + y], cells.styles[box.y + y]
-        for x, mask in enumerate(dots.masks[y * box.width : (y + 1) * box.width]):
+        for x, mask in enumerate(row, column):
             if not mask:
                 continue
             if fill == "tint" and mask == FULL:
@@ -165,30 +178,39 @@ def _put_band(cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, sty
                 style_row[box.x + x] = style
 
 
-def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str) -> None:
-    """Draw the cells that have dots. A cell has one colour: where lines meet, it is wholly the upper one's."""
+def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str, column: int) -> None:
+    """Draw the cells that have dots, from a column on.
+
+    A cell has one colour: where lines meet, it is wholly the upper one's.
+    """
     masks, width = dots.masks, box.width
     on_band = f"{style}+fill"
     for y in range(box.height):
-        row = masks[y * width : (y + 1) * width]
+        row = masks[y * width + column : (y + 1) * width]
         if not any(row):
             continue
         glyph_row, style_row = cells.glyphs[box.y + y], cells.styles[box.y + y]
-        for x, mask in enumerate(row):
+        for x, mask in enumerate(row, column):
             if mask:
                 glyph_row[box.x + x] = glyphs.dots[mask]
                 style_row[box.x + x] = on_band if style_row[box.x + x].endswith(FILL) else style
 
 
-def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs) -> None:
-    """A mark at each value of a series, unless there are so many that they would hide the line.
+def has_marks(box: Box, curve: Curve, view: View) -> bool:
+    """Whether a series has marks at its values: of too many they would hide the line."""
+    first, end = curve.series.positions(curve.step(view.x0), curve.step(view.x1))
+    return curve.kind == "marked" and end - first <= box.width // 3
+
+
+def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs, column: int) -> None:
+    """A mark at each value of a series, from a column on.
 
     In braille it is a knot of dots, true to a quarter of a cell; else a glyph.
     """
+    if not has_marks(box, curve, view):
+        return
     series = curve.series
     first, end = series.positions(curve.step(view.x0), curve.step(view.x1))
-    if end - first > box.width // 3:
-        return
     row = view.rows(box.height * 4)
     dots = Dots(box.width, box.height)
     for position in range(first, end):
@@ -198,9 +220,9 @@ def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs)
         if glyphs.name == "braille":
             dots.fill(2 * x, y - 1, y + 1)
             dots.fill(2 * x + 1, y - 1, y + 1)
-        elif 0 <= y // 4 < box.height:
+        elif 0 <= y // 4 < box.height and x >= column:
             cells.put(box.x + x, box.y + y // 4, glyphs.legend["marked"], curve.style)
-    _put_line(cells, box, dots, glyphs, curve.style)
+    _put_line(cells, box, dots, glyphs, curve.style, column)
 
 
 def _put_letter(cells: Cells, box: Box, curve: Curve, view: View) -> None:

@@ -56,9 +56,10 @@ class Dots:
             masks[index] |= whole
         masks[index + width] |= side[0][bottom & 3]
 
-    def draw(self, spans: Sequence[Span]) -> None:
-        """Set the dots of one span a dot column, from the left."""
-        for column, span in enumerate(spans):
+    def draw(self, spans: Sequence[Span], first: int = 0) -> None:
+        """Set the dots of one span a dot column, from the column `first` on."""
+        for column in range(first, len(spans)):
+            span = spans[column]
             if span is not None:
                 self.fill(column, span[0], span[1])
 
@@ -107,53 +108,116 @@ def band_spans(series: Series, view: View, width: int, height: int, along: Along
         height: dot rows, four a cell.
         along: what the x axis counts in place of steps.
     """
-    return _spans(series, view, width, height, along, means=False)
+    return Trace(series, view, width, height, along, means=False).spans
 
 
 def line_spans(series: Series, view: View, width: int, height: int, along: Along | None = None) -> list[Span]:
     """A series as a line through the mean of each dot column; arguments as for `band_spans`."""
-    return _spans(series, view, width, height, along, means=True)
+    return Trace(series, view, width, height, along, means=True).spans
 
 
-def _spans(series: Series, view: View, width: int, height: int, along: Along | None, *, means: bool) -> list[Span]:
-    row = view.rows(height)
-    to_step, to_place = (along.step, along.place) if along else (None, _same)
-    step_at = to_step or _same
+class Trace:
+    """The dots of a series. Where it has only grown since, `follow` finds those of the last columns again, no others.
 
-    def anchor(column: int, summary: Summary) -> _Anchor:
-        top = row(summary.hi)
-        return _Anchor(column, top, top if means else row(summary.lo))
+    Arguments as for `band_spans`; `means` for a line through the mean of each column.
 
-    def outside(position: int) -> list[_Anchor]:
+    Attributes:
+        spans: one a dot column.
+        first: the leftmost of them that may have become another one with the last `follow`.
+    """
+
+    def __init__(
+        self, series: Series, view: View, width: int, height: int, along: Along | None = None, *, means: bool
+    ) -> None:
+        self._series, self._view, self._width, self._along, self._means = series, view, width, along, means
+        self._row = view.rows(height)
+        self._step_at = along.step if along else _same
+        self._place_of = along.place if along else _same
+        self._single: list[Span] = [None] * width
+        """The spans before the one to the right of each took half of a step up or down."""
+        self.spans: list[Span] = [None] * width
+        self.first = 0
+        self._rewinds, self._scale = series.rewinds, series.scale
+        self._length = self._taken = 0
+        self._draw(0)
+
+    def follow(self) -> None:
+        """Take in what the series has more now."""
+        series = self._series
+        if self._along is not None or (self._rewinds, self._scale) != (series.rewinds, series.scale):
+            self._rewinds, self._scale = series.rewinds, series.scale
+            self._draw(0)
+        elif self._taken != series.taken:
+            width = (self._view.x1 - self._view.x0) / self._width
+            changed = (series.x[self._length - 1] - self._view.x0) / width - 1 if self._length else 0
+            self._draw(int(min(max(changed, 0), self._width)))
+        else:
+            self.first = self._width
+
+    def _draw(self, changed: int) -> None:
+        """Find the spans from the last certain place before the column `changed` on."""
+        series, view, width = self._series, self._view, self._width
+        along = self._along
+        summaries = series.columns(
+            view.x0, view.x1, width, means=self._means, to_step=along.step if along is not None else None
+        )
+        self._length, self._taken = len(series), series.taken
+        while changed > 0 and not summaries[changed - 1].size:
+            changed -= 1
+        begin = max(changed - 1, 0)  # here the line is certain, and goes on from here
+        self.first = begin
+        spans, single = self.spans, self._single
+        spans[begin:] = [None] * (width - begin)
+        single[changed:] = [None] * (width - changed)
+        first, end = series.positions(self._step_at(view.x0), self._step_at(view.x1))
+        before: _Anchor | None = None
+        if changed:
+            before = self._anchor(begin, summaries[begin])
+            spans[begin] = single[begin]
+        else:
+            before = self._outside(first - 1)
+        for column in range(changed, width):
+            summary = summaries[column]
+            if summary.size:
+                before = self._to(before, self._anchor(column, summary))
+        after = self._outside(end)
+        if after is not None:
+            self._to(before, after)
+
+    def _anchor(self, column: int, summary: Summary) -> _Anchor:
+        top = self._row(summary.hi)
+        return _Anchor(column, top, top if self._means else self._row(summary.lo))
+
+    def _outside(self, position: int) -> _Anchor | None:
+        """Where a value lies that is not in view."""
+        series = self._series
         if not 0 <= position < len(series):
-            return []
+            return None
         summary = series.bounds(position, position + 1)
-        return [anchor(view.column(to_place(series.x[position]), width), summary)] if summary.size else []
+        column = self._view.column(self._place_of(series.x[position]), self._width)
+        return self._anchor(column, summary) if summary.size else None
 
-    summaries = series.columns(view.x0, view.x1, width, means=means, to_step=to_step)
-    anchors = [anchor(column, summary) for column, summary in enumerate(summaries) if summary.size]
-    first, end = series.positions(step_at(view.x0), step_at(view.x1))
-    anchors = [*outside(first - 1), *anchors, *outside(end)]
-    spans: list[Span] = [None] * width
-    step = (view.x1 - view.x0) / width
-    before: _Anchor | None = None
-    for here in anchors:
+    def _to(self, before: _Anchor | None, here: _Anchor) -> _Anchor:
+        """Draw to an anchor, unless the values between are broken off."""
+        step = (self._view.x1 - self._view.x0) / self._width
         if before is not None and (
             here.column <= before.column + 1
-            or not series.broken(step_at(view.x0 + (before.column + 1) * step), step_at(view.x0 + here.column * step))
+            or not self._series.broken(
+                self._step_at(self._view.x0 + (before.column + 1) * step),
+                self._step_at(self._view.x0 + here.column * step),
+            )
         ):
-            _join(spans, before, here)
-        elif 0 <= here.column < width:
-            spans[here.column] = here[1:]
-        before = here
-    return spans
+            _join(self.spans, self._single, before, here)
+        elif 0 <= here.column < self._width:
+            self.spans[here.column] = self._single[here.column] = here[1:]
+        return here
 
 
 def _same(x: float) -> float:
     return x
 
 
-def _join(spans: list[Span], before: _Anchor, here: _Anchor) -> None:
+def _join(spans: list[Span], single: list[Span], before: _Anchor, here: _Anchor) -> None:
     """Draw straight from one anchor to the next, so that neighbouring columns touch."""
     distance = max(1, here.column - before.column)
     for column in range(max(before.column + 1, 0), min(here.column + 1, len(spans))):
@@ -170,4 +234,4 @@ def _join(spans: list[Span], before: _Anchor, here: _Anchor) -> None:
                 middle = (left[0] + bottom) // 2
                 spans[column - 1] = (middle + 1, left[1])
                 bottom = middle
-        spans[column] = (top, bottom)
+        spans[column] = single[column] = (top, bottom)

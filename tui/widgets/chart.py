@@ -9,6 +9,7 @@ from core.units import count, significant
 from tui.charts.axis import StableRange, grown_end
 from tui.charts.cells import Cells
 from tui.charts.frame import Piece, clear_label, draw_frame, draw_values
+from tui.charts.layer import Layer
 from tui.charts.legend import Entry, draw_legend
 from tui.charts.plot import (
     Box,
@@ -16,7 +17,6 @@ from tui.charts.plot import (
     Fill,
     draw_crosshair,
     draw_grid,
-    draw_plot,
     draw_x_labels,
     draw_y_labels,
     label_width,
@@ -145,6 +145,7 @@ class Chart(Painted):
         self._gutter = 0
         self._plot_width = 1
         self._ground: tuple[tuple[object, ...], Cells, int] | None = None
+        self._layer = Layer()
 
     # --- what is shown
 
@@ -313,9 +314,9 @@ class Chart(Painted):
         self._gutter = max(self._gutter, label_width(view, cells.height - 2) + 2)
         box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, cells.height - 2)
         self._plot_width = box.width
-        used = self._lay_ground(cells, box, view, title)
+        ground, used = self._ground_of(cells, box, view, title)
+        cells.lay(self._layer.draw(ground, box, view, self.curves, self.glyphs, fill=self._fill()))
         draw_values(cells, used, self._values())
-        draw_plot(cells, box, view, self.curves, self.glyphs, fill=self._fill())
         if self._cross is not None:
             column = view.column(self._cross, box.width * 2) // 2
             draw_crosshair(cells, box, column, self.glyphs)
@@ -325,8 +326,8 @@ class Chart(Painted):
             cells.put(at, cells.height - 1, place, "value", end=cells.width - 1)
         draw_legend(cells, box, self._named_others())
 
-    def _lay_ground(self, cells: Cells, box: Box, view: View, title: str) -> int:
-        """Frame, title, grid and labels, which most updates leave as they are; returns the column after the title."""
+    def _ground_of(self, cells: Cells, box: Box, view: View, title: str) -> tuple[Cells, int]:
+        """Frame, title, grid and labels, which most updates leave as they are, and the column after the title."""
         key = (cells.width, cells.height, box, view, title, self.unit)
         if self._ground is None or self._ground[0] != key:
             ground = Cells(cells.width, cells.height)
@@ -335,9 +336,7 @@ class Chart(Painted):
             draw_y_labels(ground, box, view, "label")
             draw_x_labels(ground, box, view, cells.height - 1, self.unit, "label")
             self._ground = (key, ground, used)
-        _, ground, used = self._ground
-        cells.lay(ground)
-        return used
+        return self._ground[1:]
 
     def _named_others(self) -> list[Entry]:
         """Curves with a letter and a value."""
