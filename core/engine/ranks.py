@@ -43,13 +43,17 @@ class Rank:
         Args:
             names: what this rank knows of; only those of rank 0 count.
         """
+        (mask,) = self.share([sum(1 << place for place, name in enumerate(NAMES) if name in names)])
+        return tuple(name for place, name in enumerate(NAMES) if mask >> place & 1)
+
+    def share(self, numbers: Sequence[int]) -> list[int]:
+        """The whole numbers of rank 0, on every rank; each must call this at the same point, and with as many."""
         import torch
         from torch import distributed
 
-        mask = sum(1 << place for place, name in enumerate(NAMES) if name in names)
-        known = torch.tensor([mask], dtype=torch.int64)
+        known = torch.tensor(list(numbers), dtype=torch.int64)
         distributed.broadcast(known, src=0, group=self._group)
-        return tuple(name for place, name in enumerate(NAMES) if int(known) >> place & 1)
+        return known.tolist()
 
     def gather(self, value: Any) -> list[Any]:
         """What each rank has, in their order; each must call this at the same point."""

@@ -14,7 +14,7 @@ from core.errors import BadInput
 from core.recipe.checkpoint import Checkpoint
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
-from core.training.rank_saving import fsdp_settings
+from core.training.sharded import fsdp_settings
 
 
 def sft_config(

@@ -1,7 +1,7 @@
 """Checkpoints of several ranks: rank 0 writes for all, with what each of the others has of its own.
 
 So only one process meets a full disk, waits for room and tries again; the others wait for it. Under FSDP each rank
-holds a part of the weights, so all of them write together, and a full disk ends the run.
+holds a part of the weights: at every try they put them together again, and rank 0 says whether there is another.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from core.engine.worker import Worker
-from core.errors import TunedeckError
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
+from core.training.sharded import checkpoint_parts
 
 
 class RankSaving:
@@ -32,6 +32,7 @@ class RankSaving:
         self.sharded = is_sharded(recipe)
         self.facts: list[dict[str, Any]] = []
         self.alone_now = False
+        self._trained_only = recipe.method == "lora"
         self._random: list[bytes] = []
 
     def gather(self, trainer: Any, facts: dict[str, Any]) -> None:
@@ -51,23 +52,53 @@ class RankSaving:
         self.facts, self._random = rank.gather(facts), rank.gather(own)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """While the trainer writes its part.
-
-        Raises:
-            TunedeckError: the disk is full and the ranks cannot write again: they have met already.
-        """
+    def writing(self, trainer: Any) -> Iterator[None]:
+        """While rank 0 alone has the trainer write its part."""
+        args = trainer.args
+        strategy = args.save_strategy
         self.alone_now = self._worker.rank is not None
+        if self.alone_now:
+            args.save_strategy = (
+                "no"  # else the trainer waits for all ranks, once it knows which checkpoint is the best
+            )
         try:
             yield
-        except (OSError, RuntimeError, ValueError) as error:
-            if self.sharded:
-                raise TunedeckError(
-                    f"The checkpoint cannot be written: {error}", do="See that there is room"
-                ) from error
-            raise
         finally:
+            args.save_strategy = strategy
             self.alone_now = False
+
+    def write_parts(self, trainer: Any, folder: Path) -> None:
+        """Writes what each rank has a part of, while the others are in `help_write`. On rank 0, and only there.
+
+        Raises:
+            OSError, RuntimeError, ValueError: it could not be written. All parts have been put together all the same,
+                so this may be called again.
+        """
+        assert self._worker.rank is not None
+        self._worker.rank.share([1])
+        failure: Exception | None = None
+        for part in checkpoint_parts(trainer, trained_only=self._trained_only):
+            whole = part.gather()
+            try:
+                if failure is None:
+                    part.write(whole, folder)
+            except (OSError, RuntimeError, ValueError) as error:
+                failure = error
+            del whole
+        if failure is not None:
+            raise failure
+
+    def help_write(self, trainer: Any) -> None:
+        """Puts this rank's parts to the others' as often as rank 0 tries to write them. On all ranks but that."""
+        assert self._worker.rank is not None
+        while self._worker.rank.share([0]) == [1]:
+            for part in checkpoint_parts(trainer, trained_only=self._trained_only):
+                part.gather()
+
+    def written(self) -> None:
+        """Tells those in `help_write` that there is nothing left to write. On rank 0."""
+        if self._worker.rank is not None and self.sharded:
+            self._worker.rank.share([0])
 
     def write_random(self, folder: Path) -> bool:
         """Writes the generators' states of all ranks; False for a run of one process, which writes its own."""
@@ -84,12 +115,3 @@ class RankSaving:
         """Waits until every rank is here."""
         if self._worker.rank is not None:
             self._worker.rank.gather(None)
-
-
-def fsdp_settings(recipe: Recipe) -> dict[str, Any]:
-    """FSDP as transformers takes it: whole layers a part, checkpoints that one process can load again."""
-    return {
-        "version": 2,
-        "state_dict_type": "FULL_STATE_DICT",
-        "activation_checkpointing": recipe.training.activation_checkpointing,
-    }

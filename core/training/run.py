@@ -319,6 +319,7 @@ def _save(
     from core.training.best import load_best
     from core.training.finite import Guard
     from core.training.saving import save_model
+    from core.training.sharded import whole_weights
 
     state = trainer.state
     worker.phase("saving", "Saving what was trained.", step=state.global_step, of=state.max_steps)
@@ -341,7 +342,7 @@ def _save(
     if eval_loss is not None and reporter.first_eval_loss is not None:
         lines.append(f"Eval loss: {reporter.first_eval_loss:.4f} before, {eval_loss:.4f} after")
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
-    weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_sharded(recipe) else None
+    weights = whole_weights(trainer.model, trained_only=recipe.method == "lora") if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
         save_model(worker, model, tokenizer, target, recipe, lines, weights=weights)

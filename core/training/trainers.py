@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import SCHEDULER_NAME
 from trl import SFTTrainer
 
 from core import units
@@ -189,23 +190,25 @@ class SupervisedTrainer(SFTTrainer):
             self.args.output_dir = str(folder.with_name(f"{folder.name}.parent"))
             written = Path(self.args.output_dir) / target.name
             try:
-                with base_unchanged(self.model) if self._quantized else nullcontext(), self._ranks.writing():
+                with base_unchanged(self.model) if self._quantized else nullcontext(), self._ranks.writing(self):
+                    if self._ranks.sharded:
+                        written.mkdir(parents=True)
+                        self._ranks.write_parts(self, written)
                     super(SupervisedTrainer, self)._save_checkpoint(model, trial)
-                if self.args.should_save:
-                    seal(written, self._facts())
-                    written.rename(folder)
+                seal(written, self._facts())
+                written.rename(folder)
             finally:
                 self.args.output_dir = str(checkpoints)
-                if self.args.should_save:
-                    _remove(written.parent)
+                _remove(written.parent)
 
         if self.args.should_save:
             write_whole(self._worker, target, write, needs=saved_bytes(self.model, self.optimizer))
+            self._ranks.written()
             training = self._recipe.training
             best = self.state.best_global_step if training.keep_best else None
             drop_old(checkpoints, training.keep_checkpoints, best)
         elif self._ranks.sharded:
-            write(target.with_name(f".{target.name}.partial"))
+            self._ranks.help_write(self)
         self._ranks.meet()
         seconds = time.monotonic() - began
         size = folder_size(target)
@@ -218,6 +221,17 @@ class SupervisedTrainer(SFTTrainer):
             bytes=size,
             seconds=round(seconds, 3),
         )
+
+    def save_model(self, *arguments: Any, **names: Any) -> None:
+        """As the trainer does; of a model that is shared out, the ranks have written the weights already."""
+        if not self._ranks.sharded:
+            super().save_model(*arguments, **names)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self._ranks.sharded:
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+        else:
+            super()._save_optimizer_and_scheduler(output_dir)
 
     def store_flos(self) -> None:
         """As the trainer does; but while one rank writes for all, there is nobody to add up with."""
