@@ -100,6 +100,7 @@ def fetch(workspace: Path, name: HubName, tell: Callable[[str], object]) -> Path
     path = name.fetched(workspace)
     if path is not None:
         return path
+    tell(f"{name}: starting")  # a refusal may come before the first look
     folder = start_fetch(workspace, name)
     try:
         while (path := outcome(folder, name, workspace)) is None:

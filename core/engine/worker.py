@@ -173,6 +173,7 @@ class Worker:
             for name in requests.NAMES:
                 if name in found and name not in self._answered:
                     self._answered.add(name)
+                    self._next_look = 0.0  # what is received is done at the very next point at which it can be
                     self._write(partial(requests.received, self.folder, name))
                     if name in requests.ENDS:
                         self._status(state=STOPPING)

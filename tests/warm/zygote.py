@@ -7,6 +7,7 @@ The forked processes are real ones, with pids, sessions, signals and files of th
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -117,6 +118,10 @@ def warm_up() -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer  # noqa: F401
     from transformers.models.llama import modeling_llama  # noqa: F401
     from trl import SFTConfig, SFTTrainer  # noqa: F401
+
+    # What is imported is garbage in no fork: looking for it there would copy every page that holds an object.
+    gc.collect()
+    gc.freeze()
 
 
 def main(path: str) -> None:
