@@ -131,6 +131,7 @@ class TunedeckApp(App[int]):
         """The state of the session's run in a few words, for the header."""
         self._run_state = ""
         self._live = False
+        self._second = 0
         self._wall: list[LineFilter] = [ControlFilter()]
         self._wire = Wire()
         themes, self._faults = load_themes()
@@ -187,9 +188,8 @@ class TunedeckApp(App[int]):
         exit_on_hangup()
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
-        self.set_interval(10.0 if self.session.low_bandwidth else 1.0, self._look_unless_seen)
         self.set_timer(_SETTLED, _rest_the_collector)
-        self.set_interval(1.0, _collect)
+        self.set_interval(1.0, self._each_second)
         if self.session.run is not None:
             self._look_at_run()
 
@@ -283,8 +283,11 @@ class TunedeckApp(App[int]):
         self._look_at_run()
         self.switch_mode(step)
 
-    def _look_unless_seen(self) -> None:
-        if not self._live:
+    def _each_second(self) -> None:
+        """What has to be done now and then; one clock for all of it wakes the program once."""
+        _collect()
+        self._second += 1
+        if not self._live and (not self.session.low_bandwidth or self._second % 10 == 0):
             self._look_at_run()
 
     @work(thread=True, exclusive=True, group="run state")

@@ -31,8 +31,9 @@ class LeanCompositor(Compositor):
     def render_partial_update(self) -> ChopsUpdate | None:
         """An update of what is dirty, or None if nothing is."""
         painted: list[Stretch] = []
+        seen = [(widget, region, region.intersection(clip)) for widget, (region, clip) in self.visible_widgets.items()]
         for dirty in list(self._dirty_regions):
-            cells = self._painted(dirty)
+            cells = _painted(seen, dirty)
             if cells is not None:
                 painted += cells
                 self._dirty_regions.discard(dirty)
@@ -43,17 +44,6 @@ class LeanCompositor(Compositor):
             self._wanted = None
         # Textual hands it on to the app, which knows both kinds.
         return cast("ChopsUpdate", PaintedUpdate(painted, rest)) if painted else rest
-
-    def _painted(self, dirty: Region) -> list[Stretch] | None:
-        """The cells of a region in which a painted widget alone is seen, or None."""
-        for widget, (region, clip) in self.visible_widgets.items():  # from the front
-            visible = region.intersection(clip)
-            if not visible.overlaps(dirty):
-                continue
-            if isinstance(widget, Painted) and visible.contains_region(dirty):
-                return widget.stretches(dirty, region)
-            return None
-        return None
 
     def _get_renders(self, crop: Region | None = None) -> Iterable[tuple[Region, Region, list[Strip]]]:
         """Region, clip and strips of each widget; for a partial update, of those rows alone that hold a change."""
@@ -70,6 +60,22 @@ class LeanCompositor(Compositor):
             uncovered = [wanted for wanted in uncovered if not visible.contains_region(wanted)]
             if not uncovered:
                 return
+
+
+def _painted(seen: list[tuple[Widget, Region, Region]], dirty: Region) -> list[Stretch] | None:
+    """The cells of a region in which a painted widget alone is seen, or None.
+
+    Args:
+        seen: the widgets from the front, each with its region and what is visible of it.
+        dirty: the region.
+    """
+    for widget, region, visible in seen:
+        if not visible.overlaps(dirty):
+            continue
+        if isinstance(widget, Painted) and visible.contains_region(dirty):
+            return widget.stretches(dirty, region)
+        return None
+    return None
 
 
 def _rows(visible: Region, wanted: list[Region]) -> Region | None:

@@ -50,6 +50,7 @@ class StepScreen(Screen[None]):
         """Make the screen."""
         super().__init__()
         self._compositor = LeanCompositor()
+        self._bar: TopBar | None = None
 
     @property
     def deck(self) -> TunedeckApp:
@@ -78,7 +79,8 @@ class StepScreen(Screen[None]):
         from textual.containers import Container
 
         title = next(title for _, name, title in STEPS if name == self.STEP)
-        yield TopBar([(key, title) for key, _, title in STEPS], title)
+        self._bar = TopBar([(key, title) for key, _, title in STEPS], title)
+        yield self._bar
         with Container(id="body"):
             yield from self.compose_body()
         yield Static("", id="too-small", markup=False)
@@ -107,6 +109,6 @@ class StepScreen(Screen[None]):
 
     def refresh_header(self) -> None:
         """Bring the header up to what the session says."""
-        for bar in self.query(TopBar):  # none while the screen is being made
-            bar.subject = self.session.title
-            bar.status = self.deck.run_words
+        if self._bar is not None:  # None while the screen is being made
+            self._bar.subject = self.session.title
+            self._bar.status = self.deck.run_words

@@ -69,6 +69,11 @@ class TrainScreen(TrainCharts):
         Command("train.smooth", "m", "smooth", "smoothing", "Average the loss normally, strongly, not at all.", 12),
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: LogView | None = None
+        """All events."""
+
     # --- the widgets
 
     def compose_body(self) -> Iterable[Widget]:
@@ -127,7 +132,8 @@ class TrainScreen(TrainCharts):
     def _taken_in(self, update: Update) -> None:
         """New events belong to the list of all, once somebody has asked for that."""
         super()._taken_in(update)
-        for told in self.query("#told").results(LogView):
+        told = self._told
+        if told is not None:
             if "events.jsonl" in update.restarted:
                 told.clear()
             told.extend(map(train_words.event_text, update.events))
@@ -241,8 +247,8 @@ class TrainScreen(TrainCharts):
 
     async def action_events(self) -> None:
         """Show or hide all events."""
-        if not self.query("#told"):  # made when first wanted: the start pays nothing for it
-            told = LogView(title="events", empty="nothing has happened yet", id="told")
+        if self._told is None:  # made when first wanted: the start pays nothing for it
+            told = self._told = LogView(title="events", empty="nothing has happened yet", id="told")
             await self.query_one("#live").mount(told, after="#log")
             told.set_going(self.live.update is not None and self.live.update.state in train_words.ACTIVE)
             told.extend(map(train_words.event_text, self.live.past))

@@ -146,6 +146,8 @@ class Chart(Painted):
         self._plot_width = 1
         self._ground: tuple[tuple[object, ...], Cells, int] | None = None
         self._layer = Layer()
+        self._labelled: tuple[View, int] | None = None
+        self._filled: Fill | None = None
 
     # --- what is shown
 
@@ -166,7 +168,7 @@ class Chart(Painted):
     def set_other_curves(self, curves: Sequence[Curve]) -> None:
         """Show more or fewer curves over the same axis. Takes effect with the next `repaint`."""
         self.curves = list(curves)
-        self._gutter = 0
+        self._forget_gutter()
 
     def set_unit(self, unit: XUnit) -> None:
         """Let x count in another unit of the same; takes effect with the next `repaint`."""
@@ -200,7 +202,7 @@ class Chart(Painted):
         ):
             return False
         self.log_scale = not self.log_scale
-        self._gutter = 0
+        self._forget_gutter()
         self.repaint()
         return True
 
@@ -276,8 +278,12 @@ class Chart(Painted):
 
     def _reset_y(self) -> None:
         self._range.reset()
-        self._gutter = 0
+        self._forget_gutter()
         self.repaint()
+
+    def _forget_gutter(self) -> None:
+        """The labels' column may become narrower."""
+        self._gutter, self._labelled = 0, None
 
     def _newest(self, without: float) -> float:
         """The place of the newest value."""
@@ -311,7 +317,9 @@ class Chart(Painted):
                 cells.put(x, cells.height // 2, self.empty, "empty", end=cells.width - 1)
             return
         view = self.view()
-        self._gutter = max(self._gutter, label_width(view, cells.height - 2) + 2)
+        if self._labelled != (view, cells.height):
+            self._labelled = (view, cells.height)
+            self._gutter = max(self._gutter, label_width(view, cells.height - 2) + 2)
         box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, cells.height - 2)
         self._plot_width = box.width
         ground, used = self._ground_of(cells, box, view, title)
@@ -345,9 +353,17 @@ class Chart(Painted):
 
     def _fill(self) -> Fill:
         """How bands are filled with the colours that there are here."""
-        if self.app.no_color or self.glyphs.name == "ascii":
-            return "alone"
-        return "shade" if self.app.native_ansi_color else "tint"
+        if self._filled is None:
+            if self.app.no_color or self.glyphs.name == "ascii":
+                self._filled = "alone"
+            else:
+                self._filled = "shade" if self.app.native_ansi_color else "tint"
+        return self._filled
+
+    def notify_style_update(self) -> None:
+        """Another theme may have other kinds of colour."""
+        self._filled = None
+        super().notify_style_update()
 
     def _values(self) -> list[Piece]:
         """The last values, or those under the crosshair, of the run's own curves; how many values were not finite."""

@@ -78,6 +78,8 @@ class Facts(Painted):
         self.most_rows: int | None = None
         self._facts: list[Fact] = []
         self._widths: dict[str, int] = {}
+        self._taken = 1
+        """Rows that the facts take."""
 
     @property
     def plain(self) -> str:
@@ -86,11 +88,12 @@ class Facts(Painted):
 
     def show(self, facts: Sequence[Fact]) -> None:
         """Show these facts, in this order."""
-        before = self._rows(self.size.width)
         self._facts = list(facts)
         for fact in self._facts:
             self._widths[fact.key] = max(self._widths.get(fact.key, 0), fact.width)
-        if self._rows(self.size.width) != before:
+        rows = self._rows(self.size.width)
+        if rows != self._taken:
+            self._taken = rows
             self.refresh(layout=True)
         self.repaint()
 

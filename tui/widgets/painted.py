@@ -86,12 +86,11 @@ class Painted(PromptRefresh):
             wanted: the part, on the screen.
             region: where the widget lies on the screen.
         """
-        size, cells = self.size, self._cells
-        gutter = self.styles.gutter
+        cells, gutter = self._cells, self.styles.gutter
         x, y = wanted.x - region.x - gutter.left, wanted.y - region.y - gutter.top
         if (
             cells is None
-            or (cells.width, cells.height) != (size.width, size.height)
+            or (cells.width + gutter.width, cells.height + gutter.height) != region.size
             or not Region(0, 0, cells.width, cells.height).contains_region(Region(x, y, *wanted.size))
         ):
             return None
