@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -43,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 finished, 1 failed, 2 bad input, 3 stopped, 130 watching was interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    if not _in_a_folder():
+        print("tunedeck: The folder that you are in was deleted. Go to another one with `cd`.", file=sys.stderr)
+        return EXIT_BAD_INPUT
     if words and words[0] in COMMANDS:
         return _headless(words[0], words[1:])
     if words and words[0] in ("-h", "--help", "help"):
@@ -73,29 +77,50 @@ def _headless(name: str, words: list[str]) -> int:
     module = import_module(f"tui.commands.{name.replace('-', '_')}")
     parser = argparse.ArgumentParser(prog=f"tunedeck {name}", description=module.__doc__)
     module.add_arguments(parser)
+    arguments = parser.parse_args(words)
+    as_json = bool(vars(arguments).get("json"))
     try:
-        code: int = module.run(parser.parse_args(words))
+        code: int = module.run(arguments)
     except BadInput as error:
-        return complain(error, EXIT_BAD_INPUT)
+        return complain(error, EXIT_BAD_INPUT, as_json=as_json)
     except TunedeckError as error:
-        return complain(error, EXIT_FAILED)
+        return complain(error, EXIT_FAILED, as_json=as_json)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe has left (`tunedeck tail | head`): no traceback, and no second error at exit.
-        import os
-
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
+    except OSError as error:  # a disk that is read-only, full or not ours, wherever it was met
+        fault = TunedeckError(error.strerror or str(error), where=str(error.filename or ""))
+        return complain(fault, EXIT_FAILED, as_json=as_json)
     return code
 
 
-def complain(error: Exception, code: int) -> int:
-    """Print an error's sentence on standard error, cleaned, and return the exit code."""
+def complain(error: Exception, code: int, *, as_json: bool = False) -> int:
+    """Print an error's sentence on standard error, cleaned, and return the exit code.
+
+    Args:
+        error: the error.
+        code: the exit code.
+        as_json: also print `{"error": sentence, "exit_code": code}` on standard output, for who reads JSON there.
+    """
     from core.clean import clean
 
     print(f"tunedeck: {clean(str(error))}", file=sys.stderr)
+    if as_json:
+        from tui.commands.output import json_text
+
+        print(json_text({"error": str(error), "exit_code": code}), flush=True)
     return code
+
+
+def _in_a_folder() -> bool:
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import fcntl
 import json
 import math
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -41,17 +42,18 @@ def encode(value: Any) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:
-        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """A value for JSON, with the strings `"nan"`, `"inf"`, `"-inf"` for the numbers that JSON has no form for."""
     if isinstance(value, float) and not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value
 
 
@@ -77,7 +79,8 @@ def replace(path: str, data: bytes, *, durable: bool) -> None:
         DiskFull: there is no room; the old contents stay.
         JobGone: the folder does not exist any more.
     """
-    temporary = f"{path}.{os.getpid()}.tmp"
+    # A name of the thread's own: where a file system has no locks, two threads of a worker may write at once.
+    temporary = f"{path}.{os.getpid()}.{threading.get_native_id()}.tmp"
     with _explained(path):
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -158,11 +161,10 @@ def locked(path: str) -> Iterator[None]:
         DiskFull: there is no room for the lock file.
         JobGone: the folder does not exist any more.
     """
-    with _explained(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = open_lock(path)
     try:
         deadline = time.monotonic() + _LOCK_PATIENCE
-        while not _try_lock(descriptor) and time.monotonic() < deadline:
+        while not try_lock(descriptor) and time.monotonic() < deadline:
             time.sleep(0.001)
         yield
     finally:
@@ -173,7 +175,24 @@ def locked(path: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _try_lock(descriptor: int) -> bool:
+def open_lock(path: str | os.PathLike[str]) -> int:
+    """The descriptor of a lock file, for `try_lock`; closing it gives the lock back.
+
+    Raises:
+        DiskFull: there is no room for the file.
+        JobGone: its folder does not exist any more.
+        TunedeckError: it cannot be written.
+    """
+    with _explained(os.fspath(path)):
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Whether the lock is this descriptor's now.
+
+    So it is where the file system has no locks (some mounts of Lustre and NFS), too: runs must start there as well, and
+    whoever starts one looks at its state besides.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

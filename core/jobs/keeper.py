@@ -7,7 +7,6 @@ Standard library only, and small: it sits beside a training run for days.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import sys
@@ -320,13 +319,12 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
     folder = JobFolder(argv[0])
     try:
         folder.check()
-        lock = os.open(folder.path / ".keeper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print("Another keeper runs this job already.", file=sys.stderr)
-        return 1
+        lock = files.open_lock(folder.path / ".keeper.lock")
     except TunedeckError as error:
         print(error, file=sys.stderr)
+        return 1
+    if not files.try_lock(lock):
+        print("Another keeper runs this job already.", file=sys.stderr)
         return 1
     taken_over: Callable[[], object] = bool  # tells nobody
     if "--foreground" not in argv:

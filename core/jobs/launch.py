@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import platform
 import subprocess
@@ -14,7 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from core.errors import BadInput, JobFailed, TunedeckError
-from core.jobs import process, requests
+from core.jobs import files, process, requests
 from core.jobs.code import code_root
 from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
@@ -179,12 +178,10 @@ def _write_job(
 def _alone(folder: JobFolder) -> Iterator[None]:
     """Two viewers may want to start the same job at once; only one of them may."""
     folder.check()
-    lock = os.open(folder.path / ".launch.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    lock = files.open_lock(folder.path / ".launch.lock")
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput("Somebody else is starting this job", where=folder.id, do="Attach to it") from None
+        if not files.try_lock(lock):
+            raise BadInput("Somebody else is starting this job", where=folder.id, do="Attach to it")
         yield
     finally:
         os.close(lock)

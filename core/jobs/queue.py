@@ -6,7 +6,6 @@ that goes on stays in the file until it has ended, so that one which a reboot ha
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -137,13 +136,16 @@ class Queue:
         """Holds the queue's lock, for a read and a write.
 
         Raises:
-            TunedeckError: somebody else holds it for too long.
+            JobGone: the workspace is not there (any more); it is not made again.
+            TunedeckError: somebody else holds it for too long, or it cannot be written.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._path.with_name(".queue.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not self.workspace.is_dir():
+            raise files.JobGone("There is no such workspace", where=os.fspath(self.workspace))
+        files.make_folder(os.fspath(self._path.parent))
+        lock = files.open_lock(self._path.with_name(".queue.lock"))
         try:
             deadline = time.monotonic() + PATIENCE
-            while not _take(lock):
+            while not files.try_lock(lock):
                 if time.monotonic() > deadline:
                     raise TunedeckError(
                         "Another program holds the queue",
@@ -222,11 +224,3 @@ def _entry(value: Mapping[str, Any]) -> Entry:
         free_bytes=int(value.get("free_bytes") or 0),
         not_before=float(value.get("not_before") or 0.0),
     )
-
-
-def _take(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -6,7 +6,6 @@ it is killed they go on, and the next `tunedeck` that looks at the queue starts 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from core.jobs import files, process
 from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, launch
+from core.jobs.output import enduring_output
 from core.jobs.queue import Contents, Entry, Queue
 from core.jobs.queue_rules import Turn, decide, device_set
 from core.jobs.rekeep import tell_of_unseen
@@ -34,6 +34,8 @@ from core.paths import runs_dir
 
 TICK = 0.5
 """Seconds between two looks."""
+HANDOVER = 3.0
+"""Seconds that a runner which has said that it ends may take to be gone."""
 
 
 class Runner:
@@ -60,12 +62,13 @@ class Runner:
             Whether there is anything left to do.
         """
         due: list[Turn] = []
+        gpus = devices_of_run(self._gpus.read(), os.environ.get("CUDA_VISIBLE_DEVICES"))  # a driver may hang
         with self._queue.locked() as now:
             kept = tuple(entry for entry in now.entries if not _over(self._queue.folder(entry)))
             if kept != now.entries:
                 now = replace(now, entries=kept)
                 self._queue.write(now)
-            turns = self._turns(now)
+            turns = self._turns(now, gpus)
             for place, turn in enumerate(turns, 1):
                 if turn.devices is None or not start:
                     self._tell(turn, place)
@@ -79,9 +82,8 @@ class Runner:
             self._start(turn)
         return True
 
-    def _turns(self, now: Contents) -> list[Turn]:
+    def _turns(self, now: Contents, gpus: Sequence[GpuSample]) -> list[Turn]:
         waiting = self._queue.waiting(now)
-        gpus = devices_of_run(self._gpus.read(), os.environ.get("CUDA_VISIBLE_DEVICES"))
         busy = self._busy(gpus) if waiting else {}
         return decide(waiting, busy, gpus, now=time.time(), paused=now.paused, gpu_problem=self._gpus.problem)
 
@@ -206,11 +208,16 @@ def main(argv: Sequence[str]) -> int:
         The exit code; in the background process, only after the queue's end.
     """
     queue = Queue(Path(argv[0]))
-    lock = os.open(queue.runner_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return 0  # another viewer was first, and its runner does the same
+        lock = files.open_lock(queue.runner_lock)
+        patient_until = time.monotonic() + HANDOVER
+        while not files.try_lock(lock):
+            if queue.read().alive or time.monotonic() > patient_until:
+                return 0  # another viewer was first, and its runner does the same
+            time.sleep(0.02)  # one that has just said that it ends, or another that has yet to say that it lives
+    except TunedeckError as error:
+        print(error, file=sys.stderr)
+        return 1
     reading, writing = os.pipe()
     if os.fork():  # the lock is that of the open file, so the child holds it when this process is gone
         os.close(writing)
@@ -226,20 +233,21 @@ def main(argv: Sequence[str]) -> int:
         queue.write(replace(now, runner=me))
     os.write(writing, b"1")
     os.close(writing)
-    runner = Runner(queue)
-    while _look(runner):
-        if ended.wait(TICK):
-            break
-    return 0
-
-
-def _look(runner: Runner) -> bool:
-    """One look; what goes wrong with the disk may go right a second later."""
-    try:
-        return runner.step()
-    except TunedeckError as error:
-        print(error, file=sys.stderr, flush=True)
-        return not isinstance(error, files.JobGone)
+    runner, fault = Runner(queue), ""
+    with enduring_output():
+        while True:
+            try:
+                if not runner.step():
+                    return 0
+                fault = ""
+            except files.JobGone:
+                return 0
+            except TunedeckError as error:  # what goes wrong with the disk may go right a second later
+                if str(error) != fault:
+                    fault = str(error)
+                    print(fault, file=sys.stderr, flush=True)
+            if ended.wait(TICK):
+                return 0
 
 
 def entry_of(folder: JobFolder, devices: Sequence[str], *, free_bytes: int = 0, not_before: float = 0.0) -> Entry:

@@ -159,6 +159,8 @@ def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
     Raises:
         BadInput: there is none, or more than one.
     """
+    if not name.strip():
+        raise BadInput("The name of a run is empty", do="See `tunedeck runs`")
     path = Path(name)
     if (path / "job.json").is_file():
         return JobFolder(path)

@@ -92,7 +92,9 @@ def pick_up(workspace: Path) -> list[str]:
         JobFailed: the runner did not start.
     """
     queue = Queue(workspace)
-    said = []
+    said: list[str] = []
+    if not queue.read().entries:
+        return said
     with queue.locked() as now:
         back = [entry for entry in now.entries if standing(queue.folder(entry)).rebooted]
         for entry in back:

@@ -69,7 +69,7 @@ def test_train_waits_shows_the_losses_and_ends_with_0(tmp_path: Path, warm: Warm
     ]
     attached = tunedeck(tmp_path, "attach", "short", "--json").stdout.splitlines()
     assert [json.loads(line) for line in attached] == records, "an attach without a screen"
-    assert {"type", "id", "state", "step", "of"} == set(records[-1])
+    assert {"type", "id", "state", "step", "of", "message"} == set(records[-1])
     assert (records[-1]["id"], records[-1]["state"]) == (run["id"], "finished")
 
 

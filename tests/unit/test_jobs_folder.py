@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +23,7 @@ from tests.waiting import until
 
 HAMMER = """
 import sys
+import threading
 from core.jobs.folder import JobFolder
 folder, field, times = JobFolder(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for number in range(1, times + 1):
@@ -106,7 +111,7 @@ def test_full_disk_is_an_error_of_its_own_and_old_contents_stay(folder: JobFolde
     with pytest.raises(DiskFull, match="disk is full"):
         folder.append_metric({"loss": 1.0})
     folder.write_status(step=4)
-    Path(f"{folder.status}.{os.getpid()}.tmp").symlink_to("/dev/full")
+    Path(f"{folder.status}.{os.getpid()}.{threading.get_native_id()}.tmp").symlink_to("/dev/full")
     with pytest.raises(DiskFull):
         folder.write_status(step=5)
     assert folder.read_status().step == 4
@@ -168,3 +173,25 @@ def test_writer_that_is_stopped_inside_the_lock_delays_others_only_a_moment(fold
     finally:
         holder.kill()
         holder.communicate()
+
+
+def test_without_locks_two_threads_of_a_worker_write_whole_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)  # as some mounts of Lustre and NFS answer
+    descriptor = files.open_lock(tmp_path / "lock")
+    assert files.try_lock(descriptor)
+    os.close(descriptor)
+    folder = JobFolder.create(tmp_path, "two threads", "training")
+
+    def write(name: str) -> None:
+        for number in range(300):
+            folder.write_status(**{name: number, "message": name * 200})
+
+    with ThreadPoolExecutor() as threads:
+        for done in [threads.submit(write, name) for name in ("step", "of")]:
+            done.result()
+    assert not folder.read_status().problem

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from core.errors import BadInput
 from core.gpu.host import tree
-from core.jobs import process, requests
+from core.jobs import files, process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue, launch
 from core.jobs.queue import Queue
@@ -214,3 +218,32 @@ def test_a_runner_that_was_killed_leaves_the_runs_alone_and_the_next_look_starts
     assert pick_up(queue.workspace) == []
     (first.path / "enough").touch()
     until(lambda: state(second) == "finished", "the second has had its turn")
+
+
+def test_a_workspace_that_is_deleted_ends_the_runner_and_does_not_come_back(tmp_path: Path) -> None:
+    queue = Queue(tmp_path / "workspace")
+    queue.workspace.mkdir()
+    wait_in(queue, "ends", at=time.time() + 3600)
+    assert ensure_runner(queue.workspace)
+    runner = queue.read().runner
+    shutil.rmtree(queue.workspace)
+    until(lambda: not process.is_alive(runner), "the runner is gone")
+    assert not queue.workspace.exists()
+
+
+def test_a_runner_that_is_about_to_end_hands_over(queue: Queue) -> None:
+    folder = wait_in(queue, "ends")
+    lock = files.open_lock(queue.runner_lock)  # as a runner that has said that it ends, and has yet to be gone
+    assert files.try_lock(lock)
+
+    def waits_for_it(pid: int) -> bool:
+        with suppress(OSError):
+            return any(os.readlink(fd) == str(queue.runner_lock) for fd in Path(f"/proc/{pid}/fd").iterdir())
+        return False
+
+    with ThreadPoolExecutor() as threads:
+        started = threads.submit(ensure_runner, queue.workspace)
+        until(lambda: any(waits_for_it(pid) for pid in tree(os.getpid())[1:]), "the next one waits for the lock")
+        os.close(lock)
+        assert started.result()
+    until(lambda: state(folder) == "finished", "it has had its turn")

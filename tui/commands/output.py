@@ -7,8 +7,9 @@ import sys
 from typing import Any
 
 from core.clean import clean
+from core.jobs.files import finite
 
-_ENCODER = json.JSONEncoder(ensure_ascii=True, default=str)
+_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=str)
 
 
 def say(text: str = "") -> None:
@@ -24,7 +25,7 @@ def print_json(value: Any) -> None:
     it takes a tenth of the time of `indent`, which is not written in C.
     """
     if isinstance(value, dict) and value:
-        fields = (f"  {_compact(str(key))}: {_items(held, '  ')}" for key, held in value.items())
+        fields = (f"  {json_text(str(key))}: {_items(held, '  ')}" for key, held in value.items())
         text = "{\n" + ",\n".join(fields) + "\n}"
     else:
         text = _items(value, "")
@@ -34,10 +35,14 @@ def print_json(value: Any) -> None:
 
 def _items(value: Any, margin: str) -> str:
     if not isinstance(value, list) or not value:
-        return _compact(value)
-    lines = ",\n".join(f"{margin}  {_compact(item)}" for item in value)
+        return json_text(value)
+    lines = ",\n".join(f"{margin}  {json_text(item)}" for item in value)
     return f"[\n{lines}\n{margin}]"
 
 
-def _compact(value: Any) -> str:
-    return _ENCODER.encode(value)
+def json_text(value: Any) -> str:
+    """A value as JSON in one line of ASCII. Not-finite numbers are the strings `"nan"`, `"inf"`, `"-inf"`."""
+    try:
+        return _ENCODER.encode(value)
+    except ValueError:
+        return _ENCODER.encode(finite(value))

@@ -24,8 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask, and wait until it holds still."""
     if not arguments.release:
-        return ask_and_wait(which_run(arguments), "pause", arguments)
-    folder = which_run(arguments)
+        return ask_and_wait(which_run(arguments, only=True), "pause", arguments)
+    folder = which_run(arguments, only=True)
     arguments.now = False
     code = stop.run(arguments)
     if not arguments.json:

@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.queueing import pick_up
 
     workspace: Path = arguments.workspace.resolve()
+    if not workspace.is_dir():
+        raise BadInput("There is no such folder", where=str(workspace), do="Name one that holds `runs/`")
     queue = Queue(workspace)
     if arguments.do == "add":
         folder = add(arguments, workspace)
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         queue.remove(_run_of(arguments, workspace).id)
     elif arguments.do == "move":
         if arguments.place is None:
-            raise BadInput("To which place?", do="Write `tunedeck queue move RUN 1` for the first")
+            raise BadInput("The new place is missing", do="Write `tunedeck queue move RUN 1` for the first")
         queue.move(_run_of(arguments, workspace).id, arguments.place)
     elif arguments.do in ("start", "pause"):
         queue.pause(arguments.do == "pause")
@@ -74,7 +76,7 @@ def add(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
 
     file = getattr(arguments, "recipe", None) or arguments.what
     if not file:
-        raise BadInput("Which recipe?", do="Write `tunedeck queue add RECIPE.yaml`")
+        raise BadInput("The recipe is missing", do="Write `tunedeck queue add RECIPE.yaml`")
     wish = Wish(arguments.free_gib, parse_time(arguments.at) if arguments.at else 0.0)
     recipe = apply_settings(load(Path(file)), arguments.set, Path.cwd())
     if arguments.name:
@@ -86,7 +88,7 @@ def _run_of(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
     from core.jobs.runs import find_run
 
     if not arguments.what:
-        raise BadInput("Which run?", do=f"Write `tunedeck queue {arguments.do} RUN`")
+        raise BadInput("The run is missing", do=f"Write `tunedeck queue {arguments.do} RUN`")
     return find_run(workspace, arguments.what)
 
 

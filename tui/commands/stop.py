@@ -21,11 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, and wait until the run has ended."""
+    """Ask, and wait until the run has ended; 1 where it has ended in another way than it was asked to."""
     from core.jobs.requests import ask
     from core.jobs.state import standing
 
-    folder = which_run(arguments)
+    folder = which_run(arguments, only=True)
     state = standing(folder).state
     if state not in ACTIVE:
         raise BadInput(f"{folder.path.name} does not run: it is {state}", do="There is nothing to stop")
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         say(f"Asked {folder.path.name} to {'end now' if arguments.now else 'save and end'}.")
     deadline = time.monotonic() + arguments.timeout
-    while (state := standing(folder).state) in ACTIVE:
+    while (now := standing(folder)).state in ACTIVE:
         if time.monotonic() > deadline:
             raise JobFailed(
                 f"{folder.path.name} has not ended after {arguments.timeout:.0f} s",
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         time.sleep(0.2)
     if arguments.json:
-        print_json({"id": folder.path.name, "state": state, "folder": str(folder.path)})
+        print_json({"id": folder.path.name, "state": now.state, "folder": str(folder.path)})
     else:
-        say(f"{folder.path.name}: {state}. {folder.read_status().message}")
-    return 0
+        say(f"{folder.path.name}: {now.state}. {now.detail}".rstrip())
+    return 0 if now.state in ("stopped", "finished") else 1

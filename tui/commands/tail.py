@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
-from tui.commands.output import say
+from tui.commands.output import json_text, say
 from tui.commands.which_run import ACTIVE, add_run_argument, which_run
 
 
@@ -24,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print until the run has ended, or once."""
     from core.clean import clean_line
     from core.jobs.follow import Follower, Update
+    from core.jobs.state import standing
     from tui.commands.watch import VerdictTeller, event_line, metric_line, watch
     from tui.run_words import run_words
 
@@ -44,12 +44,12 @@ def run(arguments: argparse.Namespace) -> int:
     def as_json(update: Update) -> None:
         for kind, records in (("metric", update.metrics), ("event", update.events)):
             for record in records:
-                sys.stdout.write(json.dumps({"type": kind, **record}) + "\n")
+                sys.stdout.write(json_text({"type": kind, **record}) + "\n")
         for line in update.log if arguments.log else ():
-            sys.stdout.write(json.dumps({"type": "log", "line": line}) + "\n")
+            sys.stdout.write(json_text({"type": "log", "line": line}) + "\n")
         verdict = teller.take(update)
         if verdict is not None:
-            sys.stdout.write(json.dumps({"type": "verdict", **verdict.to_json()}) + "\n")
+            sys.stdout.write(json_text({"type": "verdict", **verdict.to_json()}) + "\n")
         sys.stdout.flush()
 
     show = as_json if arguments.json else as_text
@@ -60,14 +60,23 @@ def run(arguments: argparse.Namespace) -> int:
         while update.more:
             update = follower.poll()
             show(update)
-        state, status = update.state, update.status
+        state, status, detail = update.state, update.status, update.detail
     else:
         state = watch(folder, show)
-        status = folder.read_status()
+        status, detail = folder.read_status(), standing(folder).detail
     if arguments.json:
         say(
-            json.dumps({"type": "status", "id": folder.path.name, "state": state, "step": status.step, "of": status.of})
+            json_text(
+                {
+                    "type": "status",
+                    "id": folder.path.name,
+                    "state": state,
+                    "step": status.step,
+                    "of": status.of,
+                    "message": detail,
+                }
+            )
         )
     else:
-        say(f"{folder.path.name}: {run_words(state, status)}  {status.message}".rstrip())
+        say(f"{folder.path.name}: {run_words(state, status)}  {detail}".rstrip())
     return 0 if state in ACTIVE | {"finished"} else 3 if state == "stopped" else 1

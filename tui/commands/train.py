@@ -85,6 +85,7 @@ def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, 
     Returns:
         0 finished, 1 failed or lost, 3 stopped, 130 when ctrl+c ended the watching (the run goes on).
     """
+    from core.jobs.state import standing
     from tui.commands.watch import RunPrinter, watch
     from tui.run_words import run_words
 
@@ -102,11 +103,11 @@ def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, 
             say(f"`tunedeck stop {run_id}` saves and ends it.")
         return 130
     printer.close()
-    status = folder.read_status()
+    status, detail = folder.read_status(), standing(folder).detail
     if quiet:
-        print_json({"id": run_id, "state": state, "folder": str(folder.path), "message": status.message})
+        print_json({"id": run_id, "state": state, "folder": str(folder.path), "message": detail})
     else:
-        say(f"{run_id}: {run_words(state, status)}. {status.message}".rstrip())
+        say(f"{run_id}: {run_words(state, status)}. {detail}".rstrip())
         if state == "finished":
             _say_result(folder)
     return EXIT_CODES.get(state, 1)

@@ -21,19 +21,26 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workspace", type=Path, default=Path(), help="the folder that holds `runs/` (default: here)")
 
 
-def which_run(arguments: argparse.Namespace) -> JobFolder:
+def which_run(arguments: argparse.Namespace, *, only: bool = False) -> JobFolder:
     """The run that the arguments name.
+
+    Args:
+        arguments: with `run` and `workspace`.
+        only: whether, where none is named, one must be the only one that goes on: for what cannot be taken back.
 
     Raises:
         BadInput: there is no such run, or more than one.
     """
     workspace: Path = arguments.workspace.resolve()
     word: str | None = arguments.run
-    if word:
+    if word is not None:
         return find_run(workspace, word)
     runs = list_runs(workspace)
     if not runs:
-        raise BadInput("there are no runs", where=str(workspace), do="Start one with `tunedeck train RECIPE.yaml`")
+        raise BadInput("There are no runs", where=str(workspace), do="Start one with `tunedeck train RECIPE.yaml`")
     going = [run for run in runs if run.state in ACTIVE]
     begun = [run for run in going if run.state != "queued"]
+    if only and len(begun) > 1:
+        names = ", ".join(run.id for run in begun[:4]) + (" ..." if len(begun) > 4 else "")
+        raise BadInput(f"{len(begun)} runs go on: {names}", do="Name the one that you mean")
     return JobFolder((begun or going or runs)[0].folder)
