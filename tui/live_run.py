@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Mapping
 from itertools import groupby
 from operator import le
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from tui.charts.series import Series
+from tui.charts.series import HUGE, Series
 from tui.charts.smooth import Smoothed
 from tui.live_gpus import LiveGpus
 from tui.live_machine import LIMIT as MACHINE_LIMIT
@@ -36,11 +36,19 @@ MOMENT = "_moment"
 HIDDEN = ("t", "step", "eta_seconds", "total_flos")
 """Keys of a record that are no metric."""
 
+PLACES = ("epoch", "num_tokens")
+"""Metrics that an x axis may count: one that is not finite is no place on it."""
+
 _NUMBERS = {int, float}
 """Types of values that can be drawn; a bool is none."""
 
 _WINDOWS = 60
 """The moving average looks back over this part of the run, so that its curve has about as many bends."""
+
+
+def _tame(value: Any) -> TypeGuard[float]:
+    """Whether a value is a number that can be drawn, neither NaN nor beyond all measure."""
+    return type(value) in _NUMBERS and -HUGE < value < HUGE
 
 
 class LiveRun:
@@ -161,7 +169,10 @@ class LiveRun:
                 self._add_metrics(list(alike))
             return
         steps = columns.get("step", ())
-        if not steps or not set(map(type, steps)) <= _NUMBERS:
+        if not steps or not set(map(type, steps)) <= _NUMBERS or not -HUGE < min(steps) <= max(steps) < HUGE:
+            usable = [record for record in records if _tame(record.get("step"))]
+            if usable:
+                self._add_metrics(usable)
             return
         places = array("d", steps)
         ascending = all(map(le, steps, steps[1:]))
@@ -171,19 +182,19 @@ class LiveRun:
             if key not in self._known:
                 self._known.add(key)
                 self.names.append(key)
-            if set(map(type, values)) <= _NUMBERS:
+            if set(map(type, values)) <= _NUMBERS and (key not in PLACES or all(map(_tame, values))):
                 self.series(key).extend(places, values, ascending=ascending)
                 continue
             for step, value in zip(steps, values, strict=True):
-                if type(value) in _NUMBERS:
+                if _tame(value) if key in PLACES else type(value) in _NUMBERS:
                     self.series(key).append(step, value)
         moments = columns.get("t", ())
-        if moments and set(map(type, moments)) <= _NUMBERS:
+        if moments and all(map(_tame, moments)):
             self.series(MOMENT).extend(places, moments, ascending=ascending)
             if self.first_moment is None:
                 self.first_moment = moments[0]
             left = columns.get("eta_seconds", (None,))[-1]
-            if isinstance(left, (int, float)):
+            if _tame(left):
                 self.eta = (left, moments[-1])
 
     def _smooth(self) -> None:

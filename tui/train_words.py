@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 import time
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,8 @@ def loss_words(value: float) -> str:
 
 def rate_words(value: float) -> str:
     """A learning rate as papers write it: `1.6e-4`."""
+    if not math.isfinite(value):
+        return significant(value)
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{mantissa}e{int(exponent)}"
 

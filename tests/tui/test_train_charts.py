@@ -14,7 +14,8 @@ from core.jobs import glimpse as glimpses
 from core.jobs.folder import JobFolder
 from tests.tui.one_widget import text_of
 from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
-from tests.tui.test_train_screen import keys, read, state, until
+from tests.tui.test_train_screen import keys, read, state
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.charts.xaxis import Along, steps_axis, time_unit, tokens_unit
 from tui.screens import train_panels
@@ -383,3 +384,22 @@ async def test_nothing_is_lost_when_the_screen_comes_and_goes(make_app: MakeApp,
             screen._look_now()
             await pilot.press("5", "3")
         await until(pilot, lambda: list(screen.live.loss.x) == list(range(1, 16)))
+
+
+async def test_no_number_that_a_run_logs_ends_the_screen(make_app: MakeApp, tmp_path: Path) -> None:
+    """NaN as a learning rate, numbers whose difference or whose step no float holds, epochs that are none."""
+    folder = make_run(tmp_path, steps=30)
+    odd = {"high": (1e308, -1e308), "low": (5e-324, 1e-320), "whole": (2**63, 1), "learning_rate": ("nan", "nan")}
+    for step in range(31, 51):
+        values = {name: pair[step % 2] for name, pair in odd.items()}
+        place = {"epoch": ("nan", 0.4)[step % 2], "num_tokens": (1e308, 24_400.0)[step % 2], "eta_seconds": "inf"}
+        folder.append_metric({"t": time.time(), "step": step, "loss": 1.0, **values, **place})
+    folder.append_metric({"step": 1e200, "loss": 2.0})
+    async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
+        screen = await read(pilot)
+        screen._panels = [*odd]
+        for metric in odd:
+            await pilot.press("b", "left", "g", "z", "0", "x")
+            await until(pilot, lambda: screen.chart.title == train_panels.title_of(metric))  # noqa: B023
+        assert max(screen.live.loss.x) == 50
+        assert screen.live.last("epoch") == 0.4

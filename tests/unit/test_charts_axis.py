@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 from math import inf, log10, nan
 
 import pytest
@@ -115,3 +115,12 @@ def test_an_axis_without_known_end_grows_by_leaps() -> None:
         ends.append(grown_end(ends[-1], step))
         assert ends[-1] >= step
     assert len(set(ends)) < 45
+
+
+def test_bounds_of_any_data_are_apart_and_have_few_ticks() -> None:
+    ends = (0.0, 5e-324, 1e-300, 0.693, 1.0, 1 + 2e-16, 1e17, 1e17 + 16, 1e100)
+    for lo, hi in combinations_with_replacement(sorted({*ends, *(-end for end in ends)}), 2):
+        for log in (False, hi > 0 and lo > 0):
+            low, high = StableRange().update(lo, hi, log=log)
+            assert low < high
+            assert len((log_ticks if log else linear_ticks)(low, high, 4)) < 20

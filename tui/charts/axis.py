@@ -9,6 +9,9 @@ SHRINK_BELOW = 0.5
 """The data must fill less than this part of an axis before the axis closes in on it."""
 
 
+SMALLEST = 1e-290
+"""What is nearer to 0, or to each other, is drawn as if it were not apart: floats have no tick between."""
+
 HEADROOM = 0.25
 """Where data leaves an axis it is on its way: the axis goes further by this part of the data's reach."""
 
@@ -123,6 +126,10 @@ class StableRange:
         """
         if not (isfinite(lo) and isfinite(hi)):
             return self._bounds if self._bounds and self._log == log else ((0.1, 1.0) if log else (0.0, 1.0))
+        if log:
+            lo, hi = max(lo, SMALLEST), max(hi, SMALLEST)
+        elif hi - lo < SMALLEST:
+            lo = hi = lo if abs(lo) > SMALLEST else 0.0
         if self._bounds is not None and self._log == log:
             low, high = self._bounds
             inside = low <= lo and hi <= high

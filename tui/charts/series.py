@@ -6,12 +6,15 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite, nan
 from operator import le
 
 from tui.charts.bins import EMPTY, FANOUT, Bins, Summary
 
 __all__ = ["EMPTY", "FANOUT", "Series", "Summary"]
+
+HUGE = 1e100
+"""Values beyond it count as infinite: sums and differences of what is drawn must stay within what a float holds."""
 
 ALIGN_FROM = 8
 """Bins in a column from which it ends at a bin's edge: an eighth of a column, which is half a cell, cannot be seen."""
@@ -27,7 +30,7 @@ class _Columns:
 
 
 class Series:
-    """Values over steps. Values that are not finite are kept but never enter a bound or a mean.
+    """Values over steps. Values that are not finite, or beyond `HUGE`, are kept but never enter a bound or a mean.
 
     Steps do not fall, save where a run went back to a checkpoint: then what was logged after it is dropped.
 
@@ -77,6 +80,8 @@ class Series:
         if self.x and x < self.x[-1]:
             self.truncate(x)
         self.taken += 1
+        if not -HUGE < y < HUGE:  # also where y is NaN, which stays one
+            y = inf if y > 0 else -inf if y < 0 else nan
         self.last = y
         if not isfinite(y):
             self.not_finite.append(x)
@@ -103,7 +108,8 @@ class Series:
         if not xs:
             return
         ascending = (not self.x or xs[0] >= self.x[-1]) and (ascending or all(map(le, xs, xs[1:])))
-        if not ascending or not isfinite(sum(ys)):  # one NaN or infinity would make the sum one
+        tame = min(ys) > -HUGE and max(ys) < HUGE and isfinite(sum(ys))  # one NaN would make the sum one
+        if not ascending or not tame:
             for x, y in zip(xs, ys, strict=True):
                 self.append(x, y)
             return
