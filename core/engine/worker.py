@@ -312,7 +312,7 @@ class Worker:
             fields: more of the status.
         """
         self._flush()
-        self._status(message=message, **({"state": state} if state else {}), **fields)
+        self._insist(message=message, **({"state": state} if state else {}), **fields)
 
     def status(self, **fields: Any) -> None:
         """Writes fields of the status at once."""

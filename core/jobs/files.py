@@ -211,11 +211,22 @@ def _explained(path: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFull(
-                "The disk is full, or your quota on it is used up",
+                no_more_files(os.path.dirname(path)) or "The disk is full, or your quota on it is used up",
                 where=path,
                 do="Free some space: the run goes on, but what it could not write meanwhile is missing",
             ) from error
         raise TunedeckError(f"Cannot be written: {error.strerror}", where=path) from error
+
+
+def no_more_files(folder: str | os.PathLike[str]) -> str:
+    """Words for a disk that has room, and no inode for another file; "" for any other."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return ""
+    if found.f_files and not found.f_favail and found.f_bavail:  # some file systems count no inodes
+        return "The disk can hold no more files: its inodes are used up"
+    return ""
 
 
 def gone(folder: str) -> JobGone:

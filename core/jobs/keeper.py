@@ -59,6 +59,7 @@ class Keeper:
         self._gone_since: float | None = None
         self._next_beat = 0.0
         self._children = Children()
+        self._complaint = ""
 
     def run(self, taken_over: Callable[[], object]) -> None:
         """Runs the job to its end, and writes the ending.
@@ -301,8 +302,11 @@ class Keeper:
         """Writes, or goes on without: a full disk or a deleted folder must not end the keeper before its worker."""
         try:
             write()
+            self._complaint = ""
         except TunedeckError as error:
-            print(f"keeper: {error}", file=sys.stderr, flush=True)
+            if self._complaint != str(error):  # once a second would fill the disk that has room for nothing else
+                self._complaint = str(error)
+                print(f"keeper: {error}", file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str], start: Start = spawn) -> int:

@@ -10,8 +10,8 @@ from core.errors import BadInput
 from core.jobs import files, process
 from core.jobs.folder import JobFolder
 from core.jobs.queue import queue_of
-from core.jobs.state import standing
-from core.jobs.status import QUEUED, STOPPED, Status
+from core.jobs.state import Standing, standing
+from core.jobs.status import FAILED, QUEUED, STOPPED, Status
 
 STOP = "stop"
 STOP_NOW = "stop-now"
@@ -21,6 +21,9 @@ RESUME = "resume"
 NAMES = (STOP_NOW, STOP, SAVE, PAUSE, RESUME)
 """All requests, the most urgent first."""
 ENDS = (STOP_NOW, STOP)
+
+GONE_AFTER = 60.0
+"""Seconds without a heartbeat after which a job of another machine may be given up: its keeper writes one a second."""
 
 _BETWEEN_SIGNALS = 0.2
 """Seconds after which a second SIGTERM is one of its own."""
@@ -70,6 +73,36 @@ def ask(folder: JobFolder, name: str) -> None:
         return
     if name == STOP_NOW and now.local and not now.kept and now.status.worker is not None:
         _end_orphan(folder, now.status)
+
+
+def unheard(now: Standing) -> bool:
+    """Whether a job is another machine's, and nobody there would hear a request: it has said nothing for a minute."""
+    return not now.over and not now.local and now.state != QUEUED and (now.heard is None or now.heard > GONE_AFTER)
+
+
+def give_up(folder: JobFolder) -> None:
+    """Ends a job on paper whose machine is gone (a spot machine made anew under another name): it can go on here then.
+
+    Nobody can look at processes of another machine; so it is a person who has to know that they are gone.
+
+    Args:
+        folder: the job's folder.
+
+    Raises:
+        BadInput: it is over, or this machine's, or was heard from within the last minute.
+        DiskFull, JobGone: the folder cannot be written to.
+    """
+    folder.check()
+    now = standing(folder)
+    if now.over:
+        raise BadInput(f"The run has already ended ({now.state})", where=folder.id)
+    if not unheard(now):
+        words = "it is this machine's" if now.local else f"it was heard from {now.heard or 0:.0f} s ago"
+        raise BadInput(f"The machine of this run is not gone: {words}", where=folder.id, do="Stop it without --gone")
+    words = f"Its machine, {folder.read_job().get('host')}, is gone, as somebody on {os.uname().nodename} has said."
+    clear(folder)
+    folder.append_event("alert", words)
+    folder.write_status(state=FAILED, message=words, ended=time.time())
 
 
 def pending(folder: JobFolder) -> tuple[str, ...]:

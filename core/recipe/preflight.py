@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.gpu import host
 from core.gpu.readings import GpuSample
+from core.jobs.files import no_more_files
 from core.jobs.launch import worker_python
 from core.recipe import memory
 from core.recipe.devices import ranks_of
@@ -284,7 +286,11 @@ def _disk(seen: _Seen) -> Iterator[Check]:
     need = kept * memory.checkpoint_bytes(seen.recipe, seen.shape) + 50 * 2**20
     place = next(folder for folder in (seen.workspace, *seen.workspace.parents) if folder.exists())
     free = shutil.disk_usage(place).free
-    if need > free:
+    if not os.access(place, os.W_OK | os.X_OK):
+        yield Check("disk", "stop", f"{place} cannot be written to: start tunedeck in a folder of yours.")
+    elif full := no_more_files(place):
+        yield Check("disk", "stop", f"{full}. Delete some in {place}.")
+    elif need > free:
         yield Check(
             "disk",
             "stop",

@@ -11,6 +11,7 @@ from typing import Any
 
 from core import units
 from core.engine.worker import Worker
+from core.jobs.files import no_more_files
 from core.recipe.recipe import Recipe
 
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
@@ -61,7 +62,8 @@ def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, 
     if not attempt():
         worker.pause_until(
             attempt,
-            f"The disk is full: {target.name} could not be written. The run waits until there is room on "
+            f"{no_more_files(target.parent) or 'The disk is full'}: {target.name} could not be written. "
+            "The run waits until there is room on "
             f"{target.parent} (about {units.size(max(reached, 1 << 20))} or more).",
         )
 

@@ -6,17 +6,22 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from core.engine.worker import Worker
 from core.jobs import requests
+from core.jobs.files import DiskFull
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
+from core.paths import SAMPLE_DATA
+from core.recipe.preflight import preflight, stops
 from tests.e2e.test_resume import logged, run_to_end
-from tests.training_runs import events, lines, make_run
+from tests.training_runs import events, lines, make_run, recipe
 from tests.waiting import until
 from tests.warm.process import WarmPython
 
@@ -115,3 +120,27 @@ def test_a_disk_without_a_byte_left_is_told_and_waited_for(
     for file in (folder.events, folder.gpu):
         for line in file.read_bytes().splitlines():
             json.loads(line)
+
+
+def test_a_disk_without_inodes_is_named_stops_a_start_and_takes_the_last_word(tmp_path: Path, disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,nr_inodes=64", str(disk)], check=True)
+    folder = make_run(disk / "runs")
+    worker = Worker(folder)
+    with suppress(OSError):
+        for number in range(64):
+            (folder.path / str(number)).touch()
+    with pytest.raises(DiskFull, match="its inodes are used up"):
+        folder.write_status(step=1)
+    checks = stops(preflight(recipe(data__train=(str(SAMPLE_DATA / "support_train.jsonl"),)), disk))
+    assert [check.name for check in checks] == ["disk"]
+    assert "inodes" in checks[0].sentence
+    worker.end("failed", "No room for the model.")
+    assert folder.read_status().message == "No room for the model."
+
+
+def test_a_workspace_on_a_read_only_disk_stops_a_start(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    checks = stops(preflight(recipe(data__train=(str(SAMPLE_DATA / "support_train.jsonl"),)), disk / "new"))
+    assert [check.sentence for check in checks] == [
+        f"{disk} cannot be written to: start tunedeck in a folder of yours."
+    ]

@@ -143,3 +143,24 @@ def test_a_run_that_fails_instead_of_stopping_is_no_success(tmp_path: Path, caps
         threads.submit(fail)
         assert main(["stop", str(run.path)]) == 1
     assert f"{run.id}: failed. No room." in capsys.readouterr().out
+
+
+def test_a_run_of_a_machine_that_is_gone_can_be_given_up_and_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = goes_on(tmp_path, "spot")
+    assert main(["stop", str(run.path), "--gone"]) == 2
+    assert "this machine's" in capsys.readouterr().err
+    run.write_job({**run.read_job(), "host": "another-machine"})
+    run.write_status(heartbeat=time.time() - 5)
+    assert main(["stop", str(run.path), "--gone"]) == 2
+    assert "was heard from 5 s ago" in capsys.readouterr().err
+    run.write_status(heartbeat=time.time() - 90)
+    for command in ("stop", "pause", "resume", "save"):
+        assert main([command, str(run.path)]) == 2
+        assert "--gone" in capsys.readouterr().err
+    assert run.requested() == ()
+    assert main(["stop", str(run.path), "--gone", "--json"]) == 0
+    assert strictly(capsys.readouterr().out)["state"] == "failed"
+    assert main(["resume", str(run.path)]) == 2  # no checkpoint here, but nothing else in the way
+    assert "no recipe" in capsys.readouterr().err

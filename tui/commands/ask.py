@@ -8,7 +8,7 @@ import time
 from core.errors import BadInput, JobFailed
 from core.jobs.folder import JobFolder
 from tui.commands.output import print_json, say
-from tui.commands.which_run import ACTIVE
+from tui.commands.which_run import ACTIVE, refuse_unheard
 
 
 def add_wait_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +38,7 @@ def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) ->
     state = standing(folder).state
     if state not in ACTIVE:
         raise BadInput(f"{folder.id} does not run: it is {state}", do="See `tunedeck runs`")
+    refuse_unheard(folder)
     follower = Follower(folder)
     while follower.poll().more:
         pass  # what was answered before is no answer

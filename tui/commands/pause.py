@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.release:
         return ask_and_wait(which_run(arguments, only=True), "pause", arguments)
     folder = which_run(arguments, only=True)
-    arguments.now = False
+    arguments.now = arguments.gone = False
     code = stop.run(arguments)
     if not arguments.json:
         say(f"Its memory is free; {how_to_go_on(folder)}")

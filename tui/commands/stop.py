@@ -7,13 +7,17 @@ import time
 
 from core.errors import BadInput, JobFailed
 from tui.commands.output import print_json, say
-from tui.commands.which_run import ACTIVE, add_run_argument, which_run
+from tui.commands.which_run import ACTIVE, add_run_argument, refuse_unheard, which_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
-    parser.add_argument("--now", action="store_true", help="end without saving")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--now", action="store_true", help="end without saving")
+    how.add_argument(
+        "--gone", action="store_true", help="of another machine that is gone for good: end the run here, to resume it"
+    )
     parser.add_argument(
         "--timeout", type=float, default=600, metavar="S", help="seconds to wait for the end (default 600)"
     )
@@ -22,15 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, and wait until the run has ended; 1 where it has ended in another way than it was asked to."""
-    from core.jobs.requests import ask
+    from core.jobs.requests import ask, give_up
     from core.jobs.state import standing
 
     folder = which_run(arguments, only=True)
     state = standing(folder).state
     if state not in ACTIVE:
         raise BadInput(f"{folder.path.name} does not run: it is {state}", do="There is nothing to stop")
-    ask(folder, "stop-now" if arguments.now else "stop")
-    if not arguments.json:
+    if arguments.gone:
+        give_up(folder)
+    else:
+        refuse_unheard(folder)
+        ask(folder, "stop-now" if arguments.now else "stop")
+    if not arguments.json and not arguments.gone:
         say(f"Asked {folder.path.name} to {'end now' if arguments.now else 'save and end'}.")
     deadline = time.monotonic() + arguments.timeout
     while (now := standing(folder)).state in ACTIVE:
@@ -44,4 +52,4 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"id": folder.path.name, "state": now.state, "folder": str(folder.path)})
     else:
         say(f"{folder.path.name}: {now.state}. {now.detail}".rstrip())
-    return 0 if now.state in ("stopped", "finished") else 1
+    return 0 if arguments.gone or now.state in ("stopped", "finished") else 1

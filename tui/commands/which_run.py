@@ -21,6 +21,24 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workspace", type=Path, default=Path(), help="the folder that holds `runs/` (default: here)")
 
 
+def refuse_unheard(folder: JobFolder) -> None:
+    """Spare the user a wait for an answer that nobody can give.
+
+    Raises:
+        BadInput: the run is another machine's, and has not been heard from for a minute.
+    """
+    from core.jobs.requests import unheard
+    from core.jobs.state import standing
+
+    now = standing(folder)
+    if unheard(now):
+        raise BadInput(
+            now.detail.rstrip("."),
+            where=folder.id,
+            do=f"If that machine is gone, `tunedeck stop {folder.id} --gone` ends the run, and `resume` goes on here",
+        )
+
+
 def which_run(arguments: argparse.Namespace, *, only: bool = False) -> JobFolder:
     """The run that the arguments name.
 
