@@ -20,6 +20,8 @@ from types import TracebackType
 
 import pyte
 
+from tests.waiting import PATIENCE
+
 KEYS: dict[str, bytes] = {
     "enter": b"\r",
     "escape": b"\x1b",
@@ -164,15 +166,17 @@ class Terminal:
         self._reap(block=False)
         return self.exit_code is None
 
-    def wait_for(self, text: str, timeout: float = 20.0) -> str:
+    def wait_for(self, text: str, timeout: float = PATIENCE) -> str:
         """Wait until the screen shows the text, and return the whole screen."""
         return self.wait_until(lambda screen: text in screen, timeout, what=f"{text!r} on the screen")
 
-    def wait_gone(self, text: str, timeout: float = 20.0) -> str:
+    def wait_gone(self, text: str, timeout: float = PATIENCE) -> str:
         """Wait until the screen no longer shows the text, and return the whole screen."""
         return self.wait_until(lambda screen: text not in screen, timeout, what=f"{text!r} gone from the screen")
 
-    def wait_until(self, holds: Callable[[str], bool], timeout: float = 20.0, *, what: str = "the condition") -> str:
+    def wait_until(
+        self, holds: Callable[[str], bool], timeout: float = PATIENCE, *, what: str = "the condition"
+    ) -> str:
         """Wait until a condition on the screen's text holds, and return that text.
 
         Raises:
@@ -198,7 +202,7 @@ class Terminal:
                 break
         return self.text
 
-    def wait_exit(self, timeout: float = 20.0) -> int:
+    def wait_exit(self, timeout: float = PATIENCE) -> int:
         """Wait for the end of the program while its output is read, and return its exit code."""
         deadline = time.monotonic() + timeout
         while self.alive:

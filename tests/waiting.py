@@ -9,9 +9,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 PERIOD = 0.01
+PATIENCE = 60.0
+"""Seconds. A machine that has much to do may take long to start a process; only a test that fails waits so long."""
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = 20.0) -> T:
+def until(condition: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
     """The condition's first true value.
 
     Raises:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.tui.data_screen import chat
 from tui.app import TunedeckApp
 from tui.session import Session
 
@@ -22,3 +23,12 @@ def make_app(tmp_path: Path) -> Callable[..., TunedeckApp]:
         return TunedeckApp(session, start=start)
 
     return make
+
+
+@pytest.fixture
+def tickets(tmp_path: Path) -> Path:
+    """Five rows and a bad line: rows 1, 2 and 3 are fine, 4 repeats 1, 5 has no answer."""
+    path = tmp_path / "tickets.jsonl"
+    rows = [chat("first"), chat("second"), "{broken", chat("third"), chat("first"), chat("fifth", "")]
+    path.write_text("\n".join(rows) + "\n")
+    return path

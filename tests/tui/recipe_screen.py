@@ -14,6 +14,7 @@ from textual.widgets import Static
 from core.recipe import templates
 from core.recipe.recipe import Recipe, put
 from core.recipe.yamlfile import load
+from tests.tui.waiting import until
 from tests.unit.recipe_models import write_model
 from tui.app import TunedeckApp
 from tui.screens.recipe import RecipeScreen
@@ -62,11 +63,8 @@ def yaml(app: TunedeckApp) -> str:
 
 async def looked(app: TunedeckApp, pilot: Pilot[int]) -> None:
     """Wait until the surroundings of the recipe as it stands have been looked up."""
-    for _ in range(500):
-        await pilot.pause(0.01)
-        if screen(app)._facts.recipe == app.session.recipe:
-            return
-    raise AssertionError("the surroundings were not looked up")
+    await pilot.pause()
+    await until(pilot, lambda: screen(app)._facts.recipe == app.session.recipe, "the surroundings")
 
 
 async def answer(app: TunedeckApp, pilot: Pilot[int], key: str, name: str) -> None:
@@ -78,11 +76,7 @@ async def answer(app: TunedeckApp, pilot: Pilot[int], key: str, name: str) -> No
 
 async def kept(pilot: Pilot[int], draft: Path, wanted: Recipe) -> None:
     """Wait until a draft of this recipe is on disk."""
-    for _ in range(500):
-        await pilot.pause(0.01)
-        if draft.exists() and load(draft) == wanted:
-            return
-    raise AssertionError("the draft was not written")
+    await until(pilot, lambda: draft.exists() and load(draft) == wanted, "the draft on the disk")
 
 
 @pytest.fixture

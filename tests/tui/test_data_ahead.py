@@ -11,7 +11,8 @@ import pytest
 
 from core.dataset import parquet as reading
 from core.dataset.dataset import Dataset
-from tests.tui.test_data_screen import MakeApp, list_text, sample_text, scanned, until
+from tests.tui.data_screen import MakeApp, list_text, sample_text, scanned
+from tests.tui.waiting import until
 from tui.screens.data_ahead import RowsAhead
 
 

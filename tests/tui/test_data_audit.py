@@ -13,7 +13,7 @@ from textual.widgets import OptionList, TextArea
 
 from core.dataset.audit import read_ledger
 from core.dataset.decisions import Standing
-from tests.tui.test_data_screen import (
+from tests.tui.data_screen import (
     MakeApp,
     chat,
     counts,
@@ -23,8 +23,8 @@ from tests.tui.test_data_screen import (
     sample_text,
     scanned,
     text_of,
-    until,
 )
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.data_typed import TypedLine
 from tui.widgets.key_bar import KeyBar

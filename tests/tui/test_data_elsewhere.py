@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.dataset.audit import DecisionStore, read_ledger
-from tests.tui.test_data_screen import MakeApp, counts, scanned, tickets, until
-
-__all__ = ["tickets"]
+from tests.tui.data_screen import MakeApp, counts, scanned
+from tests.tui.waiting import until
 
 
 async def test_what_another_process_decides_shows_without_opening_anew(make_app: MakeApp, tickets: Path) -> None:

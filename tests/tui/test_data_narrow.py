@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from core.dataset.checks import Flag
 from core.dataset.dataset import Dataset
 from core.dataset.records import BadLine
+from tests.tui.data_screen import MakeApp, chat, counts, list_text, scanned, text_of
 from tests.tui.test_data_audit import choose
-from tests.tui.test_data_screen import MakeApp, chat, counts, list_text, scanned, text_of, until
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.data_listing import counts_within, holder
 from tui.screens.data_rows import DataRows

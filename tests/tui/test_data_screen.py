@@ -2,85 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.geometry import Region
-from textual.pilot import Pilot
-from textual.widget import Widget
-from textual.widgets import Input, OptionList, Static
 
 from core.dataset.audit import FILE, read_ledger
 from core.dataset.dataset import Dataset
 from core.dataset.decisions import Ledger
-from core.paths import SAMPLE_DATA, hidden_dir
-from tui.app import TunedeckApp
-from tui.screens.data import DataScreen
+from core.paths import hidden_dir
+from tests.tui.data_screen import MakeApp, chat, counts, data_screen, line, list_text, sample_text, scanned, text_of
+from tests.tui.waiting import until
 from tui.screens.data_find import Lengths
 from tui.screens.data_lines import row_line
 from tui.screens.data_rows import DataRows
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
-
-MakeApp = Callable[..., TunedeckApp]
-
-
-def chat(question: str, answer: str = "An answer.") -> str:
-    turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    return json.dumps({"messages": turns})
-
-
-@pytest.fixture
-def tickets(tmp_path: Path) -> Path:
-    """Five rows and a bad line: rows 1, 2 and 3 are fine, 4 repeats 1, 5 has no answer."""
-    path = tmp_path / "tickets.jsonl"
-    rows = [chat("first"), chat("second"), "{broken", chat("third"), chat("first"), chat("fifth", "")]
-    path.write_text("\n".join(rows) + "\n")
-    return path
-
-
-def text_of(widget: Widget) -> str:
-    """What a widget draws."""
-    return "\n".join(strip.text.rstrip() for strip in widget.render_lines(Region(0, 0, *widget.outer_size)))
-
-
-def data_screen(app: TunedeckApp) -> DataScreen:
-    screen = app.screen
-    assert isinstance(screen, DataScreen)
-    return screen
-
-
-def counts(app: TunedeckApp) -> str:
-    return text_of(app.screen.query_one("#counts", Static)).strip().lower()
-
-
-def sample_text(app: TunedeckApp) -> str:
-    return text_of(data_screen(app).sample_view.text)
-
-
-def list_text(app: TunedeckApp) -> str:
-    return text_of(data_screen(app).rows_list)
-
-
-def line(app: TunedeckApp) -> str:
-    return text_of(app.screen.query_one("#line", Static))
-
-
-async def until(pilot: Pilot[int], holds: Callable[[], bool], what: str) -> None:
-    """Let the app work until a condition holds."""
-    for _ in range(2_000):
-        if holds():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError(f"waited in vain: {what}")
-
-
-def scanned(app: TunedeckApp) -> Callable[[], bool]:
-    return lambda: line(app).strip().startswith("scanned")
 
 
 async def test_the_first_paint_has_the_rows_and_the_first_sample(make_app: MakeApp, tickets: Path) -> None:
@@ -220,146 +157,6 @@ async def test_a_number_typed_fast_goes_to_the_row_and_to_no_other_screen(make_a
         assert "question 300" in sample_text(app)
 
 
-async def test_the_views_go_round_and_raw_shows_the_files_own_json(make_app: MakeApp, tickets: Path) -> None:
-    app = make_app(data=(tickets,))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("v")
-        await pilot.pause()
-        assert "No model is chosen yet" in sample_text(app)
-        await pilot.press("v")
-        await pilot.pause()
-        assert '"messages": [' in sample_text(app)
-        assert '"role": "user",' in sample_text(app)
-        await pilot.press("v")
-        await pilot.pause()
-        assert "user\n  first" in sample_text(app)
-
-
-async def test_the_template_view_says_what_the_light_install_lacks(
-    make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("TUNEDECK_PYTHON", raising=False)
-    monkeypatch.setitem(__import__("sys").modules, "trl", None)
-    app = make_app(data=(tickets,), recipe_path=SAMPLE_DATA / "recipe.yaml")
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("v")
-        await pilot.pause()
-        assert "pip install 'tunedeck[train]'" in sample_text(app)
-
-
-@pytest.mark.usefixtures("warm")
-async def test_the_template_view_shows_the_mask_of_the_training(make_app: MakeApp, tickets: Path) -> None:
-    app = make_app(data=(tickets,), recipe_path=SAMPLE_DATA / "recipe.yaml")
-    async with app.run_test(size=(80, 30)) as pilot:
-        await pilot.press("v")
-        await pilot.pause()
-        waiting = sample_text(app)  # the service may be there before the first look
-        assert "in the background" in waiting or "Asking the tokenizer" in waiting
-        await until(pilot, lambda: "template: " in sample_text(app), "the answer of the preview service")
-        rows = sample_text(app).splitlines()
-        assert any(row.startswith("▌ An answer.") for row in rows)
-        assert any(row.startswith("  first") for row in rows), "the question is read, not learned"
-        drawn = [span for shown in data_screen(app).sample_view.lines() for span in shown.spans]
-        styles = {style for _, style in drawn}
-        assert {"trained", "trained-next", "masked", "masked-next"} <= styles, "each token is told from the next"
-        assert "tokens trained" in str(data_screen(app).sample_view.border_subtitle)
-
-
-async def test_without_data_the_screen_offers_what_lies_here(make_app: MakeApp, tickets: Path) -> None:
-    app = make_app()
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app.screen.query_one(OptionList).option_count > 1, "the list of files")
-        choices = text_of(app.screen.query_one(OptionList))
-        assert "tickets.jsonl" in choices
-        assert "sample data: support_train.jsonl" in choices
-        await pilot.press("enter")
-        await until(pilot, lambda: "first" in list_text(app), "the rows")
-        assert app.session.data == (tickets,)
-
-
-async def test_a_path_is_completed_and_a_wrong_one_is_a_sentence(make_app: MakeApp, tickets: Path) -> None:
-    app = make_app(data=(tickets,))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("o")
-        await until(pilot, lambda: app.screen.query_one(OptionList).has_focus, "the list of files")
-        field = app.screen.query_one(Input)
-        await pilot.press(*"./nowhere.jsonl", "enter")
-        fault = app.screen.query_one("#fault", Static)
-        await until(pilot, lambda: "no such file" in text_of(fault), "the sentence")
-        assert field.has_focus
-        field.value = ""
-        await pilot.press(*"tick")
-        await until(pilot, lambda: "ets.jsonl" in text_of(field), "the completion")
-        await pilot.press("tab")
-        assert field.value == "tickets.jsonl"
-        await pilot.press("escape")
-        await pilot.pause()
-        assert "first" in list_text(app), "escape leads back to what is open"
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("empty.jsonl", b"", "the file is empty"),
-        ("pointer.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "Git LFS pointer"),
-        ("bad.jsonl", b"{nothing here\n{is json\n", "none of the first 2 entries can be read"),
-    ],
-)
-async def test_a_file_that_cannot_be_opened_gets_a_sentence(
-    make_app: MakeApp, tmp_path: Path, name: str, content: bytes, words: str
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    app = make_app(data=(path,))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: words in " ".join(text_of(app.screen.query_one("#fault")).split()), "the sentence")
-        assert app.session.data == ()
-
-
-async def test_a_file_that_vanishes_while_it_is_open_breaks_nothing(make_app: MakeApp, tmp_path: Path) -> None:
-    folder = tmp_path / "shards"
-    folder.mkdir()
-    for part in range(3):
-        rows = "\n".join(chat(f"part {part} row {n}") for n in range(50))
-        (folder / f"{part}.jsonl").write_text(rows + "\n")
-    app = make_app(data=(folder,))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: data_screen(app).rows_list.count == 150, "all shards")
-        await pilot.press("end")
-        await pilot.pause()
-        shutil.rmtree(folder)
-        screen = data_screen(app)
-        assert screen._desk is not None
-        screen._desk.rows.dataset.reader.release()
-        await pilot.press("home", "down")
-        await pilot.pause()
-        assert "cannot be read any more" in sample_text(app)
-
-
-async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_told(
-    make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tui.screens.data_desk._LOOK_EVERY", 0.02)
-    app = make_app(data=(tickets,))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, scanned(app), "the scan")
-        before = tickets.read_text()
-        tickets.write_text(before + chat("one more") + "\n")
-        await until(pilot, lambda: "tickets.jsonl has grown since it was opened: o opens it anew" in line(app), "more")
-        await pilot.press("k")
-        await until(pilot, lambda: "kept 1" in counts(app), "decisions are taken meanwhile")
-        tickets.write_text(before[:40])
-        await until(pilot, lambda: "tickets.jsonl is shorter since it was opened" in line(app), "less")
-        await pilot.press("end")
-        await pilot.pause()
-        assert "fifth" in list_text(app) or "the file ends" in sample_text(app)
-        tickets.unlink()
-        await until(pilot, lambda: "tickets.jsonl is gone from its place" in line(app), "nothing")
-        await pilot.press("home", "down")
-        await pilot.pause()
-        assert list_text(app).strip()
-
-
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (110, 30), (160, 45)])
 async def test_list_and_sample_fit_every_size(make_app: MakeApp, tickets: Path, size: tuple[int, int]) -> None:
     app = make_app(data=(tickets,))
@@ -378,27 +175,6 @@ async def test_list_and_sample_fit_every_size(make_app: MakeApp, tickets: Path, 
         await pilot.press("escape")
         await pilot.pause()
         assert screen.rows_list.has_focus
-
-
-async def test_thinking_is_folded_until_its_key_which_the_footer_shows_only_where_it_works(
-    make_app: MakeApp, tmp_path: Path
-) -> None:
-    path = tmp_path / "think.jsonl"
-    path.write_text(
-        chat("first", "<think>carry the one</think>\n```python\nreturn 7\n```") + "\n" + chat("second") + "\n"
-    )
-    app = make_app(data=(path,))
-    async with app.run_test(size=(160, 45)) as pilot:
-        await until(pilot, scanned(app), "the scan")
-        assert "▸ thinking, 13 characters  carry the one…" in sample_text(app)
-        assert "│   return 7" in sample_text(app)
-        await pilot.press("z")
-        await pilot.pause()
-        assert "▾ thinking, 13 characters\n" in sample_text(app)
-        assert "thinking" in text_of(app.screen.query_one(KeyBar))
-        await pilot.press("down")
-        await pilot.pause()
-        assert "thinking" not in text_of(app.screen.query_one(KeyBar))
 
 
 async def test_a_number_beyond_the_end_says_so_and_a_row_outside_the_list_is_found_in_all(
@@ -433,49 +209,6 @@ async def test_rows_are_chosen_by_length_and_sorted_by_flags(make_app: MakeApp, 
         screen._desk.finder.sort("most flags")
         await until(pilot, lambda: "most flags first" in counts(app), "the order")
         assert [row.split()[0] for row in list_text(app).splitlines()[1:3]] == ["5", "1"]
-
-
-async def test_rows_of_one_file_are_listed(make_app: MakeApp, tickets: Path) -> None:
-    other = tickets.with_name("other.jsonl")
-    other.write_text(chat("sixth") + "\n" + chat("seventh") + "\n")
-    app = make_app(data=(tickets, other))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, scanned(app), "the scan")
-        data_screen(app)._list_again("file: 1")
-        await pilot.pause()
-        assert [row.split()[-1] for row in list_text(app).splitlines() if row.strip()] == ["sixth", "seventh"]
-        assert "FILE other.jsonl 2" in text_of(app.screen.query_one("#counts"))
-
-
-async def test_bad_lines_show_the_way_back(make_app: MakeApp, tickets: Path) -> None:
-    app = make_app(data=(tickets,))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, scanned(app), "the scan")
-        await pilot.press("b")
-        await pilot.pause()
-        assert "esc goes back" in str(data_screen(app).sample_view.border_subtitle)
-        assert "back" in text_of(app.screen.query_one(KeyBar))
-        await pilot.press("escape")
-        await pilot.pause()
-        assert "An answer." in sample_text(app)
-
-
-async def test_a_long_row_is_copied_as_far_as_terminals_take_it_and_says_how_much(
-    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMUX", "/tmp/tmux,1,0")
-    path = tmp_path / "long.jsonl"
-    path.write_text(chat("first", "<think>hidden</think>" + "重" * 60_000) + "\n")
-    app = make_app(data=(path,))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, scanned(app), "the scan")
-        await pilot.press("c")
-        await pilot.pause()
-        assert "Only the first 73.2 KiB sent to the clipboard" in line(app)
-        assert "set-clipboard on" in line(app)
-        assert "hidden" in app.clipboard, "what is folded is copied in full"
-        assert 74_990 < len(app.clipboard.encode()) <= 74_994
-        assert "�" not in app.clipboard
 
 
 @pytest.mark.parametrize("status", ["running 41%  0:41:07", "running 41%  2 h 41 min  ends in 58 min"])

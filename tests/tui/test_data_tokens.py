@@ -14,7 +14,8 @@ from core.recipe.recipe import Recipe, put
 from core.recipe.token_facts import FactsWriter, RowTokens
 from core.recipe.token_job import payload_of
 from tests.training_runs import recipe
-from tests.tui.test_data_screen import chat, counts, line, list_text, scanned, text_of, until
+from tests.tui.data_screen import chat, counts, line, list_text, scanned, text_of
+from tests.tui.waiting import until
 from tests.warm.process import WarmPython
 from tui.app import TunedeckApp
 

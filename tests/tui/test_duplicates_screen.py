@@ -13,8 +13,9 @@ from textual.pilot import Pilot
 
 from core.dataset.audit import read_ledger
 from core.paths import SAMPLE_DATA
+from tests.tui.data_screen import MakeApp, counts, line, scanned, text_of
 from tests.tui.test_data_audit import choose
-from tests.tui.test_data_screen import MakeApp, counts, line, scanned, text_of, until
+from tests.tui.waiting import until
 from tests.unit.test_near_scan import texts_file
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence

@@ -11,6 +11,7 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.data_files import data_files
 from tui.screens.data_opened import last_opened
@@ -29,11 +30,9 @@ def workspace(tmp_path: Path) -> Path:
 
 async def offered(app: TunedeckApp, pilot: Pilot[int]) -> OptionList:
     """The list, once it has the focus."""
-    for _ in range(500):
-        await pilot.pause(0.01)
-        if isinstance(app.focused, OptionList):
-            return app.focused
-    raise AssertionError("the list of files did not come")
+    await until(pilot, lambda: isinstance(app.focused, OptionList), "the list of files")
+    assert isinstance(app.focused, OptionList)
+    return app.focused
 
 
 def marked(choices: OptionList) -> list[str]:
@@ -89,10 +88,7 @@ async def test_a_burst_that_ends_in_enter_opens_what_was_typed(make_app: MakeApp
     async with app.run_test() as pilot:
         await offered(app, pilot)
         at_once(app, *"second.jsonl", "enter")
-        for _ in range(500):
-            await pilot.pause(0.01)
-            if app.session.data:
-                break
+        await until(pilot, lambda: app.session.data, "it is opened")
         assert app.session.data == (workspace / "second.jsonl",)
 
 
@@ -101,10 +97,7 @@ async def test_what_was_opened_last_is_offered_first(make_app: MakeApp, workspac
         (workspace / name).write_text("a\n")
     app = make_app(data=(workspace / "second.jsonl",))
     async with app.run_test() as pilot:
-        for _ in range(500):
-            await pilot.pause(0.01)
-            if last_opened(workspace) is not None:
-                break
+        await until(pilot, lambda: last_opened(workspace) is not None, "what was opened is remembered")
     again = make_app()
     async with again.run_test() as pilot:
         choices = await offered(again, pilot)
@@ -113,10 +106,7 @@ async def test_what_was_opened_last_is_offered_first(make_app: MakeApp, workspac
         assert lines[0][-2:] == ["opened", "last"]
         assert [line[0] for line in lines[1:]] == ["first.jsonl", "also.txt", "notes.txt"]
         await pilot.press("enter")
-        for _ in range(500):
-            await pilot.pause(0.01)
-            if again.session.data:
-                break
+        await until(pilot, lambda: again.session.data, "it is opened")
         assert again.session.data == (workspace / "second.jsonl",)
     (workspace / "second.jsonl").unlink()
     assert last_opened(workspace) is None
@@ -153,10 +143,7 @@ async def test_a_path_that_is_not_there_leaves_only_its_fault_on_the_screen(make
         await offered(app, pilot)
         at_once(app, *"./no", "enter")
         fault, line = app.screen.query_one("#fault"), app.screen.query_one("#line")
-        for _ in range(500):
-            await pilot.pause(0.01)
-            if "no such file" in str(fault.render()):
-                break
+        await until(pilot, lambda: "no such file" in str(fault.render()), "the refusal")
         assert "no such file" in str(fault.render())
         assert "opening" not in str(line.render())
 

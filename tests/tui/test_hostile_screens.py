@@ -16,9 +16,10 @@ from core.clean import is_hostile
 from core.recipe.recipe import Recipe, put
 from tests.attacks import ATTACKS
 from tests.training_runs import recipe
-from tests.tui.test_data_screen import MakeApp, data_screen, sample_text, scanned, text_of, until
+from tests.tui.data_screen import MakeApp, data_screen, sample_text, scanned, text_of
 from tests.tui.test_duplicates_screen import members, open_duplicates, screen_of, search
 from tests.tui.test_overview_screen import shown
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.data import DataScreen
 from tui.screens.data_edit_field import EditField

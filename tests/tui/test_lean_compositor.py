@@ -10,7 +10,8 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 
 from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
-from tests.tui.test_train_screen import read, until
+from tests.tui.test_train_screen import read
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.wire import Cell, PaintedUpdate, cells_of
 

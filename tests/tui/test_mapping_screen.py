@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from textual.geometry import Region
-from textual.pilot import Pilot
 from textual.widget import Widget
 from textual.widgets import Static
 
 from core.dataset.audit import read_ledger
 from core.dataset.mapping import saved
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.data import DataScreen
 from tui.screens.help import HelpScreen
@@ -35,14 +35,6 @@ def text_of(widget: Widget) -> str:
 
 def text(app: TunedeckApp, name: str) -> str:
     return text_of(app.screen.query_one(name))
-
-
-async def until(pilot: Pilot[int], holds: Callable[[], bool], what: str) -> None:
-    for _ in range(1_000):
-        if holds():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError(f"waited in vain: {what}")
 
 
 def asks(app: TunedeckApp) -> Callable[[], bool]:

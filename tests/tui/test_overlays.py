@@ -10,7 +10,8 @@ from rich.segment import Segment
 
 from tests.tui.one_widget import OneWidget, text_of
 from tests.tui.run_folders import make_run
-from tests.tui.test_train_screen import read, until
+from tests.tui.test_train_screen import read
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.charts.cells import Cells
 from tui.charts.glyphs import BRAILLE

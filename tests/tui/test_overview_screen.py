@@ -12,8 +12,9 @@ from textual.widgets import Input
 from core.dataset.audit import read_ledger
 from core.dataset.synthetic import by_hand
 from core.recipe.recipe import Recipe, put
+from tests.tui.data_screen import MakeApp, counts, data_screen, list_text, scanned, text_of
 from tests.tui.test_data_audit import choose, title
-from tests.tui.test_data_screen import MakeApp, counts, data_screen, list_text, scanned, text_of, until
+from tests.tui.waiting import until
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.screens.overview import OverviewScreen

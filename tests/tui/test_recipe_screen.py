@@ -10,6 +10,7 @@ from textual.widgets import Static
 
 from core.recipe.recipe import KNOBS, put
 from tests.tui.recipe_screen import form, help_text, line, looked, row, screen, sound, workspace, yaml
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.field_help import FieldHelp
 from tui.screens.recipe import RecipeScreen
@@ -98,10 +99,7 @@ async def test_file_names_are_completed_from_the_workspace(make_app: MakeApp, wo
     async with app.run_test() as pilot:
         form(app).go_to("data.train", edit=True)
         await pilot.press("t", "i")
-        for _ in range(300):
-            await pilot.pause(0.01)
-            if form(app).check_action("complete", ()):
-                break
+        await until(pilot, lambda: form(app).check_action("complete", ()), "a completion")
         await pilot.press("tab", "escape")
         assert app.session.recipe.data.train == (str(workspace / "tickets.jsonl"),)
         assert "./tickets.jsonl" in row(app, "data.train")

@@ -12,8 +12,9 @@ from textual.pilot import Pilot
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 from core.recipe.recipe import from_json, put
+from tests import waiting
 from tests.tui.recipe_screen import form, line, screen, sound, workspace
-from tests.waiting import until
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 
 __all__ = ["workspace"]
@@ -23,11 +24,9 @@ MakeApp = Callable[..., TunedeckApp]
 
 async def started(app: TunedeckApp, pilot: Pilot[int]) -> JobFolder:
     """The run that the app shows, once there is one."""
-    for _ in range(1_000):
-        await pilot.pause(0.01)
-        if app.session.run is not None:
-            return JobFolder(app.session.run)
-    raise AssertionError(f"no run was started: {line(app)}")
+    await until(pilot, lambda: app.session.run is not None, "a run")
+    assert app.session.run is not None
+    return JobFolder(app.session.run)
 
 
 @pytest.mark.parametrize(("key", "steps"), [("f5", 0), ("f6", 20)])
@@ -47,7 +46,7 @@ async def test_a_start_makes_a_run_of_the_recipe_and_goes_to_its_screen(
         assert recipe.lora.rank == 4
         assert gone_to == ["train"]
         assert app.session.recipe == sound(workspace)
-    until(lambda: standing(folder).over, "the run ends")
+    waiting.until(lambda: standing(folder).over, "the run ends")
 
 
 async def test_a_start_that_is_refused_says_why_and_goes_to_the_field(make_app: MakeApp, workspace: Path) -> None:
@@ -65,10 +64,7 @@ async def test_a_start_that_the_preflight_refuses_says_why_and_goes_to_the_field
     app = make_app("recipe", recipe=put(sound(workspace), "model.path", str(workspace / "nothing")))
     async with app.run_test() as pilot:
         await pilot.press("f5")
-        for _ in range(500):
-            await pilot.pause(0.01)
-            if line(app).startswith("Not started"):
-                break
+        await until(pilot, lambda: line(app).startswith("Not started"), "the refusal")
         assert "There is no such folder" in line(app)
         assert form(app).current.key == "model.path"
         assert screen(app).check_action("start", (False,))
@@ -83,10 +79,7 @@ async def test_a_start_can_be_cancelled_while_the_data_is_read(make_app: MakeApp
         assert not screen(app).check_action("start", (False,))
         assert screen(app).check_action("cancel", ())
         await pilot.press("f5")
-        for _ in range(1_000):
-            await pilot.pause(0.01)
-            if screen(app).check_action("start", (False,)):
-                break
+        await until(pilot, lambda: screen(app).check_action("start", (False,)), "it can be started again")
         assert "cancelled" in line(app)
         assert not (workspace / "runs").exists()
         assert app.session.run is None

@@ -14,6 +14,7 @@ from core.jobs.queue import Queue
 from core.jobs.queue_runner import entry_of, tell
 from core.jobs.state import standing
 from tests.tui.recipe_screen import form, line, sound, workspace
+from tests.tui.waiting import until
 from tests.unit.jobs_worker import command
 from tui.app import TunedeckApp
 from tui.widgets.table import Table
@@ -34,14 +35,15 @@ def wait_in(queue: Queue, name: str, *, not_before: float = 0.0) -> JobFolder:
 
 async def shown(app: TunedeckApp, pilot: Pilot[int], words: str) -> None:
     """Waits until the table or the line below it says this."""
-    for _ in range(500):
-        await pilot.pause(0.01)
+
+    def said() -> bool:
         table, detail = app.screen.query_one(Table), app.screen.query_one("#detail", TextLines)
         rows = [table.render_line(y).text for y in range(table.size.height)]
         text = [*rows, str(table.border_title), *(detail.render_line(y).text for y in range(detail.size.height))]
-        if any(words in row for row in text):
-            return
-    raise AssertionError(f"{words!r} is not among {text}")
+        return any(words in row for row in text)
+
+    await pilot.pause()
+    await until(pilot, said, words)
 
 
 async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(make_app: MakeApp, tmp_path: Path) -> None:
@@ -61,10 +63,7 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(make_app
         assert not app.screen.check_action("take_out", ())
         await pilot.press("down", "h")
         await shown(app, pilot, "finished")
-        for _ in range(500):
-            await pilot.pause(0.01)
-            if not Queue(tmp_path).read().entries:
-                break
+        await until(pilot, lambda: not Queue(tmp_path).read().entries, "the queue is empty")
         assert [standing(run).state for run in runs] == ["finished", "finished", "stopped"]
 
 
@@ -111,10 +110,7 @@ async def test_f7_on_the_recipe_screen_queues_the_run_and_stays_there(make_app: 
     app = make_app("recipe", recipe=sound(workspace))
     async with app.run_test() as pilot:
         await pilot.press("f7")
-        for _ in range(1_000):
-            await pilot.pause(0.01)
-            if line(app).startswith(("Queued", "Not")):
-                break
+        await until(pilot, lambda: line(app).startswith(("Queued", "Not")), "the answer")
         assert "Place 1 in the queue: the queue is paused." in line(app)
         assert form(app).has_focus
         assert app.session.run is None
@@ -128,10 +124,7 @@ async def test_f7_leaves_the_field_so_that_6_shows_the_runs_as_it_says(make_app:
     async with app.run_test() as pilot:
         form(app).go_to("lora.rank", edit=True)
         await pilot.press("8", "f7")
-        for _ in range(1_000):
-            await pilot.pause(0.01)
-            if line(app).startswith(("Queued", "Not")):
-                break
+        await until(pilot, lambda: line(app).startswith(("Queued", "Not")), "the answer")
         assert "6 shows the runs." in line(app)
         await pilot.press("6")
         assert app.current_mode == "runs"

@@ -16,6 +16,7 @@ from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.runs_compare import CompareScreen
 from tui.screens.runs_rows import moment
@@ -167,10 +168,7 @@ async def test_delete_asks_says_what_goes_and_leaves_live_runs_alone(
         await pilot.press("d")
         await settled(app, pilot)
         await pilot.press("y")
-        for _ in range(200):
-            await pilot.pause(0.01)
-            if len(rows(app)) == 3:
-                break
+        await until(pilot, lambda: len(rows(app)) == 3, "the list without it")
         assert not three[2].exists()
         assert live.exists()
 

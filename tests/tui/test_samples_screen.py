@@ -12,6 +12,7 @@ from textual.widgets import Static
 from core.jobs.folder import JobFolder
 from core.sampled import read_rounds
 from tests.tui.run_folders import make_run
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.samples import SamplesScreen
 
@@ -92,10 +93,7 @@ async def test_answers_are_browsed_by_step_and_by_prompt(make_app: MakeApp, tmp_
         assert "answer 1" not in text(app)
         await pilot.press("v", "end")
         add_round(folder, 60)
-        for _ in range(400):
-            await pilot.pause(0.01)
-            if "step 60" in text(app):
-                break
+        await until(pilot, lambda: "step 60" in text(app), "the newest step")
         assert "answer 2 at 60" in text(app), "the newest step is followed"
         await pilot.press("escape")
         await pilot.pause()

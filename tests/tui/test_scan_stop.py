@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.dataset.scan import scan
-from tests.tui.test_data_screen import data_screen, line, until
+from tests.tui.data_screen import data_screen, line
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.data_scan import ScanNews
 

@@ -11,7 +11,8 @@ from core.jobs.folder import JobFolder
 from core.recipe.checkpoint import seal
 from core.recipe.recipe import Recipe, to_json
 from tests.tui.run_folders import make_run
-from tests.tui.test_train_screen import MakeApp, keys, read, state, until
+from tests.tui.test_train_screen import MakeApp, keys, read, state
+from tests.tui.waiting import until
 from tui.commands.pause import how_to_go_on
 
 

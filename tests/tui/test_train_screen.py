@@ -15,6 +15,7 @@ from core.jobs import requests
 from core.jobs.folder import JobFolder
 from tests.tui.one_widget import Sent, text_of
 from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.train import TrainScreen
 from tui.widgets.chart import Chart
@@ -25,14 +26,6 @@ from tui.widgets.log_view import LogView
 from tui.widgets.text_lines import TextLines
 
 MakeApp = Callable[..., TunedeckApp]
-
-
-async def until(pilot: Pilot[int], true: Callable[[], bool]) -> None:
-    """Let the app work until something holds."""
-    end = time.monotonic() + 8
-    while not true():
-        assert time.monotonic() < end, "it did not come about"
-        await pilot.pause(0.02)
 
 
 async def read(pilot: Pilot[int]) -> TrainScreen:

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 
 from core.jobs.folder import JobFolder
 from tests.tui.run_folders import make_run
+from tests.tui.waiting import until
 from tests.unit.verdict_runs import course, falling
 from tui.app import TunedeckApp
 from tui.screens.train import TrainScreen
@@ -37,10 +38,7 @@ async def words(pilot: Pilot[int], begins: str) -> str:
     screen = pilot.app.screen
     assert isinstance(screen, TrainScreen)
     shown = screen.query_one("#verdict", TextLines)
-    end = time.monotonic() + 8
-    while not "".join(shown.plain).startswith(begins):
-        assert time.monotonic() < end, f"{shown.plain} does not begin with {begins}"
-        await pilot.pause(0.02)
+    await until(pilot, lambda: "".join(shown.plain).startswith(begins), f"a verdict that begins with {begins}")
     return "".join(shown.plain)
 
 

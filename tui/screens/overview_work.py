@@ -56,14 +56,16 @@ class OverviewWork:
         self._ended.set()
 
     def _run(self) -> None:
+        try:
+            self._follow()
+        except (OSError, TunedeckError) as fault:  # whatever it is, the screen must not say "starting" for ever
+            self._say(OverviewNews(problem=str(fault)))
+
+    def _follow(self) -> None:
         from core.recipe.overview_job import find_or_start
 
-        try:
-            recipe = self._recipe()
-            folder = find_or_start(self._workspace, recipe)
-        except TunedeckError as fault:
-            self._say(OverviewNews(problem=str(fault)))
-            return
+        recipe = self._recipe()
+        folder = find_or_start(self._workspace, recipe)
         over = False
         while not self._ended.is_set():
             news, over = self._look(folder, recipe, over)

@@ -1,0 +1,133 @@
+"""What the data screen opens, offers and refuses, and what happens to files that change while they are open."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, OptionList, Static
+
+from tests.tui.data_screen import MakeApp, chat, counts, data_screen, line, list_text, sample_text, scanned, text_of
+from tests.tui.waiting import until
+from tui.widgets.key_bar import KeyBar
+
+
+async def test_without_data_the_screen_offers_what_lies_here(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.screen.query_one(OptionList).option_count > 1, "the list of files")
+        choices = text_of(app.screen.query_one(OptionList))
+        assert "tickets.jsonl" in choices
+        assert "sample data: support_train.jsonl" in choices
+        await pilot.press("enter")
+        await until(pilot, lambda: "first" in list_text(app), "the rows")
+        assert app.session.data == (tickets,)
+
+
+async def test_a_path_is_completed_and_a_wrong_one_is_a_sentence(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("o")
+        await until(pilot, lambda: app.screen.query_one(OptionList).has_focus, "the list of files")
+        field = app.screen.query_one(Input)
+        await pilot.press(*"./nowhere.jsonl", "enter")
+        fault = app.screen.query_one("#fault", Static)
+        await until(pilot, lambda: "no such file" in text_of(fault), "the sentence")
+        assert field.has_focus
+        field.value = ""
+        await pilot.press(*"tick")
+        await until(pilot, lambda: "ets.jsonl" in text_of(field), "the completion")
+        await pilot.press("tab")
+        assert field.value == "tickets.jsonl"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "first" in list_text(app), "escape leads back to what is open"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.jsonl", b"", "the file is empty"),
+        ("pointer.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "Git LFS pointer"),
+        ("bad.jsonl", b"{nothing here\n{is json\n", "none of the first 2 entries can be read"),
+    ],
+)
+async def test_a_file_that_cannot_be_opened_gets_a_sentence(
+    make_app: MakeApp, tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    app = make_app(data=(path,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: words in " ".join(text_of(app.screen.query_one("#fault")).split()), "the sentence")
+        assert app.session.data == ()
+
+
+async def test_a_file_that_vanishes_while_it_is_open_breaks_nothing(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for part in range(3):
+        rows = "\n".join(chat(f"part {part} row {n}") for n in range(50))
+        (folder / f"{part}.jsonl").write_text(rows + "\n")
+    app = make_app(data=(folder,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: data_screen(app).rows_list.count == 150, "all shards")
+        await pilot.press("end")
+        await pilot.pause()
+        shutil.rmtree(folder)
+        screen = data_screen(app)
+        assert screen._desk is not None
+        screen._desk.rows.dataset.reader.release()
+        await pilot.press("home", "down")
+        await pilot.pause()
+        assert "cannot be read any more" in sample_text(app)
+
+
+async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_told(
+    make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tui.screens.data_desk._LOOK_EVERY", 0.02)
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        before = tickets.read_text()
+        tickets.write_text(before + chat("one more") + "\n")
+        await until(pilot, lambda: "tickets.jsonl has grown since it was opened: o opens it anew" in line(app), "more")
+        await pilot.press("k")
+        await until(pilot, lambda: "kept 1" in counts(app), "decisions are taken meanwhile")
+        tickets.write_text(before[:40])
+        await until(pilot, lambda: "tickets.jsonl is shorter since it was opened" in line(app), "less")
+        await pilot.press("end")
+        await pilot.pause()
+        assert "fifth" in list_text(app) or "the file ends" in sample_text(app)
+        tickets.unlink()
+        await until(pilot, lambda: "tickets.jsonl is gone from its place" in line(app), "nothing")
+        await pilot.press("home", "down")
+        await pilot.pause()
+        assert list_text(app).strip()
+
+
+async def test_rows_of_one_file_are_listed(make_app: MakeApp, tickets: Path) -> None:
+    other = tickets.with_name("other.jsonl")
+    other.write_text(chat("sixth") + "\n" + chat("seventh") + "\n")
+    app = make_app(data=(tickets, other))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        data_screen(app)._list_again("file: 1")
+        await pilot.pause()
+        assert [row.split()[-1] for row in list_text(app).splitlines() if row.strip()] == ["sixth", "seventh"]
+        assert "FILE other.jsonl 2" in text_of(app.screen.query_one("#counts"))
+
+
+async def test_bad_lines_show_the_way_back(make_app: MakeApp, tickets: Path) -> None:
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("b")
+        await pilot.pause()
+        assert "esc goes back" in str(data_screen(app).sample_view.border_subtitle)
+        assert "back" in text_of(app.screen.query_one(KeyBar))
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "An answer." in sample_text(app)
