@@ -94,7 +94,7 @@ def replace(path: str, data: bytes, *, durable: bool) -> None:
                 os.close(descriptor)
             os.replace(temporary, path)
             if durable:
-                _sync_folder(os.path.dirname(path))
+                sync(os.path.dirname(path))
         except OSError:
             _remove(temporary)
             raise
@@ -238,8 +238,25 @@ def gone(folder: str) -> JobGone:
     )
 
 
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def sync_tree(folder: str | os.PathLike[str]) -> None:
+    """Waits until the disk has all files of a folder, and of those in it.
+
+    Raises:
+        OSError: it cannot have them: a quota, or a network file system that is full, says so only now.
+    """
+    for where, _, names in os.walk(folder):
+        for name in names:
+            sync(os.path.join(where, name))
+        sync(where)
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Waits until the disk has a file, or what a folder lists.
+
+    Raises:
+        OSError: it cannot have it.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     except OSError as error:

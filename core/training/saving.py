@@ -11,7 +11,7 @@ from typing import Any
 
 from core import units
 from core.engine.worker import Worker
-from core.jobs.files import no_more_files
+from core.jobs.files import no_more_files, sync, sync_tree
 from core.recipe.recipe import Recipe
 
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
@@ -22,9 +22,11 @@ _NEARLY_NOTHING = 16 << 20
 
 
 def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, needs: int = 0) -> None:
-    """Writes a folder beside its place and moves it there when it is complete.
+    """Writes a folder beside its place and moves it there when it is complete, and the disk has all of it.
 
-    Where the disk is full, or has too little room to begin with, the run pauses and tries again when there is room.
+    So a power cut leaves the whole of it, or nothing by its name. What an earlier write that was killed has left beside
+    it is deleted first. Where the disk is full, or has too little room to begin with, the run pauses and tries again
+    when there is room.
 
     Args:
         worker: tells the viewers about a pause.
@@ -48,6 +50,7 @@ def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, 
         shutil.rmtree(partial, ignore_errors=True)
         try:
             write(partial)
+            sync_tree(partial)  # here a network file system first tells of a full disk, and so does a quota
         except (OSError, RuntimeError, ValueError) as error:
             reached = max(reached, folder_size(partial))
             free = shutil.disk_usage(target.parent).free
@@ -59,6 +62,8 @@ def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, 
         _move(partial, target)
         return True
 
+    for left in (*target.parent.glob(".*.partial"), *target.parent.glob(".*.old")):
+        shutil.rmtree(left, ignore_errors=True)
     if not attempt():
         worker.pause_until(
             attempt,
@@ -92,6 +97,7 @@ def _move(partial: Path, target: Path) -> None:
     if target.exists():
         target.rename(old)
     partial.rename(target)
+    sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

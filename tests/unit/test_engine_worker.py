@@ -145,6 +145,34 @@ def test_a_full_disk_pauses_the_run_until_there_is_room(folder: JobFolder) -> No
     assert any(message.startswith("The disk is full: checkpoint-5 could not be written.") for message in messages)
 
 
+def test_a_folder_gets_its_name_when_the_disk_has_all_of_it(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = folder.checkpoints / "checkpoint-5"
+    synced: list[str] = []
+    really = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), folder.path))
+        if len(synced) == 1:  # a quota of a network file system speaks up here
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+        if synced[-1] != "checkpoints":
+            assert not target.exists()
+        really(descriptor)
+
+    def write(place: Path) -> None:
+        (place / "parts").mkdir(parents=True)
+        for name in ("weights", "parts/0"):
+            (place / name).write_bytes(b"w")
+
+    (folder.checkpoints / ".checkpoint-4.partial").mkdir(parents=True)  # of a worker that was killed while it saved
+    monkeypatch.setattr(os, "fsync", watched)
+    write_whole(Worker(folder), target, write)
+    beside = "checkpoints/.checkpoint-5.partial"
+    whole = {f"{beside}/weights", beside, f"{beside}/parts/0", f"{beside}/parts", "checkpoints"}
+    assert set(synced[1:]) == whole
+    assert synced[-1] == "checkpoints"
+    assert [path.name for path in folder.checkpoints.iterdir()] == ["checkpoint-5"]
+
+
 def test_a_stop_is_answered_while_it_waits_for_a_full_disk(folder: JobFolder) -> None:
     worker = Worker(folder)
     tried = 0
