@@ -7,21 +7,20 @@ that was refreshed whole even where it looks as before. Over SSH that is most of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 
 from rich.cells import get_character_cell_size
+from rich.color import ColorSystem
 from rich.console import Console, RenderableType
-from rich.segment import Segment
-from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.strip import Strip
 
-Cell = tuple[str, Style | None]
-"""A glyph and its style; the second cell of a wide glyph holds an empty string."""
+from tui.pen import Cell, Pen
 
 Stretch = tuple[int, int, list[Cell]]
 """Row and column of the first of some cells beside each other, and the cells."""
 
-MERGE_GAP = 10
+MERGE_GAP = 4
 """Unchanged cells that are sent along: moving the cursor over them costs as many bytes."""
 
 
@@ -75,9 +74,10 @@ class LeanUpdate(CompositorUpdate):
 
     def render_segments(self, console: Console) -> str:
         """The bytes for the terminal."""
-        return "".join(
-            f"\x1b[{y + 1};{x + 1}H{Strip(_segments(cells)).render(console)}" for y, x, cells in self._changes()
-        )
+        pen = Pen(console._color_system or ColorSystem.TRUECOLOR)
+        for y, x, cells in sorted(self._changes(), key=itemgetter(0, 1)):
+            pen.write(y, x, cells)
+        return pen.lift()
 
     def _changes(self) -> Iterator[Stretch]:
         """The stretches to send."""
@@ -146,14 +146,3 @@ def _whole(cells: list[Cell], first: int, end: int) -> tuple[int, int]:
     while end < len(cells) and cells[end][0] == "":
         end += 1
     return first, end
-
-
-def _segments(cells: list[Cell]) -> list[Segment]:
-    """Neighbouring cells of one style as one segment."""
-    segments: list[Segment] = []
-    start = 0
-    for column in range(1, len(cells) + 1):
-        if column == len(cells) or cells[column][1] != cells[start][1]:
-            segments.append(Segment("".join(glyph for glyph, _ in cells[start:column]), cells[start][1]))
-            start = column
-    return segments

@@ -13,7 +13,8 @@ from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import read
 from tests.tui.waiting import until
 from tui.app import TunedeckApp
-from tui.wire import Cell, PaintedUpdate, cells_of
+from tui.pen import Cell
+from tui.wire import PaintedUpdate, cells_of
 
 MakeApp = Callable[..., TunedeckApp]
 

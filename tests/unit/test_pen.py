@@ -1,0 +1,97 @@
+"""The bytes are few, and a terminal shows by them what was meant."""
+
+from __future__ import annotations
+
+import random
+
+import pyte
+from rich.color import ColorSystem
+from rich.style import Style
+
+from tui.pen import Cell, Pen, look_of
+
+TRUE = ColorSystem.TRUECOLOR
+WIDTH, HEIGHT = 30, 5
+STYLES = [
+    Style.parse(words)
+    for words in (
+        "#d7d7d7 on #121212",
+        "bold #d7d7d7 on #262626",
+        "#5fd787 on #121212",
+        "#123457 on #121212",
+        "reverse",
+        "bold red",
+        "on bright_blue",
+        "bold underline bright_red on color(200)",
+        "dim",
+    )
+]
+
+
+def cells(text: str, style: Style | None) -> list[Cell]:
+    """Cells of narrow glyphs."""
+    return [(char, style) for char in text]
+
+
+def written(*stretches: tuple[int, int, list[Cell]]) -> str:
+    pen = Pen(TRUE)
+    for y, x, stretch in stretches:
+        pen.write(y, x, stretch)
+    return pen.lift()
+
+
+def test_a_style_that_is_on_is_not_said_again() -> None:
+    text = written((4, 2, cells("12", STYLES[0])), (4, 9, cells("3", STYLES[0])), (5, 0, cells("4", STYLES[0])))
+    assert text == "\x1b[5;3H\x1b[38;5;188;48;5;233m12\x1b[5C3\x1b[6H4\x1b[0m"
+
+
+def test_of_another_style_what_is_new_is_said() -> None:
+    green_and_back = [*cells("a", STYLES[0]), *cells("b", STYLES[2]), *cells("c", STYLES[0])]
+    assert written((0, 1, green_and_back)) == "\x1b[1;2H\x1b[38;5;188;48;5;233ma\x1b[38;5;78mb\x1b[38;5;188mc\x1b[0m"
+
+
+def test_bold_is_taken_back_by_saying_all_anew() -> None:
+    text = written((0, 1, [*cells("a", Style.parse("bold red")), *cells("b", Style.parse("red"))]))
+    assert text == "\x1b[1;2H\x1b[1;31ma\x1b[0;31mb\x1b[0m"
+
+
+def test_colours_beside_the_palette_and_the_terminals_own_stay_as_they_are() -> None:
+    assert look_of(STYLES[3], TRUE).front == "38;2;18;52;87"
+    assert look_of(Style.parse("#000000 on #0000ff"), TRUE)[1:3] == ("38;2;0;0;0", "48;2;0;0;255"), "numbers 16 and 21"
+    assert look_of(Style.parse("red on bright_blue"), TRUE)[1:3] == ("31", "104")
+
+
+def test_a_link_opens_and_closes_around_its_text() -> None:
+    text = written((0, 0, [*cells("a", Style(bold=True)), *cells("b", Style(bold=True, link="https://x.y"))]))
+    before, after = text.split(";https://x.y\x1b\\")
+    assert before.startswith("\x1b[1H\x1b[1ma\x1b]8;id=")
+    assert after == "b\x1b]8;;\x1b\\\x1b[0m"
+
+
+def test_behind_a_glyph_of_doubtful_width_the_cursor_is_put_where_it_belongs() -> None:
+    text = written((0, 0, cells("⚠", None)), (0, 4, cells("x", None)))
+    assert text == "\x1b[1H⚠\x1b[1;5Hx"
+
+
+def test_a_terminal_shows_the_cells_with_their_styles() -> None:
+    chance = random.Random(5)
+    screen = pyte.Screen(WIDTH, HEIGHT)
+    stream = pyte.Stream(screen)
+    meant: dict[tuple[int, int], Cell] = {}
+    for _ in range(150):
+        stretches = []
+        for y in chance.sample(range(HEIGHT), 3):
+            x = chance.randrange(WIDTH - 8)
+            for _ in range(2):
+                stretch = [
+                    (chance.choice("ab ⣿│"), chance.choice([*STYLES, None])) for _ in range(chance.randint(1, 3))
+                ]
+                stretches.append((y, x, stretch))
+                meant.update(((y, x + column), cell) for column, cell in enumerate(stretch))
+                x += len(stretch) + chance.randint(0, 2)
+        stream.feed(written(*stretches))
+    plain = pyte.Screen(1, 1)
+    for (y, x), (glyph, style) in meant.items():
+        pyte.Stream(plain).feed("\x1b[H" + (style or Style()).render(glyph))
+        wanted, shown = plain.buffer[0][0], screen.buffer[y][x]
+        assert shown == wanted, (y, x)
