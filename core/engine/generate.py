@@ -62,6 +62,7 @@ def generate(
     temperature: float = 0.0,
     batch_size: int = 8,
     tick: Callable[[int], None] = lambda done: None,
+    agree: Callable[[Sequence[int]], list[int]] | None = None,
 ) -> list[Generated]:
     """Answers prompts; with temperature 0 the likeliest token each time.
 
@@ -74,11 +75,13 @@ def generate(
         temperature: above 0, tokens are drawn at random from the whole distribution.
         batch_size: prompts answered at once; those of like length together.
         tick: called after every token with the number of prompts that are done; may raise to end it.
+        agree: where several processes compute one model together: gets the likeliest next tokens here and gives those
+            that count for all. Else one of them could end its answers before the others, which then wait for ever.
 
     Returns:
         The answers, in the order of the prompts.
     """
-    from transformers import GenerationConfig, StoppingCriteriaList
+    from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
     # A configuration of our own: the model's may carry sampling and penalties that would make two models incomparable.
     how = GenerationConfig(
@@ -94,6 +97,7 @@ def generate(
     )
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     answers: dict[int, Generated] = {}
+    ended: list[Exception] = []
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
         rows = [prompts[place] for place in places]
@@ -105,8 +109,11 @@ def generate(
             mask[place, longest - len(row) :] = 1
 
         def ticking(*_: Any, done: int = len(answers), size: int = len(rows), **__: Any) -> torch.Tensor:
-            tick(done)
-            return torch.zeros(size, dtype=torch.bool, device=model.device)
+            try:
+                tick(done)
+            except Exception as error:  # raised below: a model that is shared out must come to the end of its forward
+                ended.append(error)
+            return torch.full((size,), bool(ended), device=model.device)
 
         with torch.no_grad():  # not inference_mode: what it caches could not be trained with afterwards
             out = model.generate(
@@ -114,10 +121,25 @@ def generate(
                 attention_mask=mask.to(model.device),
                 generation_config=how,
                 stopping_criteria=StoppingCriteriaList([ticking]),
+                synced_gpus=False,  # `agree` keeps the processes together; who has failed must not wait for others here
+                logits_processor=LogitsProcessorList([_Agreed(agree)] if agree is not None else []),
             )
+        if ended:
+            raise ended[0]
         for place, row in zip(places, out[:, longest:].tolist(), strict=True):
             answers[place] = _read(row, tokenizer, set(stops))
     return [answers[place] for place in range(len(prompts))]
+
+
+class _Agreed:
+    """Leaves one choice for the next tokens: the one that counts for all processes."""
+
+    def __init__(self, agree: Callable[[Sequence[int]], list[int]]) -> None:
+        self._agree = agree
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        tokens = torch.tensor(self._agree(scores.argmax(dim=-1).tolist()), device=scores.device)
+        return torch.full_like(scores, -torch.inf).scatter_(1, tokens[:, None], 0.0)
 
 
 def _read(row: list[int], tokenizer: Any, stops: set[int]) -> Generated:

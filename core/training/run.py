@@ -140,7 +140,6 @@ def _train(
         tell_ranks(worker, check(worker.rank, recipe, trainer.accelerator))
     try:
         if checkpoint is None:
-            sampling.answer(trainer.model, 0, 0)
             trainer.train()
         else:
             trainer.go_on(checkpoint)
@@ -285,8 +284,7 @@ def _sampling(
     """What answers the sample prompts, before whoever wants the run paused gets it."""
     from core.training.sampling import Sampling
 
-    shared = worker.rank is not None and recipe.training.parallel == "fsdp"
-    sampling = Sampling(worker, recipe, tokenizer, template, shared=shared)
+    sampling = Sampling(worker, recipe, tokenizer, template, shared=is_sharded(recipe))
     hold = trainer.between_steps
 
     def between_steps(save: Callable[[], None]) -> None:
@@ -296,6 +294,7 @@ def _sampling(
             reporter.rested()
         hold(save)
 
+    trainer.before_steps = lambda: sampling.answer(trainer.model, 0, trainer.state.max_steps)
     trainer.between_steps = between_steps
     return sampling
 

@@ -1,10 +1,15 @@
 """Samples while it trains: fixed prompts answered by the model in training, which does not notice.
 
 Neither its random numbers nor its weights change, so the losses are the same with and without, to the last bit.
+
+Where the ranks share the model out (FSDP), no one of them could answer alone, nor could a large model be put together
+on one GPU: all of them answer the same prompts in lock step, each giving its part of the weights at every token. What
+rank 0 finds likeliest, and what viewers ask of it, counts for all, so that none goes on where another has ended.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,24 +24,28 @@ from core.engine.prompts import Prompt, held_out_prompts
 from core.engine.quantized import base_unchanged
 from core.engine.samples import read_view
 from core.engine.template import Template
-from core.engine.worker import LOOK_EVERY, Worker
+from core.engine.torchrun import AGAIN
+from core.engine.worker import LOOK_EVERY, Again, Worker
 from core.errors import TunedeckError
 from core.jobs import requests
 from core.recipe.recipe import Recipe
+
+NOTE = "samples_failed"
+"""A file in the run's folder: ranks that are started again answer no prompts."""
 
 
 class Sampling:
     """Answers the prompts of a run every so many steps.
 
-    A failure here is told and ends the samples, never the run. Of several ranks the first alone answers, while the
-    others wait for it at their next step.
+    A failure here is told and ends the samples, never the run. Of several ranks that have the whole model each, the
+    first alone answers, while the others wait for it at their next step.
 
     Args:
         worker: the job's folder.
         recipe: how often, and which prompts.
         tokenizer: of the model.
         template: the chat template.
-        shared: whether no rank holds the whole model (FSDP): then nobody can answer.
+        shared: whether no rank holds the whole model (FSDP): then all must call `answer` at the same points.
     """
 
     def __init__(self, worker: Worker, recipe: Recipe, tokenizer: Any, template: Template, *, shared: bool) -> None:
@@ -46,10 +55,9 @@ class Sampling:
         self._template = template
         self._quantized = recipe.model.quantization == "nf4"
         self._last: int | None = None
-        first = worker.rank is None or worker.rank.number == 0
-        self._prompts = self._read_prompts() if recipe.samples.every and first and not shared else []
-        if recipe.samples.every and shared:
-            worker.event("samples", "No samples while it trains: with FSDP no GPU holds the whole model.")
+        self._shared = worker.rank if shared else None
+        answers = shared or worker.rank is None or worker.rank.number == 0
+        self._prompts = self._read_prompts() if recipe.samples.every and answers and not self._given_up() else []
 
     def due(self, step: int, of: int) -> bool:
         """Whether the prompts are to be answered at a step of so many."""
@@ -78,13 +86,41 @@ class Sampling:
         except TunedeckError:
             raise
         except Exception as error:  # whatever a model cannot do when it generates must not cost the night's training
-            self._prompts = []
-            words = clean_line(str(error).strip().partition("\n")[0], 200)
-            self._worker.event("alert", f"No more samples: the prompts cannot be answered ({words}). The run goes on.")
+            if self._shared is not None and self._worker.others_fault():
+                raise
+            self._give_up(clean_line(str(error).strip().partition("\n")[0], 200) or type(error).__name__)
             return
         finally:
             model.train(training)
         self._worker.samples({"step": step, "seconds": round(time.monotonic() - began, 2), "samples": answers})
+
+    def _give_up(self, reason: str) -> None:
+        """Says that there are no more samples.
+
+        Raises:
+            Again: the others wait for this rank's part of the model, so all have to be started again, without samples.
+        """
+        self._prompts = []
+        words = f"No more samples: the prompts cannot be answered ({reason}). The run goes on."
+        if self._shared is None:
+            self._worker.event("alert", words)
+            return
+        try:
+            (self._worker.folder.path / NOTE).touch(exist_ok=False)
+        except FileExistsError:
+            raise Again from None  # another rank has said so
+        self._worker.speak_up()
+        self._worker.event("alert", f"{words} For that its ranks are started again.")
+        raise Again
+
+    def _given_up(self) -> bool:
+        """Whether the ranks were started again because one of them could not answer."""
+        note = self._worker.folder.path / NOTE
+        if AGAIN in os.environ:
+            return note.exists()
+        if self._shared is None or self._shared.number == 0:
+            note.unlink(missing_ok=True)
+        return False
 
     def _generate(self, model: Any, step: int, of: int) -> list[dict[str, Any]]:
         looked = time.monotonic()
@@ -92,7 +128,10 @@ class Sampling:
         def tick(done: int) -> None:
             nonlocal looked
             self._worker.progress(step, of, "Answering the sample prompts.")
-            if (now := time.monotonic()) - looked > LOOK_EVERY:
+            if self._shared is not None:
+                if self._worker.asked():
+                    raise _Asked
+            elif (now := time.monotonic()) - looked > LOOK_EVERY:
                 looked = now
                 if requests.pending(self._worker.folder):
                     raise _Asked
@@ -105,6 +144,7 @@ class Sampling:
             max_new_tokens=self._recipe.samples.max_new_tokens,
             batch_size=self._recipe.training.eval_batch_size,
             tick=tick,
+            agree=None if self._shared is None else self._shared.share,
         )
         return [_line(prompt, answer) for prompt, answer in zip(self._prompts, found, strict=True)]
 

@@ -24,6 +24,7 @@ from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.rank_saving import RankSaving
 from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
+from core.training.sharded import keep_dropout
 
 
 class SupervisedTrainer(SFTTrainer):
@@ -33,6 +34,7 @@ class SupervisedTrainer(SFTTrainer):
     it had never ended, can be interrupted while it evaluates, and tells nobody on the network about it.
 
     Attributes:
+        before_steps: told when a run begins, before its first evaluation; not of one that goes on.
         between_steps: told after each step, with what writes a checkpoint.
         on_not_finite: told of a number that is none and its key in the metrics, before the run ends.
         short_in_evaluation: whether memory was short in an evaluation.
@@ -46,10 +48,12 @@ class SupervisedTrainer(SFTTrainer):
         self._evaluation_due = False
         self._epoch_random = torch.random.get_rng_state()
         self._resumed: Checkpoint | None = None
+        self._over = False
         self._ranks = RankSaving(worker, recipe)
         self.in_step = InStep(self)
         self.short_in_evaluation = False
         self.on_not_finite: Callable[[str, float], None] = lambda key, value: None
+        self.before_steps: Callable[[], None] = lambda: None
         self.between_steps: Callable[[Callable[[], None]], None] = lambda save: None
         super().__init__(**arguments)
         self.add_callback(_Points(self._started, self._epoch_begins))
@@ -58,7 +62,8 @@ class SupervisedTrainer(SFTTrainer):
         """Trains on from a checkpoint; one of the last step is loaded as it is."""
         self._resumed = checkpoint
         self._guard.good_checkpoint = f"checkpoints/{checkpoint.path.name}"
-        if checkpoint.step < checkpoint.of and not self._ended_early(checkpoint):
+        self._over = checkpoint.step >= checkpoint.of or self._ended_early(checkpoint)
+        if not self._over or self._ranks.sharded:  # a model is shared out where a training begins, and only there
             try:
                 self.train(resume_from_checkpoint=str(checkpoint.path))
             except _EndedEarly:
@@ -88,8 +93,11 @@ class SupervisedTrainer(SFTTrainer):
 
     def _started(self) -> None:
         """What a checkpoint of the trainer's own does not hold: what was gathered for the next line of metrics."""
+        if self._ranks.sharded:
+            keep_dropout(self.model)
         checkpoint = self._resumed
         if checkpoint is None:
+            self.before_steps()
             return
         if self._quantized and self.eval_dataset is not None:
             pack_as_evaluation_does(self.model)
@@ -102,8 +110,8 @@ class SupervisedTrainer(SFTTrainer):
     def _epoch_begins(self) -> None:
         """The order of an epoch's samples hangs on the generator's state at its start."""
         checkpoint, self._resumed = self._resumed, None
-        if checkpoint is not None and self.control.should_training_stop:
-            raise _EndedEarly  # by the evaluation that was made up for: the loop would make one step more
+        if checkpoint is not None and (self._over or self.control.should_training_stop):
+            raise _EndedEarly  # maybe by the evaluation that was made up for: the loop would make one step more
         if checkpoint is not None and checkpoint.position:
             state = bytearray.fromhex(checkpoint.epoch_random)
             torch.random.set_rng_state(torch.frombuffer(state, dtype=torch.uint8))

@@ -2,6 +2,9 @@
 
 Accelerate shares a model out on GPUs alone, and stays with DDP on the CPU without a word; torch itself can share it
 out over gloo. So accelerate is told that it may; everything behind that is the real thing.
+
+Variables: those of `disturbed_training`; `NO_END` makes an answer to a sample prompt end at its limit only;
+`FAILS_TO_ANSWER` is a rank that fails in its second round of answers, after three tokens.
 """
 
 from __future__ import annotations
@@ -10,13 +13,17 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from core.training import run
+from core.training import run, sampling
 from tests.e2e import disturbed_training
 
 
 def main(argv: Sequence[str]) -> int:
     """Trains; with a variable `DISTURB_AT`, as `disturbed_training` does."""
     _share_out_on_the_cpu()
+    if "NO_END" in os.environ:
+        sampling.stop_ids = lambda *_: []  # type: ignore[assignment]
+    if os.environ.get("FAILS_TO_ANSWER") == os.environ["RANK"]:
+        _fail_to_answer()
     return disturbed_training.main(argv) if "DISTURB_AT" in os.environ else run.main(argv)
 
 
@@ -34,3 +41,21 @@ def _share_out_on_the_cpu() -> None:
             PartialState._shared_state["distributed_type"] = DistributedType.FSDP
 
     AcceleratorState.__init__ = begin_sharded
+
+
+def _fail_to_answer() -> None:
+    answer, rounds = sampling.generate, iter(range(9))
+
+    def generate(*arguments: Any, **names: Any) -> Any:
+        if next(rounds) != 1:
+            return answer(*arguments, **names)
+        tokens = iter(range(3))
+
+        def tick(done: int) -> None:
+            names["tick"](done)
+            if next(tokens, None) is None:
+                raise MemoryError("no room for another token")
+
+        return answer(*arguments, **{**names, "tick": tick})
+
+    sampling.generate = generate

@@ -21,7 +21,7 @@ from tests.warm.process import WarmPython
 
 pytestmark = pytest.mark.slow
 
-_SHARDED: dict[str, Any] = {**TWO, "training__parallel": "fsdp", "training__max_steps": 8}
+SHARDED: dict[str, Any] = {**TWO, "training__parallel": "fsdp", "training__max_steps": 8}
 
 
 def _command(folder: JobFolder) -> list[str]:
@@ -30,7 +30,7 @@ def _command(folder: JobFolder) -> list[str]:
     return command
 
 
-def _begin(folder: JobFolder, **variables: str) -> JobFolder:
+def begin_sharded(folder: JobFolder, **variables: str) -> JobFolder:
     launch(folder, [_command(folder)], env=variables)
     return folder
 
@@ -48,8 +48,8 @@ def _weights(folder: JobFolder) -> dict[str, Any]:
 
 
 def test_a_model_that_two_ranks_share_trains_as_one_that_each_has(warm: WarmPython, tmp_path: Path) -> None:
-    changes = {**_SHARDED, "lora__dropout": 0.0, "training__eval_every": 4.0}
-    folder = _begin(make_run(tmp_path, **changes))
+    changes = {**SHARDED, "lora__dropout": 0.0, "training__eval_every": 4.0}
+    folder = begin_sharded(make_run(tmp_path, **changes))
     whole = begin(make_run(tmp_path / "whole", **{**changes, "training__parallel": "ddp"}))
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
     assert ended(whole) == "finished"
@@ -72,16 +72,16 @@ def test_a_run_that_was_killed_goes_on_to_the_same_losses(
     warm: WarmPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     changes = {
-        **_SHARDED,
+        **SHARDED,
         "method": method,
         "training__learning_rate": 1e-2 if method == "lora" else 1e-3,
         "training__eval_every": 4.0,
         "training__activation_checkpointing": True,
     }
-    whole = _begin(make_run(tmp_path / "whole", **changes))
+    whole = begin_sharded(make_run(tmp_path / "whole", **changes))
     assert ended(whole) == "finished", whole.log.read_text()[-3000:]
     cut = make_run(tmp_path / "cut", **{**changes, "training__save_every": 3.0})
-    _begin(cut, DISTURB_AT="4", DISTURB_BY="kill")
+    begin_sharded(cut, DISTURB_AT="4", DISTURB_BY="kill")
     assert ended(cut) == "failed"
     assert plan_resume(cut).checkpoint.step == 3
     _go_on(cut, monkeypatch)
@@ -94,7 +94,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_losses(
 
 
 def test_it_pauses_saves_and_stops(warm: WarmPython, tmp_path: Path) -> None:
-    folder = _begin(make_run(tmp_path / "runs", **{**_SHARDED, "training__max_steps": 50_000}))
+    folder = begin_sharded(make_run(tmp_path / "runs", **{**SHARDED, "training__max_steps": 50_000}))
     until(lambda: len(steps(folder)) > 3, "some steps are logged", 120)
     requests.ask(folder, requests.PAUSE)
     until(lambda: folder.read_status().state == "paused", "it holds")
