@@ -64,7 +64,7 @@ class Runner:
         due: list[Turn] = []
         gpus = devices_of_run(self._gpus.read(), os.environ.get("CUDA_VISIBLE_DEVICES"))  # a driver may hang
         with self._queue.locked() as now:
-            kept = tuple(entry for entry in now.entries if not _over(self._queue.folder(entry)))
+            kept = tuple(entry for entry in now.entries if not had_its_turn(self._queue.folder(entry)))
             if kept != now.entries:
                 now = replace(now, entries=kept)
                 self._queue.write(now)
@@ -156,7 +156,7 @@ def _statuses(runs: Path) -> list[tuple[str, int]]:
     return found
 
 
-def _over(folder: JobFolder) -> bool:
+def had_its_turn(folder: JobFolder) -> bool:
     """Whether an entry has had its turn. One that a reboot has ended has not: `core.recipe.queueing` puts it back."""
     now = standing(folder)
     return now.over and not (now.state == LOST and now.rebooted)

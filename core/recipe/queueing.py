@@ -14,7 +14,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue
 from core.jobs.queue import Entry, Queue
 from core.jobs.queue_rules import CPU
-from core.jobs.queue_runner import ensure_runner, entry_of, tell
+from core.jobs.queue_runner import ensure_runner, entry_of, had_its_turn, tell
 from core.jobs.state import standing
 from core.recipe.checkpoint import last_good
 from core.recipe.devices import devices_of
@@ -96,11 +96,12 @@ def pick_up(workspace: Path) -> list[str]:
     if not queue.read().entries:
         return said
     with queue.locked() as now:
-        back = [entry for entry in now.entries if standing(queue.folder(entry)).rebooted]
+        left = [entry for entry in now.entries if not had_its_turn(queue.folder(entry))]
+        back = [entry for entry in left if standing(queue.folder(entry)).rebooted]
         for entry in back:
             said.append(_put_back(queue.folder(entry)))
-        if back:
-            rest = tuple(entry for entry in now.entries if entry not in back)
+        if back or len(left) < len(now.entries):  # the runner is gone before the last run has ended
+            rest = tuple(entry for entry in left if entry not in back)
             queue.write(replace(now, entries=(*back, *rest)))
     ensure_runner(workspace)
     return said

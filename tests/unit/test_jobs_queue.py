@@ -218,6 +218,9 @@ def test_a_runner_that_was_killed_leaves_the_runs_alone_and_the_next_look_starts
     assert pick_up(queue.workspace) == []
     (first.path / "enough").touch()
     until(lambda: state(second) == "finished", "the second has had its turn")
+    until(lambda: not queue.read().alive, "nothing waits, and the runner is gone")
+    assert pick_up(queue.workspace) == []
+    assert queue.read().entries == ()  # the last run ended after its runner, and does not go on for ever
 
 
 def test_a_workspace_that_is_deleted_ends_the_runner_and_does_not_come_back(tmp_path: Path) -> None:
