@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from core.verdict import thresholds as at
 from core.verdict.course import Course, Evaluation, Level
+from core.verdict.finding import Plan
 
 
 def beginning(course: Course) -> float:
@@ -24,6 +25,17 @@ def first_above(course: Course, means: Sequence[float], width: int, begin: int, 
     """The step in the middle of the first window, from one on, whose mean is above a limit."""
     found = next((n for n in range(begin, len(means)) if means[n] > limit), len(means) - 1)
     return course.bins[found + width // 2].first
+
+
+def beyond_a_stair(course: Course, plan: Plan) -> int:
+    """Bins of the last epochs that hold a stair in their middle, of all while there are none; 0 in one epoch."""
+    if not course.bins:
+        return 0
+    last = course.bins[-1]
+    whole = last.epoch * plan.steps / last.last if plan.steps and last.last else plan.recipe.training.epochs
+    if whole <= at.ONE_EPOCH:
+        return 0
+    return sum(bin_.epoch > last.epoch - at.STAIR for bin_ in course.bins)
 
 
 def eval_flat(course: Course, first: int, end: int) -> bool:

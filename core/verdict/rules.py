@@ -12,6 +12,7 @@ from core.verdict.finding import Finding, Kind, Plan
 from core.verdict.measures import (
     at_its_lowest,
     beginning,
+    beyond_a_stair,
     error_of_difference,
     eval_flat,
     eval_rise,
@@ -198,11 +199,15 @@ def not_learning(course: Course, plan: Plan) -> Finding | None:
 
 
 def plateau(course: Course, plan: Plan) -> Finding | None:
-    """A loss that has fallen and falls no more, while the learning rate is still high."""
+    """A loss that has fallen and falls no more, while the learning rate is still high.
+
+    Over several epochs it falls by stairs, where samples come again: level steps between them are no plateau.
+    """
     number = len(course.bins)
     over = max(
         course.window(at.PLATEAU_EVENTS, at.PLATEAU_OVER),
         math.ceil(at.PLATEAU_PART * (plan.events or 0) / course.width),
+        beyond_a_stair(course, plan),
     )
     first = number - over
     if first * course.width < at.ENOUGH or over < 4 or course.bins[first].first <= plan.warmup:

@@ -143,6 +143,12 @@ PLATEAU_PART = 0.2
 PLATEAU_EVENTS = 30
 """Log events that this must be at least."""
 
+ONE_EPOCH = 1.1
+"""Epochs up to which a run has one: a last batch that is not full, or steps that were rounded up, make no second."""
+
+STAIR = 1.5
+"""Epochs of which one in several begins well within, however they are laid: where samples come again, losses fall."""
+
 FLAT = 0.02
 """Change of the train loss over that stretch, as a share of it, that counts as none, two standard errors included.
 Tuned. torch's ReduceLROnPlateau takes 1e-4 over ten epochs, for losses without noise."""

@@ -271,6 +271,16 @@ def test_a_loss_that_falls_no_more_under_a_high_learning_rate_is_a_plateau() -> 
     assert verdict.advice[0].setting == "training.epochs"
 
 
+def test_a_loss_that_falls_by_stairs_from_epoch_to_epoch_is_no_plateau() -> None:
+    """Within an epoch it lies level, as most fine-tunings do, and that was called a plateau."""
+
+    def stairs(step: int) -> float:
+        return (1.5 + 0.7 * math.exp(-step / 8)) * 0.88 ** int(3 * (step - 1) / 600)
+
+    records = course(600, stairs, rate=lambda step: 2e-4 * (1 - step / 600), epochs=3, noise=0.03)
+    assert {kind for _, kind in kinds(records, 600)} <= {Kind.WARMING_UP, Kind.HEALTHY}
+
+
 def test_at_the_end_of_its_schedule_a_level_loss_is_as_it_should_be() -> None:
     records = course(300, level_off, eval_loss=level_off, noise=0.05, rate=lambda step: 2e-4 if step < 60 else 2e-5)
     assert kinds(records, 300)[-1][1] is Kind.HEALTHY
