@@ -48,7 +48,7 @@ class Session:
     @property
     def look_every(self) -> float:
         """Seconds between two looks at a run that goes on."""
-        return 3.0 if self.low_bandwidth else 1.0
+        return 5.0 if self.low_bandwidth else 1.0
 
     @property
     def opened(self) -> tuple[object, ...]:
