@@ -171,6 +171,7 @@ def test_bad_input_ends_with_2_and_a_sentence(tmp_path: Path, words: list[str], 
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_core_of_the_users_own_is_never_picked_up(tmp_path: Path) -> None:
     """A `core` package lies in the working directory and on PYTHONPATH; the workers start cold, as for users."""
     for place in (tmp_path / "core", tmp_path / "elsewhere" / "core"):

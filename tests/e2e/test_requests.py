@@ -38,13 +38,13 @@ def test_in_a_phase_that_takes_long(warm: WarmPython, tmp_path: Path, where: str
     folder = stuck(tmp_path, where)
     for name in (requests.PAUSE, requests.SAVE):
         requests.ask(folder, name)
-    until(lambda: answers(folder, requests.PAUSE) == ["received"], "the pause is received", 2.0)
-    until(lambda: answers(folder, requests.SAVE) == ["received"], "the save is received", 2.0)
+    until(lambda: answers(folder, requests.PAUSE) == ["received"], "the pause is received")
+    until(lambda: answers(folder, requests.SAVE) == ["received"], "the save is received")
     requests.ask(folder, requests.RESUME)
-    until(lambda: answers(folder, requests.PAUSE) == ["received", "done"], "the pause is taken back", 2.0)
+    until(lambda: answers(folder, requests.PAUSE) == ["received", "done"], "the pause is taken back")
     worker = folder.read_status().worker
     requests.ask(folder, requests.STOP_NOW)
-    until(lambda: "received" in answers(folder, requests.STOP_NOW), "it is received", 2.0)
+    until(lambda: "received" in answers(folder, requests.STOP_NOW), "it is received")
     until(lambda: not process.is_alive(worker), "the worker is gone", 5.0)
     until(lambda: standing(folder).over, "the ending is written")
     assert standing(folder).state == "stopped"
@@ -59,13 +59,13 @@ def test_while_base_and_tuned_model_are_compared_there_is_nothing_to_save(warm: 
     until((folder.path / "reached").exists, "it compares", 60)
     for name in (requests.SAVE, requests.PAUSE):
         requests.ask(folder, name)
-    until(lambda: answers(folder, requests.SAVE) == ["received", "refused"], "the save is refused", 2.0)
-    until(lambda: answers(folder, requests.PAUSE) == ["received"], "the pause is received", 2.0)
+    until(lambda: answers(folder, requests.SAVE) == ["received", "refused"], "the save is refused")
+    until(lambda: answers(folder, requests.PAUSE) == ["received"], "the pause is received")
     (refused,) = [event for event in events(folder, "request") if event["answer"] == "refused"]
     assert "leaves nothing to save" in refused["message"]
     worker = folder.read_status().worker
     requests.ask(folder, requests.STOP_NOW)
-    until(lambda: "received" in answers(folder, requests.STOP_NOW), "it is received", 2.0)
+    until(lambda: "received" in answers(folder, requests.STOP_NOW), "it is received")
     until(lambda: not process.is_alive(worker), "the worker is gone", 5.0)
     until(lambda: standing(folder).over, "the ending is written")
     assert standing(folder).state == "stopped"
@@ -79,7 +79,7 @@ def test_a_stop_in_a_phase_that_takes_long_saves_and_ends_after_it(
 ) -> None:
     folder = stuck(tmp_path, where)
     requests.ask(folder, requests.STOP)
-    until(lambda: answers(folder, requests.STOP) == ["received"], "it is received", 2.0)
+    until(lambda: answers(folder, requests.STOP) == ["received"], "it is received")
     assert standing(folder).state == "stopping"
     (folder.path / "open").touch()
     until(lambda: standing(folder).over, "the run ends", 60)
@@ -98,7 +98,7 @@ def test_a_stop_while_base_and_tuned_model_are_compared_ends_the_comparison(warm
     launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.e2e.disturbed_evaluation")])
     until((folder.path / "reached").exists, "it compares", 60)
     requests.ask(folder, requests.STOP)
-    until(lambda: answers(folder, requests.STOP) == ["received"], "it is received", 2.0)
+    until(lambda: answers(folder, requests.STOP) == ["received"], "it is received")
     (folder.path / "open").touch()
     until(lambda: standing(folder).over, "the run ends", 60)
     assert standing(folder).state == "stopped"
@@ -113,7 +113,7 @@ def test_a_second_sigterm_ends_a_real_training_within_five_seconds(warm: WarmPyt
     keeper, worker = process.from_json(folder.read_job()["keeper"]), folder.read_status().worker
     assert keeper is not None
     process.send(keeper, signal.SIGTERM)
-    until(lambda: answers(folder, requests.STOP) == ["received"], "the first is received", 2.0)
+    until(lambda: answers(folder, requests.STOP) == ["received"], "the first is received")
     assert process.is_alive(worker)
     process.send(keeper, signal.SIGTERM)
     until(lambda: not process.is_alive(worker), "the worker is gone", 5.0)
@@ -129,7 +129,7 @@ def test_a_checkpoint_is_saved_at_the_next_batch_of_an_evaluation_or_after_a_sav
 ) -> None:
     folder = stuck(tmp_path, where)
     requests.ask(folder, requests.SAVE)
-    until(lambda: answers(folder, requests.SAVE) == ["received"], "it is received", 2.0)
+    until(lambda: answers(folder, requests.SAVE) == ["received"], "it is received")
     (folder.path / "open").touch()
     until(lambda: standing(folder).over, "the run ends", 60)
     assert standing(folder).state == "finished"

@@ -18,23 +18,29 @@ from core.jobs.state import standing
 from core.recipe.checkpoint import last_good
 from core.recipe.recipe import put
 from core.recipe.resume import plan_resume, resume_run
-from tests.training_runs import events, lines, make_run, recipe
+from tests.training_runs import events, lines, make_run, recipe, talk
 from tests.waiting import until
 from tests.warm.process import WarmPython
 from tui import cli
 
-_STEPS = 24
+_STEPS = 12
 _RUN: dict[str, Any] = {
     "lora__dropout": 0.1,
     "training__batch_size": 4,
     "training__gradient_accumulation": 2,
     "training__max_steps": _STEPS,
-    "training__eval_every": 4.0,
+    "training__eval_every": 5.0,
     "training__warmup": 0.1,
     "evaluation__after_training": False,
 }
-"""Four epochs of six steps, so that a run is stopped inside of an epoch and samples are dealt anew after that."""
+_SAMPLES = [talk(number) for number in range(24)]
+"""Four epochs of three steps, so that a run is stopped inside of an epoch and samples are dealt anew after that."""
 _WHEN = ("t", "tokens_per_second", "eta_seconds")
+
+
+def make(parent: Path, **changes: Any) -> JobFolder:
+    """The folder of such a run."""
+    return make_run(parent, _SAMPLES, **{**_RUN, **changes})
 
 
 def run_to_end(folder: JobFolder, module: str = "core.training", **variables: str) -> JobFolder:
@@ -74,7 +80,7 @@ def straight(warm_python: WarmPython, tmp_path_factory: pytest.TempPathFactory) 
             with pytest.MonkeyPatch.context() as patch:
                 for variable, value in warm_python.environment.items():
                     patch.setenv(variable, value)
-                made[name] = run_to_end(make_run(tmp_path_factory.mktemp("straight"), **{**_RUN, **changes}))
+                made[name] = run_to_end(make(tmp_path_factory.mktemp("straight"), **changes))
             assert made[name].read_status().state == "finished"
         return made[name]
 
@@ -90,28 +96,24 @@ def straight(warm_python: WarmPython, tmp_path_factory: pytest.TempPathFactory) 
             id="sparse log and grouped",
             marks=pytest.mark.slow,
         ),
-        pytest.param({"model__quantization": "nf4", "training__max_steps": 14}, id="nf4"),
-        pytest.param(
-            {"method": "full", "training__learning_rate": 1e-3, "training__max_steps": 14},
-            id="full",
-            marks=pytest.mark.slow,
-        ),
+        pytest.param({"model__quantization": "nf4"}, id="nf4"),
+        pytest.param({"method": "full", "training__learning_rate": 1e-3}, id="full", marks=pytest.mark.slow),
     ],
 )
 def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder], changes: dict[str, Any]
 ) -> None:
-    folder = make_run(tmp_path, **{**_RUN, **changes}, training__save_every=11.0)
-    # With a line every fifth step: lines at 5, 10 and 15, so that the checkpoint falls between two.
-    at = "15" if "training__log_every" in changes else "13"
+    folder = make(tmp_path, **changes, training__save_every=8.0)
+    # With a line every fifth step: lines at 5 and 10, so that the checkpoint falls between two.
+    at = "10" if "training__log_every" in changes else "9"
     run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT=at, DISTURB_BY="kill")
     assert folder.read_status().state == "failed"
     plan = plan_resume(folder)
-    assert plan.checkpoint.step == 11
-    assert plan.checkpoint.position == 5 * 8
+    assert plan.checkpoint.step == 8
+    assert plan.checkpoint.position == 2 * 8
     go_on(folder)
     whole = logged(straight(**changes))
-    assert len(whole) > 5
+    assert len(whole) > 4
     assert logged(folder) == whole
     (summary,) = events(folder, "summary")
     (other,) = events(straight(**changes), "summary")
@@ -123,14 +125,14 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(
 @pytest.mark.parametrize(
     "step",
     [
-        pytest.param(4, id="with an evaluation due"),
-        pytest.param(6, id="at the end of an epoch", marks=pytest.mark.slow),
+        pytest.param(5, id="with an evaluation due"),
+        pytest.param(3, id="at the end of an epoch", marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_run_goes_on_to_the_same_bits(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder], step: int
 ) -> None:
-    folder = make_run(tmp_path, **_RUN, training__save_every=0.0)
+    folder = make(tmp_path, training__save_every=0.0)
     run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT=str(step), DISTURB_BY="stop")
     assert folder.read_status().state == "stopped"
     stopped_at = plan_resume(folder).checkpoint.step
@@ -140,7 +142,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert logged(folder) == logged(straight())
     told = events(folder, "resume")[0]
     assert told["step"] == stopped_at
-    assert f"step {stopped_at} of 24, loss " in told["message"]
+    assert f"step {stopped_at} of {_STEPS}, loss " in told["message"]
     assert "learning rate" in told["message"]
 
 
@@ -150,9 +152,9 @@ _SPARSE: dict[str, Any] = {"training__log_every": 5, "training__group_by_length"
 @pytest.mark.parametrize(
     ("name", "step", "changes"),
     [
-        pytest.param("stop", 6, {}, id="stop in the first step of an epoch"),
-        pytest.param("stop", 5, {}, id="stop", marks=pytest.mark.slow),
-        pytest.param("save", 8, _SPARSE, id="save", marks=pytest.mark.slow),
+        pytest.param("stop", 3, {}, id="stop in the first step of an epoch"),
+        pytest.param("stop", 4, {}, id="stop", marks=pytest.mark.slow),
+        pytest.param("save", 7, _SPARSE, id="save", marks=pytest.mark.slow),
     ],
 )
 def test_between_two_batches_of_a_step_the_last_whole_step_is_saved_to_the_same_bits(
@@ -163,12 +165,12 @@ def test_between_two_batches_of_a_step_the_last_whole_step_is_saved_to_the_same_
     step: int,
     changes: dict[str, Any],
 ) -> None:
-    folder = make_run(tmp_path, **{**_RUN, **changes}, training__save_every=0.0)
+    folder = make(tmp_path, **changes, training__save_every=0.0)
     variables = {"DISTURB_AT": str(step), "DISTURB_GATE": "batch"}
     launch(folder, [worker_command("tests.e2e.disturbed_training", folder)], env=variables)
     until((folder.path / "reached").exists, "the first batch of the step", 60)
     requests.ask(folder, name)
-    until(lambda: events(folder, "request"), "it is received while the batch is computed", 2.0)
+    until(lambda: events(folder, "request"), "it is received while the batch is computed")
     (folder.path / "open").touch()
     until(lambda: standing(folder).over, "the run ends", 120)
     assert [event["answer"] for event in events(folder, "request")] == ["received", "done"]
@@ -185,25 +187,25 @@ def test_between_two_batches_of_a_step_the_last_whole_step_is_saved_to_the_same_
 def test_a_checkpoint_that_is_not_whole_is_passed_over(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder]
 ) -> None:
-    folder = make_run(tmp_path, **_RUN, training__save_every=5.0, training__keep_checkpoints=4)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="17", DISTURB_BY="kill")
-    (folder.checkpoints / "checkpoint-16").mkdir()
-    optimizer = folder.checkpoints / "checkpoint-15" / "optimizer.pt"
+    folder = make(tmp_path, training__save_every=2.0, training__keep_checkpoints=4)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="7", DISTURB_BY="kill")
+    (folder.checkpoints / "checkpoint-7").mkdir()
+    optimizer = folder.checkpoints / "checkpoint-6" / "optimizer.pt"
     optimizer.write_bytes(optimizer.read_bytes()[:-100])
-    (folder.checkpoints / "checkpoint-10" / "trainer_state.json").write_text("")
+    (folder.checkpoints / "checkpoint-4" / "trainer_state.json").write_text("")
     plan = plan_resume(folder)
-    assert plan.checkpoint.step == 5
+    assert plan.checkpoint.step == 2
     assert len(plan.passed) == 3
-    assert "checkpoint-16 has no tunedeck.json" in plan.passed[0]
-    assert "checkpoint-15 is not whole (optimizer.pt)" in plan.passed[1]
-    assert "checkpoint-10 is not whole (trainer_state.json)" in plan.passed[2]
+    assert "checkpoint-7 has no tunedeck.json" in plan.passed[0]
+    assert "checkpoint-6 is not whole (optimizer.pt)" in plan.passed[1]
+    assert "checkpoint-4 is not whole (trainer_state.json)" in plan.passed[2]
     go_on(folder)
     assert logged(folder) == logged(straight())
     assert [event["message"] for event in events(folder, "alert")] == list(plan.passed)
 
 
 def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm: WarmPython, tmp_path: Path) -> None:
-    folder = make_run(tmp_path, **{**_RUN, "training__max_steps": 3})
+    folder = make(tmp_path, training__max_steps=3)
     run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="2", DISTURB_BY="stop")
     changes = {**_RUN, "training__max_steps": 3}
     other = recipe(**{**changes, "training__learning_rate": 1e-3, "lora__rank": 4, "training__eval_every": 9.0})
@@ -219,7 +221,7 @@ def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm:
 
 
 def test_a_run_that_goes_on_is_finished_or_has_no_checkpoint_is_not_resumed(warm: WarmPython, tmp_path: Path) -> None:
-    folder = make_run(tmp_path, **{**_RUN, "training__max_steps": 2}, training__save_every=0.0)
+    folder = make(tmp_path, training__max_steps=2, training__save_every=0.0)
     run_to_end(folder)
     with pytest.raises(BadInput, match="finished"):
         plan_resume(folder)
@@ -232,7 +234,7 @@ def test_a_run_that_goes_on_is_finished_or_has_no_checkpoint_is_not_resumed(warm
 def test_a_run_that_had_trained_to_its_end_is_only_saved_again(
     warm: WarmPython, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = make_run(tmp_path, **{**_RUN, "training__max_steps": 4})
+    folder = make(tmp_path, training__max_steps=4)
     run_to_end(folder)
     adapter = folder.adapter / "adapter_model.safetensors"
     before, steps = adapter.read_bytes(), len(lines(folder.metrics))
@@ -250,14 +252,14 @@ def test_a_run_that_had_trained_to_its_end_is_only_saved_again(
 def test_memory_that_is_short_halves_the_batch_and_goes_on(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder]
 ) -> None:
-    folder = make_run(tmp_path, **_RUN, training__save_every=5.0, training__eval_batch_size=2)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="7", DISTURB_MEMORY="2")
+    folder = make(tmp_path, training__save_every=4.0, training__eval_batch_size=2)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="6", DISTURB_MEMORY="2")
     assert folder.read_status().state == "finished", folder.log.read_text()[-2000:]
     (told,) = events(folder, "oom")
     assert (told["batch_size"], told["gradient_accumulation"]) == (2, 4)
     assert "same effective batch" in told["message"]
     (resumed,) = events(folder, "resume")
-    assert resumed["step"] == 5
+    assert resumed["step"] == 4
     found, whole = logged(folder), logged(straight())
     assert [key for key in found if key[1] == "loss"] == [key for key in whole if key[1] == "loss"]
     for key in found:
@@ -269,8 +271,8 @@ def test_memory_that_is_short_halves_the_batch_and_goes_on(
 
 
 def test_memory_that_is_short_for_one_sample_ends_with_what_would_make_it_fit(warm: WarmPython, tmp_path: Path) -> None:
-    folder = make_run(tmp_path, **_RUN, training__save_every=5.0, training__eval_batch_size=1)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="7", DISTURB_MEMORY="-1")
+    folder = make(tmp_path, training__save_every=2.0, training__eval_batch_size=1)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="3", DISTURB_MEMORY="-1")
     assert folder.read_status().state == "failed"
     assert [event["batch_size"] for event in events(folder, "oom")] == [2, 1, 1]
     assert "checkpoint activations; quantization nf4; a max length below 128" in folder.read_status().message

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from tests.e2e import plain_trl
 from tests.training_runs import BASE, lines, make_run, talk, work
@@ -53,18 +54,20 @@ def _assert_equal(folder: JobFolder, plain: Path) -> None:
     ]
 
 
-def test_lora_losses_equal_plain_trl_in_cold_processes(tmp_path: Path) -> None:
-    folder, plain = _run(tmp_path), tmp_path / "plain.json"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(_ROOT)}
-    commands = [
-        [sys.executable, "-m", "core.training", str(folder.path)],
-        [sys.executable, plain_trl.__file__, str(folder.data), str(BASE), str(plain), "none", "answers"],
-    ]
-    both = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for command in commands
-    ]
-    assert [process.wait(timeout=300) for process in both] == [0, 0]
+def test_lora_losses_of_a_run_that_starts_cold_equal_plain_trl(
+    warm_python: WarmPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for users: keeper and worker import everything anew, where a `core` of the user's own lies in their way."""
+    folder, plain, own = _run(tmp_path), tmp_path / "plain.json", tmp_path / "own"
+    (own / "core").mkdir(parents=True)
+    (own / "core" / "__init__.py").write_text("raise SystemExit('this is the core of the user')\n")
+    monkeypatch.chdir(own)
+    monkeypatch.setenv("PYTHONPATH", f"{own}{os.pathsep}.")
+    launch(folder, [worker_command("core.training", folder)])
+    theirs = work(warm_python, "tests.e2e.plain_trl", folder.data, BASE, plain, "none", "answers")
+    assert theirs.returncode == 0, theirs.stderr
+    until(lambda: standing(folder).over, "the run ends", 300)
+    assert standing(folder).state == "finished", folder.log.read_text()[-3000:]
     _assert_equal(folder, plain)
 
 

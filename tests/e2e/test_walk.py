@@ -18,7 +18,7 @@ def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: 
         terminal.wait_for("dropped 1")
         terminal.send("2")
         terminal.wait_for("2 RECIPE")
-        fill_in_recipe(terminal, steps=40)
+        fill_in_recipe(terminal, steps=12)
         terminal.send("f5")
         terminal.wait_for("3 TRAIN", 60)
         terminal.wait_for("4 shows the result", 180)
@@ -47,15 +47,15 @@ def test_a_closed_terminal_takes_nothing_with_it_and_the_next_one_lands_on_the_l
         terminal.wait_for("252 samples")
         terminal.send("2")
         terminal.wait_for("2 RECIPE")
-        fill_in_recipe(terminal, steps=60)
+        fill_in_recipe(terminal, steps=16)
         terminal.send("f5")
         terminal.wait_for("3 TRAIN", 60)
-        terminal.wait_until(lambda screen: "step " in screen and " of 60" in screen, 120, what="the first steps")
+        terminal.wait_until(lambda screen: "step " in screen and " of 16" in screen, 120, what="the first steps")
         terminal.close()
         assert terminal.wait_exit() != 0
     with open_deck(tmp_path, cols=100, rows=30) as again:
         again.wait_for("3 TRAIN", 30)
-        again.wait_for("of 60", 30)
+        again.wait_for("of 16", 30)
         again.wait_for("4 shows the result", 180)
     (run,) = tunedeck_json(tmp_path, "runs")
     assert run["state"] == "finished"
