@@ -23,7 +23,4 @@ def check(recipe: Recipe) -> tuple[Devices | None, list[Problem]]:
         return devices, [Problem(field, "On CPUs FSDP silently stays DDP: take ddp.")]
     if recipe.model.quantization != "none":
         return devices, [Problem(field, "A quantized base is not shared out here: take ddp, or quantization none.")]
-    if recipe.samples.every:
-        sentence = "With FSDP no GPU holds the whole model, so nothing is answered while it trains: this is ignored."
-        return devices, [Problem("samples.every", sentence, "warn")]
     return devices, []

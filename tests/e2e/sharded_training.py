@@ -12,8 +12,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
-from core.training import run, sampling
+from core.engine import generate as generating
+from core.training import run
 from tests.e2e import disturbed_training
 
 
@@ -21,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     """Trains; with a variable `DISTURB_AT`, as `disturbed_training` does."""
     _share_out_on_the_cpu()
     if "NO_END" in os.environ:
-        sampling.stop_ids = lambda *_: []  # type: ignore[assignment]
+        patch("core.training.sampling.stop_ids", return_value=[]).start()
     if os.environ.get("FAILS_TO_ANSWER") == os.environ["RANK"]:
         _fail_to_answer()
     return disturbed_training.main(argv) if "DISTURB_AT" in os.environ else run.main(argv)
@@ -44,7 +46,7 @@ def _share_out_on_the_cpu() -> None:
 
 
 def _fail_to_answer() -> None:
-    answer, rounds = sampling.generate, iter(range(9))
+    answer, rounds = generating.generate, iter(range(9))
 
     def generate(*arguments: Any, **names: Any) -> Any:
         if next(rounds) != 1:
@@ -58,4 +60,4 @@ def _fail_to_answer() -> None:
 
         return answer(*arguments, **{**names, "tick": tick})
 
-    sampling.generate = generate
+    patch("core.training.sampling.generate", generate).start()

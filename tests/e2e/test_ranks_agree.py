@@ -36,6 +36,7 @@ def test_ranks_end_early_together_with_the_best_weights_and_answered_prompts(war
         "training__early_stopping": _PATIENCE,
         "training__keep_best": True,
         "training__keep_checkpoints": 1,
+        "training__save_every": 6.0,
         "samples__every": 4.0,
         "samples__number": 1,
         "samples__max_new_tokens": 8,

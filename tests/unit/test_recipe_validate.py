@@ -69,7 +69,6 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"training.devices": "1, 1"}, "training.devices", "error", "names a GPU twice"),
         ({"training.devices": "cpux2", "training.parallel": "fsdp"}, "training.parallel", "error", "stays DDP"),
         ({"training.devices": "0", "training.parallel": "fsdp"}, "training.parallel", "note", "nothing to share"),
-        ({"training.devices": "0,1", "training.parallel": "fsdp"}, "samples.every", "warn", "nothing is answered"),
         ({"training.devices": "cpu", "model.dtype": "float16"}, "model.dtype", "error", "float16"),
         ({"training.devices": "cpu", "model.attention": "flash_attention_2"}, "model.attention", "error", "GPU"),
         ({"training.devices": "cpu", "training.optimizer": "paged_adamw_8bit"}, "training.optimizer", "error", "GPU"),
@@ -104,12 +103,6 @@ def test_weights_that_are_quantized_already_are_not_quantized_again() -> None:
     stored = shape_from({**LLAMA_3_1_8B, "quantization_config": {"quant_method": "gptq"}}, template="x")
     found = validate(changed({"model.quantization": "nf4"}), stored)
     assert [(problem.path, problem.severity) for problem in found] == [("model.quantization", "error")]
-
-
-def test_samples_are_warned_of_only_where_the_model_is_shared_out() -> None:
-    for devices, parallel, every in (("0,1", "ddp", 0.25), ("0", "fsdp", 0.25), ("0,1", "fsdp", 0.0)):
-        values = {"training.devices": devices, "training.parallel": parallel, "samples.every": every}
-        assert "samples.every" not in {problem.path for problem in validate(changed(values))}
 
 
 def test_errors_come_first() -> None:
