@@ -146,11 +146,7 @@ def read(path: Path) -> Checkpoint:
     Raises:
         BadInput: it is not whole: a file is missing, empty or cut short, or it is another version's.
     """
-    facts = _object(path, NAME)
-    sizes = facts.get("files")
-    for name, size in sizes.items() if isinstance(sizes, dict) else [(NAME, None)]:
-        if not os.path.isfile(path / name) or (path / name).stat().st_size != size:
-            raise BadInput(f"{path.name} is not whole ({name}), so it is not used", where=os.fspath(path))
+    facts = _sealed(path)
     state = _object(path, "trainer_state.json")
     try:
         logged = [line for line in state["log_history"] if "loss" in line]
@@ -176,6 +172,24 @@ def read(path: Path) -> Checkpoint:
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise BadInput(f"{path.name} cannot be read ({error!r}), so it is not used", where=os.fspath(path)) from error
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a checkpoint's files are all there, as long as they were when it was sealed."""
+    try:
+        _sealed(path)
+    except BadInput:
+        return False
+    return True
+
+
+def _sealed(path: Path) -> dict[str, Any]:
+    facts = _object(path, NAME)
+    sizes = facts.get("files")
+    for name, size in sizes.items() if isinstance(sizes, dict) else [(NAME, None)]:
+        if not os.path.isfile(path / name) or (path / name).stat().st_size != size:
+            raise BadInput(f"{path.name} is not whole ({name}), so it is not used", where=os.fspath(path))
+    return facts
 
 
 def _without_gain(state: Mapping[str, Any]) -> int:

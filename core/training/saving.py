@@ -12,6 +12,7 @@ from typing import Any
 from core import units
 from core.engine.worker import Worker
 from core.jobs.files import no_more_files, sync, sync_tree
+from core.recipe.checkpoint import is_whole, newest_first
 from core.recipe.recipe import Recipe
 
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
@@ -124,16 +125,22 @@ def saved_bytes(model: Any, optimizer: Any = None) -> int:
 def drop_old(checkpoints: Path, keep: int, best: int | None = None) -> list[str]:
     """Deletes the oldest checkpoints beyond those to keep.
 
+    One that is not whole counts for none: else those of a later step, which a power cut has torn and a resumed run has
+    passed over, would push out each one that the run writes now.
+
     Args:
         checkpoints: their folder.
-        keep: how many of the newest stay.
+        keep: how many of the newest stay, 1 or more.
         best: the step of one that stays besides, or None.
 
     Returns:
         The names of the deleted ones.
     """
-    found = sorted(checkpoints.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
-    old = [path for path in found[:-keep] if path.name != f"checkpoint-{best}"]
+    found = newest_first(checkpoints)
+    whole = [path for path in found if is_whole(path)]
+    stay = whole[:keep]
+    older = found[found.index(stay[-1]) + 1 :] if stay else []
+    old = [path for path in reversed(older) if path.name != f"checkpoint-{best}"]
     for path in old:
         shutil.rmtree(path, ignore_errors=True)
     return [path.name for path in old]

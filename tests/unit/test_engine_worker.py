@@ -18,6 +18,7 @@ from core.errors import BadInput
 from core.jobs import requests
 from core.jobs.files import DiskFull, JobGone
 from core.jobs.folder import JobFolder
+from core.recipe.checkpoint import seal
 from core.recipe.recipe import Recipe, to_json
 from core.training.saving import drop_old, write_whole
 
@@ -199,9 +200,31 @@ def test_any_other_fault_of_writing_is_not_waited_for(folder: JobFolder) -> None
 
 def test_the_oldest_checkpoints_go_by_number_not_by_name(tmp_path: Path) -> None:
     for step in (5, 10, 20, 100):
-        (tmp_path / f"checkpoint-{step}").mkdir()
+        checkpoint(tmp_path, step)
     assert drop_old(tmp_path, 2) == ["checkpoint-5", "checkpoint-10"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-100", "checkpoint-20"]
+
+
+def test_checkpoints_that_are_not_whole_push_none_out(tmp_path: Path) -> None:
+    for step in (10, 20, 30, 40, 50):
+        checkpoint(tmp_path, step)
+    for step in (30, 50):
+        (tmp_path / f"checkpoint-{step}" / "weights").write_bytes(b"")  # torn by a power cut
+    (tmp_path / "checkpoint-mine").mkdir()
+    assert drop_old(tmp_path, 3) == []
+    assert drop_old(tmp_path, 2, best=10) == []
+    assert drop_old(tmp_path, 1, best=10) == ["checkpoint-20", "checkpoint-30"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("checkpoint-10", "checkpoint-40", "checkpoint-50", "checkpoint-mine")
+    ]
+
+
+def checkpoint(folder: Path, step: int) -> None:
+    """A checkpoint that is whole."""
+    path = folder / f"checkpoint-{step}"
+    path.mkdir()
+    (path / "weights").write_bytes(b"w")
+    seal(path, {})
 
 
 def test_what_a_paused_run_holds_is_told_for_gpu_and_machine_and_all_ranks() -> None:
