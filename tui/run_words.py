@@ -19,12 +19,12 @@ def run_words(state: str, status: Status, *, progress: bool = True) -> str:
         status: the reading that it rests on.
         progress: whether the steps are said too.
     """
-    begun = status.started
-    ended = status.ended
     if state in ("running", "starting", "stopping", "paused"):
-        elapsed = f"  {clock(time.time() - begun)}" if begun else ""
+        taken = status.seconds(time.time())
+        elapsed = "" if taken is None else f"  {clock(taken)}"
         steps = f" {count(status.step or 0)} of {count(status.of)}" if status.of and progress else ""
         return f"{state}{steps}{elapsed}"
-    if begun and ended:
-        return f"{state} after {clock(ended - begun)}"
+    taken = status.seconds()
+    if taken is not None and status.ended:
+        return f"{state} after {clock(taken)}"
     return state

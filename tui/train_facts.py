@@ -64,8 +64,8 @@ def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fa
         alone = base and len(run.series("eval_loss")) == 1
         place = "before training" if base else f"at step {count(round(best[0]))}"
         found.append(Fact("best", "eval" if alone else "best eval", significant(best[1], 4), place))
-    if status.started is not None:
-        elapsed = (status.ended or now) - status.started
+    elapsed = status.seconds(None if update.over else now)
+    if elapsed is not None:
         found += _used(run, elapsed, settings or Settings())
         if update.over:
             found.append(Fact("elapsed", "took", clock(elapsed)))

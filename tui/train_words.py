@@ -93,8 +93,9 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
         if detail:
             head.append((f"  {detail}", "text"))
         return [head]
-    if status.started and status.ended:
-        head.append((f" after {clock(status.ended - status.started)}", "strong"))
+    taken = status.seconds() if status.ended else None
+    if taken is not None:
+        head.append((f" after {clock(taken)}", "strong"))
     if state == "finished":
         head += [("   ", "text"), ("4", "key"), (" shows the result", "text")]
     if detail:

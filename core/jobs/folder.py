@@ -257,7 +257,7 @@ class JobFolder:
             pass  # the next step tells again
 
     def reset_status(self, **fields: Any) -> None:
-        """Replaces `status.json` by these fields alone, for a new start.
+        """Replaces `status.json` by these fields alone, for a new start, and by the seconds that earlier ones took.
 
         Raises:
             DiskFull: there is no room; the old contents stay.
@@ -265,7 +265,10 @@ class JobFolder:
         """
         self.check()
         with files.locked(self._lock):
-            files.replace(self._status, files.encode(fields), durable=True)
+            before = self.read_status()
+            earlier = before.seconds() or before.earlier
+            told = {**fields, "earlier": round(earlier, 3)} if earlier else fields
+            files.replace(self._status, files.encode(told), durable=True)
 
     def requested(self) -> tuple[str, ...]:
         """The names in `requests/`; never raises."""

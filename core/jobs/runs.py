@@ -37,6 +37,7 @@ class RunInfo:
         eval_loss: the last eval loss.
         detail: a sentence on the state, or "".
         place: of a run that waits: its place in the queue, from 1.
+        earlier: seconds that it took in the starts before its last one.
     """
 
     id: str
@@ -53,6 +54,7 @@ class RunInfo:
     detail: str
     place: int | None = None
     started: float | None = None
+    earlier: float = 0.0
 
     @property
     def taken_out(self) -> bool:
@@ -74,6 +76,7 @@ class RunInfo:
             "kind": self.kind,
             "created": self.created,
             "started": self.started,
+            "earlier": self.earlier,
             "ended": self.ended,
             "step": self.step,
             "of": self.of,
@@ -107,6 +110,7 @@ def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
         of=value["of"],
         detail=str(value["detail"]),
         place=value["place"],
+        earlier=float(value.get("earlier", 0.0)),
         **numbers,
     )
 
@@ -143,6 +147,7 @@ def run_info(folder: JobFolder) -> RunInfo:
         kind=str(job.get("kind") or ""),
         created=_number(job.get("created")) or 0.0,
         started=now.status.started,
+        earlier=now.status.earlier,
         ended=now.status.ended,
         step=step,
         of=of,

@@ -40,7 +40,8 @@ class Status:
         of: the number of steps in all.
         message: a sentence for the user; for an ending, its reason.
         heartbeat: unix seconds at which the keeper was last heard of.
-        started: unix seconds.
+        started: unix seconds of its last start.
+        earlier: seconds that it took in the starts before that one.
         ended: unix seconds, None while it goes on.
         exit_code: of the worker, None while it runs or where a signal ended it.
         signal: the number of the signal that ended the worker.
@@ -58,6 +59,7 @@ class Status:
     message: str = ""
     heartbeat: float | None = None
     started: float | None = None
+    earlier: float = 0.0
     ended: float | None = None
     exit_code: int | None = None
     signal: int | None = None
@@ -72,6 +74,17 @@ class Status:
         """Whether the file tells of an ending that is complete: a worker says `failed`, and has yet to be gone."""
         return self.state in ENDINGS and self.ended is not None
 
+    def seconds(self, now: float | None = None) -> float | None:
+        """Seconds that the job has taken in all its starts together; None where it never began.
+
+        Args:
+            now: unix seconds, of a job that goes on; else it took until it ended, or was last heard of.
+        """
+        if self.started is None:
+            return None
+        until = self.ended or now or self.heartbeat or self.started
+        return self.earlier + max(0.0, until - self.started)
+
 
 def from_json(value: Mapping[str, Any]) -> Status:
     """A status from the object in `status.json`."""
@@ -84,6 +97,7 @@ def from_json(value: Mapping[str, Any]) -> Status:
         message=_text(value, "message"),
         heartbeat=_number(value, "heartbeat"),
         started=_number(value, "started"),
+        earlier=_number(value, "earlier") or 0.0,
         ended=_number(value, "ended"),
         exit_code=_whole(value, "exit_code"),
         signal=_whole(value, "signal"),

@@ -56,13 +56,13 @@ class RunLine:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took since its last start, or has gone on so far; None where it never began."""
+        """How long it took in all its starts, or has gone on so far; None where it never began."""
         info = self.info
         begun = info.created if info.started is None else info.started
         if info.ended and not info.taken_out:
-            return max(0.0, info.ended - begun)
+            return info.earlier + max(0.0, info.ended - begun)
         if info.state in ("starting", "running", "paused", "stopping"):
-            return max(0.0, time.time() - begun)
+            return info.earlier + max(0.0, time.time() - begun)
         return None
 
     def to_json(self) -> dict[str, Any]:

@@ -65,8 +65,8 @@ def facts_of(folder: JobFolder) -> dict[str, Any]:
         verdict = judge.take(update)
     run = run_info(folder)
     status = folder.read_status()
-    begun = status.fields.get("started")
-    seconds = round(run.ended - begun, 1) if run.ended and isinstance(begun, (int, float)) else None
+    taken = status.seconds() if run.ended else None
+    seconds = None if taken is None else round(taken, 1)
     plain = run.to_json()
     text = f"{run.name}: {run.state}" + (f" at step {run.step:,} of {run.of:,}" if run.step and run.of else "")
     said = verdict.text() if verdict is not None and run.state != FAILED else status.message

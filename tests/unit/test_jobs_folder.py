@@ -79,6 +79,21 @@ def test_two_processes_write_status_and_no_field_is_lost(folder: JobFolder) -> N
     assert [line["number"] for line in lines if line["message"].startswith("step")] == list(range(1, times + 1))
 
 
+def test_a_new_start_keeps_the_seconds_that_the_earlier_ones_took(folder: JobFolder) -> None:
+    """A run of ten hours that went on for one was said to have taken, and cost, one."""
+    folder.reset_status(state="queued")
+    assert folder.read_status().seconds(2_000.0) is None
+    folder.reset_status(state="starting", started=1_000.0, heartbeat=1_000.0)
+    folder.write_status(state="stopped", ended=1_600.0)
+    folder.reset_status(state="queued")
+    folder.reset_status(state="starting", started=9_000.0, heartbeat=9_000.0)
+    folder.reset_status(state="starting", started=9_000.5, heartbeat=9_050.0)
+    assert folder.read_status().seconds(9_100.5) == 700.0
+    assert folder.read_status().seconds() == pytest.approx(649.5), "of a run that is lost, until it was last heard of"
+    folder.write_status(state="finished", ended=9_200.5)
+    assert folder.read_status().seconds() == 800.0
+
+
 def test_progress_is_written_seldom_but_at_its_end(folder: JobFolder) -> None:
     for step in range(1, 101):
         folder.write_progress(step, 1_000, phase="scanning")
