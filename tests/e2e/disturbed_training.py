@@ -5,7 +5,7 @@ that is put into the folder and seen at once; `nan` makes a trained weight no nu
 `DISTURB_MEMORY` is a number of samples: a larger batch is more than the memory holds, from that step on
 (`DISTURB_RANK`: on this rank alone). `DISTURB_GATE` makes something take long, until a file `open` lies in the folder:
 the first `batch` after the step, a `prediction` of its evaluation, the `loading` of the model, the `saving` of a
-checkpoint. It is reached when a file `reached` lies there.
+checkpoint, the writing of its `weights`. It is reached when a file `reached` lies there.
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ def _shut_gate(folder: Path, where: str, step: int) -> None:
 
     if where == "saving":
         SFTTrainer._save_checkpoint = _behind(SFTTrainer._save_checkpoint, lambda *_: wait())
+        return
+
+    if where == "weights":
+        SFTTrainer._save = _behind(SFTTrainer._save, lambda *_: wait())
         return
 
     def first(trainer: Any, *_: Any) -> None:
