@@ -6,7 +6,7 @@ import ctypes
 import os
 import select
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from types import FrameType
 
@@ -67,6 +67,10 @@ class Children:
     def adopt(self, worker: Identity) -> None:
         """Counts a process of another parent among these, and all below it; how it exits stays unknown."""
         self._adopted = worker
+
+    def take_in(self, processes: Iterable[Identity]) -> None:
+        """Counts processes whose parent is gone among these."""
+        self._below |= {one.pid: one for one in processes}
 
     def wait(self, seconds: float) -> dict[int, Exit]:
         """Sleeps until a signal comes or the time is up; returns the children that have ended."""

@@ -84,7 +84,8 @@ class Keeper:
         """
         status = self._folder.read_status()
         alive = process.is_alive(status.worker)
-        if not alive and (status.phase != DONE or status.over):
+        left = [one for one in status.processes if process.is_alive(one)]
+        if not left and (status.phase != DONE or status.over):
             taken_over()  # there is nothing left to keep
             return
         self._take_over()
@@ -95,6 +96,10 @@ class Keeper:
         if alive and status.worker is not None:
             self._children.adopt(status.worker)
             self._sampler.watch(self._worker)
+            outcome = self._see_out(stage_name(self._job["stages"][status.stage]), ending.oom_kills())
+        elif left:  # ranks whose torchrun was killed together with the keeper: nobody could end them later
+            self._children.take_in(left)
+            self._exit = ending.Exit(None, None)
             outcome = self._see_out(stage_name(self._job["stages"][status.stage]), ending.oom_kills())
         else:
             outcome = (FINISHED, "", ending.Exit(0, None))
@@ -281,9 +286,7 @@ class Keeper:
 
     def _processes(self) -> tuple[list[process.Identity], list[process.Identity]]:
         """The worker and the ranks of this machine: those that are gone for sure, and those that are not."""
-        status = self._folder.read_status()
-        found = [status.worker, *(process.from_json(one) for one in status.fields.get("ranks", ()))]
-        here = [one for one in dict.fromkeys(found) if one is not None and one.boot_id == boot_id()]
+        here = [one for one in self._folder.read_status().processes if one.boot_id == boot_id()]
         return [one for one in here if not process.is_alive(one)], [one for one in here if process.is_alive(one)]
 
     def _pending(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
 
 from core.errors import BadInput
 from core.gpu.host import boot_id
@@ -21,7 +23,7 @@ from core.jobs.runs import RunInfo
 from core.jobs.state import standing
 
 AGAIN_AFTER = 10.0
-"""Seconds after which another keeper is tried where one did not start."""
+"""Seconds after which another keeper is tried where one did not stay."""
 _PATIENCE = 30.0
 
 
@@ -45,17 +47,23 @@ class Kept:
         """Starts another keeper if the last one is gone; some 30 us while it lives."""
         if process.is_alive(self._keeper) or time.monotonic() < self._next_try:
             return
-        try:
-            job = self._folder.read_job()
-        except BadInput:
-            return
-        self._keeper = process.from_json(job.get("keeper"))
+        job = self._read()
         if self._keeper is None or self._keeper.boot_id != boot_id() or process.is_alive(self._keeper):
             return
         python = str(job.get("keeper_python") or sys.executable)
-        started = _start(self._folder, "--go-on", self._environment, python)
-        self._next_try = 0.0 if started else time.monotonic() + AGAIN_AFTER
-        self._keeper = None
+        _start(self._folder, "--go-on", self._environment, python)
+        self._read()
+        # Where it did not start, or found nothing to keep: a start twice a second would cost more than it could help.
+        self._next_try = 0.0 if process.is_alive(self._keeper) else time.monotonic() + AGAIN_AFTER
+
+    def _read(self) -> dict[str, Any]:
+        """What `job.json` says, empty where the folder is gone; its keeper is the one to look at."""
+        try:
+            job = self._folder.read_job()
+        except BadInput:
+            job = {}
+        self._keeper = process.from_json(job.get("keeper"))
+        return job
 
 
 def tell_of_unseen(runs: Iterable[RunInfo]) -> None:
@@ -86,9 +94,7 @@ def _untold(folder: JobFolder) -> bool:
     return not (now.rebooted and any(entry.id == folder.id for entry in queue_of(folder).read().entries))
 
 
-def _start(folder: JobFolder, how: str, environment: Mapping[str, str], python: str | None) -> bool:
+def _start(folder: JobFolder, how: str, environment: Mapping[str, str], python: str | None) -> None:
     words = [os.fspath(folder.path), how]
-    try:
-        return detach("core.jobs.keeper", words, folder.keeper_log, environment, patience=_PATIENCE, python=python) == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+    with suppress(OSError, subprocess.TimeoutExpired):  # job.json says whether there is one now
+        detach("core.jobs.keeper", words, folder.keeper_log, environment, patience=_PATIENCE, python=python)

@@ -178,10 +178,8 @@ def _take_out(folder: JobFolder) -> None:
 
 
 def _end_orphan(folder: JobFolder, status: Status) -> None:
-    ranks = [process.from_json(one) for one in status.fields.get("ranks", ())]
-    for one in (status.worker, *ranks):
-        if one is not None:
-            process.send(one, signal.SIGKILL, group=True)
+    for one in status.processes:
+        process.send(one, signal.SIGKILL, group=True)
     done(folder, STOP_NOW, "The keeper had been killed; the worker was ended at once.")
     folder.write_status(
         state=STOPPED, message="Stopped at once, as asked.", ended=time.time(), signal=int(signal.SIGKILL)

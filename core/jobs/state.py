@@ -118,7 +118,7 @@ def _unkept(job: Mapping[str, Any], status: Status, heard: float | None, now: fl
 
 
 def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heard: float | None) -> Standing:
-    if process.is_alive(status.worker):
+    if any(map(process.is_alive, status.processes)):  # ranks live on where torchrun was killed, too
         words = "The keeper of this run was killed; the worker goes on by itself, without GPU readings."
         return Standing(_shown(folder, status), words, status, True, heard)
     if status.state in ENDINGS:

@@ -70,6 +70,13 @@ class Status:
     problem: str = ""
 
     @property
+    def processes(self) -> list[Identity]:
+        """The worker and its ranks, wherever they run or ran."""
+        named = self.fields.get("ranks")
+        ranks = [process.from_json(one) for one in named] if isinstance(named, list) else []
+        return [one for one in dict.fromkeys((self.worker, *ranks)) if one is not None]
+
+    @property
     def over(self) -> bool:
         """Whether the file tells of an ending that is complete: a worker says `failed`, and has yet to be gone."""
         return self.state in ENDINGS and self.ended is not None

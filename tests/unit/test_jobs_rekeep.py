@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,22 @@ from core.jobs import process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.process import Identity
-from core.jobs.rekeep import tell_of_unseen
+from core.jobs.rekeep import Kept, tell_of_unseen
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
+from core.paths import ROOT
 from core.verdict import tell
 from tests.training_runs import events
 from tests.unit.jobs_worker import command
 from tests.waiting import until
 from tui.cli import main
+
+RANK = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -115,6 +125,35 @@ def test_the_next_keeper_ends_a_deaf_worker_and_what_it_has_started(folder: JobF
     until(lambda: standing(folder).over, "the job ends")
     assert standing(folder).state == "stopped"
     assert not process.is_alive(child)
+
+
+def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper(folder: JobFolder) -> None:
+    first = launch(folder, [command("steps", folder)])
+    until(lambda: (folder.read_status().step or 0) > 2, "the worker counts steps")
+    ranks = [subprocess.Popen([sys.executable, "-c", RANK], stdout=subprocess.PIPE) for _ in "01"]
+    for rank in ranks:
+        assert rank.stdout is not None
+        rank.stdout.readline()  # it is deaf now
+    named = [process.identify(rank.pid) for rank in ranks]
+    worker = folder.read_status().worker
+    assert worker is not None
+    folder.write_status(ranks=[one.to_json() for one in named if one])
+    process.send(first, signal.SIGKILL)
+    process.send(worker, signal.SIGKILL)
+    until(lambda: not process.is_alive(worker) and not process.is_alive(first), "both are gone")
+    now = standing(folder)
+    assert (now.state, now.over) == ("running", False)
+    kept = Kept(folder, {**os.environ, "PYTHONPATH": str(ROOT)})
+    kept.look()  # as rank 0 does
+    assert [rank.wait(10) for rank in ranks] == [-signal.SIGKILL] * 2
+    until(lambda: standing(folder).over, "the job ends")
+    assert standing(folder).state == "failed"
+    assert told(folder) == ["failed"]
+    until(lambda: not process.is_alive(keeper(folder)), "its keeper ends")
+    kept.look()
+    spent = os.times()[2:4]
+    kept.look()  # what is over has nothing to keep: that is not tried twice a second
+    assert os.times()[2:4] == spent, "another process was started"
 
 
 def test_an_end_that_nobody_saw_is_told_once_by_whoever_lists_the_runs(
