@@ -17,6 +17,9 @@ STRETCHES = 8
 FEWEST = 16
 """Log events below which nothing is said about how sure it is."""
 
+_QUIET, _TIMES = 60.0, 10.0
+"""Seconds without a log event, and times the usual distance of two, from which somebody should look."""
+
 _SLACK = 1e-6
 """Part of a unit that is none: sums of floats are not exact."""
 
@@ -49,6 +52,11 @@ def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fa
             left = min(max(left, span[0]), span[1])
         sure = span_words(*span) if span is not None else ""
         found.append(Fact("eta", "ends in", _changing_seldom(left), f"({sure})" if sure else "", "strong"))
+    quiet = quiet_for(run)
+    if quiet is not None:
+        found.append(
+            Fact("quiet", "nothing logged for", duration(quiet // 60 * 60).removesuffix(" 00 s"), "", "strong")
+        )
     epoch = run.last("epoch")
     if epoch is not None:
         found.append(Fact("epoch", "epoch", f"{epoch:.2f}"))
@@ -98,7 +106,37 @@ def seconds_left(run: LiveRun, now: float) -> float | None:
     if update.state != "running" or update.status.phase not in ("training", "evaluating") or update.status.stage:
         return None
     eta, moment = run.eta
-    return max(0.0, eta - (now - moment))
+    return max(0.0, eta - _since(run, moment, now))
+
+
+def quiet_for(run: LiveRun) -> float | None:
+    """Seconds in which a training logged nothing, by the keeper's clock, where that is far longer than usual.
+
+    Whatever happens in between (it went on after a pause, an evaluation or a checkpoint is over) counts as a sign.
+
+    A rank that waits for another for ever, or a disk that does not answer, ends no process.
+    """
+    update, moments = run.update, run.series(MOMENT)
+    if update is None or update.state != "running" or update.status.phase != "training" or not len(moments):
+        return None
+    if update.status.stage or update.status.heartbeat is None:
+        return None
+    told = run.events[-1].get("t") if run.events else None
+    newest = max(moments.y[-1], told if isinstance(told, (int, float)) else 0.0)
+    quiet, usual = update.status.heartbeat - newest, _usual_distance(run)
+    return quiet if usual is not None and quiet >= max(_QUIET, _TIMES * usual) else None
+
+
+def _usual_distance(run: LiveRun) -> float | None:
+    """The median of the seconds between the last log events; None while there are too few."""
+    distances = sorted(b - a for a, b in pairwise(run.series(MOMENT).y[-FEWEST:]) if b > a)
+    return distances[len(distances) // 2] if len(distances) > 1 else None
+
+
+def _since(run: LiveRun, moment: float, now: float) -> float:
+    """Seconds that have passed since a log event, as long as the next one is not overdue: then the end waits, too."""
+    usual = _usual_distance(run)
+    return now - moment if usual is None else min(now - moment, usual)
 
 
 def span_left(run: LiveRun, now: float) -> tuple[float, float] | None:
@@ -121,7 +159,7 @@ def span_left(run: LiveRun, now: float) -> tuple[float, float] | None:
     )
     if len(paces) < STRETCHES // 2:
         return None
-    since = max(0.0, now - moments.y[last])
+    since = max(0.0, _since(run, moments.y[last], now))
     early, late = (max(0.0, paces[at] * (of - step) - since) for at in (len(paces) // 4, -1 - len(paces) // 4))
     return early, late
 

@@ -13,7 +13,7 @@ from tui.live_gpus import LiveGpus
 from tui.live_run import LiveRun
 from tui.ring import ring_words
 from tui.settings import load_settings
-from tui.train_facts import facts, span_left, span_words
+from tui.train_facts import facts, quiet_for, seconds_left, span_left, span_words
 
 
 def record(moment: float, *power: float | None, busy: int | None = 90) -> dict[str, Any]:
@@ -88,6 +88,23 @@ def test_the_time_left_lies_within_its_own_span(eta: float) -> None:
         {600.0: "15 min", 1200.0: "20 min", 4980.0: "30 min"}[eta],
         "(15 min to 30 min)",
     )
+
+
+def test_the_end_waits_while_nothing_is_logged_and_after_a_while_that_is_said() -> None:
+    """A run that hung went on to promise its end, until it stood at 0 s for ever."""
+    run = running([2.0] * 40, 1000, eta=600.0)
+    assert seconds_left(run, 81.0) == 599.0
+    assert seconds_left(run, 5_000.0) == 598.0
+    told = []
+    for heartbeat in (100.0, 139.0, 141.0, 1_000.0):
+        status = Status(state="running", phase="training", step=40, of=1000, started=0.0, heartbeat=heartbeat)
+        run.add(Update(status, "running", ""))
+        told.append([f"{fact.before} {fact.value}" for fact in facts(run, heartbeat) if fact.key == "quiet"])
+    assert told == [[], [], ["nothing logged for 1 min"], ["nothing logged for 15 min"]]
+    run.add(Update(status, "running", "", events=[{"t": 950.0, "kind": "request"}]))
+    assert quiet_for(run) is None, "it went on after a pause"
+    run.add(Update(Status(state="running", phase="saving", heartbeat=2_000.0), "running", ""))
+    assert quiet_for(run) is None
 
 
 def test_how_fast_it_was_before_it_went_on_says_nothing_about_the_end() -> None:
