@@ -35,6 +35,21 @@ def keep_dropout(model: Any) -> None:
             layer.checkpoint_fn = partial(layer.checkpoint_fn, preserve_rng_state=True)
 
 
+def let_go(model: Any) -> None:
+    """Has each rank hold nothing but its part: an evaluation leaves some layers put together, for a backward pass.
+
+    Weights could not be loaded into these.
+
+    Args:
+        model: as accelerate has shared it out, or not yet.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def whole_weights(model: Any, *, trained_only: bool) -> dict[str, Any]:
     """The weights of a model that is shared out, whole; each rank must call this at the same point.
 

@@ -24,7 +24,7 @@ from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.rank_saving import RankSaving
 from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
-from core.training.sharded import keep_dropout
+from core.training.sharded import keep_dropout, let_go
 
 
 class SupervisedTrainer(SFTTrainer):
@@ -81,6 +81,8 @@ class SupervisedTrainer(SFTTrainer):
 
     def load_weights(self, checkpoint: Path) -> None:
         """Puts a checkpoint's weights into the model, and nothing else of it."""
+        if self._ranks.sharded:
+            let_go(self.model)
         self._load_from_checkpoint(str(checkpoint))
 
     def _load_from_checkpoint(self, *arguments: Any, **names: Any) -> None:

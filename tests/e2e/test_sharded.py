@@ -35,7 +35,7 @@ def begin_sharded(folder: JobFolder, **variables: str) -> JobFolder:
     return folder
 
 
-def _go_on(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def go_on_sharded(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.recipe.resume.stages_of", lambda *_: [_command(folder)])
     resume_run(folder, plan_resume(folder))
 
@@ -84,7 +84,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_losses(
     begin_sharded(cut, DISTURB_AT="4", DISTURB_BY="kill")
     assert ended(cut) == "failed"
     assert plan_resume(cut).checkpoint.step == 3
-    _go_on(cut, monkeypatch)
+    go_on_sharded(cut, monkeypatch)
     assert ended(cut) == "finished", cut.log.read_text()[-3000:]
     assert losses(cut) == losses(whole)
     found, expected = _weights(cut), _weights(whole)
