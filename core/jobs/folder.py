@@ -44,6 +44,7 @@ class JobFolder:
         self._events = f"{base}/events.jsonl"
         self._requests = f"{base}/requests"
         self._progress_written = -PROGRESS_PERIOD
+        self._known: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"JobFolder({os.fspath(self.path)!r})"
@@ -213,7 +214,8 @@ class JobFolder:
     def write_status(self, **fields: Any) -> None:
         """Changes these fields of `status.json`, and keeps all others.
 
-        An ending waits until it is on the disk; anything else is atomic, but may be lost in a power cut.
+        Where the file is gone or torn (by a person, or a disk), the others are as this process last wrote them. An ending
+        waits until it is on the disk; anything else is atomic, but may be lost in a power cut.
 
         Raises:
             DiskFull: there is no room; the old contents stay.
@@ -221,7 +223,7 @@ class JobFolder:
         """
         self.check()
         with files.locked(self._lock):
-            merged = {**(files.read_json(self._status) or {}), **fields}
+            merged = self._merged(fields)
             files.replace(self._status, files.encode(merged), durable=fields.get("state") in ENDINGS)
 
     def insist_on_status(self, **fields: Any) -> None:
@@ -236,8 +238,11 @@ class JobFolder:
         try:
             self.write_status(**fields)
         except files.DiskFull:
-            merged = {**(files.read_json(self._status) or {}), **fields}
-            files.overwrite(self._status, files.encode(merged))
+            files.overwrite(self._status, files.encode(self._merged(fields)))
+
+    def _merged(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        self._known = {**(files.read_json(self._status) or self._known), **fields}
+        return self._known
 
     def write_progress(self, step: int, of: int | None, **fields: Any) -> None:
         """Like `write_status(step=, of=, ...)`, but at most twice a second, and a full disk is passed over.
@@ -268,6 +273,7 @@ class JobFolder:
             before = self.read_status()
             earlier = before.seconds() or before.earlier
             told = {**fields, "earlier": round(earlier, 3)} if earlier else fields
+            self._known = told
             files.replace(self._status, files.encode(told), durable=True)
 
     def requested(self) -> tuple[str, ...]:

@@ -140,6 +140,19 @@ def test_ending_is_written_over_the_old_status_where_nothing_new_fits(folder: Jo
     assert (folder.read_status().state, folder.read_status().message) == ("failed", "")
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"state":"run', None])
+def test_a_status_that_is_torn_is_whole_again_after_the_next_beat(folder: JobFolder, torn: bytes | None) -> None:
+    folder.reset_status(state="running", stage=1)
+    folder.write_status(step=4)
+    if torn is None:
+        folder.status.unlink()
+    else:
+        folder.status.write_bytes(torn)
+    folder.write_status(heartbeat=5.0)
+    now = folder.read_status()
+    assert (now.state, now.stage, now.step, now.heartbeat) == ("running", 1, 4, 5.0)
+
+
 def test_line_after_one_that_a_full_disk_cut_short_is_whole(folder: JobFolder) -> None:
     folder.append_event("step", "one")
     with open(folder.events, "ab") as file:
