@@ -26,7 +26,8 @@ demo: setup
 
 test: setup
 	@$(BIN)/python -m compileall -q core tui
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@# Three workers for two processors: most tests of the screens wait, those of the training compute.
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -38,7 +39,7 @@ wheel-check: setup
 	$(BIN)/python -m tests.wheel_check
 
 soak: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --hypothesis-profile=random
 
 # `make bench` measures everything; `make bench NAME=start` (or `make bench-start`) one thing.
 bench: setup

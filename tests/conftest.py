@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import nvml
 from tests.warm import process
@@ -23,6 +25,34 @@ os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELIS
 for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+# The same examples each time, and no limit to the time of one: what fails does so on every machine, however busy.
+# `--hypothesis-profile=random`, as in `make soak`, looks for new ones.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("random", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+LONGEST = ("test_walk", "test_resume", "test_training_parity", "test_commands", "test_crash", "test_demo")
+"""Files that take half a minute and more, begun first, so that none is left over when all others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deals the files so that tests that compute and tests that wait run side by side; each file keeps its order.
+
+    Those in `e2e` train models and keep a processor busy; the others wait for keys, threads and processes most of
+    their time, so that three workers share two processors well.
+    """
+    files = list(dict.fromkeys(item.path for item in items))
+    computing = sorted((path for path in files if path.parent.name == "e2e"), key=lambda path: path.stem not in LONGEST)
+    waiting = [path for path in files if path.parent.name != "e2e"]
+    place = {path: (number + 0.5) / len(part) for part in (computing, waiting) for number, path in enumerate(part)}
+    items.sort(key=lambda item: place[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """What the collection has imported stays: looking for garbage in it takes a second of each long test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
