@@ -214,8 +214,8 @@ class JobFolder:
     def write_status(self, **fields: Any) -> None:
         """Changes these fields of `status.json`, and keeps all others.
 
-        Where the file is gone or torn (by a person, or a disk), the others are as this process last wrote them. An ending
-        waits until it is on the disk; anything else is atomic, but may be lost in a power cut.
+        Where the file is gone or torn (by a person, or a disk), the others are as this process last wrote them. An
+        ending waits until it is on the disk; anything else is atomic, but may be lost in a power cut.
 
         Raises:
             DiskFull: there is no room; the old contents stay.
