@@ -8,23 +8,22 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.errors import BadInput, JobFailed
-from core.gpu.host import tree
-from core.jobs import code, process, requests
+from core.jobs import process, requests
 from core.jobs.folder import JobFolder
-from core.jobs.launch import clean_environment, enqueue, launch, worker_command
-from core.jobs.process import Identity
-from core.jobs.state import Standing, standing
+from core.jobs.launch import clean_environment, enqueue, launch
+from core.jobs.state import standing
 from core.paths import ROOT
-from tests.killing import kill
 from tests.unit.jobs_worker import command
+from tests.unit.real_jobs import ended, events, folder, running
 from tests.waiting import until
+
+__all__ = ["folder"]
 
 LAUNCHER = """
 import json, signal, sys
@@ -43,45 +42,6 @@ ending.oom_kills = partial(ending.oom_kills, sys.argv[2])
 sys.exit(keeper.main([sys.argv[1], "--foreground"]))
 """
 """A keeper whose kernel is a folder."""
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[JobFolder]:
-    job = JobFolder.create(tmp_path / "runs", "a run", "training")
-    yield job
-    if job.exists():
-        _end(job)
-
-
-def _end(job: JobFolder) -> None:
-    """Leaves no process behind, however the test ended."""
-    keeper = process.from_json(job.read_job().get("keeper"))
-    if process.is_alive(keeper):
-        assert keeper is not None
-        kill(*reversed(tree(keeper.pid)))
-    worker = job.read_status().worker
-    if worker is not None:
-        process.send(worker, signal.SIGKILL, group=True)
-
-
-def ended(folder: JobFolder) -> Standing:
-    return until(lambda: (now := standing(folder)).over and now, "the job has ended") or standing(folder)
-
-
-def running(folder: JobFolder) -> Identity:
-    """Waits until the worker counts steps."""
-    until(lambda: (folder.read_status().step or 0) > 2, "the worker counts steps")
-    worker = folder.read_status().worker
-    assert worker is not None
-    return worker
-
-
-def events(folder: JobFolder) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in folder.events.read_bytes().splitlines()]
-
-
-def answers(folder: JobFolder, name: str) -> list[str]:
-    return [event["answer"] for event in events(folder) if event.get("request") == name and "answer" in event]
 
 
 def test_job_runs_its_stages_in_turn_and_says_how_it_ended(folder: JobFolder) -> None:
@@ -229,17 +189,6 @@ def test_job_whose_keeper_and_worker_are_gone_is_lost(folder: JobFolder) -> None
         requests.ask(folder, "stop")
 
 
-def test_stop_now_of_a_worker_without_keeper_ends_it(folder: JobFolder) -> None:
-    keeper = launch(folder, [command("deaf", folder)])
-    until(lambda: folder.read_status().state == "running", "the worker runs")
-    process.send(keeper, signal.SIGKILL)
-    until(lambda: not process.is_alive(keeper), "the keeper is gone")
-    os.kill(int((folder.path / "child.pid").read_text()), signal.SIGKILL)
-    requests.ask(folder, "stop-now")
-    until(lambda: not process.is_alive(folder.read_status().worker), "the worker is gone")
-    assert standing(folder).state == "stopped"
-
-
 def test_folder_deleted_under_a_live_run_ends_worker_and_keeper(folder: JobFolder) -> None:
     keeper = launch(folder, [command("steps", folder)])
     worker = running(folder)
@@ -251,55 +200,6 @@ def test_folder_deleted_under_a_live_run_ends_worker_and_keeper(folder: JobFolde
     assert not folder.path.exists(), "nobody makes a half folder"
     assert "gone" in standing(folder).detail
     shutil.rmtree(elsewhere)
-
-
-def test_stop_is_answered_and_no_later_stage_begins(folder: JobFolder) -> None:
-    launch(folder, [command("steps", folder), command("ends", folder)])
-    running(folder)
-    requests.ask(folder, "stop")
-    assert standing(folder).state in ("stopping", "stopped")
-    now = ended(folder)
-    assert now.state == "stopped"
-    assert now.detail.startswith("Saved at step ")
-    assert answers(folder, "stop") == ["received", "done"]
-    assert "trained" not in folder.log.read_text()
-    assert folder.requested() == ()
-
-
-def test_save_is_answered_and_the_run_goes_on(folder: JobFolder) -> None:
-    launch(folder, [command("steps", folder)])
-    running(folder)
-    requests.ask(folder, "save")
-    until(lambda: answers(folder, "save") == ["received", "done"], "the worker has answered")
-    assert standing(folder).state == "running"
-    (folder.path / "enough").touch()
-    ended(folder)
-
-
-def test_stop_now_ends_a_deaf_worker_and_all_its_children(folder: JobFolder) -> None:
-    keeper = launch(folder, [command("deaf", folder)])
-    until(lambda: folder.read_status().state == "running", "the worker runs")
-    child = process.identify(int((folder.path / "child.pid").read_text()))
-    worker = folder.read_status().worker
-    assert process.is_alive(child)
-    requests.ask(folder, "save")
-    requests.ask(folder, "stop-now")
-    now = ended(folder)
-    assert (now.state, now.status.signal) == ("stopped", 9)
-    assert not process.is_alive(worker)
-    assert not process.is_alive(child), "a rank in a session of its own was left behind"
-    assert answers(folder, "stop-now") == ["received", "done"]
-    assert answers(folder, "save") == ["refused"], "what nobody did is not left unanswered"
-    assert folder.requested() == ()
-    until(lambda: not process.is_alive(keeper), "the keeper ends")
-
-
-def test_child_that_a_failed_worker_leaves_behind_is_ended(folder: JobFolder) -> None:
-    launch(folder, [command("leaves_child", folder)])
-    assert ended(folder).state == "failed"
-    pid = int((folder.path / "child.pid").read_text())
-    assert process.identify(pid) is None
-    assert any(event["kind"] == "alert" and event["pids"] == [pid] for event in events(folder))
 
 
 @pytest.mark.parametrize(("later", "words"), [(5, "killed from outside"), (6, "ran out of memory (RAM")])
@@ -320,24 +220,6 @@ def test_only_what_the_kernel_killed_while_the_worker_ran_is_the_reason(
     assert words in now.detail
 
 
-def test_termination_of_the_keeper_is_stop_and_save(folder: JobFolder) -> None:
-    keeper = launch(folder, [command("steps", folder)])
-    running(folder)
-    process.send(keeper, signal.SIGTERM)
-    now = ended(folder)
-    assert now.state == "stopped"
-    assert now.detail.startswith("Saved at step ")
-
-
-def test_second_termination_of_the_keeper_is_now(folder: JobFolder) -> None:
-    keeper = launch(folder, [command("deaf", folder)])
-    until(lambda: folder.read_status().state == "running", "the worker runs")
-    process.send(keeper, signal.SIGTERM)
-    until(lambda: "stop" in folder.requested(), "the first is passed on as a request")
-    process.send(keeper, signal.SIGTERM)
-    assert ended(folder).state == "stopped"
-
-
 def test_gpu_file_has_the_worker_even_without_a_gpu(folder: JobFolder) -> None:
     launch(folder, [command("steps", folder)])
     worker = running(folder)
@@ -355,76 +237,3 @@ def test_gpu_file_has_the_worker_even_without_a_gpu(folder: JobFolder) -> None:
     assert found["gpus"] or "GPU" in found["problem"]
     (folder.path / "enough").touch()
     ended(folder)
-
-
-@pytest.mark.parametrize("where", ["working directory", "relative entry", "absolute entry"])
-def test_core_folder_of_the_user_is_never_imported(
-    folder: JobFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    theirs = tmp_path / "theirs"
-    (theirs / "core" / "jobs").mkdir(parents=True)
-    for name in ("core/__init__.py", "core/jobs/__init__.py", "core/jobs/keeper.py", "json.py", "core/jobs/folder.py"):
-        (theirs / name).write_text("raise SystemExit('the wrong core')\n")
-    entries = {"working directory": "", "relative entry": ".", "absolute entry": str(theirs)}
-    if where == "absolute entry":
-        (theirs / "json.py").unlink()  # an absolute entry may well hold what the user wants seen
-    monkeypatch.chdir(theirs)
-    monkeypatch.setenv("PYTHONPATH", f"{entries[where]}{os.pathsep}")
-    launch(folder, [command("tells_where_core_is", folder)])
-    now = ended(folder)
-    assert (now.state, now.detail) == ("finished", "")
-    ours = str(ROOT / "core" / "__init__.py")
-    assert folder.log.read_text().split() == [ours, ours], "the worker, or a process that it started"
-
-
-def test_worker_runs_in_the_interpreter_that_the_user_chose(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TUNEDECK_PYTHON", "/opt/torch/bin/python")
-    assert worker_command("core.training", folder) == ["/opt/torch/bin/python", "-m", "core.training", str(folder.path)]
-    monkeypatch.delenv("TUNEDECK_PYTHON")
-    assert worker_command("core.training", folder)[0] == sys.executable
-
-
-def test_installed_core_is_copied_once_a_version_and_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed = tmp_path / "site-packages"
-    (installed / "core" / "jobs").mkdir(parents=True)
-    (installed / "core" / "jobs" / "keeper.py").write_text("version = 1\n")
-    (installed / "torch.py").write_text("the viewer's own torch\n")
-    monkeypatch.setattr(code, "ROOT", installed)
-    first = code.code_root()
-    assert first != installed
-    assert os.listdir(first) == ["core"]
-    assert clean_environment()["PYTHONPATH"].split(os.pathsep)[0] == str(first)
-    assert code.code_root() == first
-    (installed / "core" / "jobs" / "keeper.py").write_text("version = 22\n")
-    second = code.code_root()
-    assert (first / "core/jobs/keeper.py").read_text() == "version = 1\n", "a live run keeps its code"
-    assert (second / "core/jobs/keeper.py").read_text() == "version = 22\n"
-    assert sorted(os.listdir(first.parent)) == sorted([first.name, second.name])
-
-
-def test_keeper_imports_next_to_nothing() -> None:
-    script = "import sys; before = set(sys.modules); import core.jobs.keeper; print(*(set(sys.modules) - before))"
-    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    loaded = set(found.stdout.split())
-    heavy = {
-        "asyncio",
-        "subprocess",
-        "socket",
-        "pynvml",
-        "numpy",
-        "orjson",
-        "yaml",
-        "textual",
-        "rich",
-        "torch",
-        "typing_extensions",
-    }
-    assert not loaded & heavy
-    assert "core.jobs.keeper" in loaded
-
-
-def test_variables_of_another_launcher_are_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that was started under torchrun would take itself for one of its ranks, and wait for the others."""
-    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "ACCELERATE_USE_FSDP"):
-        monkeypatch.setenv(name, "2")
-    assert not {"WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "ACCELERATE_USE_FSDP"} & set(clean_environment())
