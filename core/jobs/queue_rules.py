@@ -68,7 +68,7 @@ def _turn(entry: Entry, taken: Mapping[str, str], gpus: Sequence[GpuSample], now
     if entry.devices:
         choices = [entry.devices]
     else:
-        choices = [(str(gpu.index),) for gpu in gpus] or [(CPU,)]
+        choices = [(str(gpu.index),) for gpu in sorted(gpus, key=_most_free_first)] or [(CPU,)]
     idle = [names for names in choices if not any(name in taken for name in names)]
     if not idle:
         name = next(name for name in choices[0] if name in taken)
@@ -101,6 +101,12 @@ def device_set(visible: str | None, gpus: Sequence[GpuSample]) -> tuple[str, ...
         return (str(gpus[0].index),)
     by_uuid = {gpu.uuid: str(gpu.index) for gpu in gpus if gpu.uuid}
     return tuple(by_uuid.get(name, name) for name in names) or (CPU,)
+
+
+def _most_free_first(gpu: GpuSample) -> int:
+    """Other people's programs are in no queue: the emptiest GPU is the likeliest to be nobody's. A lost one is last."""
+    free = _free(gpu)
+    return 1 if free is None else -(free >> 30)
 
 
 def _free(gpu: GpuSample) -> int | None:

@@ -48,6 +48,13 @@ def test_a_run_that_names_no_device_takes_a_gpu_that_is_free_and_without_any_the
     assert [turn.devices for turn in turns(entry("a"), entry("b", "cpu"), gpus=0)] == [("cpu",), None]
 
 
+def test_of_several_gpus_the_emptiest_is_taken_and_a_lost_one_last() -> None:
+    cards = [gpu(0, free=2), GpuSample(1, problem="lost"), gpu(2, free=79), gpu(3, free=80)]
+    found = turns(*(entry(name) for name in "abcde"), busy={"3": "earlier"}, gpus=cards)
+    assert [turn.devices for turn in found] == [("2",), ("0",), ("1",), None, None]
+    assert turns(entry("a"), gpus=[gpu(0), gpu(1)])[0].devices == ("0",)
+
+
 def test_waiting_for_memory_looks_at_each_gpu_of_the_set_and_nobody_overtakes() -> None:
     cards = [gpu(0, free=10), gpu(1, free=40)]
     assert turns(entry("a", free=20), gpus=cards)[0].devices == ("1",)
