@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass
 
 from core.errors import BadInput
@@ -51,7 +53,7 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> Plan:
         raise BadInput(
             passed[0] if passed else "This run has no checkpoint to go on from",
             where=folder.id,
-            do=f"Start it again from the beginning: tunedeck train {folder.recipe}",
+            do=f"Start it again from the beginning: tunedeck train {shlex.quote(os.fspath(folder.recipe))}",
         )
     chosen = own if recipe is None else put(recipe, "data.view", own.data.view)
     refuse_misfits(checkpoint, chosen)

@@ -45,7 +45,7 @@ def slurm_run(recipe: Recipe, workspace: Path, nodes: int = 1) -> JobFolder:
     enqueue(run.folder, stages, env={})
     script = run.folder.path / NAME
     script.write_text(script_of(run.recipe, run.folder, nodes), encoding="utf-8")
-    run.folder.write_status(message=f"Waits for Slurm: sbatch {script}")
+    run.folder.write_status(message=f"Waits for Slurm: {_sbatch(run.folder)}")
     return run.folder
 
 
@@ -57,11 +57,12 @@ def script_of(recipe: Recipe, folder: JobFolder, nodes: int) -> str:
     settings = [f"--job-name={folder.id}", f"--nodes={nodes}", "--ntasks-per-node=1"]
     if not devices.cpu:
         settings.append(f"--gpus-per-node={devices.ranks}")
-    settings += ["--signal=TERM@300", "--requeue", f"--output={folder.path}/slurm-%j.out"]
+    settings += ["--signal=TERM@300", "--requeue", f'--output="{_literal(folder.path)}/slurm-%j.out"']
     each = f'if [ "$SLURM_NODEID" = 0 ]; then exec {keeper}; else exec {others}; fi'
+    saved = shlex.quote(f"{folder.checkpoints}/checkpoint-*")
     lines = [
         "#!/bin/bash",
-        f"# The run {folder.id}. Add your partition, account and time limit, then: sbatch {folder.path / NAME}",
+        f"# The run {folder.id}. Add your partition, account and time limit, then: {_sbatch(folder)}",
         *(f"#SBATCH {setting}" for setting in settings),
         "# TERM comes five minutes before the time limit: the run saves and ends, and goes on when it is requeued.",
         f"export PYTHONPATH={shlex.quote(os.fspath(code_root()))} PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1",
@@ -70,8 +71,18 @@ def script_of(recipe: Recipe, folder: JobFolder, nodes: int) -> str:
         'export TUNEDECK_JOB="tunedeck-$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}"',
         'head="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"',
         'export TUNEDECK_RENDEZVOUS="$head:${TUNEDECK_PORT:-29500}"',
-        'if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then export TUNEDECK_AGAIN=1; fi',
+        "# Requeued, or handed in once more after the time limit, it goes on from its last checkpoint.",
+        f"if compgen -G {saved} > /dev/null; then export TUNEDECK_AGAIN=1; fi",
         "# The first machine has the keeper, which starts its ranks; the others only have ranks.",
         f"srun --kill-on-bad-exit=0 bash -c {shlex.quote(each)}",
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _sbatch(folder: JobFolder) -> str:
+    return shlex.join(["sbatch", os.fspath(folder.path / NAME)])
+
+
+def _literal(path: Path) -> str:
+    """A path in a file name of Slurm's, where `%j` and the like stand for something."""
+    return os.fspath(path).replace("%", "%%")
