@@ -24,6 +24,7 @@ from tui.widgets.gauge import Gauges
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.log_view import LogView
 from tui.widgets.text_lines import TextLines
+from tui.widgets.top_bar import TopBar
 
 MakeApp = Callable[..., TunedeckApp]
 
@@ -115,11 +116,15 @@ async def test_new_steps_appear_and_few_cells_are_sent(make_app: MakeApp, tmp_pa
 
 async def test_the_clock_sends_its_own_cells_only(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path)
+    for number in range(1, 17):  # a slow run: while its next log event is due, the time left goes on
+        record = {"t": time.time() + 30 * (number - 16), "step": 60 + number, "loss": 1.0, "eta_seconds": 90.0}
+        folder.append_metric(record)
     async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
-        sent = [Sent(screen.query_one(kind)) for kind in ("#loss", "#facts", "#state", "#events")]
-        before = screen.query_one(Facts).plain
-        await until(pilot, lambda: screen.query_one(Facts).plain != before)
+        sent = [Sent(screen.query_one(kind)) for kind in ("TopBar", "#loss", "#facts", "#state", "#events")]
+        bar = screen.query_one(TopBar)
+        before = bar.status
+        await until(pilot, lambda: bar.status != before)
         assert 0 < sum(part.cells for part in sent) <= 24
 
 

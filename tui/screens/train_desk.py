@@ -29,6 +29,9 @@ CATCH_UP = 0.005
 DRAW_EVERY = 0.5
 """Seconds between two drawings while there is more to read."""
 
+_PATIENCE = 0.5
+"""Seconds between two looks at whether the screen still wants what was read."""
+
 
 class _Followed:
     """A run with its follower and its judge, which belong together however often another run is opened.
@@ -64,8 +67,8 @@ class TrainDesk(StepScreen):
         verdict: how it goes, or None before its first metric.
     """
 
-    AT_ONCE = (20_000, 0.1)
-    """Records, and seconds, that one look may take at most."""
+    AT_ONCE = (2_000, 0.03)
+    """Records, and seconds, that one look may take at most: to take them in must not hold up the keys."""
 
     class Glimpsed(Message):
         """Some records from everywhere in a long run: its picture, until all of it is read."""
@@ -95,6 +98,7 @@ class TrainDesk(StepScreen):
         self._read = 0.0
         self._followed: _Followed | None = None
         self._halt, self._woken = threading.Event(), threading.Event()
+        self._taken = threading.Event()
         self._drawn = 0.0
 
     @property
@@ -178,7 +182,11 @@ class TrainDesk(StepScreen):
                 if followed is not self._followed:
                     return
                 # Also when the screen has just gone: what was read is read only once.
+                self._taken.clear()
                 self.post_message(self.Looked(folder, update, verdict, follower.part_read))
+            # Reading is faster than taking in: without a rest here a long run's records would pile up in memory.
+            while update.more and not self._taken.wait(_PATIENCE) and not halt.is_set():
+                pass
             more = self._follow_others() or update.more
             woken.wait(CATCH_UP if more else self.session.look_every)
             woken.clear()
@@ -199,6 +207,7 @@ class TrainDesk(StepScreen):
     @on(Looked)
     def _looked(self, event: Looked) -> None:
         """Take in what is new and draw what changed."""
+        self._taken.set()
         if event.folder != self._folder:
             return
         if self.session.run != self._folder:
