@@ -16,6 +16,7 @@ from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
+from tests.tui.one_widget import text_of
 from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.runs_compare import CompareScreen
@@ -37,7 +38,8 @@ def make_run(workspace: Path, name: str, *, age: float, low: float, state: str =
     folder.write_job({**folder.read_job(), "created": time.time() - age})
     save(recipe, folder.recipe, portable=False)
     for step in range(1, 41):
-        folder.append_metric({"step": step, "loss": low + 2 / step, "grad_norm": 1.0, "learning_rate": 1e-4})
+        place = {"num_tokens": low * 1000.0 * step, "t": time.time() - age + step}
+        folder.append_metric({"step": step, "loss": low + 2 / step, "grad_norm": 1.0, "learning_rate": 1e-4, **place})
         if step % 10 == 0:
             folder.append_metric({"step": step, "eval_loss": low + abs(step - 30) / 50})
     folder.append_event("summary", "Done.", peak_memory=int(low * 2**30))
@@ -134,6 +136,17 @@ async def test_marked_runs_are_compared_by_curves_results_and_differing_fields(
         }
         await pilot.press("m")
         assert [list(curve.series.x) for curve in chart.curves] == [[10, 20, 30, 40]] * 3
+        await pilot.press("m", "m", "m")
+        assert chart.title == "tokens seen"
+        await pilot.press("M", "M", "M", "M", "x")
+        assert (chart.title, chart.span(), chart.unit.name) == ("train loss", (0, 60_000), "k tokens")
+        await pilot.press("left")
+        assert "60.0 k tokens" in text_of(chart)[-1]
+        assert " A tone again -" in text_of(chart)[1], "it ended after 40,000 tokens"
+        screen.action_read(-30)
+        assert " A tone again 1.0" in text_of(chart)[1]
+        await pilot.press("0", "x", "x")
+        assert (chart.span(), chart.crosshair) == ((0, 40), None)
         await pilot.press("end")
         assert "training.learning_rate" in screen.query_one("#whole", TextLines).plain[0]
         await pilot.press("escape")

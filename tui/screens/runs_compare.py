@@ -15,13 +15,15 @@ from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.recipe.differences import differences
-from core.units import duration, gib, significant
+from core.units import clock, count, duration, gib, short_count, significant
 from core.verdict.run_list import RunLine
 from tui.actions import Command, declare
 from tui.charts.plot import Curve
+from tui.live_axes import AXES, along, next_axis, unit
 from tui.live_run import LiveRun
 from tui.screens.base import StepScreen
 from tui.screens.runs_rows import verdict_word
+from tui.screens.train_panels import title_of, writer_of
 from tui.telling_names import telling_names
 from tui.widgets.chart import Chart
 from tui.widgets.table import Cell, Column, Table
@@ -29,7 +31,9 @@ from tui.widgets.text_lines import TextLines
 
 LETTERS = "ABCDEF"
 _STYLES = ("first", "second", "third", "fourth", "fifth", "sixth")
-_METRICS = {"loss": "train loss", "eval_loss": "eval loss", "grad_norm": "gradient norm", "learning_rate": "lr"}
+_TITLES = {"loss": "train loss", "eval_loss": "eval loss"}
+"""The metrics that come first; all others follow, in the order in which the runs logged them."""
+
 _SLICE = 0.05
 
 
@@ -41,13 +45,18 @@ class CompareScreen(StepScreen):
     CSS_PATH = "runs_compare.tcss"
     BINDINGS = declare(
         "compare",
-        Command("compare.metric", "m", "metric", "metric", "The next metric: losses, gradient norm, rate.", 1),
+        Command("compare.metric", "m", "metric(1)", "metric", "The next metric that any of the runs has logged.", 1),
+        Command("compare.metric_back", "M", "metric(-1)", "", "The metric before."),
         Command(
             "compare.left", "left", "read(-1)", "read values", "Read values off the curves, at other steps.", 2, "←→"
         ),
         Command("compare.right", "right", "read(1)", "", "Read values off the curves, further right.", aside=True),
         Command("compare.zoom_in", "z,equals_sign", "zoom(0.5)", "zoom", "Show fewer steps.", 4, "z"),
         Command("compare.zoom_out", "Z,minus", "zoom(2.0)", "", "Show more steps.", 0, "-"),
+        Command("compare.pan_left", "comma", "pan(-0.5)", "", "Move to earlier steps, when zoomed in.", 0, ","),
+        Command("compare.pan_right", "full_stop", "pan(0.5)", "", "Move to later steps, when zoomed in.", 0, "."),
+        Command("compare.whole", "0", "whole", "whole runs", "The whole runs again, without the reading line.", 6),
+        Command("compare.axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 4),
         Command("compare.scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 5),
         Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 3, "esc"),
     )
@@ -62,12 +71,12 @@ class CompareScreen(StepScreen):
         self._lines = list(lines)
         self._names = telling_names([(line.info.name, line.info.id) for line in lines])
         self._live = [LiveRun() for _ in lines]
-        self._metric = "loss"
+        self._metric, self._axis = "loss", AXES[0]
         self._rows: list[tuple[str, tuple[str, ...]]] = _results(self._lines)
 
     def compose_body(self) -> Iterable[Widget]:
         """Curves; what the runs came to and how they differ; the row under the cursor in full."""
-        yield Chart("train loss", [], id="curves")
+        yield Chart("train loss", [], id="curves", write_x=self._place)
         with Container(id="fields"):
             yield Table(self._columns(80), self._cells, id="rows")
         yield TextLines(id="whole")
@@ -128,6 +137,7 @@ class CompareScreen(StepScreen):
 
     def _take(self, number: int, update: Update) -> None:
         self._live[number].add(update)
+        self._set_end()
         self.query_one(Chart).repaint()
         self.refresh_bindings()
 
@@ -138,12 +148,32 @@ class CompareScreen(StepScreen):
         for number, letter in self._lettered():
             live = self._live[number]
             series = live.average.series if self._metric == "loss" else live.series(self._metric)
-            kind = "marked" if self._metric == "eval_loss" else "line"
-            curves.append(Curve(self._names[number], series, kind, _STYLES[number], letter=letter))  # type: ignore[arg-type]
+            kind = "marked" if self._metric.startswith("eval_") else "line"
+            places = along(live, self._axis)
+            curves.append(Curve(self._names[number], series, kind, _STYLES[number], letter=letter, along=places))  # type: ignore[arg-type]
         chart = self.query_one(Chart)
-        chart.describe(_METRICS[self._metric], significant, from_zero=False)
+        title = _TITLES.get(self._metric) or title_of(self._metric)
+        chart.describe(title, writer_of(self._metric), from_zero=False)
         chart.set_curves(curves)
+        self._set_end()
         chart.repaint()
+
+    def _place(self, step: float) -> str:
+        """The place under the reading line; the runs have other steps there, where x counts no steps."""
+        place = self.query_one(Chart).crosshair or 0.0
+        if self._axis == "time":
+            return duration(place)
+        if self._axis == "tokens":
+            return f"{short_count(place)} tokens"
+        return f"epoch {place:.2f}" if self._axis == "epochs" else f"step {count(round(place))}"
+
+    def _set_end(self) -> None:
+        """The axis ends where the run that went furthest does."""
+        chart = self.query_one(Chart)
+        drawn = [curve for curve in chart.curves if len(curve.series)]
+        end = max((curve.place(curve.series.x[-1]) for curve in drawn), default=0.0)
+        chart.set_end(end)
+        chart.set_unit(unit(self._axis, end))
 
     def _cells(self, row: int) -> list[Cell]:
         title, values = self._rows[row]
@@ -160,24 +190,46 @@ class CompareScreen(StepScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Reading off curves needs curves."""
-        if action in ("read", "zoom", "scale"):
-            return self.is_mounted and not self.query_one(Chart).empty_now
+        chart = self.query_one(Chart) if self.is_mounted else None
+        if action in ("read", "zoom", "scale", "axis"):
+            return chart is not None and not chart.empty_now
+        if action in ("pan", "whole"):
+            crossed = chart is not None and chart.crosshair is not None and action == "whole"
+            return crossed or (chart is not None and chart.zoomed)
         return True
 
-    def action_metric(self) -> None:
-        """The next metric that any of them has logged."""
-        names = [name for name in _METRICS if any(len(live.series(name)) for live in self._live)] or ["loss"]
-        self._metric = names[(names.index(self._metric) + 1) % len(names)] if self._metric in names else names[0]
+    def action_metric(self, by: int) -> None:
+        """The next metric that any of them has logged, or the one before."""
+        logged = {**dict.fromkeys(_TITLES), **dict.fromkeys(name for live in self._live for name in live.names)}
+        names = [name for name in logged if any(len(live.series(name)) for live in self._live)] or ["loss"]
+        self._metric = names[(names.index(self._metric) + by) % len(names)] if self._metric in names else names[0]
         self._draw_curves()
+        self.refresh_bindings()
+
+    def action_axis(self) -> None:
+        """Let x count the next of steps, epochs, tokens and time."""
+        self._axis = next_axis(self._axis, *self._live)
+        self._draw_curves()
+        self.refresh_bindings()
+
+    def action_pan(self, part: float) -> None:
+        """Move the steps that are shown."""
+        self.query_one(Chart).pan(part)
+
+    def action_whole(self) -> None:
+        """The whole runs again."""
+        self.query_one(Chart).show_all()
         self.refresh_bindings()
 
     def action_read(self, by: int) -> None:
         """Move the crosshair."""
         self.query_one(Chart).move_crosshair(by)
+        self.refresh_bindings()
 
     def action_zoom(self, factor: float) -> None:
         """Show fewer or more steps."""
         self.query_one(Chart).zoom(factor)
+        self.refresh_bindings()
 
     def action_scale(self) -> None:
         """Logarithmic or linear."""
@@ -195,6 +247,6 @@ def _results(lines: Sequence[RunLine]) -> list[tuple[str, tuple[str, ...]]]:
         ("verdict", tuple(map(verdict_word, lines))),
         ("best eval", tuple("" if line.best_eval is None else significant(line.best_eval, 4) for line in lines)),
         ("at step", tuple("" if line.best_step is None else str(line.best_step) for line in lines)),
-        ("took", tuple("" if line.seconds is None else duration(line.seconds) for line in lines)),
+        ("took", tuple("" if line.seconds is None else clock(line.seconds) for line in lines)),
         ("memory", tuple(gib(line.memory) if line.memory else "" for line in lines)),
     ]

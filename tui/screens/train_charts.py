@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from core.jobs.follow import Follower, Update
 from core.jobs.runs import RunInfo, list_runs
 from core.units import count, duration, short_count
 from tui.charts.plot import Curve
-from tui.charts.xaxis import Along, StableEnd, XUnit, epochs_unit, steps_axis, time_unit, tokens_unit
-from tui.live_run import MOMENT, LiveRun
+from tui.charts.xaxis import Along, StableEnd, XUnit, steps_axis
+from tui.live_axes import AXES, along, next_axis, unit
+from tui.live_run import LiveRun
 from tui.screens.train_panels import (
     PANELS_FROM,
     USUAL,
@@ -32,14 +33,6 @@ from tui.telling_names import telling_names
 from tui.train_words import loss_words
 from tui.widgets.chart import ZOOM, Chart
 from tui.widgets.pick_menu import Choice, Picked, PickMenu
-
-AXES = ("steps", "epochs", "tokens", "time")
-"""What x can count, in the order of the key."""
-
-_ALONG = {"epochs": "epoch", "tokens": "num_tokens"}
-"""The metrics that x may follow."""
-
-_UNITS: dict[str, Callable[[float], XUnit]] = {"epochs": epochs_unit, "tokens": tokens_unit, "time": time_unit}
 
 _CLOSE = 0.03
 """Part by which an estimate of the epochs in all may miss a half or a whole one, to be taken for it."""
@@ -103,7 +96,7 @@ class TrainCharts(TrainRequests):
         run = self.shown
         self._names = len(run.names)
         self._end = StableEnd()
-        self._along = self._along_of(run)
+        self._along = along(run, self._axis)
         large = self.chart
         large.set_curves([*self._other_curves(), *self._curves_of(run, self._large, large=True)])
         self._panels_changed()
@@ -121,47 +114,40 @@ class TrainCharts(TrainRequests):
 
     def _curves_of(self, run: LiveRun, metric: str, *, large: bool) -> list[Curve]:
         """The curves of one metric: single values as a band where they scatter, train and eval in one chart."""
-        series, along = run.series(metric), self._along
+        series, places = run.series(metric), self._along
         if metric == "loss":
             curves = [
-                Curve("train", series, "band", "band", along=along),
-                Curve("avg", run.average.series, "line", "first", along=along),
+                Curve("train", series, "band", "band", along=places),
+                Curve("avg", run.average.series, "line", "first", along=places),
             ]
         elif large or metric == "grad_norm":
             curves = [
-                Curve("", series, "band", "band", legend=False, along=along),
-                Curve("", series, "line", "first", along=along),
+                Curve("", series, "band", "band", legend=False, along=places),
+                Curve("", series, "line", "first", along=places),
             ]
         else:
-            curves = [Curve("", series, "line", "first", along=along)]
+            curves = [Curve("", series, "line", "first", along=places)]
         if f"eval_{metric}" in run.names or metric == "loss":
-            curves.append(Curve("eval", run.series(f"eval_{metric}"), "marked", "second", along=along))
+            curves.append(Curve("eval", run.series(f"eval_{metric}"), "marked", "second", along=places))
         return curves
 
     def _other_curves(self) -> Iterable[Curve]:
         """Overlaid runs, behind the screen's own."""
         metric = self._large
         for number, other in enumerate(self._others):
-            live, along, style = other.live, self._along_of(other.live), _OTHER_STYLES[number % len(_OTHER_STYLES)]
+            live, places, style = other.live, along(other.live, self._axis), _OTHER_STYLES[number % len(_OTHER_STYLES)]
             series = live.average.series if metric == "loss" else live.series(metric)
             if other.folder == self._pinned and len(live.series(f"eval_{metric}")):
                 evaluated = live.series(f"eval_{metric}")
-                yield Curve("eval", evaluated, "marked", style, legend=False, letter=other.letter, along=along)
+                yield Curve("eval", evaluated, "marked", style, legend=False, letter=other.letter, along=places)
             pin = " (pinned)" if other.folder == self._pinned else ""
-            yield Curve(f"{other.name}{pin}", series, "line", style, letter=other.letter, along=along)
+            yield Curve(f"{other.name}{pin}", series, "line", style, letter=other.letter, along=places)
 
     def _panel_metrics(self) -> list[str]:
         chosen = usual_panels(self.shown) if self._panels is None else self._panels
         return [metric for metric in chosen if metric != self._large]
 
     # --- what x counts
-
-    def _along_of(self, run: LiveRun) -> Along | None:
-        if self._axis in _ALONG:
-            return Along(run.series(_ALONG[self._axis]))
-        if self._axis == "time":
-            return Along(run.series(MOMENT), run.first_moment or 0.0)
-        return None
 
     def _axis_end(self) -> tuple[float | None, XUnit]:
         """Where the axis of the shown run ends, as far as that is known, and its unit."""
@@ -181,7 +167,7 @@ class TrainCharts(TrainRequests):
                 end = max(halves, newest)  # as recipes say it; a last step that is not full makes little difference
             else:
                 end = self._end.update(estimate)
-        return end, _UNITS[self._axis](end)
+        return end, unit(self._axis, end)
 
     def _place(self, step: float) -> str:
         """A place on x in words: step, epoch, and what x counts."""
@@ -199,10 +185,10 @@ class TrainCharts(TrainRequests):
         """Draw all charts that are on the screen; each sends its changed cells only."""
         if len(self.shown.names) != self._names:
             self._curves_changed()
-        end, unit = self._axis_end()
+        end, counted = self._axis_end()
         for chart in (self.chart, *self.query_one(Panels).charts):
             chart.set_end(end)
-            chart.set_unit(unit)
+            chart.set_unit(counted)
             if chart.display and chart.curves:
                 chart.repaint()
 
@@ -339,8 +325,7 @@ class TrainCharts(TrainRequests):
 
     def action_axis(self) -> None:
         """Let x count the next of steps, epochs, tokens and time."""
-        there = [axis for axis in AXES if axis not in _ALONG or len(self.shown.series(_ALONG[axis]))]
-        self._axis = there[(there.index(self._axis) + 1) % len(there)] if self._axis in there else there[0]
+        self._axis = next_axis(self._axis, self.shown)
         self._curves_changed()
         self._draw_charts()
         self.refresh_bindings()

@@ -252,20 +252,16 @@ class Chart(Painted):
 
     def move_crosshair(self, cells: int) -> None:
         """Set up the crosshair at the newest value, or move it by so many cells, by a value at least."""
-        curve = max(self.curves, key=lambda curve: len(curve.series), default=None)
-        if curve is None or not len(curve.series):
+        drawn = [curve for curve in self.curves if len(curve.series)]
+        if not drawn:
             return
-        series = curve.series
         x0, x1 = self.span()
         if self._cross is None:
-            position = max(series.positions(curve.step(x0), curve.step(x1))[1] - 1, 0)
+            own = [curve for curve in drawn if not curve.letter] or drawn
+            newest = [(c, c.series.positions(c.step(x0), c.step(x1))[1]) for c in own]
+            self._cross = max(curve.place(curve.series.x[max(end - 1, 0)]) for curve, end in newest)
         else:
-            here = series.nearest(curve.step(self._cross)) or 0
-            wanted = self._cross + cells * (x1 - x0) / max(1, self._plot_width)
-            position = series.nearest(curve.step(wanted)) or 0
-            if position == here:
-                position = min(max(here + (1 if cells > 0 else -1), 0), len(series) - 1)
-        self._cross = curve.place(series.x[position])
+            self._cross = _next_value(drawn, self._cross, cells * (x1 - x0) / max(1, self._plot_width))
         if self._window is not None and not x0 <= self._cross <= x1:
             self._set_window(self._cross - (x1 - x0) / 2, x1 - x0)
         self.repaint()
@@ -347,9 +343,9 @@ class Chart(Painted):
         return self._ground[1:]
 
     def _named_others(self) -> list[Entry]:
-        """Curves with a letter and a value."""
-        named = [(curve, self._value(curve)) for curve in self.curves if curve.letter and curve.legend]
-        return [Entry(c.letter, c.name, self._write(value), c.style) for c, value in named if value is not None]
+        """Curves with a letter and values; under the crosshair none is said of a run that ended before."""
+        named = [(c, self._value(c)) for c in self.curves if c.letter and c.legend and len(c.series)]
+        return [Entry(c.letter, c.name, "-" if value is None else self._write(value), c.style) for c, value in named]
 
     def _fill(self) -> Fill:
         """How bands are filled with the colours that there are here."""
@@ -390,4 +386,14 @@ class Chart(Painted):
             return series.last
         step = curve.step(self._cross)
         position = series.positions(step, step)[1] - 1
-        return series.y[position] if position >= 0 else None
+        ended = curve.letter and position >= 0 and step > series.x[-1]
+        return series.y[position] if position >= 0 and not ended else None
+
+
+def _next_value(curves: Sequence[Curve], here: float, by: float) -> float:
+    """The place of the value, of any curve, that is nearest to `here + by` and lies on that side of `here`."""
+    places: list[float] = []
+    for curve in curves:
+        at = curve.series.nearest(curve.step(here + by)) or 0
+        places += map(curve.place, curve.series.x[max(at - 1, 0) : at + 2])
+    return min((place for place in places if (place - here) * by > 0), key=lambda x: abs(x - here - by), default=here)
