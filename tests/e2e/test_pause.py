@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,15 @@ def answers(folder: JobFolder) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def live(warm: WarmPython, tmp_path: Path) -> JobFolder:
-    """A run of its keeper's that has made some steps of very many."""
+def live(warm: WarmPython, tmp_path: Path) -> Iterator[JobFolder]:
+    """A run of its keeper's that has made some steps of very many; ended by force if the test leaves it."""
     folder = make_run(tmp_path / "runs", training__max_steps=50_000, training__save_every=0.0, training__eval_every=0.0)
     launch(folder, [worker_command("core.training", folder)])
     until(lambda: len(steps(folder)) > 3, "some steps are logged", 60)
-    return folder
+    yield folder
+    if not standing(folder).over:
+        requests.ask(folder, requests.STOP_NOW)
+        until(lambda: standing(folder).over, "it is ended")
 
 
 def test_pause_holds_saves_and_goes_on(live: JobFolder, capsys: pytest.CaptureFixture[str]) -> None:

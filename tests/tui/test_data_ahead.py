@@ -32,7 +32,7 @@ async def test_far_rows_of_parquet_are_filled_in_when_they_are_decoded(
 
     def held_up(self: reading.ParquetReader, entry: int, first: int) -> object:
         if entry > rows // 2:
-            go.wait(20)
+            go.wait(60)
         return decode(self, entry, first)
 
     monkeypatch.setattr(reading.ParquetReader, "_batch", held_up)

@@ -23,6 +23,7 @@ from core.paths import ROOT
 from core.verdict import tell
 from tests.training_runs import events
 from tests.unit.jobs_worker import command
+from tests.unit.real_jobs import running, started
 from tests.waiting import until
 from tui.cli import main
 
@@ -52,7 +53,7 @@ def told(folder: JobFolder) -> list[str]:
 def orphaned(folder: JobFolder, *stages: str) -> Identity:
     """Starts these stages, kills the keeper while the first one works, and waits for the next keeper."""
     first = launch(folder, [command(stage, folder) for stage in stages])
-    until(lambda: folder.read_status().state == "running", "the worker runs")
+    started(folder)
     process.send(first, signal.SIGKILL)
     until(lambda: standing(folder).kept and keeper(folder) != first, "another keeper has taken over")
     found = keeper(folder)
@@ -113,7 +114,7 @@ def test_the_next_keeper_ends_a_deaf_worker_and_what_it_has_started(folder: JobF
     child = process.identify(int((folder.path / "child.pid").read_text()))
     assert process.is_alive(child)
     requests.ask(folder, requests.STOP_NOW)
-    until(lambda: not process.is_alive(worker), "the worker is gone", 5.0)
+    until(lambda: not process.is_alive(worker), "the worker is gone")
     until(lambda: standing(folder).over, "the job ends")
     assert standing(folder).state == "stopped"
     assert not process.is_alive(child)
@@ -121,11 +122,9 @@ def test_the_next_keeper_ends_a_deaf_worker_and_what_it_has_started(folder: JobF
 
 def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper(folder: JobFolder) -> None:
     first = launch(folder, [command("steps", folder)])
-    until(lambda: (folder.read_status().step or 0) > 2, "the worker counts steps")
+    worker = running(folder)
     ranks = [subprocess.Popen(["sleep", "60"], start_new_session=True) for _ in "01"]
     named = [process.identify(rank.pid) for rank in ranks]
-    worker = folder.read_status().worker
-    assert worker is not None
     folder.write_status(ranks=[one.to_json() for one in named if one])
     process.send(first, signal.SIGKILL)
     process.send(worker, signal.SIGKILL)
@@ -149,9 +148,7 @@ def test_an_end_that_nobody_saw_is_told_once_by_whoever_lists_the_runs(
     folder: JobFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = launch(folder, [command("steps", folder)])
-    until(lambda: (folder.read_status().step or 0) > 2, "the worker counts steps")
-    worker = folder.read_status().worker
-    assert worker is not None
+    worker = running(folder)
     process.send(first, signal.SIGKILL)
     process.send(worker, signal.SIGKILL)
     until(lambda: standing(folder).over, "both are gone")
