@@ -121,8 +121,9 @@ async def test_the_clock_sends_its_own_cells_only(make_app: MakeApp, tmp_path: P
         folder.append_metric(record)
     async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
-        sent = [Sent(screen.query_one(kind)) for kind in ("TopBar", "#loss", "#facts", "#state", "#events")]
         bar = screen.query_one(TopBar)
+        await until(pilot, lambda: " of " not in bar.status)  # the live screen says the steps itself
+        sent = [Sent(screen.query_one(kind)) for kind in ("TopBar", "#loss", "#facts", "#state", "#events")]
         before = bar.status
         await until(pilot, lambda: bar.status != before)
         assert 0 < sum(part.cells for part in sent) <= 24
