@@ -15,8 +15,8 @@ from tests.terminal import Terminal
 PLANTED = SAMPLE_DATA / "hostile.jsonl"
 
 CONTROL_SEQUENCE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]")
-OWN_FINALS = frozenset(b"mHhlupq")
-"""Final bytes of the sequences that Textual itself draws with: style, place, modes, keyboard protocol, queries."""
+OWN_FINALS = frozenset(b"mHChlupq")
+"""Final bytes of the sequences that the program itself draws with: style, place, modes, keyboard protocol, queries."""
 
 OWN_COMMAND = re.compile(rb"\x1b\]22;[a-z-]*\x07")
 """The shape of the mouse pointer, which Textual sets by an OSC of its own."""
