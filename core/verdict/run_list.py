@@ -232,8 +232,8 @@ class _Reader:
 
     @property
     def memory(self) -> int | None:
-        """The peak: the trainer's own word, else the GPUs' readings, else the RAM's."""
-        return self._told or self._gpu_memory or self._ram or None
+        """The peak: what the driver said of all its GPUs, else the trainer's own word, which is of one, else the RAM's."""
+        return self._gpu_memory or self._told or self._ram or None
 
     def _take_evaluations(self, update: Update) -> None:
         if "metrics.jsonl" in update.restarted:

@@ -37,6 +37,15 @@ def _all(runs: RunList) -> list[RunLine]:
     return lines
 
 
+def test_the_memory_of_a_run_is_that_of_all_its_gpus_as_the_driver_says(tmp_path: Path) -> None:
+    """The trainer's own word is of one GPU, and leaves out what the driver holds for it."""
+    folder = _run(tmp_path, "tone")
+    gpus = [{"index": n, "processes": [[7, (4 + n) * 2**30], [8, 2**40]]} for n in range(2)]
+    folder.append_gpu({"t": 1.0, "gpus": gpus, "devices": [0, 1], "worker": {"pids": [7]}})
+    (line,) = _all(RunList(tmp_path))
+    assert line.memory == 9 * 2**30
+
+
 def test_verdict_best_eval_and_memory_are_read_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = _run(tmp_path, "tone")
     (line,) = _all(RunList(tmp_path))

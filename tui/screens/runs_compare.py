@@ -97,7 +97,8 @@ class CompareScreen(StepScreen):
         self.query_one(Table).set_columns(self._columns(width))
 
     def _columns(self, width: int) -> list[Column]:
-        each = max(8, min(22, (width - 26) // len(self._lines) - 1))
+        least = 8 if width >= 80 else 6  # below, the line under the table has the values uncut
+        each = max(least, min(22, (width - 26) // len(self._lines) - 1))
         return [Column("field"), *(Column(f"{letter} {self._names[n]}", each) for n, letter in self._lettered())]
 
     def _lettered(self) -> list[tuple[int, str]]:
