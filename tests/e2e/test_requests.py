@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.engine.worker import LISTEN_EVERY
 from core.jobs import keeper as keeper_module
 from core.jobs import process, requests
 from core.jobs.folder import JobFolder
@@ -36,6 +37,7 @@ def stuck(parent: Path, where: str) -> JobFolder:
     "where", ["batch", *(pytest.param(phase, marks=slow) for phase in ("loading", "prediction", "saving"))]
 )
 def test_in_a_phase_that_takes_long(warm: WarmPython, tmp_path: Path, where: str) -> None:
+    assert LISTEN_EVERY < 2, "whatever it does, a request is heard within two seconds"
     folder = stuck(tmp_path, where)
     for name in (requests.PAUSE, requests.SAVE):
         requests.ask(folder, name)
