@@ -232,7 +232,7 @@ class _Reader:
 
     @property
     def memory(self) -> int | None:
-        """The peak: what the driver said of all its GPUs, else the trainer's own word, which is of one, else the RAM's."""
+        """The peak: what the driver said of all its GPUs, else the trainer's word, which is of one, else the RAM's."""
         return self._gpu_memory or self._told or self._ram or None
 
     def _take_evaluations(self, update: Update) -> None:
