@@ -49,12 +49,12 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> Plan:
         raise BadInput("This run is finished: there is nothing to go on with", where=folder.id)
     own = _own_recipe(folder)
     checkpoint, passed = last_good(folder.checkpoints)
+    anew = f"Start it again from the beginning: tunedeck train {shlex.quote(os.fspath(folder.recipe))}"
     if checkpoint is None:
-        raise BadInput(
-            passed[0] if passed else "This run has no checkpoint to go on from",
-            where=folder.id,
-            do=f"Start it again from the beginning: tunedeck train {shlex.quote(os.fspath(folder.recipe))}",
-        )
+        words = passed[0] if passed else "This run has no checkpoint to go on from"
+        raise BadInput(words, where=folder.id, do=anew)
+    if not (folder.data / "train.jsonl").is_file():
+        raise BadInput("The data of this run is gone, data/train.jsonl in its folder", where=folder.id, do=anew)
     chosen = own if recipe is None else put(recipe, "data.view", own.data.view)
     refuse_misfits(checkpoint, chosen)
     return Plan(checkpoint, chosen, tuple(passed))

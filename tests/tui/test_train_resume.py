@@ -20,6 +20,8 @@ def make_checkpoint(folder: JobFolder, step: int) -> Path:
     """A whole checkpoint with the files that are looked at."""
     path = folder.checkpoints / f"checkpoint-{step}"
     path.mkdir(parents=True)
+    folder.data.mkdir(exist_ok=True)
+    (folder.data / "train.jsonl").touch()
     line = {"step": step, "loss": 1.25, "learning_rate": 2e-4}
     trainer = {"global_step": step, "max_steps": 100, "epoch": step / 25, "log_history": [line]}
     (path / "trainer_state.json").write_text(json.dumps(trainer))
@@ -92,3 +94,6 @@ async def test_r_is_offered_only_where_there_is_a_checkpoint(make_app: MakeApp, 
         make_checkpoint(folder, 50)
         await until(pilot, lambda: screen.has_checkpoints)
     assert f"`tunedeck resume {folder.id}` goes on from step 50 of 100" in how_to_go_on(folder)
+    (folder.data / "train.jsonl").unlink()
+    assert "it cannot go on: " in (words := how_to_go_on(folder))
+    assert "The data of this run is gone" in words
