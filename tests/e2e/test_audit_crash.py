@@ -52,7 +52,8 @@ def begin(workspace: Path, *, first: bool) -> Terminal:
     if first:
         terminal.wait_for("random 100")
         terminal.send("end", "enter")
-    terminal.wait_for("(everything)")
+    # The whole of it: a read may end in the middle of a line.
+    terminal.wait_until(lambda screen: _SHOWN.search(screen) is not None, what="the audit's counts")
     return terminal
 
 
