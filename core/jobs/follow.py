@@ -74,7 +74,8 @@ class Follower:
         self._events = Tail(folder.events)
         self._log = Tail(folder.log, log_bytes, longest=LONGEST_LOG_LINE)
         self._restarts: dict[str, int] = {}
-        self._last_gpu = 0.0
+        self._last_gpu = self._seen_until = 0.0
+        self._gpu_restarts = 0
         self._parse = parser()
         self._job: Mapping[str, Any] | None = None
         self._job_stamp: tuple[int, int] | None = None
@@ -139,12 +140,17 @@ class Follower:
         return records
 
     def _new_samples(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Samples that were not seen yet: the keeper replaces the file by a thinner one every hour."""
+        """Samples that were not seen yet: the keeper replaces the file by a thinner one every hour.
+
+        Only then are they told by their time: a clock that is set back must not stop the gauges.
+        """
+        if self._gpu.restarts != self._gpu_restarts:
+            self._gpu_restarts, self._seen_until = self._gpu.restarts, self._last_gpu
         found = []
         for record in records:
             moment = record.get("t")
-            if isinstance(moment, (int, float)) and moment > self._last_gpu:
-                self._last_gpu = moment
+            if isinstance(moment, (int, float)) and moment > self._seen_until:
+                self._last_gpu, self._seen_until = moment, 0.0
                 found.append(record)
         return found
 

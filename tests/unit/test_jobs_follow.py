@@ -157,6 +157,13 @@ def test_log_line_is_what_a_terminal_would_show_of_it(folder: JobFolder) -> None
     assert Follower(folder).poll().log == ["100%|###|", "\ufffd\x1b[31mred"]
 
 
+def test_a_clock_that_is_set_back_stops_no_gauge(folder: JobFolder) -> None:
+    follower = Follower(folder)
+    for moment in (1000.0, 1001.0, 401.0, 402.0):
+        folder.append_gpu({"t": moment})
+        assert [sample["t"] for sample in follower.poll().gpu] == [moment]
+
+
 def test_thinned_gpu_history_is_not_read_twice(folder: JobFolder) -> None:
     follower = Follower(folder)
     for second in range(100):
