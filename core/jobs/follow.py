@@ -149,7 +149,7 @@ class Follower:
         found = []
         for record in records:
             moment = record.get("t")
-            if isinstance(moment, (int, float)) and moment > self._seen_until:
+            if isinstance(moment, (int, float)) and moment > self._seen_until and _is_sample(record):
                 self._last_gpu, self._seen_until = moment, 0.0
                 found.append(record)
         return found
@@ -186,3 +186,11 @@ def _last_print(line: bytes) -> str:
     """What a terminal would show of a line: a progress bar prints over itself after each carriage return."""
     text = line.decode("utf-8", "replace").rstrip("\r")
     return text.rpartition("\r")[2]
+
+
+def _is_sample(record: Mapping[str, Any]) -> bool:
+    """Whether a line of `gpu.jsonl` has the shape of one: a broken disk or another program may have written it."""
+    gpus, devices, worker = record.get("gpus"), record.get("devices"), record.get("worker")
+    if worker is not None and not (isinstance(worker, Mapping) and isinstance(worker.get("pids", []), list)):
+        return False
+    return all(part is None or isinstance(part, list) for part in (gpus, devices))

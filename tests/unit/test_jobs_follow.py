@@ -157,6 +157,13 @@ def test_log_line_is_what_a_terminal_would_show_of_it(folder: JobFolder) -> None
     assert Follower(folder).poll().log == ["100%|###|", "\ufffd\x1b[31mred"]
 
 
+def test_a_line_that_is_no_sample_of_gpus_reaches_no_reader(folder: JobFolder) -> None:
+    for odd in ({"devices": 7}, {"gpus": "x"}, {"worker": [1]}, {"worker": {"pids": 5}}):
+        folder.append_gpu({"t": 1.0, **odd})
+    folder.append_gpu({"t": 2.0, "gpus": [None, 3], "devices": [0, "a", -1, 9], "worker": None})
+    assert [sample["t"] for sample in Follower(folder).poll().gpu] == [2.0]
+
+
 def test_a_clock_that_is_set_back_stops_no_gauge(folder: JobFolder) -> None:
     follower = Follower(folder)
     for moment in (1000.0, 1001.0, 401.0, 402.0):
