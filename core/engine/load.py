@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -194,13 +195,42 @@ def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = Fal
             trust_remote_code=model.trust_remote_code,
             use_safetensors=True,
             # One device for the whole model; on a CPU transformers is not asked to place anything.
-            device_map={"": on.device} if on.device.type == "cuda" and not sharded else None,
+            device_map=_place(on, sharded=sharded),
             output_loading_info=True,
         )
     _check_loaded(report, source)
+    if sharded and os.environ["LOCAL_RANK"] != "0":
+        _make_room(loaded)
     if model.quantization == "nf4" and on.device.type == "cpu":
         only_pack_what_fits(loaded)
     return loaded
+
+
+def _place(on: Hardware, *, sharded: bool) -> dict[str, Any] | None:
+    """Where the weights go; of a model that is to be shared out, only the first rank of a machine loads any.
+
+    The others get theirs from there (`cpu_ram_efficient_loading` in `core.training.sharded`): as many copies of a large
+    model as GPUs are more than the RAM of most machines.
+    """
+    if not sharded:
+        return {"": on.device} if on.device.type == "cuda" else None
+    # By these transformers knows that what has no weights here gets them later.
+    os.environ.update({"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"})
+    return None if os.environ["LOCAL_RANK"] == "0" else {"": "meta"}
+
+
+def _make_room(model: Any) -> None:
+    """Gives weights that were not loaded an address, by which accelerate tells them apart.
+
+    It is memory that nobody writes to before accelerate gives it back, so it takes none of the machine's.
+    """
+    empty = {
+        weight: torch.nn.Parameter(torch.empty_like(weight, device="cpu"), weight.requires_grad)
+        for weight in model.parameters()
+    }
+    for module in model.modules():
+        for name, weight in list(module.named_parameters(recurse=False)):
+            setattr(module, name, empty[weight])
 
 
 def quantization(model: Model, on: Hardware) -> Any:

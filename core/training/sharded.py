@@ -16,6 +16,7 @@ def fsdp_settings(recipe: Recipe) -> dict[str, Any]:
     return {
         "version": 2,
         "state_dict_type": "FULL_STATE_DICT",
+        "cpu_ram_efficient_loading": True,
         "activation_checkpointing": recipe.training.activation_checkpointing,
     }
 

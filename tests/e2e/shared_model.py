@@ -1,7 +1,8 @@
-"""One rank of two that share a small model out and write it: `shared_writing FOLDER`, its number in `RANK`.
+"""One rank of two that share a model out and write it: `shared_model FOLDER`, its number in `RANK` and `LOCAL_RANK`.
 
-The first try of rank 0 meets a device without room. `found.json` says what was written at last: the shapes of weights
-and moments, and whether the weights are `the_same` that both hold together by torch's own word.
+The first try of rank 0 meets a device without room. `found.json` says whether each rank has `loaded` the tiny base, and
+what was written at last: the shapes of weights and moments, and whether the weights are `the_same` that both hold
+together by torch's own word.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 from torch import distributed
 from torch.distributed.fsdp import fully_shard
 
+from core.engine.load import hardware, load_base
 from core.engine.ranks import Rank
 from core.engine.worker import Worker
 from core.jobs.folder import JobFolder
@@ -31,6 +33,10 @@ def main(argv: Sequence[str]) -> int:
     distributed.init_process_group("gloo", init_method=f"file://{folder.path}/store", rank=number, world_size=2)
     worker = Worker(folder, speaks=number == 0)
     worker.rank = Rank(number, number, 2, distributed.new_group(backend="gloo"))
+    on = hardware(recipe().model, "cpu")
+    base, plain = load_base(recipe().model, on, sharded=True), load_base(recipe().model, on)
+    same = map(torch.equal, base.parameters(), plain.parameters())
+    loaded = worker.rank.gather(all(same) if number == 0 else any(same))
     torch.manual_seed(7)
     model = torch.nn.Linear(6, 4)
     fully_shard(model)
@@ -60,6 +66,7 @@ def main(argv: Sequence[str]) -> int:
         weights = torch.load(folder.path / "checkpoint" / "pytorch_model_fsdp.bin")
         state = torch.load(folder.path / "checkpoint" / "optimizer.bin")["state"]
         found = {
+            "loaded": loaded,
             "weights": {name: list(value.shape) for name, value in weights.items()},
             "moments": {name: list(value["exp_avg"].shape) for name, value in state.items()},
             "the_same": all(torch.equal(weights[name], value) for name, value in expected.items()),
