@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import NamedTuple
@@ -71,7 +70,8 @@ class Bins:
         for number, a, b in self._pieces(first, end, whole):
             if number:
                 level = self._levels[number - 1]
-                low, high = min(level.lo[a:b]), max(level.hi[a:b])
+                low = min(level.lo[a:b]) if b > a + 1 else level.lo[a]
+                high = max(level.hi[a:b]) if b > a + 1 else level.hi[a]
             else:
                 low = min(self._finite(self.lo, a, b), default=inf)
                 high = max(self._finite(self.hi, a, b), default=-inf)
@@ -102,22 +102,28 @@ class Bins:
         part = values[first:end]
         return part if self.finite else [value for value in part if isfinite(value)]
 
-    def _pieces(self, first: int, end: int, whole: int) -> Iterator[tuple[int, int, int]]:
+    def _pieces(self, first: int, end: int, whole: int) -> list[tuple[int, int, int]]:
         """A stretch as parts `(level, first, end)`: level 0 are entries, each further one bins of the one before."""
         if end - first > 2 * FANOUT:
             self._summarise(whole)
-        number = 0
-        while first < end:
-            made = len(self._levels[number].lo) if number < len(self._levels) else 0
-            inner, inner_end = -(-first // FANOUT), min(end // FANOUT, made)
+        found: list[tuple[int, int, int]] = []
+        for number, level in enumerate(self._levels):
+            inner, inner_end = -(-first // FANOUT), end // FANOUT
+            made = len(level.lo)
+            if inner_end > made:
+                inner_end = made
             if inner >= inner_end:
-                yield number, first, end
-                return
+                break
             if first < inner * FANOUT:
-                yield number, first, inner * FANOUT
+                found.append((number, first, inner * FANOUT))
             if inner_end * FANOUT < end:
-                yield number, inner_end * FANOUT, end
-            first, end, number = inner, inner_end, number + 1
+                found.append((number, inner_end * FANOUT, end))
+            first, end = inner, inner_end
+        else:
+            number = len(self._levels)
+        if first < end:
+            found.append((number, first, end))
+        return found
 
     def _summarise(self, whole: int) -> None:
         """Make the whole bins that are still missing."""

@@ -162,20 +162,18 @@ def _put_band(
     """Whole cells of the band as a tint or as shade, its edges and thin places as dots, from a column on."""
     dots = Dots(box.width, box.height)
     dots.draw(spans, 2 * column)
+    shapes = [glyphs.shade] * (FULL + 1) if fill == "alone" else [*glyphs.dots[:FULL], glyphs.shade]
+    styles = [style] * (FULL + 1)
+    if fill == "tint":
+        shapes[FULL], styles[FULL] = " ", FILL
     for y in range(box.height):
         row = dots.masks[y * box.width + column : (y + 1) * box.width]
         if not any(row):
             continue
         glyph_row, style_row = cells.glyphs[box.y + y], cells.styles[box.y + y]
-        for x, mask in enumerate(row, column):
-            if not mask:
-                continue
-            if fill == "tint" and mask == FULL:
-                glyph_row[box.x + x], style_row[box.x + x] = " ", FILL
-            else:
-                shaded = fill == "alone" or (fill == "shade" and mask == FULL)
-                glyph_row[box.x + x] = glyphs.shade if shaded else glyphs.dots[mask]
-                style_row[box.x + x] = style
+        for x, mask in enumerate(row, box.x + column):
+            if mask:
+                glyph_row[x], style_row[x] = shapes[mask], styles[mask]
 
 
 def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str, column: int) -> None:
@@ -190,10 +188,10 @@ def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str, co
         if not any(row):
             continue
         glyph_row, style_row = cells.glyphs[box.y + y], cells.styles[box.y + y]
-        for x, mask in enumerate(row, column):
+        for x, mask in enumerate(row, box.x + column):
             if mask:
-                glyph_row[box.x + x] = glyphs.dots[mask]
-                style_row[box.x + x] = on_band if style_row[box.x + x].endswith(FILL) else style
+                glyph_row[x] = glyphs.dots[mask]
+                style_row[x] = on_band if style_row[x].endswith(FILL) else style
 
 
 def has_marks(box: Box, curve: Curve, view: View) -> bool:

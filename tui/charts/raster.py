@@ -40,7 +40,9 @@ class Dots:
 
     def fill(self, column: int, top: int, bottom: int) -> None:
         """Set the dots `top..bottom` (inclusive, cut to the grid) of a dot column."""
-        top, bottom = max(top, 0), min(bottom, self.height * 4 - 1)
+        lowest = self.height * 4 - 1
+        top = 0 if top < 0 else top  # many of these calls make a plot: comparing is cheaper than `max`
+        bottom = lowest if bottom > lowest else bottom
         if top > bottom:
             return
         masks, width, side = self.masks, self.width, _SPAN[column & 1]
@@ -219,11 +221,14 @@ def _same(x: float) -> float:
 
 def _join(spans: list[Span], single: list[Span], before: _Anchor, here: _Anchor) -> None:
     """Draw straight from one anchor to the next, so that neighbouring columns touch."""
-    distance = max(1, here.column - before.column)
+    distance = here.column - before.column
     for column in range(max(before.column + 1, 0), min(here.column + 1, len(spans))):
-        part = (column - before.column) / distance
-        top = round(before.top + (here.top - before.top) * part)
-        bottom = round(before.bottom + (here.bottom - before.bottom) * part)
+        if column == here.column:
+            top, bottom = here.top, here.bottom
+        else:
+            part = (column - before.column) / distance
+            top = round(before.top + (here.top - before.top) * part)
+            bottom = round(before.bottom + (here.bottom - before.bottom) * part)
         left = spans[column - 1] if column else None
         if left is not None:
             if top > left[1] + 1:  # a step down: each goes half the way
