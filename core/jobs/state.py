@@ -112,7 +112,7 @@ def _unkept(job: Mapping[str, Any], status: Status, heard: float | None, now: fl
     if status.state == QUEUED:
         return Standing(QUEUED, status.message, status, True, heard)
     begun = job.get("created") if status.started is None else status.started
-    if isinstance(begun, (int, float)) and now - begun < LAUNCH_PATIENCE:
+    if isinstance(begun, (int, float)) and abs(now - begun) < LAUNCH_PATIENCE:  # a clock may have been set back
         return Standing(STARTING, status.message, status, True, heard)
     return Standing(LOST, "It was never started: whoever wanted to start it ended before.", status, True, heard)
 

@@ -154,7 +154,7 @@ def parse_time(text: str, now: float | None = None) -> float:
 
 
 def _check_memory(recipe: Recipe, free_gib: float) -> None:
-    if free_gib < 0:
+    if not free_gib >= 0:  # also what is no number
         raise BadInput("Free memory is at least 0 GiB", where=f"{free_gib:g}")
     gpus, problem = read_gpus()
     if device_set_of(recipe) == (CPU,) or not gpus:

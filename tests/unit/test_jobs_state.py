@@ -52,6 +52,7 @@ def test_job_that_nobody_started_is_starting_for_a_while_and_lost_then(folder: J
     late = standing(folder, now=time.time() + LAUNCH_PATIENCE + 1)
     assert late.state == "lost"
     assert "never started" in late.detail
+    assert standing(folder, now=time.time() - 3600).state == "lost"  # the clock was set back
     folder.write_status(state="queued")
     assert standing(folder, now=time.time() + 86_400).state == "queued"
 
