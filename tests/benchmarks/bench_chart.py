@@ -12,6 +12,7 @@ from tests.benchmarks.table import Row
 from tests.terminal import Terminal
 from tui.charts.cells import Cells
 from tui.charts.glyphs import BRAILLE
+from tui.charts.layer import Layer
 from tui.charts.plot import Box, Curve, draw_grid, draw_plot
 from tui.charts.raster import View
 from tui.charts.series import Series
@@ -47,6 +48,7 @@ def _run_of(points: int) -> tuple[list[Curve], Series, Smoothed]:
 
 
 def _redraws() -> list[Row]:
+    """What a value more costs, as the program draws it, and another view, which is drawn whole."""
     rows = []
     for points in (1_000, MILLION):
         curves, train, average = _run_of(points)
@@ -60,22 +62,26 @@ def _redraws() -> list[Row]:
             return (time.process_time() - begun) * 1e3
 
         draw(points)
+        layer, ground, view = Layer(), Cells(WIDTH, HEIGHT), View(0, points * 1.5, 0, 2)
+        layer.draw(ground, box, view, curves, BRAILLE, fill="tint")
         live = []
-        for step in range(20):
+        for step in range(60):
             train.append(points + step, 1.5)
             average.update()
-            live.append(draw(points * 1.5))
+            begun = time.process_time()
+            Cells(WIDTH, HEIGHT).lay(layer.draw(ground, box, view, curves, BRAILLE, fill="tint"))
+            live.append((time.process_time() - begun) * 1e3)
         anew = [draw(points * (1.5 + number / 100)) for number in range(1, 61)]
         for what, times in (("after one more", live), ("another view of", anew)):
-            best = min(times)
+            middle = statistics.median(times)
             rows.append(
                 Row(
                     f"chart redraw, {what} {points:,} points",
-                    best,
+                    middle,
                     "ms CPU",
                     bar=f"<= {REDRAW_BAR:.0f} ms" if points == MILLION else "",
-                    met=best <= REDRAW_BAR if points == MILLION else None,
-                    note=f"best of {len(times)}, median {statistics.median(times):.1f}",
+                    met=middle <= REDRAW_BAR if points == MILLION else None,
+                    note=f"median of {len(times)}, best {min(times):.1f}",
                 )
             )
     return rows
