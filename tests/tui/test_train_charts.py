@@ -157,7 +157,7 @@ async def test_epochs_tokens_and_time_take_the_place_of_steps_on_x(make_app: Mak
 
 async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeApp, tmp_path: Path) -> None:
     first, second = make_run(tmp_path, steps=90), make_run(tmp_path, steps=40)
-    third = make_run(tmp_path, steps=10)
+    third = make_run(tmp_path, steps=10, of=20)
     app = make_app("train", run=first.path)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
@@ -172,6 +172,9 @@ async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeA
         app.show_run(third.path)
         await until(pilot, lambda: len(screen.live.loss) == 10)
         assert [curve.letter for curve in screen.chart.curves] == ["a", "a", "", "", ""]
+        shown = [chart for chart in screen.query_one(Panels).charts if chart.display]
+        await until(pilot, lambda: {chart.span() for chart in (screen.chart, *shown)} == {(0, 40)})
+        assert shown, "panels lie on the axis of the longer run, too"
 
 
 async def test_a_long_run_is_glimpsed_first_and_then_read_whole(
@@ -384,22 +387,3 @@ async def test_nothing_is_lost_when_the_screen_comes_and_goes(make_app: MakeApp,
             screen._look_now()
             await pilot.press("5", "3")
         await until(pilot, lambda: list(screen.live.loss.x) == list(range(1, 16)))
-
-
-async def test_no_number_that_a_run_logs_ends_the_screen(make_app: MakeApp, tmp_path: Path) -> None:
-    """NaN as a learning rate, numbers whose difference or whose step no float holds, epochs that are none."""
-    folder = make_run(tmp_path, steps=30)
-    odd = {"high": (1e308, -1e308), "low": (5e-324, 1e-320), "whole": (2**63, 1), "learning_rate": ("nan", "nan")}
-    for step in range(31, 51):
-        values = {name: pair[step % 2] for name, pair in odd.items()}
-        place = {"epoch": ("nan", 0.4)[step % 2], "num_tokens": (1e308, 24_400.0)[step % 2], "eta_seconds": "inf"}
-        folder.append_metric({"t": time.time(), "step": step, "loss": 1.0, **values, **place})
-    folder.append_metric({"step": 1e200, "loss": 2.0})
-    async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
-        screen = await read(pilot)
-        screen._panels = [*odd]
-        for metric in odd:
-            await pilot.press("b", "left", "g", "z", "0", "x")
-            await until(pilot, lambda: screen.chart.title == train_panels.title_of(metric))  # noqa: B023
-        assert max(screen.live.loss.x) == 50
-        assert screen.live.last("epoch") == 0.4

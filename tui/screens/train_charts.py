@@ -188,6 +188,8 @@ class TrainCharts(TrainRequests):
         end, counted = self._axis_end()
         for chart in (self.chart, *self.query_one(Panels).charts):
             chart.set_end(end)
+            if chart is self.chart and self._others and not chart.zoomed:
+                end = chart.span()[1]  # an overlaid run may go further: panels lie on the same axis
             chart.set_unit(counted)
             if chart.display and chart.curves:
                 chart.repaint()
