@@ -11,10 +11,10 @@ import pytest
 from tests.terminal import Terminal
 
 ECHO = """
-import shutil, signal, sys, termios, tty
+import os, shutil, signal, sys, termios, tty
 tty.setcbreak(0)
-def size(*_):
-    print(f"size {shutil.get_terminal_size().columns}x{shutil.get_terminal_size().lines}", flush=True)
+def size(*_):  # a signal may come while something is being printed, and `print` cannot be entered twice
+    os.write(1, b"size %dx%d\n" % shutil.get_terminal_size())
 signal.signal(signal.SIGWINCH, size)
 size()
 while key := sys.stdin.read(1):
