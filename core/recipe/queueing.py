@@ -63,6 +63,7 @@ def queue_run(
     wish = wish or Wish()
     if wish.free_gib:
         _check_memory(recipe, wish.free_gib)
+    Queue(workspace).read()  # one that cannot be read takes no run: said before there is one
     run = prepare_run(recipe, workspace, base=base, on_progress=on_progress, should_stop=should_stop, view_of=view_of)
     enqueue(run.folder, run.stages, env=run.environment)
     entry = entry_of(

@@ -120,6 +120,17 @@ def test_looking_at_the_queue_makes_nothing(tmp_path: Path, capsys: pytest.Captu
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [[], ["add", RECIPE], ["pause"]])
+def test_a_queue_that_cannot_be_read_says_so_and_takes_no_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    (tmp_path / ".tunedeck").mkdir()
+    (tmp_path / ".tunedeck" / "queue.json").write_text('{"runs": [')
+    assert main(["queue", *words, "--workspace", str(tmp_path)]) == 2
+    assert "The queue cannot be read. Delete the file to begin anew." in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("words", [["train", RECIPE, "--detach"], ["queue", "pause"], ["queue", "add", RECIPE]])
 def test_a_workspace_that_cannot_be_written_is_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
