@@ -14,7 +14,7 @@ ECHO = """
 import os, shutil, signal, sys, termios, tty
 tty.setcbreak(0)
 def size(*_):  # a signal may come while something is being printed, and `print` cannot be entered twice
-    os.write(1, b"size %dx%d\n" % shutil.get_terminal_size())
+    os.write(1, b"size %dx%d\\n" % shutil.get_terminal_size())
 signal.signal(signal.SIGWINCH, size)
 size()
 while key := sys.stdin.read(1):
