@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from core.dataset.dataset import Dataset
+from core.jobs.folder import JobFolder
+from core.jobs.state import standing
 from core.paths import hidden_dir
 from core.recipe.recipe import Recipe, put
 from core.recipe.token_facts import FactsWriter, RowTokens
 from core.recipe.token_job import payload_of
+from tests import waiting
 from tests.training_runs import recipe
 from tests.tui.data_screen import chat, counts, line, list_text, scanned, text_of
 from tests.tui.waiting import until
@@ -106,4 +108,5 @@ async def test_the_key_has_the_tokens_counted_and_they_arrive(make_app: MakeApp,
         await until(pilot, lambda: "The tokens of every row are counted" in line(app), "the answer")
     jobs = [job for job in (hidden_dir(talks.parent) / "jobs").iterdir() if "tokens" in job.name]
     assert len(jobs) == 1
-    assert json.loads((jobs[0] / "status.json").read_text())["state"] == "finished"
+    waiting.until(lambda: standing(JobFolder(jobs[0])).over, "the job ends")
+    assert standing(JobFolder(jobs[0])).state == "finished"
