@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 
 def _braille(mask: int) -> str:
@@ -36,7 +37,7 @@ class Glyphs:
 
     Attributes:
         name: `braille`, `block` or `ascii`.
-        dots: the glyph of each of the 256 masks of a cell.
+        dot: the glyph of a cell by its mask.
         shade: a cell within a band, where colour cannot tell band from line.
         legend: the sign of each kind of curve.
         grid_x: cells of a horizontal grid line, to be repeated.
@@ -50,7 +51,7 @@ class Glyphs:
     """
 
     name: str
-    dots: tuple[str, ...]
+    dot: Callable[[int], str]
     shade: str
     legend: Mapping[str, str]
     grid_x: str
@@ -62,19 +63,20 @@ class Glyphs:
     frame: str
     levels: str = "▁▂▃▄▅▆▇█"
 
+    @cached_property
+    def dots(self) -> tuple[str, ...]:
+        """The glyph of each of the 256 masks of a cell; made with the first plot, not at the start."""
+        return tuple(map(self.dot, range(256)))
+
 
 _LEGEND = {"band": "▒", "line": "─", "marked": "●"}
 _BLOCK_LEGEND = {"band": "░", "line": "▀", "marked": "■"}
 _ASCII_LEGEND = {"band": ":", "line": "-", "marked": "o"}
 
-BRAILLE = Glyphs(
-    "braille", tuple(map(_braille, range(256))), "░", _LEGEND, "┈", "┊", "│", " ▏▎▍▌▋▊▉█", "·", "…", "╭╮╰╯─│┴"
-)
-BLOCK = Glyphs(
-    "block", tuple(map(_block, range(256))), "░", _BLOCK_LEGEND, "·", "·", "│", "    ▌▌▌▌█", "·", "…", "┌┐└┘─│┴"
-)
+BRAILLE = Glyphs("braille", _braille, "░", _LEGEND, "┈", "┊", "│", " ▏▎▍▌▋▊▉█", "·", "…", "╭╮╰╯─│┴")
+BLOCK = Glyphs("block", _block, "░", _BLOCK_LEGEND, "·", "·", "│", "    ▌▌▌▌█", "·", "…", "┌┐└┘─│┴")
 ASCII = Glyphs(
-    "ascii", tuple(map(_ascii, range(256))), ":", _ASCII_LEGEND, ".   ", ".", "|", "     ====", ".", "~", "++++-|+",
+    "ascii", _ascii, ":", _ASCII_LEGEND, ".   ", ".", "|", "     ====", ".", "~", "++++-|+",
     "_.,-=*#%"
 )  # fmt: skip
 
