@@ -138,10 +138,13 @@ class LiveRun:
         if self.update is None:
             return None, None
         status = self.update.status
-        if status.stage == 0:
-            return status.step, status.of
         last = int(self.loss.x[-1]) if len(self.loss) else None
-        return last, last
+        if status.stage:
+            return last, last
+        step, moment = status.step, self.last(MOMENT)
+        if step is None or last is None or moment is None or moment <= (self.resumed or 0.0):
+            return step, status.of
+        return max(step, min(last, status.of or last)), status.of  # the status is written once a second at most
 
     def next_smoothing(self) -> str:
         """Smooth by the next amount; returns its name."""

@@ -64,6 +64,17 @@ def test_training_steps_are_told_from_those_of_a_later_part() -> None:
     assert run.progress() == (92, 92)
 
 
+def test_the_step_is_that_of_the_newest_line_where_the_status_lags_behind() -> None:
+    run = LiveRun()
+    run.add(update({"t": 5.0, "step": 68, "loss": 1.0}, status=Status(state="running", step=66, of=122)))
+    assert run.progress() == (68, 122)
+    resumed = {"t": 9.0, "kind": "resume", "step": 61}
+    run.add(update(status=Status(state="running", step=61, of=122), events=[resumed]))
+    assert run.progress() == (61, 122), "what came after the checkpoint never was"
+    run.add(update({"t": 10.0, "step": 62, "loss": 1.0}, status=Status(state="running", step=61, of=122)))
+    assert run.progress() == (62, 122)
+
+
 def test_the_best_value_is_named_with_its_step() -> None:
     run = LiveRun()
     assert run.best("eval_loss") is None
