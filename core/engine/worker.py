@@ -154,10 +154,11 @@ class Worker:
         Raises:
             JobGone: the folder was deleted.
         """
-        names = self._asked_here() if self._speaks else ()
+        names = self.asked_here() if self._speaks else ()
         return names if self.rank is None else self.rank.agree(names)
 
-    def _asked_here(self) -> tuple[str, ...]:
+    def asked_here(self) -> tuple[str, ...]:
+        """As `asked`, on rank 0 alone: for what it does while the others wait."""
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + LOOK_EVERY
@@ -276,7 +277,7 @@ class Worker:
         while not ready():
             self.folder.check()
             self._next_look = 0.0
-            self._stop_for(self._asked_here(), f"Stopped while paused: {message}")
+            self._stop_for(self.asked_here(), f"Stopped while paused: {message}")
             pause.wait(every)
         self._waits_for = ""
         self._status(state=self._going_on, phase=before.phase, message="")

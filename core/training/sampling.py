@@ -25,9 +25,8 @@ from core.engine.quantized import base_unchanged
 from core.engine.samples import read_view
 from core.engine.template import Template
 from core.engine.torchrun import AGAIN
-from core.engine.worker import LOOK_EVERY, Again, Worker
+from core.engine.worker import Again, Worker
 from core.errors import TunedeckError
-from core.jobs import requests
 from core.recipe.recipe import Recipe
 
 NOTE = "samples_failed"
@@ -123,18 +122,12 @@ class Sampling:
         return False
 
     def _generate(self, model: Any, step: int, of: int) -> list[dict[str, Any]]:
-        looked = time.monotonic()
+        asked = self._worker.asked if self._shared is not None else self._worker.asked_here
 
         def tick(done: int) -> None:
-            nonlocal looked
             self._worker.progress(step, of, "Answering the sample prompts.")
-            if self._shared is not None:
-                if self._worker.asked():
-                    raise _Asked
-            elif (now := time.monotonic()) - looked > LOOK_EVERY:
-                looked = now
-                if requests.pending(self._worker.folder):
-                    raise _Asked
+            if asked():
+                raise _Asked
 
         found = generate(
             model,

@@ -24,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     _share_out_on_the_cpu()
     if "NO_END" in os.environ:
         patch("core.training.sampling.stop_ids", return_value=[]).start()
-    if os.environ.get("FAILS_TO_ANSWER") == os.environ["RANK"]:
+    if "FAILS_TO_ANSWER" in os.environ and os.environ["FAILS_TO_ANSWER"] == os.environ["RANK"]:
         _fail_to_answer()
     return disturbed_training.main(argv) if "DISTURB_AT" in os.environ else run.main(argv)
 

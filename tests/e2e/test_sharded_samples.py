@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.jobs import requests
+from core.jobs import process, requests
+from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from tests.e2e.test_ranks import ended, losses, steps
 from tests.e2e.test_sharded import SHARDED, begin_sharded
@@ -70,6 +72,17 @@ def test_what_is_asked_between_two_tokens_is_done_at_once(warm: WarmPython, tmp_
         requests.ask(folder, requests.STOP)
     assert ended(folder) == "stopped"
     assert steps(folder) == [1, 2, 3][: len(steps(folder))]
+
+
+def test_one_process_hears_a_signal_between_two_tokens(warm: WarmPython, tmp_path: Path) -> None:
+    changes = {**SHARDED, **_ASKED, "training__devices": "cpu", "samples__max_new_tokens": 100_000}
+    folder = make_run(tmp_path / "runs", **changes)
+    launch(folder, [worker_command("tests.e2e.sharded_training", folder)], env={"NO_END": "1"})
+    until(lambda: "Answering" in folder.read_status().message, "it answers", 60)
+    worker = folder.read_status().worker
+    assert worker is not None
+    process.send(worker, signal.SIGTERM)
+    assert ended(folder) == "stopped"
 
 
 def test_a_rank_that_cannot_answer_costs_the_samples_and_not_the_run(warm: WarmPython, tmp_path: Path) -> None:
