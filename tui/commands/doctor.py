@@ -41,6 +41,7 @@ def examine(workspace: Path) -> dict[str, Any]:
     from core import __version__
     from core.gpu.host import memory
     from core.gpu.nvml import GpuReader
+    from core.jobs.logout import ends_processes
 
     reader = GpuReader()
     reader.open()
@@ -68,6 +69,11 @@ def examine(workspace: Path) -> dict[str, Any]:
         notes.append(gpu_problem)
     if not os.access(workspace, os.W_OK):
         notes.append(f"{workspace} cannot be written to: start tunedeck in a folder of your own.")
+    if ends_processes(os.environ.get("USER", "")):
+        notes.append(
+            "This machine ends your processes at logout (KillUserProcesses of systemd-logind), runs included: "
+            "`loginctl enable-linger` once, then start `systemd-run --user --scope tunedeck`."
+        )
     from core.dataset.old_copies import unnamed_hub_copies
 
     for path, held in unnamed_hub_copies(workspace):
