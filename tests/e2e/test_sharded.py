@@ -67,6 +67,20 @@ def test_a_model_that_two_ranks_share_trains_as_one_that_each_has(warm: WarmPyth
     assert answers["tuned"] != answers["base"]
 
 
+def test_layers_that_are_computed_a_second_time_drop_the_same(warm: WarmPython, tmp_path: Path) -> None:
+    """Else the gradient would be that of another model than the loss."""
+    kept, again = (
+        begin_sharded(
+            make_run(
+                tmp_path / str(anew), **{**SHARDED, "lora__dropout": 0.3, "training__activation_checkpointing": anew}
+            )
+        )
+        for anew in (False, True)
+    )
+    assert ended(kept) == ended(again) == "finished", again.log.read_text()[-3000:]
+    assert losses(again) == losses(kept)
+
+
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_a_run_that_was_killed_goes_on_to_the_same_losses(
     warm: WarmPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
