@@ -15,13 +15,14 @@ from core.jobs.state import standing
 from core.jobs.status import QUEUED
 
 
-def neighbours(runs: Path, visible: str | None, gpus: Sequence[GpuSample]) -> list[tuple[str, str]]:
+def neighbours(runs: Path, visible: str | None, gpus: Sequence[GpuSample], own: str) -> list[tuple[str, str]]:
     """The runs of a workspace that go on, on this machine, on devices that a run is about to take.
 
     Args:
-        runs: the folder of the runs; that of the run itself may be among them as long as nothing goes on in it.
+        runs: the folder of the runs.
         visible: `CUDA_VISIBLE_DEVICES` of the run, None where it is left open.
         gpus: those that can be read.
+        own: the id of the run itself, which counts as starting since its folder was made.
 
     Returns:
         Of each its id and the devices that both use, in words.
@@ -30,7 +31,7 @@ def neighbours(runs: Path, visible: str | None, gpus: Sequence[GpuSample]) -> li
     found = []
     for folder in map(JobFolder, sorted(_folders(runs))):
         status = folder.read_status()
-        if status.over or status.state in ("", QUEUED):
+        if folder.id == own or status.over or status.state in ("", QUEUED):
             continue
         job = files.read_json(os.fspath(folder.job))
         if job is None or job.get("host") != os.uname().nodename or standing(folder, job=job).over:

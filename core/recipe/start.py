@@ -87,7 +87,8 @@ def start_run(
         should_stop=should_stop,
         view_of=view_of,
     )
-    for name, where in neighbours(runs_dir(workspace), run.environment.get("CUDA_VISIBLE_DEVICES"), read_gpus()[0]):
+    visible = run.environment.get("CUDA_VISIBLE_DEVICES")
+    for name, where in neighbours(runs_dir(workspace), visible, read_gpus()[0], run.folder.id):
         words = f"{name} goes on on {where}, too: both take longer. The queue lets one begin when the other has ended."
         run.folder.append_event("alert", words)
     launch(run.folder, run.stages, env=run.environment)
