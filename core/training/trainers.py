@@ -22,6 +22,7 @@ from core.recipe.checkpoint import Checkpoint, read, seal
 from core.recipe.recipe import Recipe, to_json
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
+from core.training.loading import named
 from core.training.rank_saving import RankSaving
 from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
 from core.training.sharded import keep_dropout, let_go
@@ -88,10 +89,15 @@ class SupervisedTrainer(SFTTrainer):
     def _load_from_checkpoint(self, *arguments: Any, **names: Any) -> None:
         """PEFT makes 16-bit adapters 32-bit when it loads them; they become again what they were."""
         types = {name: weight.dtype for name, weight in self.model.named_parameters()}
-        super()._load_from_checkpoint(*arguments, **names)
+        with nullcontext() if self._ranks.sharded or self._resumed is None else named(str(self._resumed.path)):
+            super()._load_from_checkpoint(*arguments, **names)
         for name, weight in self.model.named_parameters():
             if weight.dtype != types[name]:
                 weight.data = weight.data.to(types[name])
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with nullcontext() if self._ranks.sharded or checkpoint is None else named(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
 
     def _started(self) -> None:
         """What a checkpoint of the trainer's own does not hold: what was gathered for the next line of metrics."""

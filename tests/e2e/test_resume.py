@@ -204,6 +204,24 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(
     assert [event["message"] for event in events(folder, "alert")] == list(plan.passed)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt"])
+def test_a_checkpoint_that_is_damaged_is_named(warm: WarmPython, tmp_path: Path, name: str) -> None:
+    folder = make(tmp_path, training__save_every=2.0)
+    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="5", DISTURB_BY="kill")
+    file = folder.checkpoints / "checkpoint-4" / name
+    damaged = bytearray(file.read_bytes())
+    damaged[:64] = bytes(64)
+    file.write_bytes(damaged)
+    resume_run(folder, plan_resume(folder))
+    until(lambda: standing(folder).over, "the resumed run ends", 120)
+    now = folder.read_status()
+    assert now.state == "failed"
+    assert "weights_only" not in now.message
+    assert "checkpoint-4 cannot be loaded: a file of it is damaged (" in now.message
+    assert now.message.endswith("`tunedeck resume` then goes on from the checkpoint before it.")
+
+
 def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm: WarmPython, tmp_path: Path) -> None:
     folder = make(tmp_path, training__max_steps=3)
     run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="2", DISTURB_BY="stop")
