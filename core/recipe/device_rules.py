@@ -23,4 +23,7 @@ def check(recipe: Recipe) -> tuple[Devices | None, list[Problem]]:
         return devices, [Problem(field, "On CPUs FSDP silently stays DDP: take ddp.")]
     if recipe.model.quantization != "none":
         return devices, [Problem(field, "A quantized base is not shared out here: take ddp, or quantization none.")]
+    if recipe.evaluation.after_training:
+        sentence = "The comparison computes on the first device alone: the whole model must fit there."
+        return devices, [Problem("evaluation.after_training", sentence, "note")]
     return devices, []

@@ -69,6 +69,12 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"training.devices": "1, 1"}, "training.devices", "error", "names a GPU twice"),
         ({"training.devices": "cpux2", "training.parallel": "fsdp"}, "training.parallel", "error", "stays DDP"),
         ({"training.devices": "0", "training.parallel": "fsdp"}, "training.parallel", "note", "nothing to share"),
+        (
+            {"training.devices": "0,1", "training.parallel": "fsdp"},
+            "evaluation.after_training",
+            "note",
+            "first device alone",
+        ),
         ({"training.devices": "cpu", "model.dtype": "float16"}, "model.dtype", "error", "float16"),
         ({"training.devices": "cpu", "model.attention": "flash_attention_2"}, "model.attention", "error", "GPU"),
         ({"training.devices": "cpu", "training.optimizer": "paged_adamw_8bit"}, "training.optimizer", "error", "GPU"),
