@@ -121,8 +121,7 @@ async def test_notes_and_flags_are_typed_fast_and_stay_with_the_row(make_app: Ma
         await until(pilot, scanned(app), "the scan")
         await pilot.press("n", *"2 kinds, 不好", "enter", "!", *"ask Ann", "enter")
         notes = app.screen.query_one("#notes")
-        await until(pilot, lambda: "ask Ann" in text_of(notes), "the flag")
-        assert "2 kinds, 不好" in text_of(notes)
+        await until(pilot, lambda: "ask Ann" in text_of(notes) and "2 kinds, 不好" in text_of(notes), "note and flag")
         assert standings(tickets) == [Standing(note="2 kinds, 不好", flag="ask Ann")]
         assert data_screen(app).rows_list.cursor == 0
         await pilot.press("n", "ctrl+u", *"never", "escape")

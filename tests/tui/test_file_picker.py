@@ -130,10 +130,7 @@ async def test_down_leads_from_the_field_to_the_list(make_app: MakeApp, workspac
     async with app.run_test() as pilot:
         choices = await offered(app, pilot)
         at_once(app, "x", "down", "down", "down", "up")
-        await pilot.pause()
-        await pilot.pause()
-        assert app.focused is choices
-        assert marked(choices) == ["second.jsonl"]
+        await until(pilot, lambda: app.focused is choices and marked(choices) == ["second.jsonl"], "the file below")
         assert app.screen.query_one(PathInput).value == "x"
 
 

@@ -13,6 +13,7 @@ from core.recipe.presets import PRESETS
 from core.recipe.recipe import Recipe, get, put
 from core.recipe.yamlfile import dumps, load, save
 from tests.tui.recipe_screen import answer, form, kept, line, screen, sound, workspace, yaml
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.screens.preset_menu import PresetMenu
 from tui.screens.recipe_files import draft_of
@@ -28,7 +29,9 @@ async def test_a_preset_sets_its_fields_and_can_be_taken_back(make_app: MakeApp,
     app = make_app("recipe", recipe=sound(workspace))
     async with app.run_test() as pilot:
         await pilot.press("f8")
-        assert isinstance(app.screen, PresetMenu)
+        await until(
+            pilot, lambda: isinstance(app.screen, PresetMenu) and bool(app.screen.query(OptionList)), "the menu"
+        )
         assert app.screen.query_one(OptionList).option_count == len(PRESETS)
         await pilot.press("down", "down", "enter")
         await pilot.pause()
@@ -170,9 +173,9 @@ async def test_unsaved_changes_to_a_named_recipe_are_back_at_the_next_start(
         assert f"They belong to {path}" in line(again)
         assert "mine.yaml · not saved" in str(form(again).border_title)
         await pilot.press("ctrl+z")
-        assert again.session.recipe == sound(workspace)
+        await until(pilot, lambda: again.session.recipe == sound(workspace), "the recipe before")
         await pilot.press("ctrl+z")
-        assert again.session.recipe_path == path
+        await until(pilot, lambda: again.session.recipe_path == path, "its file")
 
 
 async def test_unsaved_changes_are_back_when_their_file_is_opened_again(make_app: MakeApp, workspace: Path) -> None:
@@ -326,8 +329,8 @@ async def test_the_yaml_view_is_the_file_that_would_be_saved(make_app: MakeApp, 
     async with app.run_test(size=(240, 45)) as pilot:
         await pilot.press("ctrl+y")
         wanted = dumps(sound(workspace), file_name="tickets.yaml").splitlines()
+        await until(pilot, lambda: len(yaml(app).splitlines()) > 30, "the file")
         shown = yaml(app).splitlines()
-        assert len(shown) > 30
         for n, text in enumerate(shown):
             assert wanted[n].startswith(text.rstrip("…").rstrip())
         await pilot.press("escape")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from core.jobs import glimpse as glimpses
 from core.jobs.folder import JobFolder
@@ -162,7 +162,7 @@ async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeA
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
         await pilot.press("o")
-        await until(pilot, lambda: isinstance(app.screen, PickMenu))
+        await until(pilot, lambda: isinstance(app.screen, PickMenu) and bool(app.screen.query(OptionList)))
         app.screen.query_one(Input).value = second.id
         await pilot.pause()
         await pilot.press("ctrl+t", "escape")
