@@ -328,7 +328,7 @@ def _save(
     target = worker.folder.adapter if recipe.method == "lora" else worker.folder.path / "model"
     facts = {
         "steps": state.global_step,
-        "seconds": round(time.monotonic() - began, 1),
+        "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts
         "loss": reporter.last_loss,
         "eval_loss_first": reporter.first_eval_loss,
         "eval_loss": eval_loss,
