@@ -338,8 +338,9 @@ def _save(
     lines = [f"Steps: {state.global_step:,} of {state.max_steps:,}", f"Learning rate: {recipe.training.learning_rate}"]
     if best is not None:
         lines.append(f"Weights: those of step {best:,}, which had the lowest eval loss")
-    if eval_loss is not None and reporter.first_eval_loss is not None:
-        lines.append(f"Eval loss: {reporter.first_eval_loss:.4f} before, {eval_loss:.4f} after")
+    first = reporter.first_eval_loss
+    if eval_loss is not None and first is not None and eval_loss != first:
+        lines.append(f"Eval loss: {first:.4f} before, {eval_loss:.4f} after")
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
     weights = whole_weights(trainer.model, trained_only=recipe.method == "lora") if is_sharded(recipe) else None
     if trainer.args.should_save:
@@ -347,7 +348,10 @@ def _save(
         save_model(worker, model, tokenizer, target, recipe, lines, weights=weights)
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
     if eval_loss is not None:
-        words += f", eval loss {reporter.first_eval_loss:.3f} -> {eval_loss:.3f}"
+        # A run that is stopped early may not have been evaluated since the measurement before its first step.
+        words += (
+            f", eval loss {first:.3f} -> {eval_loss:.3f}" if eval_loss != first else f", eval loss {first:.3f} before"
+        )
     if best is not None:
         words += f" (the best, of step {best:,})"
     worker.event("summary", f"{words}; saved in {Path(target).name}/.", path=os.fspath(target), **facts)
