@@ -16,6 +16,9 @@ from core.verdict.words import tell
 _BEYOND = 10**308
 """A whole number from which on it counts as infinite: no loss is, and a float might not hold it."""
 
+_MEASURE = 1e12
+"""No epoch and no learning rate comes near it."""
+
 
 class VerdictJudge:
     """Judges a run in bounded memory, whatever its length. How its records are cut into pieces changes nothing.
@@ -55,7 +58,7 @@ class VerdictJudge:
             if loss is not None:
                 self._add_trained(step, loss, record)
             elif (loss := _number(record.get("eval_loss"))) is not None:
-                self._course.evaluated(step, loss, _number(record.get("epoch")) or 0.0)
+                self._course.evaluated(step, loss, _finite(record.get("epoch")))
                 self._judge()
             elif (norm := _number(record.get("grad_norm"))) is not None:
                 self._course.broke(step, norm)
@@ -92,7 +95,7 @@ class VerdictJudge:
         if moment.__class__ is float or moment.__class__ is int:
             self._devices.trained(moment, step)
         if course.trained(step, loss, norm):
-            course.close(_number(record.get("learning_rate")) or 0.0, _number(record.get("epoch")) or 0.0)
+            course.close(_finite(record.get("learning_rate")), _finite(record.get("epoch")))
             self._judge()
         elif course.broken is not None:
             self._judge()
@@ -152,3 +155,9 @@ def _number(value: Any) -> float | None:
     if kind is str and value in ("nan", "inf", "-inf"):
         return math.nan if value == "nan" else math.inf
     return None
+
+
+def _finite(value: Any) -> float:
+    """A number that a place or a rate can be; 0 for anything else, for NaN, and for what is beyond all measure."""
+    number = _number(value)
+    return number if number is not None and -_MEASURE < number < _MEASURE else 0.0
