@@ -29,8 +29,8 @@ def workspace(tmp_path: Path) -> Path:
 
 
 async def offered(app: TunedeckApp, pilot: Pilot[int]) -> OptionList:
-    """The list, once it has the focus."""
-    await until(pilot, lambda: isinstance(app.focused, OptionList), "the list of files")
+    """The list, once it has the focus, and files in it."""
+    await until(pilot, lambda: isinstance(app.focused, OptionList) and app.focused.option_count, "the list of files")
     assert isinstance(app.focused, OptionList)
     return app.focused
 
