@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -29,6 +30,7 @@ from tui.wire import Wire
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+    from textual.timer import Timer
 
     from core.jobs.status import Status
 
@@ -132,6 +134,8 @@ class TunedeckApp(App[int]):
         self._run_state = ""
         self._live = False
         self._second = 0
+        self._collected = 0.0
+        self._clock: Timer | None = None
         self._wall: list[LineFilter] = [ControlFilter()]
         self._wire = Wire()
         themes, self._faults = load_themes()
@@ -189,7 +193,7 @@ class TunedeckApp(App[int]):
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
         self.set_timer(_SETTLED, _rest_the_collector)
-        self.set_interval(1.0, self._each_second)
+        self._clock = self.set_interval(1.0, self._each_second, pause=self._live)
         if self.session.run is not None:
             self._look_at_run()
 
@@ -304,7 +308,14 @@ class TunedeckApp(App[int]):
 
     def run_seen(self, state: str, status: Status) -> None:
         """The live screen, which says the steps itself, has looked at the run; while it is on, nobody else does."""
-        self._live = True
+        if not self._live:
+            self._live = True
+            if self._clock is not None:
+                self._clock.pause()  # each look does what the clock did: the program wakes once
+        now = time.monotonic()
+        if now - self._collected >= 1.0:
+            self._collected = now
+            _collect()
         self._show_run_words(run_words(state, status, progress=False), state)
 
     def _ring(self, sequence: str) -> None:
@@ -313,7 +324,10 @@ class TunedeckApp(App[int]):
 
     def run_unseen(self) -> None:
         """The live screen is no longer on."""
-        self._live = False
+        if self._live:
+            self._live = False
+            if self._clock is not None:
+                self._clock.resume()
 
     def _show_run_words(self, words: str, state: str) -> None:
         ended = state in ENDED and self._run_state not in ("", *ENDED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -15,8 +16,9 @@ _LISTS_CHILDREN = os.path.exists(f"/proc/self/task/{os.getpid()}/children")
 """Whether this kernel lists a thread's children (CONFIG_PROC_CHILDREN); else every process must be read."""
 
 
+@cache
 def boot_id() -> str:
-    """The kernel's random id of this boot, or "" where there is no `/proc`."""
+    """The kernel's random id of this boot, or "" where there is no `/proc`. No process outlives it: it is read once."""
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
             return file.read().strip()

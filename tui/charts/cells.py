@@ -60,14 +60,18 @@ class Cells:
         return x
 
     def lay(self, under: Cells, first: int = 0) -> None:
-        """Take over what other cells of this size show, from the column `first` on."""
+        """Take over what other cells of this size show, from the column `first` on; in rows of their own."""
         if not first:
             self.glyphs = [row[:] for row in under.glyphs]
             self.styles = [row[:] for row in under.styles]
             return
-        for y in range(self.height):
-            self.glyphs[y][first:] = under.glyphs[y][first:]
-            self.styles[y][first:] = under.styles[y][first:]
+        self.glyphs = [[*own[:first], *row[first:]] for own, row in zip(self.glyphs, under.glyphs, strict=True)]
+        self.styles = [[*own[:first], *row[first:]] for own, row in zip(self.styles, under.styles, strict=True)]
+
+    def share(self, under: Cells) -> None:
+        """Take over the very rows of other cells of this size, but for the first: only that may be drawn into then."""
+        self.glyphs = [under.glyphs[0][:], *under.glyphs[1:]]
+        self.styles = [under.styles[0][:], *under.styles[1:]]
 
     def runs(self, y: int) -> Iterator[tuple[str, str]]:
         """Row `y` as (text, style name) runs."""
@@ -84,6 +88,8 @@ class Cells:
         for y in range(self.height):
             glyphs, styles = self.glyphs[y], self.styles[y]
             was_glyphs, was_styles = old.glyphs[y], old.styles[y]
+            if glyphs is was_glyphs and styles is was_styles:
+                continue
             if glyphs == was_glyphs and styles == was_styles:
                 continue
             start = end = -1

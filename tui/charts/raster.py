@@ -126,6 +126,7 @@ class Trace:
     Attributes:
         spans: one a dot column.
         first: the leftmost of them that may have become another one with the last `follow`.
+        same: whether none has: a value more in a column of many seldom moves a dot.
     """
 
     def __init__(
@@ -138,23 +139,25 @@ class Trace:
         self._single: list[Span] = [None] * width
         """The spans before the one to the right of each took half of a step up or down."""
         self.spans: list[Span] = [None] * width
-        self.first = 0
+        self.first, self.same = 0, False
         self._rewinds, self._scale = series.rewinds, series.scale
         self._length = self._taken = 0
         self._draw(0)
 
     def follow(self) -> None:
         """Take in what the series has more now."""
-        series = self._series
+        series, self.same = self._series, False
         if self._along is not None or (self._rewinds, self._scale) != (series.rewinds, series.scale):
             self._rewinds, self._scale = series.rewinds, series.scale
             self._draw(0)
         elif self._taken != series.taken:
             width = (self._view.x1 - self._view.x0) / self._width
             changed = (series.x[self._length - 1] - self._view.x0) / width - 1 if self._length else 0
+            before = self.spans[:]
             self._draw(int(min(max(changed, 0), self._width)))
+            self.same = self.spans == before
         else:
-            self.first = self._width
+            self.first, self.same = self._width, True
 
     def _draw(self, changed: int) -> None:
         """Find the spans from the last certain place before the column `changed` on."""

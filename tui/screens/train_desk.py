@@ -18,6 +18,7 @@ from tui import train_words
 from tui.live_run import LiveRun
 from tui.screens.base import StepScreen
 from tui.widgets.log_view import LogView
+from tui.widgets.prompt_refresh import drawn_at_once
 
 if TYPE_CHECKING:
     from core.verdict import Verdict
@@ -213,6 +214,10 @@ class TrainDesk(StepScreen):
         if self.session.run != self._folder:
             self.on_screen_resume()
             return
+        with drawn_at_once(self):
+            self._take_in(event)
+
+    def _take_in(self, event: Looked) -> None:
         before, update = self.live.update, event.update
         if self.is_current:
             self.deck.run_seen(update.state, update.status)

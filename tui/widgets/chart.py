@@ -9,16 +9,13 @@ from core.units import count, significant
 from tui.charts.axis import StableRange, grown_end
 from tui.charts.cells import Cells
 from tui.charts.frame import Piece, clear_label, draw_frame, draw_values
-from tui.charts.layer import Layer
+from tui.charts.layer import Ground, Layer
 from tui.charts.legend import Entry, draw_legend
 from tui.charts.plot import (
     Box,
     Curve,
     Fill,
     draw_crosshair,
-    draw_grid,
-    draw_x_labels,
-    draw_y_labels,
     label_width,
 )
 from tui.charts.raster import View
@@ -144,7 +141,7 @@ class Chart(Painted):
         self._range = StableRange()
         self._gutter = 0
         self._plot_width = 1
-        self._ground: tuple[tuple[object, ...], Cells, int] | None = None
+        self._ground = Ground()
         self._layer = Layer()
         self._labelled: tuple[View, int] | None = None
         self._filled: Fill | None = None
@@ -318,8 +315,14 @@ class Chart(Painted):
             self._gutter = max(self._gutter, label_width(view, cells.height - 2) + 2)
         box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, cells.height - 2)
         self._plot_width = box.width
-        ground, used = self._ground_of(cells, box, view, title)
-        cells.lay(self._layer.draw(ground, box, view, self.curves, self.glyphs, fill=self._fill()))
+        size = cells.width, cells.height
+        ground, used = self._ground.draw(size, box, view, title, self.unit, self.glyphs)
+        drawn = self._layer.draw(ground, box, view, self.curves, self.glyphs, fill=self._fill())
+        others = self._named_others()
+        if self._cross is None and not others:
+            cells.share(drawn)  # only the values in the frame are drawn over it
+        else:
+            cells.lay(drawn)
         draw_values(cells, used, self._values())
         if self._cross is not None:
             column = view.column(self._cross, box.width * 2) // 2
@@ -328,19 +331,7 @@ class Chart(Painted):
             at = min(max(box.x + column - len(place) // 2, 1), max(cells.width - 1 - len(place), 1))
             clear_label(cells, self.glyphs, cells.height - 1, at, at + len(place))
             cells.put(at, cells.height - 1, place, "value", end=cells.width - 1)
-        draw_legend(cells, box, self._named_others())
-
-    def _ground_of(self, cells: Cells, box: Box, view: View, title: str) -> tuple[Cells, int]:
-        """Frame, title, grid and labels, which most updates leave as they are, and the column after the title."""
-        key = (cells.width, cells.height, box, view, title, self.unit)
-        if self._ground is None or self._ground[0] != key:
-            ground = Cells(cells.width, cells.height)
-            used = draw_frame(ground, self.glyphs, title=title)
-            draw_grid(ground, box, view, self.glyphs, self.unit)
-            draw_y_labels(ground, box, view, "label")
-            draw_x_labels(ground, box, view, cells.height - 1, self.unit, "label")
-            self._ground = (key, ground, used)
-        return self._ground[1:]
+        draw_legend(cells, box, others)
 
     def _named_others(self) -> list[Entry]:
         """Curves with a letter and values; under the crosshair none is said of a run that ended before."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar, Self
 
 from textual.geometry import Region
+from textual.screen import Screen
 from textual.widget import Widget
 
 
 class PromptRefresh(Widget):
     """Marks itself dirty on its screen, where Textual's widgets send two messages, which arrive in another frame."""
+
+    _held: ClassVar[bool] = False
+    """Whether somebody will draw at once what is dirty."""
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """As a widget's; what needs layout or composing takes its way."""
@@ -22,5 +28,27 @@ class PromptRefresh(Widget):
             self._rich_style_cache.clear()
         screen = self.screen
         screen._dirty_widgets.add(self)
-        screen.check_idle()
+        if not PromptRefresh._held:
+            screen.check_idle()
         return self
+
+
+@contextmanager
+def drawn_at_once(screen: Screen[None]) -> Iterator[None]:
+    """What changes within is drawn at its end, without the three turns of the event loop that a frame of Textual waits.
+
+    Anything that needs more than painting, such as a layout, takes Textual's way.
+    """
+    PromptRefresh._held = True
+    try:
+        yield
+    finally:
+        PromptRefresh._held = False
+    if not screen._dirty_widgets:
+        return
+    waits = screen._layout_required or screen._scroll_required or screen._repaint_required or screen._recompose_required
+    if waits or not screen.is_current or screen.app._batch_count:
+        screen.check_idle()
+        return
+    screen._compositor.update_widgets(screen._dirty_widgets)
+    screen._compositor_refresh()
