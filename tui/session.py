@@ -47,8 +47,8 @@ class Session:
 
     @property
     def look_every(self) -> float:
-        """Seconds between two looks at a run that goes on."""
-        return 5.0 if self.low_bandwidth else 1.0
+        """Seconds between two looks at a run that goes on: what was logged is seen within one and a half."""
+        return 5.0 if self.low_bandwidth else 1.25
 
     @property
     def opened(self) -> tuple[object, ...]:

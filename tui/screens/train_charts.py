@@ -186,7 +186,7 @@ class TrainCharts(TrainRequests):
         if len(self.shown.names) != self._names:
             self._curves_changed()
         end, counted = self._axis_end()
-        for chart in (self.chart, *self.query_one(Panels).charts):
+        for chart in (self.chart, *(() if self._calm else self.query_one(Panels).charts)):
             chart.set_end(end)
             if chart is self.chart and self._others and not chart.zoomed:
                 end = chart.span()[1]  # an overlaid run may go further: panels lie on the same axis

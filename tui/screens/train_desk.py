@@ -100,6 +100,8 @@ class TrainDesk(StepScreen):
         self._followed: _Followed | None = None
         self._halt, self._woken = threading.Event(), threading.Event()
         self._taken = threading.Event()
+        self._calm = self._rested = False
+        """Whether the small panels wait for the next look now, and did so at the last: every other one, if steady."""
         self._drawn = 0.0
 
     @property
@@ -237,4 +239,7 @@ class TrainDesk(StepScreen):
         now = time.monotonic()
         if not update.more or now - self._drawn >= DRAW_EVERY:
             self._drawn = now
+            steady = before is not None and before.state == update.state and not (before.more or update.more)
+            self._calm = self._rested = steady and not self._rested
             self._show()
+            self._calm = False
