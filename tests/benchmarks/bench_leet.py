@@ -58,14 +58,13 @@ class Watched:
         self.awaited = [*self.awaited[-1:], (words, time.monotonic())]
 
     def look(self) -> None:
-        """Note the delays of values that are on the screen now."""
+        """Note the delays of values that are on the screen now, or behind a newer one that is."""
         if not self.awaited:
             return
         screen = self.terminal.text
-        for awaited in list(self.awaited):
-            if awaited[0] in screen:
-                self.delays.append(time.monotonic() - awaited[1])
-                self.awaited.remove(awaited)
+        newest = max((at for at, (words, _) in enumerate(self.awaited) if words in screen), default=-1)
+        self.delays += [time.monotonic() - logged for _, logged in self.awaited[: newest + 1]]
+        del self.awaited[: newest + 1]
 
 
 Programs = dict[tuple[str, tuple[int, int]], Watched]

@@ -102,6 +102,9 @@ class Gauges(Painted):
         if [device.label for device in devices] != [device.label for device in self._devices]:
             self._noted = False
         self._devices, self._words = list(devices), [clean_line(line) for line in words]
+        if not self.display:  # of panel and lines, one is on the screen
+            self._cells = None
+            return
         self._noted = self._noted or bool(self._notes())
         rows = self._rows(self.size.width)
         if rows != self._taken:

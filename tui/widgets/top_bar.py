@@ -70,6 +70,7 @@ class TopBar(Painted):
         super().__init__(name=name, id=id, classes=classes)
         self._steps = list(steps)
         self._current = current
+        self._laid: tuple[tuple[int, str, tuple[int, int, int]], Cells, int] | None = None
 
     def watch_subject(self) -> None:
         """Say what is open now."""
@@ -85,12 +86,23 @@ class TopBar(Painted):
         The names of the steps stay as long as they can: first the subject goes, then the program's name, then the
         run's steps, then all of its state but the first word; only after that are the other steps their digits alone.
         """
-        width = cells.width
-        subject = clean_line(self.subject, 200)
         whole = f" {self.status} " if self.status else ""
         short = f" {self.status.split()[0]} " if self.status else ""
         clock = self.status.split("  ")[1:]
         timed = f"{short} {clock[0]} " if len(clock) == 1 else short
+        lengths = len(whole), len(timed), len(short)
+        if self._laid is None or self._laid[0] != (cells.width, self.subject, lengths):
+            ground, chosen = self._lay(cells.width, (whole, timed, short))
+            self._laid = ((cells.width, self.subject, lengths), ground, chosen)
+        cells.share(self._laid[1])
+        status = (whole, timed, short, "")[self._laid[2]]
+        cells.put(cells.width - len(status), 0, status, "status")
+
+    def _lay(self, width: int, states: tuple[str, str, str]) -> tuple[Cells, int]:
+        """All but the state, and which of its forms there is room for, if any: a clock moves nothing as it goes on."""
+        whole, timed, short = states
+        subject = clean_line(self.subject, 200)
+        cells = Cells(width, 1)
         named, digits = self._parts(brief=False), self._parts(brief=True)
         ways = (
             (_NAME, named, whole),
@@ -105,8 +117,7 @@ class TopBar(Painted):
             x = max(cells.put(x, 0, f" {shown} ", "subject", end=x + room + 2), x + min(room, 22) + 2)
         for text, style in steps:
             x = cells.put(x, 0, text, style)
-        if status and x + len(status) <= width:
-            cells.put(width - len(status), 0, status, "status")
+        return cells, states.index(status) if x + len(status) <= width else len(states)
 
     def _parts(self, *, brief: bool) -> list[tuple[str, str]]:
         """The steps, the present one in capitals; the others as digits alone where that is asked for."""
