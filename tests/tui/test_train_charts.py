@@ -83,6 +83,9 @@ async def test_early_in_a_long_run_the_axis_ends_near_what_there_is(make_app: Ma
     assert len(set(ends)) == 6
     assert steps_axis(None, None) == steps_axis(3, None)
     assert steps_axis(2, 60)[0] == 60
+    seldom = [steps_axis(step, 3000, part=16)[0] for step in range(1, 3001)]
+    assert len(set(seldom)) <= len(set(ends))
+    assert seldom.index(3000) < ends.index(3000), "where bytes are dear, the axis reaches the run's end sooner"
 
 
 async def test_what_a_gpu_did_stands_on_the_axis_of_the_loss(make_app: MakeApp, tmp_path: Path) -> None:

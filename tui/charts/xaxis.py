@@ -57,16 +57,21 @@ def ticks(x0: float, x1: float, unit: XUnit, wanted: int) -> list[Tick]:
     return [Tick(tick.value * unit.size, tick.label) for tick in found if not unit.whole or tick.value % 1 == 0]
 
 
-def steps_axis(step: int | None, of: int | None) -> tuple[int | None, XUnit]:
+def steps_axis(step: int | None, of: int | None, *, part: int = 4) -> tuple[int | None, XUnit]:
     """Where an axis of steps ends, as far as that is known, and its unit: at the run's end, once a quarter is done.
 
     Before, the curve would be a dotted column or two, so the axis ends earlier and says of how many steps; it reaches
     further each time that the curve takes half of it.
+
+    Args:
+        step: steps done.
+        of: steps in all.
+        part: one part in so many of the axis is taken by the curve at least; more of them let the axis move less often.
     """
     if step is None or not of:
         return of, STEPS
     end = of
-    while 4 * step < end and end >= 2 * _SHORTEST:
+    while part * step < end and end >= 2 * _SHORTEST:
         end = -(-end // 2)
     return end, STEPS if end == of else XUnit(f"of {of:,} steps", whole=True)
 

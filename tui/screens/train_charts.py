@@ -154,7 +154,9 @@ class TrainCharts(TrainRequests):
         run = self.shown
         step, of = run.progress()
         if self._along is None:
-            return steps_axis(step, of)
+            return steps_axis(
+                step, of, part=16 if self.session.low_bandwidth else 4
+            )  # an axis that moves is sent whole
         newest = self._along.place(float("inf"))
         if run.update is not None and run.update.over:
             end = newest
