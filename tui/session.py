@@ -48,7 +48,7 @@ class Session:
     @property
     def look_every(self) -> float:
         """Seconds between two looks at a run that goes on: what was logged is seen within one and a half."""
-        return 8.0 if self.low_bandwidth else 1.3
+        return 8.0 if self.low_bandwidth else 1.35
 
     @property
     def opened(self) -> tuple[object, ...]:
