@@ -35,6 +35,10 @@ CLUSTERS, LEAKS, SHARED = "clusters.jsonl", "leaks.jsonl", "shared.json"
 _PERIOD = 1.0
 
 
+POLITE = 5
+"""By how much the scan lets others go first: on a machine of few processors the screen beside it answers keys at once."""
+
+
 def main(argv: Sequence[str]) -> int:
     """The worker: `python -m core.dataset.scan_job FOLDER`, where `job.json` has the payload of `run`.
 
@@ -158,4 +162,5 @@ def _line(file: BinaryIO, value: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(POLITE)
     sys.exit(main(sys.argv[1:]))
