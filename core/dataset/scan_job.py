@@ -36,7 +36,7 @@ _PERIOD = 1.0
 
 
 POLITE = 5
-"""By how much the scan lets others go first: on a machine of few processors the screen beside it answers keys at once."""
+"""By how much the scan lets others go first: where processors are few, the screen beside it answers keys at once."""
 
 
 def main(argv: Sequence[str]) -> int:
