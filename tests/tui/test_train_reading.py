@@ -12,24 +12,30 @@ from textual.message import Message
 from core.jobs.follow import Update
 from tests.tui.run_folders import make_run
 from tests.tui.test_train_screen import read
+from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.live_run import LiveRun
 from tui.screens.train import TrainScreen
+from tui.widgets.pick_menu import Picked
 
 MakeApp = Callable[..., TunedeckApp]
 
 
+@pytest.mark.parametrize("overlaid", [False, True])
 async def test_a_long_run_is_not_read_ahead_of_the_screen(
-    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overlaid: bool
 ) -> None:
     """Records that were read but not taken in piled up: 500 MB of a run of a million steps."""
-    folder = make_run(tmp_path, steps=9_000, of=9_000)
+    folder = long = make_run(tmp_path, steps=9_000, of=9_000)
+    if overlaid:
+        folder = make_run(tmp_path)
     waiting, most, full = 0, 0, threading.Event()
+    shown: list[TrainScreen] = []
     post, add = TrainScreen.post_message, LiveRun.add
 
     def posted(screen: TrainScreen, message: Message) -> bool:
         nonlocal waiting, most
-        if isinstance(message, TrainScreen.Looked):
+        if isinstance(message, TrainScreen.OtherLooked if overlaid else TrainScreen.Looked):
             waiting += 1
             most = max(most, waiting)
             if waiting > 2:
@@ -38,13 +44,21 @@ async def test_a_long_run_is_not_read_ahead_of_the_screen(
 
     def added(run: LiveRun, update: Update) -> None:
         nonlocal waiting
-        full.wait(0.1)  # a screen that is slower than the reader
+        counts = not overlaid or (bool(shown) and any(run is other.live for other in shown[0]._others))
+        full.wait(0.1 if counts else 0.0)  # a screen that is slower than the reader
         add(run, update)
-        waiting -= 1
+        waiting -= counts
 
     monkeypatch.setattr(TrainScreen, "post_message", posted)
     monkeypatch.setattr(LiveRun, "add", added)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
-        screen = await read(pilot)
-        assert len(screen.live.loss) == 9_000
+        assert isinstance(pilot.app.screen, TrainScreen)
+        screen = pilot.app.screen
+        shown.append(screen)
+        await read(pilot)
+        if overlaid:
+            screen._take_runs(Picked((str(long.path),)))
+            await until(pilot, lambda: len(screen._others[0].live.loss) == 9_000)
+        else:
+            assert len(screen.live.loss) == 9_000
     assert 1 <= most <= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,7 @@ class TrainCharts(TrainRequests):
     def __init__(self) -> None:
         super().__init__()
         self._others: list[Other] = []
+        self._other_taken = threading.Event()
         self._run_names: dict[str, str] = {}
         self._pinned: Path | None = None
         self._axis = AXES[0]
@@ -198,7 +200,7 @@ class TrainCharts(TrainRequests):
 
     # --- overlaid runs
 
-    def _follow_others(self) -> bool:
+    def _follow_others(self, halt: threading.Event) -> bool:
         """Look at the overlaid runs, in the thread that follows; returns whether more waits to be read."""
         more = False
         for other in tuple(self._others):
@@ -206,11 +208,15 @@ class TrainCharts(TrainRequests):
                 update = other.follower.poll(*self.AT_ONCE)
                 other.over = update.over
                 more = more or update.more
+                self._other_taken.clear()
                 self.post_message(self.OtherLooked(other, update))
+                if update.more:
+                    self._rest(self._other_taken, halt)
         return more
 
     @on(OtherLooked)
     def _other_looked(self, event: OtherLooked) -> None:
+        self._other_taken.set()
         known = len(event.other.live.names)
         event.other.live.add(event.update)
         if event.other in self._others and len(event.other.live.names) != known:

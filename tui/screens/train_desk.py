@@ -123,7 +123,7 @@ class TrainDesk(StepScreen):
         self._read = 0.0
         self.live = LiveRun()
 
-    def _follow_others(self) -> bool:
+    def _follow_others(self, halt: threading.Event) -> bool:
         """Look at further runs, in the thread; returns whether more of them waits to be read."""
         raise NotImplementedError
 
@@ -187,12 +187,16 @@ class TrainDesk(StepScreen):
                 # Also when the screen has just gone: what was read is read only once.
                 self._taken.clear()
                 self.post_message(self.Looked(folder, update, verdict, follower.part_read))
-            # Reading is faster than taking in: without a rest here a long run's records would pile up in memory.
-            while update.more and not self._taken.wait(_PATIENCE) and not halt.is_set():
-                pass
-            more = self._follow_others() or update.more
+            if update.more:
+                self._rest(self._taken, halt)
+            more = self._follow_others(halt) or update.more
             woken.wait(CATCH_UP if more else self.session.look_every)
             woken.clear()
+
+    def _rest(self, taken: threading.Event, halt: threading.Event) -> None:
+        """Wait, in the thread, until the screen has taken what was read: else a long run's records pile up."""
+        while not taken.wait(_PATIENCE) and not halt.is_set():
+            pass
 
     def _look_now(self) -> None:
         """Let the next look come at once."""
