@@ -12,8 +12,8 @@ from pathlib import Path
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 from core.paths import ROOT, SAMPLE_DATA
-from core.recipe.start import start_run
 from core.recipe.yamlfile import load
+from core.runs.start import start_run
 from tui.app import TunedeckApp
 from tui.session import Session
 
@@ -50,8 +50,8 @@ async def settled(_: TunedeckApp) -> None:
 
 async def duplicates(app: TunedeckApp) -> None:
     """Go to the duplicates screen, search where nothing was searched yet, and stand on a near-duplicate."""
-    from tui.screens.data import DataScreen
-    from tui.screens.duplicates import DuplicatesScreen
+    from tui.data.screen import DataScreen
+    from tui.duplicates.screen import DuplicatesScreen
 
     await settled(app)
     data = app.screen

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import nvml
-from tests.warm import process
-from tests.warm.process import WarmPython
+from tests.kit import nvml
+from tests.kit.warm import process
+from tests.kit.warm.process import WarmPython
 
 ROOT = Path(__file__).resolve().parents[1]
 PUBLIC_DATA = ROOT.parent / "shared" / "data"
@@ -75,7 +75,7 @@ def public_data() -> Path:
 
 @pytest.fixture(scope="session")
 def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the stand-in for NVIDIA's library; see `tests.nvml`."""
+    """The folder of the stand-in for NVIDIA's library; see `tests.kit.nvml`."""
     cc = nvml.compiler()
     if cc is None:
         pytest.skip("no C compiler is here to build the stand-in for NVIDIA's library: pip install ziglang")

@@ -19,14 +19,14 @@ from textual.screen import Screen
 
 from tui import actions
 from tui.actions import STEPS, declare
-from tui.ring import ENDED, ring_words
 from tui.run_words import run_words
 from tui.screens.base import StepScreen
 from tui.session import Session
 from tui.settings import chosen_theme, keep_theme
-from tui.terminal_guard import ControlFilter, exit_on_hangup
+from tui.terminal.guard import ControlFilter, exit_on_hangup
+from tui.terminal.ring import ENDED, ring_words
+from tui.terminal.wire import Wire
 from tui.themes import load_themes
-from tui.wire import Wire
 
 if TYPE_CHECKING:
     from textual.driver import Driver
@@ -63,37 +63,37 @@ def _collect() -> None:
 
 
 def _data() -> Screen[None]:
-    from tui.screens.data import DataScreen
+    from tui.data.screen import DataScreen
 
     return DataScreen()
 
 
 def _recipe() -> Screen[None]:
-    from tui.screens.recipe import RecipeScreen
+    from tui.recipe.screen import RecipeScreen
 
     return RecipeScreen()
 
 
 def _train() -> Screen[None]:
-    from tui.screens.train import TrainScreen
+    from tui.train.screen import TrainScreen
 
     return TrainScreen()
 
 
 def _evaluate() -> Screen[None]:
-    from tui.screens.evaluate import EvaluateScreen
+    from tui.evaluate.screen import EvaluateScreen
 
     return EvaluateScreen()
 
 
 def _export() -> Screen[None]:
-    from tui.screens.export import ExportScreen
+    from tui.export.screen import ExportScreen
 
     return ExportScreen()
 
 
 def _runs() -> Screen[None]:
-    from tui.screens.runs import RunsScreen
+    from tui.runs.screen import RunsScreen
 
     return RunsScreen()
 
@@ -156,7 +156,7 @@ class TunedeckApp(App[int]):
         """Textual's driver; on Linux one that sleeps while nobody types."""
         if sys.platform != "linux":
             return super().get_driver_class()
-        from tui.driver import SleepingDriver
+        from tui.terminal.driver import SleepingDriver
 
         return SleepingDriver
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from tui.commands.output import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, complain
+
 COMMANDS: dict[str, str] = {
     "scan": "look a data set over: format, bad lines, flags",
     "overview": "what the curated data are made of: split, sources, answers, kinds of input, tokens",
@@ -27,8 +29,6 @@ COMMANDS: dict[str, str] = {
 
 `tui/commands/<name>.py`, with `_` for `-`, holds `add_arguments` and `run`.
 """
-
-EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 _USAGE = """tunedeck: fine-tune language models in the terminal
 
@@ -94,24 +94,6 @@ def _headless(name: str, words: list[str]) -> int:
     except OSError as error:  # a disk that is read-only, full or not ours, wherever it was met
         fault = TunedeckError(error.strerror or str(error), where=str(error.filename or ""))
         return complain(fault, EXIT_FAILED, as_json=as_json)
-    return code
-
-
-def complain(error: Exception, code: int, *, as_json: bool = False) -> int:
-    """Print an error's sentence on standard error, cleaned, and return the exit code.
-
-    Args:
-        error: the error.
-        code: the exit code.
-        as_json: also print `{"error": sentence, "exit_code": code}` on standard output, for who reads JSON there.
-    """
-    from core.clean import clean
-
-    print(f"tunedeck: {clean(str(error))}", file=sys.stderr)
-    if as_json:
-        from tui.commands.output import json_text
-
-        print(json_text({"error": str(error), "exit_code": code}), flush=True)
     return code
 
 

@@ -7,13 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from core.clean import clean_line
+from core.dataset.files.readers import Reader
+from core.dataset.files.records import Row, Unreadable
+from core.dataset.files.sources import open_reader
 from core.dataset.formats import Recognition, choose, format_named, to_sample
 from core.dataset.formats.text import TextLines
 from core.dataset.mapping import AUTO, Chosen, saved
-from core.dataset.readers import Reader
-from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
-from core.dataset.sources import open_reader
 from core.errors import BadInput
 
 _LOOKED_AT = 32
@@ -25,7 +25,7 @@ class Dataset:
     """Files, what they were taken for, and their rows as samples.
 
     Entries are numbered from 0 in source order, good and bad ones alike; which of them are good rows is known to a
-    scan (`core.dataset.index.GoodRows` translates).
+    scan (`core.dataset.files.index.GoodRows` translates).
 
     Attributes:
         paths: what was opened, as given.
@@ -57,7 +57,7 @@ class Dataset:
             columns: field of the format to column of the file, as far as the user corrected it.
 
         Raises:
-            BadInput: with a sentence, see `core.dataset.sources.open_reader`; no row can be read; the format or a
+            BadInput: with a sentence, see `core.dataset.files.sources.open_reader`; no row can be read; the format or a
                 column does not exist.
         """
         given = [paths] if isinstance(paths, (str, Path)) else list(paths)

@@ -20,8 +20,8 @@ from math import prod
 from typing import Any
 from unicodedata import normalize
 
-from core.dataset.readers import JsonlReader, Reader
-from core.dataset.shards import ShardReader
+from core.dataset.files.readers import JsonlReader, Reader
+from core.dataset.files.shards import ShardReader
 
 _CHUNK = 2**18
 _WARM = 8

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from core.dataset.hub import file_name
+from core.dataset.files.hub import file_name
 from core.errors import BadInput, TunedeckError
 from core.jobs import requests
 from core.jobs.files import DiskFull

@@ -157,7 +157,7 @@ def _statuses(runs: Path) -> list[tuple[str, int]]:
 
 
 def had_its_turn(folder: JobFolder) -> bool:
-    """Whether an entry has had its turn. One that a reboot has ended has not: `core.recipe.queueing` puts it back."""
+    """Whether an entry has had its turn. One that a reboot has ended has not: `core.runs.queueing` puts it back."""
     now = standing(folder)
     return now.over and not (now.state == LOST and now.rebooted)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core import units
-from core.dataset.mixture import shares_of
+from core.dataset.view.mixture import shares_of
 from core.errors import BadInput
 from core.recipe import memory
 from core.recipe.model_shape import ModelShape

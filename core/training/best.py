@@ -9,9 +9,9 @@ from transformers import EarlyStoppingCallback, TrainerControl, TrainerState, Tr
 
 from core.engine.worker import Worker
 from core.errors import BadInput
-from core.recipe.checkpoint import Checkpoint, read
 from core.recipe.recipe import Recipe
-from core.training.trainers import SupervisedTrainer
+from core.runs.checkpoint import Checkpoint, read
+from core.training.durable import SupervisedTrainer
 
 
 class EarlyStopping(EarlyStoppingCallback):

@@ -11,9 +11,9 @@ from trl import SFTConfig
 
 from core.engine.load import Hardware
 from core.errors import BadInput
-from core.recipe.checkpoint import Checkpoint
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
+from core.runs.checkpoint import Checkpoint
 from core.training.sharded import fsdp_settings
 
 

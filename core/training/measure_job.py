@@ -1,7 +1,7 @@
 """The tokens of every row of a data set, as a job: `python -m core.training.measure_job FOLDER`.
 
-The rows come from `core.dataset.normal_rows`, a child in the viewer's interpreter: this one may lack what reads data
-files. The facts go to the cache as they are found, and a later job goes on where this one was stopped.
+The rows come from `core.dataset.view.normal_rows`, a child in the viewer's interpreter: this one may lack what
+reads data files. The facts go to the cache as they are found, and a later job goes on where this one was stopped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment
 from core.jobs.small_job import end_of
 from core.recipe.recipe import from_json
-from core.recipe.token_facts import FactsWriter, RowTokens, TokenFacts, edit_digest
+from core.runs.token_facts import FactsWriter, RowTokens, TokenFacts, edit_digest
 
 _PERIOD = 0.25
 """Seconds after which what was measured is written."""
@@ -49,7 +49,8 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     Args:
         folder: the job's folder.
         payload: `recipe` as JSON with absolute paths, `cache`: the cache's folder, `about`: see `FactsWriter`,
-            `python`: the interpreter that reads the data, and `question`: which data, see `core.dataset.normal_rows`.
+            `python`: the interpreter that reads the data, and `question`: which data, see
+            `core.dataset.view.normal_rows`.
 
     Raises:
         TunedeckError: recipe, model or data cannot be used, or the cache cannot be written.
@@ -128,7 +129,7 @@ def _rows(python: str, question: Mapping[str, Any]) -> Iterator[Iterator[dict[st
     """
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
-            [python, "-m", "core.dataset.normal_rows"],
+            [python, "-m", "core.dataset.view.normal_rows"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

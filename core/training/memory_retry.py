@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from core.engine.worker import Worker
 from core.errors import TunedeckError
-from core.recipe.checkpoint import keep_batches, with_batches
 from core.recipe.recipe import Recipe
+from core.runs.checkpoint import keep_batches, with_batches
 
 
 class OutOfMemory(TunedeckError):

@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from core.engine.worker import Stopped, Worker
 from core.jobs import requests
-from core.recipe.checkpoint import Checkpoint
+from core.runs.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from core.training.in_step import InStep

@@ -17,19 +17,19 @@ from core.engine.work import run
 from core.engine.worker import Again, Stopped, Worker
 from core.errors import BadInput
 from core.jobs import requests
-from core.recipe.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import point_to_run
+from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import tell_ranks
 
 if TYPE_CHECKING:
     from core.engine.load import Hardware
     from core.engine.template import Template
+    from core.training.durable import SupervisedTrainer
     from core.training.report import Reporter
     from core.training.sampling import Sampling
-    from core.training.trainers import SupervisedTrainer
 
 
 def main(argv: Sequence[str]) -> int:
@@ -231,10 +231,10 @@ def _trainer(
 
     from core.training.best import EarlyStopping
     from core.training.configuration import lora_config, sft_config
+    from core.training.durable import SupervisedTrainer
     from core.training.finite import Guard
     from core.training.report import Reporter
     from core.training.trackers import guard_trackers, usable_trackers
-    from core.training.trainers import SupervisedTrainer
 
     train_rows, eval_rows = rows
     point_to_run(recipe, worker.folder.path)

@@ -12,8 +12,8 @@ from typing import Any
 from core import units
 from core.engine.worker import Worker
 from core.jobs.files import no_more_files, sync, sync_tree
-from core.recipe.checkpoint import is_whole, newest_first
 from core.recipe.recipe import Recipe
+from core.runs.checkpoint import is_whole, newest_first
 
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
 _WRITER_WORDS = ("PytorchStreamWriter", "inline_container", "iostream error")

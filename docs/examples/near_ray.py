@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from core.dataset.checks.base import normalise
+from core.dataset.item import normalise
 from core.dataset.near.exact import jaccard
 from core.dataset.near.sketch import Banding, sketch
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.table import Row
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
 from tui.charts.cells import Cells
 from tui.charts.glyphs import BRAILLE
 from tui.charts.layer import Layer

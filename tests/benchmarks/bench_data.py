@@ -30,7 +30,7 @@ print(peak() - before)
 
 _CHECKS = """
 import resource, sys, time
-from core.dataset.scan import scan
+from core.dataset.scan.scan import scan
 begun, cpu = time.perf_counter(), time.process_time()
 rows = scan(sys.argv[1]).rows
 wall, cpu = time.perf_counter() - begun, time.process_time() - cpu

@@ -16,13 +16,13 @@ from pathlib import Path
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
-from tests import nvml
 from tests.benchmarks.live_cpu import cpu_seconds
 from tests.benchmarks.peers import NoPeer, peer
 from tests.benchmarks.table import Row
-from tests.killing import kill
-from tests.terminal import Terminal
-from tests.waiting import until
+from tests.kit import nvml
+from tests.kit.killing import kill
+from tests.kit.terminal import Terminal
+from tests.kit.waiting import until
 
 WIDTH, HEIGHT = 80, 24
 SECONDS = 60

@@ -22,8 +22,8 @@ from tests.benchmarks.live_cpu import cpu_seconds
 from tests.benchmarks.live_runs import EXTRAS, gpu, make_run, metrics
 from tests.benchmarks.peers import NoPeer, peer
 from tests.benchmarks.table import Row
-from tests.terminal import Terminal
-from tui.train_words import loss_words
+from tests.kit.terminal import Terminal
+from tui.train.words import loss_words
 
 BIN = Path(sys.executable).parent
 FEEDER = Path(__file__).with_name("leet_feeder.py")

@@ -14,7 +14,7 @@ from core.jobs.folder import JobFolder
 from tests.benchmarks.live_cpu import cpu_seconds, resident
 from tests.benchmarks.live_runs import gpu, make_run, metrics
 from tests.benchmarks.table import Row
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
 
 BIN = Path(sys.executable).parent
 STEPS = 100_000

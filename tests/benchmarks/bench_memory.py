@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.benchmarks.bench_start import MINIMAL
 from tests.benchmarks.table import Row
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
 
 BIN = Path(sys.executable).parent
 ROWS = 50_000

@@ -15,7 +15,7 @@ from pathlib import Path
 from core.dataset.dataset import Dataset
 from tests.benchmarks.peers import NoPeer, peer
 from tests.benchmarks.table import Row
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
 
 ROWS = 1_000_000
 PAGES = 40

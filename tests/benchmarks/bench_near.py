@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.dataset.checks.base import Item
 from core.dataset.dataset import Dataset
+from core.dataset.item import Item
 from tests.benchmarks.exact_join import exact_pairs
 from tests.benchmarks.near_rows import near_rows
 from tests.benchmarks.peers import NoPeer, peer

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset.checks.base import normalise
+from core.dataset.item import normalise
 from core.dataset.near.result import Fields, NearOptions
-from core.dataset.scan import scan
+from core.dataset.scan.scan import scan
 from tests.benchmarks.table import Row
 from tests.conftest import PUBLIC_DATA
 

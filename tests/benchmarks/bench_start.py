@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks.peers import NoPeer, peer
 from tests.benchmarks.table import Row
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
 
 BIN = Path(sys.executable).parent
 MINIMAL = Path(__file__).with_name("minimal_app.py")

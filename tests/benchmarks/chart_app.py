@@ -14,9 +14,9 @@ from textual.screen import Screen
 from tui.charts.plot import Curve
 from tui.charts.series import Series
 from tui.charts.smooth import Smoothed
+from tui.terminal.wire import Wire
 from tui.themes import load_themes
 from tui.widgets.chart import Chart
-from tui.wire import Wire
 
 
 class ChartApp(App[None]):

@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from core.dataset.checks.base import Item, normalise
 from core.dataset.dataset import Dataset
-from core.dataset.records import Unreadable
+from core.dataset.files.records import Unreadable
+from core.dataset.item import Item, normalise
 from core.errors import BadInput
 
 _PIECE = 1_000

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.dataset.curated import build_view
+from core.dataset.view.plan import build_view
 from core.jobs.folder import JobFolder
 from core.paths import SAMPLE_DATA
 from core.recipe.recipe import Recipe, put, to_json
@@ -24,8 +24,8 @@ from core.recipe.schedule import schedule_of
 from tests.curves import HELD_OUT, KEPT, TUNING
 from tests.curves.cases import Case, Row, cases
 from tests.curves.truth import shows
-from tests.training_runs import lines, work
-from tests.warm.process import WarmPython, warm_python
+from tests.kit.training_runs import lines, work
+from tests.kit.warm.process import WarmPython, warm_python
 
 SETS = {TUNING.name: (TUNING, 1_000, 14, 1_100, 3), HELD_OUT.name: (HELD_OUT, 5_000, 20, 9_100, 3)}
 """Folder, first seed of good runs, their number, first seed of spoiled runs, and the number of each kind."""

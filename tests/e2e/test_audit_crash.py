@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.audit import FILE
+from core.dataset.audit.store import FILE
 from core.paths import hidden_dir
-from tests.e2e.walk import open_deck
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
+from tests.kit.walk import open_deck
 
 ROWS = 300
 _SHOWN = re.compile(r"audit: (\d+) of 300 \(everything\)  kept (\d+)  dropped (\d+)")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from core.jobs.folder import JobFolder
-from tests.e2e.walk import ENV, TUNEDECK, open_deck
-from tests.terminal import Terminal
-from tests.tui.run_folders import make_run
+from tests.kit.run_folders import make_run
+from tests.kit.terminal import Terminal
+from tests.kit.walk import ENV, TUNEDECK, open_deck
 
 SAID = re.compile(rb"\x1b\]9;tunedeck: support-tone\S* finished after [\d:]+\x07")
 

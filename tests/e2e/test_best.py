@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from core.jobs.folder import JobFolder
-from core.recipe.checkpoint import read
-from core.recipe.resume import plan_resume
+from core.runs.checkpoint import read
+from core.runs.resume import plan_resume
 from tests.e2e.test_resume import go_on, logged, run_to_end
-from tests.training_runs import events, make_run, talk
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, make_run, talk
+from tests.kit.warm.process import WarmPython
 
 _RUN: dict[str, Any] = {
     "lora__dropout": 0.1,
@@ -68,7 +68,7 @@ def test_an_interrupted_run_ends_early_where_the_plain_one_has_its_rise_and_save
 
     options = {"training__early_stopping": _PATIENCE, "training__keep_best": True}
     folder = _run(tmp_path, **options)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT=str(end - before), DISTURB_BY="stop")
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT=str(end - before), DISTURB_BY="stop")
     assert folder.read_status().state == "stopped"
     assert plan_resume(folder).checkpoint.without_gain == _PATIENCE - 1
     go_on(folder)

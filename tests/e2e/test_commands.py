@@ -17,9 +17,9 @@ from core.jobs.state import standing
 from core.paths import ROOT, SAMPLE_DATA
 from core.recipe.recipe import put
 from core.recipe.yamlfile import load, save
-from tests.e2e.walk import ENV, TUNEDECK, tunedeck_json
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.waiting import until
+from tests.kit.walk import ENV, TUNEDECK, tunedeck_json
+from tests.kit.warm.process import WarmPython
 
 
 def tunedeck(workspace: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -23,12 +23,12 @@ from core.jobs.follow import Follower
 from core.jobs.launch import launch, worker_command
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
-from core.recipe.resume import plan_resume
+from core.runs.resume import plan_resume
 from tests.e2e.test_resume import go_on, logged, run_to_end
-from tests.e2e.walk import ENV, TUNEDECK, open_deck
-from tests.training_runs import events, make_run, talk
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, make_run, talk
+from tests.kit.waiting import until
+from tests.kit.walk import ENV, TUNEDECK, open_deck
+from tests.kit.warm.process import WarmPython
 
 VICTIMS = ("worker", "keeper", "viewer")
 SIDE_BY_SIDE = 2

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from core.results import read_comparison
+from core.runs.scores import read_comparison
 from sample_data.style import in_house_style
-from tests.e2e.walk import ENV, TUNEDECK
-from tests.warm.process import WarmPython
+from tests.kit.walk import ENV, TUNEDECK
+from tests.kit.warm.process import WarmPython
 
 
 @pytest.fixture

@@ -19,11 +19,11 @@ from core.jobs.launch import launch, worker_command
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
 from core.paths import SAMPLE_DATA
-from core.recipe.preflight import preflight, stops
+from core.runs.preflight import preflight, stops
 from tests.e2e.test_resume import logged, run_to_end
-from tests.training_runs import events, lines, make_run, recipe
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, lines, make_run, recipe
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 _SIZE = 8 << 20
 _ROOM = 1_300_000
@@ -98,7 +98,7 @@ def test_a_disk_without_a_byte_left_is_told_and_waited_for(
     folder: JobFolder = make_run(disk / "runs", **_RUN)
     launch(
         folder,
-        [worker_command("tests.e2e.disturbed_training", folder)],
+        [worker_command("tests.kit.disturbed_training", folder)],
         env={"DISTURB_AT": "4", "DISTURB_GATE": "saving"},
     )
     until((folder.path / "reached").exists, "it is about to save", 60)

@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.e2e.walk import ENV, TUNEDECK, open_deck
+from tests.kit.walk import ENV, TUNEDECK, open_deck
 
 
 def read_until(descriptor: int, wanted: bytes, seconds: float = 30.0) -> bytes:

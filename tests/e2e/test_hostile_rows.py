@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.paths import ROOT, SAMPLE_DATA
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
 
 PLANTED = SAMPLE_DATA / "hostile.jsonl"
 

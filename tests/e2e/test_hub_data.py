@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset import hub
 from core.dataset.dataset import Dataset
-from core.dataset.hub import HubName
+from core.dataset.files import hub
+from core.dataset.files.hub import HubName
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 
 @pytest.mark.parametrize(

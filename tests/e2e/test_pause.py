@@ -12,11 +12,11 @@ from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
-from core.recipe.checkpoint import last_good
-from core.recipe.resume import plan_resume
-from tests.training_runs import events, lines, make_run, start
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from core.runs.checkpoint import last_good
+from core.runs.resume import plan_resume
+from tests.kit.training_runs import events, lines, make_run, start
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 from tui.cli import main
 
 
@@ -99,7 +99,7 @@ def test_stop_in_an_evaluation_after_some_steps_saves_them(warm: WarmPython, tmp
         training__eval_batch_size=1,
         training__save_every=0.0,
     )
-    worker = start(warm, "tests.e2e.stop_in_evaluation", folder)
+    worker = start(warm, "tests.kit.stop_in_evaluation", folder)
     assert worker.wait(timeout=60) == 3
     assert [line["step"] for line in lines(folder.metrics) if "eval_loss" in line] == [0]
     checkpoint, _ = last_good(folder.checkpoints)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from core.paths import ROOT
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
 
 ROWS = "".join(json.dumps({"prompt": f"question {n}", "completion": f"answer {n}"}) + "\n" for n in range(5))
 TUNEDECK = [sys.executable, "-m", "tui.cli"]

@@ -14,10 +14,10 @@ from core.jobs.queue import Queue
 from core.jobs.state import standing
 from core.recipe.recipe import put
 from core.recipe.yamlfile import save
-from tests.killing import kill
-from tests.training_runs import events, lines, recipe
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.killing import kill
+from tests.kit.training_runs import events, lines, recipe
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 from tui.cli import main
 
 Printed = pytest.CaptureFixture[str]

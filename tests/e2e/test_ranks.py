@@ -14,11 +14,11 @@ from core.jobs.launch import launch
 from core.jobs.process import Identity
 from core.jobs.state import standing
 from core.recipe.recipe import from_json
-from core.recipe.resume import plan_resume, resume_run
-from core.recipe.start import training_command
-from tests.training_runs import events, lines, make_run
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from core.runs.resume import plan_resume, resume_run
+from core.runs.start import training_command
+from tests.kit.training_runs import events, lines, make_run
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 TWO: dict[str, Any] = {
     "training__devices": "cpux2",
@@ -117,7 +117,7 @@ def test_two_ranks_go_on_to_the_same_bits(warm: WarmPython, tmp_path: Path) -> N
     cut = make_run(tmp_path / "cut", **{**changes, "training__save_every": 8.0})
     recipe = from_json(cut.read_job()["payload"]["recipe"])
     command = training_command(recipe, cut)
-    command[-2] = "tests.e2e.disturbed_training"
+    command[-2] = "tests.kit.disturbed_training"
     assert ended(whole) == "finished"
     launch(cut, [command], env={"DISTURB_AT": "10", "DISTURB_BY": "kill"})
     assert ended(cut) == "failed"
@@ -134,7 +134,7 @@ def test_memory_that_is_short_on_one_rank_starts_all_again_with_half_the_batch(
 ) -> None:
     folder = make_run(tmp_path, **{**TWO, "training__max_steps": 8, "training__save_every": 3.0})
     command = training_command(from_json(folder.read_job()["payload"]["recipe"]), folder)
-    command[-2] = "tests.e2e.disturbed_training"
+    command[-2] = "tests.kit.disturbed_training"
     launch(folder, [command], env={"DISTURB_AT": "4", "DISTURB_MEMORY": "1", "DISTURB_RANK": "1"})
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
     (told,) = events(folder, "oom")

@@ -13,9 +13,9 @@ from core.jobs import process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
-from tests.training_runs import events, lines, make_run
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, lines, make_run
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 slow = pytest.mark.slow
 
@@ -28,7 +28,7 @@ def stuck(parent: Path, where: str) -> JobFolder:
     """A run that hangs in one phase until a file lies in its folder."""
     folder = make_run(parent, training__max_steps=4, training__eval_every=2.0, training__save_every=2.0)
     gate = {"DISTURB_AT": "2", "DISTURB_GATE": where}
-    launch(folder, [worker_command("tests.e2e.disturbed_training", folder)], env=gate)
+    launch(folder, [worker_command("tests.kit.disturbed_training", folder)], env=gate)
     until((folder.path / "reached").exists, f"it hangs while {where}", 60)
     return folder
 
@@ -58,7 +58,7 @@ def test_in_a_phase_that_takes_long(warm: WarmPython, tmp_path: Path, where: str
 
 def test_while_base_and_tuned_model_are_compared_there_is_nothing_to_save(warm: WarmPython, tmp_path: Path) -> None:
     folder = make_run(tmp_path, training__max_steps=1, training__eval_every=0.0, training__save_every=0.0)
-    launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.e2e.disturbed_evaluation")])
+    launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.kit.disturbed_evaluation")])
     until((folder.path / "reached").exists, "it compares", 60)
     for name in (requests.SAVE, requests.PAUSE):
         requests.ask(folder, name)
@@ -98,7 +98,7 @@ def test_a_stop_in_a_phase_that_takes_long_saves_and_ends_after_it(
 @pytest.mark.slow
 def test_a_stop_while_base_and_tuned_model_are_compared_ends_the_comparison(warm: WarmPython, tmp_path: Path) -> None:
     folder = make_run(tmp_path, training__max_steps=1, training__eval_every=0.0, training__save_every=0.0)
-    launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.e2e.disturbed_evaluation")])
+    launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.kit.disturbed_evaluation")])
     until((folder.path / "reached").exists, "it compares", 60)
     requests.ask(folder, requests.STOP)
     until(lambda: answers(folder, requests.STOP) == ["received"], "it is received")

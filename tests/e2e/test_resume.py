@@ -15,12 +15,12 @@ from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
-from core.recipe.checkpoint import last_good
 from core.recipe.recipe import put
-from core.recipe.resume import plan_resume, resume_run
-from tests.training_runs import events, lines, make_run, recipe, talk
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from core.runs.checkpoint import last_good
+from core.runs.resume import plan_resume, resume_run
+from tests.kit.training_runs import events, lines, make_run, recipe, talk
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 from tui import cli
 
 _STEPS = 12
@@ -106,7 +106,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(
     folder = make(tmp_path, **changes, training__save_every=8.0)
     # With a line every fifth step: lines at 5 and 10, so that the checkpoint falls between two.
     at = "10" if "training__log_every" in changes else "9"
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT=at, DISTURB_BY="kill")
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT=at, DISTURB_BY="kill")
     assert folder.read_status().state == "failed"
     plan = plan_resume(folder)
     assert plan.checkpoint.step == 8
@@ -133,7 +133,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder], step: int
 ) -> None:
     folder = make(tmp_path, training__save_every=0.0)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT=str(step), DISTURB_BY="stop")
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT=str(step), DISTURB_BY="stop")
     assert folder.read_status().state == "stopped"
     stopped_at = plan_resume(folder).checkpoint.step
     assert step <= stopped_at < _STEPS
@@ -167,7 +167,7 @@ def test_between_two_batches_of_a_step_the_last_whole_step_is_saved_to_the_same_
 ) -> None:
     folder = make(tmp_path, **changes, training__save_every=0.0)
     variables = {"DISTURB_AT": str(step), "DISTURB_GATE": "batch"}
-    launch(folder, [worker_command("tests.e2e.disturbed_training", folder)], env=variables)
+    launch(folder, [worker_command("tests.kit.disturbed_training", folder)], env=variables)
     until((folder.path / "reached").exists, "the first batch of the step", 60)
     requests.ask(folder, name)
     until(lambda: events(folder, "request"), "it is received while the batch is computed")
@@ -188,7 +188,7 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder]
 ) -> None:
     folder = make(tmp_path, training__save_every=2.0, training__keep_checkpoints=4)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="7", DISTURB_BY="kill")
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="7", DISTURB_BY="kill")
     (folder.checkpoints / "checkpoint-7").mkdir()
     optimizer = folder.checkpoints / "checkpoint-6" / "optimizer.pt"
     optimizer.write_bytes(optimizer.read_bytes()[:-100])
@@ -208,7 +208,7 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(
 @pytest.mark.parametrize("name", ["adapter_model.safetensors", "optimizer.pt"])
 def test_a_checkpoint_that_is_damaged_is_named(warm: WarmPython, tmp_path: Path, name: str) -> None:
     folder = make(tmp_path, training__save_every=2.0)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="5", DISTURB_BY="kill")
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="5", DISTURB_BY="kill")
     file = folder.checkpoints / "checkpoint-4" / name
     damaged = bytearray(file.read_bytes())
     damaged[:64] = bytes(64)
@@ -224,7 +224,7 @@ def test_a_checkpoint_that_is_damaged_is_named(warm: WarmPython, tmp_path: Path,
 
 def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm: WarmPython, tmp_path: Path) -> None:
     folder = make(tmp_path, training__max_steps=3)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="2", DISTURB_BY="stop")
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="2", DISTURB_BY="stop")
     changes = {**_RUN, "training__max_steps": 3}
     other = recipe(**{**changes, "training__learning_rate": 1e-3, "lora__rank": 4, "training__eval_every": 9.0})
     with pytest.raises(BadInput) as refused:
@@ -271,7 +271,7 @@ def test_memory_that_is_short_halves_the_batch_and_goes_on(
     warm: WarmPython, tmp_path: Path, straight: Callable[..., JobFolder]
 ) -> None:
     folder = make(tmp_path, training__save_every=4.0, training__eval_batch_size=2)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="6", DISTURB_MEMORY="2")
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="6", DISTURB_MEMORY="2")
     assert folder.read_status().state == "finished", folder.log.read_text()[-2000:]
     (told,) = events(folder, "oom")
     assert (told["batch_size"], told["gradient_accumulation"]) == (2, 4)
@@ -290,7 +290,7 @@ def test_memory_that_is_short_halves_the_batch_and_goes_on(
 
 def test_memory_that_is_short_for_one_sample_ends_with_what_would_make_it_fit(warm: WarmPython, tmp_path: Path) -> None:
     folder = make(tmp_path, training__save_every=2.0, training__eval_batch_size=1)
-    run_to_end(folder, "tests.e2e.disturbed_training", DISTURB_AT="3", DISTURB_MEMORY="-1")
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="3", DISTURB_MEMORY="-1")
     assert folder.read_status().state == "failed"
     assert [event["batch_size"] for event in events(folder, "oom")] == [2, 1, 1]
     assert "checkpoint activations; quantization nf4; a max length below 128" in folder.read_status().message

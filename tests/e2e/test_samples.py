@@ -11,8 +11,8 @@ import pytest
 from core.jobs.folder import JobFolder
 from core.training.run import main
 from tests.e2e.test_resume import logged
-from tests.training_runs import events, lines, make_run, work
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, lines, make_run, work
+from tests.kit.warm.process import WarmPython
 
 _RUN: dict[str, Any] = {
     "lora__dropout": 0.1,

@@ -11,10 +11,10 @@ import pytest
 
 from core.jobs.state import standing
 from core.recipe.recipe import put
-from core.recipe.slurm import NAME, slurm_run
-from tests.training_runs import SMALL, events, lines, recipe
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from core.runs.slurm import NAME, slurm_run
+from tests.kit.training_runs import SMALL, events, lines, recipe
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 SRUN = """#!/bin/bash
 while [ "${1#--}" != "$1" ]; do shift; done

@@ -12,12 +12,12 @@ from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.recipe.recipe import from_json
-from core.recipe.resume import plan_resume, resume_run
-from core.recipe.start import training_command
+from core.runs.resume import plan_resume, resume_run
+from core.runs.start import training_command
 from tests.e2e.test_ranks import TWO, begin, ended, losses, steps
-from tests.training_runs import BASE, events, make_run, work
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import BASE, events, make_run, work
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ SHARDED: dict[str, Any] = {**TWO, "training__parallel": "fsdp", "training__max_s
 
 def _command(folder: JobFolder) -> list[str]:
     command = training_command(from_json(folder.read_job()["payload"]["recipe"]), folder)
-    command[-2] = "tests.e2e.sharded_training"
+    command[-2] = "tests.kit.sharded_training"
     return command
 
 
@@ -36,7 +36,7 @@ def begin_sharded(folder: JobFolder, **variables: str) -> JobFolder:
 
 
 def go_on_sharded(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.recipe.resume.stages_of", lambda *_: [_command(folder)])
+    monkeypatch.setattr("core.runs.resume.stages_of", lambda *_: [_command(folder)])
     resume_run(folder, plan_resume(folder))
 
 
@@ -62,7 +62,7 @@ def test_a_model_that_two_ranks_share_trains_as_one_that_each_has(warm: WarmPyth
         assert value.shape == alone[name].shape
         assert abs(value - alone[name]).max() < 1e-3, name
     out = tmp_path / "answers.json"
-    assert work(warm, "tests.e2e.adapter_alone", BASE, folder.adapter, out).returncode == 0
+    assert work(warm, "tests.kit.adapter_alone", BASE, folder.adapter, out).returncode == 0
     answers = json.loads(out.read_text())
     assert answers["tuned"] != answers["base"]
 

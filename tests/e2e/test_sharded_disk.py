@@ -11,13 +11,13 @@ import pytest
 from core.jobs import process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
-from core.recipe.checkpoint import last_good
+from core.runs.checkpoint import last_good
 from tests.e2e.test_full_disk import disk, fill
 from tests.e2e.test_ranks import ended, losses, ranks
 from tests.e2e.test_sharded import SHARDED, begin_sharded
-from tests.training_runs import events, make_run
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, make_run
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 __all__ = ["disk"]
 

@@ -11,9 +11,9 @@ from core.jobs import requests
 from tests.e2e.test_ranks import ended, losses, steps
 from tests.e2e.test_ranks_agree import weights
 from tests.e2e.test_sharded import SHARDED, begin_sharded, go_on_sharded
-from tests.training_runs import events, lines, make_run, talk
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, lines, make_run, talk
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from tests.e2e.test_ranks import ended, losses, steps
 from tests.e2e.test_sharded import SHARDED, begin_sharded
-from tests.training_runs import events, lines, make_run, work
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, lines, make_run, work
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def test_what_is_asked_between_two_tokens_is_done_at_once(warm: WarmPython, tmp_
 def test_one_process_hears_a_signal_between_two_tokens(warm: WarmPython, tmp_path: Path) -> None:
     changes = {**SHARDED, **_ASKED, "training__devices": "cpu", "samples__max_new_tokens": 100_000}
     folder = make_run(tmp_path / "runs", **changes)
-    launch(folder, [worker_command("tests.e2e.sharded_training", folder)], env={"NO_END": "1"})
+    launch(folder, [worker_command("tests.kit.sharded_training", folder)], env={"NO_END": "1"})
     until(lambda: "Answering" in folder.read_status().message, "it answers", 60)
     worker = folder.read_status().worker
     assert worker is not None

@@ -10,11 +10,11 @@ from pathlib import Path
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
-from core.recipe.resume import plan_resume
+from core.runs.resume import plan_resume
 from tests.e2e.test_pause import live, steps
-from tests.e2e.walk import open_deck
-from tests.terminal import Terminal
-from tests.waiting import until
+from tests.kit.terminal import Terminal
+from tests.kit.waiting import until
+from tests.kit.walk import open_deck
 
 __all__ = ["live"]
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from core.dataset.audit import DecisionStore
+from core.dataset.audit.report import write_report
+from core.dataset.audit.store import DecisionStore
 from core.dataset.dataset import Dataset
-from core.dataset.keys import key_text, row_digest
-from core.dataset.report import write_report
-from core.dataset.scan_job import main as scan_job
+from core.dataset.scan.job import main as scan_job
+from core.dataset.scan.keys import key_text, row_digest
 from core.jobs.folder import JobFolder
-from core.recipe.curate import curate
 from core.recipe.recipe import to_json
-from core.recipe.start import _stamp_audit
-from core.recipe.token_facts import FactsWriter, TokenFacts
-from core.recipe.token_job import payload_of
+from core.runs.curate import curate
+from core.runs.start import _stamp_audit
+from core.runs.token_facts import FactsWriter, TokenFacts
+from core.runs.token_job import payload_of
 from tests.e2e.test_commands import tunedeck
-from tests.training_runs import lines, recipe, talk, work
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import lines, recipe, talk, work
+from tests.kit.warm.process import WarmPython
 
 
 def _measure(warm: WarmPython, workspace: Path, data: Path, max_length: int = 100) -> TokenFacts:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from core.jobs.folder import JobFolder
-from tests.training_runs import events, lines, make_run, work
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, lines, make_run, work
+from tests.kit.warm.process import WarmPython
 
 pytest.importorskip("tensorboardX", reason="what writes event files is not installed")
 

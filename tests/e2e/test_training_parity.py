@@ -14,10 +14,10 @@ import pytest
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
-from tests.e2e import plain_trl
-from tests.training_runs import BASE, lines, make_run, talk, work
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit import plain_trl
+from tests.kit.training_runs import BASE, lines, make_run, talk, work
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 _SAME = ("step", "epoch", "loss", "eval_loss", "grad_norm", "learning_rate", "entropy", "mean_token_accuracy")
 _ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ def test_lora_losses_of_a_run_that_starts_cold_equal_plain_trl(
     monkeypatch.chdir(own)
     monkeypatch.setenv("PYTHONPATH", f"{own}{os.pathsep}.")
     launch(folder, [worker_command("core.training", folder)])
-    theirs = work(warm_python, "tests.e2e.plain_trl", folder.data, BASE, plain, "none", "answers")
+    theirs = work(warm_python, "tests.kit.plain_trl", folder.data, BASE, plain, "none", "answers")
     assert theirs.returncode == 0, theirs.stderr
     until(lambda: standing(folder).over, "the run ends", 300)
     assert standing(folder).state == "finished", folder.log.read_text()[-3000:]
@@ -103,10 +103,10 @@ def test_losses_of_two_ranks_equal_plain_torchrun_beside_a_core_of_the_users_own
 @pytest.mark.parametrize(("quantization", "loss_on"), [("nf4", "answers"), ("none", "everything")])
 def test_other_losses_equal_plain_trl(warm_python: WarmPython, tmp_path: Path, quantization: str, loss_on: str) -> None:
     base, plain = tmp_path / "base", tmp_path / "plain.json"
-    assert work(warm_python, "tests.e2e.random_base", base).returncode == 0
+    assert work(warm_python, "tests.kit.random_base", base).returncode == 0
     folder = _run(tmp_path, model__path=str(base), model__quantization=quantization, data__loss_on=loss_on)
     assert work(warm_python, "core.training", folder.path).returncode == 0
-    theirs = work(warm_python, "tests.e2e.plain_trl", folder.data, base, plain, quantization, loss_on)
+    theirs = work(warm_python, "tests.kit.plain_trl", folder.data, base, plain, quantization, loss_on)
     assert theirs.returncode == 0, theirs.stderr
     _assert_equal(folder, plain)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.recipe.recipe import to_json
-from tests.training_runs import lines, make_run, recipe, talk, work
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import lines, make_run, recipe, talk, work
+from tests.kit.warm.process import WarmPython
 
 
 def _ask(warm: WarmPython, *questions: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,9 +15,9 @@ import pytest
 
 from core.jobs import requests
 from core.jobs.folder import JobFolder
-from tests.training_runs import BASE, events, lines, make_run, start, talk, work
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import BASE, events, lines, make_run, start, talk, work
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_adapter_works_with_peft_alone_and_changes_the_answer(
     assert {"adapter_model.safetensors", "adapter_config.json", "README.md", "chat_template.jinja"} <= found
     assert not any(name.endswith((".bin", ".pt", ".pth")) for name in found)
     out = tmp_path / "answers.json"
-    assert work(warm_python, "tests.e2e.adapter_alone", BASE, finished.adapter, out).returncode == 0
+    assert work(warm_python, "tests.kit.adapter_alone", BASE, finished.adapter, out).returncode == 0
     answers = json.loads(out.read_text())
     assert answers["tuned"].startswith("Hello! Open the ")
     assert not answers["base"].startswith("Hello!")
@@ -138,7 +138,7 @@ def test_weights_that_are_not_finite_are_not_saved_and_the_older_checkpoint_stay
     monkeypatch.setenv("DISTURB_AT", "3")
     monkeypatch.setenv("DISTURB_BY", "nan")
     folder = make_run(tmp_path, training__max_steps=6, training__eval_every=0.0, training__save_every=1.0)
-    assert work(warm_python, "tests.e2e.disturbed_training", folder.path).returncode == 1
+    assert work(warm_python, "tests.kit.disturbed_training", folder.path).returncode == 1
     logged = [float(line["loss"]) for line in lines(folder.metrics) if "loss" in line]
     assert len(logged) == 3
     assert all(map(math.isfinite, logged))

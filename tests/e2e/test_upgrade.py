@@ -16,8 +16,8 @@ from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 from core.recipe.recipe import put
 from core.recipe.yamlfile import save
-from tests.training_runs import recipe
-from tests.waiting import until
+from tests.kit.training_runs import recipe
+from tests.kit.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGED = ("core", "tui", "themes", "sample_data", "pyproject.toml", "README.md", "LICENSE")

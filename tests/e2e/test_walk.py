@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.walk import desk_data, fill_in_recipe, open_deck, tunedeck_json
-from tests.warm.process import WarmPython
+from tests.kit.walk import desk_data, fill_in_recipe, open_deck, tunedeck_json
+from tests.kit.warm.process import WarmPython
 
 FIRST_QUESTION = "Is there an export of all projects, clients and invoices at once?"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.data_screen import chat
+from tests.kit.data_screen import chat
 from tui.app import TunedeckApp
 from tui.session import Session
 

@@ -9,7 +9,7 @@ from math import nan
 import pytest
 from rich.segment import Segment
 
-from tests.tui.one_widget import OneWidget, Sent, text_of
+from tests.kit.one_widget import OneWidget, Sent, text_of
 from tui.charts.plot import Curve
 from tui.charts.series import Series
 from tui.charts.smooth import Smoothed

@@ -9,11 +9,11 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from core.dataset import parquet as reading
 from core.dataset.dataset import Dataset
-from tests.tui.data_screen import MakeApp, list_text, sample_text, scanned
-from tests.tui.waiting import until
-from tui.screens.data_ahead import RowsAhead
+from core.dataset.files import parquet as reading
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import MakeApp, list_text, sample_text, scanned
+from tui.data.ahead import RowsAhead
 
 
 def write(path: Path, rows: int) -> Path:

@@ -11,9 +11,10 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import OptionList, TextArea
 
-from core.dataset.audit import read_ledger
-from core.dataset.decisions import Standing
-from tests.tui.data_screen import (
+from core.dataset.audit.decisions import Standing
+from core.dataset.audit.store import read_ledger
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import (
     MakeApp,
     chat,
     counts,
@@ -24,9 +25,8 @@ from tests.tui.data_screen import (
     scanned,
     text_of,
 )
-from tests.tui.waiting import until
 from tui.app import TunedeckApp
-from tui.screens.data_typed import TypedLine
+from tui.data.typed import TypedLine
 from tui.widgets.key_bar import KeyBar
 
 

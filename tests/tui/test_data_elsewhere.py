@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.dataset.audit import DecisionStore, read_ledger
-from tests.tui.data_screen import MakeApp, counts, scanned
-from tests.tui.waiting import until
+from core.dataset.audit.store import DecisionStore, read_ledger
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import MakeApp, counts, scanned
 
 
 async def test_what_another_process_decides_shows_without_opening_anew(make_app: MakeApp, tickets: Path) -> None:

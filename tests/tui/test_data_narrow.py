@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from core.dataset.checks import Flag
 from core.dataset.dataset import Dataset
-from core.dataset.records import BadLine
-from tests.tui.data_screen import MakeApp, chat, counts, list_text, scanned, text_of
+from core.dataset.files.records import BadLine
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import MakeApp, chat, counts, list_text, scanned, text_of
 from tests.tui.test_data_audit import choose
-from tests.tui.waiting import until
 from tui.app import TunedeckApp
-from tui.screens.data_listing import counts_within, holder
-from tui.screens.data_rows import DataRows
+from tui.data.listing import counts_within, holder
+from tui.data.rows import DataRows
 
 NAMES = ("flagged", "undecided", "kept", "dropped", "marked", "found", "flag: empty_answer", "file: 0", "file: 1")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, OptionList, Static
 
-from tests.tui.data_screen import MakeApp, chat, counts, data_screen, line, list_text, sample_text, scanned, text_of
-from tests.tui.waiting import until
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import MakeApp, chat, counts, data_screen, line, list_text, sample_text, scanned, text_of
 from tui.widgets.key_bar import KeyBar
 
 
@@ -87,7 +87,7 @@ async def test_a_file_that_vanishes_while_it_is_open_breaks_nothing(make_app: Ma
 async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_told(
     make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tui.screens.data_desk._LOOK_EVERY", 0.02)
+    monkeypatch.setattr("tui.data.desk._LOOK_EVERY", 0.02)
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")

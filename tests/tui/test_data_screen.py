@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.audit import FILE, read_ledger
+from core.dataset.audit.decisions import Ledger
+from core.dataset.audit.store import FILE, read_ledger
 from core.dataset.dataset import Dataset
-from core.dataset.decisions import Ledger
 from core.paths import hidden_dir
-from tests.tui.data_screen import MakeApp, chat, counts, data_screen, line, list_text, sample_text, scanned, text_of
-from tests.tui.waiting import until
-from tui.screens.data_find import Lengths
-from tui.screens.data_lines import row_line
-from tui.screens.data_rows import DataRows
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import MakeApp, chat, counts, data_screen, line, list_text, sample_text, scanned, text_of
+from tui.data.find import Lengths
+from tui.data.lines import row_line
+from tui.data.rows import DataRows
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
 

@@ -12,13 +12,13 @@ from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 from core.paths import hidden_dir
 from core.recipe.recipe import Recipe, put
-from core.recipe.token_facts import FactsWriter, RowTokens
-from core.recipe.token_job import payload_of
-from tests import waiting
-from tests.training_runs import recipe
-from tests.tui.data_screen import chat, counts, line, list_text, scanned, text_of
-from tests.tui.waiting import until
-from tests.warm.process import WarmPython
+from core.runs.token_facts import FactsWriter, RowTokens
+from core.runs.token_job import payload_of
+from tests.kit import waiting
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import chat, counts, line, list_text, scanned, text_of
+from tests.kit.training_runs import recipe
+from tests.kit.warm.process import WarmPython
 from tui.app import TunedeckApp
 
 MakeApp = Callable[..., TunedeckApp]

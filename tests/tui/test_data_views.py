@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from core.paths import SAMPLE_DATA
-from tests.tui.data_screen import MakeApp, chat, data_screen, line, sample_text, scanned, text_of
-from tests.tui.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import MakeApp, chat, data_screen, line, sample_text, scanned, text_of
+from tests.kit.warm.process import WarmPython
 from tui.widgets.key_bar import KeyBar
 
 

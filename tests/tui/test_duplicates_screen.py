@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from core.dataset.audit import read_ledger
+from core.dataset.audit.store import read_ledger
 from core.paths import SAMPLE_DATA
-from tests.tui.data_screen import MakeApp, counts, line, scanned, text_of
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import MakeApp, counts, line, scanned, text_of
 from tests.tui.test_data_audit import choose
-from tests.tui.waiting import until
 from tests.unit.test_near_scan import texts_file
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.app import TunedeckApp
-from tui.screens.duplicates import DuplicatesScreen
+from tui.duplicates.screen import DuplicatesScreen
 from tui.widgets.key_bar import KeyBar
 
 

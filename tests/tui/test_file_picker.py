@@ -11,10 +11,10 @@ from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from tests.tui.waiting import until
+from tests.kit.app_waiting import until
 from tui.app import TunedeckApp
-from tui.screens.data_files import data_files
-from tui.screens.data_opened import last_opened
+from tui.data.files import data_files
+from tui.data.opened import last_opened
 from tui.widgets.path_input import PathInput
 
 MakeApp = Callable[..., TunedeckApp]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tui.one_widget import OneWidget, Sent, text_of
+from tests.kit.one_widget import OneWidget, Sent, text_of
 from tui.widgets.device import Device
 from tui.widgets.gauge import Gauges
 

@@ -12,14 +12,14 @@ from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.jobs.launch import launch
-from tests import nvml
-from tests.killing import kill
-from tests.tui.one_widget import text_of
+from tests.kit import nvml
+from tests.kit.killing import kill
+from tests.kit.one_widget import text_of
+from tests.kit.waiting import until
 from tests.tui.test_train_screen import read
-from tests.waiting import until
-from tui import train_words
 from tui.app import TunedeckApp
-from tui.live_run import LiveRun
+from tui.train import words as train_words
+from tui.train.live_run import LiveRun
 from tui.widgets.device import Device
 from tui.widgets.gauge import Gauges
 

@@ -14,17 +14,17 @@ from textual.filter import LineFilter
 
 from core.clean import is_hostile
 from core.recipe.recipe import Recipe, put
-from tests.attacks import ATTACKS
-from tests.training_runs import recipe
-from tests.tui.data_screen import MakeApp, data_screen, sample_text, scanned, text_of
+from tests.kit.app_waiting import until
+from tests.kit.attacks import ATTACKS
+from tests.kit.data_screen import MakeApp, data_screen, sample_text, scanned, text_of
+from tests.kit.training_runs import recipe
 from tests.tui.test_duplicates_screen import members, open_duplicates, screen_of, search
 from tests.tui.test_overview_screen import shown
-from tests.tui.waiting import until
 from tui.app import TunedeckApp
-from tui.screens.data import DataScreen
-from tui.screens.data_edit_field import EditField
-from tui.screens.mapping import MappingScreen
-from tui.screens.overview import OverviewScreen
+from tui.data.edit_field import EditField
+from tui.data.mapping import MappingScreen
+from tui.data.screen import DataScreen
+from tui.overview.screen import OverviewScreen
 from tui.widgets.text_view import TextView
 
 FEW = ("controls", "calls and tools", "combining marks")

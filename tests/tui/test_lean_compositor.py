@@ -9,12 +9,12 @@ import pytest
 from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
 
-from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
+from tests.kit.app_waiting import until
+from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import read
-from tests.tui.waiting import until
 from tui.app import TunedeckApp
-from tui.pen import Cell
-from tui.wire import PaintedUpdate, cells_of
+from tui.terminal.pen import Cell
+from tui.terminal.wire import PaintedUpdate, cells_of
 
 MakeApp = Callable[..., TunedeckApp]
 

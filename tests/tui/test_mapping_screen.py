@@ -11,13 +11,13 @@ from textual.geometry import Region
 from textual.widget import Widget
 from textual.widgets import Static
 
-from core.dataset.audit import read_ledger
+from core.dataset.audit.store import read_ledger
 from core.dataset.mapping import saved
-from tests.tui.waiting import until
+from tests.kit.app_waiting import until
 from tui.app import TunedeckApp
-from tui.screens.data import DataScreen
+from tui.data.mapping import MappingScreen
+from tui.data.screen import DataScreen
 from tui.screens.help import HelpScreen
-from tui.screens.mapping import MappingScreen
 from tui.widgets.form import Form
 
 MakeApp = Callable[..., TunedeckApp]

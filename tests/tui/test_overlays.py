@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.segment import Segment
 
-from tests.tui.one_widget import OneWidget, text_of
-from tests.tui.run_folders import make_run
+from tests.kit.app_waiting import until
+from tests.kit.one_widget import OneWidget, text_of
+from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import read
-from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.charts.cells import Cells
 from tui.charts.glyphs import BRAILLE
@@ -19,10 +19,10 @@ from tui.charts.legend import Entry, draw_legend
 from tui.charts.plot import Box, Curve, draw_plot
 from tui.charts.raster import View
 from tui.charts.series import Series
-from tui.screens.runs import RunsScreen
-from tui.screens.runs_compare import _STYLES, CompareScreen
-from tui.screens.train_charts import _OTHER_STYLES
+from tui.runs.compare import _STYLES, CompareScreen
+from tui.runs.screen import RunsScreen
 from tui.themes import load_themes, read_theme
+from tui.train.charts import _OTHER_STYLES
 from tui.widgets.chart import Chart
 from tui.widgets.pick_menu import PickMenu
 from tui.widgets.table import Table

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from core.dataset.audit import read_ledger
-from core.dataset.synthetic import by_hand
+from core.dataset.audit.store import read_ledger
+from core.dataset.audit.synthetic import by_hand
 from core.recipe.recipe import Recipe, put
-from tests.tui.data_screen import MakeApp, counts, data_screen, list_text, scanned, text_of
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import MakeApp, counts, data_screen, list_text, scanned, text_of
 from tests.tui.test_data_audit import choose, title
-from tests.tui.waiting import until
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
-from tui.screens.overview import OverviewScreen
+from tui.overview.screen import OverviewScreen
 from tui.widgets.choice_menu import ChoiceMenu
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.text_view import TextView

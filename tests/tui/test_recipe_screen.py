@@ -9,11 +9,11 @@ import pytest
 from textual.widgets import Static
 
 from core.recipe.recipe import KNOBS, put
-from tests.tui.recipe_screen import form, help_text, line, looked, row, screen, sound, workspace, yaml
-from tests.tui.waiting import until
+from tests.kit.app_waiting import until
+from tests.kit.recipe_screen import form, help_text, line, looked, row, screen, sound, workspace, yaml
 from tui.app import TunedeckApp
-from tui.screens.field_help import FieldHelp
-from tui.screens.recipe import RecipeScreen
+from tui.recipe.field_help import FieldHelp
+from tui.recipe.screen import RecipeScreen
 from tui.widgets.check_list import CheckList
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.memory_bar import MemoryBar

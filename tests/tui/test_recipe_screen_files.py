@@ -12,12 +12,12 @@ from textual.widgets import OptionList, Static
 from core.recipe.presets import PRESETS
 from core.recipe.recipe import Recipe, get, put
 from core.recipe.yamlfile import dumps, load, save
-from tests.tui.recipe_screen import answer, form, kept, line, screen, sound, workspace, yaml
-from tests.tui.waiting import until
+from tests.kit.app_waiting import until
+from tests.kit.recipe_screen import answer, form, kept, line, screen, sound, workspace, yaml
 from tui.app import TunedeckApp
-from tui.screens.preset_menu import PresetMenu
-from tui.screens.recipe_files import draft_of
-from tui.screens.recipe_prompt import RecipePrompt
+from tui.recipe.files import draft_of
+from tui.recipe.preset_menu import PresetMenu
+from tui.recipe.prompt import RecipePrompt
 from tui.widgets.path_input import PathInput
 
 __all__ = ["workspace"]

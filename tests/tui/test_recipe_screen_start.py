@@ -12,9 +12,9 @@ from textual.pilot import Pilot
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 from core.recipe.recipe import from_json, put
-from tests import waiting
-from tests.tui.recipe_screen import form, line, screen, sound, workspace
-from tests.tui.waiting import until
+from tests.kit import waiting
+from tests.kit.app_waiting import until
+from tests.kit.recipe_screen import form, line, screen, sound, workspace
 from tui.app import TunedeckApp
 
 __all__ = ["workspace"]

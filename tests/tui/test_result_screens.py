@@ -12,7 +12,7 @@ from textual.widgets import OptionList, Static
 
 from core.clean import is_hostile
 from core.jobs.folder import JobFolder
-from tests.waiting import until
+from tests.kit.waiting import until
 from tui.app import TunedeckApp
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.table import Table

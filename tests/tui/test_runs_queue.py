@@ -13,9 +13,9 @@ from core.jobs.launch import enqueue
 from core.jobs.queue import Queue
 from core.jobs.queue_runner import entry_of, tell
 from core.jobs.state import standing
-from tests.tui.recipe_screen import form, line, sound, workspace
-from tests.tui.waiting import until
-from tests.unit.jobs_worker import command
+from tests.kit.app_waiting import until
+from tests.kit.jobs_worker import command
+from tests.kit.recipe_screen import form, line, sound, workspace
 from tui.app import TunedeckApp
 from tui.widgets.table import Table
 from tui.widgets.text_lines import TextLines

@@ -16,11 +16,11 @@ from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
-from tests.tui.one_widget import text_of
-from tests.tui.waiting import until
+from tests.kit.app_waiting import until
+from tests.kit.one_widget import text_of
 from tui.app import TunedeckApp
-from tui.screens.runs_compare import CompareScreen
-from tui.screens.runs_rows import moment
+from tui.runs.compare import CompareScreen
+from tui.runs.rows import moment
 from tui.widgets.chart import Chart
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.table import Table

@@ -10,11 +10,11 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from core.jobs.folder import JobFolder
-from core.sampled import read_rounds
-from tests.tui.run_folders import make_run
-from tests.tui.waiting import until
+from core.runs.sampled import read_rounds
+from tests.kit.app_waiting import until
+from tests.kit.run_folders import make_run
 from tui.app import TunedeckApp
-from tui.screens.samples import SamplesScreen
+from tui.train.samples import SamplesScreen
 
 MakeApp = Callable[..., TunedeckApp]
 HOSTILE = "\x1b]52;c;eA==\x07[@click=app.quit]x[/]"

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from core.dataset.scan import scan
-from tests.tui.data_screen import data_screen, line
-from tests.tui.waiting import until
+from core.dataset.scan.scan import scan
+from tests.kit.app_waiting import until
+from tests.kit.data_screen import data_screen, line
 from tui.app import TunedeckApp
-from tui.screens.data_scan import ScanNews
+from tui.data.scan import ScanNews
 
 MakeApp = Callable[..., TunedeckApp]
 ROWS = 12_000
@@ -43,7 +43,7 @@ async def test_c_stops_the_scan_and_goes_on_with_it(make_app: MakeApp, tmp_path:
 
 def test_news_of_a_scan_that_is_heard_again_counts_once(tmp_path: Path) -> None:
     from core.dataset.dataset import Dataset
-    from tui.screens.data_desk import Desk
+    from tui.data.desk import Desk
 
     path = tmp_path / "rows.jsonl"
     path.write_text('{"prompt": "a", "completion": ""}\n{broken\n')

@@ -13,12 +13,12 @@ from textual.color import Color
 from textual.geometry import Region
 
 from core.paths import config_dir
-from tests.tui.one_widget import text_of
+from tests.kit.one_widget import text_of
 from tui import actions
 from tui.app import TunedeckApp
 from tui.screens.base import StepScreen
 from tui.screens.help import HelpScreen
-from tui.terminal_guard import ControlFilter
+from tui.terminal.guard import ControlFilter
 from tui.themes import load_themes
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
@@ -145,7 +145,7 @@ def test_the_wall_turns_control_characters_of_any_widget_into_glyphs() -> None:
 
 def test_every_command_has_a_sentence_and_no_two_share_an_id() -> None:
     for _, name, _ in actions.STEPS:
-        import_module(f"tui.screens.{name}")
+        import_module(f"tui.{name}.screen")
     ids = [command.id for command in actions.commands(["app", *(name for _, name, _ in actions.STEPS)])]
     assert len(ids) == len(set(ids))
     assert all(command.help.endswith(".") for command in actions.by_id().values())

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.strip import Strip
 from textual.widgets import Static
 
-from tui.widgets.still_text import StillText
+from tui.terminal.still import StillText
 from tui.widgets.titled_pane import TitledPane
 
 

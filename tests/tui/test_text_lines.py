@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tui.one_widget import OneWidget, Sent, text_of
+from tests.kit.one_widget import OneWidget, Sent, text_of
 from tui.widgets.facts import Fact, Facts
 from tui.widgets.text_lines import TextLines
 

@@ -12,15 +12,15 @@ from textual.widgets import Input, OptionList
 
 from core.jobs import glimpse as glimpses
 from core.jobs.folder import JobFolder
-from tests.tui.one_widget import text_of
-from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
+from tests.kit.app_waiting import until
+from tests.kit.one_widget import text_of
+from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import keys, read, state
-from tests.tui.waiting import until
 from tui.app import TunedeckApp
 from tui.charts.xaxis import Along, steps_axis, time_unit, tokens_unit
-from tui.screens import train_panels
-from tui.screens.train import TrainScreen
-from tui.screens.train_panels import Panels
+from tui.train import panels as train_panels
+from tui.train.panels import Panels
+from tui.train.screen import TrainScreen
 from tui.widgets.facts import Facts
 from tui.widgets.gauge import Gauges
 from tui.widgets.log_view import LogView
@@ -372,8 +372,8 @@ def test_places_and_steps_are_each_others_inverse() -> None:
 def test_the_chart_of_a_metric_with_an_evaluation_shows_both() -> None:
     from core.jobs.follow import Update
     from core.jobs.status import Status
-    from tui.live_run import LiveRun
-    from tui.screens.train_panels import metrics_of
+    from tui.train.live_run import LiveRun
+    from tui.train.panels import metrics_of
 
     run = LiveRun()
     records = [{"step": 1, "loss": 1.0, "entropy": 2.0}, {"step": 1, "eval_loss": 1.0, "eval_entropy": 2.0}]

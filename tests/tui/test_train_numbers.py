@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.tui.run_folders import make_run
+from tests.kit.app_waiting import until
+from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import read
-from tests.tui.waiting import until
 from tui.app import TunedeckApp
-from tui.screens import train_panels
+from tui.train import panels as train_panels
 
 MakeApp = Callable[..., TunedeckApp]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.run_folders import make_run
+from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import read, state
 from tui.app import TunedeckApp
 

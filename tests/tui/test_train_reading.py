@@ -10,12 +10,12 @@ import pytest
 from textual.message import Message
 
 from core.jobs.follow import Update
-from tests.tui.run_folders import make_run
+from tests.kit.app_waiting import until
+from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import read
-from tests.tui.waiting import until
 from tui.app import TunedeckApp
-from tui.live_run import LiveRun
-from tui.screens.train import TrainScreen
+from tui.train.live_run import LiveRun
+from tui.train.screen import TrainScreen
 from tui.widgets.pick_menu import Picked
 
 MakeApp = Callable[..., TunedeckApp]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from core.jobs import requests
 from core.jobs.folder import JobFolder
-from core.recipe.checkpoint import seal
 from core.recipe.recipe import Recipe, to_json
-from tests.tui.run_folders import make_run
+from core.runs.checkpoint import seal
+from tests.kit.app_waiting import until
+from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import MakeApp, keys, read, state
-from tests.tui.waiting import until
 from tui.commands.pause import how_to_go_on
 
 

@@ -13,11 +13,11 @@ from textual.widgets import Static
 
 from core.jobs import requests
 from core.jobs.folder import JobFolder
-from tests.tui.one_widget import Sent, text_of
-from tests.tui.run_folders import add_steps, gpu, gpu_record, make_run
-from tests.tui.waiting import until
+from tests.kit.app_waiting import until
+from tests.kit.one_widget import Sent, text_of
+from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tui.app import TunedeckApp
-from tui.screens.train import TrainScreen
+from tui.train.screen import TrainScreen
 from tui.widgets.chart import Chart
 from tui.widgets.facts import Facts
 from tui.widgets.gauge import Gauges

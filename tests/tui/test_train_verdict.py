@@ -11,11 +11,11 @@ import pytest
 from textual.pilot import Pilot
 
 from core.jobs.folder import JobFolder
-from tests.tui.run_folders import make_run
-from tests.tui.waiting import until
-from tests.unit.verdict_runs import course, falling
+from tests.kit.app_waiting import until
+from tests.kit.run_folders import make_run
+from tests.kit.verdict_runs import course, falling
 from tui.app import TunedeckApp
-from tui.screens.train import TrainScreen
+from tui.train.screen import TrainScreen
 from tui.widgets.chart import Chart
 from tui.widgets.text_lines import TextLines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.app import App, ComposeResult
 
-from tests.tui.data_screen import text_of
+from tests.kit.data_screen import text_of
 from tui.widgets.text_view import Line, plain
 from tui.widgets.word_diff import WordDiff, compare
 

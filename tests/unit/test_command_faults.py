@@ -14,7 +14,7 @@ import pytest
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.paths import SAMPLE_DATA
-from tests.waiting import until
+from tests.kit.waiting import until
 from tui.cli import main
 
 RECIPE = str(SAMPLE_DATA / "recipe.yaml")

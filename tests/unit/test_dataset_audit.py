@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.audit import DecisionStore, read_ledger
-from core.dataset.decisions import OPEN, Standing
+from core.dataset.audit.decisions import OPEN, Standing
+from core.dataset.audit.store import DecisionStore, read_ledger
 from core.errors import BadInput, TunedeckError
 from core.paths import ROOT
-from tests.waiting import until
+from tests.kit.waiting import until
 
 AUDITOR = """
 import sys
-from core.dataset.audit import DecisionStore
+from core.dataset.audit.store import DecisionStore
 store = DecisionStore(sys.argv[1])
 for number in range(int(sys.argv[2])):
     store.decide(f"{sys.argv[3]}{number}:0", "drop").result()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.audit_queue import Audit, AuditLog
+from core.dataset.audit.pace import Pace
+from core.dataset.audit.queue import Audit, AuditLog
 from core.dataset.checks import Flag
-from core.dataset.pace import Pace
 from core.errors import TunedeckError
 
 ERROR = Flag("empty_answer", "", severity="error")

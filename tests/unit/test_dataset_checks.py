@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.dataset.checks import CHECKS, Check, Context, Flag, Item
-from core.dataset.checks.base import prompt_digest
+from core.dataset.checks import CHECKS, Check, Context, Flag
+from core.dataset.item import Item, prompt_digest
 from core.dataset.sample import Message, Sample
 
 BY_NAME = {each.name: each for each in CHECKS}

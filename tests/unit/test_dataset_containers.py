@@ -13,7 +13,7 @@ import zstandard
 from pyarrow import feather, ipc
 
 from core.dataset.dataset import Dataset
-from core.dataset.sources import open_reader
+from core.dataset.files.sources import open_reader
 from core.errors import BadInput
 from tests.unit.test_dataset_sources import rows, values
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from core.dataset.audit import DecisionStore
-from core.dataset.curated import DROP_FLAGS, build_view
-from core.dataset.keys import key_text, row_digest
+from core.dataset.audit.store import DecisionStore
 from core.dataset.sample import Sample
-from core.dataset.split import split
-from core.dataset.view import View, link_view, read_view
+from core.dataset.scan.keys import key_text, row_digest
+from core.dataset.view.plan import DROP_FLAGS, build_view
+from core.dataset.view.split import split
+from core.dataset.view.view import View, link_view, read_view
 from core.errors import BadInput
 
 Row = dict[str, Any]

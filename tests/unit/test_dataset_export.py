@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.dataset.audit import DecisionStore
-from core.dataset.curated import build_view
+from core.dataset.audit.store import DecisionStore
 from core.dataset.dataset import Dataset
-from core.dataset.export.hosted import NotHosted, as_hosted, faults
-from core.dataset.export.write import Form, export_view
-from core.dataset.keys import key_text, row_digest
 from core.dataset.sample import Message, Sample
-from core.dataset.view import View
+from core.dataset.scan.keys import key_text, row_digest
+from core.dataset.view.plan import build_view
+from core.dataset.view.view import View
+from core.dataset.write.hosted import NotHosted, as_hosted, faults
+from core.dataset.write.write import Form, export_view
 from core.errors import BadInput
 from tui.cli import main
 

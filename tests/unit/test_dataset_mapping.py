@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from core.dataset.curated import build_view
 from core.dataset.dataset import Dataset
 from core.dataset.formats import choose, recognise, to_sample
 from core.dataset.mapping import Chosen, columns_of, propose, save, saved
-from core.dataset.scan import scan
+from core.dataset.scan.scan import scan
+from core.dataset.view.plan import build_view
 from core.recipe.mapped import with_mapping
 from core.recipe.recipe import Recipe, put
-from tui.screens.mapping_draft import NONE, MappingDraft
+from tui.data.mapping_draft import NONE, MappingDraft
 
 TALK = [
     {"n": n, "talk": [{"by": "Kunde", "line": f"How do I reset it, {n}?"}, {"by": "Berater", "line": "Press reset."}]}

@@ -12,26 +12,26 @@ from typing import Any
 
 import pytest
 
-from core.dataset.audit_queue import Audit
-from core.dataset.coverage import cover
-from core.dataset.curated import build_view
-from core.dataset.mixture import drawn, shares_of
-from core.dataset.overview import overview_of
-from core.dataset.report import write_report
-from core.dataset.view import View
+from core.dataset.audit.queue import Audit
+from core.dataset.audit.report import write_report
+from core.dataset.view.coverage import cover
+from core.dataset.view.mixture import drawn, shares_of
+from core.dataset.view.overview import overview_of
+from core.dataset.view.plan import build_view
+from core.dataset.view.view import View
 from core.errors import BadInput
 from core.jobs.state import standing
-from core.recipe.overview import cost_of, tokens_of
-from core.recipe.overview_job import find_or_start, known_tokens, read_facts
-from core.recipe.pace import pace_of
-from core.recipe.preflight import preflight
 from core.recipe.recipe import Recipe, put, to_json
+from core.runs.overview import cost_of, tokens_of
+from core.runs.overview_job import find_or_start, known_tokens, read_facts
+from core.runs.pace import pace_of
+from core.runs.preflight import preflight
+from tests.kit.waiting import until
 from tests.unit.test_dataset_split import leaks
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
-from tests.waiting import until
 from tui.cli import main
-from tui.overview_words import overview_lines
+from tui.overview.words import overview_lines
 from tui.settings import Settings, load_settings
 
 Row = dict[str, Any]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.dataset import parquet
-from core.dataset.parquet import ParquetReader
+from core.dataset.files import parquet
+from core.dataset.files.parquet import ParquetReader
 
 ROWS = 2_600
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset import piped
 from core.dataset.dataset import Dataset
+from core.dataset.files import piped
 from core.errors import BadInput
 
 ROWS = b'{"prompt": "a", "completion": "b"}\n' * 3

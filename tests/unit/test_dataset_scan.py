@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.keys import KEY_BYTES, row_digest, unpack
-from core.dataset.scan import Stopped, scan
-from core.dataset.scan_reader import ScanReader
+from core.dataset.scan.keys import KEY_BYTES, row_digest, unpack
+from core.dataset.scan.reader import ScanReader
+from core.dataset.scan.scan import Stopped, scan
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.paths import ROOT
@@ -133,7 +133,7 @@ def test_public_files_have_the_duplicates_that_were_counted(public_data: Path) -
 
 def run_job(folder: JobFolder) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
-    command = [sys.executable, "-m", "core.dataset.scan_job", str(folder.path)]
+    command = [sys.executable, "-m", "core.dataset.scan.job", str(folder.path)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.index import GoodRows, LineIndex
-from core.dataset.readers import Reader
-from core.dataset.records import Row
-from core.dataset.sources import open_reader
-from core.dataset.streams import PlainBytes
+from core.dataset.files.index import GoodRows, LineIndex
+from core.dataset.files.readers import Reader
+from core.dataset.files.records import Row
+from core.dataset.files.sources import open_reader
+from core.dataset.files.streams import PlainBytes
 from core.errors import BadInput
 
 Write = Callable[[str, bytes], Path]

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.dataset.audit import DecisionStore
-from core.dataset.checks.base import Item, prompt_text
-from core.dataset.curated import DROP_FLAGS, build_view
-from core.dataset.keys import key_text, row_digest
+from core.dataset.audit.store import DecisionStore
+from core.dataset.item import Item, prompt_text
 from core.dataset.near.exact import jaccard
 from core.dataset.sample import Sample
-from core.dataset.scan import scan
-from core.dataset.split import deal, labelled
-from core.dataset.view import View
+from core.dataset.scan.keys import key_text, row_digest
+from core.dataset.scan.scan import scan
+from core.dataset.view.plan import DROP_FLAGS, build_view
+from core.dataset.view.split import deal, labelled
+from core.dataset.view.view import View
 from core.errors import BadInput
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence

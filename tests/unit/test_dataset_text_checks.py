@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.dataset.checks import CHECKS, Context, Item
+from core.dataset.checks import CHECKS, Context
 from core.dataset.checks.personal import checksum_holds
+from core.dataset.item import Item
 from core.dataset.sample import Message, Sample
-from core.dataset.scan import scan
+from core.dataset.scan.scan import scan
 from tests.unit.test_dataset_checks import ask, chat, flags, reason
 
 DIGITS = "7391824650"

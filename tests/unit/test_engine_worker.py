@@ -18,8 +18,8 @@ from core.errors import BadInput
 from core.jobs import requests
 from core.jobs.files import DiskFull, JobGone
 from core.jobs.folder import JobFolder
-from core.recipe.checkpoint import seal
 from core.recipe.recipe import Recipe, to_json
+from core.runs.checkpoint import seal
 from core.training.saving import drop_old, write_whole
 
 

@@ -8,7 +8,7 @@ import sys
 
 from core.gpu import host
 from core.gpu.host import ProcessMeter, ProcessReading
-from tests.waiting import until
+from tests.kit.waiting import until
 
 BUSY = """
 import subprocess, sys

@@ -19,9 +19,9 @@ from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.paths import ROOT
-from tests import nvml
-from tests.unit.jobs_worker import command
-from tests.waiting import until
+from tests.kit import nvml
+from tests.kit.jobs_worker import command
+from tests.kit.waiting import until
 
 READ = """
 import json

@@ -24,14 +24,14 @@ def modules_after(name: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("name", ["tui.app", "tui.cli", "tui.commands.open", "tui.screens.data"])
+@pytest.mark.parametrize("name", ["tui.app", "tui.cli", "tui.commands.open", "tui.data.screen"])
 def test_the_app_loads_nothing_heavy(name: str) -> None:
     assert modules_after(name).isdisjoint(HEAVY)
 
 
 def core_modules() -> list[str]:
     """Every module of the core that the app may import."""
-    floors = ("gpu", "jobs", "dataset", "recipe")
+    floors = ("gpu", "jobs", "dataset", "recipe", "runs", "verdict")
     files = [path for floor in floors for path in sorted((ROOT / "core" / floor).rglob("*.py"))]
     return [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in files]
 

@@ -9,9 +9,9 @@ from core.jobs import process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.state import standing
-from tests.unit.jobs_worker import command
-from tests.unit.real_jobs import answers, ended, events, folder, running, started
-from tests.waiting import until
+from tests.kit.jobs_worker import command
+from tests.kit.real_jobs import answers, ended, events, folder, running, started
+from tests.kit.waiting import until
 
 __all__ = ["folder"]
 

@@ -13,8 +13,8 @@ from core.jobs import code
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, launch, worker_command
 from core.paths import ROOT
-from tests.unit.jobs_worker import command
-from tests.unit.real_jobs import ended, folder
+from tests.kit.jobs_worker import command
+from tests.kit.real_jobs import ended, folder
 
 __all__ = ["folder"]
 

@@ -19,7 +19,7 @@ from core.errors import BadInput
 from core.jobs import files
 from core.jobs.files import DiskFull, JobGone
 from core.jobs.folder import JobFolder, find, slug
-from tests.waiting import until
+from tests.kit.waiting import until
 
 HAMMER = """
 import sys

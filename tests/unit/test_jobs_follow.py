@@ -17,8 +17,8 @@ from core.jobs.follow import Follower, Update
 from core.jobs.launch import launch
 from core.jobs.sampler import SPARSE_PERIOD, thin
 from core.jobs.tail import Tail
-from tests.unit.jobs_worker import command
-from tests.waiting import until
+from tests.kit.jobs_worker import command
+from tests.kit.waiting import until
 
 
 @pytest.fixture

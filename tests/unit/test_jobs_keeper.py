@@ -19,9 +19,9 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, enqueue, launch
 from core.jobs.state import standing
 from core.paths import ROOT
-from tests.unit.jobs_worker import command
-from tests.unit.real_jobs import ended, events, folder, running
-from tests.waiting import until
+from tests.kit.jobs_worker import command
+from tests.kit.real_jobs import ended, events, folder, running
+from tests.kit.waiting import until
 
 __all__ = ["folder"]
 

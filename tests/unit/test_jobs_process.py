@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from core.jobs import process
-from tests.waiting import until
+from tests.kit.waiting import until
 
 
 def test_identity_survives_its_json_form() -> None:

@@ -25,11 +25,11 @@ from core.jobs.queue import Queue
 from core.jobs.queue_runner import ensure_runner, entry_of, tell
 from core.jobs.state import standing
 from core.paths import ROOT
-from core.recipe.queueing import pick_up
-from tests import nvml
-from tests.killing import kill
-from tests.unit.jobs_worker import command
-from tests.waiting import until
+from core.runs.queueing import pick_up
+from tests.kit import nvml
+from tests.kit.jobs_worker import command
+from tests.kit.killing import kill
+from tests.kit.waiting import until
 
 GIB = 2**30
 PICK_UP = "import sys; from core.jobs.queue_runner import ensure_runner; print(ensure_runner(sys.argv[1]))"

@@ -21,10 +21,10 @@ from core.jobs.runs import list_runs
 from core.jobs.state import standing
 from core.paths import ROOT
 from core.verdict import tell
-from tests.training_runs import events
-from tests.unit.jobs_worker import command
-from tests.unit.real_jobs import running, started
-from tests.waiting import until
+from tests.kit.jobs_worker import command
+from tests.kit.real_jobs import running, started
+from tests.kit.training_runs import events
+from tests.kit.waiting import until
 from tui.cli import main
 
 

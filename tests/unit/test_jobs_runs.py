@@ -12,8 +12,8 @@ from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.runs import find_run, list_runs
-from tests.unit.jobs_worker import command
-from tests.waiting import until
+from tests.kit.jobs_worker import command
+from tests.kit.waiting import until
 
 
 def make(workspace: Path, name: str, created: float) -> JobFolder:

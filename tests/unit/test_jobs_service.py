@@ -16,9 +16,9 @@ from core.jobs import process
 from core.jobs.launch import clean_environment
 from core.jobs.service import Service, ServiceFailed
 from core.paths import ROOT
-from tests.waiting import until
+from tests.kit.waiting import until
 
-CHILD = [sys.executable, str(Path(__file__).with_name("service_worker.py"))]
+CHILD = [sys.executable, str(Path(__file__).parents[1] / "kit" / "service_worker.py")]
 VIEWER = """
 import sys
 from core.jobs.launch import clean_environment

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.dataset.checks.base import normalise
+from core.dataset.item import normalise
 from core.dataset.near.exact import jaccard
 from core.dataset.near.sketch import Banding
 from core.paths import ROOT

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.dataset import scan_job
 from core.dataset.near.regroup import Regroup
 from core.dataset.near.result import Cluster
-from core.dataset.scan_reader import ScanReader
+from core.dataset.scan import job as scan_job
+from core.dataset.scan.reader import ScanReader
 from core.jobs.folder import JobFolder
 from core.jobs.service import Service
 from tests.unit.test_near_scan import texts_file

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.audit import DecisionStore, read_ledger
-from core.dataset.decisions import pair_key
-from core.dataset.keys import KEY_BYTES, key_text, row_digest, unpack
+from core.dataset.audit.decisions import pair_key
+from core.dataset.audit.store import DecisionStore, read_ledger
 from core.dataset.near.exact import jaccard
 from core.dataset.near.result import NearOptions, percent
-from core.dataset.scan import ScanResult, Stopped, scan
-from core.dataset.scan_reader import ScanReader
+from core.dataset.scan.keys import KEY_BYTES, key_text, row_digest, unpack
+from core.dataset.scan.reader import ScanReader
+from core.dataset.scan.scan import ScanResult, Stopped, scan
 from core.jobs.folder import JobFolder
 from core.paths import ROOT
 from tests.unit.test_near_search import with_slips
@@ -222,7 +222,7 @@ def test_removals_of_a_real_file_name_a_row_that_stays_whatever_was_left_out(pub
 
 def run_job(folder: JobFolder) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
-    command = [sys.executable, "-m", "core.dataset.scan_job", str(folder.path)]
+    command = [sys.executable, "-m", "core.dataset.scan.job", str(folder.path)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -293,7 +293,7 @@ def test_the_command_line_shows_the_largest_clusters_cleaned(tmp_path: Path) -> 
 
 def test_a_scan_without_near_never_loads_numpy(tmp_path: Path) -> None:
     texts_file(tmp_path / "a.jsonl", ["one", "two"])
-    code = "import sys; from core.dataset.scan import scan; scan('a.jsonl'); print('numpy' in sys.modules)"
+    code = "import sys; from core.dataset.scan.scan import scan; scan('a.jsonl'); print('numpy' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     ended = subprocess.run(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.dataset.checks.base import normalise
+from core.dataset.item import normalise
 from core.dataset.near.exact import LONGEST, Similarity, jaccard
 from core.dataset.near.headers import Headers
 from core.dataset.near.sketch import _BLOCK, Banding, _least_hashes, _least_hashes_of_long, sketch

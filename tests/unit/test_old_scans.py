@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.dataset.old_scans import sweep_scans
+from core.dataset.scan.sweep import sweep_scans
 from core.jobs.folder import JobFolder
 
 

@@ -17,10 +17,10 @@ import pyarrow.parquet as parquet
 import pytest
 from pyarrow import ipc
 
-from core.dataset.arrow_limits import too_many_rows
 from core.dataset.dataset import Dataset
-from core.dataset.parquet_limits import ParquetLimits
-from core.dataset.thrift import Compact, Damaged
+from core.dataset.files.arrow_limits import too_many_rows
+from core.dataset.files.parquet_limits import ParquetLimits
+from core.dataset.files.thrift import Compact, Damaged
 from core.errors import BadInput
 
 BIG = arrow.table({"text": arrow.array(["a" * (300 * 2**20)], arrow.large_string())})
@@ -70,7 +70,7 @@ LOOK = """
 import json, re, sys, time
 import pyarrow.parquet
 from core.dataset.dataset import Dataset
-from core.dataset.scan import scan
+from core.dataset.scan.scan import scan
 from core.errors import BadInput
 
 def memory():

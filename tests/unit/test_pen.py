@@ -8,7 +8,7 @@ import pyte
 from rich.color import ColorSystem
 from rich.style import Style
 
-from tui.pen import Cell, Pen, look_of
+from tui.terminal.pen import Cell, Pen, look_of
 
 TRUE = ColorSystem.TRUECOLOR
 WIDTH, HEIGHT = 30, 5

@@ -10,8 +10,8 @@ from core.errors import BadInput
 from core.gpu.readings import GpuSample
 from core.jobs.queue import Entry
 from core.jobs.queue_rules import Turn, decide, device_set, device_words
-from core.recipe.queueing import device_set_of, parse_time
 from core.recipe.recipe import Recipe, put
+from core.runs.queueing import device_set_of, parse_time
 
 GIB = 2**30
 NOON = time.mktime((2026, 11, 22, 12, 0, 0, 0, 0, -1))

@@ -11,8 +11,8 @@ import pytest
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
-from core.recipe.checkpoint import effective_batch, keep_batches, newest_first, settled, with_batches
 from core.recipe.recipe import Recipe
+from core.runs.checkpoint import effective_batch, keep_batches, newest_first, settled, with_batches
 from core.training.memory_retry import smaller, smaller_evaluation
 
 

@@ -12,7 +12,7 @@ import pytest
 from core.recipe.memory import Forecast, checkpoint_bytes, forecast, trained_parameters, weight_bytes
 from core.recipe.recipe import Recipe, put
 from core.recipe.values import Value
-from tests.unit.recipe_models import LLAMA_3_1_8B, QWEN_2_5_05B, QWEN_2_5_7B, TINY, shape_from
+from tests.kit.recipe_models import LLAMA_3_1_8B, QWEN_2_5_05B, QWEN_2_5_7B, TINY, shape_from
 
 _GIB = 2**30
 _TOLERANCE = 0.03

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.paths import SAMPLE_DATA
 from core.recipe.model_files import NotDownloaded, Tensor
 from core.recipe.model_shape import marks_answers, read_shape, shape_of
-from tests.unit.recipe_models import (
+from tests.kit.recipe_models import (
     LLAMA_3_1_8B,
     QWEN_2_5_05B,
     QWEN_2_5_7B,

@@ -11,11 +11,11 @@ import pytest
 from core.gpu.readings import GpuSample
 from core.recipe import templates
 from core.recipe.memory import Forecast
-from core.recipe.memory_words import less_memory
-from core.recipe.preflight import Check, device_of, preflight, stops
 from core.recipe.recipe import Recipe, put
 from core.recipe.values import Value
-from tests.unit.recipe_models import write_model
+from core.runs.memory_words import less_memory
+from core.runs.preflight import Check, device_of, preflight, stops
+from tests.kit.recipe_models import write_model
 
 _GPU = GpuSample(0, name="A GPU", memory_total=80 * 2**30, memory_used=2**30)
 

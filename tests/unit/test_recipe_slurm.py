@@ -11,7 +11,7 @@ import pytest
 
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, put
-from core.recipe.slurm import NAME, script_of
+from core.runs.slurm import NAME, script_of
 
 SRUN = """#!/bin/bash
 printf '%s\\n' "again=$TUNEDECK_AGAIN" "nodes=$TUNEDECK_NODES" "meets=$TUNEDECK_RENDEZVOUS" "$4"

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.view import read_view
+from core.dataset.view.view import read_view
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from core.recipe import templates
 from core.recipe.recipe import Recipe, from_json, put
-from core.recipe.start import resolve, start_run
 from core.recipe.values import Value
 from core.recipe.yamlfile import load
-from tests.tui.run_folders import make_run
-from tests.unit.recipe_models import write_model
-from tests.waiting import until
+from core.runs.start import resolve, start_run
+from tests.kit.recipe_models import write_model
+from tests.kit.run_folders import make_run
+from tests.kit.waiting import until
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_the_stamped_report_tells_of_the_last_search_for_near_duplicates_in_the_
         "stamps": [[str(data), stamp.st_size, stamp.st_mtime_ns]],
     }
     search = JobFolder.create(workspace / ".tunedeck" / "jobs", "near-0", "scan", payload=payload)
-    launch(search, [worker_command("core.dataset.scan_job", search, python=sys.executable)])
+    launch(search, [worker_command("core.dataset.scan.job", search, python=sys.executable)])
     until(lambda: standing(search).over, "the search")
 
     def report() -> str:

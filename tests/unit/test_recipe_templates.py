@@ -16,8 +16,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from core.errors import BadInput
 from core.recipe import templates
 from core.recipe.model_shape import marks_answers
-from core.recipe.template_choice import marked_twin, template_text
-from tests.unit.recipe_models import TINY, shape_from
+from core.recipe.rules.template import marked_twin, template_text
+from tests.kit.recipe_models import TINY, shape_from
 
 _CHATML = (
     "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "

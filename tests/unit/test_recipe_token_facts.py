@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.recipe.recipe import Data, Model, Recipe
-from core.recipe.token_facts import FACTS, FactsWriter, RowTokens, TokenFacts
-from core.recipe.token_key import data_key, facts_folder, find_facts, latest_facts, recipe_key
+from core.runs.token_facts import FACTS, FactsWriter, RowTokens, TokenFacts
+from core.runs.token_key import data_key, facts_folder, find_facts, latest_facts, recipe_key
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from core.recipe.consequences import consequence, summary
 from core.recipe.declare import Problem
 from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe, put
+from core.recipe.rules.validate import validate
 from core.recipe.schedule import schedule_of, steps_of
-from core.recipe.validate import validate
 from core.recipe.values import Value
-from tests.unit.recipe_models import LLAMA_3_1_8B, TINY, shape_from
+from tests.kit.recipe_models import LLAMA_3_1_8B, TINY, shape_from
 
 _SOUND = put(put(Recipe(), "model.path", "org/name"), "data.train", ("/d/train.jsonl",))
 _LLAMA = shape_from(LLAMA_3_1_8B, template="x")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput
-from core.results import copy_adapter, loading_code, read_adapter, read_comparison
+from core.runs.artifacts import copy_adapter, loading_code, read_adapter
+from core.runs.scores import read_comparison
 
 
 @pytest.fixture

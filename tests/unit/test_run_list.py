@@ -15,7 +15,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.remove import contents, remove
 from core.verdict import run_list
 from core.verdict.run_list import RunLine, RunList
-from tests.unit.verdict_runs import course
+from tests.kit.verdict_runs import course
 
 
 def _run(workspace: Path, name: str, *, state: str = "finished", steps: int = 60, **status: Any) -> JobFolder:

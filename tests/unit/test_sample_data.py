@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from core.clean import is_hostile
-from core.dataset.scan import scan
+from core.dataset.scan.scan import scan
 from core.paths import SAMPLE_DATA
 from core.recipe import yamlfile
 from core.recipe.recipe import Recipe

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from core.dataset import scan_job
 from core.dataset.checks import CHECKS
 from core.dataset.checks.base import Context
 from core.dataset.checks.secrets import Secret
-from core.dataset.scan import scan
-from core.dataset.scan_begun import was_begun
-from core.dataset.scan_reader import ScanReader
+from core.dataset.scan import job as scan_job
+from core.dataset.scan.reader import ScanReader
+from core.dataset.scan.resume import was_begun
+from core.dataset.scan.scan import scan
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from core.dataset.dataset import Dataset
 from core.dataset.near.result import NearOptions
-from core.dataset.scan import scan
+from core.dataset.scan.scan import scan
 from core.paths import SAMPLE_DATA
 from tui.cli import main
 from tui.commands.scan_lines import near_lines, scan_lines

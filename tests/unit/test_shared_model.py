@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from core.jobs.folder import JobFolder
-from tests.training_runs import events, make_run
-from tests.warm.process import WarmPython
+from tests.kit.training_runs import events, make_run
+from tests.kit.warm.process import WarmPython
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def ended(warm_python: WarmPython, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = make_run(tmp_path_factory.mktemp("shared"), [], [])
     both = [
         subprocess.Popen(
-            [warm_python.path, "-m", "tests.e2e.shared_model", str(folder.path)],
+            [warm_python.path, "-m", "tests.kit.shared_model", str(folder.path)],
             env={**os.environ, **warm_python.environment, "RANK": number, "LOCAL_RANK": number},
             stderr=subprocess.PIPE,
         )

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.terminal import Terminal
+from tests.kit.terminal import Terminal
 
 ECHO = """
 import os, shutil, signal, sys, termios, tty

@@ -12,7 +12,7 @@ from core.engine.worker import Worker
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import missing, point_to_run
-from tests.training_runs import events, recipe
+from tests.kit.training_runs import events, recipe
 
 
 def _with(*names: str) -> Recipe:

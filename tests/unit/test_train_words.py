@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.jobs.follow import Follower
-from tests.tui.run_folders import GIB, gpu, gpu_record, make_run
-from tui.live_run import LiveRun
-from tui.train_words import event_lines, peak_words, state_lines
+from tests.kit.run_folders import GIB, gpu, gpu_record, make_run
+from tui.train.live_run import LiveRun
+from tui.train.words import event_lines, peak_words, state_lines
 
 
 def test_an_alert_stays_when_later_events_would_push_it_out(tmp_path: Path) -> None:

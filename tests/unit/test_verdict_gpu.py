@@ -15,8 +15,8 @@ import pytest
 from core.paths import ROOT
 from core.verdict import Kind, Verdict, VerdictJudge
 from core.verdict import thresholds as at
-from tests import nvml
-from tests.unit.verdict_runs import RECIPE, course
+from tests.kit import nvml
+from tests.kit.verdict_runs import RECIPE, course
 
 READ = """
 import json

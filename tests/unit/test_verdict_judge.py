@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.verdict import Kind, VerdictJudge
 from core.verdict.course import BINS, EVALUATIONS, Course
-from tests.unit.verdict_runs import RECIPE, course, falling, judged, kinds
+from tests.kit.verdict_runs import RECIPE, course, falling, judged, kinds
 
 
 def diverging(step: int) -> float:

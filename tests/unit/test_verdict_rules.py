@@ -7,7 +7,7 @@ import math
 import pytest
 
 from core.verdict import Kind
-from tests.unit.verdict_runs import course, falling, judged, kinds
+from tests.kit.verdict_runs import course, falling, judged, kinds
 
 
 def kind_of(records: list[dict[str, object]], steps: int | None = None, **recipe: object) -> Kind:

@@ -9,7 +9,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.verdict import Kind, Verdict
 from core.verdict.run import RunJudge
-from tests.unit.verdict_runs import course, falling
+from tests.kit.verdict_runs import course, falling
 
 
 def overfit(step: int) -> float:

@@ -16,10 +16,10 @@ from core.jobs import at_end
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.state import standing
-from core.recipe.at_end import at_end_of
 from core.recipe.recipe import Recipe, put
-from tests.training_runs import events
-from tests.waiting import until
+from core.runs.at_end import at_end_of
+from tests.kit.training_runs import events
+from tests.kit.waiting import until
 
 _TRAINED = """
 import sys

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.scan import Stopped
-from core.dataset.view import View
+from core.dataset.scan.scan import Stopped
+from core.dataset.view.view import View
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
-from core.recipe import view_job
-from core.recipe.curate import curate
 from core.recipe.recipe import Recipe, put
+from core.runs import view_job
+from core.runs.curate import curate
+from tests.kit.waiting import until
 from tests.unit.test_near_similarity import sentence
-from tests.waiting import until
 
 
 def recipe_on(folder: Path, count: int = 300) -> Recipe:

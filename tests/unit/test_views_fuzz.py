@@ -18,23 +18,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.clean import is_hostile
-from core.dataset.audit import DecisionStore
-from core.dataset.curated import build_view
+from core.dataset.audit.store import DecisionStore
 from core.dataset.dataset import Dataset
-from core.dataset.export.write import export_view
 from core.dataset.formats import recognise
-from core.dataset.keys import key_text, row_digest
 from core.dataset.mapping import Chosen
-from core.dataset.scan import scan
+from core.dataset.scan.keys import key_text, row_digest
+from core.dataset.scan.scan import scan
 from core.dataset.search import search
+from core.dataset.view.plan import build_view
+from core.dataset.write.write import export_view
 from core.errors import BadInput
-from tests.attacks import ATTACKS, HOSTILE
+from tests.kit.attacks import ATTACKS, HOSTILE
 from tests.unit.test_dataset_fuzz import ROWS
-from tui.screens import data_preview, data_sample
-from tui.screens.data_edit import as_text
-from tui.screens.data_lines import around
-from tui.screens.data_rows import DataRows
-from tui.screens.mapping_draft import MappingDraft
+from tui.data import preview as data_preview
+from tui.data import sample as data_sample
+from tui.data.edit import as_text
+from tui.data.lines import around
+from tui.data.mapping_draft import MappingDraft
+from tui.data.rows import DataRows
 from tui.widgets.sample_entry import Entry
 from tui.widgets.text_view import Line
 from tui.widgets.word_diff import compare

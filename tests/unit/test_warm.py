@@ -9,9 +9,9 @@ from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
-from tests.unit.jobs_worker import command
-from tests.waiting import until
-from tests.warm.process import WarmPython
+from tests.kit.jobs_worker import command
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
 
 
 def test_job_from_the_warm_process_is_detached_and_runs_our_worker(warm: WarmPython, tmp_path: Path) -> None:

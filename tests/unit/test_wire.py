@@ -13,7 +13,7 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
-from tui.wire import LeanUpdate, Wire
+from tui.terminal.wire import LeanUpdate, Wire
 
 WIDTH, HEIGHT = 40, 6
 STYLES = [Style.parse("white on black"), Style.parse("red on black"), Style.parse("bold white on blue")]

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from tui.commands.scan import columns_of
 
 if TYPE_CHECKING:
-    from core.dataset.view import View
+    from core.dataset.view.view import View
     from core.recipe.recipe import Recipe
 
 
@@ -56,7 +56,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     from core.recipe.mapped import with_mapping
     from core.recipe.paths import absolute
     from core.recipe.recipe import Recipe
-    from core.recipe.validate import validate
+    from core.recipe.rules.validate import validate
     from core.recipe.yamlfile import load
 
     if arguments.recipe is not None:
@@ -94,6 +94,6 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
 
 def view_of(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> View:
     """The curated view of the recipe's data, with the decisions of the folder that the command runs in."""
-    from core.recipe.curate import curate
+    from core.runs.curate import curate
 
     return curate(recipe, Path.cwd(), on_progress=progress)

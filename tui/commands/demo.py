@@ -11,7 +11,8 @@ from core.clean import clean
 from core.errors import BadInput, JobFailed
 from core.jobs.folder import JobFolder
 from core.paths import SAMPLE_DATA
-from core.results import Answer, Comparison, read_adapter, read_comparison
+from core.runs.artifacts import read_adapter
+from core.runs.scores import Answer, Comparison, read_comparison
 from core.units import duration, size
 from tui.commands.output import print_json, say
 
@@ -35,9 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _walk(workspace: Path, *, quiet: bool) -> int:
-    from core.dataset.scan import scan
-    from core.recipe.start import start_run
+    from core.dataset.scan.scan import scan
     from core.recipe.yamlfile import load
+    from core.runs.start import start_run
     from tui.commands.scan_lines import scan_lines
     from tui.commands.train import watch_run
 

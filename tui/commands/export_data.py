@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Curate and write."""
-    from core.dataset.export.write import export_view
+    from core.dataset.write.write import export_view
 
     live = sys.stderr.isatty() and not arguments.json
     if arguments.out.exists():

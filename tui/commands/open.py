@@ -25,7 +25,7 @@ def open_app(words: list[str]) -> int:
     """
     import argparse
 
-    from tui.cli import EXIT_BAD_INPUT, complain
+    from tui.commands.output import EXIT_BAD_INPUT, complain
 
     parser = argparse.ArgumentParser(prog="tunedeck", description="Open the app, on a data set if one is named.")
     parser.add_argument("data", nargs="*", metavar="FILE", help="a data file, or a folder of them; - is standard input")
@@ -119,7 +119,7 @@ def _refuse_missing(paths: Iterable[Path]) -> None:
 
 
 def _on_hub(path: Path) -> bool:
-    from core.dataset.hub import HubName
+    from core.dataset.files.hub import HubName
 
     return HubName.parse(str(path)) is not None
 

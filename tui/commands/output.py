@@ -1,4 +1,4 @@
-"""What the headless commands print: plain lines, always cleaned, and JSON."""
+"""What the headless commands print: plain lines, always cleaned, and JSON; and the exit codes they end with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 from core.clean import clean
 from core.jobs.files import finite
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=str)
 
@@ -46,3 +48,17 @@ def json_text(value: Any) -> str:
         return _ENCODER.encode(value)
     except ValueError:
         return _ENCODER.encode(finite(value))
+
+
+def complain(error: Exception, code: int, *, as_json: bool = False) -> int:
+    """Print an error's sentence on standard error, cleaned, and return the exit code.
+
+    Args:
+        error: the error.
+        code: the exit code.
+        as_json: also print `{"error": sentence, "exit_code": code}` on standard output, for who reads JSON there.
+    """
+    print(f"tunedeck: {clean(str(error))}", file=sys.stderr)
+    if as_json:
+        print(json_text({"error": str(error), "exit_code": code}), flush=True)
+    return code

@@ -23,11 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Curate, count and print."""
-    from core.dataset.overview import overview_of
-    from core.recipe.overview import cost_of, measure_view
-    from core.recipe.pace import pace_of
+    from core.dataset.view.overview import overview_of
     from core.recipe.paths import absolute
-    from tui.overview_words import overview_lines
+    from core.runs.overview import cost_of, measure_view
+    from core.runs.pace import pace_of
+    from tui.overview.words import overview_lines
     from tui.settings import load_settings
 
     live = sys.stderr.isatty() and not arguments.json

@@ -35,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def how_to_go_on(folder: JobFolder) -> str:
     """What goes on with a run that has ended, or why nothing does."""
-    from core.recipe.checkpoint import where_it_stands
-    from core.recipe.resume import plan_resume
+    from core.runs.checkpoint import where_it_stands
+    from core.runs.resume import plan_resume
 
     try:
         plan = plan_resume(folder)

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it, and show the queue."""
     from core.jobs.queue import Queue
     from core.jobs.queue_runner import tell
-    from core.recipe.queueing import pick_up
+    from core.runs.queueing import pick_up
 
     workspace: Path = arguments.workspace.resolve()
     if not workspace.is_dir():
@@ -71,8 +71,8 @@ def add(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
     from dataclasses import replace
 
     from core.recipe.command_line import apply_settings
-    from core.recipe.queueing import Wish, parse_time, queue_run
     from core.recipe.yamlfile import load
+    from core.runs.queueing import Wish, parse_time, queue_run
 
     file = getattr(arguments, "recipe", None) or arguments.what
     if not file:
@@ -94,7 +94,7 @@ def _run_of(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
 
 def _show(workspace: Path, said: list[str], *, as_json: bool) -> int:
     from core.jobs.queue import Queue
-    from core.recipe.queueing import waiting_runs
+    from core.runs.queueing import waiting_runs
 
     contents = Queue(workspace).read()
     waiting = waiting_runs(workspace)

@@ -29,10 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Show where it goes on from, start it, and show its progress unless detached."""
     from core.jobs.follow import Follower
     from core.jobs.state import standing
-    from core.recipe.checkpoint import where_it_stands
-    from core.recipe.resume import plan_resume, resume_run
-    from core.recipe.start import resolve
     from core.recipe.yamlfile import load
+    from core.runs.checkpoint import where_it_stands
+    from core.runs.resume import plan_resume, resume_run
+    from core.runs.start import resolve
     from tui.commands.watch import RunPrinter
 
     folder = which_run(arguments)

@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Scan and print; 2 where the rows are of no format that can be trained on."""
-    from core.dataset.audit import read_ledger
+    from core.dataset.audit.store import read_ledger
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
     from core.dataset.near.result import NearOptions
-    from core.dataset.scan import scan
-    from tui.cli import EXIT_BAD_INPUT, EXIT_OK
+    from core.dataset.scan.scan import scan
     from tui.commands.data_paths import data_paths
+    from tui.commands.output import EXIT_BAD_INPUT, EXIT_OK
     from tui.commands.scan_lines import near_lines, scan_lines
     from tui.commands.scan_tokens import with_tokens
 

@@ -10,7 +10,7 @@ from core.clean import clean_line
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
-    from core.dataset.scan import ScanResult
+    from core.dataset.scan.scan import ScanResult
 
 WIDTH = 80
 _BAD_LINES = 20
@@ -72,7 +72,7 @@ def _flags(found: ScanResult) -> Iterator[str]:
 
 def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     """The near-duplicates as lines of text: the numbers, then the largest clusters with their rows."""
-    from core.dataset.index import GoodRows
+    from core.dataset.files.index import GoodRows
     from core.dataset.near.result import percent
 
     near = found.near

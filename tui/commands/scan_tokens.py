@@ -11,7 +11,7 @@ from core.dataset.checks.tokens import TITLES
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
-    from core.dataset.scan import ScanResult
+    from core.dataset.scan.scan import ScanResult
 
 
 def with_tokens(found: ScanResult, dataset: Dataset, workspace: Path) -> tuple[ScanResult, dict[str, Any]]:
@@ -26,8 +26,8 @@ def with_tokens(found: ScanResult, dataset: Dataset, workspace: Path) -> tuple[S
         The result, and for `--json` the object `tokens`: totals, and the model and max length that they are true for;
         nothing where tokens were never counted.
     """
-    from core.recipe.token_job import key_of
-    from core.recipe.token_key import latest_facts
+    from core.runs.token_job import key_of
+    from core.runs.token_key import latest_facts
 
     facts = latest_facts(workspace, key_of(dataset))
     if facts is None:

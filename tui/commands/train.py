@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Start the run and, unless detached, show its progress until it ends."""
     from core.recipe.command_line import apply_settings
-    from core.recipe.start import start_run
     from core.recipe.yamlfile import load
+    from core.runs.start import start_run
 
     if arguments.queue:
         folder = queue.add(arguments, arguments.workspace.resolve())
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
     if arguments.print_slurm:
-        from core.recipe.slurm import NAME, slurm_run
+        from core.runs.slurm import NAME, slurm_run
 
         prepared = slurm_run(recipe, arguments.workspace.resolve(), arguments.nodes)
         say((prepared.path / NAME).read_text(encoding="utf-8").rstrip("\n"))
@@ -114,7 +114,8 @@ def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, 
 
 
 def _say_result(folder: JobFolder) -> None:
-    from core.results import read_adapter, read_comparison
+    from core.runs.artifacts import read_adapter
+    from core.runs.scores import read_comparison
     from core.units import size
 
     try:

@@ -1,1 +1,1 @@
-"""One file a screen, its .tcss beside it."""
+"""What all screens share: the base of the steps, and the help."""

@@ -12,12 +12,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.actions import STEPS
-from tui.lean_compositor import LeanCompositor
+from tui.terminal.lean_compositor import LeanCompositor
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
-    from tui.app import TunedeckApp
+    from tui.deck import Deck
     from tui.session import Session
 
 SMALLEST = (60, 20)
@@ -53,9 +53,9 @@ class StepScreen(Screen[None]):
         self._bar: TopBar | None = None
 
     @property
-    def deck(self) -> TunedeckApp:
-        """The app, typed."""
-        return cast("TunedeckApp", self.app)
+    def deck(self) -> Deck:
+        """The app, as far as screens know it."""
+        return cast("Deck", self.app)
 
     @property
     def session(self) -> Session:

@@ -16,7 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.widgets.own_keys import obey
+from tui.terminal.own_keys import obey
 from tui.widgets.path_input import PathInput
 
 

@@ -11,7 +11,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from tui.actions import Command, declare
-from tui.widgets.own_keys import obey
+from tui.terminal.own_keys import obey
 
 _MOST_NAMES = 5_000
 """Names of one folder that are looked at; a folder may hold millions."""

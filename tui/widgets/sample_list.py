@@ -20,9 +20,9 @@ from textual.strip import Strip
 
 from core.units import count
 from tui.actions import Command, declare
+from tui.terminal.scrolling import set_height
+from tui.terminal.soon import soon
 from tui.widgets.sample_entry import UNKNOWN_TOKENS, Entry, Tone
-from tui.widgets.scrolling import set_height
-from tui.widgets.soon import soon
 
 _PAINT_BUDGET = 0.012
 _SLICE = 0.012

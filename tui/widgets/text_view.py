@@ -19,8 +19,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.actions import Command, declare
-from tui.widgets.scrolling import set_height
-from tui.widgets.soon import soon
+from tui.terminal.scrolling import set_height
+from tui.terminal.soon import soon
 from tui.widgets.wrap import wrap
 
 _FIRST_SLICE = 0.025

@@ -1,6 +1,6 @@
 """The checks: each finds one reason to look at a row, from its text alone."""
 
-from core.dataset.checks.base import Check, Context, Flag, Item, Severity
+from core.dataset.checks.base import Check, Context, Flag, Severity
 from core.dataset.checks.duplicates import ExactDuplicate, NormalisedDuplicate
 from core.dataset.checks.labels import LabelImbalance
 from core.dataset.checks.language import LanguageUnlike
@@ -50,4 +50,4 @@ CHECKS: tuple[type[Check], ...] = (
 TITLES = {check.name: check.title for check in CHECKS} | dict(_TOKEN_TITLES)
 """The title of every flag by its name, those from token facts included."""
 
-__all__ = ["CHECKS", "TITLES", "Check", "Context", "Flag", "Item", "Severity"]
+__all__ = ["CHECKS", "TITLES", "Check", "Context", "Flag", "Severity"]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from core.dataset.hashing import blake
-from core.dataset.sample import Message, Sample
+from core.dataset.item import Item
 
 if TYPE_CHECKING:
     from core.dataset.near.gather import Gatherer
@@ -54,134 +51,12 @@ class Context:
     Attributes:
         eval_prompts: digest of each normalised prompt of the eval files, with the place it stands at, in words.
         near: where a search for near-duplicates was asked for, what takes the rows for it.
-        synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
+        synthetic: what marks a row as synthetic, see `core.dataset.audit.synthetic.marker`.
     """
 
     eval_prompts: Mapping[bytes, str] = field(default_factory=dict)
     near: Gatherer | None = None
     synthetic: str = "synthetic"
-
-
-class Item:
-    """One good row and what several checks need of it, worked out once.
-
-    Attributes:
-        row: its number among the good rows, from 0.
-        sample: the sample, or None where it cannot be formatted.
-        error: why it cannot, or "".
-        nonstandard: what is wrong with its JSON although it could be read, or "".
-        turns: every turn: the prompt's, then the chosen (or rated), then the rejected answer's.
-        conversation: the turns without the rejected answer's.
-        text: all that the sample says, one text.
-        normalised: the same after NFKC, lower case and collapsed white space.
-        words: the normalised text's, split at white space.
-        encoded: the normalised text as UTF-8 bytes; lone surrogates are taken as they are.
-        content: digest of roles, texts, tools and label: equal for samples that train the same.
-        value: the parsed row before any mapping, where it is at hand.
-    """
-
-    __slots__ = (
-        "_prompt", "content", "conversation", "encoded", "error", "nonstandard", "normalised", "row", "sample", "text",
-        "turns", "value", "words",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        row: int,
-        sample: Sample | None,
-        *,
-        error: str = "",
-        nonstandard: str = "",
-        value: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.row = row
-        self._prompt: str | None = None
-        self.value = value
-        self.sample = sample
-        self.error = error
-        self.nonstandard = nonstandard
-        self.conversation: tuple[Message, ...] = ()
-        self.turns: tuple[Message, ...] = ()
-        self.text = self.normalised = ""
-        self.content = self.encoded = b""
-        self.words: list[str] = []
-        if sample is not None:
-            self.conversation = sample.messages + sample.chosen
-            self.turns = self.conversation + sample.rejected
-            self.text = sample.text if sample.kind == "text" else "\n".join(map(said, self.turns))
-            self.words = _words(self.text)
-            self.normalised = " ".join(self.words)
-            self.encoded = self.normalised.encode("utf-8", "surrogatepass")
-            self.content = content_digest(sample)
-
-    @property
-    def prompt(self) -> str:
-        """What is asked, normalised, as `prompt_text`; "" without a sample. Worked out when it is asked for."""
-        if self._prompt is None:
-            self._prompt = "" if self.sample is None else self._asked(self.sample)
-        return self._prompt
-
-    def _asked(self, sample: Sample) -> str:
-        return self.normalised if sample.kind == "text" else prompt_text(sample)
-
-
-def normalise(text: str) -> str:
-    """The text after NFKC, lower case and collapsed white space."""
-    return " ".join(_words(text))
-
-
-def _words(text: str) -> list[str]:
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return text.lower().split()
-
-
-def digest(text: str) -> bytes:
-    """A hash of a text, 8 bytes; lone surrogates are taken as they are."""
-    return blake(text.encode("utf-8", "surrogatepass"), 8)
-
-
-def content_digest(sample: Sample) -> bytes:
-    """A hash of all of a sample that is trained on, 16 bytes."""
-    if sample.kind == "text":
-        canonical = sample.text
-    else:
-        parts = [sample.kind, str(sample.label)]
-        for name, turns in (("prompt", sample.messages), ("chosen", sample.chosen), ("rejected", sample.rejected)):
-            parts.append(name)
-            for turn in turns:
-                parts += (turn.role, turn.content, turn.reasoning, turn.name, str(turn.trained))
-                if turn.tool_calls:
-                    parts.append(json.dumps(turn.tool_calls, sort_keys=True, default=str))
-        if sample.tools:
-            parts.append(json.dumps(sample.tools, sort_keys=True, default=str))
-        canonical = "\x1e".join(parts)
-    return blake(canonical.encode("utf-8", "surrogatepass"), 16)
-
-
-def prompt_digest(sample: Sample) -> bytes | None:
-    """The hash of what is asked, normalised; None where it is empty."""
-    asked = prompt_text(sample)
-    return digest(asked) if asked else None
-
-
-def prompt_text(sample: Sample) -> str:
-    """What is asked, normalised: all before the last answer but the system prompt, or the whole text."""
-    if sample.kind == "text":
-        return normalise(sample.text)
-    turns = sample.messages
-    if sample.kind == "messages":
-        answers = [number for number, turn in enumerate(turns) if turn.role == "assistant"]
-        turns = turns[: answers[-1]] if answers else turns
-    return normalise("\n".join(said(turn) for turn in turns if turn.role != "system"))
-
-
-def said(turn: Message) -> str:
-    """All that a turn says: reasoning, content and tool calls."""
-    if not turn.tool_calls and not turn.reasoning:
-        return turn.content
-    calls = [json.dumps(call, ensure_ascii=False, default=str) for call in turn.tool_calls]
-    return "\n".join(filter(None, (turn.reasoning, turn.content, *calls)))
 
 
 class Check:

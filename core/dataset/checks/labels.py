@@ -6,7 +6,8 @@ from array import array
 from collections import Counter
 from collections.abc import Iterator
 
-from core.dataset.checks.base import Check, Context, Flag, Item
+from core.dataset.checks.base import Check, Context, Flag
+from core.dataset.item import Item
 
 _ROWS_NEEDED = 50
 _MOST_LABELS = 24

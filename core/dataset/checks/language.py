@@ -7,7 +7,8 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 
-from core.dataset.checks.base import Check, Context, Flag, Item
+from core.dataset.checks.base import Check, Context, Flag
+from core.dataset.item import Item
 
 _ROWS_NEEDED = 20
 _MAJORITY = 0.8

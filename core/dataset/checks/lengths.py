@@ -6,7 +6,8 @@ import math
 from array import array
 from collections.abc import Iterator
 
-from core.dataset.checks.base import Check, Context, Flag, Item
+from core.dataset.checks.base import Check, Context, Flag
+from core.dataset.item import Item
 from core.dataset.sample import characters
 
 _ROWS_NEEDED = 20

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.dataset.checks.base import Check, Flag, Item
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item
 
 _STRIDE = 160
 _PROBE = 24

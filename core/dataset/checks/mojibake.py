@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from core.dataset.checks.base import Check, Flag, Item
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item
 
 # What the bytes 0x80 to 0xBF become in Windows-1252 and Latin-1.
 _TAIL = "\x80-\xbf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"

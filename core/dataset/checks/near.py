@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from core.dataset.checks.base import Check, Flag, Item
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item
 from core.dataset.near.result import percent
 
 

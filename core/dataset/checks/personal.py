@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
-from core.dataset.checks.base import Check, Flag, Item
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item
 
 _SHAPE = bytes.maketrans(b"123456789-. ", b"000000000---")
 _NUMBERS = (b"000-0000", b"+0", b"00000000000", b"0000-000000-0")

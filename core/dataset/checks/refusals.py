@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from core.dataset.checks.base import Check, Flag, Item
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item
 
 _HEAD = 320
 _NOT = r"(?:can't|cannot|can not|won't|will not|am unable to|'m unable to|am not able to|'m not able to)"

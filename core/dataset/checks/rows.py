@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.dataset.checks.base import Check, Flag, Item, digest
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item, digest
 
 
 class BadRow(Check):

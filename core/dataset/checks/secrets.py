@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from core.dataset.checks.base import Check, Flag, Item
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item
 
 
 class Secret(Check):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from core.dataset.checks.base import Check, Context, Flag, Item
-from core.dataset.synthetic import NAME, marker
+from core.dataset.audit.synthetic import NAME, marker
+from core.dataset.checks.base import Check, Context, Flag
+from core.dataset.item import Item
 
 
 class Synthetic(Check):

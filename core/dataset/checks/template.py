@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.dataset.checks.base import Check, Context, Flag, Item
+from core.dataset.checks.base import Check, Context, Flag
+from core.dataset.item import Item
 
 _DIGITS = b"0123456789"
 _NUMBER_MARKS = b"0123456789.,"

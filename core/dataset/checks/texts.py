@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from core.dataset.checks.base import Check, Flag, Item, normalise
+from core.dataset.checks.base import Check, Flag
+from core.dataset.item import Item, normalise
 
 
 class Placeholder(Check):

@@ -1,6 +1,6 @@
 """The flags that no text tells: they come from the tokens and labels that training will see.
 
-They are no checks of a scan: `core.recipe.token_facts` makes them from what the `measure` job has written.
+They are no checks of a scan: `core.runs.token_facts` makes them from what the `measure` job has written.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.dataset.checks.base import normalise
 from core.dataset.hashing import blake
+from core.dataset.item import normalise
 from core.dataset.near.headers import LOOKED_AT, Headers
 from core.dataset.near.shared import Shared
 from core.errors import TunedeckError

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.dataset.checks.base import Item
+from core.dataset.item import Item
 from core.dataset.near.connect import Likely, connect
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.crew import sketch_all

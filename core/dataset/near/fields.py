@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.dataset.checks.base import Item, normalise, said
+from core.dataset.item import Item, normalise, said
 from core.dataset.near.result import Fields
 from core.dataset.sample import Sample
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.dataset.checks.base import Item, prompt_text
+from core.dataset.item import Item, prompt_text
 from core.dataset.near.corpus import NO_CONTENT, Corpus
 from core.dataset.near.fields import answer_text, compared, system_text
 from core.dataset.near.kept import Kept

@@ -15,16 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.dataset.checks.base import Item
 from core.dataset.dataset import Dataset
-from core.dataset.index import GoodRows
+from core.dataset.files.index import GoodRows
+from core.dataset.files.records import Unreadable
+from core.dataset.item import Item
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.gather import add_row
 from core.dataset.near.result import Cluster, Keep, NearOptions
 from core.dataset.near.search import find_clusters
 from core.dataset.near.shared import Shared
-from core.dataset.records import Unreadable
-from core.dataset.scan_job import SCAN_FOLDER, SHARED
+from core.dataset.scan.job import SCAN_FOLDER, SHARED
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 

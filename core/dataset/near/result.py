@@ -118,7 +118,7 @@ class Leak:
         place: the eval row, in words.
         similarity: verified.
         entry: of the eval row, in the eval files.
-        key: of the eval row (`core.dataset.keys`), "" in the result of an older search.
+        key: of the eval row (`core.dataset.scan.keys`), "" in the result of an older search.
     """
 
     row: int

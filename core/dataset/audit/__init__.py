@@ -1,0 +1,1 @@
+"""The audit: what was decided about rows, which rows to read next, and the report."""

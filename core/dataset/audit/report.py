@@ -1,0 +1,314 @@
+"""The audit's report as Markdown: what was read, with which seed, what was found, what was dropped and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from core.clean import clean_line
+from core.dataset.audit.decisions import Ledger, Standing
+from core.dataset.audit.queue import Audit, AuditLog
+from core.dataset.audit.store import read_ledger
+from core.dataset.checks import TITLES, Flag
+from core.dataset.files.index import GoodRows
+from core.dataset.scan.job import SCAN_FOLDER
+from core.dataset.scan.keys import KEY_BYTES, unpack
+from core.dataset.scan.reader import ScanReader
+from core.dataset.view.facts import BAD, FLAGS, KEYS
+from core.errors import TunedeckError
+from core.jobs import files
+from core.jobs.folder import JobFolder
+
+_MANIFEST = "manifest.json"
+_MOST = 500
+"""Rows that a table of single rows lists; the rest is counted."""
+
+_PIECE = 4_096 * KEY_BYTES
+
+
+def write_report(
+    workspace: Path,
+    paths: Sequence[str | Path],
+    facts: Path,
+    *,
+    token_flags: Mapping[int, tuple[Flag, ...]] | None = None,
+    near: Path | None = None,
+    into: Path | None = None,
+    tokens: Sequence[int] | None = None,
+) -> Path:
+    """Writes the report of a data set.
+
+    Args:
+        workspace: where the decisions are.
+        paths: the data set.
+        facts: the folder with a scan's `keys.bin`, `flags.jsonl` and `bad.jsonl`: `scan/` of a scan job, or a view.
+        token_flags: row to its flags from token facts; None where tokens were not counted.
+        near: the folder of a search job for near-duplicates in these data, whose flags count as well.
+        tokens: of each contribution to a view, in its order, where they are known.
+        into: the file; by default `audit-<date>.md` in the workspace, where a later report of the day replaces it.
+
+    Returns:
+        The file.
+
+    Raises:
+        TunedeckError: it cannot be written, or what it is made of cannot be read.
+    """
+    path = into or workspace / f"audit-{time.strftime('%Y-%m-%d')}.md"
+    try:
+        known = _Facts.read(facts, read_ledger(workspace), near)
+        known.take(token_flags)
+        lines = [*_report(paths, AuditLog(workspace, paths).audits(), known), *_trained_on(facts / _MANIFEST, tokens)]
+        text = "\n".join(lines) + "\n"
+        files.replace(os.fspath(path), text.encode("utf-8", "replace"), durable=True)
+    except (OSError, ValueError, KeyError) as fault:
+        raise TunedeckError(f"the audit's report cannot be written: {fault}", where=str(path)) from fault
+    return path
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What a scan knows of the rows, and where they stand.
+
+    Attributes:
+        rows: good rows.
+        standings: row to where it stands, for rows on which something was decided.
+        flags: row to its flags.
+        bad: places of lines that could not be read.
+        good: entries and rows.
+        tokens_counted: whether the flags from token facts are among the flags.
+        near: what the search for near-duplicates has found, a sentence; "" where there was none.
+    """
+
+    rows: int = 0
+    standings: dict[int, Standing] = field(default_factory=dict)
+    flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
+    bad: list[dict[str, Any]] = field(default_factory=list)
+    good: GoodRows = field(default_factory=lambda: GoodRows([]))
+    tokens_counted: bool = False
+    near: str = ""
+
+    @classmethod
+    def read(cls, folder: Path, ledger: Ledger, near: Path | None) -> _Facts:
+        facts = cls()
+        decided = ledger.standings()
+        with (folder / KEYS).open("rb") as keys:
+            while piece := keys.read(_PIECE):
+                for at in range(0, len(piece), KEY_BYTES) if decided else ():
+                    standing = decided.get(unpack(piece[at : at + KEY_BYTES]))
+                    if standing is not None:
+                        facts.standings[facts.rows + at // KEY_BYTES] = standing
+                facts.rows += len(piece) // KEY_BYTES
+        beside = iter(()) if near is None else _records(near / SCAN_FOLDER / FLAGS)
+        facts.near = "" if near is None else _near_words(near)
+        for record in chain(_records(folder / FLAGS), beside):
+            found = tuple(map(Flag.from_json, record["flags"]))
+            facts.flags[record["row"]] = facts.flags.get(record["row"], ()) + found
+        facts.bad = list(_records(folder / BAD))
+        facts.good = GoodRows([record["entry"] for record in facts.bad])
+        return facts
+
+    def take(self, token_flags: Mapping[int, tuple[Flag, ...]] | None) -> None:
+        """Takes the flags from token facts in, as far as they are known."""
+        self.tokens_counted = token_flags is not None
+        for row, found in (token_flags or {}).items():
+            self.flags[row] = self.flags.get(row, ()) + found
+
+    def with_verdict(self, verdict: str) -> list[int]:
+        """The rows that were kept, or dropped."""
+        return sorted(row for row, standing in self.standings.items() if standing.verdict == verdict)
+
+    def queue(self, audit: Audit) -> list[int]:
+        """The rows that an audit reads."""
+        by_entry = {self.good.entry(row): found for row, found in self.flags.items()}
+        rows = map(self.good.row, audit.order(by_entry, {record["entry"] for record in self.bad}))
+        return [row for row in rows if row is not None and row < self.rows]
+
+
+def _near_words(search: Path) -> str:
+    """What was asked of a search for near-duplicates, and what it has found in all."""
+    reader = ScanReader(search)
+    clusters, summary = reader.clusters(), reader.summary()
+    if clusters is None or summary is None:
+        return ""
+    near, leaks = summary["near"], len(reader.leaks())
+    rows, going = sum(len(each.rows) for each in clusters), sum(len(each.drop) for each in clusters)
+    eval_files = JobFolder(search).read_job().get("payload", {}).get("eval_paths")
+    of_eval = f" Near leaks to the eval files: {leaks:,}." if eval_files else ""
+    found = f"{len(clusters):,} cluster{'s' * (len(clusters) != 1)} of {rows:,} rows"
+    return (
+        f"Near-duplicates were searched for from {near['threshold']:.0%} alike on (compared: {near['fields']}): "
+        f"{found}, of which {going:,} may go because of one that stays.{of_eval}"
+    )
+
+
+def _records(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as lines:
+        for line in lines:
+            yield json.loads(line)
+
+
+# -- the text -----------------------------------------------------------------------------------------------
+
+
+def _report(paths: Sequence[str | Path], audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
+    yield f"# Audit of {_cell(', '.join(Path(path).name for path in paths), 200)}"
+    yield ""
+    yield f"Written {_when(time.time())} by tunedeck. Rows are numbered as in the program, from 1."
+    yield ""
+    yield from _read(facts)
+    yield from _audits(audits, facts)
+    yield from _found(facts)
+    yield from _dropped(facts)
+    yield from _said(facts)
+
+
+def _read(facts: _Facts) -> Iterator[str]:
+    kept, dropped = len(facts.with_verdict("keep")), len(facts.with_verdict("drop"))
+    edited = sum(standing.edit is not None for standing in facts.standings.values())
+    share = f" ({(kept + dropped) / facts.rows:.1%})" if facts.rows else ""
+    yield "## What was read"
+    yield ""
+    yield f"- {facts.rows:,} rows"
+    yield f"- {kept + dropped:,} of them decided by hand{share}: {kept:,} kept, {dropped:,} dropped"
+    yield f"- {edited:,} edited"
+    yield f"- lines that could not be read, and are left out: {len(facts.bad):,}"
+    yield ""
+
+
+def _audits(audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
+    if not audits:
+        yield "No queue was begun: rows were read as somebody came to them."
+        yield ""
+        return
+    rows = []
+    for audit in audits:
+        queue = facts.queue(audit)
+        verdicts = Counter(facts.standings[row].verdict for row in queue if row in facts.standings)
+        read = verdicts["keep"] + verdicts["drop"]
+        what = f"random sample of {audit.size:,}" if audit.mode == "random" else audit.words
+        seed = str(audit.seed) if audit.mode == "random" else "-"
+        rows.append(
+            (_when(audit.started), what, seed, f"{read:,} of {len(queue):,}", verdicts["keep"], verdicts["drop"])
+        )
+    yield from _table(("begun", "queue", "seed", "read", "kept", "dropped"), rows)
+
+
+def _found(facts: _Facts) -> Iterator[str]:
+    yield "## What was found"
+    yield ""
+    kept, dropped = set(facts.with_verdict("keep")), set(facts.with_verdict("drop"))
+    by_flag: dict[str, set[int]] = {}
+    for row, found in facts.flags.items():
+        for flag in found:
+            by_flag.setdefault(flag.name, set()).add(row)
+    if not facts.tokens_counted:
+        yield "Tokens were not counted, so rows without trained tokens and rows that are cut off are not among these."
+        yield ""
+    yield facts.near or "Near-duplicates were not searched for in these data as they are, so they are not among these."
+    yield ""
+    if not by_flag:
+        yield "No row has a flag."
+        yield ""
+        return
+    listed = sorted(by_flag.items(), key=lambda item: (-len(item[1]), item[0]))
+    rows = [(TITLES.get(name, name), len(which), len(which & kept), len(which & dropped)) for name, which in listed]
+    yield from _table(("flag", "rows", "kept by hand", "dropped by hand"), rows)
+
+
+def _dropped(facts: _Facts) -> Iterator[str]:
+    yield "## What was dropped, and why"
+    yield ""
+    rows = facts.with_verdict("drop")
+    if not rows:
+        yield "Nothing was dropped by hand."
+        yield ""
+        return
+    told = []
+    for row in rows[:_MOST]:
+        standing = facts.standings[row]
+        own = [words for words in (standing.why,) if words]
+        own += [f"flagged: {standing.flag}"] * bool(standing.flag) + [f"note: {standing.note}"] * bool(standing.note)
+        found = [f"{flag.name}: {flag.reason}" for flag in facts.flags.get(row, ())]
+        told.append((f"{row + 1:,}", "; ".join(own + found) or "no reason was noted"))
+    yield from _table(("row", "why"), told)
+    yield from _rest(len(rows))
+
+
+def _said(facts: _Facts) -> Iterator[str]:
+    told = []
+    for row, standing in sorted(facts.standings.items()):
+        if standing.verdict == "drop":
+            continue
+        for kind, text in (
+            ("edit", "edited" if standing.edit is not None else ""),
+            ("note", standing.note),
+            ("flag", standing.flag),
+        ):
+            if text:
+                told.append((f"{row + 1:,}", kind, text))
+    if told:
+        yield "## Edits, notes and flags by hand"
+        yield ""
+        yield from _table(("row", "what", "words"), told[:_MOST])
+        yield from _rest(len(told))
+
+
+def _trained_on(manifest: Path, tokens: Sequence[int] | None) -> Iterator[str]:
+    """What is trained on and held out, where the facts are those of a curated view."""
+    found = files.read_json(os.fspath(manifest))
+    if found is None:
+        return
+    counts, split = found["counts"], found["split"]
+    yield "## What is trained on"
+    yield ""
+    yield f"- {counts['train']:,} samples to train on, {counts['eval']:,} held out"
+    if not found["eval_sources"] and split["fraction"]:
+        together = f"samples at least {split['near']:.0%} alike" if split["near"] else "samples with equal prompts"
+        by = f", stratified by {_cell(split['stratify'])}" if split["stratify"] else ""
+        yield f"- held out by seed {split['seed']}{by}; {together} stay on one side"
+    for name, number in found["leaks"].items():
+        if found["eval_sources"]:
+            yield f"- {name} leaks to the eval file: {number:,}"
+    for sentence in found["notes"]:
+        yield f"- {_cell(sentence)}"
+    yield ""
+    known: Sequence[object] = tokens or ["-"] * len(found["contributions"])
+    rows = [
+        (each["path"], each["samples"], f"{each['share']:.0%}", number, each["words"])
+        for each, number in zip(found["contributions"], known, strict=True)
+    ]
+    yield from _table(("source", "samples", "share", "tokens", "what was taken"), rows)
+
+
+def _rest(total: int) -> Iterator[str]:
+    if total > _MOST:
+        yield f"... and {total - _MOST:,} more."
+        yield ""
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    yield "| " + " | ".join(heads) + " |"
+    yield "|" + "---|" * len(heads)
+    for row in rows:
+        cells = [f"{cell:,}" if isinstance(cell, int) else _cell(str(cell)) for cell in row]
+        yield "| " + " | ".join(cells) + " |"
+    yield ""
+
+
+def _cell(text: str, limit: int = 400) -> str:
+    """Foreign text in Markdown: no table, tag, link or code begins in it."""
+    words = clean_line(text, limit).replace("&", "&amp;").replace("<", "&lt;")
+    for mark in "\\`*_[]|":
+        words = words.replace(mark, "\\" + mark)
+    return words
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))

@@ -1,0 +1,308 @@
+"""From paths to a reader: what a file is, told by its bytes first and its name second."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.dataset.files.readers import JsonlReader, Reader, TextReader
+from core.dataset.files.records import Unreadable, parse_json
+from core.dataset.files.streams import ByteStream, GzipBytes, MemoryBytes, PlainBytes, transcoded
+from core.errors import BadInput
+
+# The readers of other kinds than JSONL are imported where such a file is opened: `tunedeck FILE` is to show its first
+# row as soon as it can, and most files are JSONL.
+
+DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt")
+"""What is taken from a folder, also with `.gz` or `.zst` after it (not Parquet and Arrow)."""
+
+_HEAD = 65_536
+_PROBE = 4 * 2**20
+_LINES, _DOCUMENT, _SEQUENCE = "lines", "document", "sequence"
+_LFS = b"version https://git-lfs.github.com/spec/"
+_MAGIC = {
+    b"PK\x03\x04": "a zip archive",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"BZh": "a bzip2 archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"\x7fELF": "a program",
+    b"FEA1": "a Feather file of version 1",
+    b"SQLite format 3": "an SQLite database",
+    b"GGUF": "model weights (GGUF)",
+}
+# Files of models, of Hugging Face data sets and of JavaScript, whose names end like data.
+_OTHER = re.compile(
+    r"(|adapter_|generation_|tokenizer_|processor_|preprocessor_|quantize_)config\.json|tokenizer\.json|vocab\.json"
+    r"|special_tokens_map\.json|added_tokens\.json|merges\.txt|.*\.index\.json|trainer_state\.json"
+    r"|dataset_infos?\.json|dataset_dict\.json|state\.json|package(-lock)?\.json|requirements.*\.txt|licen[cs]e.*\.txt"
+)
+_JSON = re.compile(rb'\s*(\[\s*)?\{\s*"([^"\\]|\\.)*+"\s*:', re.S)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+
+
+def open_reader(paths: Sequence[str | Path], *, text_lines: bool = False) -> Reader:
+    """Opens files and folders of shards as one data set; the first rows are there at once.
+
+    Args:
+        paths: files or folders, in source order; the files of a folder are taken sorted by name.
+        text_lines: plain text is one row a line, not one a paragraph.
+
+    Raises:
+        BadInput: nothing to read, with the reason: no such file, a folder without data, an empty file, a Git LFS
+            pointer, binary data, no permission.
+    """
+    files = [file for path in paths for file in _files(Path(path))]
+    if not files:
+        raise BadInput("no data file was named")
+    if len(files) == 1:
+        return open_file(files[0], text_lines=text_lines)
+    from core.dataset.files.shards import ShardReader
+
+    return ShardReader(files, lambda file: open_file(file, text_lines=text_lines))
+
+
+def open_file(path: Path, *, text_lines: bool = False) -> Reader:
+    """Opens one file; as `open_reader`."""
+    head = _head(path)
+    if head.startswith(b"PAR1"):
+        from core.dataset.files.parquet import ParquetReader
+
+        return ParquetReader(path)
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        from core.dataset.files.arrow import ArrowReader
+
+        return _with_rows(path, ArrowReader(path, stream=not head.startswith(b"ARROW1")))
+    stream: ByteStream = PlainBytes(path)
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if head.startswith(b"\x1f\x8b"):
+        stream = GzipBytes(path)
+        head = stream.read(0, _HEAD)
+        if stream.fault and not head:
+            raise BadInput(stream.fault, where=str(path))
+        if suffixes[-1:] == [".gz"]:
+            suffixes.pop()
+    elif head.startswith(b"\x28\xb5\x2f\xfd"):
+        from core.dataset.files.zstd import ZstdBytes
+
+        stream = ZstdBytes(path)
+        head = stream.read(0, _HEAD)
+        if stream.fault and not head:
+            raise BadInput(stream.fault, where=str(path))
+        if suffixes[-1:] in ([".zst"], [".zstd"]):
+            suffixes.pop()
+    _refuse(path, head)
+    encoding = _wide_encoding(head)
+    if encoding:
+        stream = transcoded(path, encoding, stream)
+        head = stream.read(0, _HEAD)
+    start = 3 if head.startswith(b"\xef\xbb\xbf") else 0
+    return _with_rows(
+        path, _by_content(path, suffixes[-1] if suffixes else "", stream, head[start:], start, text_lines)
+    )
+
+
+def _with_rows(path: Path, reader: Reader) -> Reader:
+    while not reader.count and not reader.complete:
+        reader.extend(0.02)
+    if not reader.count:
+        why = "; ".join(bad.reason for bad in reader.faults()[:1])
+        raise BadInput("the file holds no rows" + (f": {why}" if why else ""), where=str(path))
+    return reader
+
+
+def _by_content(path: Path, suffix: str, stream: ByteStream, head: bytes, start: int, text_lines: bool) -> Reader:
+    # Names lie: JSON lines come as .csv and .txt, tables as .jsonl and without any suffix.
+    is_json = _JSON.match(head) is not None
+    if not is_json and (suffix in (".csv", ".tsv") or (suffix not in (".txt", ".md") and _is_table(head))):
+        from core.dataset.files.table import TableReader
+
+        return TableReader(path, stream, start, delimiter="\t" if suffix == ".tsv" else None)
+    first = head.lstrip()[:1]
+    if suffix in (".txt", ".md") and not is_json:
+        return TextReader(path, stream, start, by_line=text_lines)
+    layout = _layout(stream, start, head, suffix) if first in (b"[", b"{") else _LINES
+    if layout != _LINES:
+        from core.dataset.files.document import ArrayReader
+
+        return ArrayReader(path, stream, start, sequence=layout == _SEQUENCE)
+    if first in (b"[", b"{") or suffix in (".jsonl", ".ndjson", ".json"):
+        return JsonlReader(path, stream, start)
+    return TextReader(path, stream, start, by_line=text_lines)
+
+
+def _is_table(head: bytes) -> bool:
+    if head.lstrip()[:1] in (b"", b"[", b"{"):
+        return False
+    from core.dataset.files.table import looks_like_table
+
+    return looks_like_table(head, whole=len(head) < _HEAD)
+
+
+def _layout(stream: ByteStream, start: int, head: bytes, suffix: str) -> str:
+    """Whether JSON text is one value a line, one document that holds the rows, or objects over several lines each."""
+    text = head.lstrip()
+    lines = suffix in (".jsonl", ".ndjson")
+    first_line, line_end, rest = text.partition(b"\n")
+    if line_end or len(head) < _HEAD:
+        try:
+            value, _ = parse_json(first_line.strip())
+        except Unreadable:
+            # A line that opens an array or object and does not end it; in JSONL that is a broken first line.
+            if lines and first_line.strip() not in (b"[", b"{"):
+                return _LINES
+        else:
+            if rest.strip():
+                return _LINES
+            return _DOCUMENT if isinstance(value, list) or (not lines and _holds_rows(value)) else _LINES
+    return _DOCUMENT if text.startswith(b"[") else _object_layout(stream, start, line_end)
+
+
+def _object_layout(stream: ByteStream, start: int, line_end: bytes) -> str:
+    """As `_layout`, for text that begins with an object of several lines, or of one line longer than the head."""
+    from core.dataset.files.array_index import ArrayIndex
+
+    text = stream.read(start, _PROBE)
+    index = ArrayIndex(MemoryBytes(text))
+    index.extend()
+    if index.end_of_value < 0:  # longer than the probe: a row of that length is less likely than a document
+        return _DOCUMENT if index.count > 1 else _LINES
+    several = _SEQUENCE if line_end and b"\n" in text[: index.end_of_value].strip() else _LINES
+    if text[index.end_of_value :].strip():
+        return several
+    try:
+        value, _ = parse_json(text[: index.end_of_value].strip())
+    except Unreadable:
+        return _DOCUMENT
+    return _DOCUMENT if _holds_rows(value) else several
+
+
+def _holds_rows(value: object) -> bool:
+    """Whether an object is not itself a row: it is of no known format, and has rows in an array or under keys."""
+    from core.dataset.formats import recognise
+
+    if not isinstance(value, dict) or recognise([value]).known:
+        return False
+    inner = list(value.values())
+    arrays = any(isinstance(each, list) and each and isinstance(each[0], dict) for each in inner)
+    return arrays or (bool(inner) and all(isinstance(each, dict) for each in inner))
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or the data files of a folder, its sub-folders included."""
+    path = path.expanduser()
+    try:
+        mode = path.stat().st_mode
+    except OSError as fault:
+        raise _unopened(path, fault) from None
+    if not stat.S_ISDIR(mode):
+        return [path]
+    found = []
+    for folder, subfolders, names in os.walk(path):
+        # Hidden folders are caches and version control; a folder with a job.json is a run of ours.
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        if "job.json" in names:
+            subfolders.clear()
+        elif "dataset_dict.json" in names and len(subfolders) > 1:
+            raise BadInput(
+                f"the folder holds the splits {', '.join(sorted(subfolders))} of a data set",
+                where=folder,
+                do=f"Name one of them: {Path(folder) / sorted(subfolders)[-1]}",
+            )
+        elif "state.json" in names and (shards := _saved_shards(Path(folder))):
+            found += shards  # what else lies there are caches
+        else:
+            found += [Path(folder) / name for name in names if _is_data(name)]
+    # Text beside data is a licence or a list of requirements; alone it is the data.
+    found = [file for file in found if not _is_text(file)] or found
+    if not found:
+        raise BadInput(
+            "the folder holds no data file",
+            where=str(path),
+            do=f"Files read are {', '.join(DATA_SUFFIXES)}, .gz and .zst",
+        )
+    return sorted(found)
+
+
+def _saved_shards(folder: Path) -> list[Path]:
+    """The files of a data set that Hugging Face `datasets` saved to disk; none where it is no such folder."""
+    try:
+        state, _ = parse_json((folder / "state.json").read_bytes())
+        return [folder / Path(each["filename"]).name for each in state["_data_files"]]
+    except (OSError, Unreadable, KeyError, TypeError):
+        return []
+
+
+def _is_data(name: str) -> bool:
+    lower = name.lower().removesuffix(".gz").removesuffix(".zst")
+    return lower.endswith(DATA_SUFFIXES) and not lower.startswith((".", "_")) and not _OTHER.fullmatch(lower)
+
+
+def _is_text(file: Path) -> bool:
+    return file.name.lower().removesuffix(".gz").removesuffix(".zst").endswith(".txt")
+
+
+def _head(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise BadInput("not a regular file", where=str(path))
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as fault:
+        raise _unopened(path, fault) from None
+    if not head:
+        raise BadInput("the file is empty", where=str(path))
+    return head
+
+
+def _unopened(path: Path, fault: OSError) -> BadInput:
+    if isinstance(fault, FileNotFoundError):
+        remedy = "Check the spelling, or give the full path"
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.suffix:
+            remedy += "; a data set of the hub is named org/name, org/name:split or org/name:config:split"
+        return BadInput("no such file or folder", where=str(path), do=remedy)
+    if isinstance(fault, PermissionError):
+        return BadInput("you may not read this file", where=str(path), do=f"Ask its owner, or: chmod u+r {path.name}")
+    return BadInput(f"cannot be read: {fault.strerror or fault}", where=str(path))
+
+
+def _refuse(path: Path, head: bytes) -> None:
+    """Turns away what bears a data file's name and is none."""
+    if head.startswith(_LFS):
+        size = re.search(rb"^size (\d+)", head, re.M)
+        what = "this is a Git LFS pointer, not the data itself"
+        if size:
+            what += f" ({int(size.group(1)):,} bytes that were not fetched)"
+        raise BadInput(what, where=str(path), do="Fetch it: git lfs pull")
+    for magic, name in _MAGIC.items():
+        if head.startswith(magic):
+            raise BadInput(f"this is {name}, not a data file", where=str(path))
+    if _wide_encoding(head):
+        return
+    sample = head[:4_096]
+    if len(_CONTROL.findall(sample)) > len(sample) // 20:
+        raise BadInput(
+            "this is binary data, not text", where=str(path), do=f"Read are {', '.join(DATA_SUFFIXES)}, .gz and .zst"
+        )
+
+
+def _wide_encoding(head: bytes) -> str:
+    """The name of a UTF-16 or UTF-32 encoding, told by its mark or by where its zero bytes stand; "" for others."""
+    for mark, encoding in ((b"\xff\xfe\0\0", "UTF-32"), (b"\0\0\xfe\xff", "UTF-32")):
+        if head.startswith(mark):
+            return encoding
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "UTF-16"
+    sample = head[:512]
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if len(sample) >= 4 and odd > len(sample) // 5 and not even:
+        return "UTF-16-LE"
+    if len(sample) >= 4 and even > len(sample) // 5 and not odd:
+        return "UTF-16-BE"
+    return ""

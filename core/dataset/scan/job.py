@@ -1,0 +1,166 @@
+"""The scan as a job: writes what it finds into its folder while it goes on.
+
+`scan/summary.json` is replaced once a second, `scan/flags.jsonl` and `scan/bad.jsonl` grow a line a row, and
+`scan/keys.bin` grows `KEY_BYTES` a good row, so that a viewer can key its decisions before the scan has ended. Where
+near-duplicates are asked for, `scan/clusters.jsonl` has a cluster a line once they are known, the largest first,
+`scan/leaks.jsonl` a near leak to the eval files a line, and `scan/shared.json` what was left out of the texts.
+
+A scan without such a search that was stopped or killed goes on where it was when it is started again in its folder.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from core.dataset.audit.store import read_ledger
+from core.dataset.checks import CHECKS, Flag
+from core.dataset.dataset import Dataset
+from core.dataset.near.result import NearOptions
+from core.dataset.scan.collector import seldom_collecting
+from core.dataset.scan.keys import pack
+from core.dataset.scan.resume import BAD, FLAGS, KEYS, SUMMARY, Begun, begun
+from core.dataset.scan.scan import Scanner, ScanResult, Stopped, gatherer, ticking, watched
+from core.jobs import files, requests
+from core.jobs.folder import JobFolder
+from core.jobs.small_job import end_of
+
+SCAN_FOLDER = "scan"
+CLUSTERS, LEAKS, SHARED = "clusters.jsonl", "leaks.jsonl", "shared.json"
+_PERIOD = 1.0
+
+
+POLITE = 5
+"""By how much the scan lets others go first: where processors are few, the screen beside it answers keys at once."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """The worker: `python -m core.dataset.scan.job FOLDER`, where `job.json` has the payload of `run`.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 the data cannot be read, 3 stopped on request.
+    """
+    with seldom_collecting():
+        return end_of(argv, "core.dataset.scan.job", run, stopped=Stopped, words="The scan was stopped.")
+
+
+def run(folder: JobFolder, payload: dict[str, Any]) -> None:
+    """Scans into a job's folder.
+
+    Args:
+        folder: the job's folder.
+        payload: `paths`, and as far as wanted `format`, `columns`, `eval_paths`, `near`: a search for near-duplicates,
+            with the fields of `NearOptions` that differ from their defaults, `workspace`: the folder whose
+            decisions say which pairs are no duplicates, and `checks`: the names of the only checks to make.
+
+    Raises:
+        BadInput: the data cannot be read.
+        Stopped: a viewer asked for it.
+        DiskFull, JobGone: the folder cannot be written to.
+    """
+    folder.write_status(phase="opening")
+    dataset = Dataset.open(payload.get("paths") or [], payload.get("format"), payload.get("columns"))
+    wanted = payload.get("checks")
+    checks = [check for check in CHECKS if wanted is None or check.name in wanted]
+    near = None if payload.get("near") is None else NearOptions(**payload["near"])
+    apart = read_ledger(payload["workspace"]).apart() if near and "workspace" in payload else ()
+    out = folder.path / SCAN_FOLDER
+    out.mkdir(exist_ok=True)
+    before = Begun() if near else begun(out)
+    written = time.monotonic()
+    with ExitStack() as stack:
+        # The texts lie beside the results meanwhile: there is room where the workspace is, not always in /tmp.
+        gathered = stack.enter_context(gatherer(near, apart, out))
+        evals = payload.get("eval_paths") or []
+        scanner = Scanner(dataset, eval_paths=evals, checks=checks, near=gathered, begun=before)
+        if not before.entries:
+            for name in (FLAGS, BAD, KEYS):
+                (out / name).unlink(missing_ok=True)
+        flags, bad, keys = (stack.enter_context((out / name).open("ab")) for name in (FLAGS, BAD, KEYS))
+        rows, told = before.rows, len(before.bad)
+
+        def should_stop() -> bool:
+            return any(name != requests.SAVE for name in requests.pending(folder))
+
+        def note(done: int) -> None:
+            for file in (flags, bad, keys):
+                file.flush()
+            place = Begun(done, rows, flags.tell(), bad.tell()) if gathered is None else None
+            _summary(out, scanner, rows, begun=place)
+
+        def progress(done: int, of: int) -> None:
+            nonlocal written, told
+            for entry, line in scanner.bad[told:]:
+                _line(bad, {"entry": entry, **line.to_json()})
+            told = len(scanner.bad)
+            folder.write_progress(done, of, phase="scanning")
+            if done > before.entries and (time.monotonic() - written > _PERIOD or should_stop()):
+                written = time.monotonic()
+                note(done)
+
+        for scanned in watched(scanner, progress, should_stop):
+            if scanned is None:
+                continue
+            rows += 1
+            keys.write(pack(scanned.digest, scanned.occurrence))
+            if scanned.flags:
+                _line(flags, _flag_line(scanned.number, scanned.flags))
+        phase = "scanning"
+
+        def entered(name: str) -> None:
+            nonlocal phase
+            phase = f"near-duplicates: {name}"
+
+        def searching(done: int, of: int) -> None:
+            folder.write_progress(done, of, phase=phase)
+
+        for number, flag in scanner.finish(ticking(searching, entered, should_stop)):
+            _line(flags, _flag_line(number, (flag,)))
+        if gathered is not None:
+            clusters, leaks = (stack.enter_context((out / name).open("wb")) for name in (CLUSTERS, LEAKS))
+            for cluster in gathered.result.clusters:
+                _line(clusters, cluster.to_json())
+            for leak in gathered.result.leaks:
+                _line(leaks, leak.to_json())
+            (out / SHARED).write_bytes(files.encode(gathered.shared.to_json()))
+    _summary(out, scanner, rows, complete=True, near=None if gathered is None else gathered.result.about())
+    folder.append_event("phase", f"The scan has read {rows:,} rows.")
+    folder.write_status(phase="done")
+
+
+def _summary(
+    out: Path,
+    scanner: Scanner,
+    rows: int,
+    *,
+    complete: bool = False,
+    near: dict[str, Any] | None = None,
+    begun: Begun | None = None,
+) -> None:
+    result = ScanResult(
+        rows, scanner.dataset.recognition, tuple(scanner.bad_lines) if complete else (), flags=scanner.counts
+    )
+    summary = {**result.to_json(), "entries": scanner.dataset.count, "complete": complete}
+    if near is not None:
+        summary["near"] = near
+    if begun is not None:
+        summary["begun"] = begun.to_json()
+    files.replace(os.fspath(out / SUMMARY), files.encode(summary), durable=complete)
+
+
+def _flag_line(row: int, flags: Sequence[Flag]) -> dict[str, Any]:
+    return {"row": row, "flags": [flag.to_json() for flag in flags]}
+
+
+def _line(file: BinaryIO, value: dict[str, Any]) -> None:
+    file.write(files.encode(value) + b"\n")
+
+
+if __name__ == "__main__":
+    os.nice(POLITE)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,345 @@
+"""Every row read once: what cannot be read, what should be looked at, and each row's key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.dataset.audit.synthetic import NAME
+from core.dataset.checks import CHECKS, Check, Context, Flag
+from core.dataset.checks.near import LeakNear, NearDuplicate
+from core.dataset.checks.rows import LeakExact
+from core.dataset.dataset import Dataset
+from core.dataset.files.records import BadLine, Row, Unreadable
+from core.dataset.formats import Recognition
+from core.dataset.item import Item, prompt_digest
+from core.dataset.near.gather import Gatherer
+from core.dataset.near.result import NearOptions, NearResult, Tick
+from core.dataset.sample import Sample
+from core.dataset.scan.collector import seldom_collecting
+from core.dataset.scan.keys import Occurrences, key_text, pack, row_digest
+from core.dataset.scan.resume import Begun
+from core.errors import BadInput
+
+Progress = Callable[[int, int], None]
+"""Called with entries done and entries in all, some times a second."""
+
+_PERIOD = 0.1
+
+
+class Stopped(Exception):
+    """The scan ended because it was asked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedRow:
+    """One good row, after its checks.
+
+    Attributes:
+        number: among the good rows, from 0.
+        row: the row itself.
+        sample: its sample, or None where it cannot be formatted.
+        digest: hash of the parsed row.
+        occurrence: how many equal rows came before.
+        item: what the checks were given.
+        flags: what the checks found while passing (the rest comes from `Scanner.finish`).
+    """
+
+    number: int
+    row: Row
+    sample: Sample | None
+    digest: bytes
+    occurrence: int
+    item: Item
+    flags: tuple[Flag, ...]
+
+    @property
+    def content(self) -> bytes:
+        """The hash of the sample's content, b"" without sample."""
+        return self.item.content
+
+    @property
+    def key(self) -> str:
+        """The key of decisions on this row."""
+        return key_text(self.digest, self.occurrence)
+
+
+class Scanner:
+    """Reads a data set from end to end, one row a step.
+
+    Args:
+        dataset: what is read.
+        eval_paths: files whose prompts must not stand in it.
+        checks: the checks to run; those that need eval files or `near` are passed over without.
+        near: takes the rows for a search for near-duplicates, which `finish` makes.
+        synthetic: what marks a row as synthetic, see `core.dataset.audit.synthetic.marker`.
+        begun: what an earlier scan of the same rows by the same checks had found; not together with `near`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        eval_paths: Sequence[str | Path] = (),
+        checks: Sequence[type[Check]] = CHECKS,
+        near: Gatherer | None = None,
+        synthetic: str = NAME,
+        begun: Begun | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self._begun = begun or Begun()
+        self._near = near
+        context = Context(_eval_prompts(dataset, eval_paths, near) if eval_paths else {}, near, synthetic)
+        without_eval = () if eval_paths else (LeakExact, LeakNear)
+        without_near = () if near is not None else (NearDuplicate, LeakNear)
+        wanted = [each for each in checks if each not in (*without_eval, *without_near)]
+        self._checks = [each(context) for each in wanted]
+        self.counts = {each.name: self._begun.counts.get(each.name, 0) for each in wanted}
+        self.bad = list(self._begun.bad)
+
+    def __iter__(self) -> Iterator[ScannedRow | None]:
+        """Every entry in order: a good row, or None for a bad one (then `bad` has grown) and what is known already."""
+        reader = self.dataset.reader
+        occurrences = Occurrences()
+        for _ in self._see_again(occurrences):
+            yield None
+        number = self._begun.rows
+        for entry in range(self._begun.entries, reader.count):
+            row = reader.row(entry)
+            if row.value is None:
+                self.bad.append((entry, row.bad_line))
+                yield None
+                continue
+            item = self._item(number, row)
+            flags = tuple(flag for check in self._checks if (flag := check.inspect(item)) is not None)
+            for flag in flags:
+                self.counts[flag.name] += 1
+            digest = row_digest(row.value)
+            scanned = ScannedRow(number, row, item.sample, digest, occurrences.next(digest), item, flags)
+            if self._near is not None and self._near.needs_keys:
+                self._near.see_key(scanned.key, number)
+            yield scanned
+            number += 1
+
+    def _see_again(self, occurrences: Occurrences) -> Iterator[None]:
+        """Shows the rows of the earlier scan to those checks that compare rows."""
+        remembering = [check for check in self._checks if check.remembers]
+        bad = {entry for entry, _ in self._begun.bad}
+        number = 0
+        for entry in range(self._begun.entries):
+            if entry not in bad:
+                item = self._item(number, self.dataset.reader.row(entry))
+                for check in remembering:
+                    check.inspect(item)
+                occurrences.next(self._begun.digest(number))
+                number += 1
+            yield
+
+    def _item(self, number: int, row: Row) -> Item:
+        sample, error = None, ""
+        try:
+            sample = self.dataset.sample_of(row)
+        except Unreadable as fault:
+            error = str(fault)
+        return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value)
+
+    def finish(self, tick: Tick | None = None) -> Iterator[tuple[int, Flag]]:
+        """Flags that needed all rows, with row numbers; to be called after the last entry.
+
+        Args:
+            tick: told how far the search for near-duplicates is; may raise to stop it.
+        """
+        if self._near is not None:
+            self._near.search(tick or (lambda what, done, of: None))
+        for check in self._checks:
+            for number, flag in check.finish():
+                self.counts[flag.name] += 1
+                yield number, flag
+
+    @property
+    def bad_lines(self) -> list[BadLine]:
+        """Every place that could not be read, the files' own faults last."""
+        return [line for _, line in self.bad] + self.dataset.reader.faults()
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What a scan found.
+
+    Attributes:
+        rows: how many good rows there are.
+        format: what the data set was taken for.
+        bad_lines: what could not be read.
+        bad_entries: the entry numbers of bad lines, ascending.
+        flags: check name to number of rows, 0 included for every check that ran.
+        row_flags: good row to its flags, for rows that have some.
+        keys: packed keys of all good rows (`core.dataset.scan.keys.unpack`).
+        near: the near-duplicates, where they were asked for.
+    """
+
+    rows: int
+    format: Recognition
+    bad_lines: tuple[BadLine, ...] = ()
+    bad_entries: tuple[int, ...] = ()
+    flags: Mapping[str, int] = field(default_factory=dict)
+    row_flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
+    keys: bytes = field(default=b"", repr=False)
+    near: NearResult | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `scan --json` prints it."""
+        return {
+            "rows": self.rows,
+            "format": self.format.name,
+            "why": self.format.why,
+            "columns": dict(self.format.columns),
+            "bad_lines": [line.to_json() for line in self.bad_lines],
+            "flags": dict(self.flags),
+            **(self.near.to_json() if self.near is not None else {}),
+        }
+
+
+def scan(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    eval_paths: Sequence[str | Path] = (),
+    checks: Sequence[type[Check]] = CHECKS,
+    near: NearOptions | None = None,
+    apart: Collection[tuple[str, str]] = (),
+    on_progress: Progress | None = None,
+    on_phase: Callable[[str], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> ScanResult:
+    """Scans files or folders in this process.
+
+    Args:
+        paths: as `Dataset.open`.
+        format: as `Dataset.open`.
+        columns: as `Dataset.open`.
+        eval_paths: files whose prompts must not stand in the data set.
+        checks: the checks to run.
+        near: search for near-duplicates, too.
+        apart: pairs of row keys that the user has said are no duplicates (`Ledger.apart`).
+        on_progress: told how far the phase is.
+        on_phase: told what is being done, each time that changes.
+        should_stop: asked some times a second.
+
+    Raises:
+        BadInput: nothing can be read.
+        Stopped: `should_stop` said so.
+    """
+    dataset = Dataset.open(paths, format, columns)
+    row_flags: dict[int, tuple[Flag, ...]] = {}
+    keys = bytearray()
+    rows = 0
+    with seldom_collecting(), gatherer(near, apart) as gathered:
+        scanner = Scanner(dataset, eval_paths=eval_paths, checks=checks, near=gathered)
+        for scanned in watched(scanner, on_progress, should_stop):
+            if scanned is not None:
+                rows += 1
+                keys += pack(scanned.digest, scanned.occurrence)
+                if scanned.flags:
+                    row_flags[scanned.number] = scanned.flags
+        for number, flag in scanner.finish(ticking(on_progress, on_phase, should_stop)):
+            row_flags[number] = (*row_flags.get(number, ()), flag)
+    return ScanResult(
+        rows=rows,
+        format=dataset.recognition,
+        bad_lines=tuple(scanner.bad_lines),
+        bad_entries=tuple(entry for entry, _ in scanner.bad),
+        flags=scanner.counts,
+        row_flags=row_flags,
+        keys=bytes(keys),
+        near=None if gathered is None else gathered.result,
+    )
+
+
+def gatherer(
+    options: NearOptions | None, apart: Collection[tuple[str, str]] = (), folder: str | Path | None = None
+) -> AbstractContextManager[Gatherer | None]:
+    """What takes the rows for a search, or nothing where none is wanted."""
+    return nullcontext() if options is None else Gatherer(options, apart, folder)
+
+
+def ticking(
+    on_progress: Progress | None, on_phase: Callable[[str], None] | None, should_stop: Callable[[], bool] | None
+) -> Tick:
+    """Tells a search's progress, and stops it.
+
+    Raises:
+        Stopped: `should_stop` said so, when the tick is called.
+    """
+    phase = ""
+
+    def tick(what: str, done: int, of: int) -> None:
+        nonlocal phase
+        if what != phase and on_phase is not None:
+            on_phase(what)
+        phase = what
+        if on_progress is not None:
+            on_progress(done, of)
+        if should_stop is not None and should_stop():
+            raise Stopped
+
+    return tick
+
+
+def watched(
+    scanner: Scanner, on_progress: Progress | None, should_stop: Callable[[], bool] | None
+) -> Iterator[ScannedRow | None]:
+    """The scanner's entries, with progress told and the wish to stop asked for ten times a second.
+
+    Raises:
+        Stopped: `should_stop` said so.
+    """
+    reader = scanner.dataset.reader
+    while not reader.extend(_PERIOD):
+        if should_stop is not None and should_stop():
+            raise Stopped
+    told = time.monotonic()
+    done = 0
+    for done, scanned in enumerate(scanner, 1):
+        yield scanned
+        if done % 64 == 0 and (now := time.monotonic()) - told > _PERIOD:
+            told = now
+            if on_progress is not None:
+                on_progress(done, reader.count)
+            if should_stop is not None and should_stop():
+                raise Stopped
+    if on_progress is not None:
+        on_progress(done, reader.count)
+
+
+def _eval_prompts(beside: Dataset, paths: Sequence[str | Path], near: Gatherer | None) -> dict[bytes, str]:
+    """The digest of each prompt of the eval files, with its place in words; `near` is given their samples."""
+    dataset = beside.open_beside(paths)
+    dataset.reader.extend()
+    prompts: dict[bytes, str] = {}
+    occurrences = Occurrences()
+    for entry in range(dataset.count):
+        row = dataset.row(entry)
+        if row.value is None:
+            continue
+        key = ""
+        if near is not None:
+            digest = row_digest(row.value)
+            key = key_text(digest, occurrences.next(digest))
+        try:
+            sample = dataset.sample_of(row)
+        except Unreadable:
+            continue
+        place = f"{row.file.name}, line {row.line:,}"
+        asked = prompt_digest(sample)
+        if asked is not None:
+            prompts.setdefault(asked, place)
+        if near is not None:
+            near.add_eval(sample, place, entry, key)
+    if not prompts:
+        raise BadInput("the eval file holds no row that can be formatted", where=str(paths[0]))
+    return prompts

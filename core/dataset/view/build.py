@@ -1,0 +1,284 @@
+"""The steps from rows to a view: gather what stays, find who is like whom, part train from eval, mix, write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from core.dataset.audit.decisions import Ledger
+from core.dataset.checks.base import Flag
+from core.dataset.dataset import Dataset
+from core.dataset.files.records import BadLine
+from core.dataset.near.families import Families
+from core.dataset.near.result import Tick
+from core.dataset.scan.scan import Progress, Scanner
+from core.dataset.view.excluded import LEFT_OUT, LeftOut
+from core.dataset.view.facts import FactsWriter
+from core.dataset.view.mixture import Contribution, drawn, wanted
+from core.dataset.view.near_split import Parting, Sides, eval_leaks, near_drops, numbers_apart
+from core.dataset.view.selection import Selection
+from core.dataset.view.strata import Strata
+from core.dataset.view.view import sync, view_line
+from core.errors import BadInput
+
+_NEAR = ("near_duplicate", "leak_near")
+
+
+@dataclass(slots=True)
+class _Mixed:
+    """A source that is mixed in."""
+
+    path: str
+    share: float
+    kept: Selection
+
+
+class Curator:
+    """Builds the files of one view. Use it as a context manager; the methods are called in their order here.
+
+    Args:
+        folder: where the files are made.
+        parting: how train and eval are parted.
+        drop_flags: names of checks whose rows are left out.
+        decisions: the user's.
+    """
+
+    def __init__(self, folder: Path, parting: Parting, drop_flags: frozenset[str], decisions: Ledger) -> None:
+        self._folder = folder
+        self._parting = parting
+        self._drop_flags = drop_flags
+        self._decisions = decisions
+        self._strata = Strata(parting.stratify)
+        self._seen: set[bytes] = set()
+        self._mixed: list[_Mixed] = []
+        self._files: list[Path] = []
+        self._bad: list[BadLine] = []
+        self._eval_places: list[str] = []
+        self._eval_keys: list[str] = []
+        self._eval = self._train = 0
+        self._sides: Sides | None = None
+        self._notes: list[str] = []
+        self._leaks: dict[str, int] = {}
+        self._contributions: list[Contribution] = []
+
+    def __enter__(self) -> Curator:
+        self._stack = ExitStack()
+        self._left_out = self._stack.enter_context(LeftOut(self._folder / LEFT_OUT))
+        self._facts = self._stack.enter_context(FactsWriter(self._folder))
+        threshold = self._parting.near or (0.8 if self._drop_flags.intersection(_NEAR) else 0.0)
+        self._families = self._stack.enter_context(Families(threshold, self._folder)) if threshold else None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    # -- gathering ------------------------------------------------------------------------------------------
+
+    def gather(
+        self,
+        dataset: Dataset,
+        eval_paths: Sequence[str | Path],
+        on_progress: Progress | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        """Reads the data set.
+
+        Raises:
+            BadInput: nothing of it stays, or no row has the column to stratify by.
+            Stopped: `should_stop` said so.
+        """
+        self._kept = self._selection(dataset, "kept.jsonl")
+        scanner = Scanner(dataset, eval_paths=eval_paths, synthetic=self._parting.synthetic)
+        self._kept.gather(scanner, self._facts, on_progress, should_stop)
+        self._bad = scanner.bad_lines
+        self._leaks["exact"] = scanner.counts.get("leak_exact", 0)
+        where = self._own_path = ", ".join(map(str, dataset.paths))
+        self._strata.check(where)
+        self._need_samples(where)
+
+    def mix_in(
+        self,
+        dataset: Dataset,
+        share: float,
+        eval_paths: Sequence[str | Path],
+        on_progress: Progress | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        """Reads a further source to train on; its rows are checked and decided on like all others."""
+        kept = self._selection(dataset, f"mixed-{len(self._mixed)}.jsonl")
+        kept.gather(Scanner(dataset, eval_paths=eval_paths), None, on_progress, should_stop)
+        self._mixed.append(_Mixed(str(dataset.paths[0]), share, kept))
+
+    def take_eval(self, dataset: Dataset) -> None:
+        """Writes the samples of the user's own eval files."""
+        first_source = len(self._files)
+        self._files += dataset.reader.files
+        with (self._folder / "eval.jsonl").open("wb") as held:
+            for scanned in Scanner(dataset, checks=()) if dataset.reader.extend() else ():
+                if scanned is None or scanned.sample is None:
+                    self._kept.dropped["bad_row in eval"] += scanned is not None
+                    continue
+                source = first_source + scanned.row.source
+                held.write(view_line(scanned.key, scanned.number, source, scanned.sample))
+                if self._families is not None:
+                    self._families.add(scanned.item)
+                    self._eval_keys.append(scanned.key)
+                    self._eval_places.append(f"{scanned.row.file.name}, line {scanned.row.line:,}")
+                self._eval += 1
+            sync(held)
+
+    def _selection(self, dataset: Dataset, name: str) -> Selection:
+        first_source = len(self._files)
+        self._files += dataset.reader.files
+        return Selection(
+            self._folder / name,
+            first_source,
+            drop_flags=self._drop_flags,
+            decisions=self._decisions,
+            strata=self._strata,
+            seen=self._seen,
+            left_out=self._left_out,
+            families=self._families,
+        )
+
+    def _need_samples(self, where: str) -> None:
+        if len(self._kept.gone) < len(self._kept):
+            return
+        counts = self._kept.dropped + Counter(reason for reason, _ in self._kept.gone.values())
+        reasons = ", ".join(f"{name} {times:,}" for name, times in counts.most_common()) or "no rows"
+        raise BadInput(
+            f"no sample is left to train on ({reasons})",
+            where=where,
+            do="Keep some rows, or leave fewer flags to drop",
+        )
+
+    # -- parting --------------------------------------------------------------------------------------------
+
+    def part(self, tick: Tick) -> None:
+        """Finds near-duplicates and leaks, and decides what is held out.
+
+        Args:
+            tick: told progress; may raise to stop.
+
+        Raises:
+            BadInput: nothing is left to train on.
+        """
+        selections = [self._kept, *(each.kept for each in self._mixed)]
+        if self._families is not None:
+            keys = chain.from_iterable([*(each.keys for each in selections), self._eval_keys])
+            self._families.hold_apart(list(numbers_apart(keys, self._decisions.apart())))
+        if self._families is not None and "near_duplicate" in self._drop_flags:
+            near_drops(self._families, selections, tick)
+        if self._eval_places and self._families is not None:
+            self._check_eval(selections, tick)
+        self._need_samples("")
+        self._sides = Sides(selections, self._parting)
+        if self._eval or self._parting.fraction <= 0:
+            return
+        self._sides.deal(self._families if self._parting.near else None, tick)
+        if not self._sides.held_count:
+            self._notes.append(self._sides.why_none)
+        if self._sides.held_count >= len(self._kept) - len(self._kept.gone):
+            raise BadInput("the split leaves no sample to train on", do="Hold out a smaller fraction")
+
+    def _check_eval(self, selections: Sequence[Selection], tick: Tick) -> None:
+        assert self._families is not None
+        found = eval_leaks(self._families, selections, len(self._eval_places), tick)
+        self._leaks["near"] = sum(similarity < 1 for each in found for _, similarity in each.values())
+        drops = "leak_near" in self._drop_flags
+        left = 0
+        for selection, leaks in zip(selections, found, strict=True):
+            for place, (held, similarity) in leaks.items():
+                if similarity == 1:
+                    continue  # the check of equal prompts has spoken
+                reason = f"{similarity:.0%} the prompt in {self._eval_places[held]}"
+                if selection is self._kept:
+                    self._facts.flag(selection.rows_kept[place], (Flag("leak_near", reason, severity="error"),))
+                if not (drops and selection.leave_out(place, "leak_near", reason)):
+                    left += 1
+        if left:
+            several = "samples ask" if left > 1 else "sample asks"
+            self._notes.append(
+                f"{left:,} training {several} nearly what the eval file asks (from {self._parting.near or 0.8:.0%} "
+                "alike on), so its loss will measure memory: leave out leak_near, too."
+            )
+
+    # -- writing --------------------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Writes train and eval, and what was left out."""
+        assert self._sides is not None
+        with (self._folder / "train.jsonl").open("wb") as train:
+            if self._eval:
+                self._write_own(train, None)
+            else:
+                with (self._folder / "eval.jsonl").open("wb") as held:
+                    self._write_own(train, held)
+                    sync(held)
+            self._own_train = self._train
+            self._mix(train)
+            sync(train)
+        self._left_out.flush()
+
+    def _write_own(self, train: BinaryIO, held: BinaryIO | None) -> None:
+        assert self._sides is not None
+        self._sides.bar(self._kept, 0)
+        for place, line in self._kept.lines():
+            if held is not None and self._sides.held[place]:
+                self._eval += 1
+                held.write(line)
+            else:
+                self._train += 1
+                train.write(line)
+        self._kept.remove()
+
+    def _mix(self, train: BinaryIO) -> None:
+        assert self._sides is not None
+        counts = wanted(self._own_train, [each.share for each in self._mixed])
+        first = len(self._kept)
+        for each, count in zip(self._mixed, counts, strict=True):
+            kept = each.kept
+            self._sides.bar(kept, first)
+            first += len(kept)
+            places = [place for place in range(len(kept)) if place not in kept.gone]
+            if not places:
+                what = "no sample of a source that is to be mixed in may be trained on"
+                raise BadInput(what, where=each.path, do="Look at it with tunedeck scan, or leave it out of the mix")
+            times = drawn([kept.keys[place] for place in places], places, count, self._parting.seed)
+            for place, line in kept.lines():
+                train.write(line * times.get(place, 0))
+            kept.remove()
+            self._train += count
+            self._contributions.append(
+                Contribution(each.path, 0.0, kept.rows, len(places), count, True, dict(kept.dropped))
+            )
+
+    # -- the outcome ----------------------------------------------------------------------------------------
+
+    def outcome(self) -> dict[str, Any]:
+        """What the manifest says of numbers."""
+        counts = {"rows": self._kept.rows, "train": self._train, "eval": self._eval, "edited": self._kept.edited}
+        return {
+            "counts": counts,
+            "dropped": dict(self._kept.dropped),
+            "bad_lines": len(self._bad),
+            "synthetic": self._parting.synthetic,
+            "synthetic_samples": sum(self._kept.synthetic),
+            "leaks": self._leaks,
+            "contributions": [each.to_json() for each in self._sources()],
+            "files": [str(path.absolute()) for path in self._files],
+            "notes": self._notes,
+        }
+
+    def _sources(self) -> Iterator[Contribution]:
+        """What the data set itself and each source that is mixed in give."""
+        kept = self._kept
+        own = Contribution(self._own_path, 0.0, kept.rows, self._own_train, self._own_train, False, dict(kept.dropped))
+        for each in (own, *self._contributions):
+            share = each.samples / max(self._train, 1)
+            yield Contribution(each.path, share, each.rows, each.available, each.samples, each.mixed, each.dropped)

@@ -1,0 +1,213 @@
+"""Which rows of a data set stay, by their flags and the user's decisions; those are written down, the others named."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from core.dataset.audit.decisions import OPEN, Ledger, Standing
+from core.dataset.audit.synthetic import NAME, by_hand
+from core.dataset.item import Item, digest
+from core.dataset.near.families import Families
+from core.dataset.sample import Sample
+from core.dataset.scan.scan import Progress, ScannedRow, Scanner, watched
+from core.dataset.view.excluded import LeftOut
+from core.dataset.view.facts import FactsWriter
+from core.dataset.view.strata import Strata
+from core.dataset.view.view import view_line
+from core.errors import BadInput
+
+
+class Selection:
+    """The samples of one data set that stay, in a file, numbered from 0 in their order.
+
+    They go to a file first, because some checks and the split need to have seen all of them.
+
+    Args:
+        path: that file.
+        first_source: number of the data set's first file among all files of the view.
+        drop_flags: names of checks whose rows are left out unless the user has kept them.
+        decisions: the user's.
+        strata: tells what the split is stratified by.
+        seen: contents of all samples that stay, of other data sets too: of equal ones the first stays.
+        left_out: takes the rows that do not.
+        families: takes the samples, where near-duplicates matter.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        first_source: int,
+        *,
+        drop_flags: frozenset[str],
+        decisions: Ledger,
+        strata: Strata,
+        seen: set[bytes],
+        left_out: LeftOut,
+        families: Families | None,
+    ) -> None:
+        self._path = path
+        self._first_source = first_source
+        self._drop_flags = drop_flags
+        self._decisions = decisions
+        self._strata = strata
+        self._seen = seen
+        self._left_out = left_out
+        self._families = families
+        self.dropped: Counter[str] = Counter()
+        """Reason to number of rows."""
+        self.rows = 0
+        """Rows of the data set."""
+        self.edited = 0
+        self.rows_kept = array("L")
+        """The row of each sample."""
+        self.keys: list[str] = []
+        self.prompts: list[bytes] = []
+        self.contents: list[bytes] = []
+        self.strata: list[str] = []
+        self.synthetic: list[bool] = []
+        self.decided: list[bool] = []
+        self.gone: dict[int, tuple[str, str]] = {}
+        """Samples that were found out later, with reason and detail."""
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def gather(
+        self,
+        scanner: Scanner,
+        facts: FactsWriter | None,
+        on_progress: Progress | None,
+        should_stop: Callable[[], bool] | None,
+    ) -> None:
+        """Reads the data set and writes what stays.
+
+        Args:
+            scanner: of the data set.
+            facts: takes what the scan finds, where that is wanted.
+            on_progress: told entries done and in all.
+            should_stop: asked some times a second.
+
+        Raises:
+            Stopped: `should_stop` said so.
+        """
+        with self._path.open("wb") as kept:
+            for scanned in watched(scanner, on_progress, should_stop):
+                if scanned is None:
+                    continue
+                self.rows += 1
+                if facts is not None:
+                    facts.row(scanned)
+                sample = self._staying(scanned)
+                if sample is not None:
+                    source = self._first_source + scanned.row.source
+                    kept.write(view_line(scanned.key, scanned.number, source, sample))
+            for number, flag in scanner.finish():
+                if facts is not None:
+                    facts.flag(number, (flag,))
+                place = self.place(number)
+                if place is not None and flag.name in self._drop_flags:
+                    self.leave_out(place, flag.name, flag.reason)
+        if facts is not None:
+            facts.bad(scanner.bad)
+
+    def place(self, row: int) -> int | None:
+        """The number of the sample that a row became, or None."""
+        low, high = 0, len(self.rows_kept)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (middle + 1, high) if self.rows_kept[middle] < row else (low, middle)
+        return low if low < len(self.rows_kept) and self.rows_kept[low] == row else None
+
+    def leave_out(self, place: int, reason: str, detail: str) -> bool:
+        """Leaves a sample out after all, unless the user has kept it.
+
+        Returns:
+            Whether it goes.
+        """
+        if not self.decided[place]:
+            self.gone.setdefault(place, (reason, detail))
+        return place in self.gone
+
+    def must_go(self, place: int, reason: str, detail: str) -> None:
+        """Leaves a sample out, whatever the user has decided: it would spoil the eval set."""
+        self.gone.setdefault(place, (reason, detail))
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        """The samples that stay, as lines of a view, with their numbers; the others are noted as left out."""
+        with self._path.open("rb") as kept:
+            for place, line in enumerate(kept):
+                if place not in self.gone:
+                    yield place, line
+                    continue
+                reason, detail = self.gone[place]
+                self._left_out.add(reason, detail, orjson.loads(line), self.dropped)
+
+    def remove(self) -> None:
+        """Gives the file's space back."""
+        self._path.unlink()
+
+    def _line(self, scanned: ScannedRow) -> dict[str, Any]:
+        return {"key": scanned.key, "row": scanned.number, "source": self._first_source + scanned.row.source}
+
+    def _staying(self, scanned: ScannedRow) -> Sample | None:
+        """The sample that a row contributes, or None; notes why not."""
+        standing = self._decisions.standing(scanned.key)
+        sample, item = scanned.sample, scanned.item
+        if standing.edit is not None and standing.verdict != "drop":
+            sample = _edited(standing.edit, scanned)
+            item = Item(scanned.number, sample)
+            self.edited += 1
+        synthetic = by_hand(standing.flag) or any(flag.name == NAME for flag in scanned.flags)
+        reason, detail = self._reason(standing, scanned, sample, item.content, synthetic)
+        if reason or sample is None:
+            line = self._line(scanned) | ({} if sample is None else {"sample": sample.to_json()})
+            self._left_out.add(reason, detail, line, self.dropped)
+            return None
+        self._seen.add(item.content)
+        self.rows_kept.append(scanned.number)
+        self.keys.append(scanned.key)
+        self.contents.append(item.content)
+        self.prompts.append(digest(item.prompt) if item.prompt else item.content)
+        self.strata.append(self._strata.of(scanned.row, sample))
+        self.synthetic.append(synthetic)
+        self.decided.append(standing is not OPEN and bool(standing.verdict))
+        if self._families is not None:
+            self._families.add(item)
+        return sample
+
+    def _reason(
+        self, standing: Standing, scanned: ScannedRow, sample: Sample | None, content: bytes, synthetic: bool
+    ) -> tuple[str, str]:
+        """Why a row is left out, in one word and in detail; two times "" where it stays."""
+        if standing.verdict == "drop":
+            return "decision", standing.flag or standing.note
+        if sample is None:
+            return "bad_row", next((flag.reason for flag in scanned.flags), "")
+        if standing.verdict == "keep":
+            return "", ""
+        for flag in scanned.flags:
+            # A duplicate goes only because of an equal sample that stays: the first one may have been dropped.
+            if flag.name != "exact_duplicate" and flag.name in self._drop_flags:
+                return flag.name, flag.reason
+        if synthetic and NAME in self._drop_flags:
+            return NAME, "marked by hand"
+        if "exact_duplicate" in self._drop_flags and content in self._seen:
+            return "exact_duplicate", next(
+                (flag.reason for flag in scanned.flags if flag.name == "exact_duplicate"), "the same as an earlier one"
+            )
+        return "", ""
+
+
+def _edited(edit: Mapping[str, Any], scanned: ScannedRow) -> Sample:
+    try:
+        return Sample.from_json(dict(edit))
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise BadInput(
+            f"the edit of row {scanned.number + 1:,} is no sample", do="Undo it, or edit the row again"
+        ) from fault

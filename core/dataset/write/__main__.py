@@ -1,0 +1,18 @@
+"""Exports a view in a process of its own: `python -m core.dataset.write VIEW FORM PATH`, with JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import cast
+
+from core.dataset.view.view import read_view
+from core.dataset.write.write import Form, export_view
+from core.errors import TunedeckError
+
+if __name__ == "__main__":
+    view, form, path = sys.argv[1:]
+    try:
+        print(json.dumps(export_view(read_view(view), cast(Form, form), path).to_json()))
+    except TunedeckError as fault:
+        sys.exit(str(fault))

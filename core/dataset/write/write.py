@@ -1,0 +1,258 @@
+"""Writes the curated set to files of the user's choice: whole or not at all, never over a file that is there."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from core.clean import clean_line
+from core.dataset.sample import Sample
+from core.dataset.view.excluded import LEFT_OUT
+from core.dataset.view.facts import BAD
+from core.dataset.view.view import View, encoded
+from core.dataset.write.forms import as_cells, as_row
+from core.dataset.write.hosted import MOST_TOKENS, NotHosted, as_hosted, file_faults, length_words
+from core.errors import BadInput, TunedeckError
+
+Form = Literal["jsonl", "parquet", "openai"]
+FORMS: Mapping[Form, str] = {
+    "jsonl": "JSONL, a sample a line, as messages, text or pairs",
+    "parquet": "Parquet, the same columns",
+    "openai": "JSONL as OpenAI and other hosted fine-tuning services take it, checked against their rules",
+}
+
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        path: the samples that are trained on.
+        samples: how many.
+        eval_path: the samples that are held out, or None where there are none.
+        eval_samples: how many.
+        rejects_path: what was left out, and why.
+        rejects: reason to number of rows.
+        warnings: sentences on what a service will not take.
+    """
+
+    path: Path
+    samples: int
+    eval_path: Path | None
+    eval_samples: int
+    rejects_path: Path
+    rejects: Mapping[str, int]
+    warnings: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """As `export-data --json` prints it."""
+        return {
+            "path": str(self.path),
+            "samples": self.samples,
+            "eval_path": None if self.eval_path is None else str(self.eval_path),
+            "eval_samples": self.eval_samples,
+            "rejects_path": str(self.rejects_path),
+            "rejects": dict(self.rejects),
+            "warnings": list(self.warnings),
+        }
+
+
+def export_view(view: View, form: Form, path: str | Path) -> Exported:
+    """Writes a view's samples, and beside them those held out and those left out.
+
+    For `data.jsonl` these are `data.eval.jsonl`, where something is held out, and `data.rejects.jsonl`. A reject has
+    `reason`, `detail`, `row` (from 0), `file`, and its `sample` where there is one; a line that could not be read has
+    `line` instead of `row`.
+
+    Args:
+        view: the curated view.
+        form: one of `FORMS`.
+        path: the file to write.
+
+    Raises:
+        BadInput: one of the files is there already, the form is unknown, nothing can be written in it, or a service
+            would not take the file.
+        TunedeckError: the disk does not take it.
+    """
+    if form not in FORMS:
+        raise BadInput(f"there is no form {form!r} to export to", do=f"Choose {', '.join(FORMS)}")
+    target = Path(path).expanduser()
+    if target.is_dir():
+        raise BadInput("this is a folder", where=str(target), do="Name a file in it")
+    held = target.with_name(f"{target.stem}.eval{target.suffix}") if view.eval_count else None
+    rejects = target.with_name(f"{target.stem}.rejects.jsonl")
+    for each in (target, held, rejects):
+        if each is not None and os.path.lexists(each):
+            raise BadInput("this file is there already, and nothing is written over it", where=str(each))
+    write = _PARQUET if form == "parquet" else _jsonl(as_hosted if form == "openai" else as_row)
+    with ExitStack() as stack:
+        try:
+            # The last one to appear is the file that was asked for: with it, all is there.
+            places = [stack.enter_context(_Unnamed(each)) for each in (rejects, held, target) if each is not None]
+            left = _Rejects(places[0].file, view)
+            samples = write(places[-1].file, view.train, left)
+            eval_samples = 0 if held is None else write(places[1].file, view.eval, left)
+            counts = left.rest()
+            if not samples:
+                reasons = ", ".join(f"{name} {number:,}" for name, number in counts.most_common(3))
+                raise BadInput(f"no sample can be written as {form} ({reasons})", where=str(target))
+            fault = next(file_faults(samples, places[-1].file.tell()), None) if form == "openai" else None
+            if fault is not None:
+                raise BadInput(fault, where=str(target), do="jsonl and parquet take any number")
+            for place in places:
+                place.publish()
+        except OSError as fault:
+            raise TunedeckError(f"it cannot be written: {fault.strerror or fault}", where=str(target)) from fault
+    long = length_words(left.long) if form == "openai" else ""
+    return Exported(target, samples, held, eval_samples, rejects, counts, (long,) if long else ())
+
+
+class _Unnamed:
+    """A file beside its target, which gets its name when it is whole, and is removed where it never is."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+
+    def __enter__(self) -> _Unnamed:
+        number, name = tempfile.mkstemp(prefix=f".{self._target.name}.", dir=self._target.parent)
+        self._made = Path(name)
+        self.file: BinaryIO = os.fdopen(number, "w+b")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+        self._made.unlink(missing_ok=True)
+
+    def publish(self) -> None:
+        """Gives the file its name; one that has appeared there meanwhile stays as it is.
+
+        Raises:
+            BadInput: there is a file of that name.
+        """
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        os.fchmod(self.file.fileno(), 0o666 & ~mask)
+        try:
+            os.link(self._made, self._target)
+        except FileExistsError:
+            raise BadInput("this file has appeared meanwhile, and stays", where=str(self._target)) from None
+        except OSError:  # a file system without hard links
+            if os.path.lexists(self._target):
+                raise BadInput("this file has appeared meanwhile, and stays", where=str(self._target)) from None
+            os.rename(self._made, self._target)
+
+
+class _Rejects:
+    """Writes what is left out."""
+
+    def __init__(self, file: BinaryIO, view: View) -> None:
+        self._file = file
+        self._view = view
+        self._files = view.manifest["files"]
+        self.counts: Counter[str] = Counter()
+        self.long = 0
+        """Lines written that may be too long for a service."""
+
+    def add(self, reason: str, detail: str, line: Mapping[str, Any]) -> None:
+        """Notes a sample of the view that this form does not take."""
+        self.counts[reason] += 1
+        place = {"row": line["row"], "file": self._name(line["source"])}
+        sample = {"sample": line["sample"]} if "sample" in line else {}
+        self._file.write(encoded({"reason": reason, "detail": detail, **place, "key": line["key"], **sample}))
+
+    def rest(self) -> Counter[str]:
+        """Notes the rows that are not in the view at all.
+
+        Returns:
+            Reason to number of rows.
+        """
+        for line in _lines(self._view.folder / LEFT_OUT):
+            self.add(line["reason"], line["detail"], line)
+        for line in _lines(self._view.folder / BAD):
+            self.counts["bad_line"] += 1
+            place = {"line": line["line"], "file": line["file"]}
+            self._file.write(encoded({"reason": "bad_line", "detail": line["reason"], **place}))
+        return self.counts
+
+    def _name(self, source: int) -> str:
+        return self._files[source] if source < len(self._files) else ""
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as stream:
+        for line in stream:
+            yield json.loads(line)
+
+
+_Write = Callable[[BinaryIO, Path, _Rejects], int]
+
+
+def _jsonl(form: Callable[[Sample], Mapping[str, Any]]) -> _Write:
+    def write(file: BinaryIO, source: Path, rejects: _Rejects) -> int:
+        written = 0
+        for line in _lines(source):
+            try:
+                row = form(Sample.from_json(line["sample"]))
+            except NotHosted as reason:
+                rejects.add("not_hosted", clean_line(str(reason), 300), line)
+                continue
+            data = encoded(dict(row))
+            rejects.long += len(data) > MOST_TOKENS
+            file.write(data)
+            written += 1
+        return written
+
+    return write
+
+
+def _parquet(file: BinaryIO, source: Path, rejects: _Rejects) -> int:
+    """Writes row groups of one shape: that of all samples of the file, which a first pass finds."""
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise BadInput("writing Parquet needs pyarrow", do="Install it: pip install pyarrow") from None
+    schema = None
+    for batch in _batches(source):
+        found = arrow.Table.from_pylist(_same_columns(batch)).schema
+        schema = found if schema is None else arrow.unify_schemas([schema, found], promote_options="permissive")
+    if schema is None:
+        return 0
+    written = 0
+    with parquet.ParquetWriter(file, schema) as writer:
+        for batch in _batches(source):
+            writer.write_table(arrow.Table.from_pylist(batch, schema=schema))
+            written += len(batch)
+    return written
+
+
+_PARQUET: _Write = _parquet
+
+
+def _batches(source: Path) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for line in _lines(source):
+        batch.append(as_cells(Sample.from_json(line["sample"])))
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _same_columns(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with all columns that one of them has: pyarrow takes them from the first."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]

@@ -1,0 +1,1 @@
+"""Rules that a recipe must meet beyond the range of each field."""

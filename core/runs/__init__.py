@@ -1,0 +1,1 @@
+"""Runs: from a recipe to a job, and everything about a run that can be read back without torch."""

@@ -1,0 +1,128 @@
+"""The adapter that a run leaves: read back, copied, and loaded elsewhere; without torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """An adapter on disk.
+
+    Attributes:
+        folder: where it lies.
+        files: name and size in bytes of each of its files, the largest first.
+        base_model: folder or hub name of the model that it belongs to.
+        kind: PEFT's type, `LORA`.
+        rank: the rank, 0 where the type has none.
+        alpha: the scale.
+        targets: names of the modules that it changes.
+    """
+
+    folder: Path
+    files: tuple[tuple[str, int], ...]
+    base_model: str
+    kind: str
+    rank: int
+    alpha: float
+    targets: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(size for _, size in self.files)
+
+
+def read_adapter(run: Path) -> Adapter | None:
+    """The adapter of a run, or None where it has none (yet).
+
+    Raises:
+        BadInput: the adapter's configuration cannot be read.
+    """
+    folder = run / "adapter"
+    config_file = folder / "adapter_config.json"
+    if not config_file.exists() or not (folder / "adapter_model.safetensors").exists():
+        return None
+    try:
+        config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
+        files = [(path.name, path.stat().st_size) for path in folder.iterdir() if path.is_file()]
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"the adapter cannot be read ({error})", where=str(folder), do="Look at the run's log"
+        ) from error
+    targets = config.get("target_modules") or ()
+    return Adapter(
+        folder=folder,
+        files=tuple(sorted(files, key=lambda entry: -entry[1])),
+        base_model=str(config.get("base_model_name_or_path") or ""),
+        kind=str(config.get("peft_type") or ""),
+        rank=int(config.get("r") or 0),
+        alpha=float(config.get("lora_alpha") or 0),
+        targets=(targets,) if isinstance(targets, str) else tuple(sorted(str(name) for name in targets)),
+    )
+
+
+def loading_code(adapter: Adapter) -> str:
+    """Python that loads the adapter with peft alone and asks it something."""
+    return f"""\
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+adapter = {str(adapter.folder)!r}
+base = {adapter.base_model!r}
+model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
+model = PeftModel.from_pretrained(model, adapter)
+tokenizer = AutoTokenizer.from_pretrained(adapter)
+
+messages = [{{"role": "user", "content": "How do I export my data?"}}]
+prompt = tokenizer.apply_chat_template(
+    messages, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+)
+answer = model.generate(**prompt, max_new_tokens=200)[0]
+new = answer[prompt["input_ids"].shape[1]:]
+print(tokenizer.decode(new, skip_special_tokens=True))
+"""
+
+
+_ELSEWHERE = "Name another folder"
+
+
+def copy_adapter(adapter: Adapter, target: Path) -> Path:
+    """Copy an adapter's folder, whole or not at all.
+
+    Args:
+        adapter: what to copy.
+        target: the folder to make; an existing folder gets a new one inside, named after the run, unless it is an
+            adapter's itself.
+
+    Returns:
+        The folder that was made.
+
+    Raises:
+        BadInput: it exists already, or cannot be written.
+    """
+    if (target / "adapter_config.json").exists():
+        raise BadInput("an adapter is there already, and nothing is overwritten", where=str(target), do=_ELSEWHERE)
+    if target.is_dir():
+        target = target / adapter.folder.parent.name
+    if target.exists():
+        raise BadInput("it exists already, and nothing is overwritten", where=str(target), do=_ELSEWHERE)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(part, ignore_errors=True)
+        # Contents alone: some files are written for their owner only, and a copy is for taking away.
+        shutil.copytree(adapter.folder, part, copy_function=shutil.copyfile)
+        part.rename(target)
+    except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise BadInput(
+            f"the adapter could not be copied ({error.strerror})", where=str(target), do=_ELSEWHERE
+        ) from error
+    return target

@@ -1,0 +1,64 @@
+"""The curated view that a recipe asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.dataset.view.view import View
+from core.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from core.dataset.view.plan import Plan
+    from core.dataset.audit.decisions import Ledger
+
+
+def curate(
+    recipe: Recipe,
+    workspace: Path,
+    *,
+    decisions: Ledger | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> View:
+    """Builds the view, or finds it where it was built before.
+
+    Args:
+        recipe: with absolute paths, and the mapping that is kept for its data (`core.recipe.mapped.with_mapping`).
+        workspace: the folder that holds `.tunedeck`.
+        decisions: the user's decisions on rows; by default those of the workspace.
+        on_progress: told how much of what is being done is done, and how much there is.
+        should_stop: asked meanwhile; saying yes raises `core.dataset.scan.scan.Stopped`.
+
+    Raises:
+        BadInput: as `core.dataset.view.plan.build_view`.
+        Stopped: `should_stop` said so.
+    """
+    plan = plan_of(recipe, workspace, decisions)
+    return plan.find() or plan.build(on_progress, should_stop=should_stop)
+
+
+def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) -> Plan:
+    """What goes into the view of a recipe, looked up; the arguments are those of `curate`."""
+    from core.dataset.view.plan import Plan  # orjson: only where data is read
+    from core.dataset.view.mixture import shares_of
+
+    data = recipe.data
+    return Plan(
+        workspace,
+        {
+            "paths": data.train,
+            "format": None if data.format == "auto" else data.format,
+            "columns": data.columns or None,
+            "eval_paths": data.eval,
+            "mix": shares_of(data.mix),
+            "eval_fraction": data.eval_fraction,
+            "split_seed": data.split_seed,
+            "near": data.split_near,
+            "stratify": data.stratify,
+            "synthetic": data.synthetic,
+            "drop_flags": data.drop_flags,
+            "decisions": decisions,
+        },
+    )

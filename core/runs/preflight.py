@@ -1,0 +1,322 @@
+"""What is checked before a run starts: each check one line, ok, warn or stop. No torch, no network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib import util
+from pathlib import Path
+from typing import Literal
+
+from core import units
+from core.clean import clean_line
+from core.errors import BadInput
+from core.gpu import host
+from core.gpu.readings import GpuSample
+from core.jobs.files import no_more_files
+from core.jobs.launch import worker_python
+from core.recipe import memory
+from core.recipe.devices import ranks_of
+from core.recipe.mapped import with_mapping
+from core.runs.memory_words import less_memory
+from core.recipe.model_files import NotDownloaded
+from core.recipe.model_shape import ModelShape, marks_answers, read_shape
+from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.rules.template import marked_twin, template_text
+from core.recipe.trackers import missing
+from core.recipe.rules.validate import validate
+
+Verdict = Literal["ok", "warn", "stop"]
+
+_STACK = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "jinja2")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the preflight.
+
+    Attributes:
+        name: what was checked, one or two words.
+        verdict: `stop` keeps the run from starting.
+        sentence: what was found, and what to do.
+        path: the field to change, or "".
+    """
+
+    name: str
+    verdict: Verdict
+    sentence: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    recipe: Recipe
+    workspace: Path
+    shape: ModelShape | None
+    model_fault: BadInput | None
+    gpus: tuple[GpuSample, ...]
+    gpu_fault: str
+    kinds: frozenset[str] | None
+
+
+def preflight(
+    recipe: Recipe,
+    workspace: Path,
+    *,
+    gpus: Sequence[GpuSample] = (),
+    gpu_problem: str = "",
+) -> list[Check]:
+    """Every check of a recipe, in the order of a reader's interest. Takes some ten milliseconds and opens the data.
+
+    Args:
+        recipe: with absolute paths.
+        workspace: where `runs/` will lie.
+        gpus: what `GpuReader.read` says now; empty where there is none.
+        gpu_problem: its sentence on why there is none.
+    """
+    recipe = with_mapping(recipe, workspace)
+    shape: ModelShape | None = None
+    fault: BadInput | None = None
+    if recipe.model.path:
+        try:
+            shape = read_shape(recipe.model.path, recipe.model.revision)
+        except BadInput as error:
+            fault = error
+    data, kinds = _data(recipe, workspace)
+    seen = _Seen(recipe, workspace, shape, fault, tuple(gpus), gpu_problem, kinds)
+    return [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
+
+
+def stops(checks: Sequence[Check]) -> list[Check]:
+    """The checks that keep the run from starting."""
+    return [check for check in checks if check.verdict == "stop"]
+
+
+def device_of(recipe: Recipe, gpus: Sequence[GpuSample]) -> memory.Device:
+    """Where the run computes."""
+    return "cpu" if recipe.training.devices.strip().startswith("cpu") or not gpus else "cuda"
+
+
+def _fields(seen: _Seen) -> Iterator[Check]:
+    problems = validate(seen.recipe, seen.shape)
+    for problem in problems:
+        if problem.severity != "note":
+            yield Check("recipe", "stop" if problem.severity == "error" else "warn", problem.sentence, problem.path)
+    if not any(problem.severity == "error" for problem in problems):
+        yield Check("recipe", "ok", "Every field is in its range.")
+
+
+_NOT_LEARNT = {
+    "preference": "These are preference pairs, and the task is SFT: chosen answers are learnt, rejected ones not used.",
+    "kto": "These are labelled answers, and the task is SFT: good ones are learnt, bad ones left out.",
+}
+"""What supervised training does not use of a kind of samples."""
+
+
+def _data(recipe: Recipe, workspace: Path) -> tuple[list[Check], frozenset[str] | None]:
+    """Whether the sources open, and the kinds of samples in them."""
+    from core.dataset.dataset import Dataset
+
+    checks: list[Check] = []
+    kinds: set[str] = set()
+    columns = dict(recipe.data.columns)
+    form = None if recipe.data.format == "auto" else recipe.data.format
+    trained: Dataset | None = None
+    for path, paths in (("data.train", recipe.data.train), ("data.eval", recipe.data.eval)):
+        if not paths:
+            continue
+        try:
+            dataset = Dataset.open(list(paths), form, columns) if trained is None else trained.open_beside(list(paths))
+        except BadInput as error:
+            checks.append(Check("data", "stop", str(error), path))
+            continue
+        found = dataset.recognition
+        trained = trained or dataset
+        if found.kind is None:
+            checks.append(Check("data", "stop", f"The format is not recognised: {clean_line(found.why)}", path))
+        else:
+            kinds.add(found.kind)
+            checks.append(Check("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
+            if found.kind in _NOT_LEARNT:
+                checks.append(Check("data", "warn", _NOT_LEARNT[found.kind], path))
+    if trained is not None and recipe.data.mix:
+        from core.runs.mix_words import mix_words  # orjson: only where data is read
+
+        for readable, sentence in mix_words(recipe, trained, workspace):
+            checks.append(Check("mix", "ok", sentence) if readable else Check("mix", "stop", sentence, "data.mix"))
+    return checks, frozenset(kinds) if kinds else None
+
+
+def _eval(seen: _Seen) -> Iterator[Check]:
+    data = seen.recipe.data
+    if data.eval:
+        checked = "checked for equal and near prompts" if data.split_near else "checked for equal prompts"
+        yield Check("eval data", "ok", f"Evaluated on samples of their own; training samples are {checked}.")
+    elif data.eval_fraction:
+        together = f"; samples at least {data.split_near:.0%} alike stay together" if data.split_near else ""
+        yield Check("eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out{together}.")
+
+
+def _model(seen: _Seen) -> Iterator[Check]:
+    if seen.model_fault is not None:
+        missing = isinstance(seen.model_fault, NotDownloaded)
+        yield Check("model", "warn" if missing else "stop", str(seen.model_fault), "model.path")
+    if seen.shape is not None:
+        shape = seen.shape
+        trained = memory.trained_parameters(seen.recipe, shape)
+        yield Check(
+            "model",
+            "ok",
+            f"{shape.architecture or shape.model_type}, {units.short_count(shape.parameters)} parameters, "
+            f"{units.short_count(trained)} trained.",
+        )
+
+
+def _template(seen: _Seen) -> Iterator[Check]:
+    recipe, shape = seen.recipe, seen.shape
+    if shape is None or seen.kinds is None or seen.kinds == {"text"}:
+        return
+    try:
+        template = template_text(recipe.model.chat_template, shape)
+    except BadInput as error:
+        yield Check("chat template", "stop", str(error), "model.chat_template")
+        return
+    path, own = "model.chat_template", recipe.model.chat_template or "the model’s own"
+    if not template:
+        yield Check("chat template", "stop", "The model has no chat template: choose one, such as chatml.", path)
+    elif recipe.data.loss_on == "everything" or marks_answers(template):
+        yield Check("chat template", "ok", f"The chat template, {own}, marks the answers.")
+    elif twin := marked_twin(template):
+        yield Check("chat template", "ok", f"Answers are marked by the shipped {twin}, which renders the same text.")
+    else:
+        yield Check(
+            "chat template",
+            "warn",
+            "The template does not mark its answers, and no shipped one renders the same. The run stops at its start "
+            "unless TRL knows the template: choose another one, or loss on everything.",
+            path,
+        )
+
+
+def _installed(seen: _Seen) -> Iterator[Check]:
+    if worker_python() != sys.executable:
+        yield Check("packages", "ok", f"The run uses the packages of {clean_line(worker_python())}.")
+        return
+    recipe = seen.recipe
+    wanted = list(_STACK)
+    if recipe.model.quantization != "none" or recipe.training.optimizer.endswith("8bit"):
+        wanted.append("bitsandbytes")
+    if recipe.model.attention == "flash_attention_2":
+        wanted.append("flash_attn")
+    missing = [name for name in wanted if util.find_spec(name) is None]
+    if missing:
+        yield Check(
+            "packages", "stop", f"Not installed: {', '.join(missing)}. Run `pip install 'tunedeck[train]'` here."
+        )
+    else:
+        yield Check("packages", "ok", "The training packages are installed.")
+
+
+def _reporting(seen: _Seen) -> Iterator[Check]:
+    for name in missing(seen.recipe):
+        yield Check(
+            "trackers",
+            "stop",
+            f"{name} is not installed where the training runs: `{clean_line(worker_python())} -m pip install {name}`, "
+            "or leave it out. The live screen and metrics.jsonl need none.",
+            "reporting.report_to",
+        )
+    if command := clean_line(seen.recipe.reporting.at_end, 80):
+        yield Check("at the end", "ok", f"When the run has ended, this is told: {command}", "reporting.at_end")
+
+
+def _devices(seen: _Seen) -> Iterator[Check]:
+    chosen = seen.recipe.training.devices.strip()
+    if chosen.startswith("cpu"):
+        ranks = ranks_of(seen.recipe)
+        yield Check("device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU, {ranks} processes.")
+    elif not seen.gpus:
+        why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
+        verdict: Verdict = "stop" if chosen else "warn"
+        yield Check("device", verdict, f"No GPU: this would train on the CPU.{why}", "training.devices")
+    else:
+        known = {gpu.index for gpu in seen.gpus}
+        wrong = [part for part in _numbers(chosen) if part not in known]
+        if wrong:
+            there = ", ".join(str(index) for index in sorted(known))
+            yield Check("device", "stop", f"There is no GPU {wrong[0]}; there are {there}.", "training.devices")
+        else:
+            names = ", ".join(f"GPU {gpu.index} {gpu.name or ''}".rstrip() for gpu in _chosen(seen))
+            yield Check("device", "ok", f"Trains on {clean_line(names)}.")
+
+
+def _memory(seen: _Seen) -> Iterator[Check]:
+    if seen.shape is None:
+        return
+    device = device_of(seen.recipe, seen.gpus)
+    forecast = memory.forecast(seen.recipe, seen.shape, device)
+    need = forecast.total
+    if device == "cpu":
+        free, place = host.memory()[1], "RAM"
+    else:
+        rooms = [
+            gpu.memory_total - gpu.memory_used
+            for gpu in _chosen(seen)
+            if gpu.memory_total is not None and gpu.memory_used is not None
+        ]
+        free, place = min(rooms, default=None), "GPU memory"
+    if free is None:
+        yield Check("memory", "warn", f"Needs about {units.gib(need)}; how much {place} is free is not known.")
+    elif need > free:
+        advice, field = less_memory(seen.recipe, forecast, device)
+        words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} are free. {advice}"
+        yield Check("memory", "warn", words, field)
+    else:
+        yield Check("memory", "ok", f"Needs about {units.gib(need)} of {place}, {units.gib(free)} are free.")
+
+
+def _disk(seen: _Seen) -> Iterator[Check]:
+    if seen.shape is None:
+        return
+    training = seen.recipe.training
+    kept = training.keep_checkpoints + 1 + training.keep_best  # a new one is written before the oldest goes
+    need = kept * memory.checkpoint_bytes(seen.recipe, seen.shape) + 50 * 2**20
+    place = next(folder for folder in (seen.workspace, *seen.workspace.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    if not os.access(place, os.W_OK | os.X_OK):
+        yield Check("disk", "stop", f"{place} cannot be written to: start tunedeck in a folder of yours.")
+    elif full := no_more_files(place):
+        yield Check("disk", "stop", f"{full}. Delete some in {place}.")
+    elif need > free:
+        yield Check(
+            "disk",
+            "stop",
+            f"{kept} checkpoints need about {units.size(need)}, {units.size(free)} are free: keep fewer.",
+            "training.keep_checkpoints",
+        )
+    else:
+        yield Check("disk", "ok", f"Checkpoints need about {units.size(need)}, {units.size(free)} are free.")
+
+
+def _numbers(devices: str) -> list[int]:
+    return [int(part) for part in devices.split(",") if part.strip().isdigit()]
+
+
+def _chosen(seen: _Seen) -> list[GpuSample]:
+    wanted = _numbers(seen.recipe.training.devices) or [seen.gpus[0].index]
+    return [gpu for gpu in seen.gpus if gpu.index in wanted]
+
+
+_RULES: tuple[Callable[[_Seen], Iterator[Check]], ...] = (
+    _eval,
+    _model,
+    _template,
+    _installed,
+    _reporting,
+    _devices,
+    _memory,
+    _disk,
+)

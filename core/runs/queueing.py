@@ -1,0 +1,166 @@
+"""Runs that wait for their turn: prepared now, with the data as it is now, and started by the queue."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from core.dataset.view.view import View
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.jobs.launch import enqueue
+from core.jobs.queue import Entry, Queue
+from core.jobs.queue_rules import CPU
+from core.jobs.queue_runner import ensure_runner, entry_of, had_its_turn, tell
+from core.jobs.state import standing
+from core.runs.checkpoint import last_good
+from core.recipe.devices import devices_of
+from core.recipe.recipe import Recipe
+from core.runs.start import prepare_run, read_gpus
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """When a queued run may start, besides its turn.
+
+    Attributes:
+        free_gib: memory that must be free on its GPU, in GiB; 0 for any.
+        not_before: unix seconds; 0 for at once.
+    """
+
+    free_gib: float = 0.0
+    not_before: float = 0.0
+
+
+def queue_run(
+    recipe: Recipe,
+    workspace: Path,
+    wish: Wish | None = None,
+    *,
+    base: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    view_of: Callable[[Recipe], View] | None = None,
+) -> JobFolder:
+    """Prepares a run, puts it at the end of the queue, and sees to it that somebody starts it.
+
+    Args:
+        recipe: what to train.
+        workspace: where `runs/` and the queue lie.
+        wish: when it may start.
+        base: the folder that relative paths in the recipe are taken from; by default the workspace.
+        on_progress: see `core.runs.start.prepare_run`.
+        should_stop: likewise.
+        view_of: likewise.
+
+    Raises:
+        BadInput: as at a start; or it is to wait for GPU memory that nobody can read.
+        JobFailed: the queue's runner did not start; the run waits nevertheless.
+    """
+    wish = wish or Wish()
+    if wish.free_gib:
+        _check_memory(recipe, wish.free_gib)
+    Queue(workspace).read()  # one that cannot be read takes no run: said before there is one
+    run = prepare_run(recipe, workspace, base=base, on_progress=on_progress, should_stop=should_stop, view_of=view_of)
+    enqueue(run.folder, run.stages, env=run.environment)
+    entry = entry_of(
+        run.folder, device_set_of(run.recipe), free_bytes=int(wish.free_gib * 2**30), not_before=wish.not_before
+    )
+    Queue(workspace).add(entry)
+    ensure_runner(workspace)
+    tell(workspace)
+    return run.folder
+
+
+def device_set_of(recipe: Recipe) -> tuple[str, ...]:
+    """The devices that a recipe names; empty where it leaves that open."""
+    devices = devices_of(recipe)
+    return (CPU,) if devices.cpu else devices.names
+
+
+def pick_up(workspace: Path) -> list[str]:
+    """Goes on with the queue, if nobody does: after a reboot, or after its runner was killed.
+
+    Runs of the queue that the reboot has ended come first again: from the last whole checkpoint, else the beginning.
+
+    Returns:
+        A sentence on each run that was put back.
+
+    Raises:
+        JobFailed: the runner did not start.
+    """
+    queue = Queue(workspace)
+    said: list[str] = []
+    if not queue.read().entries:
+        return said
+    with queue.locked() as now:
+        left = [entry for entry in now.entries if not had_its_turn(queue.folder(entry))]
+        back = [entry for entry in left if standing(queue.folder(entry)).rebooted]
+        for entry in back:
+            said.append(_put_back(queue.folder(entry)))
+        if back or len(left) < len(now.entries):  # the runner is gone before the last run has ended
+            rest = tuple(entry for entry in left if entry not in back)
+            queue.write(replace(now, entries=(*back, *rest)))
+    ensure_runner(workspace)
+    return said
+
+
+def _put_back(folder: JobFolder) -> str:
+    job = folder.read_job()
+    payload = dict(job.get("payload") or {})
+    checkpoint, _ = last_good(folder.checkpoints)
+    payload.pop("resume", None)
+    if checkpoint is not None:
+        payload["resume"] = checkpoint.path.name
+    where = "from the beginning" if checkpoint is None else f"from step {checkpoint.step:,}"
+    words = f"The machine was restarted while this run went on: it goes on {where}, by the queue."
+    enqueue(folder, job["stages"], env=job.get("env"), payload=payload)
+    folder.append_event("alert", words)
+    return f"{folder.id}: {words}"
+
+
+def waiting_runs(workspace: Path) -> list[tuple[Entry, str]]:
+    """The runs that wait, in order, each with a sentence on what it waits for."""
+    queue = Queue(workspace)
+    return [(entry, queue.folder(entry).read_status().message) for entry in queue.waiting(queue.read())]
+
+
+def parse_time(text: str, now: float | None = None) -> float:
+    """The moment that a person means by `23:30` (the next one) or `2026-11-22 23:30`, in unix seconds.
+
+    Raises:
+        BadInput: it is none, or past.
+    """
+    now = time.time() if now is None else now
+    wanted = text.strip().replace("T", " ")
+    clock = re.fullmatch(r"(\d{1,2}):(\d{2})", wanted)
+    try:
+        if clock:
+            today = time.localtime(now)
+            parts = (*today[:3], int(clock[1]), int(clock[2]), 0, 0, 0, -1)
+            time.strptime(wanted, "%H:%M")
+            moment = time.mktime(parts)
+            if moment <= now:  # tomorrow, by the calendar: a day may have 23 hours
+                moment = time.mktime((parts[0], parts[1], parts[2] + 1, *parts[3:]))
+            return moment
+        moment = time.mktime(time.strptime(wanted, "%Y-%m-%d %H:%M"))
+    except (ValueError, OverflowError):
+        raise BadInput("This is no time", where=text, do="Write 23:30, or 2026-11-22 23:30") from None
+    if moment <= now:
+        raise BadInput("This time is past", where=text)
+    return moment
+
+
+def _check_memory(recipe: Recipe, free_gib: float) -> None:
+    if not free_gib >= 0:  # also what is no number
+        raise BadInput("Free memory is at least 0 GiB", where=f"{free_gib:g}")
+    gpus, problem = read_gpus()
+    if device_set_of(recipe) == (CPU,) or not gpus:
+        words = problem or "the run trains on the CPU"
+        raise BadInput(f"Free GPU memory cannot be waited for: {words.rstrip('.')}", where="--free-gib")
+    largest = max((gpu.memory_total or 0) for gpu in gpus) / 2**30
+    if largest and free_gib > largest:
+        raise BadInput(f"No GPU here has {free_gib:g} GiB: the largest has {largest:.1f}", where="--free-gib")

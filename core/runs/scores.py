@@ -1,0 +1,113 @@
+"""What the evaluation of a run says: base against tuned model on held-out samples, read back without torch."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+
+_LONG = 1_500
+"""Characters of a question above which one sees little else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One held-out prompt with what the data set, the base and the tuned model say to it.
+
+    Attributes:
+        number: from 0, in the order of the eval set.
+        prompt: the turns before the answer, as `(role, content)`.
+        reference: the data set's own answer.
+        base: the base model's answer.
+        tuned: the tuned model's answer.
+    """
+
+    number: int
+    prompt: tuple[tuple[str, str], ...]
+    reference: str
+    base: str
+    tuned: str
+
+    @property
+    def long(self) -> bool:
+        """Whether the question alone would fill the screen."""
+        return sum(len(text) for _, text in self.prompt[-1:]) > _LONG
+
+    @property
+    def changed(self) -> float:
+        """The part of both answers' words that only one of them has: 0 where the answers are the same."""
+        if self.base == self.tuned:
+            return 0.0
+        base, tuned = Counter(self.base.split()), Counter(self.tuned.split())
+        both = sum((base & tuned).values()) * 2
+        return max(1e-6, 1 - both / max(1, base.total() + tuned.total()))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Base against tuned model on held-out samples.
+
+    Attributes:
+        base_loss: mean cross-entropy a trained token, in nats.
+        tuned_loss: the same for the tuned model.
+        eval_samples: samples that the losses were measured on.
+        answers: answers side by side, as many as the recipe asked for.
+    """
+
+    base_loss: float | None
+    tuned_loss: float | None
+    eval_samples: int
+    answers: tuple[Answer, ...]
+
+    def most_changed_first(self) -> tuple[Answer, ...]:
+        """The answers, those that differ most from the base's first; of very long prompts, after all others."""
+        return tuple(sorted(self.answers, key=lambda one: (one.long, -one.changed, one.number)))
+
+    @property
+    def differing(self) -> int:
+        """How many answers of the tuned model are not the base model's to the letter."""
+        return sum(answer.base != answer.tuned for answer in self.answers)
+
+
+def read_comparison(run: Path) -> Comparison | None:
+    """The comparison in a run's folder, or None while there is none.
+
+    Raises:
+        BadInput: its files cannot be read.
+    """
+    folder = run / "evaluation"
+    summary_file, answers_file = folder / "summary.json", folder / "answers.jsonl"
+    if not summary_file.exists():
+        return None
+    try:
+        summary: dict[str, Any] = json.loads(summary_file.read_text(encoding="utf-8"))
+        lines = answers_file.read_text(encoding="utf-8").splitlines() if answers_file.exists() else []
+        answers = tuple(_answer(json.loads(line)) for line in lines if line)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            f"the comparison cannot be read ({error})", where=str(folder), do="Run the evaluation again"
+        ) from error
+    return Comparison(
+        base_loss=_number(summary.get("base_loss")),
+        tuned_loss=_number(summary.get("tuned_loss")),
+        eval_samples=int(summary.get("eval_samples", 0)),
+        answers=answers,
+    )
+
+
+def _answer(value: dict[str, Any]) -> Answer:
+    return Answer(
+        number=int(value["n"]),
+        prompt=tuple((str(turn["role"]), str(turn["content"])) for turn in value["messages"]),
+        reference=str(value["reference"]),
+        base=str(value["base"]),
+        tuned=str(value["tuned"]),
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,221 @@
+"""From a recipe to a running job: checks, the curated view, the run's folder, the detached keeper."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.dataset.view.view import View, link_view
+from core.errors import BadInput, TunedeckError
+from core.gpu.nvml import GpuReader
+from core.gpu.readings import GpuSample
+from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
+from core.jobs.neighbours import neighbours
+from core.paths import runs_dir
+from core.runs.at_end import at_end_of
+from core.runs.curate import curate
+from core.recipe.devices import devices_of
+from core.recipe.mapped import with_mapping
+from core.recipe.paths import absolute, named_after
+from core.runs.preflight import preflight, stops
+from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.yamlfile import save
+
+if TYPE_CHECKING:
+    from core.dataset.audit.decisions import Ledger
+
+KIND = "training"
+"""The kind of a run's job."""
+
+
+def resolve(recipe: Recipe, base: Path) -> Recipe:
+    """The recipe with absolute paths, and a name where it has none: that of its first data file.
+
+    Args:
+        recipe: as written.
+        base: the folder that its relative paths are taken from.
+    """
+    found = absolute(recipe, base)
+    return found if found.name else replace(found, name=named_after(found.data.train))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run whose folder is complete, and which nothing has started yet.
+
+    Attributes:
+        folder: the run's folder.
+        stages: its commands, see `core.jobs.launch.launch`.
+        environment: variables for keeper and workers.
+        recipe: resolved.
+    """
+
+    folder: JobFolder
+    stages: list[list[str]]
+    environment: dict[str, str]
+    recipe: Recipe
+
+
+def start_run(
+    recipe: Recipe,
+    workspace: Path,
+    *,
+    base: Path | None = None,
+    name: str | None = None,
+    decisions: Ledger | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    view_of: Callable[[Recipe], View] | None = None,
+) -> JobFolder:
+    """Starts a detached run and returns as soon as its keeper has taken over; the arguments are those of `prepare_run`.
+
+    Raises:
+        BadInput: the recipe, the model or the data stops the start; nothing is left behind.
+        JobFailed: the keeper did not start; the run is kept, marked as failed.
+    """
+    run = prepare_run(
+        recipe,
+        workspace,
+        base=base,
+        name=name,
+        decisions=decisions,
+        on_progress=on_progress,
+        should_stop=should_stop,
+        view_of=view_of,
+    )
+    visible = run.environment.get("CUDA_VISIBLE_DEVICES")
+    for name, where in neighbours(runs_dir(workspace), visible, read_gpus()[0], run.folder.id):
+        words = f"{name} goes on on {where}, too: both take longer. The queue lets one begin when the other has ended."
+        run.folder.append_event("alert", words)
+    launch(run.folder, run.stages, env=run.environment)
+    return run.folder
+
+
+def prepare_run(
+    recipe: Recipe,
+    workspace: Path,
+    *,
+    base: Path | None = None,
+    name: str | None = None,
+    decisions: Ledger | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    view_of: Callable[[Recipe], View] | None = None,
+    elsewhere: bool = False,
+) -> Prepared:
+    """Makes the folder of a run, with all that it needs.
+
+    Reads the data once, which takes seconds, and where near-duplicates are held together a minute of a large set.
+
+    Args:
+        recipe: what to train.
+        workspace: the folder that holds `runs/` and `.tunedeck/`.
+        base: the folder that relative paths in the recipe are taken from; by default the workspace.
+        name: the run's name; by default the recipe's.
+        decisions: the user's decisions on rows; by default those of the workspace.
+        on_progress: told rows read and rows in all while the data is read.
+        should_stop: asked meanwhile; saying yes raises `core.dataset.scan.scan.Stopped`.
+        view_of: gives the view of the resolved recipe, where it is not to be built here (`core.runs.view_job`); then
+            the three before it are not used.
+        elsewhere: whether another machine is to train, so that the devices of this one do not matter.
+
+    Raises:
+        BadInput: the recipe, the model or the data stops the start; nothing is left behind.
+    """
+    resolved = with_mapping(
+        resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
+    )
+    warnings = _check(resolved, workspace, elsewhere)
+    if view_of is None:
+        view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
+    else:
+        view = view_of(resolved)
+    resolved = put(resolved, "data.view", view.fingerprint)
+    payload = {
+        "recipe": to_json(resolved),
+        "samples": {"train": view.train_count, "eval": view.eval_count, "dropped": dict(view.dropped)},
+        "at_end": at_end_of(resolved),
+    }
+    folder = JobFolder.create(runs_dir(workspace), resolved.name, KIND, payload=payload)
+    try:
+        link_view(view, folder.path)
+        _stamp_audit(resolved, workspace, view, folder)
+        save(resolved, folder.recipe, portable=False)
+    except (OSError, TunedeckError) as error:
+        shutil.rmtree(folder.path, ignore_errors=True)  # made a moment ago, and nothing runs in it
+        if isinstance(error, TunedeckError):
+            raise
+        raise BadInput(f"The run's folder cannot be written: {error.strerror}", where=str(folder.path)) from error
+    for warning in [*warnings, *view.manifest["notes"]]:
+        folder.append_event("alert", warning)
+    return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved), resolved)
+
+
+def stages_of(recipe: Recipe, folder: JobFolder, eval_samples: int) -> list[list[str]]:
+    """The commands of a run: training, and the comparison where it is wanted and there is something held out."""
+    stages = [training_command(recipe, folder)]
+    if recipe.evaluation.after_training and eval_samples:
+        stages.append(worker_command("core.evaluation", folder))
+    return stages
+
+
+def training_command(recipe: Recipe, folder: JobFolder, nodes: int = 1) -> list[str]:
+    """The command that trains: one process, or torchrun with one for each device, on each of several machines."""
+    ranks = devices_of(recipe).ranks
+    command = worker_command("core.training", folder)
+    return command if ranks == nodes == 1 else [command[0], "-m", "core.engine.torchrun", str(ranks), *command[1:]]
+
+
+def read_gpus() -> tuple[list[GpuSample], str]:
+    """The GPUs now, and a sentence on why there are none to read, or ""."""
+    reader = GpuReader()
+    reader.open()
+    try:
+        return reader.read(), reader.problem
+    finally:
+        reader.close()
+
+
+def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
+    """Refuses what cannot start.
+
+    Returns:
+        The sentences of warnings on the data: a run keeps them, for whoever reads its events later.
+    """
+    gpus, problem = read_gpus()
+    checks = preflight(recipe, workspace, gpus=gpus, gpu_problem=problem)
+    found = [check for check in stops(checks) if not (elsewhere and check.name == "device")]
+    if found:
+        more = f"{len(found) - 1} more would stop it too" if len(found) > 1 else ""
+        raise BadInput(found[0].sentence, where=found[0].path, do=more)
+    return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
+
+
+def environment_of(recipe: Recipe) -> dict[str, str]:
+    """Which GPUs keeper and workers see; the keeper reads off those."""
+    visible = devices_of(recipe).visible
+    return {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+
+
+def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder) -> None:
+    """Puts the audit's report beside the run's data."""
+    from core.dataset.near.searches import last_search
+    from core.dataset.audit.report import write_report  # orjson: only where data is read
+    from core.runs.overview_job import known_tokens
+    from core.runs.token_key import data_key, find_facts, recipe_key
+
+    said = view.manifest
+    read = data_key([Path(source["path"]) for source in said["sources"]], said["format"], said["columns"])
+    found = find_facts(workspace, read, recipe_key(recipe, workspace))
+    flags = found.facts.all_flags() if found.standing == "known" and found.facts.complete else None
+    sources = known_tokens(workspace, recipe)
+    tokens = None if sources is None else [each["tokens"] for each in sources]
+    data = recipe.data
+    form = None if data.format == "auto" else data.format
+    near = last_search(workspace, data.train, form, data.columns, data.eval)
+    into = folder.data / "audit.md"
+    write_report(workspace, data.train, view.folder, token_flags=flags, near=near, into=into, tokens=tokens)

@@ -1,0 +1,145 @@
+"""Which cache of token facts belongs to a data set and a recipe: `.tunedeck/tokens/DATA-RECIPE`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from core.errors import BadInput
+from core.paths import hidden_dir
+from core.recipe import model_files, templates
+from core.recipe.paths import absolute
+from core.recipe.recipe import Recipe, to_json
+from core.runs.token_facts import ABOUT, TokenFacts
+
+_VERSION = 1
+"""Of what the numbers rest on: a program that counts otherwise counts anew."""
+
+_TOKENIZER = ("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab", "merges", "config.json")
+"""How the names of files begin that decide a model's tokens."""
+
+Standing = Literal["known", "stale", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of the tokens of a data set under a recipe.
+
+    Attributes:
+        standing: `known`: measured, or being measured, with just this recipe; `stale`: only with another one;
+            `none`: never.
+        facts: the cache of this recipe; where it is not `known`, one that has no rows.
+    """
+
+    standing: Standing
+    facts: TokenFacts
+
+
+def data_key(paths: Iterable[Path], format: str, columns: Mapping[str, str]) -> str:
+    """Twelve characters that change with size or time of any file, and with how its rows are read.
+
+    Args:
+        paths: every file of the data set, in its order (`Dataset.reader.files`).
+        format: what the rows are read as (`Recognition.name`).
+        columns: with which columns (`Recognition.columns`).
+    """
+    stamps = [_stamp(Path(path).absolute()) for path in paths]
+    return _digest([_VERSION, stamps, format, dict(columns)])
+
+
+def recipe_key(recipe: Recipe, base: Path) -> str:
+    """Twelve characters that change with tokenizer, chat template, task, loss, packing and max length.
+
+    Args:
+        recipe: whose tokens are counted.
+        base: the folder that its relative paths are taken from.
+    """
+    whole = to_json(absolute(recipe, base))
+    model, data = whole["model"], whole["data"]
+    chosen = model["chat_template"]
+    template = chosen if not chosen or chosen in templates.names() else _stamp(Path(chosen))
+    parts = [
+        *(_VERSION, whole["task"], model["path"], model["revision"], _tokenizer(model["path"], model["revision"])),
+        *(template, data["max_length"], data["loss_on"], data["packing"]),
+    ]
+    return _digest(parts)
+
+
+def find_facts(workspace: Path, data: str, recipe: str) -> Found:
+    """The cache of a data set under a recipe.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+        data: `data_key`.
+        recipe: `recipe_key`.
+    """
+    folder = facts_folder(workspace, data, recipe)
+    if (folder / ABOUT).exists():
+        return Found("known", TokenFacts(folder))
+    return Found("stale" if _folders(workspace, data) else "none", TokenFacts(folder))
+
+
+def latest_facts(workspace: Path, data: str) -> TokenFacts | None:
+    """The complete cache of a data set that was written last, whatever its recipe; None where there is none."""
+    found = [facts for facts in map(TokenFacts, _folders(workspace, data)) if facts.complete]
+    return found[0] if found else None
+
+
+def facts_folder(workspace: Path, data: str, recipe: str) -> Path:
+    """Where the cache of a data set under a recipe is."""
+    return _parent(workspace) / f"{data}-{recipe}"
+
+
+def about(recipe: Recipe, base: Path, paths: Iterable[Path]) -> dict[str, Any]:
+    """What the numbers rest on, for people and reports: `about.json` but for `complete` and `created`."""
+    whole = to_json(absolute(recipe, base))
+    model, data = whole["model"], whole["data"]
+    return {
+        "version": _VERSION,
+        "paths": [str(Path(path).absolute()) for path in paths],
+        "model": model["path"],
+        "chat_template": model["chat_template"],
+        **{name: data[name] for name in ("max_length", "loss_on", "packing")},
+    }
+
+
+def _parent(workspace: Path) -> Path:
+    return hidden_dir(workspace) / "tokens"
+
+
+def _folders(workspace: Path, data: str) -> list[Path]:
+    """The caches of a data set, the last one first."""
+    found = []
+    for about_file in _parent(workspace).glob(f"{data}-*/{ABOUT}"):
+        try:
+            found.append((about_file.stat().st_mtime, about_file.parent))
+        except OSError:
+            continue
+    return [folder for _, folder in sorted(found, reverse=True)]
+
+
+def _tokenizer(path: str, revision: str) -> list[tuple[str, int, int]]:
+    """Name, size and time of the files that make a local model's tokens; none for a model that is not here."""
+    try:
+        folder = model_files.find(path, revision)
+        names = sorted(entry.name for entry in os.scandir(folder))
+    except (BadInput, OSError):
+        return []
+    return [_stamp(folder / name) for name in names if name.startswith(_TOKENIZER)]
+
+
+def _stamp(path: Path) -> tuple[str, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path), -1, -1
+    return str(path), found.st_size, found.st_mtime_ns
+
+
+def _digest(parts: list[Any]) -> str:
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=6).hexdigest()

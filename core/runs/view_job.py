@@ -1,0 +1,144 @@
+"""The curated view as a job: parting a large set takes a minute of a processor, which no viewer should spend.
+
+`python -m core.runs.view_job FOLDER`, payload `{"workspace", "recipe"}`; `status.json` says in words what is done.
+One job a fingerprint: whoever asks for the same view meanwhile follows the same job, and finds what it has built.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import BadInput, JobFailed
+from core.jobs import files, requests
+from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
+from core.jobs.small_job import end_of, sweep
+from core.jobs.state import Standing, standing
+from core.paths import hidden_dir
+from core.runs.curate import plan_of
+from core.recipe.recipe import Recipe, from_json, to_json
+
+if TYPE_CHECKING:
+    from core.dataset.view.view import View
+
+Told = Callable[[str, int, int], None]
+"""Called with what is done now, in words, how much of it is and how much there is; 0 where that is not known."""
+
+_SMALL = 2**20
+"""Bytes up to which a view is built at once, in the thread that asks: a process would take longer to start."""
+
+_PERIOD = 0.1
+_KEPT = 4
+_MODULE = "core.runs.view_job"
+_READING = "reading the rows"
+
+
+def view_of(recipe: Recipe, workspace: Path, told: Told, should_stop: Callable[[], bool]) -> View:
+    """The view of a recipe: as it is there already, else built by a job that this waits for.
+
+    It is the one that `core.runs.curate.curate` would build here. The job goes on where this process ends.
+
+    Args:
+        recipe: with absolute paths, and the mapping that is kept for its data.
+        workspace: the folder that holds `.tunedeck`.
+        told: hears the progress.
+        should_stop: asked ten times a second; saying yes stops the job.
+
+    Raises:
+        BadInput: the data cannot be used, or the job was stopped from elsewhere.
+        JobFailed: the job ended without a view.
+        Stopped: `should_stop` said so.
+    """
+    from core.dataset.scan.scan import Stopped  # orjson: only where data is read
+
+    plan = plan_of(recipe, workspace)
+    found = plan.find()
+    if found is not None:
+        return found
+    if plan.bytes <= _SMALL:
+        return plan.build(lambda done, of: told(_READING, done, of), should_stop=should_stop)
+    folder = _find_or_start(recipe, workspace, plan.fingerprint)
+    while not (now := standing(folder)).over:
+        phase = (
+            now.status.phase if now.status.phase != _MODULE.rpartition(".")[2] else ""
+        )  # the keeper's, until it runs
+        told(phase or "starting", now.status.step or 0, now.status.of or 0)
+        if should_stop():
+            _stop(folder)
+            raise Stopped
+        time.sleep(_PERIOD)
+    _raise_for(now, folder)
+    found = plan.find()
+    if found is None:
+        raise BadInput("the data or the decisions changed while the data was prepared", do="Start again")
+    return found
+
+
+def main(argv: Sequence[str]) -> int:
+    """The worker; exit codes as of `core.jobs.small_job.end_of`."""
+    from core.dataset.scan.collector import seldom_collecting
+    from core.dataset.scan.scan import Stopped
+
+    with seldom_collecting():
+        return end_of(argv, _MODULE, _run, stopped=Stopped, words="Preparing the data was stopped.")
+
+
+def _run(folder: JobFolder, payload: dict[str, Any]) -> None:
+    phase = _READING
+    folder.write_status(phase=phase)
+
+    def entered(name: str) -> None:
+        nonlocal phase
+        phase = f"near-duplicates: {name}"
+        folder.write_status(phase=phase, step=0, of=None)
+
+    plan = plan_of(from_json(payload["recipe"]), Path(payload["workspace"]))
+    if plan.find() is None:
+        plan.build(
+            lambda done, of: folder.write_progress(done, of, phase=phase),
+            entered,
+            lambda: any(name != requests.SAVE for name in requests.pending(folder)),
+        )
+    folder.write_status(phase="done")
+
+
+def _find_or_start(recipe: Recipe, workspace: Path, fingerprint: str) -> JobFolder:
+    parent = hidden_dir(workspace) / "jobs"
+    parent.mkdir(parents=True, exist_ok=True)
+    with files.locked(os.fspath(parent / ".views.lock")):
+        for path in sorted(parent.glob(f"*-view-{fingerprint}*"), reverse=True):
+            if not standing(JobFolder(path)).over:
+                return JobFolder(path)
+        sweep(parent, "*-view-*", _KEPT)
+        payload = {"workspace": str(workspace.absolute()), "recipe": to_json(recipe)}
+        folder = JobFolder.create(parent, f"view-{fingerprint}", "view", payload=payload)
+        stage = worker_command(_MODULE, folder, python=sys.executable)
+        launch(folder, [stage], env={"CUDA_VISIBLE_DEVICES": ""})
+    return folder
+
+
+def _stop(folder: JobFolder) -> None:
+    try:
+        requests.ask(folder, requests.STOP_NOW)
+    except BadInput:
+        pass  # it has just ended by itself
+
+
+def _raise_for(now: Standing, folder: JobFolder) -> None:
+    if now.state == "finished":
+        return
+    if now.state == "stopped":
+        raise BadInput("Preparing the data was stopped from elsewhere", do="Start again")
+    what = now.detail or now.status.message or f"the job that prepares the data ended ({now.state})"
+    if now.status.exit_code == 2:
+        raise BadInput(what)
+    raise JobFailed(what, where=str(folder.path))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

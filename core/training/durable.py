@@ -1,0 +1,320 @@
+"""TRL's trainer with a recipe: the few places where ours does more than TRL's."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import SCHEDULER_NAME
+from trl import SFTTrainer
+
+from core import units
+from core.engine.quantized import base_unchanged, pack_as_evaluation_does
+from core.engine.worker import Stopped, Worker
+from core.errors import BadInput
+from core.recipe.recipe import Recipe, to_json
+from core.runs.checkpoint import Checkpoint, read, seal
+from core.training.finite import Guard, NotFinite
+from core.training.in_step import InStep
+from core.training.loading import named
+from core.training.rank_saving import RankSaving
+from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
+from core.training.sharded import keep_dropout, let_go
+
+
+class SupervisedTrainer(SFTTrainer):
+    """TRL's trainer with the same arithmetic, and a few things more.
+
+    It ends at the first number that is none, writes checkpoints whole and waits for a full disk, goes on from one as if
+    it had never ended, can be interrupted while it evaluates, and tells nobody on the network about it.
+
+    Attributes:
+        before_steps: told when a run begins, before its first evaluation; not of one that goes on.
+        between_steps: told after each step, with what writes a checkpoint.
+        on_not_finite: told of a number that is none and its key in the metrics, before the run ends.
+        short_in_evaluation: whether memory was short in an evaluation.
+    """
+
+    def __init__(self, *, worker: Worker, guard: Guard, recipe: Recipe, **arguments: Any) -> None:
+        self._worker = worker
+        self._guard = guard
+        self._recipe = recipe
+        self._quantized = recipe.model.quantization == "nf4"
+        self._evaluation_due = False
+        self._epoch_random = torch.random.get_rng_state()
+        self._resumed: Checkpoint | None = None
+        self._over = False
+        self._ranks = RankSaving(worker, recipe)
+        self.in_step = InStep(self)
+        self.short_in_evaluation = False
+        self.on_not_finite: Callable[[str, float], None] = lambda key, value: None
+        self.before_steps: Callable[[], None] = lambda: None
+        self.between_steps: Callable[[Callable[[], None]], None] = lambda save: None
+        super().__init__(**arguments)
+        self.add_callback(_Points(self._started, self._epoch_begins))
+
+    def go_on(self, checkpoint: Checkpoint) -> None:
+        """Trains on from a checkpoint; one of the last step is loaded as it is."""
+        self._resumed = checkpoint
+        self._guard.good_checkpoint = f"checkpoints/{checkpoint.path.name}"
+        self._over = checkpoint.step >= checkpoint.of or self._ended_early(checkpoint)
+        if not self._over or self._ranks.sharded:  # a model is shared out where a training begins, and only there
+            try:
+                self.train(resume_from_checkpoint=str(checkpoint.path))
+            except _EndedEarly:
+                self.control.should_training_stop = True
+            return
+        self.load_weights(checkpoint.path)
+        self.state = TrainerState.load_from_json(str(checkpoint.path / "trainer_state.json"))
+        if checkpoint.evaluation_due and self.eval_dataset is not None:
+            self.evaluate()
+
+    def _ended_early(self, checkpoint: Checkpoint) -> bool:
+        """Whether the run had ended by itself at a checkpoint, and was only interrupted before it was saved."""
+        patience = self._recipe.training.early_stopping
+        return 0 < patience <= checkpoint.without_gain and not checkpoint.evaluation_due
+
+    def load_weights(self, checkpoint: Path) -> None:
+        """Puts a checkpoint's weights into the model, and nothing else of it."""
+        if self._ranks.sharded:
+            let_go(self.model)
+        self._load_from_checkpoint(str(checkpoint))
+
+    def _load_from_checkpoint(self, *arguments: Any, **names: Any) -> None:
+        """PEFT makes 16-bit adapters 32-bit when it loads them; they become again what they were."""
+        types = {name: weight.dtype for name, weight in self.model.named_parameters()}
+        with nullcontext() if self._ranks.sharded or self._resumed is None else named(str(self._resumed.path)):
+            super()._load_from_checkpoint(*arguments, **names)
+        for name, weight in self.model.named_parameters():
+            if weight.dtype != types[name]:
+                weight.data = weight.data.to(types[name])
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with nullcontext() if self._ranks.sharded or checkpoint is None else named(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _started(self) -> None:
+        """What a checkpoint of the trainer's own does not hold: what was gathered for the next line of metrics."""
+        if self._ranks.sharded:
+            keep_dropout(self.model)
+        checkpoint = self._resumed
+        if checkpoint is None:
+            self.before_steps()
+            return
+        if self._quantized and self.eval_dataset is not None:
+            pack_as_evaluation_does(self.model)
+        self.state.compute_steps(self.args, self.state.max_steps)  # these may have changed since
+        self._tr_loss.fill_(checkpoint.unlogged["loss"])
+        self._globalstep_last_logged = checkpoint.unlogged["since"]
+        self._metrics["train"].update(checkpoint.unlogged["metrics"])
+        self._total_train_tokens = checkpoint.tokens
+
+    def _epoch_begins(self) -> None:
+        """The order of an epoch's samples hangs on the generator's state at its start."""
+        checkpoint, self._resumed = self._resumed, None
+        if checkpoint is not None and (self._over or self.control.should_training_stop):
+            raise _EndedEarly  # maybe by the evaluation that was made up for: the loop would make one step more
+        if checkpoint is not None and checkpoint.position:
+            state = bytearray.fromhex(checkpoint.epoch_random)
+            torch.random.set_rng_state(torch.frombuffer(state, dtype=torch.uint8))
+        elif checkpoint is not None:
+            self._load_rng_state(str(checkpoint.path))
+        self._epoch_random = torch.random.get_rng_state()
+        self.in_step.epoch_begins(whole=checkpoint is None or not checkpoint.position)
+
+    def _send_telemetry(self) -> None:
+        pass
+
+    def create_model_card(self, *arguments: Any, **names: Any) -> None:
+        """Nothing: the card is written once, beside the adapter."""
+
+    def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **names: Any) -> Any:
+        """TRL's loss; ends the run before the backward pass if it is not finite."""
+        loss = super().compute_loss(model, inputs, *arguments, **names)
+        value = float(loss.detach())  # TRL has waited for this forward pass already, for its entropy
+        if not math.isfinite(value):
+            training = self.model.training
+            self.on_not_finite("loss" if training else "eval_loss", value)
+            self._guard.loss(value, self.state.global_step + training)
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        try:
+            self._guard.gradient(float(norm), self.state.global_step + 1)
+        except NotFinite:
+            self.on_not_finite("grad_norm", float(norm))
+            raise
+        return norm
+
+    def evaluate(self, *arguments: Any, **names: Any) -> dict[str, float]:
+        """TRL's evaluation; one that is interrupted gives no metrics, and the trained state goes on to be saved."""
+        try:
+            metrics: dict[str, float] = super().evaluate(*arguments, **names)
+        except torch.OutOfMemoryError:
+            self.short_in_evaluation = True
+            raise
+        except Stopped as stopped:
+            if stopped.now or self._resumed is not None or self.state.global_step == 0:
+                raise
+            self._evaluation_due = True
+            self._metrics["eval"].clear()
+            self.control.should_evaluate = False
+            self.control.should_save = True
+            self.control.should_training_stop = True
+            return {}
+        if self._resumed is not None and self.state.global_step:
+            self._determine_best_metric(metrics, None)  # the trainer does so for its regular evaluations alone
+        return metrics
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        """Whether an evaluation was the best so far; if the best is to be kept, it becomes a checkpoint."""
+        if "eval_loss" not in metrics or not super()._determine_best_metric(metrics, trial):
+            return False
+        self.state.best_global_step = self.state.global_step
+        if self._recipe.training.keep_best:
+            self.control.should_save = True
+        return True
+
+    def _maybe_log_save_evaluate(self, *arguments: Any, **names: Any) -> None:
+        super()._maybe_log_save_evaluate(*arguments, **names)
+        if not self.control.should_training_stop:
+            self.between_steps(self._save_now)
+
+    def _save_now(self) -> None:
+        self._save_checkpoint(self.model_wrapped, None)
+        self.callback_handler.on_save(self.args, self.state, self.control)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        checkpoints = Path(self.args.output_dir)
+        target = checkpoints / f"checkpoint-{step}"
+        if _is_whole(target):
+            return
+        self._guard.weights(self.model, step)
+        began = time.monotonic()
+        self._ranks.gather(self, self._own_facts())
+
+        def write(folder: Path) -> None:
+            # The trainer names the folder itself; so it gets a parent of its own, and what it wrote is moved out.
+            self.args.output_dir = str(folder.with_name(f"{folder.name}.parent"))
+            written = Path(self.args.output_dir) / target.name
+            try:
+                with base_unchanged(self.model) if self._quantized else nullcontext(), self._ranks.writing(self):
+                    if self._ranks.sharded:
+                        written.mkdir(parents=True)
+                        self._ranks.write_parts(self, written)
+                    super(SupervisedTrainer, self)._save_checkpoint(model, trial)
+                seal(written, self._facts())
+                written.rename(folder)
+            finally:
+                self.args.output_dir = str(checkpoints)
+                _remove(written.parent)
+
+        if self.args.should_save:
+            write_whole(self._worker, target, write, needs=saved_bytes(self.model, self.optimizer))
+            self._ranks.written()
+            training = self._recipe.training
+            best = self.state.best_global_step if training.keep_best else None
+            drop_old(checkpoints, training.keep_checkpoints, best)
+        elif self._ranks.sharded:
+            self._ranks.help_write(self)
+        self._ranks.meet()
+        seconds = time.monotonic() - began
+        size = folder_size(target)
+        self._guard.good_checkpoint = f"checkpoints/{target.name}"
+        self._worker.event(
+            "checkpoint",
+            f"Checkpoint {step} saved ({units.size(size)}, {seconds:.1f} s).",
+            step=step,
+            path=f"checkpoints/{target.name}",
+            bytes=size,
+            seconds=round(seconds, 3),
+        )
+
+    def save_model(self, *arguments: Any, **names: Any) -> None:
+        """As the trainer does; of a model that is shared out, the ranks have written the weights already."""
+        if not self._ranks.sharded:
+            super().save_model(*arguments, **names)
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self._ranks.sharded:
+            torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
+        else:
+            super()._save_optimizer_and_scheduler(output_dir)
+
+    def store_flos(self) -> None:
+        """As the trainer does; but while one rank writes for all, there is nobody to add up with."""
+        if not self._ranks.alone_now:
+            super().store_flos()
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if not self._ranks.write_random(Path(output_dir)):
+            super()._save_rng_state(output_dir)
+
+    def save_random(self, folder: str) -> None:
+        """Writes the states of this rank's generators into a folder, as the trainer does."""
+        super()._save_rng_state(folder)
+
+    def _facts(self) -> dict[str, Any]:
+        """What `core.runs.checkpoint.read` needs besides the trainer's own files."""
+        return {
+            "recipe": to_json(self._recipe),
+            "samples": len(self.train_dataset),
+            "samples_per_step": self.get_total_train_batch_size(self.args),
+            "tokens": self._total_train_tokens,
+            "evaluation_due": self._evaluation_due,
+            **self._own_facts(),
+            "ranks": self._ranks.facts,
+        }
+
+    def _own_facts(self) -> dict[str, Any]:
+        """What each rank has of its own."""
+        return {
+            "unlogged": {
+                "loss": self._tr_loss.item(),
+                "since": self._globalstep_last_logged,
+                "metrics": dict(self._metrics["train"]),
+            },
+            "epoch_random": bytes(self._epoch_random.numpy()).hex(),
+        }
+
+
+class _EndedEarly(Exception):
+    """The training was over before the first step of this process."""
+
+
+class _Points(TrainerCallback):
+    """Calls back at two points of the loop at which the trainer has no method of its own."""
+
+    def __init__(self, started: Callable[[], None], epoch_begins: Callable[[], None]) -> None:
+        self._started = started
+        self._epoch_begins = epoch_begins
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """After a checkpoint was loaded, before the first evaluation."""
+        self._started()
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Before the samples of an epoch are put in order."""
+        self._epoch_begins()
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        read(checkpoint)
+    except BadInput:
+        return False
+    return True
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,111 @@
+"""The training worker with something that happens to it at a step: `disturbed_training FOLDER`, told by variables.
+
+`DISTURB_AT` is a step. Once its metrics are written, `DISTURB_BY` happens: `kill` (signal 9), or the name of a request
+that is put into the folder and seen at once; `nan` makes a trained weight no number between that step and its metrics.
+`DISTURB_MEMORY` is a number of samples: a larger batch is more than the memory holds, from that step on
+(`DISTURB_RANK`: on this rank alone). `DISTURB_GATE` makes something take long, until a file `open` lies in the folder:
+the first `batch` after the step, a `prediction` of its evaluation, the `loading` of the model, the `saving` of a
+checkpoint, the writing of its `weights`. It is reached when a file `reached` lies there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.engine.worker import Worker
+from core.training import run
+from tests.kit.waiting import until
+
+
+def main(argv: Sequence[str]) -> int:
+    """Trains, until it happens."""
+    step = int(os.environ["DISTURB_AT"])
+    by, most = os.environ.get("DISTURB_BY", ""), int(os.environ.get("DISTURB_MEMORY", "0"))
+    if by == "nan":
+        _spoil_a_weight(step)
+    else:
+        _disturb(step, by)
+    if most and os.environ.get("DISTURB_RANK") in (None, os.environ.get("RANK")):
+        _limit_memory(step, most)
+    if "DISTURB_GATE" in os.environ:
+        _shut_gate(Path(argv[0]), os.environ["DISTURB_GATE"], step)
+    return run.main(argv)
+
+
+def _shut_gate(folder: Path, where: str, step: int) -> None:
+    def wait() -> None:
+        (folder / "reached").touch()
+        until(lambda: (folder / "open").exists(), "somebody opens the gate", 120)
+
+    if where == "loading":
+        from core.engine import load
+
+        load.load_base = _behind(load.load_base, lambda *_: wait())  # type: ignore[assignment]
+        return
+    from trl import SFTTrainer
+
+    if where == "saving":
+        SFTTrainer._save_checkpoint = _behind(SFTTrainer._save_checkpoint, lambda *_: wait())
+        return
+
+    if where == "weights":
+        SFTTrainer._save = _behind(SFTTrainer._save, lambda *_: wait())
+        return
+
+    def first(trainer: Any, *_: Any) -> None:
+        if trainer.state.global_step == step and trainer.model.training == (where == "batch"):
+            wait()
+
+    SFTTrainer.compute_loss = _behind(SFTTrainer.compute_loss, first)
+
+
+def _behind(function: Callable[..., Any], first: Callable[..., None]) -> Callable[..., Any]:
+    def both(*arguments: Any, **names: Any) -> Any:
+        first(*arguments)
+        return function(*arguments, **names)
+
+    return both
+
+
+def _disturb(step: int, by: str) -> None:
+    write = Worker.metric
+
+    def metric(self: Worker, values: Mapping[str, Any]) -> None:
+        write(self, values)
+        if values["step"] != step or "loss" not in values or not by:
+            return
+        if by == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        (self.folder.requests / by).write_text("{}")
+        self._next_look = 0.0
+
+    Worker.metric = metric  # type: ignore[method-assign]
+
+
+def _spoil_a_weight(step: int) -> None:
+    from trl import SFTTrainer
+
+    def first(trainer: Any, *_: Any) -> None:
+        if trainer.state.global_step == step:
+            weight = next(weight for weight in trainer.model.parameters() if weight.requires_grad)
+            weight.data.view(-1)[0] = float("nan")
+
+    SFTTrainer._maybe_log_save_evaluate = _behind(SFTTrainer._maybe_log_save_evaluate, first)
+
+
+def _limit_memory(step: int, most: int) -> None:
+    import torch
+    from trl import SFTTrainer
+
+    compute = SFTTrainer.compute_loss
+
+    def compute_loss(self: Any, model: Any, inputs: Any, *arguments: Any, **names: Any) -> Any:
+        if self.state.global_step >= step and len(inputs["input_ids"]) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore words.")
+        return compute(self, model, inputs, *arguments, **names)
+
+    SFTTrainer.compute_loss = compute_loss

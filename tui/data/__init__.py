@@ -1,0 +1,1 @@
+"""The Data screen: rows, flags and decisions."""

@@ -1,0 +1,362 @@
+"""One data set that is open, and all that works on it behind the screen: index, scan, tokens, decisions.
+
+Whatever happens in a thread is told as an object in the words of `data_news`; the screen hears it in its own thread and
+hands it to `learn` or `settle`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.clean import clean
+from core.errors import TunedeckError
+from tui.data.ahead import RowsAhead
+from tui.data.find import Finder
+from tui.data.news import Arrived, Decided, Grown, History, News, Said
+from tui.data.rows import DataRows
+from tui.data.scan import ScanFollower, ScanNews, find_or_start
+from tui.data.tokens import TokenFollower
+
+if TYPE_CHECKING:
+    from core.dataset.audit.decisions import Action, Standing
+    from core.dataset.audit.store import DecisionStore
+    from core.dataset.dataset import Dataset
+    from core.dataset.files.records import BadLine
+    from core.jobs.folder import JobFolder
+    from tui.data.near_search import NearFound, NearSearch
+
+_INDEX_SLICE = 0.004
+_LOOK_EVERY = 2.0
+"""Seconds between two looks at the files."""
+
+_REPORT_EVERY = 0.25
+_LAST_WORD = 1.0
+"""Seconds that leaving waits for a decision that is on its way to a slow disk."""
+
+
+Tell = Callable[["Desk", News], object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """A decision that waits.
+
+    Attributes:
+        action: what was decided.
+        payload: the text of a note or flag, the sample of an edit.
+        entry: the entry that it is about; None means the one that is shown when its turn comes.
+    """
+
+    action: Action
+    payload: Mapping[str, Any]
+    entry: int | None
+
+
+class Desk:
+    """An open data set with its index, scan and decisions.
+
+    Args:
+        dataset: what is open.
+        tell: hears the news, in threads of the desk.
+
+    Attributes:
+        rows: what is known of each row.
+        finder: searches, chooses by length and sorts.
+        faults: faults of whole files, known when the scan has ended.
+        scan_words: how far the scan is, a few words or a sentence.
+        stopped: whether the scan was ended early by somebody.
+        changed: what has happened to the files since they were opened, or "".
+    """
+
+    def __init__(self, dataset: Dataset, tell: Tell) -> None:
+        self.rows = DataRows(dataset, ahead=RowsAhead(dataset, lambda: self._tell(self, Arrived())))
+        self.faults: tuple[BadLine, ...] = ()
+        self.scan_words = ""
+        self.stopped = False
+        self.changed = ""
+        self._tell = tell
+        self._closed = threading.Event()
+        self._scan: ScanFollower | None = None
+        self._tokens: TokenFollower | None = None
+        self._near: NearSearch | None = None
+        self.near_folder: Path | None = None
+        """The job of the search whose near-duplicates are flagged."""
+        self._store: DecisionStore | None = None
+        self._waiting: deque[_Ask] = deque()
+        self.finder = Finder(self.rows, lambda news: self._tell(self, news))
+        self._writing = False
+        self._done: list[tuple[int, str]] = []
+        self._settled: set[int] = set()
+        threading.Thread(target=self._index, name="index", daemon=True).start()
+
+    def close(self) -> None:
+        """Work on it no longer; a scan goes on by itself, and what was decided is still written."""
+        self._closed.set()
+        self.finder.end()
+        if self.rows.ahead is not None:
+            self.rows.ahead.close()
+        if self._scan is not None:
+            self._scan.stop()
+        for each in (self._tokens, self._near):
+            if each is not None:
+                each.close()
+        if self._store is not None:
+            writing = threading.Thread(target=self._store.close, name="close decisions", daemon=True)
+            writing.start()
+            writing.join(_LAST_WORD)
+
+    def _index(self) -> None:
+        """Find the remaining rows, a few milliseconds at a time, and tell four times a second."""
+        reader = self.rows.dataset.reader
+        told = time.monotonic()
+        while not reader.complete and not self._closed.wait(0.0005):  # the pause lets the screen's thread run
+            try:
+                reader.extend(_INDEX_SLICE)
+            except OSError as fault:
+                words = f"The file cannot be read any further: {fault.strerror or fault}."
+                self._tell(self, ScanNews(problem=words))
+                return
+            if time.monotonic() - told > _REPORT_EVERY:
+                self._tell(self, Grown())
+                told = time.monotonic()
+        self._tell(self, Grown())
+        self._watch()
+
+    def _watch(self) -> None:
+        """Tell when a file is no longer what was read: a program may be writing it."""
+        from tui.data.watch import changed_words, stamps
+
+        before = stamps(self.rows.dataset.reader.files)
+        while not self._closed.wait(_LOOK_EVERY):
+            if (words := changed_words(before)) != self.changed:
+                self.changed = words
+                self._tell(self, Grown())
+
+    # -- the scan -------------------------------------------------------------------------------------------
+
+    def start_scan(self, workspace: Path, payload: Mapping[str, Any]) -> None:
+        """Find or start the scan of these files; decisions can be taken as soon as it has come to a row."""
+        dataset = self.rows.dataset
+
+        # Both are called in the follower's thread: importing SQLite and launching a job would hold up the keys.
+        def start() -> JobFolder:
+            from core.dataset.audit.store import DecisionStore
+            from tui.data.opened import remember
+
+            self._store = DecisionStore(workspace, self._hear)
+            job = find_or_start(workspace, dataset, payload)
+            remember(workspace, dataset.paths)
+            return job
+
+        def standings() -> Mapping[str, Standing]:
+            assert self._store is not None
+            self._store.ready.result()
+            return self._store.standings()
+
+        self._scan = ScanFollower(start, standings, lambda news: self._tell(self, news))
+
+    def look_at_near(self, workspace: Path, payload: Mapping[str, Any]) -> None:
+        """Tell what the last search for near-duplicates has found, or the one that runs."""
+        from tui.data.near_search import NearFound, NearSearch
+
+        def apart() -> frozenset[tuple[str, str]]:
+            from core.dataset.audit.store import read_ledger
+
+            return read_ledger(workspace).apart()
+
+        def tell(news: object) -> None:
+            if isinstance(news, NearFound):
+                self._tell(self, news)
+
+        if self._near is not None:
+            self._near.close()
+        self._near = NearSearch(workspace, self.rows.dataset, payload, apart, tell)
+        self._near.look()
+
+    def take_near(self, found: NearFound) -> None:
+        """Take in what a search has found; of files that have changed since, nothing."""
+        from tui.data.near_search import CHECKS
+
+        self.rows.take_near(found.flags, CHECKS)
+        self.near_folder = None if found.changed else found.folder
+
+    def _hear(self, keys: Collection[str]) -> None:
+        """Others have decided on rows; called in the store's thread."""
+        store = self._store
+        if self._scan is not None and store is not None and not self._closed.is_set():
+            self._scan.hear({key: store.standing(key) for key in keys})
+
+    @property
+    def scanning(self) -> bool:
+        """Whether more is to be expected of the scan."""
+        return self.scan_words.startswith("scanning")
+
+    def stop_scan(self) -> None:
+        """Ask the scan to end where it is; what it has found stays."""
+        if self._scan is not None:
+            self.scan_words = "stopping the scan"
+            self._scan.cancel()
+
+    def learn(self, news: ScanNews) -> bool:
+        """Take in what the scan has found; returns whether any row looks different now."""
+        rows = self.rows
+        if news.elsewhere:
+            for row, standing in news.decided.items():
+                rows.stand(row, standing)
+            return True
+        before = rows.scanned
+        rows.learn(news.flags, news.bad, max(before, news.rows))
+        for row, standing in news.decided.items():
+            if row not in self._settled:
+                rows.stand(row, standing)
+        self.stopped = news.stopped
+        if news.stopped:
+            where = f" at {news.rows / news.total:.0%}" if news.total else ""
+            self.scan_words = f"scan stopped{where}: C goes on"
+        elif news.problem:
+            self.scan_words = clean(news.problem)
+        elif news.complete:
+            self.scan_words, self.faults, rows.judged = "scanned", news.faults, True
+        else:
+            self.scan_words = f"scanning {news.rows / news.total:.0%}" if news.total else "scanning"
+        return bool(news.flags or news.bad or news.decided or rows.scanned > before)
+
+    # -- tokens ---------------------------------------------------------------------------------------------
+
+    def tokens(self, workspace: Path) -> TokenFollower:
+        """What looks the rows' tokens up and has them counted.
+
+        Args:
+            workspace: the folder that holds `.tunedeck`.
+        """
+        if self._tokens is None:
+            self._tokens = TokenFollower(self.rows.dataset, workspace, lambda news: self._tell(self, news))
+        return self._tokens
+
+    # -- decisions ------------------------------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether a decision of this sitting can be taken back."""
+        return bool(self._done)
+
+    def ask(self, action: Action, payload: Mapping[str, Any] | None = None, *, entry: int | None = None) -> None:
+        """Line a decision up; `write_next` takes it to the disk.
+
+        Args:
+            action: what was decided.
+            payload: as `DecisionStore.decide`.
+            entry: what it is about; by default the entry that is shown when its turn comes.
+        """
+        self._waiting.append(_Ask(action, payload or {}, entry))
+
+    def write_next(self, entry: int) -> str:
+        """Take the next decision that waits to the disk, unless one is on its way there.
+
+        Keys pressed meanwhile wait, since each is meant for the row that is shown when its turn comes.
+
+        Args:
+            entry: the entry that is shown, which keep and drop are meant for.
+
+        Returns:
+            A sentence if it cannot be taken now, else "".
+        """
+        if self._writing or not self._waiting:
+            return ""
+        ask = self._waiting[0]
+        if ask.action == "undo":
+            self._waiting.popleft()
+            if self._done:
+                self._write(*self._done.pop(), ask)
+            return ""
+        row = self.rows.row_of(entry if ask.entry is None else ask.entry)
+        if row is None:
+            self._waiting.clear()
+            return "This line could not be read, so it is left out whatever is decided."
+        key = None if self._scan is None else self._scan.key(row)
+        if key is None and self.scan_words and not self.scanning:
+            self._waiting.clear()
+            return f"Nothing was written, since the row has no key. {self.scan_words}"
+        if key is None:
+            return "The scan has not come to this row yet; the decision is written as soon as it has."
+        self._write(row, key, self._waiting.popleft())
+        return ""
+
+    def key_of(self, entry: int) -> str | None:
+        """The key of an entry; None for a bad line, and where the scan has not come to it yet."""
+        row = self.rows.row_of(entry)
+        return None if row is None or self._scan is None else self._scan.key(row)
+
+    @property
+    def scan_folder(self) -> Path | None:
+        """Where the scan's results lie, once that is known."""
+        return None if self._scan is None else self._scan.folder
+
+    def _write(self, row: int, key: str, ask: _Ask) -> None:
+        assert self._store is not None
+        self._writing = True
+        action = ask.action
+        future = self._store.decide(key, action, ask.payload)
+        future.add_done_callback(lambda done: self._tell(self, Decided(row, key, action, done)))
+
+    def settle(self, decided: Decided) -> None:
+        """Take in a decision that has come back from the disk.
+
+        Raises:
+            TunedeckError: it could not be written; what was lined up behind it is forgotten.
+        """
+        assert self._store is not None
+        self._writing = False
+        error = decided.future.exception()
+        if isinstance(error, TunedeckError):
+            self._waiting.clear()
+        if error is not None:
+            raise error
+        self._settled.add(decided.row)
+        self.rows.stand(decided.row, self._store.standing(decided.key))
+        if decided.action != "undo":
+            self._done.append((decided.row, decided.key))
+
+    def stand(self, stood: Mapping[int, tuple[str, Standing]], *, undone: bool) -> None:
+        """Take in what was decided on another screen, or taken back there; `undo` here takes it back as well.
+
+        Args:
+            stood: row to its key and where it stands.
+            undone: whether decisions were taken back.
+        """
+        self._settled.update(stood)
+        for row, (_, standing) in stood.items():
+            self.rows.stand(row, standing)
+        if undone:
+            self._done = [each for each in self._done if each[0] not in stood]
+        else:
+            self._done += [(row, key) for row, (key, _) in stood.items()]
+
+    # -- what takes a while ---------------------------------------------------------------------------------
+
+    def history(self, entry: int) -> None:
+        """Read what was decided about an entry."""
+        row, key, store = self.rows.row_of(entry), self.key_of(entry), self._store
+        if row is None or key is None or store is None:
+            self._tell(self, Said("The scan has not come to this row yet, so its decisions are not known."))
+        else:
+            self.run("history", lambda: History(row, store.history(key)))
+
+    def run(self, name: str, work: Callable[[], News]) -> None:
+        """Do something in a thread and tell what comes of it."""
+
+        def thread() -> None:
+            try:
+                news = work()
+            except TunedeckError as fault:
+                news = Said(str(fault), failed=True)
+            if not self._closed.is_set():
+                self._tell(self, news)
+
+        threading.Thread(target=thread, name=name, daemon=True).start()

@@ -1,0 +1,152 @@
+"""Editing one row as JSON, in the user's editor or in a field, and checking what comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.app import SuspendNotSupported
+
+from core.clean import clean, clean_line
+from core.dataset.files.records import Unreadable, parse_object
+from core.dataset.formats import to_sample
+from core.paths import hidden_dir
+from core.units import count
+
+if TYPE_CHECKING:
+    from tui.data.desk import Desk
+    from tui.screens.base import StepScreen
+
+Edited = Callable[[int, "dict[str, object] | str"], None]
+
+_MOST = 2 * 2**20
+"""Bytes of a row that is edited by hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowEdit:
+    """One row that is being edited.
+
+    The text lies in a file of the workspace until an edit was taken, so that a refused one is not lost.
+
+    Attributes:
+        entry: the row's entry.
+        number: as people count rows, from 1.
+        desk: whose data set it is.
+        path: the file.
+        before: the text as it would be without the edit.
+    """
+
+    entry: int
+    number: int
+    desk: Desk
+    path: Path
+    before: str
+
+    @classmethod
+    def of(cls, desk: Desk, entry: int, workspace: Path) -> RowEdit | str:
+        """Begins an edit, or says why there is none."""
+        row, number, key = desk.rows.read(entry), desk.rows.row_of(entry), desk.key_of(entry)
+        if row.value is None or number is None:
+            return f"This line could not be read, so it cannot be edited: {clean_line(row.error, 400)}."
+        if key is None:
+            return "The scan has not come to this row yet; edit it in a moment."
+        if desk.rows.dataset.reader.size(entry) > _MOST:
+            return "This row is too long to be edited by hand."
+        mark = desk.rows.mark(entry)
+        value = row.value
+        if mark is not None and mark.edit is not None:
+            value = mark.edit.get("row") or dict(mark.edit)
+        path = hidden_dir(workspace) / "edits" / f"{key.replace(':', '-')}.json"
+        return cls(entry, number + 1, desk, path, as_text(value))
+
+    def open(self, screen: StepScreen, edited: Edited) -> None:
+        """Let the user edit, then tell what came of it.
+
+        Args:
+            screen: the screen whose row it is; its app gives the terminal to the editor meanwhile.
+            edited: hears the entry, and the decision's payload or a sentence on why there is none.
+        """
+        editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
+        try:
+            text = self._kept() or self.before
+            self._keep(text)
+            if editor:
+                edited(self.entry, self._in_editor(screen, editor))
+                return
+        except SuspendNotSupported:
+            pass
+        except OSError as fault:
+            edited(self.entry, f"The row cannot be edited: {fault.strerror}: {clean_line(str(fault.filename), 200)}.")
+            return
+        self._in_field(screen, text, edited)
+
+    def _in_editor(self, screen: StepScreen, editor: list[str]) -> dict[str, object] | str:
+        with screen.app.suspend():
+            code = subprocess.run([*editor, str(self.path)], check=False).returncode
+        screen.deck.action_redraw()
+        if code:
+            return (
+                f"{clean_line(editor[0], 80)} ended with {code}, so the row stays as it was. e opens your text again."
+            )
+        return self.check(self.path.read_text(encoding="utf-8", errors="replace"))
+
+    def _in_field(self, screen: StepScreen, text: str, edited: Edited) -> None:
+        from tui.data.edit_field import EditField
+
+        def closed(text: str | None) -> None:
+            if text is None:
+                edited(self.entry, "The row stays as it was.")
+                self.path.unlink(missing_ok=True)
+            else:
+                self._keep(text)
+                edited(self.entry, self.check(text))
+
+        screen.app.push_screen(EditField(f"edit row {count(self.number)}", text), closed)
+
+    def check(self, text: str) -> dict[str, object] | str:
+        """The payload of the edit if the text is a row of this data set's format; else why it is refused."""
+        if text.strip() == self.before.strip():
+            self.path.unlink(missing_ok=True)
+            return "Nothing was changed."
+        try:
+            value, nonstandard = parse_object(text.rstrip().encode("utf-8", "surrogatepass"))
+            if nonstandard:
+                raise Unreadable(nonstandard)
+            sample = to_sample(value, self.desk.rows.dataset.recognition)
+        except Unreadable as fault:
+            return f"The edit was not taken: {clean(str(fault))}. Your text is kept; e opens it again."
+        self.path.unlink(missing_ok=True)
+        return {"sample": {**sample.to_json(), "row": value}}
+
+    def _kept(self) -> str:
+        """The text of an edit that was refused before, or ""."""
+        try:
+            return self.path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
+    def _keep(self, text: str) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(text, encoding="utf-8")
+
+
+def as_text(value: Any) -> str:
+    r"""A row as JSON that is safe to show in any editor: what a terminal would obey is written as `\uXXXX`."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    return _DOUBTFUL.sub(_escaped, text) + "\n"
+
+
+_DOUBTFUL = re.compile("[^\n -~]")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    letter = match.group()
+    return letter if clean(letter) == letter else json.dumps(letter)[1:-1]

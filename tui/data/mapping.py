@@ -1,0 +1,157 @@
+"""Which column is what: the form that corrects what a file was taken for, or says it where nothing fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from core.clean import clean, clean_line
+from core.dataset.formats import Recognition
+from core.dataset.mapping import Chosen, turns_of
+from tui.actions import Command, declare
+from tui.data.mapping_draft import MappingDraft
+from tui.widgets.chat_lines import chat_lines
+from tui.widgets.form import Form
+from tui.widgets.json_lines import json_lines
+from tui.widgets.key_bar import KeyBar
+from tui.widgets.text_view import Line, TextView, plain
+
+_EXAMPLE = 160
+
+
+class MappingScreen(ModalScreen[Chosen | None]):
+    """The columns of a file, what each is, and a row as a sample while that is chosen.
+
+    The result is what the user has said, or None if nothing is to change.
+    """
+
+    CSS_PATH = "mapping.tcss"
+    BINDINGS = declare(
+        "mapping",
+        Command("mapping.take", "ctrl+s,f2", "take", "take it", "Read the file like this, now and later.", 2, "^s"),
+        Command("mapping.leave", "escape", "leave", "leave", "Change nothing.", 3, "esc"),
+        Command("mapping.row", "f3", "next_row", "other row", "Show another row as a sample.", 4, "F3"),
+        Command("mapping.raw", "f4", "raw", "as it stands", "Show the row as it stands in the file.", 5, "F4"),
+        Command("mapping.help", "f1,question_mark", "app.help", "help", "Show the keys of this form.", 90, "?"),
+    )
+
+    def __init__(self, name: str, rows: Sequence[Mapping[str, Any]], recognition: Recognition, chosen: Chosen) -> None:
+        """Make the form.
+
+        Args:
+            name: the file's name; clean.
+            rows: its first rows, at least one.
+            recognition: what they were taken for.
+            chosen: what the user has said of them before.
+        """
+        super().__init__()
+        self._name = name
+        self._draft = MappingDraft(rows, recognition, chosen)
+        self._row = 0
+        self._raw = False
+
+    def compose(self) -> ComposeResult:
+        """What was seen, the form beside the columns, a row as a sample."""
+        form = Form(self._draft.sections(), id="form")
+        form.border_title = Content(f"mapping of {self._name}")
+        columns = TextView(id="columns")
+        columns.border_title = "columns, with examples"
+        yield Static("", id="why", markup=False)
+        with Container(id="upper"):
+            yield form
+            yield columns
+        yield TextView(id="preview")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Fill the form in; the cursor stands on the format."""
+        self.query_one(Form).focus()
+        self._show()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Beside each other where there is room."""
+        self.set_class(event.size.width >= 110, "-wide")
+        self.set_class(event.size.height >= 36, "-tall")
+
+    @on(Form.Changed)
+    def _changed(self, event: Form.Changed) -> None:
+        self._draft.take(event.key, event.text)
+        self._show()
+
+    def _show(self) -> None:
+        draft = self._draft
+        form = self.query_one(Form)
+        form.lay_out(draft.sections())
+        form.fill(draft.states())
+        words, _ = draft.words()
+        self.query_one("#why", Static).update(words)
+        self.query_one("#columns", TextView).show(self._column_lines, keep_place=True)
+        self._show_row(keep_place=True)
+
+    def _show_row(self, *, keep_place: bool = False) -> None:
+        preview = self.query_one("#preview", TextView)
+        view = "as it stands in the file" if self._raw else "as a sample"
+        preview.border_title = Content(f"row {self._row + 1} of {len(self._draft.rows)} {view}")
+        preview.show(self._row_lines, keep_place=keep_place)
+
+    def _column_lines(self) -> Iterator[Line]:
+        """Each column: what holds it, how often it is filled, an example or two."""
+        parts: dict[str, list[str]] = {}
+        for field, name in self._draft.said.items():
+            parts.setdefault(name, []).append(field)
+        total = len(self._draft.rows)
+        for column in self._draft.columns:
+            spans = [(clean_line(column.name, 80) or "(empty name)", "key"), (f"  {column.kind}", "muted")]
+            if column.filled < total:
+                spans.append((f", in {column.filled} of {total} rows", "muted"))
+            if column.name in parts:
+                spans.append((f"  = {', '.join(parts[column.name])}", "strong"))
+            yield Line(tuple(spans))
+            if column.kind == "turns":
+                found = turns_of(self._draft.rows, column.name, self._draft.said.get("turn.role", ""))
+                yield plain(clean_line(f"keys: {', '.join(found.keys)}", _EXAMPLE), "muted", indent=2)
+                if found.speakers:
+                    yield plain(clean_line(f"speakers: {', '.join(found.speakers)}", _EXAMPLE), "muted", indent=2)
+                continue
+            for example in column.examples[:2]:
+                text = example if isinstance(example, str) else str(example)[: _EXAMPLE * 4]
+                yield plain(clean_line(" ".join(text[: _EXAMPLE * 4].split()), _EXAMPLE), "text", indent=2)
+
+    def _row_lines(self) -> Iterable[Line]:
+        if self._raw:
+            return json_lines(self._draft.rows[self._row])
+        sample = self._draft.sample(self._row)
+        if isinstance(sample, str):
+            return [Line((("no sample: ", "warning"), (clean(sample).replace("\n", " "), "text")))]
+        return chat_lines(sample)
+
+    # -- keys -----------------------------------------------------------------------------------------------
+
+    def action_next_row(self) -> None:
+        """Show another row."""
+        self._row = (self._row + 1) % len(self._draft.rows)
+        self._show_row()
+
+    def action_raw(self) -> None:
+        """Show the row as a sample, or as it stands in the file."""
+        self._raw = not self._raw
+        self._show_row()
+
+    def action_take(self) -> None:
+        """Close with what was said, if rows become samples that way."""
+        words, sound = self._draft.words()
+        if sound:
+            self.dismiss(self._draft.chosen)
+        else:
+            self.query_one("#why", Static).update(f"▲ Not yet: {words}")
+
+    def action_leave(self) -> None:
+        """Close; nothing changes."""
+        self.dismiss(None)

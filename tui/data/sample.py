@@ -1,0 +1,179 @@
+"""One row in the sample pane: as a chat, as the rendered template, as raw JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from textual.content import Content
+
+from core.clean import clean, clean_line
+from core.dataset.files.records import BadLine, Row, Unreadable
+from core.units import count, size
+from tui.data.lines import HUGE
+from tui.data.rows import DataRows
+from tui.widgets.chat_lines import chat_lines, thinks
+from tui.widgets.json_lines import json_lines
+from tui.widgets.text_view import Line, plain
+
+if TYPE_CHECKING:
+    from core.dataset.audit.decisions import Decision, Standing
+
+_DECIDED = {"": "", "keep": " ✓ kept", "drop": " ✗ dropped"}
+_WITHOUT_LINES = ("Parquet", "Arrow")
+
+
+def subject(rows: DataRows, entry: int) -> Content:
+    """The pane's title: which row, and what was decided about it."""
+    row = rows.row_of(entry)
+    name = f"sample {count(row + 1)}" if row is not None else "bad line"
+    decision = rows.decision(entry)
+    style = {"": "", "keep": "$text-success", "drop": "$text-error"}[decision]
+    return Content.assemble((name, "bold"), (_DECIDED[decision], style))
+
+
+def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
+    """Why the row deserves a look."""
+    flags = rows.flags_of(entry)
+    own = _own(rows.mark(entry))
+    row = rows.row_of(entry)
+    if row in rows.reasons:
+        own.append(("dropped", clean_line(rows.reasons[row], 400)))
+    if not flags:
+        return own
+    from core.dataset.checks import TITLES
+
+    return own + [(TITLES.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in flags]
+
+
+def _own(standing: Standing | None) -> list[tuple[str, str]]:
+    """What the user has said of a row."""
+    if standing is None:
+        return []
+    said = []
+    if standing.flag:
+        said.append(("flag", clean_line(standing.flag, 400)))
+    if standing.note:
+        said.append(("note", clean_line(standing.note, 400)))
+    if standing.edit is not None:
+        said.append(("edited", "chat and template show what will be trained, raw what stands in the file"))
+    return said
+
+
+def history(decisions: Sequence[Decision]) -> Iterator[Line]:
+    """What was decided about a row, oldest first."""
+    if not decisions:
+        yield plain("Nothing was decided about this row so far.")
+    for each in decisions:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each.time))
+        who = clean_line(f"{each.user} on {each.host}", 120)
+        text = clean_line(str(each.payload.get("text", "")), 2_000)
+        yield Line(((when, "muted"), (f"  {each.action.ljust(5)}", "strong"), (f"  {text}" if text else "", "text")))
+        yield plain(who, "muted", indent=21)
+
+
+def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[Line]:
+    """The list of what could not be read."""
+    if not lines:
+        yield plain("Every line could be read." if not more else "No bad line so far; the scan goes on.")
+        return
+    yield plain("These lines could not be read; all others are here. The file itself is never written to.", "muted")
+    yield plain("")
+    for bad in lines:
+        place = f"{clean_line(bad.file.name, 200)}, line {count(bad.line)}: "
+        yield Line(((place, "key"), (clean_line(bad.reason, 2_000), "text")))
+    if more:
+        yield plain("… the scan goes on", "muted")
+
+
+class RowText:
+    """The texts of one row, read once when the first of them is asked for.
+
+    Args:
+        rows: the rows.
+        entry: which of them.
+        read_huge: read it however long it is.
+        folded: show thinking as one line.
+    """
+
+    def __init__(self, rows: DataRows, entry: int, *, read_huge: bool = False, folded: bool = True) -> None:
+        self.entry = entry
+        self.length = rows.dataset.reader.size(entry)
+        self.too_long = self.length > HUGE and not read_huge
+        self._rows = rows
+        self._folded = folded
+        self._row: Row | None = None
+
+    @property
+    def row(self) -> Row:
+        """The entry as it stands in the file."""
+        if self._row is None:
+            self._row = self._rows.read(self.entry)
+        return self._row
+
+    def rendering(self, view: str) -> tuple[Callable[[], Iterable[Line]], str]:
+        """The text of a view, and file and line for the lower border; the template's is asked for elsewhere."""
+        if self.too_long:
+            return ask_to_read(self.length), ""
+        unit = "row" if self._rows.dataset.reader.container.startswith(_WITHOUT_LINES) else "line"
+        place = clean_line(f"{unit} {count(self.row.line)} of {self.row.file.name}", 120)
+        subtitle = " · ".join(filter(None, (self._tokens(), place)))
+        return (self.raw if view == "raw" else self.chat), subtitle
+
+    def _tokens(self) -> str:
+        row = self._rows.row_of(self.entry)
+        found = None if row is None else self._rows.tokens.of(row)
+        if found is None or found.state != "measured":
+            return ""
+        lost = f", {count(found.lost)} cut off" if found.lost else ""
+        return f"{count(found.trained)} of {count(found.tokens)} tokens trained{lost}"
+
+    def chat(self) -> Iterable[Line]:
+        """The sample as a conversation, or why it is none."""
+        try:
+            sample = self._rows.sample(self.row)
+        except Unreadable as fault:
+            return unreadable(str(fault), self.row)
+        return chat_lines(sample, folded=self._folded)
+
+    def thinks(self) -> bool:
+        """Whether there is thinking in it that could be folded."""
+        try:
+            return not self.too_long and thinks(self._rows.sample(self.row))
+        except Unreadable:
+            return False
+
+    def sample(self) -> dict[str, Any] | None:
+        """The sample as the preview service takes it, or None for a row that is none."""
+        try:
+            return self._rows.sample(self.row).to_json()
+        except Unreadable:
+            return None
+
+    def raw(self) -> Iterable[Line]:
+        """The row's own JSON; the bytes as text where they are none."""
+        if self.row.value is None:
+            return unreadable(self.row.error, self.row)
+        return json_lines(self.row.value)
+
+
+def on_its_way() -> Iterable[Line]:
+    """What stands in the place of a row that is being unpacked or decoded."""
+    return [plain("reading …", "muted")]
+
+
+def unreadable(reason: str, row: Row) -> Iterable[Line]:
+    """Why a row is no sample, and what stands in the file."""
+    yield Line((("no sample: ", "warning"), (clean_line(reason, 2_000), "text")))
+    yield plain("")
+    for line in clean(row.raw_text[:200_000]).split("\n"):
+        yield plain(line, "muted")
+
+
+def ask_to_read(length: int) -> Callable[[], Iterable[Line]]:
+    """What stands in the place of a row that is too long to read in passing."""
+    return lambda: [
+        plain(f"This row has {size(length)}: reading it would hold up the keys for a moment.", "text"),
+        plain("Press enter to read it.", "strong"),
+    ]

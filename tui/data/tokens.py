@@ -1,0 +1,259 @@
+"""The tokens of the rows under the present recipe: read from the cache, counted by a job when somebody asks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from core.clean import clean
+from core.errors import TunedeckError
+from core.units import count
+from tui.data.lines import token_words
+
+if TYPE_CHECKING:
+    from core.dataset.checks import Flag
+    from core.dataset.dataset import Dataset
+    from core.dataset.sample import Sample
+    from core.jobs.folder import JobFolder
+    from core.recipe.recipe import Recipe
+    from core.runs.token_facts import RowTokens, TokenFacts
+
+_PERIOD = 0.25
+_ROWS_AT_ONCE = 20_000
+
+Standing = Literal["known", "stale", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenNews:
+    """What is new of the tokens of a data set.
+
+    Attributes:
+        facts: the cache of the present recipe.
+        standing: whether it is `known`, `stale` (counted under another recipe only), or there is `none`.
+        flags: row to its flags; those of earlier news stand unless `anew`.
+        edited: rows among these that were counted as edited.
+        anew: forget what earlier news has said.
+        counting: whether a job counts now.
+        words: how far it is, or why it is not, in a few words or a sentence.
+        failed: whether the words are an error's.
+    """
+
+    facts: TokenFacts
+    standing: Standing
+    flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
+    edited: frozenset[int] = frozenset()
+    anew: bool = False
+    counting: bool = False
+    words: str = ""
+    failed: bool = False
+
+
+@dataclass
+class TokenColumn:
+    """What the list knows of tokens.
+
+    Attributes:
+        facts: the cache, None before anybody has looked.
+        standing: of that cache.
+        flags: row to its flags `zero_trained` and `cut`.
+        edited: rows that were counted as edited.
+        counting: whether a job counts now.
+        words: how far it is.
+    """
+
+    facts: TokenFacts | None = None
+    standing: Standing = "none"
+    flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
+    edited: frozenset[int] = frozenset()
+    counting: bool = False
+    words: str = ""
+
+    def learn(self, news: TokenNews) -> None:
+        """Take in what is new."""
+        if news.anew:
+            self.flags, self.edited = {}, frozenset()
+        self.flags.update(news.flags)
+        self.edited |= news.edited
+        self.facts, self.standing = news.facts, news.standing
+        self.counting, self.words = news.counting, news.words
+
+    def of(self, row: int) -> RowTokens | None:
+        """The tokens of a row, None where they are not known."""
+        return None if self.facts is None or self.standing != "known" else self.facts.row(row)
+
+    def cell(self, row: int | None, edited: Sample | None) -> str:
+        """What stands in the list: `214 tok`, `- tok` before that is known, `stale` where it was true once.
+
+        Args:
+            row: which row, None for a bad line.
+            edited: the row's edit, where it has one.
+        """
+        if self.standing == "stale":
+            return "stale"
+        found = None if row is None else self.of(row)
+        return "stale" if found is not None and outdated(found, edited) else token_words(found)
+
+    def flags_of(self, row: int, edited: Sample | None) -> tuple[Flag, ...]:
+        """The flags of a row as it is now: those of a row that was edited since are not known."""
+        flags = self.flags.get(row, ())
+        if not flags or edited is None:
+            return flags
+        found = self.of(row)
+        return () if found is None or outdated(found, edited) else flags
+
+
+def outdated(found: RowTokens, edited: Sample | None) -> bool:
+    """Whether a row was edited, or an edit taken back, since its tokens were counted."""
+    if edited is None:
+        return bool(found.edit)
+    from core.runs.token_facts import edit_digest
+
+    return found.edit != edit_digest(edited.to_json())
+
+
+class TokenFollower:
+    """Looks tokens up, has them counted and follows the job, each in a thread of its own.
+
+    Args:
+        dataset: whose rows.
+        workspace: the folder that holds `.tunedeck`; paths in the recipe are taken from it.
+        tell: called in a thread with each piece of news.
+    """
+
+    def __init__(self, dataset: Dataset, workspace: Path, tell: Callable[[TokenNews], object]) -> None:
+        self._dataset = dataset
+        self._workspace = workspace
+        self._tell = tell
+        self._ended = threading.Event()
+        self._job: JobFolder | None = None
+        self._recipe: Recipe | None = None
+
+    def look(self, recipe: Recipe) -> None:
+        """Look up what is known under a recipe, unless it is the one that was looked up last."""
+        if recipe != self._recipe:
+            self._recipe = recipe
+            self._begin(recipe, start=False)
+
+    def count(self, recipe: Recipe) -> None:
+        """Have the tokens counted; the job goes on without this program."""
+        self._recipe = recipe
+        self._begin(recipe, start=True)
+
+    def stop_counting(self) -> None:
+        """Ask the job to stop; what it has counted is kept."""
+        from core.jobs import requests
+
+        job = self._job
+        if job is not None:
+            try:
+                requests.ask(job, requests.STOP)
+            except TunedeckError:
+                pass  # it has just ended
+
+    def close(self) -> None:
+        """Follow no longer; a job goes on."""
+        self._ended.set()
+
+    def _begin(self, recipe: Recipe, *, start: bool) -> None:
+        self._ended.set()
+        self._ended = ended = threading.Event()
+        threading.Thread(target=self._run, args=(recipe, start, ended), name="tokens", daemon=True).start()
+
+    def _run(self, recipe: Recipe, start: bool, ended: threading.Event) -> None:
+        from core.runs import token_job
+        from core.runs.token_facts import TokenFacts
+        from core.runs.token_key import find_facts
+
+        payload = token_job.payload_of(self._dataset, recipe, self._workspace, self._workspace)
+        cache = Path(payload["cache"])
+        facts = TokenFacts(cache)
+        found = find_facts(self._workspace, *cache.name.split("-"))
+        try:
+            job = token_job.find_running(self._workspace, cache)
+            if job is None and start:
+                job = token_job.find_or_start(self._workspace, payload)
+        except TunedeckError as fault:
+            self._say(ended, TokenNews(facts, found.standing, words=clean(str(fault)), failed=True))
+            return
+        self._job = job
+        read = _Read(facts, ended)
+        if job is None:
+            self._say(ended, read.news(found.standing, anew=True, words=_words(facts, found.standing)))
+        else:
+            self._say(ended, read.news("known", anew=True, counting=True, words=_progress(job, read.rows)))
+            self._follow(job, read, ended)
+
+    def _follow(self, job: JobFolder, read: _Read, ended: threading.Event) -> None:
+        from core.jobs.state import standing
+
+        while not ended.wait(_PERIOD):
+            now = standing(job)
+            if now.over:
+                break
+            before = read.rows
+            news = read.news("known", counting=True, words=_progress(job, read.facts.count))
+            if read.rows != before:
+                self._say(ended, news)
+        else:
+            return
+        self._job = None
+        # A job that goes on where another was stopped also counts rows anew that were edited meanwhile.
+        read.rows = 0
+        known: Standing = "known" if read.facts.count else "none"
+        words = _words(read.facts, known)
+        if now.state == "stopped":
+            words = f"counting tokens was stopped after {count(read.facts.count)} rows, t goes on"
+        elif now.state != "finished":
+            words = clean(now.detail) or "The tokens were not counted."
+        self._say(ended, read.news(known, anew=True, words=words, failed=now.state not in ("finished", "stopped")))
+
+    def _say(self, ended: threading.Event, news: TokenNews) -> None:
+        if not ended.is_set():
+            self._tell(news)
+
+
+def _words(facts: TokenFacts, standing: Standing) -> str:
+    """What is known of all rows together; reads the whole cache."""
+    if standing == "stale":
+        return "token counts are stale, t counts anew"
+    if standing == "none":
+        return "t counts tokens"
+    totals = facts.totals()
+    if not facts.complete:
+        return f"tokens of {count(totals['rows'])} rows are counted, t goes on"
+    return f"{count(totals['tokens'])} tokens, {count(totals['trained'])} trained"
+
+
+def _progress(job: JobFolder, rows: int) -> str:
+    of = job.read_status().of
+    return f"counting tokens {rows / of:.0%}" if of and rows else "counting tokens"
+
+
+class _Read:
+    """Reads what a cache has said since the last news."""
+
+    def __init__(self, facts: TokenFacts, ended: threading.Event) -> None:
+        self.facts = facts
+        self.rows = 0
+        self._ended = ended
+
+    def news(
+        self, standing: Standing, *, words: str, anew: bool = False, counting: bool = False, failed: bool = False
+    ) -> TokenNews:
+        """Further rows with a flag or an edit."""
+        flags: dict[int, tuple[Flag, ...]] = {}
+        edited = set()
+        first, self.rows = self.rows, self.facts.count
+        for start in range(first, self.rows, _ROWS_AT_ONCE):
+            if self._ended.wait(0.001):  # lets the screen's thread run
+                break
+            for row in self.facts.rows(start, min(self.rows, start + _ROWS_AT_ONCE)):
+                if row.flagged:
+                    flags[row.row] = self.facts.flags(row)
+                if row.edit:
+                    edited.add(row.row)
+        return TokenNews(self.facts, standing, flags, frozenset(edited), anew, counting, words, failed)

@@ -1,0 +1,1 @@
+"""The Duplicates screen: clusters of similar rows, and which of them to drop."""

@@ -1,0 +1,1 @@
+"""The Evaluate screen: base against tuned model."""

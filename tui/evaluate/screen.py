@@ -1,0 +1,252 @@
+"""Evaluate: base and tuned answers side by side on held-out samples, the losses of both, and where the adapter is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from textual import events, on, work
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from core.clean import clean, clean_line
+from core.errors import BadInput
+from core.runs.artifacts import Adapter, read_adapter
+from core.runs.scores import Answer, Comparison, read_comparison
+from core.units import size
+from tui.actions import Command, declare
+from tui.screens.base import StepScreen
+
+_LONGEST = 8_000
+"""Characters of a prompt or an answer that are shown; the rest is counted."""
+
+
+class EvaluateScreen(StepScreen):
+    """The question: does the tuned model answer better than the base?"""
+
+    STEP = "evaluate"
+    CSS_PATH = "evaluate.tcss"
+    BINDINGS = declare(
+        "evaluate",
+        Command("evaluate.next", "j,n,right,down", "go(1)", "next", "The next held-out sample.", 1, "j"),
+        Command("evaluate.previous", "k,p,left,up", "go(-1)", "previous", "The sample before.", 2, "k"),
+        Command("evaluate.differing", "d", "next_differing", "differing", "The next sample with other answers.", 3),
+        Command("evaluate.reference", "r", "reference", "reference", "Show or hide the data set's own answer.", 4),
+        Command("evaluate.copy", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 5),
+        Command("evaluate.down", "space,pagedown", "scroll(1)", "", "Scroll the answers down."),
+        Command("evaluate.up", "backspace,pageup", "scroll(-1)", "", "Scroll the answers up."),
+    )
+
+    def __init__(self) -> None:
+        """Make the screen; what it shows is read when it is shown."""
+        super().__init__()
+        self._tall = False
+        self._comparison: Comparison | None = None
+        self._answers: tuple[Answer, ...] = ()
+        self._adapter: Adapter | None = None
+        self._shown = 0
+        self._with_reference = False
+        self._read_from: Path | None = None
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Facts above, the prompt, the two answers, the reference."""
+        yield Static("", id="facts", markup=False)
+        with Horizontal(id="answers"):
+            yield OptionList(id="samples", markup=False)
+            with VerticalScroll(id="shown", can_focus=False):
+                yield Static("", id="prompt", markup=False)
+                with Horizontal(id="pair"):
+                    with Vertical(id="base-box"):
+                        yield Static("", id="base", markup=False)
+                    with Vertical(id="tuned-box"):
+                        yield Static("", id="tuned", markup=False)
+                yield Static("", id="reference", markup=False)
+        yield Static("", id="adapter", markup=False)
+
+    def on_mount(self) -> None:
+        """Give the boxes their titles."""
+        self.query_one("#samples").border_title = "held-out samples, most changed first"
+        self.set_interval(2.0, self._look)
+        for name, title in (
+            ("prompt", "prompt"),
+            ("base-box", "base"),
+            ("tuned-box", "tuned"),
+            ("reference", "reference"),
+        ):
+            self.query_one(f"#{name}").border_title = title
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A tall terminal has room for the data set's own answer as well."""
+        super().on_resize(event)
+        tall = self.has_class("-tall")
+        if tall != self._tall:
+            self._tall = self._with_reference = tall
+            self._show()
+
+    def on_screen_resume(self) -> None:
+        """Read the results of the session's run anew: it may have gone on, or be another one."""
+        super().on_screen_resume()
+        self._read()
+
+    def _look(self) -> None:
+        """While there is no comparison, one may come."""
+        if self.is_current and self.session.run is not None and self._comparison is None:
+            self._read()
+
+    @work(thread=True, exclusive=True, group="results")
+    def _read(self) -> None:
+        run = self.session.run
+        comparison: Comparison | None = None
+        adapter: Adapter | None = None
+        words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
+        if run is not None:
+            try:
+                comparison, adapter = read_comparison(run), read_adapter(run)
+                words = _waiting_words(run, adapter) if comparison is None else ""
+            except BadInput as error:
+                words = str(error)
+        self.from_thread(self._take, run, comparison, adapter, words)
+
+    def _take(self, run: Path | None, comparison: Comparison | None, adapter: Adapter | None, words: str) -> None:
+        if run != self._read_from:
+            self._shown = 0
+        self._read_from, self._comparison, self._adapter = run, comparison, adapter
+        self._answers = comparison.most_changed_first() if comparison is not None else ()
+        self.query_one("#answers").display = bool(comparison and comparison.answers)
+        self.query_one("#facts", Static).update(Content(words) if comparison is None else _facts(comparison))
+        place = f"adapter {self._place(adapter)} ({size(adapter.size)})   5 shows how to load it" if adapter else ""
+        self.query_one("#adapter", Static).update(Content(place))
+        samples = self.query_one("#samples", OptionList)
+        samples.clear_options()
+        samples.add_options([Option(_line(answer)) for answer in self._answers])
+        self._show()
+        self.refresh_bindings()
+
+    def _place(self, adapter: Adapter) -> str:
+        folder, workspace = adapter.folder, self.session.workspace
+        return clean_line(str(folder.relative_to(workspace) if folder.is_relative_to(workspace) else folder))
+
+    # --- moving
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Moving needs answers, copying an adapter."""
+        if action in ("go", "next_differing", "reference", "scroll"):
+            return bool(self._answers)
+        if action == "copy_path":
+            return self._adapter is not None
+        return True
+
+    @on(OptionList.OptionHighlighted, "#samples")
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_index != self._shown:
+            self._shown = event.option_index
+            self._show()
+
+    def action_go(self, step: int) -> None:
+        """Go to another sample; the ends hold."""
+        self._shown = max(0, min(len(self._answers) - 1, self._shown + step))
+        self._show()
+
+    def action_next_differing(self) -> None:
+        """Go to the next sample whose answers differ, round the end."""
+        count = len(self._answers)
+        order = [(self._shown + step) % count for step in range(1, count + 1)]
+        self._shown = next((n for n in order if self._answers[n].base != self._answers[n].tuned), self._shown)
+        self._show()
+
+    def action_reference(self) -> None:
+        """Show or hide the data set's own answer."""
+        self._with_reference = not self._with_reference
+        self._show()
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the answers."""
+        self.query_one("#shown", VerticalScroll).scroll_relative(y=direction * 3, animate=False)
+
+    def action_copy_path(self) -> None:
+        """Copy the adapter's path; the terminal must allow OSC 52."""
+        if self._adapter is not None:
+            self.app.copy_to_clipboard(str(self._adapter.folder))
+            self.notify("The path was sent to the clipboard (terminals without OSC 52 ignore that).", markup=False)
+
+    def _show(self) -> None:
+        if not self._answers:
+            return
+        answer = self._answers[self._shown]
+        self.query_one("#samples", OptionList).highlighted = self._shown
+        last = answer.prompt[-1] if answer.prompt else ("user", "")
+        prompt = self.query_one("#prompt", Static)
+        prompt.border_title = f"sample {answer.number + 1}   ({self._shown + 1} of {len(self._answers)})"
+        prompt.border_subtitle = _earlier(answer)
+        prompt.update(Content.assemble((f"{last[0]}  ", "bold"), _cut(last[1])))
+        same = answer.base == answer.tuned
+        self.query_one("#tuned-box").border_title = "tuned: the same answer" if same else "tuned"
+        self.query_one("#base", Static).update(Content(_cut(answer.base)))
+        self.query_one("#tuned", Static).update(Content(_cut(answer.tuned)))
+        reference = self.query_one("#reference", Static)
+        reference.display = self._with_reference
+        reference.update(Content(_cut(answer.reference)))
+
+
+def _earlier(answer: Answer) -> str:
+    """The roles of the turns before the question: `after system`, `after 6 turns`."""
+    roles = [clean_line(role, 20) for role, _ in answer.prompt[:-1]]
+    if len(roles) > 3:
+        return f"after {len(roles)} turns"
+    return f"after {', '.join(roles)}" if roles else ""
+
+
+def _line(answer: Answer) -> Content:
+    """A line of the list: whether the answers differ, and the question."""
+    question = answer.prompt[-1][1] if answer.prompt else ""
+    mark = "=" if answer.base == answer.tuned else "≠"
+    return Content.assemble((f"{mark} ", "bold"), f"{answer.number + 1:>3}  {clean_line(question, 120)}")
+
+
+def _cut(text: str) -> str:
+    shown = clean(text[:_LONGEST]) or "(nothing)"
+    return shown if len(text) <= _LONGEST else f"{shown}… ({len(text) - _LONGEST:,} more characters)"
+
+
+def _facts(comparison: Comparison) -> Content:
+    base, tuned = comparison.base_loss, comparison.tuned_loss
+    parts: list[str | tuple[str, str]] = []
+    if base is not None and tuned is not None:
+        better = tuned < base
+        parts += [
+            "eval loss  base ",
+            (f"{base:.3f}", "bold"),
+            "  tuned ",
+            (f"{tuned:.3f}", "bold"),
+            (
+                "  lower: better" if better else "  NOT lower: the tuned model is worse on held-out samples",
+                "$success" if better else "$error",
+            ),
+            f"  on {comparison.eval_samples:,} held-out samples\n",
+        ]
+    total, differing = len(comparison.answers), comparison.differing
+    parts.append(f"{differing} of {total} answers differ" if total else "No answers were asked for.")
+    if total and not differing:
+        parts.append(("  The adapter changes nothing that these prompts show.", "$error"))
+    return Content.assemble(*parts)
+
+
+def _waiting_words(run: Path, adapter: Adapter | None) -> str:
+    from core.jobs.folder import JobFolder
+    from core.jobs.state import standing
+
+    state = standing(JobFolder(run)).state
+    name = clean_line(run.name)
+    if state in ("queued", "starting", "running", "stopping", "paused"):
+        return f"{name} is {state}. When base and tuned model are compared, their answers stand here side by side."
+    words = f"{name} is {state} and has no comparison."
+    if state == "finished":
+        return f"{words} 2 Recipe: evaluation.after_training and held-out samples make one at a run's end."
+    if any(JobFolder(run).checkpoints.glob("checkpoint-*")):
+        words += "\nOne is made when a run comes to its end: r on 3 Train goes on from the last checkpoint."
+    else:
+        words += " 3 Train says how it ended."
+    return f"{words}\n5 Export shows how to load the adapter as it is." if adapter is not None else words

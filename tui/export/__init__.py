@@ -1,0 +1,1 @@
+"""The Export screen: what a run leaves to take home."""

@@ -1,0 +1,152 @@
+"""Export: what the adapter is, where it lies, how to load it; a copy for taking home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from textual import on, work
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from core.clean import clean_line
+from core.errors import BadInput
+from core.runs.artifacts import Adapter, copy_adapter, loading_code, read_adapter
+from core.units import size
+from tui.actions import Command, declare
+from tui.screens.base import StepScreen
+from tui.widgets.path_prompt import PathPrompt
+
+_COPY = "A folder that is there already gets one inside, named after the run. enter copies, esc does not."
+
+
+class ExportScreen(StepScreen):
+    """The question: how do I take this home?"""
+
+    STEP = "export"
+    CSS_PATH = "export.tcss"
+    AUTO_FOCUS = "#how"
+    BINDINGS = declare(
+        "export",
+        Command(
+            "export.copy", "c", "ask_copy", "copy to a folder", "Copy the adapter's folder to a place of yours.", 1
+        ),
+        Command("export.path", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 2),
+        Command("export.code", "Y", "copy_code", "copy code", "Copy the Python that loads it to the clipboard.", 3),
+    )
+
+    def __init__(self) -> None:
+        """Make the screen; the adapter is read when the screen is shown."""
+        super().__init__()
+        self._adapter: Adapter | None = None
+        self._copying = False
+
+    def compose_body(self) -> Iterable[Widget]:
+        """What it is, the field for a copy, how to load it."""
+        yield Static("", id="what", markup=False)
+        yield PathPrompt(self.session.workspace, id="target")
+        with VerticalScroll(id="how"):
+            yield Static("", id="code", markup=False)
+
+    def on_mount(self) -> None:
+        """Titles."""
+        self.query_one("#how").border_title = "load it with peft"
+
+    def on_screen_resume(self) -> None:
+        """Read the adapter of the session's run anew."""
+        super().on_screen_resume()
+        self._read()
+
+    @work(thread=True, exclusive=True, group="adapter")
+    def _read(self) -> None:
+        run = self.session.run
+        adapter: Adapter | None = None
+        words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
+        if run is not None:
+            try:
+                adapter = read_adapter(run)
+                words = f"{clean_line(run.name)} has no adapter yet. Training saves it when it ends or is stopped."
+            except BadInput as error:
+                words = str(error)
+        self.from_thread(self._take, adapter, words)
+
+    def _take(self, adapter: Adapter | None, words: str) -> None:
+        self._adapter = adapter
+        what = self.query_one("#what", Static)
+        what.update(Content(words) if adapter is None else _describe(adapter))
+        self.query_one("#how").display = adapter is not None
+        if adapter is not None:
+            self.query_one("#code", Static).update(Content(loading_code(adapter)))
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Everything here needs an adapter; a question for a folder comes first."""
+        if action in ("ask_copy", "copy_path", "copy_code"):
+            return self._adapter is not None and not self.query_one(PathPrompt).display
+        return True
+
+    def action_copy_path(self) -> None:
+        """Send the path to the clipboard."""
+        self._clip(str(self._adapter.folder) if self._adapter else "")
+
+    def action_copy_code(self) -> None:
+        """Send the loading code to the clipboard."""
+        self._clip(loading_code(self._adapter) if self._adapter else "")
+
+    def _clip(self, text: str) -> None:
+        self.app.copy_to_clipboard(text)
+        self.notify("Sent to the clipboard (terminals without OSC 52 ignore that).", markup=False)
+
+    def action_ask_copy(self) -> None:
+        """Ask where to."""
+        self.query_one(PathPrompt).ask("copy", "copy the adapter to the folder", _COPY)
+        self.refresh_bindings()
+
+    @on(PathPrompt.Cancelled)
+    def _leave_field(self) -> None:
+        self.set_focus(None)
+        self.refresh_bindings()
+
+    @on(PathPrompt.Answered)
+    def _copy(self, event: PathPrompt.Answered) -> None:
+        if self._adapter is not None and not self._copying:
+            self._copying = True
+            self._copy_to(self._adapter, event.path)
+
+    @work(thread=True, group="copy")
+    def _copy_to(self, adapter: Adapter, target: Path) -> None:
+        try:
+            copied = copy_adapter(adapter, target)
+        except BadInput as error:
+            self.from_thread(self._copied, "", str(error))
+        else:
+            self.from_thread(self._copied, f"Copied to {copied}")
+
+    def _copied(self, words: str, fault: str = "") -> None:
+        """Say what came of it; a wrong answer stays for correction."""
+        self._copying = False
+        prompt = self.query_one(PathPrompt)
+        if fault:
+            prompt.say(clean_line(fault, 400))
+            return
+        prompt.close()
+        self._leave_field()
+        self.notify(clean_line(words, 400), markup=False)
+
+
+def _describe(adapter: Adapter) -> Content:
+    shape = f"{adapter.kind} rank {adapter.rank}, alpha {adapter.alpha:g}" if adapter.rank else adapter.kind
+    lines: list[str | tuple[str, str]] = [
+        ("adapter  ", "bold"),
+        f"{clean_line(str(adapter.folder))}\n",
+        ("base     ", "bold"),
+        f"{clean_line(adapter.base_model)}\n",
+        ("shape    ", "bold"),
+        f"{shape} on {', '.join(clean_line(name) for name in adapter.targets)}\n",
+        ("files    ", "bold"),
+        f"{size(adapter.size)} in {len(adapter.files)} files: ",
+        ", ".join(f"{clean_line(name)} {size(length)}" for name, length in adapter.files[:3]),
+    ]
+    return Content.assemble(*lines)

@@ -1,0 +1,1 @@
+"""The Overview screen: what the training set is made of."""

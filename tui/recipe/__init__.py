@@ -1,0 +1,1 @@
+"""The Recipe screen: the form, memory and preflight."""

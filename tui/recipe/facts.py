@@ -1,0 +1,261 @@
+"""What the recipe screen must look up: the model's shape, free memory, the preflight. Runs in a thread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.clean import clean_line
+from core.dataset.view.mixture import shares_of
+from core.errors import BadInput
+from core.gpu import host
+from core.gpu.nvml import GpuReader
+from core.gpu.readings import GpuSample
+from core.recipe.declare import Problem
+from core.recipe.memory import Device, Forecast, forecast
+from core.recipe.model_files import NotDownloaded
+from core.recipe.model_shape import ModelShape, read_shape
+from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.rules.validate import validate
+from core.runs import preflight
+from core.units import gib
+from tui.widgets.check_list import Check
+from tui.widgets.memory_bar import Part
+
+_COUNTING = 1.5
+"""Seconds that counting the rows may take; a larger data set stays uncounted here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where the run would be, and what is free there.
+
+    Attributes:
+        device: `cuda` or `cpu`.
+        name: in words, `GPU 0`.
+        free: bytes, None where that is not known.
+        words: why it is not a GPU, or what cannot be read; may be "".
+    """
+
+    device: Device
+    name: str
+    free: int | None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a recipe's surroundings.
+
+    Attributes:
+        shape: the model's, None where it cannot be read.
+        model_words: why it cannot be read, a sentence, else "".
+        room: where the run would be.
+        forecast: the memory it would take, None without a shape.
+        samples: about how many would be trained on: the rows less those held out, with those mixed in, before any are
+            left out for their flags. None where they cannot be counted quickly.
+        checks: the preflight, what stops first.
+        problems: what the preflight found at single fields, beyond the recipe's own rules.
+        recipe: what was looked at.
+    """
+
+    shape: ModelShape | None
+    model_words: str
+    room: Room
+    forecast: Forecast | None
+    samples: int | None = None
+    checks: tuple[Check, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    recipe: Recipe | None = None
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether the forecast fits into what is free; None where either is unknown."""
+        if self.forecast is None or self.room.free is None:
+            return None
+        return self.forecast.total <= self.room.free
+
+
+NOTHING_YET = Facts(None, "", Room("cuda", "the GPU", None), None)
+"""Before the first look."""
+
+
+class Surroundings:
+    """Looks the facts up again and again; the driver's library is opened once, the rows of a file counted once."""
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        self._reader: GpuReader | None = None
+        self._counted: dict[tuple[object, ...], int | None] = {}
+
+    def look(self, recipe: Recipe) -> Facts:
+        """The facts for a recipe with absolute paths. Reads headers of files, asks the GPU; never raises for input."""
+        reader = self._open_reader()
+        gpus = [] if reader.problem else reader.read()
+        room = _room(recipe, gpus, reader.problem)
+        shape, words = _shape(recipe)
+        taken = forecast(recipe, shape, room.device) if shape else None
+        found = preflight.preflight(recipe, self._workspace, gpus=gpus, gpu_problem=reader.problem)
+        checks = tuple(_shown(check) for check in sorted(found, key=_urgency))
+        own = {problem.sentence for problem in validate(recipe, shape)}
+        problems = tuple(
+            Problem(check.path, check.sentence, "error" if check.verdict == "stop" else "warn")
+            for check in found
+            if check.path and check.verdict != "ok" and check.sentence not in own
+        )
+        return Facts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe)
+
+    def _open_reader(self) -> GpuReader:
+        if self._reader is None:
+            self._reader = GpuReader()
+            self._reader.open()
+        return self._reader
+
+    def _samples(self, recipe: Recipe) -> int | None:
+        data = recipe.data
+        try:
+            stamps = tuple((path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) for path in data.train)
+        except OSError:
+            return None
+        key = (stamps, data.format)
+        if key not in self._counted:
+            self._counted[key] = _count(data.train, data.format)
+        rows = self._counted[key]
+        held_out = 0.0 if data.eval else data.eval_fraction
+        try:
+            own = 1 - sum(shares_of(data.mix).values())
+        except BadInput:  # the recipe's rules say what is wrong with it
+            own = 1.0
+        return None if not rows else max(1, math.ceil(rows * (1 - held_out) / own))
+
+
+def _urgency(check: preflight.Check) -> tuple[int, bool]:
+    """What stops comes first, then that it does not fit: who reads two lines reads those."""
+    return ("stop", "warn", "ok").index(check.verdict), check.name != "memory"
+
+
+def _shown(check: preflight.Check) -> Check:
+    """A check for people: what is found at a field names it."""
+    about = KNOBS[check.path].title if check.path in KNOBS else check.name
+    names = check.name == "recipe" and check.path and about.lower() not in check.sentence.lower()
+    words = f"{about}: {check.sentence}" if names else check.sentence
+    return Check(check.verdict, clean_line(words, 600), about, check.path)
+
+
+def checks_of(facts: Facts, wrong: Mapping[str, str]) -> tuple[Check, ...]:
+    """The checks, with what stands in the form and is no value.
+
+    Args:
+        facts: they judge the value that such a field had before, which is left out.
+        wrong: field -> what is wrong with its text, a sentence.
+    """
+    now = tuple(Check("stop", clean_line(words, 600), KNOBS[path].title, path) for path, words in wrong.items())
+    return now + tuple(check for check in facts.checks if check.key not in wrong)
+
+
+def _count(paths: tuple[str, ...], form: str) -> int | None:
+    """The rows of a data set, or None where there are none or counting them takes too long."""
+    from core.dataset.dataset import Dataset
+
+    if not paths:
+        return None
+    try:
+        reader = Dataset.open(list(paths), None if form == "auto" else form).reader
+        return reader.count if reader.extend(_COUNTING) else None
+    except (BadInput, OSError):
+        return None  # the preflight says what is wrong with it
+
+
+def _room(recipe: Recipe, gpus: list[GpuSample], problem: str) -> Room:
+    devices = recipe.training.devices.strip()
+    if devices.startswith("cpu"):
+        return _ram("The recipe says cpu.")
+    if not gpus:
+        return _ram(problem or "No GPU can be read.")
+    wanted = devices.split(",")[0].strip() or "0"
+    for sample in gpus:
+        if str(sample.index) == wanted:
+            return _gpu(sample)
+    return Room("cuda", f"GPU {clean_line(wanted, 8)}", None, "There is no GPU of that number.")
+
+
+def _shape(recipe: Recipe) -> tuple[ModelShape | None, str]:
+    if not recipe.model.path:
+        return None, "No model is chosen, so its memory is not known."
+    try:
+        return read_shape(recipe.model.path, recipe.model.revision), ""
+    except NotDownloaded:
+        name = clean_line(recipe.model.path, 60)
+        return None, f"{name} is not on this machine: it is downloaded at the start, and its memory is known then."
+    except BadInput as error:
+        return None, clean_line(str(error), 400)
+    except OSError as error:
+        return None, f"The model cannot be read: {error.strerror}."
+
+
+def _gpu(sample: GpuSample) -> Room:
+    name = f"GPU {sample.index}"
+    if sample.memory_total is None or sample.memory_used is None:
+        return Room("cuda", name, None, clean_line(sample.problem) or "The driver does not tell what is free.")
+    return Room("cuda", name, sample.memory_total - sample.memory_used, clean_line(sample.name or "", 40))
+
+
+def _ram(words: str) -> Room:
+    _, free = host.memory()
+    return Room("cpu", "the CPU (RAM)", free, words)
+
+
+def memory_title(facts: Facts) -> str:
+    """The heading of the memory bar: what is taken of what is free, and whether that fits."""
+    room, taken = facts.room, facts.forecast
+    free = f"{gib(room.free)} free" if room.free is not None else "what is free is not known"
+    if taken is None:
+        return f"memory on {room.name}: {free}"
+    verdict = {True: "fits", False: "DOES NOT FIT", None: ""}[facts.fits]
+    tail = f" · {verdict}" if verdict else ""
+    return f"memory on {room.name}: ~{gib(taken.total)} of {free}{tail}"
+
+
+def in_brief(facts: Facts, checks: Sequence[Check]) -> str:
+    """Memory and preflight in so few words that a narrow screen has room for them."""
+    room, taken = facts.room, facts.forecast
+    if taken is None:
+        memory = "memory: not known yet"
+    elif room.free is None:
+        memory = f"memory: ~{gib(taken.total)}"
+    else:
+        verdict = "fits" if facts.fits else "DOES NOT FIT"
+        memory = f"memory: {verdict}, ~{gib(taken.total)} of {gib(room.free)}"
+    said = [
+        f"{len(abouts)} {word}: {', '.join(abouts[:2])}" for word in ("stop", "warn") if (abouts := _of(checks, word))
+    ]
+    return f"{(said[0] if said else 'all checks ok') if checks else 'checking'} · {memory}"
+
+
+def _of(checks: Sequence[Check], standing: str) -> list[str]:
+    return [check.about for check in checks if check.standing == standing]
+
+
+def memory_parts(facts: Facts) -> list[Part]:
+    """The parts of the memory bar; none where the model is not known."""
+    if facts.forecast is None:
+        return []
+    # A part that shows as 0.00 is left out.
+    names = {"head": "output layer", "context": "Python and torch" if facts.room.device == "cpu" else "CUDA itself"}
+    return [
+        Part(names.get(label, label), size, f"{size / 2**30:.2f}")
+        for label, size in facts.forecast.parts().items()
+        if size >= 2**30 / 200
+    ]
+
+
+def memory_words(facts: Facts) -> str:
+    """The sentence below the memory bar, or in its place."""
+    if facts.forecast is None:
+        return facts.model_words
+    words = "In GiB, estimated from the tensors' shapes."
+    if facts.fits is False and facts.room.free is not None:
+        return f"{gib(facts.forecast.total - facts.room.free)} too much. {words}"
+    return words

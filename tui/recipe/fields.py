@@ -1,0 +1,184 @@
+"""The recipe as a form holds it: every field of the one declaration with its text, faults and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from textual.content import Content
+
+from core.clean import clean_line
+from core.recipe.consequences import consequence, summary
+from core.recipe.declare import Knob, Problem
+from core.recipe.model_shape import ModelShape
+from core.recipe.paths import absolute, relative
+from core.recipe.recipe import KNOBS, Recipe, get, put
+from core.recipe.rules.validate import validate
+from tui.recipe.facts import Facts
+from tui.widgets.form_field import Fault, FieldState, FormField, Section, fault_words
+
+_TITLES = {"": "what", "lora": "LoRA"}
+"""Headings that differ from the section's name."""
+
+_STYLES = {"error": "bold $text-error", "warn": "bold $text-warning", "note": "$text-muted"}
+
+
+def sections() -> tuple[Section, ...]:
+    """The form's sections, made from the declaration: every field, in its order."""
+    grouped: dict[str, list[FormField]] = {}
+    for knob in KNOBS.values():
+        grouped.setdefault(knob.section, []).append(_field(knob))
+    return tuple(Section(title(name), tuple(fields)) for name, fields in grouped.items())
+
+
+def title(section: str) -> str:
+    """The heading of a section."""
+    return _TITLES.get(section, section)
+
+
+def _field(knob: Knob) -> FormField:
+    common = {"unit": knob.unit, "folded": knob.advanced}
+    if knob.kind == "switch":
+        return FormField(knob.path, knob.title, "choice", ("yes", "no"), **common)  # type: ignore[arg-type]
+    if knob.kind == "choice":
+        return FormField(knob.path, knob.title, "choice", tuple(knob.choices), **common)  # type: ignore[arg-type]
+    return FormField(
+        knob.path,
+        knob.title,
+        "short" if knob.kind in ("whole", "number") else "long",
+        unit=knob.unit,
+        folded=knob.advanced,
+        complete=knob.kind == "path" or knob.paths,
+    )
+
+
+class Entries:
+    """What stands in the form: a sound recipe, and beside it the texts that are no values yet.
+
+    Paths are absolute in the recipe and relative to the workspace on the screen.
+    """
+
+    def __init__(self, recipe: Recipe, workspace: Path) -> None:
+        self._workspace = workspace
+        self.recipe = absolute(recipe, workspace)
+        self.wrong: dict[str, tuple[str, Problem]] = {}
+        """Texts that could not be taken, by field, each with what is wrong; the recipe keeps the value before."""
+        self._rested = self.recipe
+
+    def take(self, path: str, text: str) -> None:
+        """Take a text that was typed.
+
+        One that is no value leaves the value from before the typing: of 9999, the 999 on the way was never meant.
+        """
+        value = KNOBS[path].parse(text)
+        if isinstance(value, Problem):
+            self.wrong[path] = (text, value)
+            self.recipe = put(self.recipe, path, get(self._rested, path))
+        else:
+            self.wrong.pop(path, None)
+            self.recipe = absolute(put(self.recipe, path, value), self._workspace)
+
+    def replace(self, recipe: Recipe) -> None:
+        """Take another recipe; texts that were wrong are gone."""
+        self.recipe = absolute(recipe, self._workspace)
+        self.wrong.clear()
+        self.rest()
+
+    def rest(self) -> None:
+        """The typing in a field has begun or ended: the values as they are now are those that are meant."""
+        self._rested = self.recipe
+
+    def problems(self, facts: Facts) -> list[Problem]:
+        """What is wrong or unwise: texts that are no values, what the recipe's rules say, what was found outside."""
+        found = [problem for _, problem in self.wrong.values()]
+        found += validate(self.recipe, facts.shape, facts.samples)
+        if facts.recipe is not None:
+            # What was found outside counts only as long as the field is still what was looked at.
+            same = {path for path in KNOBS if get(facts.recipe, path) == get(self.recipe, path)}
+            found += [problem for problem in facts.problems if problem.path in same]
+        # While a text is no value, what is said of the value before it would puzzle.
+        texts = {id(problem) for _, problem in self.wrong.values()}
+        return [problem for problem in found if problem.path not in self.wrong or id(problem) in texts]
+
+    def text(self, path: str) -> str:
+        """A field's text: as typed where that is wrong, else the value as it is usually written."""
+        if path in self.wrong:
+            return self.wrong[path][0]
+        return KNOBS[path].format(get(relative(self.recipe, self._workspace), path))
+
+    def states(self, problems: Iterable[Problem], facts: Facts) -> dict[str, FieldState]:
+        """What each field of the form shows."""
+        faults: dict[str, Fault] = {}
+        for problem in problems:
+            faults.setdefault(problem.path, Fault(problem.severity, clean_line(problem.sentence, 400)))
+        shown = relative(self.recipe, self._workspace)
+        states: dict[str, FieldState] = {}
+        for path, knob in KNOBS.items():
+            value = get(shown, path)
+            text = self.wrong[path][0] if path in self.wrong else knob.format(value)
+            hint = self._summary(path, facts.shape, facts.samples) or knob.choices.get(text, "")
+            states[path] = FieldState(text, value != knob.default or path in self.wrong, hint, faults.get(path))
+        return states
+
+    def _summary(self, path: str, shape: ModelShape | None, samples: int | None) -> str:
+        """What a value comes to; `~` where that rests on the number of samples, which a start alone knows exactly."""
+        known = summary(path, self.recipe, shape)
+        counted = summary(path, self.recipe, shape, samples)
+        return counted if counted == known else f"~{counted}"
+
+
+def describe(
+    knob: Knob,
+    entries: Entries,
+    problems: Iterable[Problem],
+    facts: Facts,
+    *,
+    full: bool = False,
+) -> Content:
+    """The help of a field: what is wrong with it, what it is, what follows from its value here, its choices.
+
+    Args:
+        knob: the field.
+        entries: the form.
+        problems: of the whole recipe.
+        facts: what is known of its surroundings.
+        full: with default and source, for a screen of its own.
+    """
+    parts: list[Content] = []
+    for problem in problems:
+        if problem.path == knob.path:
+            words = fault_words(problem.severity, entries.text(knob.path))
+            style = _STYLES[problem.severity]
+            parts.append(Content.assemble((f"{words}  ", style), clean_line(problem.sentence, 400)))
+    parts.append(Content(knob.help))
+    follows = consequence(knob.path, entries.recipe, facts.shape, facts.samples, facts.room.device)
+    if follows:
+        parts.append(Content.assemble(("→ ", "$accent"), clean_line(follows, 400)))
+    now = entries.text(knob.path)
+    for choice, meaning in knob.choices.items():
+        chosen = choice == now
+        lead = ("▸ " if chosen else "  ", "$accent")
+        parts.append(Content.assemble(lead, (choice, "bold" if chosen else ""), (f"  {meaning}", "$text-muted")))
+    about = (
+        [knob.range and f"range: {knob.range}", f"default: {knob.format(knob.default) or '(empty)'}"] if full else []
+    )
+    about.append(knob.source and f"source: {knob.source}")
+    parts += [Content.styled(line, "$text-muted") for line in about if line]
+    return Content("\n").join(parts)
+
+
+def completion_of(key: str, text: str, workspace: Path) -> str:
+    """How the file name that is typed into a field could go on, or "". Reads one folder; call it in a thread.
+
+    Args:
+        key: the field.
+        text: what stands in it; of a list, the last entry is completed.
+        workspace: where relative paths begin.
+    """
+    from tui.widgets.path_input import completion
+
+    typed = text.rpartition(",")[2].lstrip() if KNOBS[key].kind == "list" else text
+    found = completion(typed, workspace) if typed else None
+    if not found or (key == "model.path" and not found.endswith("/")):  # a model is a folder
+        return ""
+    return found[len(typed) :]

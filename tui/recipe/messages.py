@@ -1,0 +1,51 @@
+"""What the threads of the recipe screen report; they touch no widget themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.message import Message
+
+from tui.recipe.facts import Facts
+
+
+class Looked(Message):
+    """The surroundings of the recipe have been looked up."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        super().__init__()
+
+
+class Completed(Message):
+    """How the file name that is typed into a field could go on."""
+
+    def __init__(self, key: str, text: str, rest: str) -> None:
+        self.key = key
+        self.text = text
+        self.rest = rest
+        super().__init__()
+
+
+class Told(Message):
+    """Something to say in the line above the keys."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+        super().__init__()
+
+
+class StartEnded(Message):
+    """A run was started, or was not and why.
+
+    Attributes:
+        words: the reason, a sentence.
+        path: the field that it is about, or "".
+        folder: the run.
+    """
+
+    def __init__(self, words: str = "", *, path: str = "", folder: Path | None = None) -> None:
+        self.words = words
+        self.path = path
+        self.folder = folder
+        super().__init__()

@@ -1,0 +1,386 @@
+"""Recipe: what to train and how, in a form made from the one declaration. Will it fit, and is it sensible?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from textual import events, on, work
+from textual.containers import Container, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.worker import get_current_worker
+
+from core.clean import clean_line
+from core.recipe.declare import Problem
+from core.recipe.presets import PRESETS, Preset
+from core.recipe.recipe import KNOBS, Recipe
+from core.recipe.yamlfile import dumps
+from tui.actions import Command, declare
+from tui.recipe.desk import Desk
+from tui.recipe.facts import NOTHING_YET, Facts, Surroundings, checks_of, in_brief
+from tui.recipe.field_help import FieldHelp
+from tui.recipe.fields import completion_of, describe, sections
+from tui.recipe.files import keep_draft
+from tui.recipe.messages import Completed, Looked, StartEnded, Told
+from tui.recipe.panels import RecipePanels, retitle
+from tui.recipe.preset_menu import PresetMenu
+from tui.recipe.prompt import RecipePrompt
+from tui.recipe.start import pilot_of, queue, start
+from tui.screens.base import StepScreen
+from tui.widgets.check_list import Check
+from tui.widgets.form import Form
+from tui.widgets.text_view import TextView
+from tui.widgets.words_line import WordsLine
+from tui.widgets.yaml_lines import yaml_lines
+
+_LOOK_AFTER, _KEEP_AFTER = 0.25, 0.15
+"""Seconds without a key before the surroundings are looked up and the draft is written."""
+
+_BEHIND_A_QUESTION = frozenset(
+    ("start", "yaml", "form", "save", "load", "folded", "presets", "undo", "default", "new", "field_help")
+)
+"""What waits while a file name is asked for."""
+
+
+class RecipeScreen(StepScreen):
+    """The question: will it fit, and is it sensible?"""
+
+    STEP = "recipe"
+    CSS_PATH = "recipe.tcss"
+    BINDINGS = declare(
+        "recipe",
+        Command("recipe.start", "f5", "start", "start", "Start the run; F5 again cancels the start.", 3, "F5"),
+        Command("recipe.cancel", "f5", "cancel", "cancel start", "Cancel the start.", 3, "F5", aside=True),
+        Command("recipe.queue", "f7", "start(False, True)", "queue", "Put the run at the end of the queue.", 4, "F7"),
+        Command("recipe.pilot", "f6", "start(True)", "pilot", "Start a pilot run of a few steps.", 4, "F6"),
+        Command("recipe.form", "escape", "form", "form", "Back to the form.", 2, "esc"),
+        Command("recipe.yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5, "^y"),
+        Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6, "^s"),
+        Command("recipe.load", "ctrl+o", "load", "open", "Open a recipe from a file.", 7, "^o"),
+        Command("recipe.folded", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8, "F4"),
+        Command("recipe.panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 4, "F3"),
+        Command("recipe.presets", "f8", "presets", "presets", "Choose a starting point.", 10, "F8"),
+        Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
+        Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-2)", "", "Scroll the panel up."),
+        Command("recipe.undo", "ctrl+z", "undo", "undo", "Take the last change back.", 11, "^z"),
+        Command("recipe.default", "ctrl+r", "default", "default", "Set this field to its default.", 0, "^r"),
+        Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0, "F2"),
+        Command("recipe.new", "ctrl+n", "new", "new", "Begin an empty recipe.", 0, "^n"),
+        Command("recipe.field_help", "f1", "field_help", "about", "All about this field.", 0, "F1"),
+    )
+
+    def __init__(self) -> None:
+        """Make the screen; it is filled in when it is first shown."""
+        super().__init__()
+        self._facts: Facts = NOTHING_YET
+        self._checks: tuple[Check, ...] = ()
+        self._waiting: tuple[Timer, ...] = ()
+        self._said = ""
+        self._starting = False
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Form and YAML in one place, the panels beside or below, the file prompt, a line of words."""
+        with Container(id="columns"):
+            with Vertical(id="left"):
+                yield Form(sections(), id="form")
+                yield TextView(id="yaml")
+            yield RecipePanels(id="panels")
+        yield RecipePrompt(self.session.workspace, id="prompt")
+        yield WordsLine(id="line")
+
+    def on_mount(self) -> None:
+        """Fill the form in: from the recipe that was named, else from the draft of an earlier sitting."""
+        self._surroundings = Surroundings(self.session.workspace)
+        self._desk = Desk(self.session)
+        self._say(self._desk.words)
+        self.form.focus()
+
+    def on_screen_resume(self) -> None:
+        """Take over the recipe and the data set that are open now."""
+        words = self._desk.take_session()
+        if words is not None:
+            self.form.begin()
+            self._say(words)
+        self._desk.take_data()
+        super().on_screen_resume()
+        self._update()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The YAML's comments are cut to the width."""
+        super().on_resize(event)
+        self.call_after_refresh(self._show)
+
+    @property
+    def form(self) -> Form:
+        """The form."""
+        return self.query_one(Form)
+
+    # --- the form
+
+    @on(Form.Changed)
+    def _changed(self, event: Form.Changed) -> None:
+        self._desk.take(event.key, event.text)
+        self._said = ""
+        self._update()
+
+    @on(Form.Moved)
+    def _moved(self) -> None:
+        self._desk.entries.rest()
+        self._show()
+
+    @on(Form.Completing)
+    def _completing(self, event: Form.Completing) -> None:
+        self._complete(event.key, event.text)
+
+    @work(thread=True, exclusive=True, group="completion")
+    def _complete(self, key: str, text: str) -> None:
+        """Look a file name up in a thread: a folder may lie on a slow disk."""
+        rest = completion_of(key, text, self.session.workspace)
+        if rest and not get_current_worker().is_cancelled:
+            self.post_message(Completed(key, text, rest))
+
+    @on(Completed)
+    def _completed(self, event: Completed) -> None:
+        self.form.suggest(event.key, event.text, event.rest)
+
+    # --- showing
+
+    def _problems(self) -> list[Problem]:
+        return self._desk.entries.problems(self._facts)
+
+    def _update(self) -> None:
+        """After a change: show it at once; look around and write the draft when no key is pressed for a moment."""
+        self._show()
+        for timer in self._waiting:
+            timer.stop()
+        self._waiting = (self.set_timer(_LOOK_AFTER, self._look), self.set_timer(_KEEP_AFTER, self._keep))
+
+    def _show(self) -> None:
+        """Bring form, panels and YAML up to the entries."""
+        desk, entries, facts = self._desk, self._desk.entries, self._facts
+        problems = self._problems()
+        self.form.fill(entries.states(problems, facts))
+        knob = KNOBS[self.form.current.key]
+        text = describe(knob, entries, problems, facts)
+        self.query_one(RecipePanels).show_help(f"{knob.title} ({knob.path})", text)
+        state = "" if desk.saved else " · not saved"
+        retitle(self.form, desk.files.name + state)
+        yaml = self.query_one("#yaml", TextView)
+        if self.has_class("-yaml"):
+            retitle(yaml, f"{desk.files.name} as YAML{state}")
+            document = dumps(entries.recipe, file_name=desk.file_name)
+            yaml.show(lambda: yaml_lines(document, yaml.content_size.width - 1), keep_place=True)
+        self._checks = checks_of(facts, {path: problem.sentence for path, (_, problem) in entries.wrong.items()})
+        self.query_one(RecipePanels).show_checks(self._checks)
+        self._show_line()
+
+    @on(Looked)
+    def _show_facts(self, event: Looked) -> None:
+        self._facts = event.facts
+        self.query_one(RecipePanels).show_facts(event.facts)
+        self._show()
+
+    def _show_line(self) -> None:
+        """Say what was said last; else, where the panels have no room, what they would show in brief."""
+        words = self._said
+        if not words and not self.has_class("-wide"):
+            words = in_brief(self._facts, self._checks)
+        self.query_one(WordsLine).say(words)
+
+    @on(Told)
+    def _told(self, event: Told) -> None:
+        self._say(event.words)
+
+    def _say(self, words: str) -> None:
+        """Say something in the line above the keys, until the next change."""
+        self._said = clean_line(words, 400)
+        self._show_line()
+
+    # --- what takes time
+
+    @work(thread=True, exclusive=True, group="surroundings")
+    def _look(self) -> None:
+        facts = self._surroundings.look(self._desk.entries.recipe)
+        if not get_current_worker().is_cancelled:
+            self.post_message(Looked(facts))
+
+    def _keep(self) -> None:
+        files = self._desk.files
+        self._write_draft(files.path, self._desk.entries.recipe, files.saved)
+
+    @work(thread=True, group="draft")
+    def _write_draft(self, path: Path | None, recipe: Recipe, saved: Recipe | None) -> None:
+        fault = keep_draft(self.session.workspace, path, recipe, saved)
+        if fault:
+            self.post_message(Told(fault))
+
+    def on_unmount(self) -> None:
+        """The app ends: keep what the timer has not kept yet."""
+        self._desk.keep()
+
+    # --- commands
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A question for a file name comes first; a run is started once."""
+        if not self.is_mounted:
+            return False
+        yaml = self.has_class("-yaml")
+        if action in _BEHIND_A_QUESTION and self.query_one(RecipePrompt).display:
+            return False
+        able = {
+            "start": not self._starting,
+            "cancel": self._starting,
+            "form": yaml,
+            "folded": not yaml,
+            "default": not yaml,
+            "panel": not self.has_class("-wide"),
+            "undo": self._desk.can_undo,
+        }
+        return able.get(action, True)
+
+    def action_folded(self) -> None:
+        """Show or hide the advanced fields."""
+        self.form.show_folded = not self.form.show_folded
+
+    def action_panel(self) -> None:
+        """Show the next panel."""
+        self.query_one(RecipePanels).turn()
+
+    def action_scroll_panel(self, by: int) -> None:
+        """Scroll the panels."""
+        self.query_one(RecipePanels).scroll(by)
+
+    def action_yaml(self) -> None:
+        """Show the YAML, or the form again."""
+        self.form.action_leave()
+        self.toggle_class("-yaml")
+        self._show()
+        (self.query_one("#yaml") if self.has_class("-yaml") else self.form).focus()
+        self.refresh_bindings()
+
+    def action_form(self) -> None:
+        """Back to the form."""
+        self.action_yaml()
+
+    def action_field_help(self) -> None:
+        """Show all that is said about the field."""
+        knob = KNOBS[self.form.current.key]
+        text = describe(knob, self._desk.entries, self._problems(), self._facts, full=True)
+        self.app.push_screen(FieldHelp(f"{knob.title} ({knob.path})", text))
+
+    def action_default(self) -> None:
+        """Set the field to its default."""
+        knob = KNOBS[self.form.current.key]
+        self.form.retype(knob.format(knob.default))
+
+    def action_undo(self) -> None:
+        """Take the last change back."""
+        self.form.action_leave()
+        self.form.go_to(self._desk.undo())
+        self._said = ""
+        self._update()
+        self.refresh_bindings()
+
+    def action_new(self) -> None:
+        """Begin an empty recipe, with the data that is open."""
+        self.form.begin()
+        self._desk.new()
+        self._update()
+        self._say("An empty recipe. ctrl+z brings the one before back.")
+
+    def action_presets(self) -> None:
+        """Choose a starting point."""
+        self.app.push_screen(PresetMenu(PRESETS, self._desk.entries.recipe), self._take_preset)
+
+    def _take_preset(self, preset: Preset | None) -> None:
+        if preset is not None:
+            self._desk.replace(preset.apply(self._desk.entries.recipe))
+            self._update()
+            self._say(f"{preset.name}: {len(preset.values)} fields are set. ctrl+z takes it back.")
+
+    # --- files
+
+    def action_save(self, elsewhere: bool = False) -> None:
+        """Save to the recipe's file, or ask for one."""
+        if not self._blocked("The recipe is not saved:"):
+            self.form.action_leave()
+            self.query_one(RecipePrompt).save(self._desk, elsewhere=elsewhere)
+            self.refresh_bindings()
+
+    def action_load(self) -> None:
+        """Ask for the file to open."""
+        self.form.action_leave()
+        self.query_one(RecipePrompt).open(self._desk)
+        self.refresh_bindings()
+
+    @on(RecipePrompt.Done)
+    def _filed(self, event: RecipePrompt.Done) -> None:
+        if event.opened:
+            self.form.begin()
+        self._update()
+        self._say(event.words)
+        self._back_to_work()
+
+    @on(RecipePrompt.Cancelled)
+    def _back_to_work(self) -> None:
+        (self.query_one("#yaml") if self.has_class("-yaml") else self.form).focus()
+        self.refresh_bindings()
+
+    # --- the start
+
+    def _blocked(self, words: str, *, rules: bool = False) -> bool:
+        """Whether a field is wrong; if so, go to the first one and say why.
+
+        Args:
+            words: the sentence's beginning.
+            rules: whether a recipe that can be read but not started counts as well.
+        """
+        # What was found outside the form is looked at anew by the start itself.
+        found = self._desk.entries.problems(replace(self._facts, problems=()))
+        problems = [problem for problem in found if rules or problem.path in self._desk.entries.wrong]
+        errors = [problem for problem in problems if problem.severity == "error"]
+        if errors:
+            self._go_to(errors[0].path)
+            self._say(f"{words} {errors[0].sentence}")
+        return bool(errors)
+
+    def _go_to(self, path: str) -> None:
+        if self.has_class("-yaml"):
+            self.action_yaml()
+        if path in KNOBS:
+            self.form.go_to(path)
+
+    def action_start(self, pilot: bool = False, queued: bool = False) -> None:
+        """Start a run of the recipe, or a pilot of it; or put it into the queue."""
+        if self._blocked("Not started:", rules=True):
+            return
+        self.form.put_down()  # a digit is a screen again, as the words to come say
+        self._starting = True
+        self._say("Preparing the data and starting the run …" if not queued else "Preparing the data for the queue …")
+        self.refresh_bindings()
+        self._start(pilot_of(self._desk.entries.recipe) if pilot else self._desk.entries.recipe, queued)
+
+    @work(thread=True, group="start")
+    def _start(self, recipe: Recipe, queued: bool) -> None:
+        worker = get_current_worker()
+
+        def tell(words: str) -> None:
+            self.post_message(Told(words))
+
+        begin = queue if queued else start
+        self.post_message(begin(recipe, self.session.workspace, tell, lambda: worker.is_cancelled))
+
+    def action_cancel(self) -> None:
+        """Start no run after all."""
+        self.workers.cancel_group(self, "start")
+
+    @on(StartEnded)
+    def _end_start(self, event: StartEnded) -> None:
+        self._starting = False
+        self._go_to(event.path)
+        self._say(event.words)
+        self.refresh_bindings()
+        if event.folder is not None:
+            self.deck.show_run(event.folder)

@@ -1,0 +1,72 @@
+"""Starting a run of the recipe, in a thread: what comes of it as a message for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import TunedeckError
+from core.recipe.presets import PRESETS
+from core.recipe.recipe import Recipe
+from core.units import count
+from tui.recipe.messages import StartEnded
+
+if TYPE_CHECKING:
+    from core.dataset.view.view import View
+
+
+def pilot_of(recipe: Recipe) -> Recipe:
+    """The recipe of a pilot: a few steps of the same run."""
+    return next(preset for preset in PRESETS if preset.name == "pilot").apply(recipe)
+
+
+def start(recipe: Recipe, workspace: Path, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> StartEnded:
+    """Read the data and start a detached run.
+
+    Args:
+        recipe: what to train, paths absolute.
+        workspace: where `runs/` lies.
+        tell: is told how far reading the data has come, a sentence.
+        should_stop: whether the user has thought better of it.
+    """
+    from core.runs.start import start_run
+
+    def begin() -> StartEnded:
+        folder = start_run(recipe, workspace, view_of=_viewer(workspace, tell, should_stop))
+        return StartEnded(folder=folder.path)
+
+    return _outcome(begin)
+
+
+def queue(recipe: Recipe, workspace: Path, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> StartEnded:
+    """Read the data and put the run at the end of the queue; the arguments are those of `start`."""
+    from core.runs.queueing import queue_run
+
+    def begin() -> StartEnded:
+        folder = queue_run(recipe, workspace, view_of=_viewer(workspace, tell, should_stop))
+        return StartEnded(f"Queued as {folder.id}. {folder.read_status().message} 6 shows the runs.")
+
+    return _outcome(begin)
+
+
+def _viewer(workspace: Path, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> Callable[[Recipe], View]:
+    """Gives the view of a recipe, built by a process of its own where that takes long."""
+    from core.runs.view_job import view_of
+
+    def told(phase: str, done: int, of: int) -> None:
+        far = f": {count(done)} of {count(of)}" if of else ""
+        tell(f"{phase[:1].upper()}{phase[1:]}{far}. F5 cancels.")
+
+    return lambda recipe: view_of(recipe, workspace, told, should_stop)
+
+
+def _outcome(begin: Callable[[], StartEnded]) -> StartEnded:
+    from core.dataset.scan.scan import Stopped  # numpy and orjson: only where data is read
+
+    try:
+        return begin()
+    except Stopped:
+        return StartEnded("The start was cancelled; nothing is left of it.")
+    except TunedeckError as error:
+        return StartEnded(f"Not started: {error}", path=error.where)

@@ -1,0 +1,51 @@
+"""The queue as the Runs screen shows and changes it; for threads, since a workspace may lie on a slow disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from core.errors import BadInput, TunedeckError
+from core.jobs.queue import Queue
+from core.verdict.run_list import RunLine
+
+HELD = "The queue is held: nothing starts from it until h lets it go on. What runs already is left alone."
+GOES_ON = "The queue goes on."
+
+
+def any_waits(runs: Sequence[RunLine]) -> bool:
+    """Whether a run waits in the queue."""
+    return any(run.info.state == "queued" for run in runs)
+
+
+def queue_held(workspace: Path) -> bool:
+    """Whether the queue is held back."""
+    try:
+        return Queue(workspace).read().paused
+    except BadInput:
+        return False
+
+
+def change_queue(workspace: Path, change: Callable[[Queue], None] | None) -> str:
+    """Change the queue, see to it that somebody works on it, and tell each run its new place.
+
+    Args:
+        workspace: where the queue lies.
+        change: what to change; None only picks up what a reboot has left.
+
+    Returns:
+        A sentence on what went wrong, or "".
+    """
+    try:
+        if change is None and not Queue(workspace).read().entries:
+            return ""
+        from core.jobs.queue_runner import tell
+        from core.runs.queueing import pick_up
+
+        if change is not None:
+            change(Queue(workspace))
+        pick_up(workspace)
+        tell(workspace)
+    except TunedeckError as error:
+        return str(error)
+    return ""

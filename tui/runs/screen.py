@@ -1,0 +1,382 @@
+"""Runs: every run of the workspace, past and present."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from textual import events, on, work
+from textual.widget import Widget
+from textual.widgets import Static
+from textual.worker import get_current_worker
+
+from core.clean import clean_line
+from core.jobs.folder import JobFolder
+from core.jobs.queue import Queue
+from core.verdict.run_list import RunLine, RunList
+from tui.actions import Command, declare
+from tui.screens.base import StepScreen
+from tui.data.typed import TypedLine
+from tui.runs.delete import delete, question
+from tui.runs.queue import GOES_ON, HELD, any_waits, change_queue, queue_held
+from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
+from tui.widgets.table import Cell, Table
+from tui.widgets.text_lines import Line, TextLines
+
+_LOOK_EVERY = 2.0
+_SLICE = 0.2
+"""Seconds of reading between two drawings of what was read."""
+
+
+class RunsScreen(StepScreen):
+    """The question: what ran, what runs, how did it end?"""
+
+    STEP = "runs"
+    CSS_PATH = "runs.tcss"
+    BINDINGS = declare(
+        "runs",
+        Command("runs.open", "l,enter", "open_run", "live", "Open the run's live screen.", 3, "enter"),
+        Command("runs.mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4),
+        Command("runs.compare", "v", "compare", "compare", "Compare the marked runs: curves and recipes.", 3),
+        Command("runs.marks", "v", "say_marks", "", "Say what a comparison needs.", aside=True),
+        Command("runs.filter", "slash", "filter", "filter", "List only runs with these words in them.", 5, "/"),
+        Command("runs.recipe", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
+        Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 7),
+        Command("runs.sort", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
+        Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
+        Command("runs.export", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
+        Command("runs.all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"),
+        Command("runs.sooner", "shift+up", "move(-1)", "sooner", "Let a queued run start sooner.", 5, "⇧↑"),
+        Command("runs.later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓"),
+        Command("runs.out", "x", "take_out", "out of queue", "Take a run that waits out of the queue.", 5),
+        Command("runs.hold", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
+        Command("runs.go_on", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
+        Command("runs.yes", "y", "answer(True)", "yes, delete", "After d: yes, delete the run.", 1),
+        Command("runs.no", "n,escape", "answer(False)", "no", "After d: no, keep the run.", 2),
+    )
+
+    def __init__(self) -> None:
+        """Make the screen; the list is read when it is shown."""
+        super().__init__()
+        self._reading = self._again = False
+        self._all: list[RunLine] = []
+        self._runs: list[RunLine] = []
+        self._held = False
+        self._words = ""
+        self._sort = next(iter(SORTS))
+        self._marked: dict[str, None] = {}
+        self._typed: TypedLine | None = None
+        self._asked: JobFolder | None = None
+        self._said: list[Line] = []
+
+    def compose_body(self) -> Iterable[Widget]:
+        """The table, or a sentence while there is nothing in it."""
+        yield Table(COLUMNS, self._cells, id="runs")
+        yield TextLines(id="detail")
+        yield Static(
+            "No runs here yet. 1 opens data, 2 fills in a recipe, F5 there starts a run.", id="none", markup=False
+        )
+
+    def on_mount(self) -> None:
+        """A look at the folders every two seconds while the screen is shown."""
+        self._list = RunList(self.session.workspace)
+        self.table.border_title = "runs"
+        self.set_interval(_LOOK_EVERY, self._look)
+
+    @property
+    def table(self) -> Table:
+        """The list."""
+        return self.query_one(Table)
+
+    def on_screen_resume(self) -> None:
+        """Read the list at once, and go on with a queue that a reboot has left."""
+        super().on_screen_resume()
+        self._read()
+        self._change(None)
+
+    # --- reading
+
+    def _look(self) -> None:
+        if self.is_current:
+            self._read()
+
+    def _read(self) -> None:
+        """Read the list, unless somebody does; then once more after that."""
+        self._again = self._reading
+        if not self._reading:
+            self._reading = True
+            self._work()
+
+    @work(thread=True, group="runs")
+    def _work(self) -> None:
+        """Read the list, then what is not known of the runs in it, a slice at a time."""
+        worker, workspace = get_current_worker(), self.session.workspace
+        lines, more, moment = self._list.read(), True, time.monotonic()
+        held = queue_held(workspace) if any_waits(lines) else False
+        while more and not worker.is_cancelled:
+            self.from_thread(self._take, lines, held)
+            if time.monotonic() - moment > _LOOK_EVERY:
+                lines, moment = self._list.read(), time.monotonic()
+            lines, more = self._list.work(lines, _SLICE)
+        self._list.save()
+        if any(line.info.end_unseen for line in lines):
+            from core.jobs.rekeep import tell_of_unseen
+
+            tell_of_unseen(line.info for line in lines)
+        if not worker.is_cancelled:
+            self.from_thread(self._take, lines, held)
+            self.from_thread(self._read_all)
+
+    def _read_all(self) -> None:
+        self._reading = False
+        if self._again:
+            self._read()
+
+    def _take(self, lines: list[RunLine], held: bool) -> None:
+        before = self._chosen
+        self._all, self._held = lines, held
+        known = {line.info.id for line in lines}
+        self._marked = {name: None for name in self._marked if name in known}
+        self.table.display = bool(lines)
+        self.query_one("#none").display = not lines
+        self._show()
+        now = self._chosen
+        if before is not None and now is not None and before.info.state != now.info.state:
+            self._say([])  # what was said or asked of it may hold no more
+
+    # --- drawing
+
+    def _show(self, chosen: str | None = None) -> None:
+        """Draw the list, the cursor on the run that it was on."""
+        if chosen is None and self._chosen is not None:
+            chosen = self._chosen.info.id
+        self._runs = listed(self._all, self._words, self._sort)
+        at = next((place for place, line in enumerate(self._runs) if line.info.id == chosen), self.table.cursor)
+        self.table.show(len(self._runs), at)
+        title = summary(self._all, len(self._runs), self._held)
+        self.table.border_title = f"{title}, {self._sort}"
+        self._show_detail()
+        self.refresh_bindings()
+
+    def _cells(self, row: int) -> list[Cell]:
+        line = self._runs[row]
+        return cells(line, letters(self._marked).get(line.info.id, ""))
+
+    @property
+    def _chosen(self) -> RunLine | None:
+        row = self.table.cursor
+        return self._runs[row] if 0 <= row < len(self._runs) else None
+
+    @on(Table.Highlighted)
+    def _highlighted(self) -> None:
+        self._say([])
+
+    def _say(self, lines: list[Line], asked: JobFolder | None = None) -> None:
+        """Say something below the list, in place of what was said or asked there, until the next key that acts."""
+        self._asked, self._said = asked, lines
+        self._show_detail()
+        self.refresh_bindings()
+
+    def _show_detail(self) -> None:
+        """What is typed, what was said or asked, or what there is to say about the run under the cursor."""
+        detail, chosen = self.query_one("#detail", TextLines), self._chosen
+        if self._typed is not None:
+            detail.show([[(self._typed.shown(max(20, detail.size.width)), "text")]])
+        elif self._said:
+            detail.show(self._said)
+        elif chosen is None:
+            detail.show([[("No run has these words; esc lists all.", "muted")]] if self._words else [])
+        else:
+            words = chosen.info.detail or chosen.verdict_text
+            model = f"  {clean_line(chosen.model, 60)}" if chosen.model else ""
+            facts: list[Line] = [[(clean_line(chosen.info.id, 80), "text"), (model, "muted")]]
+            detail.show(facts + ([[(clean_line(words, 400), "muted")]] if words else []))
+
+    # --- keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Everything here needs a run under the cursor, or one that waits, or a question."""
+        chosen = self._chosen
+        if action == "answer":
+            return self._asked is not None
+        if self._asked is not None or self._typed is not None:
+            return False
+        if action in ("move", "take_out"):
+            return chosen is not None and chosen.info.state == "queued"
+        if action in ("open_result", "open_export", "mark") and chosen is not None and chosen.info.state == "queued":
+            return False
+        if action == "hold":
+            return any_waits(self._all) and parameters != (self._held,)
+        if action in ("compare", "say_marks"):
+            return (len(self._marked) > 1) == (action == "compare") and bool(self._all)
+        if action == "all":
+            return bool(self._words or self._marked)
+        if action in ("filter", "sort"):
+            return len(self._all) > 1
+        return chosen is not None if action.startswith(("open_", "mark", "ask_")) else True
+
+    def on_key(self, event: events.Key) -> None:
+        """The keys of the filter; here, because keys typed fast arrive here in their order."""
+        line = self._typed
+        if line is None:
+            if event.key == "slash" and self.check_action("filter", ()):
+                event.stop()
+                self.action_filter()
+            return
+        event.stop()
+        state = line.press(event.key, event.character)
+        if state == "left":
+            line.text = ""
+        if state != "typing":
+            self._typed = None
+        line.take(line.text)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Text that is pasted into the filter."""
+        if self._typed is not None:
+            event.stop()
+            self._typed.add(event.text)
+            self._typed.take(self._typed.text)
+
+    def action_filter(self) -> None:
+        """Take words from the keys that follow; the list follows at each."""
+        self._typed = TypedLine("filter", "name, state, verdict or model; enter keeps it, esc lists all", self._filter)
+        self._typed.text = self._words
+        self._say([])
+
+    def _filter(self, words: str) -> None:
+        self._words = words
+        self._show()
+
+    def action_sort(self) -> None:
+        """The next order."""
+        names = list(SORTS)
+        self._sort = names[(names.index(self._sort) + 1) % len(names)]
+        self._said = []
+        self._show()
+
+    def action_all(self) -> None:
+        """All runs; else no marks."""
+        if self._words:
+            self._words = ""
+        else:
+            self._marked.clear()
+        self._said = []
+        self._show()
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away, and go to the next one."""
+        if self._chosen is None:
+            return
+        name = self._chosen.info.id
+        if name in self._marked:
+            del self._marked[name]
+        elif len(self._marked) == MOST:
+            self.notify(f"{MOST} runs can be compared at once: space on one of them takes its mark away.")
+            return
+        else:
+            self._marked[name] = None
+        self._said = []
+        self._show()
+        self.table.action_move(1)
+
+    def action_compare(self) -> None:
+        """The marked runs, one beside the other."""
+        from tui.runs.compare import CompareScreen
+
+        known = {line.info.id: line for line in self._all}
+        self.app.push_screen(CompareScreen([known[name] for name in self._marked]))
+
+    def action_say_marks(self) -> None:
+        """Say what a comparison needs."""
+        have = "One run is" if self._marked else "No run is"
+        self._say([[(f"{have} marked: space marks runs, and v compares two to {MOST} of them.", "warning")]])
+
+    @work(thread=True, exclusive=True, group="delete")
+    def action_ask_delete(self) -> None:
+        """Ask, and say what goes."""
+        chosen = self._chosen
+        if chosen is not None:
+            self.from_thread(self._ask, JobFolder(chosen.info.folder), *question(chosen.info))
+
+    def _ask(self, folder: JobFolder, lines: list[Line], possible: bool) -> None:
+        if self._chosen is not None and self._chosen.info.folder == folder.path:
+            self._say(lines, folder if possible else None)
+
+    def action_answer(self, yes: bool) -> None:
+        """Delete it, or leave it."""
+        folder = self._asked
+        self._say([])
+        if yes and folder is not None:
+            self._delete(folder)
+
+    @work(thread=True, group="delete")
+    def _delete(self, folder: JobFolder) -> None:
+        said = delete(folder)
+        self.from_thread(self._deleted, folder, said)
+
+    def _deleted(self, folder: JobFolder, fault: str) -> None:
+        if fault:
+            self.notify(clean_line(fault, 400), severity="error", markup=False)
+        elif self.session.run == folder.path:
+            self.session.run = None
+            self.refresh_header()
+        self._read()
+
+    def action_move(self, by: int) -> None:
+        """Another place in the queue."""
+        chosen = self._chosen.info if self._chosen is not None else None
+        if chosen is not None and chosen.place is not None:
+            place = max(1, chosen.place + by)
+            self._change(lambda queue: queue.move(chosen.id, place))
+
+    def action_take_out(self) -> None:
+        """Out of the queue."""
+        chosen = self._chosen
+        if chosen is not None:
+            self._change(lambda queue: queue.remove(chosen.info.id))
+
+    def action_hold(self, held: bool) -> None:
+        """Hold the queue back, or let it go on."""
+        self._change(lambda queue: queue.pause(held), HELD if held else GOES_ON)
+
+    @work(thread=True, group="queue")
+    def _change(self, change: Callable[[Queue], None] | None, words: str = "") -> None:
+        """Change the queue; what was said before is then no longer said, but `words`."""
+        fault = change_queue(self.session.workspace, change)
+        if fault:
+            self.from_thread(self.notify, clean_line(fault, 400), severity="error", markup=False)
+        if change is not None:
+            self.from_thread(self._say, [[(words, "text")]] if words and not fault else [])
+            self.from_thread(self._read)
+
+    @on(Table.Chosen)
+    def _selected(self) -> None:
+        self.action_open_run()
+
+    def action_open_run(self) -> None:
+        """The live screen."""
+        self._go("train")
+
+    def action_open_result(self) -> None:
+        """The comparison."""
+        self._go("evaluate")
+
+    def action_open_export(self) -> None:
+        """The adapter."""
+        self._go("export")
+
+    def _go(self, step: str) -> None:
+        if self._chosen is not None:
+            self.deck.show_run(self._chosen.info.folder, step=step)
+
+    def action_open_recipe(self) -> None:
+        """The run's recipe in the form, to change and start again."""
+        if self._chosen is None:
+            return
+        path = Path(self._chosen.info.folder) / "recipe.yaml"
+        if not path.exists():
+            self.notify(f"{clean_line(str(path))} is not there.", severity="error", markup=False)
+            return
+        self.deck.load_recipe(path)

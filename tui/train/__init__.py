@@ -1,0 +1,1 @@
+"""The Train screen: a run's charts, gauges, log and requests."""

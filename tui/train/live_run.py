@@ -1,0 +1,210 @@
+"""What has been read of a run so far: series to draw, the newest reading of the devices, the last events."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Mapping
+from itertools import groupby
+from operator import le
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from tui.charts.series import HUGE, Series
+from tui.charts.smooth import Smoothed
+from tui.train.live_gpus import LiveGpus
+from tui.train.live_machine import LIMIT as MACHINE_LIMIT
+from tui.train.live_machine import LiveMachine
+
+if TYPE_CHECKING:
+    from core.jobs.follow import Update
+
+EVENTS = 200
+"""Events from which those of a few lines are chosen."""
+
+PAST = 5_000
+"""Events that are kept to be read again; the file has them all."""
+
+SMOOTHING = {"normal": 1.0, "strong": 4.0, "off": 0.0}
+"""Names of how much the loss is smoothed, and by how much more than normal."""
+
+LIMIT, LONG = 1 << 17, 1 << 15
+"""Entries that are kept of a metric, and of one of a longer run that is no loss: memory is flat at any length."""
+
+MOMENT = "_moment"
+"""The series of the moments, in unix seconds, at which steps were logged."""
+
+HIDDEN = ("t", "step", "eta_seconds", "total_flos")
+"""Keys of a record that are no metric."""
+
+PLACES = ("epoch", "num_tokens")
+"""Metrics that an x axis may count: one that is not finite is no place on it."""
+
+_NUMBERS = {int, float}
+"""Types of values that can be drawn; a bool is none."""
+
+_WINDOWS = 60
+"""The moving average looks back over this part of the run, so that its curve has about as many bends."""
+
+
+def _tame(value: Any) -> TypeGuard[float]:
+    """Whether a value is a number that can be drawn, neither NaN nor beyond all measure."""
+    return type(value) in _NUMBERS and -HUGE < value < HUGE
+
+
+class LiveRun:
+    """A run as it is being followed. Curves may hold on to its series: they grow, and are emptied on a restart.
+
+    Attributes:
+        loss: the train loss at each log event.
+        average: its moving average.
+        gpus: what its GPUs did.
+        names: the metrics that it has logged, in the order of their first coming.
+        eta: seconds to the end as the trainer reckoned them last, and the moment at which it did; or None.
+        first_moment: unix seconds of the first record of metrics, or None.
+        events: the last events, oldest first.
+        past: many more of them.
+        resumed: the moment at which it went on from a checkpoint last, or None.
+        update: the newest look at the run, or None before the first.
+        smoothing: a name of `SMOOTHING`.
+        partial: whether this is a glimpse of a long run, not all of it.
+    """
+
+    def __init__(self, *, partial: bool = False) -> None:
+        self.partial = partial
+        self._series: dict[str, Series] = {}
+        self.names: list[str] = []
+        self._known: set[str] = set()
+        self.loss = self.series("loss")
+        self.average = Smoothed(self.loss, 0.9)
+        self.gpus = LiveGpus()
+        self._machine = LiveMachine(self.series(MOMENT), self._machine_series)
+        self.eta: tuple[float, float] | None = None
+        self.first_moment: float | None = None
+        self.events: deque[Mapping[str, Any]] = deque(maxlen=EVENTS)
+        self.past: deque[Mapping[str, Any]] = deque(maxlen=PAST)
+        self.resumed: float | None = None
+        self.update: Update | None = None
+        self.smoothing = "normal"
+
+    def series(self, key: str) -> Series:
+        """The series of a metric; empty until the run logs it."""
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = Series(LIMIT, LIMIT if key in ("loss", "eval_loss") else LONG)
+        return found
+
+    def _machine_series(self, key: str) -> Series:
+        """The series of what GPUs or worker did, which are metrics from then on."""
+        if key not in self._known:
+            self._known.add(key)
+            self.names.append(key)
+            self._series[key] = Series(MACHINE_LIMIT)
+        return self._series[key]
+
+    def last(self, key: str) -> float | None:
+        """The newest value of a metric, or None."""
+        return self.series(key).last
+
+    def at(self, key: str, step: float) -> float | None:
+        """The value of a metric at a step, or the last before it."""
+        series = self.series(key)
+        position = series.positions(step, step)[1] - 1
+        return series.y[position] if position >= 0 else None
+
+    def add(self, update: Update) -> None:
+        """Take in what one look at the run's folder found."""
+        self.update = update
+        if "metrics.jsonl" in update.restarted:
+            for series in self._series.values():
+                series.truncate(float("-inf"))
+        if "events.jsonl" in update.restarted:
+            self.events.clear()
+            self.past.clear()
+        for _, records in groupby(update.metrics, len):
+            self._add_metrics(list(records))
+        self.events.extend(update.events)
+        self.past.extend(update.events)
+        for event in update.events:
+            if event.get("kind") == "resume" and type(event.get("t")) in _NUMBERS:
+                self.resumed = event["t"]
+        self.gpus.add(update.gpu)
+        self._machine.add(update.gpu)
+        self._machine.place()
+        if update.metrics:
+            self._smooth()
+
+    def progress(self) -> tuple[int | None, int | None]:
+        """Training steps done and in all. Later parts of the job count something else: then what was logged tells."""
+        if self.update is None:
+            return None, None
+        status = self.update.status
+        last = int(self.loss.x[-1]) if len(self.loss) else None
+        if status.stage:
+            return last, last
+        step, moment = status.step, self.last(MOMENT)
+        if step is None or last is None or moment is None or moment <= (self.resumed or 0.0):
+            return step, status.of
+        return max(step, min(last, status.of or last)), status.of  # the status is written once a second at most
+
+    def next_smoothing(self) -> str:
+        """Smooth by the next amount; returns its name."""
+        names = list(SMOOTHING)
+        self.smoothing = names[(names.index(self.smoothing) + 1) % len(names)]
+        self._smooth()
+        return self.smoothing
+
+    def smooth_as(self, smoothing: str) -> None:
+        """Smooth by an amount, a name of `SMOOTHING`."""
+        self.smoothing = smoothing
+        self._smooth()
+
+    def best(self, key: str) -> tuple[float, float] | None:
+        """Step and value of a metric's smallest finite value, or None."""
+        return self.series(key).lowest()
+
+    def _add_metrics(self, records: list[dict[str, Any]]) -> None:
+        """Add records, of the same keys if possible a metric at a time: a long run has millions of values."""
+        keys = list(records[0])
+        try:
+            columns = {key: [record[key] for record in records] for key in keys}
+        except KeyError:  # as many keys, but others
+            for _, alike in groupby(records, tuple):
+                self._add_metrics(list(alike))
+            return
+        steps = columns.get("step", ())
+        if not steps or not set(map(type, steps)) <= _NUMBERS or not -HUGE < min(steps) <= max(steps) < HUGE:
+            usable = [record for record in records if _tame(record.get("step"))]
+            if usable:
+                self._add_metrics(usable)
+            return
+        places = array("d", steps)
+        ascending = all(map(le, steps, steps[1:]))
+        for key, values in columns.items():
+            if key in HIDDEN:
+                continue
+            if key not in self._known:
+                self._known.add(key)
+                self.names.append(key)
+            if set(map(type, values)) <= _NUMBERS and (key not in PLACES or all(map(_tame, values))):
+                self.series(key).extend(places, values, ascending=ascending)
+                continue
+            for step, value in zip(steps, values, strict=True):
+                if _tame(value) if key in PLACES else type(value) in _NUMBERS:
+                    self.series(key).append(step, value)
+        moments = columns.get("t", ())
+        if moments and all(map(_tame, moments)):
+            self.series(MOMENT).extend(places, moments, ascending=ascending)
+            if self.first_moment is None:
+                self.first_moment = moments[0]
+            left = columns.get("eta_seconds", (None,))[-1]
+            if _tame(left):
+                self.eta = (left, moments[-1])
+
+    def _smooth(self) -> None:
+        """Bring the average up to date, over a window that suits the run's length once that is known."""
+        _, of = self.progress()
+        steps = self.loss.x
+        if of and len(steps) >= 2 and steps[1] > steps[0]:
+            window = min(max(of / (steps[1] - steps[0]) / _WINDOWS, 3.0), 200.0) * SMOOTHING[self.smoothing]
+            self.average.set_weight(1 - 1 / window if window > 1 else 0.0)
+        self.average.update()
