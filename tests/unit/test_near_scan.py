@@ -85,7 +85,13 @@ def test_the_json_names_for_each_dropped_row_the_row_that_stays(tmp_path: Path) 
             {"row": 4, "because_of": 1, "similarity": 1.0},
         ],
     }
-    assert report["near"] == {"threshold": 0.8, "keep": "first", "fields": "all", "left_out": []}
+    assert report["near"] == {
+        "threshold": 0.8,
+        "keep": "first",
+        "fields": "all",
+        "left_out": [],
+        "wrong_pairs": [],
+    }
     assert report["flags"]["near_duplicate"] == report["flags"]["exact_duplicate"] == 1
 
 
