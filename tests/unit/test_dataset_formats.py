@@ -13,6 +13,7 @@ from core.dataset.formats import FORMATS, choose, recognise, to_sample
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
 from core.errors import BadInput
+from tests.clock import slow_time
 
 Q, A = Message("user", "q"), Message("assistant", "a")
 
@@ -184,6 +185,21 @@ def test_kto_labels_are_read_as_bad_and_good(labels: tuple[Any, Any]) -> None:
 def test_a_labelled_answer_is_never_read_as_a_supervised_one(asked: str, answered: str) -> None:
     assert recognise([{asked: "q", answered: "a"}]).kind == "messages"
     assert sample({asked: "q", answered: "a", "label": 0}) == Sample("kto", (Q,), chosen=(A,), label=False)
+
+
+def test_a_format_is_told_by_the_same_rows_however_fast_a_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [number % 2 for number in range(28)] + [2] * 12
+    rows = [{"prompt": "q" * 20_000, "completion": "a", "label": label} for label in labels]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr("core.dataset.index.time", slow_time())
+    assert Dataset.open(path).recognition.name == "prompt-completion", "the first piece of the file has 13 rows"
+    path.write_text("".join(json.dumps({**row, "prompt": "q" * 200_000}) + "\n" for row in rows))
+    dataset = Dataset.open(path)
+    assert dataset.recognition.name == "kto"
+    assert 20 < dataset.count < 28, "of large rows fewer are looked at"
 
 
 def test_a_label_that_is_no_verdict_does_not_make_kto() -> None:

@@ -29,6 +29,7 @@ from core.jobs.folder import JobFolder
 from tests.unit.test_near_scan import run_job, write
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
+from tests.waiting import PATIENCE
 
 NEAR = NearOptions()
 REFUND = "Please tell me how many working days it takes until my refund arrives on the bank account in the shop number "
@@ -175,7 +176,7 @@ def test_marks_on_a_pair_that_was_never_similar_are_reported_and_do_not_count(tm
     answers = (key_of(rows[0]), key_of(rows[3]))
     store = DecisionStore(tmp_path)
     for pair in (wrong, right, answers):
-        store.set_apart(*pair).result(10)
+        store.set_apart(*pair).result(PATIENCE)
     store.close()
     result = scan(train, eval_paths=[held], near=NEAR, apart=read_ledger(tmp_path).apart())
     assert result.near is not None
