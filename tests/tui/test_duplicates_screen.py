@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from core.dataset.audit.store import read_ledger
+from core.dataset.audit.store import DecisionStore, read_ledger
+from core.dataset.scan.keys import key_text, row_digest
 from core.paths import SAMPLE_DATA
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import MakeApp, counts, line, scanned, text_of
@@ -151,6 +152,39 @@ async def test_a_near_leak_is_said_to_be_none_is_remembered_and_taken_back(make_
         assert "leak" not in clusters(app)[0], "an older result is shown without it"
         await search(pilot, app)
         assert "leak" not in clusters(app)[0], "and so is a new one"
+
+
+async def test_a_mark_on_a_wrong_eval_row_is_dropped_with_a_note_and_old_results_are_not_shown(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    rows = [{"prompt": f"how many days until my refund arrives, order {n}", "completion": "5"} for n in (17, 18)]
+    held = [{"prompt": "is the shop in the old town open on a sunday", "completion": "no"}, rows[0]]
+    for name, some in (("train.jsonl", rows), ("eval.jsonl", held)):
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in some))
+    wrong = key_text(row_digest(rows[1]), 0), key_text(row_digest(held[0]), 0)
+    store = DecisionStore(tmp_path)
+    store.set_apart(*wrong).result(10)
+    store.close()
+
+    async def opened(app: TunedeckApp, pilot: Pilot[int]) -> None:
+        await open_duplicates(pilot, app)
+        nothing = app.screen.query_one("#nothing")
+        await until(pilot, lambda: "have not been searched for yet" in text_of(nothing), "no result")
+        await search(pilot, app)
+
+    app = make_app(data=(tmp_path / "train.jsonl",), eval_data=(tmp_path / "eval.jsonl",))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await until(pilot, lambda: not read_ledger(tmp_path).apart(), "the mark is dropped on the disk")
+        await until(pilot, lambda: any('1 "not a duplicate"' in each.message for each in app._notifications), "a note")
+        await until(pilot, shows(app, "the prompt in eval.jsonl, line 2"), "the eval row that it is like")
+    (job,) = (tmp_path / ".tunedeck" / "jobs").glob("*-near-*")
+    told = json.loads((job / "job.json").read_text())
+    assert told["payload"].pop("near_version") == 2
+    (job / "job.json").write_text(json.dumps(told))
+    again = make_app(data=(tmp_path / "train.jsonl",), eval_data=(tmp_path / "eval.jsonl",))
+    async with again.run_test(size=(80, 24)) as pilot:
+        await opened(again, pilot)
 
 
 @pytest.fixture

@@ -6,7 +6,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from core.dataset.scan.scan import scan
+from tests.kit import held_scan
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import data_screen, line
 from tui.app import TunedeckApp
@@ -16,7 +19,13 @@ MakeApp = Callable[..., TunedeckApp]
 ROWS = 12_000
 
 
-async def test_c_stops_the_scan_and_goes_on_with_it(make_app: MakeApp, tmp_path: Path) -> None:
+async def test_c_stops_the_scan_and_goes_on_with_it(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "core.jobs.launch.worker_command",
+        lambda _, folder, python: [python, held_scan.__file__, str(folder.path)],
+    )
     path = tmp_path / "rows.jsonl"
     turns = [
         {"prompt": f"What is {n % 5_000} and more?", "completion": f"It is {n}." if n % 9 else ""} for n in range(ROWS)
@@ -27,12 +36,12 @@ async def test_c_stops_the_scan_and_goes_on_with_it(make_app: MakeApp, tmp_path:
         await until(pilot, lambda: data_screen(app)._desk is not None, "the data set is open")
         desk = data_screen(app)._desk
         assert desk is not None
-        await until(pilot, lambda: desk.scanning, "the scan to begin")
+        await until(pilot, lambda: desk.scanning and desk.rows.scanned > 0, "the scan to find something")
         await pilot.press("C")
         await until(pilot, lambda: "scan stopped at" in line(app), "the scan to be stopped")
         assert "C goes on" in line(app)
         before = desk.rows.scanned
-        assert 0 < before < ROWS
+        assert 0 < before <= held_scan.HELD_AT + 64
         assert desk.rows.flags
         await pilot.press("C")
         await until(pilot, lambda: "scanned" in line(app), "the scan to go on to its end")

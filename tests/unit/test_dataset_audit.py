@@ -15,7 +15,7 @@ from core.dataset.audit.decisions import OPEN, Standing
 from core.dataset.audit.store import DecisionStore, read_ledger
 from core.errors import BadInput, TunedeckError
 from core.paths import ROOT
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 AUDITOR = """
 import sys
@@ -38,10 +38,10 @@ def auditor(workspace: Path, count: int, name: str) -> subprocess.Popen[str]:
 def test_the_latest_decision_stands_and_undo_takes_back_the_last(tmp_path: Path) -> None:
     store = DecisionStore(tmp_path)
     for action in ("keep", "drop", "note", "undo", "undo"):
-        store.decide("a:0", action, {"text": "hm"}).result(5)  # type: ignore[arg-type]
+        store.decide("a:0", action, {"text": "hm"}).result(PATIENCE)  # type: ignore[arg-type]
     assert store.standing("a:0") == Standing(verdict="keep")
-    store.decide("a:0", "undo").result(5)
-    store.decide("a:0", "undo").result(5)
+    store.decide("a:0", "undo").result(PATIENCE)
+    store.decide("a:0", "undo").result(PATIENCE)
     assert store.standing("a:0") == OPEN
     assert [each.action for each in store.history("a:0")] == ["keep", "drop", "note", "undo", "undo", "undo", "undo"]
     assert store.revision == 7
@@ -53,7 +53,7 @@ def test_an_edit_is_a_keep_and_notes_leave_the_verdict(tmp_path: Path) -> None:
     store.decide("a:0", "drop")
     store.decide("a:0", "edit", {"sample": {"kind": "text", "text": "\ud800"}})
     store.decide("a:0", "note", {"text": "why"})
-    store.decide("b:1", "flag", {"text": "odd"}).result(5)
+    store.decide("b:1", "flag", {"text": "odd"}).result(PATIENCE)
     assert store.standing("a:0") == Standing("keep", {"kind": "text", "text": "\ud800"}, "why")
     assert store.standing("b:1").flag == "odd"
     store.close()
@@ -66,21 +66,23 @@ def test_an_edit_is_a_keep_and_notes_leave_the_verdict(tmp_path: Path) -> None:
 def test_decisions_made_together_are_written_together_or_not_at_all(tmp_path: Path) -> None:
     store = DecisionStore(tmp_path)
     drops = [(f"{n}:0", "drop", {"text": "near-duplicate of row 1, 93%"}) for n in range(3)]
-    assert [made.key for made in store.decide_together(drops).result(10)] == ["0:0", "1:0", "2:0"]
+    assert [made.key for made in store.decide_together(drops).result(PATIENCE)] == ["0:0", "1:0", "2:0"]
     assert store.standing("1:0") == Standing("drop", why="near-duplicate of row 1, 93%")
-    assert isinstance(store.decide_together([("a:0", "keep", {}), ("b:0", "burn", {})]).exception(10), TunedeckError)
+    assert isinstance(
+        store.decide_together([("a:0", "keep", {}), ("b:0", "burn", {})]).exception(PATIENCE), TunedeckError
+    )
     assert store.standing("a:0") == Standing(), "the second could not be written, so the first was not either"
-    store.decide_together([(f"{n}:0", "undo", {}) for n in range(3)]).result(10)
+    store.decide_together([(f"{n}:0", "undo", {}) for n in range(3)]).result(PATIENCE)
     assert store.standings() == {}
     store.decide("0:0", "drop", {"text": "why"})
-    store.decide("0:0", "keep").result(10)
+    store.decide("0:0", "keep").result(PATIENCE)
     assert store.standing("0:0") == Standing("keep"), "the reason of a drop goes with the drop"
     store.close()
 
 
 def test_a_decision_is_on_the_disk_when_its_future_is_done(tmp_path: Path) -> None:
     store = DecisionStore(tmp_path)
-    decision = store.decide("a:0", "drop").result(5)
+    decision = store.decide("a:0", "drop").result(PATIENCE)
     assert read_ledger(tmp_path).standing("a:0").verdict == "drop"
     assert decision.user
     assert decision.host == os.uname().nodename
@@ -89,7 +91,7 @@ def test_a_decision_is_on_the_disk_when_its_future_is_done(tmp_path: Path) -> No
 
 def test_no_wal_and_no_change_or_removal_of_what_was_decided(tmp_path: Path) -> None:
     store = DecisionStore(tmp_path)
-    store.decide("a:0", "drop").result(5)
+    store.decide("a:0", "drop").result(PATIENCE)
     store.close()
     assert sorted(path.name for path in (tmp_path / ".tunedeck").iterdir()) == ["decisions.sqlite"]
     connection = sqlite3.connect(store.path)
@@ -119,11 +121,11 @@ def test_two_processes_audit_one_workspace_at_once(tmp_path: Path) -> None:
     others = [auditor(tmp_path, 40, name) for name in "xy"]
     mine = [store.decide(f"z{number}:0", "keep") for number in range(40)]
     for future in mine:
-        future.result(30)
+        future.result(PATIENCE)
     for other in others:
-        other.communicate(timeout=60)
+        other.communicate(timeout=PATIENCE)
         assert other.returncode == 0
-    assert store.refresh().result(30) == 120
+    assert store.refresh().result(PATIENCE) == 120
     assert len(store.standings()) == 120
     store.close()
 
@@ -133,10 +135,10 @@ def test_decisions_that_cannot_be_written_say_so_and_the_store_goes_on(tmp_path:
     path.write_text("a file where the folder should be")
     store = DecisionStore(tmp_path)
     with pytest.raises(TunedeckError, match="cannot be written"):
-        store.decide("a:0", "drop").result(5)
+        store.decide("a:0", "drop").result(PATIENCE)
     assert store.standing("a:0") == OPEN
     path.unlink()
-    store.decide("a:0", "drop").result(5)
+    store.decide("a:0", "drop").result(PATIENCE)
     assert store.standing("a:0").verdict == "drop"
     store.close()
 
@@ -148,7 +150,7 @@ def test_a_damaged_table_gets_a_sentence(tmp_path: Path) -> None:
         read_ledger(tmp_path)
     store = DecisionStore(tmp_path)
     with pytest.raises(BadInput, match="damaged"):
-        store.ready.result(5)
+        store.ready.result(PATIENCE)
     store.close()
 
 
@@ -168,7 +170,7 @@ def test_a_store_hears_what_others_decide_and_not_what_it_wrote_itself(tmp_path:
     other.ready.result()
     other.decide("b:0", "drop").result()
     first.decide("c:0", "drop").result()
-    until(lambda: bool(heard), "the other's decision", 10)
+    until(lambda: bool(heard), "the other's decision")
     assert heard == ["c:0"]
     assert other.standing("c:0").verdict == "drop"
     first.close()

@@ -13,6 +13,7 @@ from core.dataset.files.records import Unreadable
 from core.dataset.formats import FORMATS, choose, recognise, to_sample
 from core.dataset.sample import Message, Sample
 from core.errors import BadInput
+from tests.kit.clock import slow_time
 
 Q, A = Message("user", "q"), Message("assistant", "a")
 
@@ -52,6 +53,42 @@ def test_alpaca_joins_input_history_and_system() -> None:
     system, *turns = sample(row).messages
     assert system == Message("system", "s")
     assert turns == [Q, A, Message("user", "do\nthis"), A]
+
+
+EARLIER = (Message("user", "h1"), Message("assistant", "a1"))
+HISTORY = [["h1", "a1"]]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"query": "q", "response": "a"},
+        {"question": "q", "answer": "a"},
+        {"prompt": "q", "response": "a"},
+        {"prompt": [{"role": "user", "content": "q"}], "completion": "a"},
+        {"instruction": "q", "input": "", "output": "a"},
+        {"query": "q", "response": "a", "label": True},
+        {"prompt": "q", "chosen": "a", "rejected": "b"},
+        {"prompt": [{"role": "user", "content": "q"}], "chosen": "a", "rejected": "b"},
+    ],
+)
+@pytest.mark.parametrize(
+    "history",
+    [
+        HISTORY,
+        json.dumps(HISTORY),
+        [{"role": "user", "content": "h1"}, {"role": "assistant", "content": "a1"}],
+        [{"from": "human", "value": "h1"}, {"from": "gpt", "value": "a1"}],
+    ],
+)
+def test_earlier_turns_in_a_history_are_turns_of_every_format(row: dict[str, Any], history: Any) -> None:
+    found = sample({**row, "history": history, "system": "s"})
+    assert (*found.messages, *found.chosen) == (Message("system", "s"), *EARLIER, Q, A)
+    for empty in ([], None, "", "[]"):
+        assert sample({**row, "history": empty}) == sample(row)
+    for wrong in ([["h1"]], "long ago"):
+        with pytest.raises(Unreadable, match="history"):
+            sample({**row, "history": wrong})
 
 
 def test_parts_bring_text_reasoning_calls_and_weights() -> None:
@@ -127,9 +164,52 @@ def test_kto_keeps_the_label(row: dict[str, Any]) -> None:
     assert sample(row) == Sample("kto", (Q,), chosen=(A,), label=False)
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [(0, 1), ("0", "1"), (0.0, 1.0), ("0.0", "1.0"), ("bad", "good"), ("Bad ", "GOOD"), (0, "good"), ("0", True),
+     (False, 1), ("undesirable", "desirable"), ("rejected", "chosen")],
+)  # fmt: skip
+def test_kto_labels_are_read_as_bad_and_good(labels: tuple[Any, Any]) -> None:
+    rows = [{"prompt": f"q{number}", "completion": "a", "label": labels[number % 2]} for number in range(6)]
+    found = recognise(rows)
+    assert (found.name, found.kind) == ("kto", "kto")
+    assert "in `label` true, 1 and good marks a good answer" in found.why
+    assert [to_sample(row, found).label for row in rows] == [False, True] * 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [("prompt", "completion"), ("query", "response"), ("question", "answer"), ("input", "output"), ("q", "a"),
+     ("instruction", "output"), ("source", "target"), ("user", "assistant"), ("question", "solution")],
+)  # fmt: skip
+def test_a_labelled_answer_is_never_read_as_a_supervised_one(asked: str, answered: str) -> None:
+    assert recognise([{asked: "q", answered: "a"}]).kind == "messages"
+    assert sample({asked: "q", answered: "a", "label": 0}) == Sample("kto", (Q,), chosen=(A,), label=False)
+
+
+def test_a_format_is_told_by_the_same_rows_however_fast_a_file_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [number % 2 for number in range(28)] + [2] * 12
+    rows = [{"prompt": "q" * 20_000, "completion": "a", "label": label} for label in labels]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setattr("core.dataset.files.index.time", slow_time())
+    assert Dataset.open(path).recognition.name == "prompt-completion", "the first piece of the file has 13 rows"
+    path.write_text("".join(json.dumps({**row, "prompt": "q" * 200_000}) + "\n" for row in rows))
+    dataset = Dataset.open(path)
+    assert dataset.recognition.name == "kto"
+    assert 20 < dataset.count < 28, "of large rows fewer are looked at"
+
+
 def test_a_label_that_is_no_verdict_does_not_make_kto() -> None:
-    assert recognise([{"prompt": "q", "completion": "a", "label": 3}]).name == "prompt-completion"
+    for labels in ((3,), (0, 1, 2), ("0", "1", "2"), (1, 0, -1), (0.5, 1.0), ("sports", "1")):
+        rows = [{"prompt": "q", "completion": "a", "label": label} for label in (*labels, None)]
+        assert recognise(rows).name == "prompt-completion"
     assert recognise([{"text": "q", "label": "sports"}]).name == "text"
+    found = recognise([{"prompt": "q", "completion": "a", "label": label} for label in (0, 1, "good")])
+    with pytest.raises(Unreadable, match="1 or 0, good or bad, it is 'neutral'"):
+        to_sample({"prompt": "q", "completion": "a", "label": "neutral"}, found)
 
 
 @pytest.mark.parametrize(

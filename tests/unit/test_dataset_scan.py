@@ -16,6 +16,7 @@ from core.dataset.scan.scan import Stopped, scan
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.paths import ROOT
+from tests.kit.waiting import PATIENCE
 
 
 def exchange(question: str, answer: str) -> str:
@@ -134,7 +135,7 @@ def test_public_files_have_the_duplicates_that_were_counted(public_data: Path) -
 def run_job(folder: JobFolder) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-m", "core.dataset.scan.job", str(folder.path)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_the_scan_job_writes_what_the_reader_reads(tmp_path: Path, faulty: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core.dataset.dataset import Dataset
 from core.dataset.search import fold, holds, search
+from tests.kit.clock import slow_time
 
 
 def found(path: Path | Sequence[Path], query: str) -> list[int]:
@@ -147,9 +148,13 @@ def test_no_row_is_missed_that_a_decoded_scan_finds(
     assert found(path, query) == [entry for entry, text in enumerate(texts) if fold(query) in fold(text)]
 
 
-def test_a_search_follows_an_index_that_still_grows_and_stops_when_told(tmp_path: Path) -> None:
+def test_a_search_follows_an_index_that_still_grows_and_stops_when_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.dataset.files.index.time", slow_time())
     path = write(tmp_path / "rows.jsonl", ["needle", "hay"] * 20_000)
     reader = Dataset.open(path).reader
+    assert not reader.complete
     entries: list[int] = []
     for hits in search(reader, "needle"):
         entries += hits.entries

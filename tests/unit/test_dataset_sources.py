@@ -16,6 +16,7 @@ from core.dataset.files.records import Row
 from core.dataset.files.sources import open_reader
 from core.dataset.files.streams import PlainBytes
 from core.errors import BadInput
+from tests.kit.clock import slow_time
 
 Write = Callable[[str, bytes], Path]
 
@@ -129,7 +130,8 @@ def test_an_array_in_an_object_is_found_whatever_it_is_called(write: Write) -> N
         assert values(open_reader([write("a.json", json.dumps(document).encode())])) == document[name]
 
 
-def test_the_first_rows_are_there_before_the_index_is_whole(tmp_path: Path) -> None:
+def test_the_first_rows_are_there_before_the_index_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.dataset.files.index.time", slow_time())
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"text": "abcdefghij"}\n' * 200_000)
     reader = open_reader([path])

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 from core.paths import ROOT
+from tests.kit.waiting import PATIENCE
 
 _HEAVY = ("numpy", "pyarrow", "polars", "pandas", "torch", "transformers", "datasets", "yaml", "textual", "rich")
 
 
 def run(code: str, *arguments: str) -> str:
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
     ).stdout
 
 
@@ -47,6 +48,7 @@ def test_a_million_rows_are_held_in_few_bytes_each(tmp_path: Path) -> None:
     code = """
 import re, sys
 from core.dataset.dataset import Dataset
+from tests.kit.waiting import PATIENCE
 peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
 before = peak()
 dataset = Dataset.open(sys.argv[1])

@@ -14,6 +14,7 @@ from core.dataset.scan import job as scan_job
 from core.dataset.scan.reader import ScanReader
 from core.jobs.folder import JobFolder
 from core.jobs.service import Service
+from tests.kit.waiting import PATIENCE
 from tests.unit.test_near_scan import texts_file
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
@@ -96,14 +97,14 @@ def test_the_service_answers_and_says_what_is_wrong(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "core.dataset.near.regroup"]
     service = Service([*command, str(job.path)])
     try:
-        (answer,) = service.submit("regroup", rows=list(cluster.rows), preferred=[2]).result(30)
+        (answer,) = service.submit("regroup", rows=list(cluster.rows), preferred=[2]).result(PATIENCE)
     finally:
         service.close()
     assert 2 in Cluster.from_json(answer).keep
     (job.path / "scan" / "shared.json").write_text(json.dumps([]))
     gone = Service([*command, str(job.path)])
     try:
-        error = gone.submit("regroup", rows=[0, 1]).exception(30)
+        error = gone.submit("regroup", rows=[0, 1]).exception(PATIENCE)
     finally:
         gone.close()
     assert "the result of this search cannot be read" in str(error)

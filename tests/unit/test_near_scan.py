@@ -20,6 +20,7 @@ from core.dataset.scan.reader import ScanReader
 from core.dataset.scan.scan import ScanResult, Stopped, scan
 from core.jobs.folder import JobFolder
 from core.paths import ROOT
+from tests.kit.waiting import PATIENCE
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 
@@ -85,7 +86,13 @@ def test_the_json_names_for_each_dropped_row_the_row_that_stays(tmp_path: Path) 
             {"row": 4, "because_of": 1, "similarity": 1.0},
         ],
     }
-    assert report["near"] == {"threshold": 0.8, "keep": "first", "fields": "all", "left_out": []}
+    assert report["near"] == {
+        "threshold": 0.8,
+        "keep": "first",
+        "fields": "all",
+        "left_out": [],
+        "wrong_pairs": [],
+    }
     assert report["flags"]["near_duplicate"] == report["flags"]["exact_duplicate"] == 1
 
 
@@ -177,13 +184,13 @@ def test_not_a_duplicate_is_remembered_in_the_workspace_and_can_be_undone(tmp_pa
     result = scan(file, near=NEAR)
     pair = key(result, 0), key(result, 1)
     store = DecisionStore(tmp_path)
-    store.set_apart(pair[1], pair[0]).result(10)
+    store.set_apart(pair[1], pair[0]).result(PATIENCE)
     assert store.standings() == {}, "a decision on two rows is none on either"
     assert store.apart() == read_ledger(tmp_path).apart() == {tuple(sorted(pair))}
     again = scan(file, near=NEAR, apart=read_ledger(tmp_path).apart())
     assert again.near is not None
     assert again.near.clusters == ()
-    store.decide(pair_key(*pair), "undo").result(10)
+    store.decide(pair_key(*pair), "undo").result(PATIENCE)
     store.close()
     assert read_ledger(tmp_path).apart() == frozenset()
 
@@ -223,7 +230,7 @@ def test_removals_of_a_real_file_name_a_row_that_stays_whatever_was_left_out(pub
 def run_job(folder: JobFolder) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-m", "core.dataset.scan.job", str(folder.path)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_the_scan_job_writes_the_clusters_and_leaves_no_texts_behind(tmp_path: Path) -> None:
@@ -260,7 +267,7 @@ def test_the_scan_job_honours_what_the_workspace_holds_apart(tmp_path: Path) -> 
     file = texts_file(tmp_path / "a.jsonl", [text, with_slips(text, 1, made)])
     result = scan(file)
     store = DecisionStore(tmp_path)
-    store.set_apart(key(result, 0), key(result, 1)).result(10)
+    store.set_apart(key(result, 0), key(result, 1)).result(PATIENCE)
     store.close()
     payload = {"paths": [str(file)], "near": {"threshold": 0.8}, "workspace": str(tmp_path)}
     folder = JobFolder.create(tmp_path / "runs", "scan", "scan", payload=payload)
@@ -271,7 +278,9 @@ def test_the_scan_job_honours_what_the_workspace_holds_apart(tmp_path: Path) -> 
 def command_line(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "tui.cli", "scan", *words]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
 
 
 def test_the_command_line_shows_the_largest_clusters_cleaned(tmp_path: Path) -> None:
@@ -297,6 +306,6 @@ def test_a_scan_without_near_never_loads_numpy(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     ended = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=True
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert ended.stdout.strip() == "False"

@@ -19,6 +19,7 @@ from core.dataset.near.result import Cluster, NearOptions
 from core.dataset.near.search import find_clusters
 from core.errors import BadInput
 from core.paths import ROOT
+from tests.kit.waiting import PATIENCE
 from tests.unit.test_near_similarity import sentence
 
 
@@ -146,7 +147,9 @@ def test_one_process_and_two_find_the_same() -> None:
 
 def test_a_helper_ends_when_nobody_feeds_it() -> None:
     command = [sys.executable, "-m", "core.dataset.near.crew", "25", "5"]
-    ended = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    ended = subprocess.run(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
+    )
     assert (ended.returncode, ended.stdout) == (0, b"")
 
 

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from core.dataset.checks import CHECKS
-from core.dataset.checks.base import Context
+from core.dataset.checks.base import Context, Flag
 from core.dataset.checks.secrets import Secret
+from core.dataset.item import Item
 from core.dataset.scan import job as scan_job
 from core.dataset.scan.reader import ScanReader
 from core.dataset.scan.resume import was_begun
 from core.dataset.scan.scan import scan
 from core.jobs import requests
 from core.jobs.folder import JobFolder
+from tests.kit.clock import slow_time
 
 ROWS = 6_000
 
@@ -55,15 +57,22 @@ def folder(tmp_path: Path) -> JobFolder:
 
 
 def stopped_early(folder: JobFolder) -> dict[str, Any]:
-    """Run the job with a request to stop that is there from the start; what it had found by then."""
-    (folder.requests / requests.STOP).write_text("{}")
-    assert scan_job.main([str(folder.path)]) == 3
+    """Run the job until a request to stop comes with row 2,000; what it had found by then."""
+    inspect = Secret.inspect
+
+    def inspected(check: Secret, item: Item) -> Flag | None:
+        if item.row == 2_000:
+            (folder.requests / requests.STOP).write_text("{}")
+        return inspect(check, item)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Secret, "inspect", inspected)
+        patched.setattr("core.dataset.scan.scan.time", slow_time())
+        assert scan_job.main([str(folder.path)]) == 3
     summary = ScanReader(folder.path).summary()
     assert summary is not None
     assert not summary["complete"]
-    assert 0 < summary["begun"]["rows"] < ROWS, (
-        "the test needs a scan that takes longer than the first look at requests"
-    )
+    assert 2_000 < summary["begun"]["rows"] <= 2_064, "requests are looked for every 64 rows, if time has passed"
     return summary
 
 

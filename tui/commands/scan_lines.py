@@ -73,7 +73,7 @@ def _flags(found: ScanResult) -> Iterator[str]:
 def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     """The near-duplicates as lines of text: the numbers, then the largest clusters with their rows."""
     from core.dataset.files.index import GoodRows
-    from core.dataset.near.result import percent
+    from core.dataset.near.result import percent, wrong_pairs_words
 
     near = found.near
     if near is None:
@@ -83,6 +83,8 @@ def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
         f"near-duplicates at {near.options.threshold:.0%}: {_many(len(near.clusters), 'cluster')}; "
         f"{_many(dropped, 'row')} can go, each because of a row that stays"
     )
+    if near.wrong_pairs:
+        lines += _wrapped(f"{wrong_pairs_words(len(near.wrong_pairs))}. The Duplicates screen drops them", indent="  ")
     for said in near.left_out:
         lines += _wrapped(f"left out before comparing: {said}", indent="  ")
     dataset.reader.extend()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.dataset.near.result import NearOptions
+from core.dataset.near.result import RESULT_VERSION, NearOptions
 from core.errors import TunedeckError
 from core.paths import hidden_dir
 from tui.data.scan import fingerprint, stamps
@@ -47,6 +47,7 @@ class NearFound:
         changed: what is different since, a sentence; then rows may be others, and nothing can be decided here.
         marked: whether rows were said to be no duplicates, or that was taken back, since the search.
         bad: entries that are no rows, ascending.
+        wrong_pairs: marks that do not count, see `NearResult`, as far as they have not been dropped yet.
     """
 
     folder: Path
@@ -60,6 +61,7 @@ class NearFound:
     changed: str = ""
     marked: bool = False
     bad: tuple[int, ...] = ()
+    wrong_pairs: tuple[tuple[str, str], ...] = ()
 
     def without_leaks(self, rows: Collection[int]) -> NearFound:
         """The result where some rows are no near leaks."""
@@ -195,6 +197,7 @@ class NearSearch:
         return {
             **self._payload,
             "near": {"threshold": options.threshold, "keep": options.keep, "fields": options.fields},
+            "near_version": RESULT_VERSION,
             "checks": list(CHECKS),
             "workspace": str(self._workspace),
             "apart": _digest(self._apart()),
@@ -203,6 +206,7 @@ class NearSearch:
 
     def _searches(self) -> Iterator[tuple[JobFolder, dict[str, Any]]]:
         """The searches of these data, read in the same way; the newest first."""
+        from core.dataset.near.searches import is_outdated
         from core.jobs.folder import JobFolder
 
         for path in sorted(self._jobs.glob("*-near-*"), reverse=True):
@@ -210,6 +214,8 @@ class NearSearch:
             try:
                 payload = folder.read_job().get("payload") or {}
             except TunedeckError:  # a folder that was just made, or is damaged
+                continue
+            if is_outdated(payload):
                 continue
             if payload.get("near") and all(payload.get(name) == self._payload[name] for name in self._payload):
                 yield folder, payload
@@ -274,6 +280,9 @@ class NearSearch:
             when=(reader.folder / "summary.json").stat().st_mtime,
             marked=_digest(apart) != payload.get("apart"),
             bad=tuple(bad),
+            wrong_pairs=tuple(
+                (one, other) for one, other in summary["near"].get("wrong_pairs", ()) if (one, other) in apart
+            ),
         )
         if changed or len(now) != len(before):
             named = changed[0] if changed else "The list of files"

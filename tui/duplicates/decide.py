@@ -17,7 +17,17 @@ from tui.data.near_search import NearFound, NearNews, NearSearch
 from tui.duplicates.groups import Group, Groups, Reason
 from tui.duplicates.panes import Compared
 from tui.duplicates.settings import DuplicatesSettings, NearHeard
-from tui.duplicates.work import Comparer, Decisions, SecondLook, Step, Stood, cleared, drops, held_apart
+from tui.duplicates.work import (
+    Comparer,
+    Decisions,
+    SecondLook,
+    Step,
+    Stood,
+    cleared,
+    dropped_marks,
+    drops,
+    held_apart,
+)
 
 if TYPE_CHECKING:
     from core.dataset.scan.reader import ScanReader
@@ -110,6 +120,8 @@ class DuplicatesDecisions(DuplicatesSettings):
             self.group_list.focus()
         for group in [each for each in groups.listed if each.waiting]:
             self._look_again(group)
+        if found.wrong_pairs:
+            self._line_up(lambda: self._write(lambda _: dropped_marks(found.wrong_pairs)))
 
     def _look_again(self, group: Group, *, preferred: Sequence[int] = (), keep: Keep | None = None) -> None:
         """Search again among the rows of a cluster that were not dropped."""
@@ -185,6 +197,8 @@ class DuplicatesDecisions(DuplicatesSettings):
             self.notify(clean(str(event.error)), severity="error", markup=False)
             return
         self._desk.stand(event.stood, undone=step.undo)
+        if step.note:
+            self.notify(step.note, severity="warning", timeout=20, markup=False)
         if groups is None:
             return
         groups.decided(event.stood)

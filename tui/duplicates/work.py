@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.clean import clean_line
 from core.dataset.files.records import Unreadable
-from core.dataset.near.result import Cluster, Keep
+from core.dataset.near.result import Cluster, Keep, wrong_pairs_words
 from core.errors import BadInput, TunedeckError
 from core.units import size
 from tui.data.lines import HUGE
@@ -122,6 +122,7 @@ class Step:
         cleared: rows that are no near leaks of the eval rows beside which they are shown.
         before: the cluster that is looked at again for it, as it was then, and its place in the list.
         undo: whether `asked` takes an earlier step back.
+        note: what the user is told when it is on the disk.
     """
 
     asked: tuple[Ask, ...]
@@ -130,6 +131,7 @@ class Step:
     cleared: tuple[int, ...] = ()
     before: tuple[int, Group, Group] | None = None
     undo: bool = False
+    note: str = ""
 
     @property
     def taken_back(self) -> Step:
@@ -157,6 +159,17 @@ def held_apart(reader: ScanReader, pairs: Sequence[tuple[int, int]], before: tup
     keys = _keys(reader, {row for pair in pairs for row in pair})
     asked: list[Ask] = [(pair_key(keys[one], keys[other]), "keep", {}) for one, other in pairs]
     return Step(tuple(asked), {}, tuple((min(pair), max(pair)) for pair in pairs), before=before)
+
+
+def dropped_marks(pairs: Sequence[tuple[str, str]]) -> Step:
+    """The step that takes "not a duplicate" back for pairs of keys that were never similar, and says so."""
+    from core.dataset.audit.decisions import pair_key
+
+    return Step(
+        tuple((pair_key(*pair), "undo", {}) for pair in pairs),
+        undo=True,
+        note=f"{wrong_pairs_words(len(pairs), 'dropped')}.",
+    )
 
 
 def cleared(reader: ScanReader, leaks: Mapping[int, Reason], before: tuple[int, Group, Group]) -> Step:

@@ -93,6 +93,10 @@ class Format:
         """Whether the mapped columns of a row hold values of the right shape."""
         raise NotImplementedError
 
+    def fitting(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
+        """How many of some rows match; 0 where they show together that they are something else."""
+        return sum(1 for row in rows if self.matches(row, columns))
+
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The sample of a row.
 

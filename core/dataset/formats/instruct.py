@@ -8,8 +8,10 @@ from typing import Any
 from core.dataset.files.records import Unreadable, json_type
 from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, text_of
 from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
-from core.dataset.formats.turns import TurnNames, is_turns, read_turns
+from core.dataset.formats.turns import TurnNames, decoded, is_turns, read_turns
 from core.dataset.sample import Message, Sample
+
+HISTORY = FormatField("history", ("history",), required=False)
 
 
 def exchange(question: str, answer: str) -> tuple[Message, Message]:
@@ -38,7 +40,7 @@ class Alpaca(Format):
         FormatField("instruction", ("instruction", "instructions")),
         FormatField("input", ("input", "context"), required=False),
         FormatField("output", ("output", "response", "answer", "completion", "target")),
-        FormatField("history", ("history",), required=False),
+        HISTORY,
         SYSTEM,
         TOOLS,
     )
@@ -55,13 +57,20 @@ class Alpaca(Format):
 
 
 def read_history(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Message, ...]:
-    """Earlier exchanges, a list of pairs of question and answer."""
+    """Earlier turns: pairs of question and answer, or turns; as a list or as its JSON text (CSV cells hold that)."""
     column = columns.get("history")
     value = None if column is None else row.get(column)
+    if isinstance(value, str) and value.strip():
+        try:
+            value = decoded(value)
+        except Unreadable as fault:
+            raise Unreadable(f"the history should be a list of pairs: {fault}") from None
     if not value:
         return ()
     if not isinstance(value, list):
         raise Unreadable(f"the history should be a list of pairs, it is {json_type(value)}")
+    if is_turns(value):
+        return read_turns(value)
     messages: list[Message] = []
     for number, pair in enumerate(value, 1):
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
@@ -80,6 +89,7 @@ class QuestionAnswer(Format):
         FormatField("question", ("question", "query", "q")),
         FormatField("answer", ("answer", "response", "a", "solution")),
         FormatField("context", ("context", "passage"), required=False),
+        HISTORY,
         SYSTEM,
     )
 
@@ -88,11 +98,11 @@ class QuestionAnswer(Format):
         return is_text(row, columns, "question") and is_text(row, columns, "answer")
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
-        """Context and question as the user's turn, then the answer."""
+        """History, then context and question as the user's turn, then the answer."""
         context = text_of(row, columns, "context", required=False)
         question = text_of(row, columns, "question")
         asked = f"{context}\n\n{question}" if context.strip() else question
-        messages = exchange(asked, text_of(row, columns, "answer"))
+        messages = (*read_history(row, columns), *exchange(asked, text_of(row, columns, "answer")))
         return Sample("messages", messages=with_system(messages, row, columns))
 
 
@@ -105,6 +115,7 @@ class PromptCompletion(Format):
     fields = (
         FormatField("prompt", ("prompt", "input", "question", "source", "user")),
         FormatField("completion", ("completion", "response", "output", "answer", "target", "generation", "assistant")),
+        HISTORY,
         SYSTEM,
         TOOLS,
     )
@@ -119,8 +130,9 @@ class PromptCompletion(Format):
         )
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
-        """The prompt's turns, then the completion's."""
+        """History, then the prompt's turns, then the completion's."""
         messages = (
+            *read_history(row, columns),
             *turns_or_text(row, columns, "prompt", "user"),
             *turns_or_text(row, columns, "completion", "assistant"),
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.dataset.files.records import Unreadable, json_type
 from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, FormatOption, text_of
 from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
-from core.dataset.formats.instruct import joined
+from core.dataset.formats.instruct import HISTORY, joined, read_history
 from core.dataset.formats.turns import TurnNames, is_turns, read_turns
 from core.dataset.sample import Message, Sample
 
@@ -17,25 +17,31 @@ _PROMPT_FIELDS = (
     FormatField("messages", ("conversations", "conversation", "messages"), required=False),
     FormatField("prompt", ("prompt", "question", "instruction", "query"), required=False),
     FormatField("input", ("input", "context"), required=False),
+    HISTORY,
 )
-_LABELS = {"true": True, "false": False}
+_LABELS = {
+    **dict.fromkeys(("true", "1", "1.0", "good", "desirable", "chosen"), True),
+    **dict.fromkeys(("false", "0", "0.0", "bad", "undesirable", "rejected"), False),
+}
+"""Labels as text, in lower case; numbers count by their text."""
 _GOOD = "label.good"
 _SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant): ?")
 
 
 def prompt_of(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Message, ...]:
-    """The turns before the answer: a conversation, a prompt as turns or text (with its input), or none."""
+    """The turns before the answer: a conversation, a prompt as turns or text (with history and input), or none."""
     if "messages" in columns and row.get(columns["messages"]) is not None:
         return read_turns(row[columns["messages"]], TurnNames.of(columns))
+    history = read_history(row, columns)
     if "prompt" not in columns:
-        return ()
+        return history
     value = row.get(columns["prompt"])
     if isinstance(value, (list, dict)):
-        return read_turns(value, TurnNames.of(columns))
+        return (*history, *read_turns(value, TurnNames.of(columns)))
     question = text_of(row, columns, "prompt")
     if question.startswith("\n\nHuman:"):
-        return transcript(question)
-    return (Message("user", joined(question, text_of(row, columns, "input", required=False))),)
+        return (*history, *transcript(question))
+    return (*history, Message("user", joined(question, text_of(row, columns, "input", required=False))))
 
 
 def transcript(text: str) -> tuple[Message, ...]:
@@ -118,31 +124,53 @@ class Kto(Format):
     """An answer and a label that says whether it is wanted."""
 
     name = "kto"
-    title = "KTO (answer with a true or false label)"
+    title = "KTO (answer with a good or bad label)"
     kind = "kto"
     fields = (
         FormatField("label", ("label", "kto_tag", "desirable", "is_good")),
         FormatField("messages", ("messages", "conversations", "conversation"), required=False),
-        FormatField("prompt", ("prompt", "instruction", "question"), required=False),
+        FormatField(
+            "prompt", ("prompt", "instruction", "question", "query", "q", "source", "user", "input"), required=False
+        ),
         FormatField("input", ("input", "context"), required=False),
-        FormatField("completion", ("completion", "response", "output", "answer"), required=False),
+        FormatField(
+            "completion",
+            ("completion", "response", "output", "answer", "target", "generation", "assistant", "a", "solution"),
+            required=False,
+        ),
+        HISTORY,
         SYSTEM,
         TOOLS,
     )
     options = (FormatOption(_GOOD, "good label"), *TURN_OPTIONS)
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
-        """Whether the label is true or false, and there is a conversation or a completion."""
+        """Whether the label says good or bad, and there is a conversation or a completion."""
         if _label(row.get(columns["label"]), columns) is None:
             return False
         return "messages" in columns or ("prompt" in columns and "completion" in columns)
+
+    def fitting(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
+        """As `Format`; a number other than 0 and 1 among the labels shows that they are classes or ratings."""
+        labels = [row.get(columns["label"]) for row in rows]
+        if any(_is_number(label) and _label(label, columns) is None for label in labels):
+            return 0
+        return super().fitting(rows, columns)
+
+    def reason(self, columns: Mapping[str, str]) -> str:
+        """Which columns, and which labels are good."""
+        good = columns.get(_GOOD) or "true, 1 and good"
+        return f"{super().reason(columns)}; in `{columns['label']}` {good} marks a good answer"
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The conversation up to the last answer, that answer, and its label."""
         value = row.get(columns["label"])
         label = _label(value, columns)
         if label is None:
-            raise Unreadable(f"the label in `{columns['label']}` should be true or false, it is {json_type(value)}")
+            raise Unreadable(
+                f"the label in `{columns['label']}` should be true or false, 1 or 0, good or bad, it is "
+                + (repr(value[:40]) if isinstance(value, str) else json_type(value))
+            )
         if "completion" in columns:
             prompt, answer = prompt_of(row, columns), answer_of(row, columns, "completion")
         else:
@@ -160,10 +188,14 @@ class Kto(Format):
 
 
 def _label(value: Any, columns: Mapping[str, str]) -> bool | None:
-    """A label as true or false; CSV cells hold it as text. Where the mapping names good labels, others are bad."""
+    """Whether a label is a good one. Where the mapping names good labels, all others are bad."""
     good = columns.get(_GOOD, "")
     if good and value is not None:
         return str(value).strip().lower() in (name.strip().lower() for name in good.split("|"))
-    if isinstance(value, bool):
-        return value
-    return _LABELS.get(value.strip().lower()) if isinstance(value, str) else None
+    return _LABELS.get(str(value).strip().lower()) if isinstance(value, (str, int, float)) else None
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, str):
+        return value.strip().lstrip("+-").replace(".", "", 1).isdecimal()
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -59,7 +59,7 @@ def recognise(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | No
         mapping = each.map_columns(present, columns or {})
         if mapping is None:
             continue
-        fitting = sum(1 for row in rows if each.matches(row, mapping))
+        fitting = each.fitting(rows, mapping)
         if fitting * 2 >= len(rows) and fitting:
             share = "in each row" if fitting == len(rows) else f"in {fitting} of {len(rows)} rows"
             why = f"{each.title}: {each.reason(mapping)}, {share} looked at."

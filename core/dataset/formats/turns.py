@@ -73,7 +73,7 @@ def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
     """Whether a value is a list of turns; `keys` names the keys of role and content that it must use."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = _decoded(value)
+            value = decoded(value)
         except Unreadable:  # text that only begins like a list, `[INST] ...`
             return False
     if not isinstance(value, list) or not value or not isinstance(value[0], dict):
@@ -94,7 +94,7 @@ def read_turns(value: Any, names: TurnNames = USUAL) -> tuple[Message, ...]:
         Unreadable: naming the turn, from 1, and what is wrong with it.
     """
     if isinstance(value, str):
-        value = _decoded(value)
+        value = decoded(value)
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
@@ -156,7 +156,7 @@ def read_turn(turn: Any, names: TurnNames = USUAL) -> Message:
 def read_calls(value: Any) -> tuple[dict[str, Any], ...]:
     """Tool calls as `{"type", "function": {name, arguments}}`; from one, a list, or either as JSON text."""
     if isinstance(value, str):
-        value = _decoded(value)
+        value = decoded(value)
     if isinstance(value, list):
         return tuple(call for item in value for call in read_calls(item))
     if not isinstance(value, dict):
@@ -168,7 +168,7 @@ def read_calls(value: Any) -> tuple[dict[str, Any], ...]:
         raise Unreadable("a tool call names no tool")
     arguments = next((inner[key] for key in ("arguments", "parameters", "input") if key in inner), None)
     if isinstance(arguments, str):
-        arguments = _decoded(arguments) if arguments.strip() else {}
+        arguments = decoded(arguments) if arguments.strip() else {}
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
@@ -181,7 +181,7 @@ def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
     if isinstance(value, str):
         if not value.strip():
             return ()
-        value = _decoded(value)
+        value = decoded(value)
     if value is None:
         return ()
     if isinstance(value, dict):
@@ -191,7 +191,7 @@ def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
     tools = []
     for tool in value:
         if isinstance(tool, str):
-            tool = _decoded(tool)
+            tool = decoded(tool)
         if not isinstance(tool, dict):
             raise Unreadable(f"a tool is an object with a name, this is {json_type(tool)}")
         tools.append(tool if isinstance(tool.get("function"), dict) else {"type": "function", "function": tool})
@@ -251,7 +251,12 @@ def _part_text(part: Mapping[str, Any]) -> str:
     return value
 
 
-def _decoded(text: str) -> Any:
+def decoded(text: str) -> Any:
+    """What a text holds as JSON.
+
+    Raises:
+        Unreadable: it is no JSON, with the reason.
+    """
     try:
         return parse_json(text.encode("utf-8", "surrogatepass"))[0]
     except Unreadable as fault:

@@ -93,16 +93,9 @@ class Families:
         for pairs in self._pairs:
             yield from pairs.across(held, rest, tick)
 
-    def prompts_across(self, held: Sequence[int], rest: Sequence[int], tick: Tick) -> Iterator[tuple[int, int, float]]:
-        """As `across`, by prompts alone; the prompt of plain text is the text."""
-        self._settle()
-        for pairs in self._pairs if self._plain else self._pairs[1:]:
-            yield from pairs.across(held, rest, tick)
-
     def _settle(self) -> None:
         if self._pairs:
             return
-        self._plain = not any(self._prompts.lengths)
         for corpus in (self._texts, self._prompts):
             corpus.settle()
             self._pairs.append(_Pairs(corpus, self._options, self._apart))

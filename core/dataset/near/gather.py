@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
-from core.dataset.item import Item, prompt_text
-from core.dataset.near.corpus import NO_CONTENT, Corpus
+from core.dataset.item import Item
+from core.dataset.near.corpus import Corpus
 from core.dataset.near.fields import answer_text, compared, system_text
 from core.dataset.near.kept import Kept
-from core.dataset.near.leaks import find_leaks
-from core.dataset.near.result import Fields, Leak, NearOptions, NearResult, Tick
+from core.dataset.near.leaks import LeakSearch
+from core.dataset.near.result import Fields, NearOptions, NearResult, Tick
 from core.dataset.near.search import find_clusters
 from core.dataset.near.shared import Shared
 from core.dataset.sample import Sample
-
-
-@dataclass(frozen=True, slots=True)
-class _EvalPrompt:
-    """A prompt of the eval files: normalised, whether it is no plain text, and whose it is."""
-
-    text: str
-    structured: bool
-    place: str
-    entry: int
-    key: str
 
 
 class Gatherer:
@@ -49,8 +37,7 @@ class Gatherer:
         self._apart = apart
         self._rows_of: dict[str, int | None] = {key: None for pair in apart for key in pair}
         self._texts = Corpus(folder)
-        self._prompts = Corpus(folder)
-        self._eval: list[_EvalPrompt] = []
+        self._leaks = LeakSearch(options, apart, folder)
         self._kept = Kept(folder)
 
     def __enter__(self) -> Gatherer:
@@ -58,7 +45,7 @@ class Gatherer:
 
     def __exit__(self, *_: object) -> None:
         self._texts.close()
-        self._prompts.close()
+        self._leaks.close()
 
     @property
     def shared(self) -> Shared:
@@ -67,12 +54,13 @@ class Gatherer:
 
     def add_eval(self, sample: Sample, place: str, entry: int, key: str) -> None:
         """Notes a sample of the eval files, where it stands, in words and as a number, and its row's key."""
-        self._eval.append(_EvalPrompt(prompt_text(sample), sample.kind != "text", place, entry, key))
+        self._leaks.add_eval(sample, place, entry, key)
 
     def see_key(self, key: str, row: int) -> None:
-        """Notes the row of a key that some pair names."""
+        """Notes the row of a key that some pair names; to be called after the row was taken."""
         if key in self._rows_of:
             self._rows_of[key] = row
+            self._leaks.see_key(key, row)
 
     @property
     def needs_keys(self) -> bool:
@@ -85,8 +73,7 @@ class Gatherer:
 
     def take_prompt(self, item: Item) -> None:
         """Takes the prompt of a row, which may be near to one of the eval files."""
-        if item.sample is not None:
-            self._prompts.add(item.row, item.prompt, NO_CONTENT, structured=item.sample.kind != "text")
+        self._leaks.add(item.row, item)
 
     def search(self, tick: Tick) -> NearResult:
         """Searches what was taken.
@@ -96,7 +83,8 @@ class Gatherer:
         """
         left_out = self._texts.settle()
         clusters = find_clusters(self._texts, self.options, self._pairs_apart(), tick, kept=self._kept)
-        self.result = NearResult(self.options, clusters, tuple(left_out), tuple(self._leaks(tick)))
+        leaks = self._leaks.search(tick)
+        self.result = NearResult(self.options, clusters, tuple(left_out), leaks, self._leaks.wrong_pairs)
         return self.result
 
     def same_text(self, row: int, other: int) -> bool:
@@ -104,26 +92,6 @@ class Gatherer:
         return self.options.fields in ("all", "whole") and self._texts.same(
             self._texts.number(row), self._texts.number(other)
         )
-
-    def _leaks(self, tick: Tick) -> Iterator[Leak]:
-        first_eval = len(self._prompts)
-        if not self._eval or not first_eval:
-            return
-        apart = self._prompts_apart(first_eval)
-        for each in self._eval:
-            self._prompts.add(0, each.text, NO_CONTENT, structured=each.structured)
-        self._prompts.settle()
-        for number, (held, similarity) in find_leaks(self._prompts, first_eval, self.options, apart, tick).items():
-            found = self._eval[held - first_eval]
-            yield Leak(self._prompts.rows[number], found.place, similarity, found.entry, found.key)
-
-    def _prompts_apart(self, first_eval: int) -> set[tuple[int, int]]:
-        """The pairs of a training prompt and an eval prompt that are no duplicates, by number."""
-        held = {each.key: number for number, each in enumerate(self._eval, first_eval)} if self._apart else {}
-        rows = {row: number for number, row in enumerate(self._prompts.rows)} if held else {}
-        prompt_of = {key: rows[row] for key, row in self._rows_of.items() if row is not None and row in rows}
-        both = (pair for one, other in self._apart for pair in ((one, other), (other, one)))
-        return {(prompt_of[mine], held[other]) for mine, other in both if mine in prompt_of and other in held}
 
     def _pairs_apart(self) -> set[tuple[int, int]]:
         rows = ((self._rows_of[first], self._rows_of[second]) for first, second in self._apart)

@@ -18,6 +18,15 @@ Tick = Callable[[str, int, int], None]
 
 LEAST_THRESHOLD = 0.5
 
+RESULT_VERSION = 2
+"""Of what a search job finds. Version 1 could name a wrong eval row."""
+
+
+def wrong_pairs_words(count: int, what: str = "ignored") -> str:
+    """A sentence without a full stop on `NearResult.wrong_pairs`: how many, and what happened to them."""
+    marks, were = ("mark", "was") if count == 1 else ("marks", "were")
+    return f'{count:,} "not a duplicate" {marks} {were} {what}: an earlier version named the wrong eval row'
+
 
 def percent(similarity: float) -> str:
     """A similarity in words, rounded down: what is not wholly equal is never called 100%."""
@@ -147,12 +156,15 @@ class NearResult:
         clusters: the largest first, then by first row.
         left_out: what was not compared because the rows share it, a sentence each. May quote data.
         leaks: near leaks to the eval files, ascending by row.
+        wrong_pairs: keys of rows and eval rows that are marked as not duplicates although they are not similar at all:
+            an earlier version named a wrong eval row. The marks do not count.
     """
 
     options: NearOptions
     clusters: tuple[Cluster, ...]
     left_out: tuple[str, ...] = ()
     leaks: tuple[Leak, ...] = ()
+    wrong_pairs: tuple[tuple[str, str], ...] = ()
 
     def about(self) -> dict[str, Any]:
         """What was asked and what was left out, as JSON."""
@@ -161,6 +173,7 @@ class NearResult:
             "keep": self.options.keep,
             "fields": self.options.fields,
             "left_out": list(self.left_out),
+            "wrong_pairs": [list(pair) for pair in self.wrong_pairs],
         }
 
     def to_json(self) -> dict[str, Any]:

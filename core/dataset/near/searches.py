@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from core.dataset.near.result import RESULT_VERSION
 from core.errors import TunedeckError
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
@@ -35,10 +37,17 @@ def last_search(
         except TunedeckError:  # damaged, or just being made
             continue
         asked = (payload.get("paths"), payload.get("format"), payload.get("columns") or {})
+        if is_outdated(payload):
+            continue
         same = asked == (list(paths), format, dict(columns)) and payload.get("eval_paths", []) in ([], list(eval_paths))
         if same and _unchanged(payload.get("stamps") or []) and standing(folder).state == "finished":
             return path
     return None
+
+
+def is_outdated(payload: Mapping[str, Any]) -> bool:
+    """Whether a search job was made by a version that could name a wrong eval row."""
+    return bool(payload.get("eval_paths")) and payload.get("near_version", 1) < RESULT_VERSION
 
 
 def _unchanged(stamps: Sequence[tuple[str, int, int]]) -> bool:

@@ -78,6 +78,12 @@ class Verifier:
                 self._tick()
         return found
 
+    def forget(self) -> None:
+        """Forgets which pairs were looked at, where none of them is asked for again."""
+        self.known.clear()
+        self._alike.clear()
+        self._good = 0
+
     def prepare(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Gets ready for pairs that will be asked for next, as far as they are not known."""
         new = (pair for pair in pairs if (min(pair), max(pair)) not in self.known)

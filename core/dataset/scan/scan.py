@@ -293,7 +293,7 @@ def ticking(
 def watched(
     scanner: Scanner, on_progress: Progress | None, should_stop: Callable[[], bool] | None
 ) -> Iterator[ScannedRow | None]:
-    """The scanner's entries, with progress told and the wish to stop asked for ten times a second.
+    """The scanner's entries, with progress told and the wish to stop asked for before the first and ten times a second.
 
     Raises:
         Stopped: `should_stop` said so.
@@ -302,6 +302,8 @@ def watched(
     while not reader.extend(_PERIOD):
         if should_stop is not None and should_stop():
             raise Stopped
+    if should_stop is not None and should_stop():
+        raise Stopped
     told = time.monotonic()
     done = 0
     for done, scanned in enumerate(scanner, 1):

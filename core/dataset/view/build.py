@@ -15,12 +15,13 @@ from core.dataset.checks.base import Flag
 from core.dataset.dataset import Dataset
 from core.dataset.files.records import BadLine
 from core.dataset.near.families import Families
-from core.dataset.near.result import Tick
+from core.dataset.near.leaks import LeakSearch
+from core.dataset.near.result import NearOptions, Tick, percent, wrong_pairs_words
 from core.dataset.scan.scan import Progress, Scanner
 from core.dataset.view.excluded import LEFT_OUT, LeftOut
 from core.dataset.view.facts import FactsWriter
 from core.dataset.view.mixture import Contribution, drawn, wanted
-from core.dataset.view.near_split import Parting, Sides, eval_leaks, near_drops, numbers_apart
+from core.dataset.view.near_split import Parting, Sides, near_drops, numbers_apart
 from core.dataset.view.selection import Selection
 from core.dataset.view.strata import Strata
 from core.dataset.view.view import sync, view_line
@@ -58,8 +59,6 @@ class Curator:
         self._mixed: list[_Mixed] = []
         self._files: list[Path] = []
         self._bad: list[BadLine] = []
-        self._eval_places: list[str] = []
-        self._eval_keys: list[str] = []
         self._eval = self._train = 0
         self._sides: Sides | None = None
         self._notes: list[str] = []
@@ -70,7 +69,7 @@ class Curator:
         self._stack = ExitStack()
         self._left_out = self._stack.enter_context(LeftOut(self._folder / LEFT_OUT))
         self._facts = self._stack.enter_context(FactsWriter(self._folder))
-        threshold = self._parting.near or (0.8 if self._drop_flags.intersection(_NEAR) else 0.0)
+        threshold = self._threshold = self._parting.near or (0.8 if self._drop_flags.intersection(_NEAR) else 0.0)
         self._families = self._stack.enter_context(Families(threshold, self._folder)) if threshold else None
         return self
 
@@ -92,7 +91,7 @@ class Curator:
             BadInput: nothing of it stays, or no row has the column to stratify by.
             Stopped: `should_stop` said so.
         """
-        self._kept = self._selection(dataset, "kept.jsonl")
+        self._kept = self._selection(dataset, "kept.jsonl", eval_paths)
         scanner = Scanner(dataset, eval_paths=eval_paths, synthetic=self._parting.synthetic)
         self._kept.gather(scanner, self._facts, on_progress, should_stop)
         self._bad = scanner.bad_lines
@@ -110,7 +109,7 @@ class Curator:
         should_stop: Callable[[], bool] | None,
     ) -> None:
         """Reads a further source to train on; its rows are checked and decided on like all others."""
-        kept = self._selection(dataset, f"mixed-{len(self._mixed)}.jsonl")
+        kept = self._selection(dataset, f"mixed-{len(self._mixed)}.jsonl", eval_paths)
         kept.gather(Scanner(dataset, eval_paths=eval_paths), None, on_progress, should_stop)
         self._mixed.append(_Mixed(str(dataset.paths[0]), share, kept))
 
@@ -119,22 +118,34 @@ class Curator:
         first_source = len(self._files)
         self._files += dataset.reader.files
         with (self._folder / "eval.jsonl").open("wb") as held:
-            for scanned in Scanner(dataset, checks=()) if dataset.reader.extend() else ():
+            for entry, scanned in enumerate(Scanner(dataset, checks=()) if dataset.reader.extend() else ()):
                 if scanned is None or scanned.sample is None:
                     self._kept.dropped["bad_row in eval"] += scanned is not None
                     continue
                 source = first_source + scanned.row.source
                 held.write(view_line(scanned.key, scanned.number, source, scanned.sample))
-                if self._families is not None:
-                    self._families.add(scanned.item)
-                    self._eval_keys.append(scanned.key)
-                    self._eval_places.append(f"{scanned.row.file.name}, line {scanned.row.line:,}")
+                for leaks in self._searches:
+                    leaks.add_eval(
+                        scanned.sample, f"{scanned.row.file.name}, line {scanned.row.line:,}", entry, scanned.key
+                    )
                 self._eval += 1
             sync(held)
 
-    def _selection(self, dataset: Dataset, name: str) -> Selection:
+    @property
+    def _searches(self) -> list[LeakSearch]:
+        return [each.leaks for each in self._selections if each.leaks is not None]
+
+    @property
+    def _selections(self) -> list[Selection]:
+        return [self._kept, *(each.kept for each in self._mixed)]
+
+    def _selection(self, dataset: Dataset, name: str, eval_paths: Sequence[str | Path]) -> Selection:
         first_source = len(self._files)
         self._files += dataset.reader.files
+        leaks = None
+        if self._threshold and eval_paths:
+            leaks = LeakSearch(NearOptions(self._threshold), self._decisions.apart(), self._folder)
+            self._stack.callback(leaks.close)
         return Selection(
             self._folder / name,
             first_source,
@@ -144,6 +155,7 @@ class Curator:
             seen=self._seen,
             left_out=self._left_out,
             families=self._families,
+            leaks=leaks,
         )
 
     def _need_samples(self, where: str) -> None:
@@ -168,14 +180,13 @@ class Curator:
         Raises:
             BadInput: nothing is left to train on.
         """
-        selections = [self._kept, *(each.kept for each in self._mixed)]
+        selections = self._selections
         if self._families is not None:
-            keys = chain.from_iterable([*(each.keys for each in selections), self._eval_keys])
+            keys = chain.from_iterable(each.keys for each in selections)
             self._families.hold_apart(list(numbers_apart(keys, self._decisions.apart())))
         if self._families is not None and "near_duplicate" in self._drop_flags:
             near_drops(self._families, selections, tick)
-        if self._eval_places and self._families is not None:
-            self._check_eval(selections, tick)
+        self._find_leaks(tick)
         self._need_samples("")
         self._sides = Sides(selections, self._parting)
         if self._eval or self._parting.fraction <= 0:
@@ -186,21 +197,28 @@ class Curator:
         if self._sides.held_count >= len(self._kept) - len(self._kept.gone):
             raise BadInput("the split leaves no sample to train on", do="Hold out a smaller fraction")
 
-    def _check_eval(self, selections: Sequence[Selection], tick: Tick) -> None:
-        assert self._families is not None
-        found = eval_leaks(self._families, selections, len(self._eval_places), tick)
-        self._leaks["near"] = sum(similarity < 1 for each in found for _, similarity in each.values())
-        drops = "leak_near" in self._drop_flags
+    def _find_leaks(self, tick: Tick) -> None:
         left = 0
-        for selection, leaks in zip(selections, found, strict=True):
-            for place, (held, similarity) in leaks.items():
-                if similarity == 1:
-                    continue  # the check of equal prompts has spoken
-                reason = f"{similarity:.0%} the prompt in {self._eval_places[held]}"
-                if selection is self._kept:
-                    self._facts.flag(selection.rows_kept[place], (Flag("leak_near", reason, severity="error"),))
-                if not (drops and selection.leave_out(place, "leak_near", reason)):
+        wrong: set[tuple[str, str]] = set()
+        for selection in self._selections:
+            if selection.leaks is None:
+                continue
+            own = selection is self._kept
+            found = selection.leaks.search(tick)
+            wrong.update(selection.leaks.wrong_pairs)
+            if own:
+                self._leaks["near"] = len(found)
+            for leak in found:
+                reason = f"{percent(leak.similarity)} the prompt in {leak.place}"
+                if own:
+                    self._facts.flag(leak.row, (Flag("leak_near", reason, severity="error"),))
+                place = selection.place(leak.row)
+                if place is None or place in selection.gone:
+                    continue
+                if not ("leak_near" in self._drop_flags and selection.leave_out(place, "leak_near", reason)):
                     left += 1
+        if wrong:
+            self._notes.append(f"{wrong_pairs_words(len(wrong))}.")
         if left:
             several = "samples ask" if left > 1 else "sample asks"
             self._notes.append(

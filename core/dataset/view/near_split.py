@@ -182,38 +182,6 @@ def near_drops(families: Families, selections: Sequence[Selection], tick: Tick) 
                 selection.leave_out(place, "near_duplicate", reason)
 
 
-def eval_leaks(
-    families: Families, selections: Sequence[Selection], eval_count: int, tick: Tick
-) -> list[dict[int, tuple[int, float]]]:
-    """The samples of each selection whose prompt is like one of the eval files'.
-
-    Args:
-        families: has the samples of all selections, then those of the eval files.
-        selections: of the data set, and of each source that is mixed in.
-        eval_count: samples of the eval files.
-        tick: told progress; may raise to stop.
-
-    Returns:
-        For each selection, sample to the eval sample it is most like (from 0), and how much.
-    """
-    first_eval = len(families) - eval_count
-    held = range(first_eval, len(families))
-    found: list[dict[int, tuple[int, float]]] = [{} for _ in selections]
-    places = [
-        number
-        for number in range(first_eval)
-        for selection, place in (located(selections, number),)
-        if place not in selection.gone
-    ]
-    starts = {id(selection): leaks for selection, leaks in zip(selections, found, strict=True)}
-    for one, other, similarity in families.prompts_across(held, places, tick):
-        selection, place = located(selections, other)
-        leaks = starts[id(selection)]
-        if similarity > leaks.get(place, (0, 0.0))[1]:
-            leaks[place] = (one - first_eval, similarity)
-    return found
-
-
 def located(selections: Sequence[Selection], number: int) -> tuple[Selection, int]:
     """The selection that a sample belongs to, and its number there."""
     for selection in selections:

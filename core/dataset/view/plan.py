@@ -26,7 +26,7 @@ from core.paths import hidden_dir
 DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact")
 """Rows with these flags are left out unless the user decided to keep them."""
 
-VERSION = 3
+VERSION = 4
 """Of what goes into a view; part of the fingerprint, so that a later program builds its own."""
 
 _CHUNK = 2**20

@@ -14,6 +14,7 @@ from core.dataset.audit.decisions import OPEN, Ledger, Standing
 from core.dataset.audit.synthetic import NAME, by_hand
 from core.dataset.item import Item, digest
 from core.dataset.near.families import Families
+from core.dataset.near.leaks import LeakSearch
 from core.dataset.sample import Sample
 from core.dataset.scan.scan import Progress, ScannedRow, Scanner, watched
 from core.dataset.view.excluded import LeftOut
@@ -37,6 +38,7 @@ class Selection:
         seen: contents of all samples that stay, of other data sets too: of equal ones the first stays.
         left_out: takes the rows that do not.
         families: takes the samples, where near-duplicates matter.
+        leaks: takes the prompts of all rows, also of those that do not stay, where near leaks to eval files matter.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Selection:
         seen: set[bytes],
         left_out: LeftOut,
         families: Families | None,
+        leaks: LeakSearch | None,
     ) -> None:
         self._path = path
         self._first_source = first_source
@@ -59,6 +62,7 @@ class Selection:
         self._seen = seen
         self._left_out = left_out
         self._families = families
+        self.leaks = leaks
         self.dropped: Counter[str] = Counter()
         """Reason to number of rows."""
         self.rows = 0
@@ -163,6 +167,9 @@ class Selection:
             sample = _edited(standing.edit, scanned)
             item = Item(scanned.number, sample)
             self.edited += 1
+        if self.leaks is not None:
+            self.leaks.add(scanned.number, item)
+            self.leaks.see_key(scanned.key, scanned.number)
         synthetic = by_hand(standing.flag) or any(flag.name == NAME for flag in scanned.flags)
         reason, detail = self._reason(standing, scanned, sample, item.content, synthetic)
         if reason or sample is None:
