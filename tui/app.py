@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.filter import ANSIToTruecolor, LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 
+from core.clean import clean_paste
 from tui import actions
 from tui.actions import STEPS, declare
 from tui.ring import ENDED, ring_words
@@ -159,6 +160,12 @@ class TunedeckApp(App[int]):
         from tui.driver import SleepingDriver
 
         return SleepingDriver
+
+    async def on_event(self, event: events.Event) -> None:
+        """Pasted text is cleaned before any field gets it."""
+        if isinstance(event, events.Paste):
+            event.text = clean_paste(event.text)
+        await super().on_event(event)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's filters, and behind them the wall against control characters.
