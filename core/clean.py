@@ -20,6 +20,7 @@ _GLYPHS: dict[int, str] = {
     **{ord(char): "\u25e6" for char in _BIDI + _INVISIBLE},
 }
 _KEEP_LINES = {code: glyph for code, glyph in _GLYPHS.items() if code not in (0x09, 0x0A)}
+_DROPPED: dict[int, None] = dict.fromkeys(_KEEP_LINES)
 _HOSTILE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\U000e0000-\U000e007f" + _BIDI + _INVISIBLE + "]")
 
 
@@ -43,6 +44,11 @@ def clean_line(text: str, limit: int = 4_096) -> str:
     cut = text[: limit + 1]
     line = clean(cut, tab=1).replace("\n", "⏎")
     return line if len(cut) <= limit else line[:limit] + "…"
+
+
+def clean_paste(text: str) -> str:
+    """Pasted text as a field takes it: without what a terminal obeys or hides; every line end is a newline."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").translate(_DROPPED)
 
 
 def is_hostile(text: str) -> bool:

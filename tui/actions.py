@@ -27,6 +27,7 @@ class Command:
         shows: how the key is written, where Textual's name would puzzle.
         priority: whether it works even while a text field has the focus.
         aside: whether the help leaves it out, because what it says of another command tells of this one, too.
+        decides: whether it decides about what is shown: typed before that was painted, it is not obeyed.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Command:
     shows: str = ""
     priority: bool = False
     aside: bool = False
+    decides: bool = False
 
     @property
     def shown_key(self) -> str:

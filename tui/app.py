@@ -6,21 +6,24 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from rich.console import RenderableType
-from textual import work
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.filter import ANSIToTruecolor, LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 
+from core.clean import clean_paste
 from tui import actions
 from tui.actions import STEPS, declare
 from tui.run_words import run_words
 from tui.screens.base import StepScreen
+from tui.seen import Press, Seen
 from tui.session import Session
 from tui.settings import chosen_theme, keep_theme
 from tui.terminal.guard import ControlFilter, exit_on_hangup
@@ -60,6 +63,18 @@ def _collect() -> None:
         gc.collect(2)
     elif young > _YOUNG:
         gc.collect(1)
+
+
+def aim_of(screen: Screen[object]) -> Hashable:
+    """What a key that decides is about on a screen."""
+    return screen.aim if isinstance(screen, StepScreen) else screen
+
+
+def pictured_on(screen: Screen[object]) -> Iterable[Hashable]:
+    """What such a key may be about on a screen of which a picture was just sent."""
+    if not screen.is_mounted or screen.has_class("-too-small"):
+        return ()
+    return screen.pictured() if isinstance(screen, StepScreen) else [screen]
 
 
 def _data() -> Screen[None]:
@@ -138,6 +153,8 @@ class TunedeckApp(App[int]):
         self._clock: Timer | None = None
         self._wall: list[LineFilter] = [ControlFilter()]
         self._wire = Wire()
+        self.seen = Seen()
+        self._typed = inf
         themes, self._faults = load_themes()
         if session.settings.fault:
             self._faults.append(session.settings.fault)
@@ -160,6 +177,29 @@ class TunedeckApp(App[int]):
 
         return SleepingDriver
 
+    async def on_event(self, event: events.Event) -> None:
+        """Clean what is pasted; let a key decide only about what was on the screen when it was typed."""
+        if isinstance(event, events.Paste):
+            event.text = clean_paste(event.text)
+        if not isinstance(event, events.Key) or not event.is_forwarded:
+            await super().on_event(event)
+        elif self.seen.by(aim_of(self.screen), event.time) or not self._decides(event.key):
+            self._typed = event.time
+            try:
+                await super().on_event(event)
+            finally:
+                self._typed = inf
+
+    def _decides(self, key: str) -> bool:
+        """Whether a key would decide something now."""
+        active = self.screen.active_bindings.get(key)
+        command = actions.by_id().get(active.binding.id or "") if active is not None else None
+        return command is not None and command.decides
+
+    def press(self) -> Press:
+        """The key whose action is being done, for a decision that has to wait."""
+        return Press(aim_of(self.screen), self._typed)
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's filters, and behind them the wall against control characters.
 
@@ -177,6 +217,8 @@ class TunedeckApp(App[int]):
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         """Send what Textual has drawn, less the cells that the terminal shows already."""
         super()._display(screen, cast("RenderableType | None", self._wire.lean(renderable)))
+        if renderable is not None and not self._batch_count:
+            self.seen.picture(pictured_on(screen), time.monotonic())
 
     def on_resize(self) -> None:
         """Terminals rearrange what they show when their size changes, and lose it when the program was suspended."""

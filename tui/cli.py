@@ -6,8 +6,16 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TextIO
 
-from tui.commands.output import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, complain
+from tui.commands.output import (
+    EXIT_BAD_INPUT,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_READER_GONE,
+    complain,
+)
 
 COMMANDS: dict[str, str] = {
     "scan": "look a data set over: format, bad lines, flags",
@@ -41,9 +49,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit code: 0 finished, 1 failed, 2 bad input, 3 stopped, 130 watching was interrupted.
+        The exit code: 0 finished, 1 failed, 2 bad input, 3 stopped, 130 watching was interrupted, 141 nobody reads
+        the output any more.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # its descriptor was closed before the start
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:  # an error of what is still buffered can be handled here, but not while the interpreter exits
+            sys.stdout.flush()
+            sys.stderr.flush()
+    except OSError as error:
+        gone = [stream for stream in (sys.stdout, sys.stderr) if _reader_is_gone(stream)]
+        for stream in gone or [sys.stdout]:
+            _drop_output(stream)
+        if gone and isinstance(error, BrokenPipeError):
+            return EXIT_READER_GONE
+        return complain(_as_sentence(error), EXIT_FAILED)
+
+
+def _run(words: list[str]) -> int:
     if not _in_a_folder():
         print("tunedeck: The folder that you are in was deleted. Go to another one with `cd`.", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -87,14 +114,49 @@ def _headless(name: str, words: list[str]) -> int:
         return complain(error, EXIT_FAILED, as_json=as_json)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has left (`tunedeck tail | head`): no traceback, and no second error at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
     except OSError as error:  # a disk that is read-only, full or not ours, wherever it was met
-        fault = TunedeckError(error.strerror or str(error), where=str(error.filename or ""))
-        return complain(fault, EXIT_FAILED, as_json=as_json)
+        if _is_of_output():
+            raise
+        return complain(_as_sentence(error), EXIT_FAILED, as_json=as_json)
     return code
+
+
+def _as_sentence(error: OSError) -> Exception:
+    from core.errors import TunedeckError
+
+    return TunedeckError(error.strerror or str(error), where=str(error.filename or ""))
+
+
+def _drop_output(stream: TextIO) -> None:
+    """What is still buffered, or printed later, goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    except (OSError, ValueError):  # it is no file
+        pass
+    os.close(nowhere)
+
+
+def _is_of_output() -> bool:
+    """Whether the error that was met is that standard output or standard error cannot be written."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        return True
+    return _reader_is_gone(sys.stdout) or _reader_is_gone(sys.stderr)
+
+
+def _reader_is_gone(stream: TextIO) -> bool:
+    import select
+
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # it is no file
+        return False
+    poller = select.poll()
+    poller.register(descriptor, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poller.poll(0))
 
 
 def _in_a_folder() -> bool:

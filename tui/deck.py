@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from core.jobs.status import Status
+    from tui.seen import Press, Seen
     from tui.session import Session
 
 
@@ -16,10 +17,12 @@ class Deck(Protocol):
     Attributes:
         session: what the screens share.
         run_words: the state of the session's run in a few words, for the header.
+        seen: since when what can be decided about has been on the terminal.
     """
 
     session: Session
     run_words: str
+    seen: Seen
 
     def show_run(self, folder: Path, *, step: str = "train") -> None:
         """Make a run the session's and go to a screen that shows it."""
@@ -32,6 +35,9 @@ class Deck(Protocol):
 
     def run_unseen(self) -> None:
         """The live screen is no longer shown."""
+
+    def press(self) -> Press:
+        """The key whose action is being done, for a decision that has to wait."""
 
     def action_redraw(self) -> None:
         """Redraw the whole terminal, after something else has written to it."""

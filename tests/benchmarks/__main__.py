@@ -6,10 +6,12 @@ import importlib
 import os
 import pkgutil
 import platform
+import signal
 import sys
 import time
 
 from tests import benchmarks
+from tests.benchmarks.leftovers import nothing_left_behind
 from tests.benchmarks.table import Row, print_table
 
 
@@ -26,13 +28,15 @@ def main(words: list[str]) -> int:
     if unknown:
         print(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(names())}.", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended then, too
     load = os.getloadavg()[0]
     print(f"{platform.platform()}, {os.cpu_count()} cores, load {load:.2f}, Python {platform.python_version()}")
     rows: list[Row] = []
     for name in wanted:
         begun = time.monotonic()
         print(f"measuring {name} ...", flush=True)
-        found = importlib.import_module(f"tests.benchmarks.bench_{name}").run()
+        with nothing_left_behind():
+            found = importlib.import_module(f"tests.benchmarks.bench_{name}").run()
         print(f"measured {name} in {time.monotonic() - begun:.0f} s", flush=True)
         if len(wanted) > 1:  # a benchmark that breaks off later takes no figures with it
             print_table(found)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.jobs.folder import JobFolder
+from tests.benchmarks.leftovers import nothing_left_behind
 from tests.benchmarks.live_cpu import cpu_seconds
 from tests.benchmarks.live_runs import EXTRAS, gpu, make_run, metrics
 from tests.benchmarks.peers import NoPeer, peer
@@ -72,7 +73,7 @@ Programs = dict[tuple[str, tuple[int, int]], Watched]
 
 def run() -> list[Row]:
     """A minute with all of them."""
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, nothing_left_behind():
         workspace = Path(name)
         folder = make_run(workspace, HISTORY, OF, extras=EXTRAS[:2])
         past = random.Random(2)
@@ -80,18 +81,10 @@ def run() -> list[Row]:
             folder.append_gpu(gpu(time.time() - second, past))
         feeder, missing = _feeder(workspace)
         programs: Programs = {}
-        try:
-            for size in SIZES:
-                programs.update(_start(workspace, folder, size, with_leet=feeder is not None))
-            _settle(programs)
-            _minute(folder, feeder, programs)
-        finally:
-            for watched in programs.values():
-                watched.terminal.kill()
-                watched.terminal.wait_exit()
-            if feeder is not None:
-                feeder.kill()
-                feeder.wait()
+        for size in SIZES:
+            programs.update(_start(workspace, folder, size, with_leet=feeder is not None))
+        _settle(programs)
+        _minute(folder, feeder, programs)
         return _rows(programs, missing)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.clean import clean, clean_line, is_hostile
+from core.clean import clean, clean_line, clean_paste, is_hostile
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -63,3 +63,15 @@ def test_ordinary_text_of_any_script_is_untouched() -> None:
 
 def test_carriage_returns_of_line_ends_go_and_lone_ones_show() -> None:
     assert clean("a\r\nb\rc") == "a\nb␍c"
+
+
+@given(ANY_TEXT)
+def test_pasted_text_loses_what_is_hostile_and_nothing_else(text: str) -> None:
+    pasted = clean_paste(text)
+    assert not is_hostile(pasted)
+    kept = [char for char in text if char in "\n\t" or not is_hostile(char)]
+    assert pasted.replace("\n", "") == "".join(kept).replace("\n", "").replace("\r", "")
+
+
+def test_every_kind_of_pasted_line_end_is_a_newline() -> None:
+    assert clean_paste("a\r\nb\rc\nd\te\x1b[0m\x9b\x00") == "a\nb\nc\nd\te[0m"

@@ -22,6 +22,7 @@ from tui.data.news import Arrived, Decided, Grown, History, News, Said
 from tui.data.rows import DataRows
 from tui.data.scan import ScanFollower, ScanNews, find_or_start
 from tui.data.tokens import TokenFollower
+from tui.seen import NO_KEY, Press
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Action, Standing
@@ -51,11 +52,17 @@ class _Ask:
         action: what was decided.
         payload: the text of a note or flag, the sample of an edit.
         entry: the entry that it is about; None means the one that is shown when its turn comes.
+        press: the key that it came by.
     """
 
     action: Action
     payload: Mapping[str, Any]
     entry: int | None
+    press: Press
+
+
+def _follows_cursor(ask: _Ask) -> bool:
+    return ask.entry is None and ask.action != "undo"
 
 
 class Desk:
@@ -246,28 +253,41 @@ class Desk:
         """Whether a decision of this sitting can be taken back."""
         return bool(self._done)
 
-    def ask(self, action: Action, payload: Mapping[str, Any] | None = None, *, entry: int | None = None) -> None:
+    def ask(
+        self,
+        action: Action,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        entry: int | None = None,
+        press: Press = NO_KEY,
+    ) -> None:
         """Line a decision up; `write_next` takes it to the disk.
 
         Args:
             action: what was decided.
             payload: as `DecisionStore.decide`.
             entry: what it is about; by default the entry that is shown when its turn comes.
+            press: the key that it came by.
         """
-        self._waiting.append(_Ask(action, payload or {}, entry))
+        self._waiting.append(_Ask(action, payload or {}, entry, press))
 
-    def write_next(self, entry: int) -> str:
+    def write_next(self, entry: int, meant: Callable[[Press], bool]) -> str:
         """Take the next decision that waits to the disk, unless one is on its way there.
 
         Keys pressed meanwhile wait, since each is meant for the row that is shown when its turn comes.
 
         Args:
             entry: the entry that is shown, which keep and drop are meant for.
+            meant: whether a key was typed with that entry in view; of others nothing comes.
 
         Returns:
             A sentence if it cannot be taken now, else "".
         """
-        if self._writing or not self._waiting:
+        if self._writing:
+            return ""
+        while self._waiting and _follows_cursor(self._waiting[0]) and not meant(self._waiting[0].press):
+            self._waiting.popleft()
+        if not self._waiting:
             return ""
         ask = self._waiting[0]
         if ask.action == "undo":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tui.actions import Command
 
 COMMANDS = (
-    Command("data.keep", "k", "decide('keep')", "keep", "Keep this row, and go to the next.", 1),
-    Command("data.drop", "d", "decide('drop')", "drop", "Leave this row out, and go to the next.", 2),
+    Command("data.keep", "k", "decide('keep')", "keep", "Keep this row, and go to the next.", 1, decides=True),
+    Command("data.drop", "d", "decide('drop')", "drop", "Leave this row out, and go to the next.", 2, decides=True),
     Command("data.undo", "u", "undo", "undo", "Take the last decision back.", 3),
     Command(
         "data.back",
@@ -47,7 +47,15 @@ COMMANDS = (
     Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
     Command("data.fold", "z", "fold", "thinking", "Show thinking in full, or as one line.", 4),
     Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13),
-    Command("data.synthetic", "y", "synthetic", "synthetic", "Mark this row as synthetic: it is never held out.", 13),
+    Command(
+        "data.synthetic",
+        "y",
+        "synthetic",
+        "synthetic",
+        "Mark this row as synthetic: it is never held out.",
+        13,
+        decides=True,
+    ),
     Command("data.lists", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14),
     Command("data.bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
     Command("data.go_to", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16),

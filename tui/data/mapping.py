@@ -35,7 +35,16 @@ class MappingScreen(ModalScreen[Chosen | None]):
     CSS_PATH = "mapping.tcss"
     BINDINGS = declare(
         "mapping",
-        Command("mapping.take", "ctrl+s,f2", "take", "take it", "Read the file like this, now and later.", 2, "^s"),
+        Command(
+            "mapping.take",
+            "ctrl+s,f2",
+            "take",
+            "take it",
+            "Read the file like this, now and later.",
+            2,
+            "^s",
+            decides=True,
+        ),
         Command("mapping.leave", "escape", "leave", "leave", "Change nothing.", 3, "esc"),
         Command("mapping.row", "f3", "next_row", "other row", "Show another row as a sample.", 4, "F3"),
         Command("mapping.raw", "f4", "raw", "as it stands", "Show the row as it stands in the file.", 5, "F4"),

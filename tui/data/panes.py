@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -75,6 +75,26 @@ class DataPanes(StepScreen):
         """The row under the cursor."""
         return self.query_one("#sample", SampleView)
 
+    @property
+    def aim(self) -> Hashable:
+        """The row, in the list that it stands in."""
+        return self._in_this_list(self._entry)
+
+    def _in_this_list(self, entry: int) -> Hashable:
+        if self._desk is None:
+            return None
+        rows = self._desk.rows
+        return self._desk, rows.names, rows.order, rows.sought, rows.audit and rows.audit.started, entry
+
+    def pictured(self) -> Iterable[Hashable]:
+        """The rows in the list; where one has the whole screen, that one."""
+        if self._desk is None or self.has_class("-opening"):
+            return []
+        if self.has_class("-reading"):
+            return [] if self._awaited else [self.aim]
+        rows = self._desk.rows
+        return [self._in_this_list(rows.entry_at(place)) for place in self.rows_list.shown if place < rows.count]
+
     # -- showing --------------------------------------------------------------------------------------------
 
     def _line(self, position: int) -> Entry | None:
@@ -114,7 +134,7 @@ class DataPanes(StepScreen):
 
     def _write_next(self) -> None:
         assert self._desk is not None
-        if words := self._desk.write_next(self._entry):
+        if words := self._desk.write_next(self._entry, lambda press: self.deck.seen.meant(press, self.aim)):
             self._say(words)
 
     def tell(self, words: str, *, failed: bool = False, entry: int | None = None) -> None:

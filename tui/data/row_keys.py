@@ -35,7 +35,7 @@ class RowKeys(DataPanes):
     def action_decide(self, action: Action) -> None:
         """Keep or drop the row, and go to the next."""
         assert self._desk is not None
-        self._desk.ask(action)
+        self._desk.ask(action, press=self.deck.press())
         self._write_next()
 
     def action_undo(self) -> None:

@@ -28,6 +28,7 @@ from tui.duplicates.work import (
     drops,
     held_apart,
 )
+from tui.seen import Press
 
 if TYPE_CHECKING:
     from core.dataset.scan.reader import ScanReader
@@ -70,7 +71,7 @@ class DuplicatesDecisions(DuplicatesSettings):
         self._decisions: Decisions | None = None
         self._look: SecondLook | None = None
         self._keys: ScanReader | None = None
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[tuple[Press, Callable[[], None]]] = deque()
         self._writing = False
         self._steps: list[Step] = []
 
@@ -168,15 +169,22 @@ class DuplicatesDecisions(DuplicatesSettings):
 
     # -- decisions ------------------------------------------------------------------------------------------
 
-    def _line_up(self, work: Callable[[], None]) -> None:
-        """Do something when its turn comes: each key is meant for what is shown then."""
+    def _line_up(self, work: Callable[[], None], press: Press | None = None) -> None:
+        """Do something when its turn comes: each key is meant for what is shown then, if that was in view before.
+
+        Args:
+            work: what to do.
+            press: the key that it came by; by default the one whose action is being done.
+        """
         self._told = ""
-        self._waiting.append(work)
+        self._waiting.append((press or self.deck.press(), work))
         self._go_on()
 
     def _go_on(self) -> None:
         while self._waiting and not self._writing and (self.group is None or not self.group.waiting):
-            self._waiting.popleft()()
+            press, work = self._waiting.popleft()
+            if self.deck.seen.meant(press, self.aim):
+                work()
 
     def _write(self, make: Callable[[ScanReader], Step]) -> None:
         assert self._decisions is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -111,6 +111,22 @@ class DuplicatesPanes(StepScreen):
         """The row under the cursor."""
         _, rows = self._listed
         return rows[min(max(0, self.member_list.cursor), len(rows) - 1)] if rows else None
+
+    @property
+    def aim(self) -> Hashable:
+        """The row of the cluster."""
+        return self._in_cluster(self.row)
+
+    def _in_cluster(self, row: int | None) -> Hashable:
+        group = self.group
+        return id(self._groups), None if group is None else group.number, row
+
+    def pictured(self) -> Iterable[Hashable]:
+        """The rows of the cluster; where a comparison has the whole screen, the row that is compared."""
+        if self.has_class("-reading"):
+            return [self.aim]
+        _, rows = self._listed
+        return [self._in_cluster(rows[place]) for place in self.member_list.shown if place < len(rows)]
 
     def _group_line(self, position: int) -> Entry:
         assert self._groups is not None

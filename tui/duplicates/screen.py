@@ -12,6 +12,7 @@ from tui.actions import declare
 from tui.duplicates.decide import DuplicatesDecisions
 from tui.duplicates.groups import Reason
 from tui.duplicates.keys import COMMANDS
+from tui.seen import NO_KEY
 from tui.widgets.sample_list import SampleList
 
 _MOST_APART = 60
@@ -70,7 +71,7 @@ class DuplicatesScreen(DuplicatesDecisions):
 
         def chosen(number: int) -> None:
             if number == 1:
-                self._line_up(lambda: self._drop(going))
+                self._line_up(lambda: self._drop(going), NO_KEY)
 
         self._ask(
             "drop what may go of every cluster?",
@@ -139,7 +140,7 @@ class DuplicatesScreen(DuplicatesDecisions):
                 step = self._steps.pop()
                 self._write(lambda _: step.taken_back)
 
-        self._line_up(work)
+        self._line_up(work, NO_KEY)
 
     # -- going about ----------------------------------------------------------------------------------------
 

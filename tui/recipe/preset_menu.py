@@ -15,6 +15,7 @@ from textual.widgets.option_list import Option
 
 from core.recipe.presets import Preset
 from core.recipe.recipe import KNOBS, Recipe, get
+from tui.widgets.choice_menu import MenuOptions
 
 
 class PresetMenu(ModalScreen[Preset | None]):
@@ -46,7 +47,7 @@ class PresetMenu(ModalScreen[Preset | None]):
 
     def compose(self) -> ComposeResult:
         """One entry a preset."""
-        menu = OptionList(*(Option(self._entry(preset)) for preset in self._presets))
+        menu = MenuOptions(*(Option(self._entry(preset)) for preset in self._presets))
         menu.border_title = "starting points"
         menu.border_subtitle = "enter takes one · esc changes nothing"
         with Vertical():

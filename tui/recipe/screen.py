@@ -51,10 +51,23 @@ class RecipeScreen(StepScreen):
     CSS_PATH = "recipe.tcss"
     BINDINGS = declare(
         "recipe",
-        Command("recipe.start", "f5", "start", "start", "Start the run; F5 again cancels the start.", 3, "F5"),
+        Command(
+            "recipe.start", "f5", "start", "start", "Start the run; F5 again cancels the start.", 3, "F5", decides=True
+        ),
         Command("recipe.cancel", "f5", "cancel", "cancel start", "Cancel the start.", 3, "F5", aside=True),
-        Command("recipe.queue", "f7", "start(False, True)", "queue", "Put the run at the end of the queue.", 4, "F7"),
-        Command("recipe.pilot", "f6", "start(True)", "pilot", "Start a pilot run of a few steps.", 4, "F6"),
+        Command(
+            "recipe.queue",
+            "f7",
+            "start(False, True)",
+            "queue",
+            "Put the run at the end of the queue.",
+            4,
+            "F7",
+            decides=True,
+        ),
+        Command(
+            "recipe.pilot", "f6", "start(True)", "pilot", "Start a pilot run of a few steps.", 4, "F6", decides=True
+        ),
         Command("recipe.form", "escape", "form", "form", "Back to the form.", 2, "esc"),
         Command("recipe.yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5, "^y"),
         Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6, "^s"),

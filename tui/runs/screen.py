@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
 from textual import events, on, work
@@ -47,12 +47,16 @@ class RunsScreen(StepScreen):
         Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
         Command("runs.export", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
         Command("runs.all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"),
-        Command("runs.sooner", "shift+up", "move(-1)", "sooner", "Let a queued run start sooner.", 5, "⇧↑"),
-        Command("runs.later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓"),
-        Command("runs.out", "x", "take_out", "out of queue", "Take a run that waits out of the queue.", 5),
+        Command(
+            "runs.sooner", "shift+up", "move(-1)", "sooner", "Let a queued run start sooner.", 5, "⇧↑", decides=True
+        ),
+        Command("runs.later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓", decides=True),
+        Command(
+            "runs.out", "x", "take_out", "out of queue", "Take a run that waits out of the queue.", 5, decides=True
+        ),
         Command("runs.hold", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
         Command("runs.go_on", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
-        Command("runs.yes", "y", "answer(True)", "yes, delete", "After d: yes, delete the run.", 1),
+        Command("runs.yes", "y", "answer(True)", "yes, delete", "After d: yes, delete the run.", 1, decides=True),
         Command("runs.no", "n,escape", "answer(False)", "no", "After d: no, keep the run.", 2),
     )
 
@@ -144,6 +148,17 @@ class RunsScreen(StepScreen):
         now = self._chosen
         if before is not None and now is not None and before.info.state != now.info.state:
             self._say([])  # what was said or asked of it may hold no more
+
+    @property
+    def aim(self) -> Hashable:
+        """What is asked about, else the run under the cursor."""
+        if self._asked is not None:
+            return "delete", self._asked.path
+        return "run", None if self._chosen is None else self._chosen.info.id
+
+    def pictured(self) -> Iterable[Hashable]:
+        """The runs in the list, and what is asked about."""
+        return [("run", self._runs[row].info.id) for row in self.table.shown if row < len(self._runs)] + [self.aim]
 
     # --- drawing
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
@@ -61,6 +61,15 @@ class StepScreen(Screen[None]):
     def session(self) -> Session:
         """What the screens share."""
         return self.deck.session
+
+    @property
+    def aim(self) -> Hashable:
+        """What a key that decides is about now."""
+        return self
+
+    def pictured(self) -> Iterable[Hashable]:
+        """What such a key may be about, as far as the terminal shows it; asked whenever a picture was sent."""
+        return [self.aim]
 
     def from_thread(self, callback: Callable[..., object], *arguments: object, **options: object) -> None:
         """Call something in the app's own thread, and wait for it; nothing once the app is being left.

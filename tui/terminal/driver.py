@@ -1,7 +1,7 @@
-"""The terminal's driver: Textual's, but its reader sleeps until there is something to read.
+"""The terminal's driver: Textual's, but its reader sleeps until there is something to read, and pastes hold no keys.
 
 Textual's wakes ten times a second to see whether an escape sequence has broken off or the program ends: a fifth of
-what a live screen costs that changes once a second.
+what a live screen costs that changes once a second. What is pasted never reaches its parser.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable
 from threading import Event
 
-from textual import constants
+from textual import constants, events
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+
+from tui.terminal.paste import SILENCE, PasteCutter
 
 _READ = 4_096
 _LAST = 100
@@ -55,6 +57,7 @@ class SleepingDriver(LinuxDriver):
         """Read, and hand on keys and other events, until the program ends or the terminal is gone."""
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
+        pastes = PasteCutter()
         poller = select.poll()
         poller.register(self.fileno, select.POLLIN)
         poller.register(self._bell.reader, select.POLLIN)
@@ -62,25 +65,37 @@ class SleepingDriver(LinuxDriver):
         patience: int | None = None
         try:
             while not self.exit_event.is_set():
-                ready = dict(poller.poll(patience)).get(self.fileno, 0)
-                patience = broken_off if ready else None
-                if ready and not self._take(parser, decode):
-                    return
+                ready = dict(poller.poll(patience))
+                if self.fileno in ready:
+                    if not self._take(parser, decode, pastes):
+                        return
+                    patience = int(1_000 * SILENCE) if pastes.pasting else broken_off
+                elif not ready:
+                    patience = None
+                    if pastes.pasting:
+                        self.process_message(events.Paste(pastes.give_up()))
+                    pastes.pause()
                 for event in parser.tick():
                     self.process_message(event)
             poller.unregister(self._bell.reader)
             if poller.poll(_LAST):
-                self._take(parser, decode)
+                self._take(parser, decode, pastes)
         finally:
             for _ in parser.feed(""):
                 pass
 
-    def _take(self, parser: XTermParser, decode: Callable[[bytes], str]) -> bool:
+    def _take(self, parser: XTermParser, decode: Callable[[bytes], str], pastes: PasteCutter) -> bool:
         """Read once; False if nothing will ever come again."""
         try:
             data = os.read(self.fileno, _READ)
         except OSError:  # the terminal is gone; whoever watches for that ends the program
             return False
-        for event in parser.feed(decode(data)) if data else ():
-            self.process_message(event)
+        for piece in pastes.feed(data):
+            if isinstance(piece, str):
+                self.process_message(events.Paste(piece))
+                continue
+            text = decode(piece)
+            for event in parser.feed(text) if text else ():  # without text, half of a character, it would end
+                if not isinstance(event, events.Paste):  # what the parser sees of a paste is empty
+                    self.process_message(event)
         return bool(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 
 from textual import events, on
@@ -39,12 +39,28 @@ class TrainScreen(TrainCharts):
     BINDINGS = declare(
         "train",
         Command("train.stop", "s", "ask_stop", "stop and save", "Stop the run: it saves, then ends. Asks first.", 2),
-        Command("train.yes", "y", "answer(True)", "yes", "Yes: stop and save, after s and f; go on, after r.", 1),
+        Command(
+            "train.yes",
+            "y",
+            "answer(True)",
+            "yes",
+            "Yes: stop and save, after s and f; go on, after r.",
+            1,
+            decides=True,
+        ),
         Command("train.no", "n", "answer(False)", "no", "No: leave the run as it is, after s, r and f.", 1),
-        Command("train.now", "k", "end_now", "end now", "End at once without saving: after s, or while it stops.", 1),
+        Command(
+            "train.now",
+            "k",
+            "end_now",
+            "end now",
+            "End at once without saving: after s, or while it stops.",
+            1,
+            decides=True,
+        ),
         Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
-        Command("train.pause", "p", "pause", "pause", "Hold still at the next step.", 3),
-        Command("train.go_on", "p", "go_on", "go on", "Go on after a pause.", 1),
+        Command("train.pause", "p", "pause", "pause", "Hold still at the next step.", 3, decides=True),
+        Command("train.go_on", "p", "go_on", "go on", "Go on after a pause.", 1, decides=True),
         Command("train.release", "f", "release", "free memory", "After p: save and end instead; r goes on.", 2),
         Command("train.save", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
         Command("train.samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
@@ -138,6 +154,15 @@ class TrainScreen(TrainCharts):
             if "events.jsonl" in update.restarted:
                 told.clear()
             told.extend(map(train_words.event_text, update.events))
+
+    @property
+    def aim(self) -> Hashable:
+        """The run, and what is asked about it."""
+        return self._folder, self._asking
+
+    def pictured(self) -> Iterable[Hashable]:
+        """The run, once anything is known of it."""
+        return [] if self.live.update is None else [self.aim]
 
     # --- drawing
 

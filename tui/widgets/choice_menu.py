@@ -13,6 +13,14 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tui.actions import Command, declare
+
+
+class MenuOptions(OptionList):
+    """The choices of a menu; enter takes one only if the menu was there to be read when it was typed."""
+
+    BINDINGS = declare("menu", Command("menu.take", "enter", "select", "take it", "Take this choice.", 1, decides=True))
+
 
 class ChoiceMenu(ModalScreen[int | None]):
     """Choose one with the arrows and enter; esc changes nothing. The result is the choice's number, from 0."""
@@ -46,7 +54,7 @@ class ChoiceMenu(ModalScreen[int | None]):
     def compose(self) -> ComposeResult:
         """One line a choice."""
         width = max(len(name) for name, _ in self._choices) + 2
-        menu = OptionList(
+        menu = MenuOptions(
             *(Option(Content.assemble((name.ljust(width), "bold"), words)) for name, words in self._choices)
         )
         menu.highlighted = self._chosen

@@ -161,6 +161,17 @@ class SampleList(ScrollView, can_focus=True):
         """The position of the cursor; 0 in an empty list as well."""
         return self._cursor
 
+    @property
+    def shown(self) -> list[int]:
+        """The positions that are on the screen with what is known of them."""
+        if not self.is_on_screen:
+            return []
+        return [place for place in self._in_view() if place in self._entries or place in self._old]
+
+    def _in_view(self) -> range:
+        top = self.scroll_offset.y
+        return range(top, min(self._count, top + self.size.height))
+
     def grow(self, count: int) -> None:
         """Take in positions at the end; what stands on the screen stays."""
         before, self._count = self._count, count
@@ -182,9 +193,7 @@ class SampleList(ScrollView, can_focus=True):
     def update(self, position: int | None = None) -> None:
         """Read one position again, or all of them; only lines that differ are drawn again."""
         if position is None:
-            top = self.scroll_offset.y
-            visible = range(top, top + self.size.height)
-            self._old.update({place: self._entries[place] for place in visible if place in self._entries})
+            self._old.update({place: self._entries[place] for place in self._in_view() if place in self._entries})
             self._entries.clear()
             self._fill()
         elif self._entries.pop(position, None) is not None:
@@ -192,8 +201,7 @@ class SampleList(ScrollView, can_focus=True):
 
     def look_again(self) -> None:
         """Ask once more for what was not known."""
-        top = self.scroll_offset.y
-        for position in range(top, min(self._count, top + self.size.height)):
+        for position in self._in_view():
             if position not in self._entries:
                 self.refresh_line(position)
 
@@ -312,7 +320,7 @@ class SampleList(ScrollView, can_focus=True):
 
     def _load(self, position: int) -> Entry:
         if len(self._entries) >= _REMEMBERED:
-            self._entries.clear()
+            self._entries = {place: self._entries[place] for place in self._in_view() if place in self._entries}
         entry = self._read(position)
         if entry is None:
             return self._old.get(position, _ON_ITS_WAY)
@@ -328,8 +336,7 @@ class SampleList(ScrollView, can_focus=True):
         """Read visible rows that are missing, for a few milliseconds, and draw them."""
         self._slice_due = False
         deadline = time.monotonic() + _SLICE
-        top = self.scroll_offset.y
-        for position in range(top, min(self._count, top + self.size.height)):
+        for position in self._in_view():
             if position in self._entries:
                 continue
             if time.monotonic() > deadline:
@@ -374,8 +381,7 @@ class SampleList(ScrollView, can_focus=True):
     def _read_view(self) -> None:
         """Read what is to be painted beforehand, so that neither reading nor painting holds up the keys for long."""
         deadline = time.monotonic() + _SLICE
-        top = self.scroll_offset.y
-        for position in range(top, min(self._count, top + self.size.height)):
+        for position in self._in_view():
             if time.monotonic() > deadline:
                 return
             if position not in self._entries:

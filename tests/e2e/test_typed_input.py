@@ -1,0 +1,50 @@
+"""What reaches the program through a real terminal without being typed at what is seen: it decides nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.dataset.audit.store import read_ledger
+from core.paths import ROOT
+from tests.kit.data_screen import chat
+from tests.kit.terminal import Terminal
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    """Twenty rows; row 3 holds an escape sequence and `dq`."""
+    rows = [chat(f"question {number}") for number in range(1, 21)]
+    rows[2] = chat("colour [0mdq")
+    path = tmp_path / "colours.jsonl"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def open_program(path: Path) -> Terminal:
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "XDG_CACHE_HOME": str(path.parent / "cache"),
+        "XDG_CONFIG_HOME": str(path.parent / "config"),
+    }
+    return Terminal([sys.executable, "-m", "tui.cli", str(path)], env=environment, cwd=path.parent)
+
+
+def verdicts(path: Path) -> list[str]:
+    return [each.verdict for each in read_ledger(path.parent).standings().values() if each.verdict]
+
+
+def test_pasted_text_is_no_keys_on_data_and_text_in_a_field(colours: Path) -> None:
+    with open_program(colours) as terminal:
+        terminal.wait_for("scanned")
+        terminal.send("\x1b[200~colour \x1b[0mdq\x1b[201~")
+        terminal.send("k")
+        terminal.wait_for("kept 1")
+        terminal.send("/", "\x1b[200~colour \x1b[0mdq\r\x1b[201~", "enter")
+        terminal.wait_for("1 row with")
+        assert "colour [0mdq" in terminal.text
+        assert "dropped 0" in terminal.text.lower()
+        assert verdicts(colours) == ["keep"], "what was pasted has decided nothing"
+        assert terminal.alive
