@@ -11,7 +11,7 @@ from typing import Any
 
 from core import units
 from core.engine.worker import Worker
-from core.jobs.files import no_more_files, sync, sync_tree
+from core.jobs.files import apply_umask, no_more_files, sync, sync_tree
 from core.recipe.checkpoint import is_whole, newest_first
 from core.recipe.recipe import Recipe
 
@@ -25,9 +25,9 @@ _NEARLY_NOTHING = 16 << 20
 def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, needs: int = 0) -> None:
     """Writes a folder beside its place and moves it there when it is complete, and the disk has all of it.
 
-    So a power cut leaves the whole of it, or nothing by its name. What an earlier write that was killed has left beside
-    it is deleted first. Where the disk is full, or has too little room to begin with, the run pauses and tries again
-    when there is room.
+    So a power cut leaves the whole of it, or nothing by its name. Its files get the mode that the umask leaves them.
+    What an earlier write that was killed has left beside it is deleted first. Where the disk is full, or has too little
+    room to begin with, the run pauses and tries again when there is room.
 
     Args:
         worker: tells the viewers about a pause.
@@ -51,6 +51,7 @@ def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, 
         shutil.rmtree(partial, ignore_errors=True)
         try:
             write(partial)
+            apply_umask(partial)
             sync_tree(partial)  # here a network file system first tells of a full disk, and so does a quota
         except (OSError, RuntimeError, ValueError) as error:
             reached = max(reached, folder_size(partial))

@@ -67,6 +67,14 @@ def test_adapter_works_with_peft_alone_and_changes_the_answer(
     assert not answers["base"].startswith("Hello!")
 
 
+def test_all_that_a_run_saves_can_be_read_by_whoever_the_umask_lets(finished: JobFolder) -> None:
+    (finished.path / "plain").touch()
+    mode = (finished.path / "plain").stat().st_mode
+    saved = [path for path in (*finished.adapter.rglob("*"), *finished.checkpoints.rglob("*")) if path.is_file()]
+    assert sum(path.suffix == ".safetensors" for path in saved) == 3, "the adapter's and two checkpoints'"
+    assert {path.name: path.stat().st_mode for path in saved if path.stat().st_mode != mode} == {}
+
+
 def test_comparison_has_the_trainers_losses_and_both_answers(finished: JobFolder) -> None:
     summary = json.loads((finished.evaluation / "summary.json").read_text())
     logged = [line["eval_loss"] for line in lines(finished.metrics) if "eval_loss" in line]

@@ -174,6 +174,33 @@ def test_a_folder_gets_its_name_when_the_disk_has_all_of_it(folder: JobFolder, m
     assert [path.name for path in folder.checkpoints.iterdir()] == ["checkpoint-5"]
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660)])
+def test_weight_files_have_the_mode_that_the_umask_leaves(folder: JobFolder, umask: int, mode: int) -> None:
+    """Safetensors makes its files readable by their owner alone, so nobody else could serve an adapter."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    def write(place: Path) -> None:
+        (place / "parts").mkdir(parents=True)
+        save_file({"a": np.zeros(4)}, place / "adapter_model.safetensors")
+        save_file({"a": np.zeros(4)}, place / "parts" / "model-00001-of-00002.safetensors")
+        (place / "adapter_config.json").write_text("{}")
+
+    before = os.umask(umask)
+    try:
+        for target in (folder.adapter, folder.checkpoints / "checkpoint-5"):
+            write_whole(Worker(folder), target, write)
+    finally:
+        os.umask(before)
+    for target in (folder.adapter, folder.checkpoints / "checkpoint-5"):
+        found = {str(path.relative_to(target)): path.stat().st_mode & 0o777 for path in target.rglob("*.*")}
+        assert found == {
+            "adapter_model.safetensors": mode,
+            "parts/model-00001-of-00002.safetensors": mode,
+            "adapter_config.json": mode,
+        }
+
+
 def test_a_stop_is_answered_while_it_waits_for_a_full_disk(folder: JobFolder) -> None:
     worker = Worker(folder)
     tried = 0
