@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 
+from core.engine.gpus import check_reach
 from core.engine.hub import explain
 from core.engine.quantized import only_pack_what_fits
 from core.errors import BadInput
+from core.recipe.devices import parse_devices
 from core.recipe.recipe import Model
 
 _LFS = b"version https://git-lfs"
@@ -48,9 +50,11 @@ def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> H
         all_weights: whether every weight is trained; float16 masters cannot be, so they are float32 then.
 
     Raises:
-        BadInput: float16 on a CPU, or bfloat16 on a GPU that has none.
+        BadInput: a GPU is named that torch does not reach; float16 on a CPU, or bfloat16 on a GPU that has none.
     """
-    if devices.startswith("cpu") or not torch.cuda.is_available():
+    named = parse_devices(devices)
+    check_reach(named)
+    if named.cpu or not torch.cuda.is_available():
         if model.dtype == "float16":
             raise BadInput(
                 "A CPU does not train in float16",

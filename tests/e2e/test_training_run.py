@@ -263,6 +263,17 @@ def test_a_folder_that_is_deleted_under_a_run_ends_it_and_stays_deleted(
     assert "deleted or moved" in (tmp_path / "elsewhere" / "output.log").read_text()
 
 
+def test_a_gpu_that_torch_does_not_reach_stops_the_run(warm_python: WarmPython, tmp_path: Path) -> None:
+    """It was trained on the CPU, with exit 0."""
+    folder = make_run(tmp_path, training__devices="77", training__max_steps=1)
+    assert work(warm_python, "core.training", folder.path).returncode == 2
+    status = folder.read_status()
+    assert status.state == "failed"
+    assert "cannot use GPU 77" in status.message
+    assert "set training.devices to cpu" in status.message
+    assert lines(folder.metrics) == []
+
+
 def test_a_model_without_weights_is_told_before_anything_is_loaded(warm_python: WarmPython, tmp_path: Path) -> None:
     base = tmp_path / "base"
     shutil.copytree(BASE, base)

@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from core.engine.load import check_model, hardware, load_base, load_tokenizer
+from core.engine.ranks import join
 from core.errors import BadInput
 from core.paths import SAMPLE_DATA
-from core.recipe.recipe import Model
+from core.recipe.recipe import Model, Recipe, put
 
 BASE = SAMPLE_DATA / "tiny_base"
 
@@ -123,6 +124,15 @@ def test_precision_on_a_cpu_is_float32_and_float16_is_refused() -> None:
     assert hardware(Model(dtype="bfloat16"), "cpu").mixed == "bf16"
     with pytest.raises(BadInput, match="CPU does not train in float16"):
         hardware(Model(dtype="float16"), "cpu")
+
+
+def test_a_named_gpu_that_torch_does_not_reach_is_never_replaced_by_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match=r"training.devices: torch \S+ .*cannot use GPU 77"):
+        hardware(Model(), "77")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(BadInput, match="cannot use GPU 78"):
+        join(put(Recipe(), "training.devices", "77,78"))
 
 
 def test_weights_are_held_in_the_precision_that_was_asked_for(base: Path) -> None:
