@@ -217,7 +217,8 @@ def _installed(seen: _Seen) -> Iterator[Check]:
         return
     recipe = seen.recipe
     wanted = list(_STACK)
-    if recipe.model.quantization != "none" or recipe.training.optimizer.endswith("8bit"):
+    stored = "" if seen.shape is None else seen.shape.quantized
+    if recipe.model.quantization != "none" or stored == "bitsandbytes" or recipe.training.optimizer.endswith("8bit"):
         wanted.append("bitsandbytes")
     if recipe.model.attention == "flash_attention_2":
         wanted.append("flash_attn")
@@ -291,7 +292,7 @@ def _memory(seen: _Seen) -> Iterator[Check]:
     if free is None:
         yield Check("memory", "warn", f"Needs about {units.gib(need)}; how much {place} is free is not known.")
     elif need > free:
-        advice, field = less_memory(seen.recipe, forecast, device)
+        advice, field = less_memory(seen.recipe, seen.shape, forecast, device)
         words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} are free. {advice}"
         yield Check("memory", "warn", words, field)
     else:

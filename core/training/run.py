@@ -123,6 +123,7 @@ def _train(
     import torch
 
     from core.engine.load import load_base
+    from core.engine.quantized import is_quantized
     from core.engine.ranks import check
 
     worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
@@ -131,6 +132,8 @@ def _train(
         model = load_base(recipe.model, on, sharded=is_sharded(recipe))
     except torch.OutOfMemoryError as error:
         raise no_room(put(recipe, "training.batch_size", 1)) from error
+    if recipe.method == "full" and is_quantized(model):
+        raise BadInput("A model that is stored quantized cannot be trained whole", where="method", do="Take lora")
     worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
     tokenizer, template = text
     trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)

@@ -306,3 +306,24 @@ def test_plain_text_is_trained_whole_and_packed(warm_python: WarmPython, tmp_pat
         assert work(warm_python, stage, folder.path).returncode == 0
     assert [line["step"] for line in lines(folder.metrics) if "loss" in line] == [1, 2, 3]
     assert len(lines(folder.evaluation / "answers.jsonl")) == 2
+
+
+def test_a_base_that_is_stored_quantized_is_trained_as_one_that_is_quantized_now(
+    warm_python: WarmPython, tmp_path: Path
+) -> None:
+    """Such a base could not be loaded at all."""
+    base = tmp_path / "base"
+    assert work(warm_python, "tests.e2e.stored_quantized", base, "nf4").returncode == 0
+    short: dict[str, Any] = {"training__max_steps": 3, "evaluation__prompts": 2, "evaluation__max_new_tokens": 8}
+    stored = make_run(tmp_path / "stored", model__path=str(base), **short)
+    fresh = make_run(tmp_path / "fresh", model__quantization="nf4", **short)
+    for folder in (stored, fresh):
+        for stage in ("core.training", "core.evaluation"):
+            done = work(warm_python, stage, folder.path)
+            assert done.returncode == 0, done.stderr
+    losses = [[line["loss"] for line in lines(folder.metrics) if "loss" in line] for folder in (stored, fresh)]
+    assert len(losses[0]) == 3
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+    whole = make_run(tmp_path / "whole", model__path=str(base), method="full")
+    assert work(warm_python, "core.training", whole.path).returncode == 2
+    assert "stored quantized cannot be trained whole" in whole.read_status().message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from core.gpu.readings import GpuSample
 from core.recipe import templates
 from core.recipe.memory import Forecast
 from core.recipe.memory_words import less_memory
+from core.recipe.model_shape import read_shape
 from core.recipe.preflight import Check, device_of, preflight, stops
 from core.recipe.recipe import Recipe, put
 from core.recipe.values import Value
@@ -129,13 +131,15 @@ def test_what_needs_less_memory_is_what_takes_the_most_of_it(recipe: Recipe, tmp
     assert check.path == "training.batch_size"
     single = put(long, "training.batch_size", 1)
     assert found(single, tmp_path, "memory", full)[0].path == "data.max_length"
+    shape = read_shape(recipe.model.path)
     need = Forecast(weights=9, adapter=1, gradients=1, optimizer=1, activations=1, head=1, context=1)
-    assert less_memory(recipe, need, "cuda") == (
+    assert less_memory(recipe, shape, need, "cuda") == (
         "The weights take the most: nf4, or a smaller model, needs less.",
         "model.quantization",
     )
-    assert "nf4" not in less_memory(recipe, need, "cpu")[0]
-    assert less_memory(put(recipe, "method", "full"), need, "cuda")[1] == "method"
+    assert "nf4" not in less_memory(recipe, shape, need, "cpu")[0]
+    assert "nf4" not in less_memory(recipe, replace(shape, quantized="gptq"), need, "cuda")[0]
+    assert less_memory(put(recipe, "method", "full"), shape, need, "cuda")[1] == "method"
 
 
 def test_without_a_gpu_the_cpu_is_announced_and_a_named_gpu_stops(recipe: Recipe, tmp_path: Path) -> None:
