@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
+from core.recipe.saved import Weights, read_weights
+from core.units import size
 
 _LONG = 1_500
 """Characters of a question above which one sees little else."""
@@ -57,12 +59,14 @@ class Comparison:
         tuned_loss: the same for the tuned model.
         eval_samples: samples that the losses were measured on.
         answers: answers side by side, as many as the recipe asked for.
+        step: the training step of the tuned model; None where nothing says it.
     """
 
     base_loss: float | None
     tuned_loss: float | None
     eval_samples: int
     answers: tuple[Answer, ...]
+    step: int | None = None
 
     def most_changed_first(self) -> tuple[Answer, ...]:
         """The answers, those that differ most from the base's first; of very long prompts, after all others."""
@@ -97,6 +101,7 @@ def read_comparison(run: Path) -> Comparison | None:
         tuned_loss=_number(summary.get("tuned_loss")),
         eval_samples=int(summary.get("eval_samples", 0)),
         answers=answers,
+        step=summary["adapter_step"] if isinstance(summary.get("adapter_step"), int) else None,
     )
 
 
@@ -126,6 +131,7 @@ class Adapter:
         rank: the rank, 0 where the type has none.
         alpha: the scale.
         targets: names of the modules that it changes.
+        weights: of which step it is and what was measured then; None where nothing says it.
     """
 
     folder: Path
@@ -135,6 +141,7 @@ class Adapter:
     rank: int
     alpha: float
     targets: tuple[str, ...]
+    weights: Weights | None = None
 
     @property
     def size(self) -> int:
@@ -168,7 +175,19 @@ def read_adapter(run: Path) -> Adapter | None:
         rank=int(config.get("r") or 0),
         alpha=float(config.get("lora_alpha") or 0),
         targets=(targets,) if isinstance(targets, str) else tuple(sorted(str(name) for name in targets)),
+        weights=read_weights(folder),
     )
+
+
+def adapter_words(adapter: Adapter, run_step: int | None = None) -> str:
+    """The adapter in a line: where it lies, its size, of which step it is.
+
+    Args:
+        adapter: the adapter.
+        run_step: the last step of its run.
+    """
+    of = "" if adapter.weights is None else f", {adapter.weights.words(run_step)}"
+    return f"{adapter.folder} ({size(adapter.size)}){of}"
 
 
 def loading_code(adapter: Adapter) -> str:

@@ -14,6 +14,8 @@ from core.engine.worker import Worker
 from core.jobs.files import apply_umask, no_more_files, sync, sync_tree
 from core.recipe.checkpoint import is_whole, newest_first
 from core.recipe.recipe import Recipe
+from core.recipe.saved import Weights, write_weights
+from core.units import significant
 
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
 _WRITER_WORDS = ("PytorchStreamWriter", "inline_container", "iostream error")
@@ -153,11 +155,11 @@ def save_model(
     tokenizer: Any,
     target: Path,
     recipe: Recipe,
-    lines: list[str],
+    saved: Weights,
     *,
     weights: dict[str, Any] | None = None,
 ) -> None:
-    """Writes the adapter (or the whole model) with its tokenizer, chat template and a short card.
+    """Writes the adapter (or the whole model) with its tokenizer, chat template, a short card, and what is known of it.
 
     Args:
         worker: tells the viewers about a pause.
@@ -165,22 +167,26 @@ def save_model(
         tokenizer: as training used it.
         target: the folder.
         recipe: for the card.
-        lines: facts for the card, each a line of Markdown.
+        saved: of which step it is, and what was measured.
         weights: those to write, where the model itself has only a part of them.
     """
 
     def write(folder: Path) -> None:
         model.save_pretrained(str(folder), **({} if weights is None else {"state_dict": weights}))
         tokenizer.save_pretrained(str(folder))
-        (folder / "README.md").write_text(_card(recipe, lines), encoding="utf-8")
+        (folder / "README.md").write_text(_card(recipe, saved), encoding="utf-8")
+        write_weights(folder, saved)
 
     write_whole(worker, target, write, needs=saved_bytes(model))
 
 
-def _card(recipe: Recipe, lines: list[str]) -> str:
+def _card(recipe: Recipe, saved: Weights) -> str:
     lora = recipe.method == "lora"
     front = ["---", f"base_model: {recipe.model.path}", f"library_name: {'peft' if lora else 'transformers'}"]
     front += ["pipeline_tag: text-generation", "tags:", *(["- lora"] if lora else []), "- sft", "- trl", "---", ""]
     kind = "LoRA adapter for" if lora else "Fine-tuned from"
     body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{kind} `{recipe.model.path}`.", ""]
+    lines = [f"Weights: {saved.words()}", f"Learning rate: {recipe.training.learning_rate}"]
+    if saved.eval_loss_first is not None:
+        lines.append(f"Eval loss of the base: {significant(saved.eval_loss_first, 4)}")
     return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

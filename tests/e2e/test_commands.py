@@ -49,6 +49,7 @@ def test_train_waits_shows_the_losses_and_ends_with_0(tmp_path: Path, warm: Warm
     done = tunedeck(tmp_path, "train", str(recipe_file(tmp_path)), "--set", "training.max_steps=6", "--name", "short")
     assert done.returncode == 0, done.stderr
     assert "eval loss: base" in done.stdout
+    assert "step 6 of 6, eval loss " in done.stdout.splitlines()[-1]
     (run,) = tunedeck_json(tmp_path, "runs")
     assert run["state"] == "finished"
     assert run["step"] == run["of"] == 6

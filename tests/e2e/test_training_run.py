@@ -82,6 +82,7 @@ def test_comparison_has_the_trainers_losses_and_both_answers(finished: JobFolder
     assert summary["tuned_loss"] == pytest.approx(logged[-1], abs=1e-5)
     assert summary["tuned_loss"] < summary["base_loss"]
     assert summary["eval_samples"] == 6
+    assert summary["adapter_step"] == 40
     answers = lines(finished.evaluation / "answers.jsonl")
     assert [answer["n"] for answer in answers] == [0, 1, 2, 3]
     assert all(answer["tuned"].startswith("Hello!") and not answer["base"].startswith("Hello!") for answer in answers)

@@ -112,6 +112,20 @@ def test_lines_wait_for_a_full_disk_and_come_in_order(folder: JobFolder, monkeyp
     assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1, 2, 3]
 
 
+def test_the_last_step_is_in_the_status_at_the_end(folder: JobFolder) -> None:
+    """It is written once a second, so a run that was stopped at step 8 ended as one of step 4."""
+
+    def body(worker: Worker, recipe: Recipe) -> None:
+        worker.phase("training", "", step=0, of=12)
+        for step in range(1, 9):
+            worker.progress(step, 12)
+        raise Stopped("Stopped at once.", now=True)
+
+    assert run([str(folder.path)], body) == 3
+    status = folder.read_status()
+    assert (status.step, status.of, status.message) == (8, 12, "Stopped at once.")
+
+
 def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(folder: JobFolder) -> None:
     def body(worker: Worker, recipe: Recipe) -> None:
         shutil.rmtree(folder.path)
