@@ -252,7 +252,7 @@ def _devices(seen: _Seen) -> Iterator[Check]:
     elif not seen.gpus:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
         if chosen:
-            words = f"No GPU is found here, and the recipe names {chosen}.{why} Set devices to cpu, or leave it empty."
+            words = f"No GPU found, but the recipe names {chosen}.{why} Set devices to cpu, or leave it empty."
             yield Check("device", "stop", clean_line(words), "training.devices")
         else:
             yield Check("device", "warn", f"No GPU: this would train on the CPU.{why}", "training.devices")

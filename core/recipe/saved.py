@@ -1,7 +1,7 @@
 """Which weights lie in an adapter's or a model's folder: of which step they are, and what was measured up to it.
 
-`weights.json` is written together with the weights and goes wherever their folder goes. The run's metrics cannot tell:
-they go on where a run is resumed, and where it is then stopped without saving the folder still holds the older weights.
+`weights.json` is written together with the weights and is copied with their folder. The run's metrics cannot tell: they
+continue when a run is resumed, and if it is then stopped without saving, the folder still holds the older weights.
 Standard library only: the worker that writes it and the viewer that shows it share this code.
 """
 
@@ -51,7 +51,7 @@ class Weights:
         return asdict(self)
 
     def words(self, run_step: int | None = None) -> str:
-        """Step and eval loss: `step 624 of 1,500, eval loss 1.234 at step 600; the run went on to step 843`.
+        """Step and eval loss: `step 624 of 1,500, eval loss 1.234 at step 600; the run continued to step 843`.
 
         Args:
             run_step: the last step of the run, where that is to be compared.
@@ -63,7 +63,7 @@ class Weights:
             at = "" if self.eval_step == self.step else f" at step {count(self.eval_step)}"
             found += f", eval loss {significant(self.eval_loss, 4)}{at}"
         if run_step is not None and run_step > self.saved_at_step:
-            found += f"; the run went on to step {count(run_step)} without saving it"
+            found += f"; the run continued to step {count(run_step)} without saving it"
         return found
 
 

@@ -37,7 +37,7 @@ def test_every_step_is_logged_with_its_pace_and_the_base_loss_before_the_first(f
     steps = [line for line in logged if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, 41))
     assert all(line["tokens_per_second"] > 0 for line in steps)
-    assert steps[-1]["eta_seconds"] < steps[5]["eta_seconds"]
+    assert steps[-1]["eta_seconds"] == 0 <= steps[5]["eta_seconds"]
     last_eval = [line for line in logged if "eval_loss" in line][-1]
     assert last_eval["step"] == 40
     assert last_eval["eval_loss"] < 1
@@ -217,7 +217,7 @@ def test_rows_without_a_trained_token_are_left_out_and_named(warm_python: WarmPy
 
 @pytest.mark.parametrize("by", ["request", "signal"])
 def test_stop_saves_checkpoint_and_adapter_and_exits_3(warm_python: WarmPython, tmp_path: Path, by: str) -> None:
-    folder = make_run(tmp_path, training__max_steps=5000, training__save_every=0.0)
+    folder = make_run(tmp_path, training__max_steps=50_000, training__save_every=0.0)
     worker = start(warm_python, "core.training", folder)
     until(lambda: len(lines(folder.metrics)) > 3, "some steps are logged", 60)
     if by == "request":
@@ -230,14 +230,14 @@ def test_stop_saves_checkpoint_and_adapter_and_exits_3(warm_python: WarmPython, 
     assert (folder.adapter / "adapter_model.safetensors").exists()
     answers = [event["answer"] for event in events(folder, "request")]
     assert answers == ["received", "done"]
-    assert f"Stopped as asked at step {step} of 5,000" in folder.read_status().message
+    assert f"Stopped as asked at step {step} of 50,000" in folder.read_status().message
     assert requests.pending(folder) == ()
 
 
 def test_a_checkpoint_on_request_does_not_end_the_run_and_stop_now_does(
     warm_python: WarmPython, tmp_path: Path
 ) -> None:
-    folder = make_run(tmp_path, training__max_steps=5000, training__save_every=0.0)
+    folder = make_run(tmp_path, training__max_steps=50_000, training__save_every=0.0)
     worker = start(warm_python, "core.training", folder)
     until(lambda: len(lines(folder.metrics)) > 3, "some steps are logged", 60)
     (folder.requests / "save").write_text("{}")
@@ -255,7 +255,7 @@ def test_a_checkpoint_on_request_does_not_end_the_run_and_stop_now_does(
 def test_a_folder_that_is_deleted_under_a_run_ends_it_and_stays_deleted(
     warm_python: WarmPython, tmp_path: Path
 ) -> None:
-    folder = make_run(tmp_path / "runs", training__max_steps=5000)
+    folder = make_run(tmp_path / "runs", training__max_steps=50_000)
     worker = start(warm_python, "core.training", folder)
     until(lambda: len(lines(folder.metrics)) > 3, "some steps are logged", 60)
     folder.path.rename(tmp_path / "elsewhere")

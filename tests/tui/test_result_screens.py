@@ -198,7 +198,7 @@ async def test_an_adapter_has_its_own_step_and_eval_loss_beside_it_on_every_scre
     """The run's last eval loss stood beside weights that were older."""
     write_weights(run / "adapter", Weights(24, 24, 40, 1.5, 2.5, 20, 5.0))
     JobFolder(run).append_metric({"step": 40, "eval_loss": 1.75})
-    own = "step 24 of 40, eval loss 2.500 at step 20; the run went on to step 40 without saving it"
+    own = "step 24 of 40, eval loss 2.500 at step 20; the run continued to step 40 without saving it"
     app = make_app("export", run=run)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, app)

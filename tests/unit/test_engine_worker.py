@@ -85,14 +85,20 @@ def test_a_run_that_saves_before_it_ends_is_stopping_to_the_end(folder: JobFolde
     assert (folder.read_status().state, folder.read_status().phase) == ("stopping", "saving")
 
 
-def test_progress_is_written_at_most_once_a_second(folder: JobFolder) -> None:
+def test_progress_is_written_at_most_once_a_second(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("core.engine.worker.time.monotonic", lambda: now)
     worker = Worker(folder)
     worker.progress(1, 100)
     written = folder.status.stat().st_mtime_ns
     for step in range(2, 50):
+        now += 0.02
         worker.progress(step, 100)
     assert folder.status.stat().st_mtime_ns == written
     assert folder.read_status().step == 1
+    now += 0.05
+    worker.progress(50, 100)
+    assert folder.read_status().step == 50
 
 
 def test_lines_wait_for_a_full_disk_and_come_in_order(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
