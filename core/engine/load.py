@@ -12,9 +12,11 @@ from typing import Any
 
 import torch
 
+from core.engine.gpus import check_reach
 from core.engine.hub import explain
-from core.engine.quantized import only_pack_what_fits
+from core.engine.quantized import compute_in, in_four_bits, is_quantized, only_pack_what_fits
 from core.errors import BadInput
+from core.recipe.devices import parse_devices
 from core.recipe.recipe import Model
 
 _LFS = b"version https://git-lfs"
@@ -48,9 +50,11 @@ def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> H
         all_weights: whether every weight is trained; float16 masters cannot be, so they are float32 then.
 
     Raises:
-        BadInput: float16 on a CPU, or bfloat16 on a GPU that has none.
+        BadInput: a GPU is named that torch does not reach; float16 on a CPU, or bfloat16 on a GPU that has none.
     """
-    if devices.startswith("cpu") or not torch.cuda.is_available():
+    named = parse_devices(devices)
+    check_reach(named)
+    if named.cpu or not torch.cuda.is_available():
         if model.dtype == "float16":
             raise BadInput(
                 "A CPU does not train in float16",
@@ -170,7 +174,7 @@ def load_tokenizer(model: Model) -> Any:
 
 
 def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = False) -> Any:
-    """The base model with its weights in `on.dtype`, quantized if the recipe says so, never from pickles.
+    """The base model with its weights in `on.dtype`, quantized if the recipe or its own config says so; no pickles.
 
     Args:
         model: the recipe's model section.
@@ -185,23 +189,32 @@ def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = Fal
 
     source = path or model.path
     check_model(source)
+    chosen = quantization(model, on)
     with explain(source, "model"), _quiet_report():
         loaded, report = AutoModelForCausalLM.from_pretrained(
             source,
             revision=(model.revision or None) if not path else None,
             dtype=on.dtype,
-            quantization_config=quantization(model, on),
             attn_implementation=None if model.attention == "auto" else model.attention,
             trust_remote_code=model.trust_remote_code,
             use_safetensors=True,
             # One device for the whole model; on a CPU transformers is not asked to place anything.
             device_map=_place(on, sharded=sharded),
             output_loading_info=True,
+            # Not even as None where nothing is to be quantized: it would undo what is stored quantized.
+            **({} if chosen is None else {"quantization_config": chosen}),
         )
     _check_loaded(report, source)
     if sharded and os.environ["LOCAL_RANK"] != "0":
         _make_room(loaded)
-    if model.quantization == "nf4" and on.device.type == "cpu":
+    if is_quantized(loaded) and loaded.hf_quantizer.pre_quantized:
+        if chosen is not None:
+            raise BadInput(
+                "The stored weights are quantized already", where="model.quantization", do="Leave it at none"
+            )
+        if loaded.quantization_method == "bitsandbytes":
+            compute_in(loaded, on.dtype)
+    if in_four_bits(loaded) and on.device.type == "cpu":
         only_pack_what_fits(loaded)
     return loaded
 
@@ -262,6 +275,13 @@ def quantization(model: Model, on: Hardware) -> Any:
 
 
 def _check_loaded(report: dict[str, Any], source: str) -> None:
+    beside = [name for name in sorted(report.get("unexpected_keys") or ()) if name.endswith((".SCB", ".absmax"))]
+    if beside:  # else 8-bit integers would be taken for the weights
+        raise BadInput(
+            f"The weights are quantized ({beside[0]}), and config.json does not say how",
+            where=source,
+            do="Take weights and config.json from the same model",
+        )
     mismatched = report.get("mismatched_keys") or ()
     if mismatched:
         name, found, wanted = next(iter(mismatched))

@@ -7,8 +7,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
+_WIDE = (torch.float32, torch.float16, torch.bfloat16)
+
 _ROWS = 32
 """Rows that bitsandbytes packs together for a CPU."""
+
+
+def in_four_bits(model: Any) -> bool:
+    """Whether bitsandbytes holds layers of a model in 4 bits, because the recipe says so or because it is stored so."""
+    return bool(getattr(model, "is_loaded_in_4bit", False))
+
+
+def is_quantized(model: Any) -> bool:
+    """Whether a model's weights are quantized, by whatever method."""
+    return bool(getattr(model, "is_quantized", False))
+
+
+def compute_in(model: Any, dtype: torch.dtype) -> None:
+    """Brings a model that bitsandbytes had stored quantized into the precision of this run.
+
+    Transformers leaves embedding, norms and head of such a model as they are stored, and has its layers compute in what
+    the checkpoint names: bfloat16, say, on a GPU that has none.
+
+    Args:
+        model: as it was loaded.
+        dtype: of all weights that are not quantized, and of the arithmetic.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    wide = {*(model._keep_in_fp32_modules or ()), *(model._keep_in_fp32_modules_strict or ())}
+    for name, weight in model.named_parameters():
+        # Packed weights are of classes of their own, and may have a floating type as well.
+        if type(weight) is torch.nn.Parameter and weight.dtype in _WIDE and wide.isdisjoint(name.split(".")):
+            weight.data = weight.data.to(dtype)
+    for layer in model.modules():
+        if isinstance(layer, Linear4bit):
+            layer.compute_dtype = dtype
 
 
 def only_pack_what_fits(model: Any) -> None:
@@ -36,8 +72,6 @@ def pack_as_evaluation_does(model: Any) -> None:
     Args:
         model: with 4-bit layers.
     """
-    import torch
-
     training = model.training
     model.eval()
     with torch.no_grad():

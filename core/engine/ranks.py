@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from core.engine.gpus import check_reach
 from core.errors import TunedeckError
 from core.jobs import process
 from core.jobs.requests import NAMES
@@ -73,6 +74,7 @@ def join(recipe: Recipe) -> Rank | None:
     """Meets the other ranks; None for a run of one process.
 
     Raises:
+        BadInput: torch does not reach this rank's GPU.
         TunedeckError: there are not as many as were asked for.
     """
     wanted = devices_of(recipe)
@@ -87,6 +89,7 @@ def join(recipe: Recipe) -> Rank | None:
     from torch import distributed
 
     local = int(os.environ["LOCAL_RANK"])
+    check_reach(wanted, local)
     if not wanted.cpu:
         torch.cuda.set_device(local)
     state = PartialState(cpu=wanted.cpu, timeout=PATIENCE)

@@ -81,6 +81,7 @@ class Worker:
         self._answered: set[str] = set()
         self._holding = False
         self._waits_for = ""
+        self._untold: dict[str, int] = {}
         self._terminations = 0
         self._lock = threading.RLock()
         self.rank: Rank | None = None
@@ -117,6 +118,7 @@ class Worker:
 
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
         """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
+        self._untold = {}
         self._status(state=self._going_on, phase=name, message=message, step=step, of=of)
         self.event("phase", message or f"{name.capitalize()}.", phase=name)
         self._next_status = time.monotonic() + STATUS_EVERY
@@ -130,8 +132,10 @@ class Worker:
         """Says how far it is; written about once a second, so it may be called every step."""
         now = time.monotonic()
         if now < self._next_status:
+            self._untold = {"step": step, "of": of}
             return
         self._next_status = now + STATUS_EVERY
+        self._untold = {}
         self._status(step=step, of=of, message=message)
 
     def event(self, kind: str, message: str, **fields: Any) -> None:
@@ -313,7 +317,7 @@ class Worker:
             fields: more of the status.
         """
         self._flush()
-        self._insist(message=message, **({"state": state} if state else {}), **fields)
+        self._insist(message=message, **self._untold, **({"state": state} if state else {}), **fields)
 
     def status(self, **fields: Any) -> None:
         """Writes fields of the status at once."""

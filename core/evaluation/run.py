@@ -14,6 +14,7 @@ from core.engine.worker import Worker
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.recipe.recipe import Recipe
+from core.runs.saved import read_weights
 
 if TYPE_CHECKING:
     from core.engine.generate import Generated
@@ -220,6 +221,7 @@ def _write(
     differs = sum(one.text != other.text for one, other in zip(base_answers, tuned_answers, strict=True))
     before = base_loss.value if base_loss else None
     after = tuned_loss.value if tuned_loss else None
+    weights = read_weights(tuned_folder)
     summary = {
         "base_loss": before,
         "tuned_loss": after,
@@ -231,6 +233,7 @@ def _write(
         "tuned_cut": sum(not answer.ended for answer in tuned_answers),
         "seconds": round(time.monotonic() - began, 1),
         "adapter": os.fspath(tuned_folder),
+        "adapter_step": None if weights is None else weights.step,
     }
     folder = worker.folder.evaluation
     worker.folder.check()

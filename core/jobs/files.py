@@ -12,6 +12,7 @@ import fcntl
 import json
 import math
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -248,6 +249,27 @@ def sync_tree(folder: str | os.PathLike[str]) -> None:
         for name in names:
             sync(os.path.join(where, name))
         sync(where)
+
+
+def apply_umask(folder: str | os.PathLike[str]) -> None:
+    """Gives every file of a folder, and of those in it, the mode of a file that is simply created there.
+
+    Some writers make their files readable by their owner alone (safetensors does), so nobody else could serve them.
+    The mode is read off a file made for this: asking for the umask would change it for all threads for a moment.
+
+    Raises:
+        OSError: there is no room for that file.
+    """
+    probe = os.path.join(folder, f".umask.{os.getpid()}")
+    descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+        os.unlink(probe)
+    for where, _, names in os.walk(folder):
+        for name in names:
+            os.chmod(os.path.join(where, name), mode)
 
 
 def sync(path: str | os.PathLike[str]) -> None:

@@ -88,7 +88,7 @@ def forecast(recipe: Recipe, shape: ModelShape, device: Device, *, longest: int 
     trained = trained_parameters(recipe, shape)
     full = recipe.method == "full"
     # peft keeps adapters in float32 beside 16-bit weights; trl casts them to bfloat16 beside quantized ones.
-    trained_width = width if full else 2 if recipe.model.quantization != "none" else 4
+    trained_width = width if full else 2 if over_quantized(recipe, shape) else 4
     gradients = float(trained * trained_width)
     weights = weight_bytes(recipe, shape, device)
     adapter = 0.0 if full else gradients
@@ -127,8 +127,18 @@ def trained_parameters(recipe: Recipe, shape: ModelShape) -> int:
     )
 
 
+def over_quantized(recipe: Recipe, shape: ModelShape) -> bool:
+    """Whether the adapter is trained over a quantized base, which the recipe asks for or which is stored so."""
+    return recipe.model.quantization != "none" or bool(shape.quantized)
+
+
 def weight_bytes(recipe: Recipe, shape: ModelShape, device: Device) -> float:
-    """Bytes of the base model's weights as loaded; embedding, head and norms are never quantized."""
+    """Bytes of the base model's weights as loaded; embedding, head and norms are never quantized.
+
+    Weights that are stored quantized are loaded as they are.
+    """
+    if shape.quantized:
+        return float(shape.stored_bytes)
     width = _width(recipe, device)
     linear = sum(module.inputs * module.outputs for module in shape.linear)
     rest = shape.parameters - linear
@@ -169,6 +179,6 @@ def _layer_bytes(recipe: Recipe, shape: ModelShape, width: int, length: int) -> 
 
 def _unpacked(recipe: Recipe, shape: ModelShape) -> float:
     """The largest quantized matrix, unpacked to 16 bits while it is multiplied with."""
-    if recipe.model.quantization == "none":
+    if not over_quantized(recipe, shape):
         return 0.0
     return 2.0 * max((module.inputs * module.outputs for module in shape.linear), default=0)

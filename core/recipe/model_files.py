@@ -1,6 +1,7 @@
 """The files of a model on this machine: where a name leads, what its config, weights and tokenizer say. No torch.
 
-Weights are read from safetensors headers alone: names, types and shapes of the tensors, never the tensors.
+Weights are read from safetensors headers alone: names, types and shapes of the tensors, never the tensors. Only where
+bitsandbytes has packed a matrix into 4 bits, the few bytes beside it that tell its shape are read as well.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ _LFS = b"version https://git-lfs"
 _HEADER_LIMIT = 100_000_000
 """The longest header that safetensors itself accepts, in bytes."""
 
+_PACKED = re.compile(r"(.+)\.quant_state\.bitsandbytes__(nf4|fp4)")
+"""The tensor that tells how bitsandbytes packed another one: JSON as bytes."""
+_PACKED_LIMIT = 4_096
+
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 
@@ -30,7 +35,10 @@ class NotDownloaded(BadInput):
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor of a safetensors file: its type in safetensors' words (`BF16`) and its shape."""
+    """One tensor of a safetensors file: its type in safetensors' words (`BF16`) and its shape.
+
+    A matrix that is packed into 4 bits has the type `NF4` or `FP4`, and the shape that it is computed with.
+    """
 
     dtype: str
     shape: tuple[int, ...]
@@ -88,6 +96,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def quantized_by(config: Mapping[str, Any]) -> str:
+    """The method by which the stored weights are quantized (`bitsandbytes`, `gptq`), by `config.json`; or ""."""
+    said = config.get("quantization_config")
+    return str(said.get("quant_method", "")) if isinstance(said, Mapping) else ""
+
+
 def read_tensors(folder: Path) -> dict[str, Tensor]:
     """Name, type and shape of every tensor in the folder's safetensors files.
 
@@ -95,11 +109,14 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
         BadInput: where there are no weights, only pickled ones, an LFS pointer, or a file is missing or cut short.
     """
     tensors: dict[str, Tensor] = {}
+    packed: dict[str, Tensor] = {}
     for file in _weight_files(folder):
-        for name, entry in _header(file).items():
+        header = _header(file)
+        for name, entry in header.items():
             if name != "__metadata__":
                 tensors[name] = Tensor(entry["dtype"], tuple(entry["shape"]))
-    return tensors
+        packed |= _packed(file, header)
+    return tensors | {name: tensor for name, tensor in packed.items() if name in tensors}
 
 
 def has_tokenizer(folder: Path) -> bool:
@@ -191,6 +208,26 @@ def _header(file: Path) -> dict[str, Any]:
         raise BadInput(f"is cut short: {size:,} of {end:,} bytes", where=str(file), do="Download the model again")
     checked: dict[str, Any] = header
     return checked
+
+
+def _packed(file: Path, header: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The matrices that are packed into 4 bits, by what this file tells of them."""
+    found: dict[str, Tensor] = {}
+    with file.open("rb") as stream:
+        start = 8 + int.from_bytes(stream.read(8), "little")
+        for name, entry in header.items():
+            match = _PACKED.fullmatch(name)
+            begin, end = entry["data_offsets"] if match else (0, 0)
+            if match is None or not 0 < end - begin <= _PACKED_LIMIT:
+                continue
+            stream.seek(start + begin)
+            try:
+                shape = json.loads(stream.read(end - begin))["shape"]
+            except (ValueError, KeyError, TypeError):
+                continue
+            if isinstance(shape, list) and all(type(size) is int and size > 0 for size in shape):
+                found[match[1]] = Tensor(match[2].upper(), tuple(shape))
+    return found
 
 
 def _json_file(file: Path) -> dict[str, Any] | None:

@@ -13,8 +13,12 @@ from typing import Any
 from core.recipe import model_files
 from core.recipe.model_files import Tensor
 
-_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
+_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "NF4": 0.5, "FP4": 0.5}
+_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I8": "int8"}
+_OF_QUANTIZED = re.compile(
+    r"\.weight\.(absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..+)$|\.(SCB|weight_format)$"
+)
+"""What bitsandbytes stores beside a matrix to unpack it with; no parameters."""
 _BUFFERS = re.compile(r"(rotary_emb\.inv_freq|\.attn\.(masked_)?bias|\.attention\.(masked_)?bias)$")
 _EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|wpe|word_embeddings|embed_in|embed_positions|tok_embeddings)$")
 _HEAD = re.compile(r"(^|\.)(lm_head|embed_out)$|^output$")
@@ -163,7 +167,8 @@ def shape_of(
     tokenizer: bool = True,
 ) -> ModelShape:
     """The shape of a model from its `config.json` and the tensors that its weight files list."""
-    tensors = {name: tensor for name, tensor in stored.items() if not _BUFFERS.search(name)}
+    on_disk = {name: tensor for name, tensor in stored.items() if not _BUFFERS.search(name)}
+    tensors = {name: tensor for name, tensor in on_disk.items() if not _OF_QUANTIZED.search(name)}
     sizes = config["text_config"] if isinstance(config.get("text_config"), dict) else config
     hidden = _size(sizes, "hidden_size", "n_embd", "d_model")
     heads = _size(sizes, "num_attention_heads", "n_head") or 1
@@ -177,7 +182,6 @@ def shape_of(
     tied = bool(config.get("tie_word_embeddings", sizes.get("tie_word_embeddings", not heads_out)))
     outer = {**embeddings, **heads_out}
     repeated = sum(math.prod(shape) for shape in heads_out.values()) if tied and embeddings else 0
-    quantized = config.get("quantization_config") or {}
     return ModelShape(
         folder=folder,
         architecture=str((config.get("architectures") or [""])[0]),
@@ -194,8 +198,8 @@ def shape_of(
         parameters=sum(math.prod(tensor.shape) for tensor in tensors.values()) - repeated,
         embedding_parameters=sum(math.prod(shape) for shape in outer.values()) - repeated,
         dtype=_main_dtype(tensors.values()),
-        stored_bytes=sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in tensors.values()),
-        quantized=str(quantized.get("quant_method", "")),
+        stored_bytes=int(sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in on_disk.values())),
+        quantized=model_files.quantized_by(config),
         experts=_size(sizes, "num_local_experts", "num_experts", "n_routed_experts"),
         linear=tuple(
             LinearModule(name, inputs=shape[1], outputs=shape[0])

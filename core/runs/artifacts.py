@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-
+from core.runs.saved import Weights, read_weights
+from core.units import size
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -23,6 +24,7 @@ class Adapter:
         rank: the rank, 0 where the type has none.
         alpha: the scale.
         targets: names of the modules that it changes.
+        weights: of which step it is and what was measured then; None where nothing says it.
     """
 
     folder: Path
@@ -32,6 +34,7 @@ class Adapter:
     rank: int
     alpha: float
     targets: tuple[str, ...]
+    weights: Weights | None = None
 
     @property
     def size(self) -> int:
@@ -65,7 +68,19 @@ def read_adapter(run: Path) -> Adapter | None:
         rank=int(config.get("r") or 0),
         alpha=float(config.get("lora_alpha") or 0),
         targets=(targets,) if isinstance(targets, str) else tuple(sorted(str(name) for name in targets)),
+        weights=read_weights(folder),
     )
+
+
+def adapter_words(adapter: Adapter, run_step: int | None = None) -> str:
+    """The adapter in a line: where it lies, its size, of which step it is.
+
+    Args:
+        adapter: the adapter.
+        run_step: the last step of its run.
+    """
+    of = "" if adapter.weights is None else f", {adapter.weights.words(run_step)}"
+    return f"{adapter.folder} ({size(adapter.size)}){of}"
 
 
 def loading_code(adapter: Adapter) -> str:

@@ -65,7 +65,6 @@ class Checkpoint:
         samples: samples in an epoch.
         loss: the last train loss that was logged; None if there is none.
         learning_rate: of that same line.
-        first_eval_loss: the base model's, None where it was not measured.
         tokens: `num_tokens` so far.
         evaluation_due: whether the evaluation of this step was interrupted, so that it has to be made up for.
         without_gain: evaluations in a row that had not lowered the eval loss; 0 where nobody counted.
@@ -83,7 +82,6 @@ class Checkpoint:
     samples: int
     loss: float | None
     learning_rate: float | None
-    first_eval_loss: float | None
     tokens: int
     evaluation_due: bool
     without_gain: int
@@ -150,7 +148,6 @@ def read(path: Path) -> Checkpoint:
     state = _object(path, "trainer_state.json")
     try:
         logged = [line for line in state["log_history"] if "loss" in line]
-        evaluated = [line["eval_loss"] for line in state["log_history"] if "eval_loss" in line and not line["step"]]
         step, samples, per_step = int(state["global_step"]), int(facts["samples"]), int(facts["samples_per_step"])
         return Checkpoint(
             path=path,
@@ -161,7 +158,6 @@ def read(path: Path) -> Checkpoint:
             samples=samples,
             loss=logged[-1]["loss"] if logged else None,
             learning_rate=logged[-1]["learning_rate"] if logged else None,
-            first_eval_loss=evaluated[0] if evaluated else None,
             tokens=int(facts["tokens"]),
             evaluation_due=bool(facts["evaluation_due"]),
             without_gain=_without_gain(state),

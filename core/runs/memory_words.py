@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from core.recipe.memory import Device, Forecast
+from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
 
 
-def less_memory(recipe: Recipe, need: Forecast, device: Device) -> tuple[str, str]:
+def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: Device) -> tuple[str, str]:
     """What takes the most, and what needs less of it, a sentence; and the field to begin with.
 
     Args:
         recipe: what does not fit.
+        shape: the model's.
         need: its forecast.
         device: where it would run; quantized weights need a GPU.
     """
@@ -28,7 +30,7 @@ def less_memory(recipe: Recipe, need: Forecast, device: Device) -> tuple[str, st
         return "Training every weight takes the most: the method lora needs less.", "method"
     if need.weights < of_training:
         return "The adapter takes the most: a smaller rank or fewer target layers need less.", "lora.rank"
-    if device == "cuda" and recipe.model.quantization != "nf4":
+    if device == "cuda" and recipe.model.quantization != "nf4" and not shape.quantized:
         return "The weights take the most: nf4, or a smaller model, needs less.", "model.quantization"
     return "The weights take the most: a smaller model needs less.", "model.path"
 

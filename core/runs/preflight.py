@@ -28,6 +28,8 @@ from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.rules.template import marked_twin, template_text
 from core.recipe.trackers import missing
 from core.recipe.rules.validate import validate
+from core.recipe.rules.validate import validate
+from core.recipe.worker_packages import TorchBuild, torch_build
 
 Verdict = Literal["ok", "warn", "stop"]
 
@@ -60,6 +62,7 @@ class _Seen:
     gpus: tuple[GpuSample, ...]
     gpu_fault: str
     kinds: frozenset[str] | None
+    torch: TorchBuild | None
 
 
 def preflight(
@@ -86,7 +89,7 @@ def preflight(
         except BadInput as error:
             fault = error
     data, kinds = _data(recipe, workspace)
-    seen = _Seen(recipe, workspace, shape, fault, tuple(gpus), gpu_problem, kinds)
+    seen = _Seen(recipe, workspace, shape, fault, tuple(gpus), gpu_problem, kinds, torch_build() if gpus else None)
     return [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
 
 
@@ -95,9 +98,17 @@ def stops(checks: Sequence[Check]) -> list[Check]:
     return [check for check in checks if check.verdict == "stop"]
 
 
-def device_of(recipe: Recipe, gpus: Sequence[GpuSample]) -> memory.Device:
-    """Where the run computes."""
-    return "cpu" if recipe.training.devices.strip().startswith("cpu") or not gpus else "cuda"
+def device_of(recipe: Recipe, gpus: Sequence[GpuSample], torch: TorchBuild | None) -> memory.Device:
+    """Where the run computes.
+
+    Args:
+        recipe: the recipe.
+        gpus: those that the driver knows.
+        torch: the one that trains, None where it is not known.
+    """
+    if recipe.training.devices.strip().startswith("cpu") or not gpus:
+        return "cpu"
+    return "cpu" if torch is not None and torch.unable(["any"]) else "cuda"
 
 
 def _fields(seen: _Seen) -> Iterator[Check]:
@@ -207,7 +218,8 @@ def _installed(seen: _Seen) -> Iterator[Check]:
         return
     recipe = seen.recipe
     wanted = list(_STACK)
-    if recipe.model.quantization != "none" or recipe.training.optimizer.endswith("8bit"):
+    stored = "" if seen.shape is None else seen.shape.quantized
+    if recipe.model.quantization != "none" or stored == "bitsandbytes" or recipe.training.optimizer.endswith("8bit"):
         wanted.append("bitsandbytes")
     if recipe.model.attention == "flash_attention_2":
         wanted.append("flash_attn")
@@ -240,23 +252,33 @@ def _devices(seen: _Seen) -> Iterator[Check]:
         yield Check("device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU, {ranks} processes.")
     elif not seen.gpus:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
-        verdict: Verdict = "stop" if chosen else "warn"
-        yield Check("device", verdict, f"No GPU: this would train on the CPU.{why}", "training.devices")
+        if chosen:
+            words = f"No GPU found, but the recipe names {chosen}.{why} Set devices to cpu, or leave it empty."
+            yield Check("device", "stop", clean_line(words), "training.devices")
+        else:
+            yield Check("device", "warn", f"No GPU: this would train on the CPU.{why}", "training.devices")
     else:
         known = {gpu.index for gpu in seen.gpus}
         wrong = [part for part in _numbers(chosen) if part not in known]
         if wrong:
             there = ", ".join(str(index) for index in sorted(known))
             yield Check("device", "stop", f"There is no GPU {wrong[0]}; there are {there}.", "training.devices")
+            return
+        names = [f"GPU {gpu.index} {gpu.name or ''}".rstrip() for gpu in _chosen(seen)]
+        unable = "" if seen.torch is None else seen.torch.unable([f"GPU {gpu.index}" for gpu in _chosen(seen)])
+        if unable and chosen:
+            words = f"{unable}. Install a torch with CUDA where the training runs, or set devices to cpu."
+            yield Check("device", "stop", words, "training.devices")
+        elif unable:
+            yield Check("device", "warn", f"{unable}: this would train on the CPU.", "training.devices")
         else:
-            names = ", ".join(f"GPU {gpu.index} {gpu.name or ''}".rstrip() for gpu in _chosen(seen))
-            yield Check("device", "ok", f"Trains on {clean_line(names)}.")
+            yield Check("device", "ok", f"Trains on {clean_line(', '.join(names))}.")
 
 
 def _memory(seen: _Seen) -> Iterator[Check]:
     if seen.shape is None:
         return
-    device = device_of(seen.recipe, seen.gpus)
+    device = device_of(seen.recipe, seen.gpus, seen.torch)
     forecast = memory.forecast(seen.recipe, seen.shape, device)
     need = forecast.total
     if device == "cpu":
@@ -271,7 +293,7 @@ def _memory(seen: _Seen) -> Iterator[Check]:
     if free is None:
         yield Check("memory", "warn", f"Needs about {units.gib(need)}; how much {place} is free is not known.")
     elif need > free:
-        advice, field = less_memory(seen.recipe, forecast, device)
+        advice, field = less_memory(seen.recipe, seen.shape, forecast, device)
         words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} are free. {advice}"
         yield Check("memory", "warn", words, field)
     else:

@@ -56,12 +56,14 @@ class Comparison:
         tuned_loss: the same for the tuned model.
         eval_samples: samples that the losses were measured on.
         answers: answers side by side, as many as the recipe asked for.
+        step: the training step of the tuned model; None where nothing says it.
     """
 
     base_loss: float | None
     tuned_loss: float | None
     eval_samples: int
     answers: tuple[Answer, ...]
+    step: int | None = None
 
     def most_changed_first(self) -> tuple[Answer, ...]:
         """The answers, those that differ most from the base's first; of very long prompts, after all others."""
@@ -96,6 +98,7 @@ def read_comparison(run: Path) -> Comparison | None:
         tuned_loss=_number(summary.get("tuned_loss")),
         eval_samples=int(summary.get("eval_samples", 0)),
         answers=answers,
+        step=summary["adapter_step"] if isinstance(summary.get("adapter_step"), int) else None,
     )
 
 

@@ -15,7 +15,7 @@ from transformers.trainer import SCHEDULER_NAME
 from trl import SFTTrainer
 
 from core import units
-from core.engine.quantized import base_unchanged, pack_as_evaluation_does
+from core.engine.quantized import base_unchanged, in_four_bits, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.recipe.recipe import Recipe, to_json
@@ -45,7 +45,7 @@ class SupervisedTrainer(SFTTrainer):
         self._worker = worker
         self._guard = guard
         self._recipe = recipe
-        self._quantized = recipe.model.quantization == "nf4"
+        self._in_four_bits = in_four_bits(arguments["model"])
         self._evaluation_due = False
         self._epoch_random = torch.random.get_rng_state()
         self._resumed: Checkpoint | None = None
@@ -107,7 +107,7 @@ class SupervisedTrainer(SFTTrainer):
         if checkpoint is None:
             self.before_steps()
             return
-        if self._quantized and self.eval_dataset is not None:
+        if self._in_four_bits and self.eval_dataset is not None:
             pack_as_evaluation_does(self.model)
         self.state.compute_steps(self.args, self.state.max_steps)  # these may have changed since
         self._tr_loss.fill_(checkpoint.unlogged["loss"])
@@ -206,7 +206,7 @@ class SupervisedTrainer(SFTTrainer):
             self.args.output_dir = str(folder.with_name(f"{folder.name}.parent"))
             written = Path(self.args.output_dir) / target.name
             try:
-                with base_unchanged(self.model) if self._quantized else nullcontext(), self._ranks.writing(self):
+                with base_unchanged(self.model) if self._in_four_bits else nullcontext(), self._ranks.writing(self):
                     if self._ranks.sharded:
                         written.mkdir(parents=True)
                         self._ranks.write_parts(self, written)

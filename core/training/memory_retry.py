@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.engine.worker import Worker
-from core.errors import TunedeckError
+from core.errors import BadInput, TunedeckError
+from core.recipe.model_files import find, quantized_by, read_config
 from core.recipe.recipe import Recipe
 from core.runs.checkpoint import keep_batches, with_batches
 
@@ -98,12 +99,19 @@ def no_room(recipe: Recipe) -> OutOfMemory:
         )
     if not training.activation_checkpointing:
         changes.append("checkpoint activations")
-    if recipe.model.quantization == "none" and recipe.method == "lora":
+    if recipe.model.quantization == "none" and recipe.method == "lora" and not _stored_quantized(recipe):
         changes.append("quantization nf4")
     changes.append(f"a max length below {recipe.data.max_length:,}")
     return OutOfMemory(
         "The GPU ran out of memory", do=f"What would make it fit, the mildest first: {'; '.join(changes)}"
     )
+
+
+def _stored_quantized(recipe: Recipe) -> bool:
+    try:
+        return bool(quantized_by(read_config(find(recipe.model.path, recipe.model.revision))))
+    except BadInput:
+        return False
 
 
 def _samples(number: int) -> str:

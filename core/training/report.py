@@ -85,9 +85,6 @@ class Reporter(TrainerCallback):
         self._predicted = 0
         self.stopping = False
         self.in_step: InStep | None = None
-        self.first_eval_loss = None if resumed is None else resumed.first_eval_loss
-        self.last_eval_loss = self.first_eval_loss
-        self.last_loss = None if resumed is None else resumed.loss
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Says that the steps begin."""
@@ -213,13 +210,8 @@ class Reporter(TrainerCallback):
             return
         line: dict[str, Any] = {"step": state.global_step, **logs}
         if "loss" in line:
-            self.last_loss = line["loss"]
             line["tokens_per_second"] = _rounded(self._pace.tokens_per_second(logs.get("num_tokens", 0.0)))
             line["eta_seconds"] = _rounded(self._eta(args, state))
-        if "eval_loss" in line:
-            self.last_eval_loss = line["eval_loss"]
-            if self.first_eval_loss is None:
-                self.first_eval_loss = self.last_eval_loss
         self._worker.metric(line)
 
     def _eta(self, args: TrainingArguments, state: TrainerState) -> float | None:

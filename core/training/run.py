@@ -7,7 +7,6 @@ import os
 import resource
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core import units
@@ -123,6 +122,7 @@ def _train(
     import torch
 
     from core.engine.load import load_base
+    from core.engine.quantized import is_quantized
     from core.engine.ranks import check
 
     worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
@@ -131,6 +131,8 @@ def _train(
         model = load_base(recipe.model, on, sharded=is_sharded(recipe))
     except torch.OutOfMemoryError as error:
         raise no_room(put(recipe, "training.batch_size", 1)) from error
+    if recipe.method == "full" and is_quantized(model):
+        raise BadInput("A model that is stored quantized cannot be trained whole", where="method", do="Take lora")
     worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
     tokenizer, template = text
     trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
@@ -147,7 +149,7 @@ def _train(
             sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
     except torch.OutOfMemoryError as error:
         return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
-    _save(worker, recipe, trainer, reporter, tokenizer, began)
+    _save(worker, recipe, trainer, tokenizer, began)
     step = f"step {trainer.state.global_step:,} of {trainer.state.max_steps:,}"
     if reporter.stopping:
         worker.done(requests.STOP, f"Stopped at {step}; checkpoint and weights are saved.")
@@ -312,9 +314,8 @@ def _tell_parameters(worker: Worker, model: Any) -> None:
     )
 
 
-def _save(
-    worker: Worker, recipe: Recipe, trainer: SupervisedTrainer, reporter: Reporter, tokenizer: Any, began: float
-) -> None:
+def _save(worker: Worker, recipe: Recipe, trainer: SupervisedTrainer, tokenizer: Any, began: float) -> None:
+    from core.runs.saved import weights_at
     from core.training.best import load_best
     from core.training.finite import Guard
     from core.training.saving import save_model
@@ -323,38 +324,29 @@ def _save(
     state = trainer.state
     worker.phase("saving", "Saving what was trained.", step=state.global_step, of=state.max_steps)
     best = load_best(worker, trainer) if recipe.training.keep_best else None
-    eval_loss = reporter.last_eval_loss if best is None else state.best_metric
+    step = state.global_step if best is None else best
+    saved = weights_at(state.log_history, step, state.global_step, state.max_steps)
     Guard(recipe, "no").weights(trainer.model, state.global_step)
     target = worker.folder.adapter if recipe.method == "lora" else worker.folder.path / "model"
-    facts = {
-        "steps": state.global_step,
-        "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts
-        "loss": reporter.last_loss,
-        "eval_loss_first": reporter.first_eval_loss,
-        "eval_loss": eval_loss,
-        "saved_step": state.global_step if best is None else best,
-        "peak_memory": _peak_memory(),
-    }
-    lines = [f"Steps: {state.global_step:,} of {state.max_steps:,}", f"Learning rate: {recipe.training.learning_rate}"]
-    if best is not None:
-        lines.append(f"Weights: those of step {best:,}, which had the lowest eval loss")
-    first = reporter.first_eval_loss
-    if eval_loss is not None and first is not None and eval_loss != first:
-        lines.append(f"Eval loss: {first:.4f} before, {eval_loss:.4f} after")
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
     weights = whole_weights(trainer.model, trained_only=recipe.method == "lora") if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
-        save_model(worker, model, tokenizer, target, recipe, lines, weights=weights)
+        save_model(worker, model, tokenizer, target, recipe, saved, weights=weights)
+    facts = {
+        "steps": state.global_step,
+        "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts
+        "saved_step": saved.step,
+        "loss": saved.loss,
+        "eval_loss_first": saved.eval_loss_first,
+        "eval_loss": saved.eval_loss,
+        "eval_step": saved.eval_step,
+        "peak_memory": _peak_memory(),
+    }
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
-    if eval_loss is not None:
-        # A run that is stopped early may not have been evaluated since the measurement before its first step.
-        words += (
-            f", eval loss {first:.3f} -> {eval_loss:.3f}" if eval_loss != first else f", eval loss {first:.3f} before"
-        )
-    if best is not None:
-        words += f" (the best, of step {best:,})"
-    worker.event("summary", f"{words}; saved in {Path(target).name}/.", path=os.fspath(target), **facts)
+    if saved.eval_loss_first is not None:
+        words += f", eval loss {saved.eval_loss_first:.3f} before"
+    worker.event("summary", f"{words}; saved {saved.words()} in {target.name}/.", path=os.fspath(target), **facts)
 
 
 def _peak_memory() -> int:

@@ -21,7 +21,7 @@ from core.clean import clean_line
 from core.dataset.sample import Message
 from core.engine.generate import Generated, generate, prompt_ids, stop_ids
 from core.engine.prompts import Prompt, held_out_prompts
-from core.engine.quantized import base_unchanged
+from core.engine.quantized import base_unchanged, in_four_bits
 from core.engine.samples import read_view
 from core.engine.template import Template
 from core.engine.torchrun import AGAIN
@@ -52,7 +52,6 @@ class Sampling:
         self._recipe = recipe
         self._tokenizer = tokenizer
         self._template = template
-        self._quantized = recipe.model.quantization == "nf4"
         self._last: int | None = None
         self._shared = worker.rank if shared else None
         answers = shared or worker.rank is None or worker.rank.number == 0
@@ -77,7 +76,10 @@ class Sampling:
         self._last = step
         training, began = model.training, time.monotonic()
         try:
-            with torch.random.fork_rng(_devices(model)), base_unchanged(model) if self._quantized else nullcontext():
+            with (
+                torch.random.fork_rng(_devices(model)),
+                base_unchanged(model) if in_four_bits(model) else nullcontext(),
+            ):
                 model.eval()
                 answers = self._generate(model, step, of)
         except _Asked:

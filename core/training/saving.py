@@ -11,9 +11,11 @@ from typing import Any
 
 from core import units
 from core.engine.worker import Worker
-from core.jobs.files import no_more_files, sync, sync_tree
+from core.jobs.files import apply_umask, no_more_files, sync, sync_tree
 from core.recipe.recipe import Recipe
 from core.runs.checkpoint import is_whole, newest_first
+from core.runs.saved import Weights, write_weights
+from core.units import significant
 
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
 _WRITER_WORDS = ("PytorchStreamWriter", "inline_container", "iostream error")
@@ -25,9 +27,9 @@ _NEARLY_NOTHING = 16 << 20
 def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, needs: int = 0) -> None:
     """Writes a folder beside its place and moves it there when it is complete, and the disk has all of it.
 
-    So a power cut leaves the whole of it, or nothing by its name. What an earlier write that was killed has left beside
-    it is deleted first. Where the disk is full, or has too little room to begin with, the run pauses and tries again
-    when there is room.
+    So a power cut leaves the whole of it, or nothing by its name. Its files get the mode that the umask leaves them.
+    What an earlier write that was killed has left beside it is deleted first. Where the disk is full, or has too little
+    room to begin with, the run pauses and tries again when there is room.
 
     Args:
         worker: tells the viewers about a pause.
@@ -51,6 +53,7 @@ def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, 
         shutil.rmtree(partial, ignore_errors=True)
         try:
             write(partial)
+            apply_umask(partial)
             sync_tree(partial)  # here a network file system first tells of a full disk, and so does a quota
         except (OSError, RuntimeError, ValueError) as error:
             reached = max(reached, folder_size(partial))
@@ -152,11 +155,11 @@ def save_model(
     tokenizer: Any,
     target: Path,
     recipe: Recipe,
-    lines: list[str],
+    saved: Weights,
     *,
     weights: dict[str, Any] | None = None,
 ) -> None:
-    """Writes the adapter (or the whole model) with its tokenizer, chat template and a short card.
+    """Writes the adapter (or the whole model) with its tokenizer, chat template, a short card, and what is known of it.
 
     Args:
         worker: tells the viewers about a pause.
@@ -164,22 +167,26 @@ def save_model(
         tokenizer: as training used it.
         target: the folder.
         recipe: for the card.
-        lines: facts for the card, each a line of Markdown.
+        saved: of which step it is, and what was measured.
         weights: those to write, where the model itself has only a part of them.
     """
 
     def write(folder: Path) -> None:
         model.save_pretrained(str(folder), **({} if weights is None else {"state_dict": weights}))
         tokenizer.save_pretrained(str(folder))
-        (folder / "README.md").write_text(_card(recipe, lines), encoding="utf-8")
+        (folder / "README.md").write_text(_card(recipe, saved), encoding="utf-8")
+        write_weights(folder, saved)
 
     write_whole(worker, target, write, needs=saved_bytes(model))
 
 
-def _card(recipe: Recipe, lines: list[str]) -> str:
+def _card(recipe: Recipe, saved: Weights) -> str:
     lora = recipe.method == "lora"
     front = ["---", f"base_model: {recipe.model.path}", f"library_name: {'peft' if lora else 'transformers'}"]
     front += ["pipeline_tag: text-generation", "tags:", *(["- lora"] if lora else []), "- sft", "- trl", "---", ""]
     kind = "LoRA adapter for" if lora else "Fine-tuned from"
     body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{kind} `{recipe.model.path}`.", ""]
+    lines = [f"Weights: {saved.words()}", f"Learning rate: {recipe.training.learning_rate}"]
+    if saved.eval_loss_first is not None:
+        lines.append(f"Eval loss of the base: {significant(saved.eval_loss_first, 4)}")
     return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

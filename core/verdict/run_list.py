@@ -21,10 +21,12 @@ from core.jobs.follow import Follower, Update
 from core.jobs.runs import RunInfo, from_json, run_info
 from core.jobs.status import ENDINGS
 from core.paths import hidden_dir, runs_dir
+from core.runs.saved import Weights, read_weights
+from core.runs.saved import from_json as weights_from_json
 from core.verdict.run import RunJudge
 
 _NAME = "runs.json"
-_VERSION = 1
+_VERSION = 2
 _SLICE = 0.05
 
 _Stamp = list[int]
@@ -42,6 +44,7 @@ class RunLine:
         best_eval: the lowest eval loss, None without an evaluation.
         best_step: its step.
         memory: bytes at the most, of the GPUs that it has used, else of RAM; None where nobody measured.
+        adapter: of which step its adapter is and what was measured then; None where it has none.
         known: whether all of this has been read.
     """
 
@@ -52,6 +55,7 @@ class RunLine:
     best_eval: float | None = None
     best_step: int | None = None
     memory: int | None = None
+    adapter: Weights | None = None
     known: bool = False
 
     @property
@@ -76,6 +80,7 @@ class RunLine:
             "best_eval_loss": self.best_eval,
             "best_step": self.best_step,
             "memory_peak": self.memory,
+            "adapter": None if self.adapter is None else self.adapter.to_json(),
             "seconds": None if seconds is None else round(seconds, 1),
         }
 
@@ -171,7 +176,7 @@ class RunList:
         info = run_info(folder)
         if kept is None or kept[0] != stamp:
             before = kept[1] if kept is not None else RunLine(info, model=_model(folder))
-            kept = stamp, replace(before, info=info, known=False)
+            kept = stamp, replace(before, info=info, adapter=_adapter(folder), known=False)
         line = replace(kept[1], info=info)
         self._kept[name] = stamp, line
         return line
@@ -279,6 +284,10 @@ def _stamp(folder: JobFolder) -> _Stamp | None:
     return stamp
 
 
+def _adapter(folder: JobFolder) -> Weights | None:
+    return read_weights(folder.adapter) if folder.adapter.is_dir() else None
+
+
 def _model(folder: JobFolder) -> str:
     """The base model's name, from the run's recipe."""
     job = files.read_json(os.fspath(folder.job)) or {}
@@ -298,5 +307,6 @@ def _from_json(value: Mapping[str, Any], folder: Path) -> RunLine:
         best_eval=value["best_eval_loss"],
         best_step=value["best_step"],
         memory=value["memory_peak"],
+        adapter=None if value["adapter"] is None else weights_from_json(value["adapter"]),
         known=True,
     )

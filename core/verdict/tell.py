@@ -23,6 +23,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.jobs.runs import run_info
 from core.jobs.status import FAILED
+from core.runs.saved import read_weights
 from core.verdict.run import RunJudge
 
 _LINES = 20
@@ -55,7 +56,8 @@ def main(argv: Sequence[str]) -> int:
 
 def facts_of(folder: JobFolder) -> dict[str, Any]:
     """How a run has ended: `id, name, folder, state, message, step, of, seconds, loss, eval_loss, best_eval_loss,
-    best_step, verdict, verdict_text, traceback, text`; `text` says the most of it in two lines, as chats want it.
+    best_step, adapter_step, adapter_eval_loss, verdict, verdict_text, traceback, text`; `text` says the most of it in
+    two lines, as chats want it.
     """
     judge, follower = RunJudge(folder), Follower(folder)
     update = follower.poll()
@@ -68,6 +70,7 @@ def facts_of(folder: JobFolder) -> dict[str, Any]:
     taken = status.seconds() if run.ended else None
     seconds = None if taken is None else round(taken, 1)
     plain = run.to_json()
+    adapter = read_weights(folder.adapter) if folder.adapter.is_dir() else None
     text = f"{run.name}: {run.state}" + (f" at step {run.step:,} of {run.of:,}" if run.step and run.of else "")
     said = verdict.text() if verdict is not None and run.state != FAILED else status.message
     return {
@@ -76,6 +79,8 @@ def facts_of(folder: JobFolder) -> dict[str, Any]:
         "seconds": seconds,
         "best_eval_loss": verdict.best_eval if verdict is not None else None,
         "best_step": verdict.best_step if verdict is not None else None,
+        "adapter_step": None if adapter is None else adapter.step,
+        "adapter_eval_loss": None if adapter is None else adapter.eval_loss,
         "verdict": str(verdict.kind.value) if verdict is not None else None,
         "verdict_text": verdict.text() if verdict is not None else None,
         "traceback": "\n".join(last_lines(os.fspath(folder.log), _LINES)) if run.state == FAILED else None,

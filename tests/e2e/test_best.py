@@ -10,6 +10,7 @@ import pytest
 from core.jobs.folder import JobFolder
 from core.runs.checkpoint import read
 from core.runs.resume import plan_resume
+from core.runs.saved import read_weights
 from tests.e2e.test_resume import go_on, logged, run_to_end
 from tests.kit.training_runs import events, make_run, talk
 from tests.kit.warm.process import WarmPython
@@ -81,6 +82,11 @@ def test_an_interrupted_run_ends_early_where_the_plain_one_has_its_rise_and_save
     assert _weights(folder.adapter) == _weights(folder.checkpoints / f"checkpoint-{best}")
     *_, summary = events(folder, "summary")
     assert (summary["saved_step"], summary["eval_loss"]) == (best, losses[best])
+    weights = read_weights(folder.adapter)
+    assert weights is not None
+    assert (weights.step, weights.saved_at_step) == (best, end)
+    assert (weights.eval_step, weights.eval_loss) == (best, losses[best])
+    assert weights.loss == logged(plain)[(best, "loss")]["loss"]
     assert f"step {best}" in (folder.adapter / "README.md").read_text()
     assert _weights(folder.adapter) != _weights(last)
 

@@ -49,6 +49,7 @@ def test_train_waits_shows_the_losses_and_ends_with_0(tmp_path: Path, warm: Warm
     done = tunedeck(tmp_path, "train", str(recipe_file(tmp_path)), "--set", "training.max_steps=6", "--name", "short")
     assert done.returncode == 0, done.stderr
     assert "eval loss: base" in done.stdout
+    assert "step 6 of 6, eval loss " in done.stdout.splitlines()[-1]
     (run,) = tunedeck_json(tmp_path, "runs")
     assert run["state"] == "finished"
     assert run["step"] == run["of"] == 6
@@ -77,7 +78,7 @@ def test_train_waits_shows_the_losses_and_ends_with_0(tmp_path: Path, warm: Warm
 def long_run(tmp_path: Path, warm: WarmPython) -> Iterator[JobFolder]:
     """A run of some minutes that has just begun to train; ended by force if the test leaves it."""
     recipe = recipe_file(
-        tmp_path, **{"training.max_steps": 5_000, "training.eval_every": 1_000, "training.save_every": 1_000}
+        tmp_path, **{"training.max_steps": 50_000, "training.eval_every": 10_000, "training.save_every": 10_000}
     )
     started = tunedeck(tmp_path, "train", str(recipe), "--detach", "--json")
     assert started.returncode == 0, started.stderr
@@ -105,17 +106,19 @@ def test_stop_saves_and_ends_and_whoever_waits_gets_3(tmp_path: Path, long_run: 
 
 def test_ctrl_c_stops_watching_not_the_run(tmp_path: Path, warm: WarmPython) -> None:
     recipe = recipe_file(
-        tmp_path, **{"training.max_steps": 5_000, "training.eval_every": 1_000, "training.save_every": 1_000}
+        tmp_path, **{"training.max_steps": 50_000, "training.eval_every": 10_000, "training.save_every": 10_000}
     )
     watcher = subprocess.Popen(
         [*TUNEDECK, "train", str(recipe)], cwd=tmp_path, stdout=subprocess.PIPE, text=True, env={**os.environ, **ENV}
     )
     folders = until(lambda: [path.parent for path in tmp_path.glob("runs/*/job.json")], "the run's folder", 60)
     folder = JobFolder(folders[0])
-    until(lambda: (standing(folder).status.step or 0) >= 2, "the first steps", 120)
+    assert watcher.stdout is not None
+    first = next(line for line in watcher.stdout if line.startswith("step"))  # now it watches
+    assert "loss" in first
     watcher.send_signal(signal.SIGINT)
-    said, _ = watcher.communicate(timeout=60)
-    assert watcher.returncode == 130
+    said = watcher.stdout.read()
+    assert watcher.wait(timeout=60) == 130
     assert f"tunedeck attach {folder.id}" in said
     at = standing(folder).status.step or 0
     until(lambda: (standing(folder).status.step or 0) > at, "the run to go on", 60)

@@ -10,10 +10,11 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.kit.waiting import PATIENCE
 from tests.kit.walk import ENV, TUNEDECK, open_deck
 
 
-def read_until(descriptor: int, wanted: bytes, seconds: float = 30.0) -> bytes:
+def read_until(descriptor: int, wanted: bytes, seconds: float = PATIENCE) -> bytes:
     """What the program writes, until a text has come."""
     seen = b""
     deadline = time.monotonic() + seconds
@@ -34,7 +35,7 @@ def test_without_a_controlling_terminal_the_app_ends_at_the_hang_up_and_does_not
     os.close(slave)
     read_until(master, b"tunedeck")
     os.close(master)
-    assert program.wait(timeout=20) != 0
+    assert program.wait(timeout=PATIENCE) != 0
 
 
 def test_sigterm_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:

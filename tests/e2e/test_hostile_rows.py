@@ -75,9 +75,7 @@ def open_program(path: Path, workspace: Path, cols: int = 80, rows: int = 24) ->
 
 def leave_and_look(terminal: Terminal) -> None:
     """Quit by the key, then: nothing that a terminal obeys came out of the rows."""
-    terminal.send("escape")
-    terminal.settle()
-    terminal.send("q")
+    terminal.send("escape", "q")
     assert terminal.wait_exit() == 0
     raw = bytes(terminal.raw)
     text = raw.decode("utf-8")  # strict: half a surrogate pair or a stray byte raises here

@@ -83,7 +83,7 @@ def test_a_stop_in_a_phase_that_takes_long_saves_and_ends_after_it(
     folder = stuck(tmp_path, where)
     requests.ask(folder, requests.STOP)
     until(lambda: answers(folder, requests.STOP) == ["received"], "it is received")
-    assert standing(folder).state == "stopping"
+    until(lambda: standing(folder).state == "stopping", "the state says so, a moment later")
     (folder.path / "open").touch()
     until(lambda: standing(folder).over, "the run ends", 60)
     assert standing(folder).state == "stopped"

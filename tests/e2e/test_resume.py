@@ -13,15 +13,23 @@ import pytest
 from core.errors import BadInput
 from core.jobs import requests
 from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower
 from core.jobs.launch import launch, worker_command
+from core.jobs.runs import run_info
 from core.jobs.state import standing
 from core.recipe.recipe import put
+from core.runs.artifacts import adapter_words, read_adapter
 from core.runs.checkpoint import last_good
 from core.runs.resume import plan_resume, resume_run
+from core.runs.saved import Weights
+from core.units import significant
+from core.verdict.tell import facts_of
 from tests.kit.training_runs import events, lines, make_run, recipe, talk
 from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython
 from tui import cli
+from tui.train.live_run import LiveRun
+from tui.train.words import state_lines
 
 _STEPS = 12
 _RUN: dict[str, Any] = {
@@ -144,6 +152,64 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert told["step"] == stopped_at
     assert f"step {stopped_at} of {_STEPS}, loss " in told["message"]
     assert "learning rate" in told["message"]
+
+
+def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_beside_it(
+    warm: WarmPython, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped at 624, resumed, and stopped at once at 843: the eval loss of 800 stood beside the adapter of 624."""
+    folder = make(tmp_path / "runs", training__save_every=0.0, training__eval_every=3.0)
+    run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="4", DISTURB_BY="stop")
+    assert folder.read_status().state == "stopped"
+    checkpoint = plan_resume(folder).checkpoint
+    stopped_at = checkpoint.step
+    assert stopped_at in (4, 5), "before the next evaluation"
+    payload = {**folder.read_job()["payload"], "resume": checkpoint.path.name}
+    launch(
+        folder,
+        [worker_command("tests.kit.disturbed_training", folder)],
+        env={"DISTURB_AT": "8", "DISTURB_BY": "stop-now"},
+        payload=payload,
+    )
+    until(lambda: standing(folder).over, "the resumed run ends", 120)
+    assert folder.read_status().state == "stopped"
+    weights = "adapter_model.safetensors"
+    assert (folder.adapter / weights).read_bytes() == (checkpoint.path / weights).read_bytes()
+
+    found, went_on_to = logged(folder), run_info(folder).step
+    assert went_on_to is not None
+    assert went_on_to >= 8
+    assert (6, "eval_loss") in found, "an evaluation that the adapter is older than"
+    eval_loss = found[(3, "eval_loss")]["eval_loss"]
+    adapter = read_adapter(folder.path)
+    assert adapter is not None
+    assert adapter.weights == Weights(
+        step=stopped_at,
+        saved_at_step=stopped_at,
+        of=_STEPS,
+        loss=found[(stopped_at, "loss")]["loss"],
+        eval_loss=eval_loss,
+        eval_step=3,
+        eval_loss_first=found[(0, "eval_loss")]["eval_loss"],
+    )
+    own = f"step {stopped_at} of {_STEPS}, eval loss {significant(eval_loss, 4)} at step 3"
+    words = f"{own}; the run continued to step {went_on_to} without saving it"
+    assert adapter_words(adapter, went_on_to).endswith(f", {words}")
+    run = LiveRun()
+    run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
+    said = ["".join(text for text, _ in line) for line in state_lines(run, folder.path, tmp_path)]
+    assert f"The adapter is in runs/{folder.id}/adapter: {words}." in said
+    assert f"- Weights: {own}\n" in (folder.adapter / "README.md").read_text()
+    (summary,) = events(folder, "summary")
+    assert [summary[key] for key in ("saved_step", "eval_loss", "eval_step")] == [stopped_at, eval_loss, 3]
+    assert facts_of(folder)["adapter_step"] == stopped_at
+    assert facts_of(folder)["adapter_eval_loss"] == eval_loss
+    assert cli.main(["runs", "--json", "--workspace", str(tmp_path)]) == 0
+    (listed,) = json.loads(capsys.readouterr().out)
+    assert listed["eval_loss"] == found[(6, "eval_loss")]["eval_loss"]
+    assert (listed["adapter"]["step"], listed["adapter"]["eval_loss"]) == (stopped_at, eval_loss)
+    assert cli.main(["runs", "--workspace", str(tmp_path)]) == 0
+    assert f"adapter of step {stopped_at}" in capsys.readouterr().out
 
 
 _SPARSE: dict[str, Any] = {"training__log_every": 5, "training__group_by_length": True}

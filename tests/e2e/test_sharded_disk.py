@@ -73,6 +73,6 @@ def test_a_shared_run_that_waits_for_room_can_be_ended(warm: WarmPython, tmp_pat
         process.send(agent, signal.SIGTERM)
     else:
         requests.ask(folder, by)
-    until(lambda: standing(folder).over, "it ends on the full disk", 10)
+    until(lambda: standing(folder).over, "it ends on the full disk")
     assert standing(folder).state == "stopped", folder.log.read_text()[-3000:]
     assert not any(process.is_alive(one) for one in both)

@@ -18,6 +18,7 @@ from core.runs.token_facts import FactsWriter, TokenFacts
 from core.runs.token_job import payload_of
 from tests.e2e.test_commands import tunedeck
 from tests.kit.training_runs import lines, recipe, talk, work
+from tests.kit.waiting import PATIENCE
 from tests.kit.warm.process import WarmPython
 
 
@@ -113,12 +114,12 @@ def test_a_job_goes_on_where_one_was_stopped_and_measures_edited_rows_again(
     assert cache.count == 3
     store = DecisionStore(tmp_path)
     edit = talk(1, "Yes.")
-    store.decide(key_text(row_digest(rows[1]), 0), "edit", {"sample": edit}).result(20)
+    store.decide(key_text(row_digest(rows[1]), 0), "edit", {"sample": edit}).result(PATIENCE)
     again = list(_measure(warm_python, tmp_path, data).rows())
     assert cache.complete
     assert [row.tokens for row in again[2:]] == [row.tokens for row in whole[2:]]
     assert again[1].edit
     assert again[1].tokens < whole[1].tokens
-    store.decide(key_text(row_digest(rows[1]), 0), "undo").result(20)
+    store.decide(key_text(row_digest(rows[1]), 0), "undo").result(PATIENCE)
     store.close()
     assert list(_measure(warm_python, tmp_path, data).rows()) == whole

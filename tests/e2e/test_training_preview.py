@@ -10,6 +10,7 @@ from typing import Any
 
 from core.recipe.recipe import to_json
 from tests.kit.training_runs import lines, make_run, recipe, talk, work
+from tests.kit.waiting import PATIENCE
 from tests.kit.warm.process import WarmPython
 
 
@@ -28,7 +29,7 @@ def _ask(warm: WarmPython, *questions: dict[str, Any]) -> list[dict[str, Any]]:
         service.stdin.flush()
         answers = [json.loads(service.stdout.readline()) for _ in questions]
         service.stdin.close()
-        assert service.wait(timeout=20) == 0
+        assert service.wait(timeout=PATIENCE) == 0
     return answers
 
 

@@ -37,7 +37,7 @@ def test_every_step_is_logged_with_its_pace_and_the_base_loss_before_the_first(f
     steps = [line for line in logged if "loss" in line]
     assert [line["step"] for line in steps] == list(range(1, 41))
     assert all(line["tokens_per_second"] > 0 for line in steps)
-    assert steps[-1]["eta_seconds"] < steps[5]["eta_seconds"]
+    assert steps[-1]["eta_seconds"] == 0 <= steps[5]["eta_seconds"]
     last_eval = [line for line in logged if "eval_loss" in line][-1]
     assert last_eval["step"] == 40
     assert last_eval["eval_loss"] < 1
@@ -67,6 +67,14 @@ def test_adapter_works_with_peft_alone_and_changes_the_answer(
     assert not answers["base"].startswith("Hello!")
 
 
+def test_all_that_a_run_saves_can_be_read_by_whoever_the_umask_lets(finished: JobFolder) -> None:
+    (finished.path / "plain").touch()
+    mode = (finished.path / "plain").stat().st_mode
+    saved = [path for path in (*finished.adapter.rglob("*"), *finished.checkpoints.rglob("*")) if path.is_file()]
+    assert sum(path.suffix == ".safetensors" for path in saved) == 3, "the adapter's and two checkpoints'"
+    assert {path.name: path.stat().st_mode for path in saved if path.stat().st_mode != mode} == {}
+
+
 def test_comparison_has_the_trainers_losses_and_both_answers(finished: JobFolder) -> None:
     summary = json.loads((finished.evaluation / "summary.json").read_text())
     logged = [line["eval_loss"] for line in lines(finished.metrics) if "eval_loss" in line]
@@ -74,6 +82,7 @@ def test_comparison_has_the_trainers_losses_and_both_answers(finished: JobFolder
     assert summary["tuned_loss"] == pytest.approx(logged[-1], abs=1e-5)
     assert summary["tuned_loss"] < summary["base_loss"]
     assert summary["eval_samples"] == 6
+    assert summary["adapter_step"] == 40
     answers = lines(finished.evaluation / "answers.jsonl")
     assert [answer["n"] for answer in answers] == [0, 1, 2, 3]
     assert all(answer["tuned"].startswith("Hello!") and not answer["base"].startswith("Hello!") for answer in answers)
@@ -208,7 +217,7 @@ def test_rows_without_a_trained_token_are_left_out_and_named(warm_python: WarmPy
 
 @pytest.mark.parametrize("by", ["request", "signal"])
 def test_stop_saves_checkpoint_and_adapter_and_exits_3(warm_python: WarmPython, tmp_path: Path, by: str) -> None:
-    folder = make_run(tmp_path, training__max_steps=5000, training__save_every=0.0)
+    folder = make_run(tmp_path, training__max_steps=50_000, training__save_every=0.0)
     worker = start(warm_python, "core.training", folder)
     until(lambda: len(lines(folder.metrics)) > 3, "some steps are logged", 60)
     if by == "request":
@@ -221,14 +230,14 @@ def test_stop_saves_checkpoint_and_adapter_and_exits_3(warm_python: WarmPython, 
     assert (folder.adapter / "adapter_model.safetensors").exists()
     answers = [event["answer"] for event in events(folder, "request")]
     assert answers == ["received", "done"]
-    assert f"Stopped as asked at step {step} of 5,000" in folder.read_status().message
+    assert f"Stopped as asked at step {step} of 50,000" in folder.read_status().message
     assert requests.pending(folder) == ()
 
 
 def test_a_checkpoint_on_request_does_not_end_the_run_and_stop_now_does(
     warm_python: WarmPython, tmp_path: Path
 ) -> None:
-    folder = make_run(tmp_path, training__max_steps=5000, training__save_every=0.0)
+    folder = make_run(tmp_path, training__max_steps=50_000, training__save_every=0.0)
     worker = start(warm_python, "core.training", folder)
     until(lambda: len(lines(folder.metrics)) > 3, "some steps are logged", 60)
     (folder.requests / "save").write_text("{}")
@@ -246,13 +255,24 @@ def test_a_checkpoint_on_request_does_not_end_the_run_and_stop_now_does(
 def test_a_folder_that_is_deleted_under_a_run_ends_it_and_stays_deleted(
     warm_python: WarmPython, tmp_path: Path
 ) -> None:
-    folder = make_run(tmp_path / "runs", training__max_steps=5000)
+    folder = make_run(tmp_path / "runs", training__max_steps=50_000)
     worker = start(warm_python, "core.training", folder)
     until(lambda: len(lines(folder.metrics)) > 3, "some steps are logged", 60)
     folder.path.rename(tmp_path / "elsewhere")
     assert worker.wait(timeout=60) == 1
     assert not folder.path.exists()
     assert "deleted or moved" in (tmp_path / "elsewhere" / "output.log").read_text()
+
+
+def test_a_gpu_that_torch_does_not_reach_stops_the_run(warm_python: WarmPython, tmp_path: Path) -> None:
+    """It was trained on the CPU, with exit 0."""
+    folder = make_run(tmp_path, training__devices="77", training__max_steps=1)
+    assert work(warm_python, "core.training", folder.path).returncode == 2
+    status = folder.read_status()
+    assert status.state == "failed"
+    assert "cannot use GPU 77" in status.message
+    assert "set training.devices to cpu" in status.message
+    assert lines(folder.metrics) == []
 
 
 def test_a_model_without_weights_is_told_before_anything_is_loaded(warm_python: WarmPython, tmp_path: Path) -> None:
@@ -287,3 +307,24 @@ def test_plain_text_is_trained_whole_and_packed(warm_python: WarmPython, tmp_pat
         assert work(warm_python, stage, folder.path).returncode == 0
     assert [line["step"] for line in lines(folder.metrics) if "loss" in line] == [1, 2, 3]
     assert len(lines(folder.evaluation / "answers.jsonl")) == 2
+
+
+def test_a_base_that_is_stored_quantized_is_trained_as_one_that_is_quantized_now(
+    warm_python: WarmPython, tmp_path: Path
+) -> None:
+    """Such a base could not be loaded at all."""
+    base = tmp_path / "base"
+    assert work(warm_python, "tests.kit.stored_quantized", base, "nf4").returncode == 0
+    short: dict[str, Any] = {"training__max_steps": 3, "evaluation__prompts": 2, "evaluation__max_new_tokens": 8}
+    stored = make_run(tmp_path / "stored", model__path=str(base), **short)
+    fresh = make_run(tmp_path / "fresh", model__quantization="nf4", **short)
+    for folder in (stored, fresh):
+        for stage in ("core.training", "core.evaluation"):
+            done = work(warm_python, stage, folder.path)
+            assert done.returncode == 0, done.stderr
+    losses = [[line["loss"] for line in lines(folder.metrics) if "loss" in line] for folder in (stored, fresh)]
+    assert len(losses[0]) == 3
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+    whole = make_run(tmp_path / "whole", model__path=str(base), method="full")
+    assert work(warm_python, "core.training", whole.path).returncode == 2
+    assert "stored quantized cannot be trained whole" in whole.read_status().message

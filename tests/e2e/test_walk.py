@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.jobs import requests
+from core.jobs.folder import JobFolder
 from tests.kit.walk import desk_data, fill_in_recipe, open_deck, tunedeck_json
 from tests.kit.warm.process import WarmPython
 
@@ -50,12 +52,17 @@ def test_a_closed_terminal_takes_nothing_with_it_and_the_next_one_lands_on_the_l
         fill_in_recipe(terminal, steps=16)
         terminal.send("f5")
         terminal.wait_for("3 TRAIN", 60)
-        terminal.wait_until(lambda screen: "step " in screen and " of 16" in screen, 120, what="the first steps")
+        # Else a fast machine would be done before the next terminal is there.
+        (folder,) = (tmp_path / "runs").iterdir()
+        requests.ask(JobFolder(folder), requests.PAUSE)
+        terminal.wait_for("paused", 120)
         terminal.close()
         assert terminal.wait_exit() != 0
     with open_deck(tmp_path, cols=100, rows=30) as again:
         again.wait_for("3 TRAIN", 30)
-        again.wait_for("of 16", 30)
+        again.wait_for("paused", 30)
+        again.send("p")
+        again.wait_for("of 16", 120)
         again.wait_for("4 shows the result", 180)
     (run,) = tunedeck_json(tmp_path, "runs")
     assert run["state"] == "finished"

@@ -12,10 +12,12 @@ from textual.widgets import OptionList, Static
 
 from core.clean import is_hostile
 from core.jobs.folder import JobFolder
+from core.runs.saved import Weights, write_weights
 from tests.kit.waiting import until
 from tui.app import TunedeckApp
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.table import Table
+from tui.widgets.text_lines import TextLines
 
 MakeApp = Callable[..., TunedeckApp]
 HOSTILE = "\x1b]52;c;eA==\x07[@click=app.quit]x[/] [/INST]"
@@ -188,6 +190,33 @@ async def test_runs_lists_them_newest_first_and_opens_the_chosen_one(
         await pilot.pause()
         assert app.current_mode == "evaluate"
         assert app.session.run == run
+
+
+async def test_an_adapter_has_its_own_step_and_eval_loss_beside_it_on_every_screen(
+    make_app: MakeApp, run: Path
+) -> None:
+    """The run's last eval loss stood beside weights that were older."""
+    write_weights(run / "adapter", Weights(24, 24, 40, 1.5, 2.5, 20, 5.0))
+    JobFolder(run).append_metric({"step": 40, "eval_loss": 1.75})
+    own = "step 24 of 40, eval loss 2.500 at step 20; the run continued to step 40 without saving it"
+    app = make_app("export", run=run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, app)
+        assert own in text(app, "#what")
+    app = make_app("runs")
+    async with app.run_test(size=(200, 40)) as pilot:
+        await shown(pilot, app)
+        assert any(own in line for line in app.screen.query_one("#detail", TextLines).plain)
+    app = make_app("evaluate", run=run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, app)
+        assert " KiB, step 24)" in text(app, "#adapter")
+        compared = json.loads((run / "evaluation" / "summary.json").read_text())
+    (run / "evaluation" / "summary.json").write_text(json.dumps({**compared, "adapter_step": 12}))
+    app = make_app("evaluate", run=run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, app)
+        assert "compared above is that of step 12" in text(app, "#adapter")
 
 
 async def test_runs_without_runs_says_what_to_do(make_app: MakeApp) -> None:

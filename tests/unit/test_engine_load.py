@@ -11,9 +11,13 @@ import pytest
 import torch
 
 from core.engine.load import check_model, hardware, load_base, load_tokenizer
+from core.engine.ranks import join
 from core.errors import BadInput
 from core.paths import SAMPLE_DATA
-from core.recipe.recipe import Model
+from core.recipe.memory import forecast, trained_parameters, weight_bytes
+from core.recipe.model_shape import read_shape
+from core.recipe.recipe import Model, Recipe, put
+from tests.kit.stored_quantized import save_quantized
 
 BASE = SAMPLE_DATA / "tiny_base"
 
@@ -125,6 +129,15 @@ def test_precision_on_a_cpu_is_float32_and_float16_is_refused() -> None:
         hardware(Model(dtype="float16"), "cpu")
 
 
+def test_a_named_gpu_that_torch_does_not_reach_is_never_replaced_by_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadInput, match=r"training.devices: torch \S+ .*cannot use GPU 77"):
+        hardware(Model(), "77")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(BadInput, match="cannot use GPU 78"):
+        join(put(Recipe(), "training.devices", "77,78"))
+
+
 def test_weights_are_held_in_the_precision_that_was_asked_for(base: Path) -> None:
     for dtype, wanted in (("auto", torch.float32), ("bfloat16", torch.bfloat16)):
         model = Model(path=str(base), dtype=dtype)
@@ -147,3 +160,74 @@ def test_a_quantized_base_of_any_shape_can_be_evaluated(base: Path) -> None:
     loaded = load_base(model, hardware(model, "cpu")).eval()
     with torch.no_grad():
         assert torch.isfinite(loaded(input_ids=torch.arange(8)[None] + 5).logits).all()
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes bases that are stored quantized, each once."""
+    made: dict[str, Path] = {}
+
+    def of(quantization: str) -> Path:
+        if quantization not in made:
+            made[quantization] = save_quantized(tmp_path_factory.mktemp(quantization) / "base", quantization)
+        return made[quantization]
+
+    return of
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+@pytest.mark.parametrize("dtype", ["auto", "bfloat16"])
+def test_a_base_that_is_stored_quantized_is_loaded_as_if_it_were_quantized_now(
+    stored: Callable[[str], Path], quantization: str, dtype: str
+) -> None:
+    """It never loaded, because quantization was undone with a None; of int8 the integers were taken for weights."""
+    fresh, kept = (
+        Model(path=str(BASE), quantization=quantization, dtype=dtype),
+        Model(path=str(stored(quantization)), dtype=dtype),
+    )
+    tokens = torch.arange(8)[None] + 5
+    logits = []
+    for model in (fresh, kept):
+        on = hardware(model, "cpu")
+        loaded = load_base(model, on).eval()
+        assert loaded.is_quantized
+        assert loaded.dtype is on.dtype
+        with torch.no_grad():
+            logits.append(loaded(input_ids=tokens).logits.float())
+    assert torch.isfinite(logits[0]).all()
+    # Quantized in another precision than it is computed in, which moves the last bits of 16.
+    torch.testing.assert_close(logits[1], logits[0], rtol=0, atol=1e-4 if dtype == "auto" else 0.5)
+
+
+def test_a_stored_quantized_base_is_not_quantized_a_second_time(stored: Callable[[str], Path]) -> None:
+    model = Model(path=str(stored("nf4")), quantization="nf4")
+    with pytest.raises(BadInput, match="quantized already"):
+        load_base(model, hardware(model, "cpu"))
+
+
+def test_quantized_weights_without_a_word_in_the_config_are_refused(
+    stored: Callable[[str], Path], tmp_path: Path
+) -> None:
+    base = Path(shutil.copytree(stored("int8"), tmp_path / "base"))
+    config = json.loads((base / "config.json").read_text())
+    del config["quantization_config"]
+    (base / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BadInput, match=r"config\.json does not say how"):
+        _load(base)
+
+
+@pytest.mark.parametrize(("quantization", "dtype"), [("nf4", "nf4"), ("int8", "int8")])
+def test_the_shape_of_a_stored_quantized_base_is_that_of_the_base(
+    stored: Callable[[str], Path], quantization: str, dtype: str
+) -> None:
+    plain, shape = read_shape(str(BASE)), read_shape(str(stored(quantization)))
+    assert (shape.quantized, shape.dtype) == ("bitsandbytes", dtype)
+    assert shape.parameters == plain.parameters
+    assert shape.linear == plain.linear
+    file = stored(quantization) / "model.safetensors"
+    header = int.from_bytes(file.read_bytes()[:8], "little") + 8
+    assert shape.stored_bytes == file.stat().st_size - header
+    recipe = Recipe()
+    assert weight_bytes(recipe, shape, "cuda") == shape.stored_bytes
+    # TRL makes adapters over such a base 16-bit.
+    assert forecast(recipe, shape, "cuda").adapter == 2 * trained_parameters(recipe, plain)

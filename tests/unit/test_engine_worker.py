@@ -85,14 +85,20 @@ def test_a_run_that_saves_before_it_ends_is_stopping_to_the_end(folder: JobFolde
     assert (folder.read_status().state, folder.read_status().phase) == ("stopping", "saving")
 
 
-def test_progress_is_written_at_most_once_a_second(folder: JobFolder) -> None:
+def test_progress_is_written_at_most_once_a_second(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("core.engine.worker.time.monotonic", lambda: now)
     worker = Worker(folder)
     worker.progress(1, 100)
     written = folder.status.stat().st_mtime_ns
     for step in range(2, 50):
+        now += 0.02
         worker.progress(step, 100)
     assert folder.status.stat().st_mtime_ns == written
     assert folder.read_status().step == 1
+    now += 0.05
+    worker.progress(50, 100)
+    assert folder.read_status().step == 50
 
 
 def test_lines_wait_for_a_full_disk_and_come_in_order(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +116,20 @@ def test_lines_wait_for_a_full_disk_and_come_in_order(folder: JobFolder, monkeyp
     full = False
     worker.metric({"step": 3})
     assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1, 2, 3]
+
+
+def test_the_last_step_is_in_the_status_at_the_end(folder: JobFolder) -> None:
+    """It is written once a second, so a run that was stopped at step 8 ended as one of step 4."""
+
+    def body(worker: Worker, recipe: Recipe) -> None:
+        worker.phase("training", "", step=0, of=12)
+        for step in range(1, 9):
+            worker.progress(step, 12)
+        raise Stopped("Stopped at once.", now=True)
+
+    assert run([str(folder.path)], body) == 3
+    status = folder.read_status()
+    assert (status.step, status.of, status.message) == (8, 12, "Stopped at once.")
 
 
 def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(folder: JobFolder) -> None:
@@ -172,6 +192,33 @@ def test_a_folder_gets_its_name_when_the_disk_has_all_of_it(folder: JobFolder, m
     assert set(synced[1:]) == whole
     assert synced[-1] == "checkpoints"
     assert [path.name for path in folder.checkpoints.iterdir()] == ["checkpoint-5"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660)])
+def test_weight_files_have_the_mode_that_the_umask_leaves(folder: JobFolder, umask: int, mode: int) -> None:
+    """Safetensors makes its files readable by their owner alone, so nobody else could serve an adapter."""
+    import numpy as np
+    from safetensors.numpy import save_file
+
+    def write(place: Path) -> None:
+        (place / "parts").mkdir(parents=True)
+        save_file({"a": np.zeros(4)}, place / "adapter_model.safetensors")
+        save_file({"a": np.zeros(4)}, place / "parts" / "model-00001-of-00002.safetensors")
+        (place / "adapter_config.json").write_text("{}")
+
+    before = os.umask(umask)
+    try:
+        for target in (folder.adapter, folder.checkpoints / "checkpoint-5"):
+            write_whole(Worker(folder), target, write)
+    finally:
+        os.umask(before)
+    for target in (folder.adapter, folder.checkpoints / "checkpoint-5"):
+        found = {str(path.relative_to(target)): path.stat().st_mode & 0o777 for path in target.rglob("*.*")}
+        assert found == {
+            "adapter_model.safetensors": mode,
+            "parts/model-00001-of-00002.safetensors": mode,
+            "adapter_config.json": mode,
+        }
 
 
 def test_a_stop_is_answered_while_it_waits_for_a_full_disk(folder: JobFolder) -> None:

@@ -86,6 +86,21 @@ def test_the_parts_are_named_and_add_up() -> None:
     assert all(size >= 0 for size in found.parts().values())
 
 
+@pytest.mark.parametrize(
+    ("values", "adapter"),
+    [
+        ({}, 41_943_040 * 4),  # peft keeps it in float32
+        ({"model.quantization": "nf4"}, 41_943_040 * 2),  # trl casts it to bfloat16
+        ({"lora.rank": 32}, 2 * 41_943_040 * 4),
+        ({"method": "full"}, 0),
+    ],
+)
+def test_the_adapters_bytes_are_those_of_its_parameters(values: dict[str, Value], adapter: int) -> None:
+    """So few that a forecast without them was within the tolerance of the exact one."""
+    found = forecast(recipe_with(values), shape_from(LLAMA_3_1_8B), "cuda")
+    assert found.adapter == found.parts()["adapter"] == adapter
+
+
 def test_weights_and_checkpoints_follow_from_the_counts() -> None:
     shape = shape_from(LLAMA_3_1_8B)
     assert weight_bytes(Recipe(), shape, "cuda") == 2 * 8_030_261_248

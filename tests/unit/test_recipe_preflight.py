@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ import pytest
 from core.gpu.readings import GpuSample
 from core.recipe import templates
 from core.recipe.memory import Forecast
+from core.recipe.model_shape import read_shape
 from core.recipe.recipe import Recipe, put
 from core.recipe.values import Value
+from core.recipe.worker_packages import TorchBuild
 from core.runs.memory_words import less_memory
 from core.runs.preflight import Check, device_of, preflight, stops
 from tests.kit.recipe_models import write_model
+from tests.kit.training_python import python_with_torch
 
 _GPU = GpuSample(0, name="A GPU", memory_total=80 * 2**30, memory_used=2**30)
 
@@ -35,12 +39,19 @@ def recipe(tmp_path: Path) -> Recipe:
     return put(made, "data.max_length", 64)
 
 
+@pytest.fixture
+def cuda_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The training runs in an interpreter whose torch was built with CUDA."""
+    (tmp_path / "cuda").mkdir()
+    monkeypatch.setenv("TUNEDECK_PYTHON", python_with_torch(tmp_path / "cuda"))
+
+
 def found(recipe: Recipe, workspace: Path, name: str, gpus: tuple[GpuSample, ...] = (_GPU,)) -> list[Check]:
     return [check for check in preflight(recipe, workspace, gpus=gpus) if check.name == name]
 
 
+@pytest.mark.usefixtures("cuda_torch")
 def test_a_sound_recipe_passes_every_check(recipe: Recipe, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="the train extra is not installed")
     checks = preflight(recipe, tmp_path, gpus=[_GPU])
     assert [check for check in checks if check.verdict != "ok"] == []
     assert [check.name for check in checks] == [
@@ -99,6 +110,7 @@ def test_plain_text_needs_no_template(recipe: Recipe, tmp_path: Path) -> None:
     assert found(put(recipe, "data.train", (str(tmp_path / "t.jsonl"),)), tmp_path, "chat template") == []
 
 
+@pytest.mark.usefixtures("cuda_torch")
 def test_memory_is_held_against_what_is_free_on_the_chosen_gpu(recipe: Recipe, tmp_path: Path) -> None:
     full = GpuSample(1, memory_total=80 * 2**30, memory_used=80 * 2**30 - 1)
     unknown = GpuSample(0)
@@ -108,6 +120,7 @@ def test_memory_is_held_against_what_is_free_on_the_chosen_gpu(recipe: Recipe, t
     assert "of RAM" in found(recipe, tmp_path, "memory", ())[0].sentence
 
 
+@pytest.mark.usefixtures("cuda_torch")
 def test_what_needs_less_memory_is_what_takes_the_most_of_it(recipe: Recipe, tmp_path: Path) -> None:
     full = (GpuSample(0, memory_total=80 * 2**30, memory_used=80 * 2**30 - 1),)
     long = put(put(recipe, "data.max_length", 1_000_000), "training.batch_size", 8)
@@ -118,13 +131,15 @@ def test_what_needs_less_memory_is_what_takes_the_most_of_it(recipe: Recipe, tmp
     assert check.path == "training.batch_size"
     single = put(long, "training.batch_size", 1)
     assert found(single, tmp_path, "memory", full)[0].path == "data.max_length"
+    shape = read_shape(recipe.model.path)
     need = Forecast(weights=9, adapter=1, gradients=1, optimizer=1, activations=1, head=1, context=1)
-    assert less_memory(recipe, need, "cuda") == (
+    assert less_memory(recipe, shape, need, "cuda") == (
         "The weights take the most: nf4, or a smaller model, needs less.",
         "model.quantization",
     )
-    assert "nf4" not in less_memory(recipe, need, "cpu")[0]
-    assert less_memory(put(recipe, "method", "full"), need, "cuda")[1] == "method"
+    assert "nf4" not in less_memory(recipe, shape, need, "cpu")[0]
+    assert "nf4" not in less_memory(recipe, replace(shape, quantized="gptq"), need, "cuda")[0]
+    assert less_memory(put(recipe, "method", "full"), shape, need, "cuda")[1] == "method"
 
 
 def test_without_a_gpu_the_cpu_is_announced_and_a_named_gpu_stops(recipe: Recipe, tmp_path: Path) -> None:
@@ -133,9 +148,31 @@ def test_without_a_gpu_the_cpu_is_announced_and_a_named_gpu_stops(recipe: Recipe
         Check("device", "warn", "No GPU: this would train on the CPU. There is no driver.", "training.devices") in check
     )
     assert [one.name for one in stops(preflight(put(recipe, "training.devices", "0"), tmp_path))] == ["device"]
-    assert device_of(recipe, []) == "cpu"
-    assert device_of(recipe, [_GPU]) == "cuda"
-    assert device_of(put(recipe, "training.devices", "cpu"), [_GPU]) == "cpu"
+
+
+def test_a_gpu_that_torch_cannot_use_is_none(recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said to train on GPU 1, and trained on the CPU."""
+    monkeypatch.setenv("TUNEDECK_PYTHON", python_with_torch(tmp_path, "2.13.0+cpu", cuda=None))
+    gpus = (_GPU, GpuSample(1, name="A GPU"))
+    named = put(recipe, "training.devices", "1")
+    (check,) = found(named, tmp_path, "device", gpus)
+    assert (check.verdict, check.path) == ("stop", "training.devices")
+    assert check.sentence.startswith("torch 2.13.0+cpu is built without CUDA and cannot use GPU 1. Install a torch")
+    (check,) = found(recipe, tmp_path, "device", gpus)
+    assert check.verdict == "warn"
+    assert check.sentence.endswith("cannot use GPU 0: this would train on the CPU.")
+    assert found(put(recipe, "training.devices", "cpu"), tmp_path, "device", gpus)[0].verdict == "ok"
+    assert "of RAM" in found(recipe, tmp_path, "memory", gpus)[0].sentence
+
+
+def test_the_run_computes_where_torch_can() -> None:
+    with_cuda, without = TorchBuild("2.13.0", "13.0"), TorchBuild("2.13.0", "")
+    recipe = Recipe()
+    assert device_of(recipe, [], with_cuda) == "cpu"
+    assert device_of(recipe, [_GPU], with_cuda) == "cuda"
+    assert device_of(recipe, [_GPU], None) == "cuda"
+    assert device_of(recipe, [_GPU], without) == "cpu"
+    assert device_of(put(recipe, "training.devices", "cpu"), [_GPU], with_cuda) == "cpu"
 
 
 def test_checkpoints_that_do_not_fit_the_disk_stop_the_start(recipe: Recipe, tmp_path: Path) -> None:

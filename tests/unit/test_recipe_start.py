@@ -39,7 +39,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows += [rows[0], {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]}]
     (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     worker = tmp_path / "worker"
-    worker.write_text('#!/bin/sh\necho "$2" >> "$3/ran"\n')
+    worker.write_text('#!/bin/sh\n[ "$1" != -m ] || echo "$2" >> "$3/ran"\n')
     worker.chmod(worker.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("TUNEDECK_PYTHON", str(worker))
     return tmp_path

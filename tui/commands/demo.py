@@ -11,9 +11,9 @@ from core.clean import clean
 from core.errors import BadInput, JobFailed
 from core.jobs.folder import JobFolder
 from core.paths import SAMPLE_DATA
-from core.runs.artifacts import read_adapter
+from core.runs.artifacts import adapter_words, read_adapter
 from core.runs.scores import Answer, Comparison, read_comparison
-from core.units import duration, size
+from core.units import duration
 from tui.commands.output import print_json, say
 
 RECIPE = SAMPLE_DATA / "recipe.yaml"
@@ -78,6 +78,7 @@ def _walk(workspace: Path, *, quiet: bool) -> int:
                 "base_answer": chosen.base,
                 "tuned_answer": chosen.tuned,
                 "adapter": str(adapter.folder),
+                "adapter_step": adapter.weights.step if adapter.weights else None,
                 "seconds": time.monotonic() - begun,
             }
         )
@@ -85,7 +86,7 @@ def _walk(workspace: Path, *, quiet: bool) -> int:
     say("\n4 Evaluate")
     for line in result_lines(comparison, chosen):
         say(f"  {line}")
-    say(f"\nadapter: {adapter.folder} ({size(adapter.size)}), made in {duration(time.monotonic() - begun)}")
+    say(f"\nadapter: {adapter_words(adapter)}; made in {duration(time.monotonic() - begun)}")
     say(f"`tunedeck attach {folder.path.name}` shows the run in the app.")
     return 0
 

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the facts; 1 if something that the light install needs is missing."""
+    """Print the facts; 1 if something that the light install needs is missing, or torch cannot use the GPUs."""
     facts = examine(Path.cwd())
     if arguments.json:
         print_json(facts)
@@ -42,6 +42,7 @@ def examine(workspace: Path) -> dict[str, Any]:
     from core.gpu.host import memory
     from core.gpu.nvml import GpuReader
     from core.jobs.logout import ends_processes
+    from core.recipe.worker_packages import torch_build
 
     reader = GpuReader()
     reader.open()
@@ -62,6 +63,10 @@ def examine(workspace: Path) -> dict[str, Any]:
     disk = shutil.disk_usage(workspace)
     problems = [f"The package {name} is missing: install tunedeck again." for name in missing_light]
     problems += [f"The folder {name} is missing from the installation." for name, there in files.items() if not there]
+    torch = torch_build() if gpus else None
+    unable = "" if torch is None else torch.unable([f"GPU {gpu['index']}" for gpu in gpus])
+    if unable:
+        problems.append(f"{unable}: install a torch with CUDA. A recipe that names a GPU cannot start.")
     notes = []
     if missing_train:
         notes.append(f"Training is not installed ({', '.join(missing_train)}): pip install 'tunedeck[train]'.")
@@ -88,6 +93,7 @@ def examine(workspace: Path) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": packages,
         "can_train": not missing_train and find_spec("torch") is not None,
+        "can_train_on_gpu": torch is not None and not unable,
         "files": files,
         "gpus": gpus,
         "gpu_problem": gpu_problem,
@@ -126,6 +132,11 @@ def _print(facts: dict[str, Any]) -> None:
     say(
         "Everything that the viewer and the data tools need is here."
         if facts["ok"]
-        else "This installation is not whole."
+        else "Something is wrong with this installation: see the lines with ! above."
     )
-    say("Training can start." if facts["can_train"] else "Training cannot start here.")
+    if not facts["can_train"]:
+        say("Training cannot start here.")
+    elif facts["gpus"] and not facts["can_train_on_gpu"]:
+        say("Training can start on the CPU only.")
+    else:
+        say("Training can start.")

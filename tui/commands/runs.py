@@ -52,6 +52,8 @@ def _text(line: RunLine, width: int) -> str:
     run = line.info
     parts = [run.id.ljust(width), run.state.ljust(9), (f"{run.step:,} of {run.of:,}" if run.of else "").ljust(14)]
     parts += [f"best eval {significant(line.best_eval)}"] if line.best_eval is not None else []
+    if line.adapter is not None and run.step is not None and line.adapter.step < run.step:
+        parts.append(f"adapter of step {line.adapter.step:,}")
     parts += [duration(line.seconds)] if line.seconds is not None else []
     parts += [gib(line.memory)] if line.memory else []
     parts += [line.verdict] if line.verdict else []

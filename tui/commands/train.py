@@ -108,15 +108,15 @@ def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, 
         print_json({"id": run_id, "state": state, "folder": str(folder.path), "message": detail})
     else:
         say(f"{run_id}: {run_words(state, status)}. {detail}".rstrip())
-        if state == "finished":
+        if state in ("finished", "stopped"):
             _say_result(folder)
     return EXIT_CODES.get(state, 1)
 
 
 def _say_result(folder: JobFolder) -> None:
-    from core.runs.artifacts import read_adapter
+    from core.jobs.runs import run_info
+    from core.runs.artifacts import adapter_words, read_adapter
     from core.runs.scores import read_comparison
-    from core.units import size
 
     try:
         comparison, adapter = read_comparison(folder.path), read_adapter(folder.path)
@@ -129,4 +129,4 @@ def _say_result(folder: JobFolder) -> None:
             f"on {comparison.eval_samples} held-out samples"
         )
     if adapter:
-        say(f"adapter: {adapter.folder} ({size(adapter.size)})")
+        say(f"adapter: {adapter_words(adapter, run_info(folder).step)}")

@@ -16,7 +16,7 @@ from core.clean import clean, clean_line
 from core.errors import BadInput
 from core.runs.artifacts import Adapter, read_adapter
 from core.runs.scores import Answer, Comparison, read_comparison
-from core.units import size
+from core.units import count, size
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 
@@ -117,13 +117,22 @@ class EvaluateScreen(StepScreen):
         self._answers = comparison.most_changed_first() if comparison is not None else ()
         self.query_one("#answers").display = bool(comparison and comparison.answers)
         self.query_one("#facts", Static).update(Content(words) if comparison is None else _facts(comparison))
-        place = f"adapter {self._place(adapter)} ({size(adapter.size)})   5 shows how to load it" if adapter else ""
-        self.query_one("#adapter", Static).update(Content(place))
+        self.query_one("#adapter", Static).update(Content(self._adapter_words(comparison, adapter)))
         samples = self.query_one("#samples", OptionList)
         samples.clear_options()
         samples.add_options([Option(_line(answer)) for answer in self._answers])
         self._show()
         self.refresh_bindings()
+
+    def _adapter_words(self, comparison: Comparison | None, adapter: Adapter | None) -> str:
+        """Where the adapter is and of which step; the comparison may be of an older one."""
+        if adapter is None:
+            return ""
+        of = "" if adapter.weights is None else f", step {count(adapter.weights.step)}"
+        words = f"adapter {self._place(adapter)} ({size(adapter.size)}{of})"
+        if comparison and adapter.weights and comparison.step not in (None, adapter.weights.step):
+            return f"{words}; compared above is that of step {count(comparison.step or 0)}"
+        return f"{words}   5 shows how to load it"
 
     def _place(self, adapter: Adapter) -> str:
         folder, workspace = adapter.folder, self.session.workspace

@@ -13,6 +13,8 @@ from textual.widgets import Static
 
 from core.clean import clean_line
 from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.jobs.runs import run_info
 from core.runs.artifacts import Adapter, copy_adapter, loading_code, read_adapter
 from core.units import size
 from tui.actions import Command, declare
@@ -63,19 +65,20 @@ class ExportScreen(StepScreen):
     def _read(self) -> None:
         run = self.session.run
         adapter: Adapter | None = None
+        step: int | None = None
         words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
         if run is not None:
             try:
-                adapter = read_adapter(run)
+                adapter, step = read_adapter(run), run_info(JobFolder(run)).step
                 words = f"{clean_line(run.name)} has no adapter yet. Training saves it when it ends or is stopped."
             except BadInput as error:
                 words = str(error)
-        self.from_thread(self._take, adapter, words)
+        self.from_thread(self._take, adapter, step, words)
 
-    def _take(self, adapter: Adapter | None, words: str) -> None:
+    def _take(self, adapter: Adapter | None, step: int | None, words: str) -> None:
         self._adapter = adapter
         what = self.query_one("#what", Static)
-        what.update(Content(words) if adapter is None else _describe(adapter))
+        what.update(Content(words) if adapter is None else _describe(adapter, step))
         self.query_one("#how").display = adapter is not None
         if adapter is not None:
             self.query_one("#code", Static).update(Content(loading_code(adapter)))
@@ -136,7 +139,7 @@ class ExportScreen(StepScreen):
         self.notify(clean_line(words, 400), markup=False)
 
 
-def _describe(adapter: Adapter) -> Content:
+def _describe(adapter: Adapter, run_step: int | None) -> Content:
     shape = f"{adapter.kind} rank {adapter.rank}, alpha {adapter.alpha:g}" if adapter.rank else adapter.kind
     lines: list[str | tuple[str, str]] = [
         ("adapter  ", "bold"),
@@ -145,6 +148,8 @@ def _describe(adapter: Adapter) -> Content:
         f"{clean_line(adapter.base_model)}\n",
         ("shape    ", "bold"),
         f"{shape} on {', '.join(clean_line(name) for name in adapter.targets)}\n",
+        ("weights  ", "bold"),
+        f"{adapter.weights.words(run_step) if adapter.weights else 'of which step is not known'}\n",
         ("files    ", "bold"),
         f"{size(adapter.size)} in {len(adapter.files)} files: ",
         ", ".join(f"{clean_line(name)} {size(length)}" for name, length in adapter.files[:3]),

@@ -19,6 +19,7 @@ from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, read_shape
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.rules.validate import validate
+from core.recipe.worker_packages import torch_build
 from core.runs import preflight
 from core.units import gib
 from tui.widgets.check_list import Check
@@ -174,6 +175,9 @@ def _room(recipe: Recipe, gpus: list[GpuSample], problem: str) -> Room:
         return _ram("The recipe says cpu.")
     if not gpus:
         return _ram(problem or "No GPU can be read.")
+    torch = torch_build()
+    if preflight.device_of(recipe, gpus, torch) == "cpu":
+        return _ram("" if torch is None else f"{torch.unable(['a GPU'])}.")
     wanted = devices.split(",")[0].strip() or "0"
     for sample in gpus:
         if str(sample.index) == wanted:

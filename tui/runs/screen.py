@@ -205,7 +205,9 @@ class RunsScreen(StepScreen):
         else:
             words = chosen.info.detail or chosen.verdict_text
             model = f"  {clean_line(chosen.model, 60)}" if chosen.model else ""
-            facts: list[Line] = [[(clean_line(chosen.info.id, 80), "text"), (model, "muted")]]
+            of = chosen.adapter.words(chosen.info.step) if chosen.adapter is not None else ""
+            adapter = f"  adapter: {of}" if of else ""
+            facts: list[Line] = [[(clean_line(chosen.info.id, 80), "text"), (model + adapter, "muted")]]
             detail.show(facts + ([[(clean_line(words, 400), "muted")]] if words else []))
 
     # --- keys

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.clean import clean_line
 from core.gpu.readings import GpuSample, from_json, labels
+from core.runs.saved import read_weights
 from core.units import clock, count, gib, significant
 from core.verdict import Kind, Verdict
 from tui.train.live_gpus import of_run
@@ -107,7 +108,10 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
     adapter = folder / "adapter"
     if (adapter / "adapter_config.json").exists():
         shown = adapter.relative_to(workspace) if adapter.is_relative_to(workspace) else adapter
-        lines.append([("The adapter is in ", "text"), (clean_line(str(shown)), "strong"), (".", "text")])
+        line: list[tuple[str, str]] = [("The adapter is in ", "text"), (clean_line(str(shown)), "strong")]
+        if weights := read_weights(adapter):
+            line.append((f": {weights.words(run.progress()[0])}", "text"))
+        lines.append([*line, (".", "text")])
     if state in ("failed", "lost"):
         words = (("l", "key"), (" shows or hides the log,  ", "text"), ("2", "key"), (" goes to the recipe.", "text"))
         lines.append(words)

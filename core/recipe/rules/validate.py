@@ -12,6 +12,7 @@ from core.dataset.view.mixture import shares_of
 from core.errors import BadInput
 from core.recipe import templates
 from core.recipe.declare import Problem, Severity
+from core.recipe.devices import is_sharded
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe, get
 from core.recipe.rules import devices as device_rules
@@ -158,6 +159,8 @@ def _model(seen: _Seen) -> Iterator[Problem]:
             "model.quantization",
             f"The stored weights are quantized already ({shape.quantized}): leave this at none.",
         )
+    if shape.quantized and is_sharded(recipe):
+        yield Problem("training.parallel", "A quantized base is not shared out here: take ddp.")
 
 
 def _template(seen: _Seen) -> Iterator[Problem]:

@@ -1,0 +1,107 @@
+"""What is installed in the interpreter that trains, found out without importing any of it.
+
+That may be another environment than the viewer's (`TUNEDECK_PYTHON`); it is then asked in a process of its own, once.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import util
+from pathlib import Path
+
+from core.clean import clean_line
+from core.jobs.launch import worker_python
+
+_PATIENCE = 20.0
+_INSTALLED = (
+    "import json, sys; from importlib import util; print(json.dumps([bool(util.find_spec(n)) for n in sys.argv[1:]]))"
+)
+_TORCH = "import json; from importlib import util; s = util.find_spec('torch'); print(json.dumps(s and s.origin))"
+
+
+@dataclass(frozen=True, slots=True)
+class TorchBuild:
+    """A torch as it was built.
+
+    Attributes:
+        version: such as `2.13.0+cpu`.
+        gpu: the version of CUDA or ROCm that it was built with; "" for a build that only knows the CPU.
+    """
+
+    version: str
+    gpu: str
+
+    def unable(self, gpus: Sequence[str]) -> str:
+        """A sentence without its end: why this build cannot use these GPUs; "" where it may be able to.
+
+        Args:
+            gpus: their names, `GPU 0`.
+        """
+        if self.gpu or not gpus:
+            return ""
+        return f"torch {clean_line(self.version, 40)} is built without CUDA and cannot use {', '.join(gpus)}"
+
+
+def installed(packages: Sequence[str]) -> list[bool]:
+    """Whether each package is there; what an interpreter that cannot be asked has is taken to be there."""
+    return _installed(worker_python(), tuple(packages))
+
+
+def torch_build() -> TorchBuild | None:
+    """The torch that trains, read off its `version.py`; None where there is none, or it cannot be read."""
+    return _torch_build(worker_python())
+
+
+@cache
+def _installed(python: str, packages: Sequence[str]) -> list[bool]:
+    if python == sys.executable:
+        return [util.find_spec(name) is not None for name in packages]
+    answer = _ask(python, _INSTALLED, *packages)
+    return [bool(found) for found in answer] if isinstance(answer, list) else [True] * len(packages)
+
+
+@cache
+def _torch_build(python: str) -> TorchBuild | None:
+    spec = util.find_spec("torch") if python == sys.executable else None
+    origin = _ask(python, _TORCH) if python != sys.executable else spec and spec.origin
+    if not isinstance(origin, str):
+        return None
+    try:
+        said = _constants(Path(origin).with_name("version.py").read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return None
+    if "cuda" not in said:
+        return None
+    return TorchBuild(str(said.get("__version__", "")), str(said["cuda"] or said.get("hip") or ""))
+
+
+def _constants(source: str) -> dict[str, object]:
+    """The names that a module gives constants to."""
+    found: dict[str, object] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Constant):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id: node.value.value for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def _ask(python: str, script: str, *arguments: str) -> object:
+    try:
+        asked = subprocess.run(
+            [python, "-c", script, *arguments],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_PATIENCE,
+            check=True,
+            cwd="/",
+        )
+        answer: object = json.loads(asked.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None  # the run says what is wrong with this interpreter
+    return answer

@@ -1,0 +1,145 @@
+"""Which weights lie in an adapter's or a model's folder: of which step they are, and what was measured up to it.
+
+`weights.json` is written together with the weights and is copied with their folder. The run's metrics cannot tell: they
+continue when a run is resumed, and if it is then stopped without saving, the folder still holds the older weights.
+Standard library only: the worker that writes it and the viewer that shows it share this code.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.jobs import files
+from core.jobs.folder import JobFolder
+from core.jobs.tail import Tail, objects, parser
+from core.units import count, significant
+
+NAME = "weights.json"
+_VERSION = 1
+_EVENTS = 1 << 18
+"""Bytes at the end of `events.jsonl` that are read for runs whose folders have no `weights.json` yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What is known of saved weights.
+
+    Attributes:
+        step: the training step that they are of.
+        saved_at_step: the step at which they were saved; a later one where the best were kept.
+        of: steps of the run in all, None where that is not known.
+        loss: the last train loss that was logged up to `step`.
+        eval_loss: the last eval loss that was measured after a step up to `step`.
+        eval_step: the step at which it was measured.
+        eval_loss_first: the base model's.
+    """
+
+    step: int
+    saved_at_step: int
+    of: int | None = None
+    loss: float | None = None
+    eval_loss: float | None = None
+    eval_step: int | None = None
+    eval_loss_first: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON, for `from_json`."""
+        return asdict(self)
+
+    def words(self, run_step: int | None = None) -> str:
+        """Step and eval loss: `step 624 of 1,500, eval loss 1.234 at step 600; the run continued to step 843`.
+
+        Args:
+            run_step: the last step of the run, where that is to be compared.
+        """
+        found = f"step {count(self.step)}" + (f" of {count(self.of)}" if self.of else "")
+        if self.step != self.saved_at_step:
+            found += f" (the best up to step {count(self.saved_at_step)})"
+        if self.eval_loss is not None and self.eval_step is not None:
+            at = "" if self.eval_step == self.step else f" at step {count(self.eval_step)}"
+            found += f", eval loss {significant(self.eval_loss, 4)}{at}"
+        if run_step is not None and run_step > self.saved_at_step:
+            found += f"; the run continued to step {count(run_step)} without saving it"
+        return found
+
+
+def weights_at(history: Iterable[Mapping[str, Any]], step: int, saved_at_step: int, of: int) -> Weights:
+    """What a trainer's log says of the weights of a step.
+
+    Args:
+        history: the trainer's `log_history`, of this start and of those that it goes on from.
+        step: see `Weights`.
+        saved_at_step: likewise.
+        of: likewise.
+    """
+    past = [line for line in history if line.get("step", 0) <= step]
+    losses = [line["loss"] for line in past if "loss" in line]
+    evaluated = [line for line in past if "eval_loss" in line]
+    after = [line for line in evaluated if line.get("step")]
+    before = [line["eval_loss"] for line in evaluated if not line.get("step")]
+    return Weights(
+        step=step,
+        saved_at_step=saved_at_step,
+        of=of,
+        loss=losses[-1] if losses else None,
+        eval_loss=after[-1]["eval_loss"] if after else None,
+        eval_step=after[-1]["step"] if after else None,
+        eval_loss_first=before[0] if before else None,
+    )
+
+
+def write_weights(folder: Path, weights: Weights) -> None:
+    """Writes `weights.json` into a folder that is being filled.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    (folder / NAME).write_bytes(files.encode({"version": _VERSION, **weights.to_json()}))
+
+
+def read_weights(folder: Path) -> Weights | None:
+    """What is known of the weights in a folder; None where nothing says it.
+
+    A run of an older version has left it in its events: the step alone, as the losses there are of the whole run.
+    """
+    said = files.read_json(os.fspath(folder / NAME))
+    if said is None:
+        return _by_events(folder.parent)
+    return from_json(said) if said.get("version") == _VERSION else None
+
+
+def from_json(said: Mapping[str, Any]) -> Weights | None:
+    """The `Weights` from their `to_json`; None where the step is not told."""
+    step, saved_at_step = _whole(said.get("step")), _whole(said.get("saved_at_step"))
+    if step is None or saved_at_step is None:
+        return None
+    return Weights(
+        step=step,
+        saved_at_step=saved_at_step,
+        of=_whole(said.get("of")),
+        loss=_number(said.get("loss")),
+        eval_loss=_number(said.get("eval_loss")),
+        eval_step=_whole(said.get("eval_step")),
+        eval_loss_first=_number(said.get("eval_loss_first")),
+    )
+
+
+def _by_events(run: Path) -> Weights | None:
+    lines = Tail(JobFolder(run).events, _EVENTS).read(_EVENTS)
+    for event in reversed(objects(lines, parser())):
+        if event.get("kind") == "summary":
+            step, saved_at = _whole(event.get("saved_step")), _whole(event.get("steps"))
+            return None if step is None or saved_at is None else Weights(step, saved_at)
+    return None
+
+
+def _whole(value: object) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
