@@ -81,11 +81,9 @@ def test_what_is_listed_is_what_each_list_holds(tmp_path_factory: pytest.TempPat
     bad = sorted(data.draw(st.sets(st.integers(0, 11), max_size=2)))
     rows.learn({}, [(entry, BadLine(folder / "a.jsonl", entry, "broken")) for entry in bad], 12)
     good = range(12 - len(bad))
-    rows.flags = {
-        row: (Flag(data.draw(st.sampled_from(("empty_answer", "loop"))), "why"),)
-        for row in data.draw(some)
-        if row in good
-    }
+    for row in data.draw(some):
+        if row in good:
+            rows.flags[row] = (Flag(data.draw(st.sampled_from(("empty_answer", "loop"))), "why"),)
     rows.decisions = {row: data.draw(st.sampled_from(("keep", "drop"))) for row in data.draw(some) if row in good}
     rows.hits = sorted(data.draw(some))
     names = data.draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))

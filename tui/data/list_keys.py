@@ -56,7 +56,7 @@ class ListKeys(FindKeys):
             choices.append((f"random {number}", words, partial(self._begin, "random", number)))
         choices.append(("random", "as many rows as you type", self._ask_how_many))
         choices.append(("worst first", f"{flagged}, errors before warnings", lambda: self._begin("worst")))
-        repeats = sum(any(flag.of is not None for flag in found) for found in rows.flags.values())
+        repeats = rows.flags.repeats
         words = f"{count(repeats)} rows repeat others" if repeats else "D finds rows that repeat others"
         choices.append(("by cluster", f"{words}; the largest cluster first", lambda: self._begin("cluster")))
         choices.append(("by flag", f"{flagged}, one flag after the other", lambda: self._begin("flag")))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, overload
 
 from tui.data.list_names import FLAG, SOURCE
@@ -96,10 +95,9 @@ def _entries(rows: DataRows, name: str) -> Sequence[int]:
         verdict = "keep" if name == "kept" else "drop"
         return rows.entries_of(row for row, choice in rows.decisions.items() if choice == verdict)
     if name == "flagged":
-        return rows.entries_of({**rows.flags, **rows.tokens.flags})
+        return rows.entries_of({*rows.flags, *rows.tokens.flags})
     wanted = name.removeprefix(FLAG)
-    flagged = chain(rows.flags.items(), rows.tokens.flags.items())
-    return rows.entries_of({row for row, found in flagged if any(flag.name == wanted for flag in found)})
+    return rows.entries_of({*rows.flags.rows_of(wanted), *rows.tokens.flags.rows_of(wanted)})
 
 
 class Undecided(Sequence[int]):

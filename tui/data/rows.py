@@ -16,6 +16,7 @@ from core.dataset.files.shards import ShardReader
 from core.dataset.sample import Sample
 from tui.data.lines import row_line
 from tui.data.list_names import FILTERS
+from tui.data.row_flags import RowFlags
 from tui.data.tokens import TokenColumn
 from tui.widgets.sample_entry import Entry
 
@@ -65,7 +66,7 @@ class DataRows:
     filter: str = "all"
     also: tuple[str, ...] = ()
     order: str = ""
-    flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
+    flags: RowFlags = field(default_factory=RowFlags)
     decisions: dict[int, Decision] = field(default_factory=dict)
     marks: dict[int, Standing] = field(default_factory=dict)
     hits: list[int] = field(default_factory=list)
@@ -212,7 +213,7 @@ class DataRows:
 
     def flags_by_entry(self) -> dict[int, tuple[Flag, ...]]:
         """The flags of each flagged entry."""
-        rows = {**self.flags, **self.tokens.flags}
+        rows = {*self.flags, *self.tokens.flags}
         return {self._good.entry(row): self._flags(row) for row in rows}
 
     def entries_of(self, rows: Iterable[int]) -> list[int]:
@@ -243,7 +244,7 @@ class DataRows:
         return {
             **here,
             "all": self.good,
-            "flagged": len(self.flags) + sum(row not in self.flags for row in self.tokens.flags),
+            "flagged": self.flags.count_with(self.tokens.flags),
             "undecided": self.undecided,
             "kept": len(self.decisions) - dropped,
             "dropped": dropped,
@@ -258,8 +259,7 @@ class DataRows:
 
     def flag_counts(self) -> Mapping[str, int]:
         """How many rows have each flag, the most frequent first."""
-        found = chain(self.flags.values(), self.tokens.flags.values())
-        return dict(Counter(flag.name for flags in found for flag in flags).most_common())
+        return dict((self.flags.names + self.tokens.flags.names).most_common())
 
     def stand(self, row: int, standing: Standing) -> None:
         """Take in where a row stands."""
@@ -305,7 +305,8 @@ class DataRows:
         """Take in what a scan has found since the last time."""
         for row, found in flags.items():
             # A scan that goes on is heard from its beginning again.
-            self.flags[row] = tuple(dict.fromkeys((*self.flags.get(row, ()), *found)))
+            both = (*self.flags.get(row, ()), *found)
+            self.flags[row] = both if len(both) == 1 else tuple(dict.fromkeys(both))
         known = {entry for entry, _ in self.bad} if bad else ()
         if bad := [each for each in bad if each[0] not in known]:
             self.bad.extend(bad)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _PERIOD = 0.25
 _STANDING_EVERY = 8
+_MOST_TOLD = 6_000
+"""Flagged rows in one piece of news: the screen takes them in within a frame, and draws before the next."""
+_BREATH = 0.03
 _KEYS_AT_ONCE = 20_000
 _FEW = 16
 """Keys up to which each is searched for by itself, which is faster than looking at all rows."""
@@ -215,11 +218,12 @@ class ScanFollower:
                 words = "" if stopped else f"The scan has ended early. {now.detail}".strip()
                 self._tell(replace(gathered, stopped=stopped, problem=words))
                 return
-            if not waits or time.monotonic() - told > _PERIOD:
+            many = len(gathered.flags) > _MOST_TOLD
+            if not waits or many or time.monotonic() - told > _PERIOD:
                 self._tell(gathered)
                 gathered, told = ScanNews(), time.monotonic()
             looks += 1
-            self._ended.wait(0.002 if waits else _PERIOD)
+            self._ended.wait(_BREATH if many else 0.002 if waits else _PERIOD)
 
     def _news(self, reader: ScanReader) -> ScanNews:
         summary = reader.summary() or {}

@@ -12,6 +12,7 @@ from core.clean import clean
 from core.errors import TunedeckError
 from core.units import count
 from tui.data.lines import token_words
+from tui.data.row_flags import RowFlags
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
@@ -67,7 +68,7 @@ class TokenColumn:
 
     facts: TokenFacts | None = None
     standing: Standing = "none"
-    flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
+    flags: RowFlags = field(default_factory=RowFlags)
     edited: frozenset[int] = frozenset()
     counting: bool = False
     words: str = ""
@@ -75,7 +76,7 @@ class TokenColumn:
     def learn(self, news: TokenNews) -> None:
         """Take in what is new."""
         if news.anew:
-            self.flags, self.edited = {}, frozenset()
+            self.flags, self.edited = RowFlags(), frozenset()
         self.flags.update(news.flags)
         self.edited |= news.edited
         self.facts, self.standing = news.facts, news.standing
