@@ -22,6 +22,7 @@ from core.recipe.sections.model import Model
 from core.recipe.sections.reporting import Reporting
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.training import Training
+from core.recipe.tasks import TASKS
 from core.recipe.values import Value
 
 __all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
@@ -40,7 +41,7 @@ class Recipe:
         "sft",
         title="Task",
         help="What kind of learning.",
-        choices={"sft": "supervised: learn to give the answers in the data, or to continue its text"},
+        choices={task.name: task.meaning for task in TASKS.values()},
     )
     method: str = knob(
         "lora",

@@ -1,0 +1,142 @@
+"""What kinds of training there are: one row each, from which the form, validation and the docs take what differs.
+
+Standard library only. What a task computes lives in `core.training.tasks`, one file per task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.dataset.sample import Kind
+from core.recipe.values import Value
+
+Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The one metric that says whether a run of a task goes well.
+
+    Attributes:
+        metric: its name in `metrics.jsonl`, of the samples that are trained on.
+        eval_metric: its twin, measured on the eval set.
+        better: which way it moves when the model learns.
+        title: what a chart and a list call it; the twin is `eval` and this.
+        unit: what its values count, or "" for a bare number.
+        per_token: whether its values are a mean negative log-likelihood per token: then a value near zero means that
+            the samples are known by heart, or that nothing is left to predict.
+    """
+
+    metric: str
+    eval_metric: str
+    better: Better
+    title: str
+    unit: str
+    per_token: bool
+
+    def improves(self, value: float, best: float, margin: float = 0.0) -> bool:
+        """Whether a value is better than the best so far by more than a margin."""
+        return value < best - margin if self.better == "lower" else value > best + margin
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A field of the recipe with which a task only works at some of its values.
+
+    Attributes:
+        path: the field, dotted.
+        takes: the values that it works with.
+        sentence: what is wrong with any other, and what to do.
+        stops: whether another value stops a start; else it has no effect, and that is said.
+    """
+
+    path: str
+    takes: tuple[Value, ...]
+    sentence: str
+    stops: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One kind of training.
+
+    Attributes:
+        name: its value of the recipe's key `task`.
+        meaning: what it does, as the form says beside the name.
+        title: what sentences call it.
+        samples: the kinds of samples that it learns from.
+        unused: of those kinds, what it does not use of a sample, as a sentence.
+        sections: the sections of a recipe that this task alone reads.
+        columns: what the trainer's dataset holds of each sample.
+        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
+        headline: the metric that says how it goes.
+        artifact: what it leaves, as the model hub names it.
+        refuses: fields with which it only works at some of their values.
+    """
+
+    name: str
+    meaning: str
+    title: str
+    samples: tuple[Kind, ...]
+    columns: tuple[str, ...]
+    headline: Headline
+    unused: Mapping[Kind, str] = field(default_factory=dict)
+    sections: tuple[str, ...] = ()
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    artifact: str = "text-generation"
+    refuses: tuple[Limit, ...] = ()
+
+
+_TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}
+
+SFT = Task(
+    name="sft",
+    meaning="supervised: learn to give the answers in the data, or to continue its text",
+    title="SFT",
+    samples=("messages", "text", "preference", "kto"),
+    unused={
+        "preference": "SFT learns the chosen answers of preference pairs and does not use the rejected ones. "
+        "The task dpo uses both.",
+        "kto": "SFT learns the good ones among labeled answers and leaves the bad ones out.",
+    },
+    columns=("input_ids", "labels"),
+    metrics=_TOKEN_METRICS,
+    headline=Headline("loss", "eval_loss", "lower", "loss", "nats per token", per_token=True),
+)
+
+DPO = Task(
+    name="dpo",
+    meaning="preference pairs: make the chosen answer likelier than the rejected one, measured against the base model",
+    title="DPO",
+    samples=("preference",),
+    sections=("dpo",),
+    columns=("prompt_ids", "chosen_ids", "rejected_ids"),
+    metrics={
+        "rewards/margins": "reward margin",
+        "rewards/accuracies": "reward accuracy",
+        "rewards/chosen": "chosen reward",
+        "rewards/rejected": "rejected reward",
+        "logps/chosen": "chosen log-prob",
+        "logps/rejected": "rejected log-prob",
+        **_TOKEN_METRICS,
+    },
+    headline=Headline("loss", "eval_loss", "lower", "DPO loss", "", per_token=False),
+    refuses=(
+        Limit("data.packing", ("none",), "DPO compares whole pairs and cannot pack them: set packing to none."),
+        Limit(
+            "data.loss_on",
+            ("answers",),
+            "DPO compares answers given their prompt; loss on everything does not apply: set it to answers.",
+        ),
+        Limit(
+            "training.group_by_length",
+            (False,),
+            "DPO batches cannot be grouped by length, because each sample is a pair: set this to no.",
+        ),
+    ),
+)
+
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
+"""Every task by its name, in the order of the form."""
