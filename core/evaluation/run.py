@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,7 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
 
 
 def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
-    from core.engine.encode import Settings
+    from core.engine.encoded import Settings
     from core.engine.prompts import held_out_prompts
     from core.engine.samples import encode_view, read_view
 
@@ -88,7 +89,7 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
         worker.event("alert", "No samples are held out, so base and tuned model cannot be compared.")
         return None, []
     worker.phase("encoding", "Turning held-out samples into tokens.")
-    settings = Settings(template, recipe.data.max_length, recipe.data.loss_on)
+    settings = replace(Settings.of(recipe, template), packing="none")  # each sample is measured by itself
     rows, _ = encode_view(read_view(path), tokenizer, settings, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
         read_view(path), recipe.evaluation.prompts, tokenizer, template, max_length=recipe.data.max_length

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from core.engine.encode import MASKED, collator
+from core.engine.encoded import MASKED
 from core.engine.load import Hardware
+from core.engine.talks import collator
 from core.errors import TunedeckError
 
 

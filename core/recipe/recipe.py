@@ -16,6 +16,7 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.sections.data import Data
+from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
@@ -25,7 +26,7 @@ from core.recipe.sections.training import Training
 from core.recipe.tasks import TASKS
 from core.recipe.values import Value
 
-__all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
+__all__ = ["Data", "Dpo", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Recipe:
     model: Model = field(default_factory=Model)
     data: Data = field(default_factory=Data)
     lora: Lora = field(default_factory=Lora)
+    dpo: Dpo = field(default_factory=Dpo)
     training: Training = field(default_factory=Training)
     samples: Samples = field(default_factory=Samples)
     evaluation: Evaluation = field(default_factory=Evaluation)
@@ -70,6 +72,7 @@ SECTIONS: Mapping[str, type] = {
     "model": Model,
     "data": Data,
     "lora": Lora,
+    "dpo": Dpo,
     "training": Training,
     "samples": Samples,
     "evaluation": Evaluation,

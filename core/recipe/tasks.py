@@ -66,6 +66,7 @@ class Task:
         name: its value of the recipe's key `task`.
         meaning: what it does, as the form says beside the name.
         title: what sentences call it.
+        module: its file in `core.training.tasks`.
         samples: the kinds of samples that it learns from.
         unused: of those kinds, what it does not use of a sample, as a sentence.
         sections: the sections of a recipe that this task alone reads.
@@ -79,6 +80,7 @@ class Task:
     name: str
     meaning: str
     title: str
+    module: str
     samples: tuple[Kind, ...]
     columns: tuple[str, ...]
     headline: Headline
@@ -95,6 +97,7 @@ SFT = Task(
     name="sft",
     meaning="supervised: learn to give the answers in the data, or to continue its text",
     title="SFT",
+    module="supervised",
     samples=("messages", "text", "preference", "kto"),
     unused={
         "preference": "SFT learns the chosen answers of preference pairs and does not use the rejected ones. "
@@ -110,6 +113,7 @@ DPO = Task(
     name="dpo",
     meaning="preference pairs: make the chosen answer likelier than the rejected one, measured against the base model",
     title="DPO",
+    module="preference",
     samples=("preference",),
     sections=("dpo",),
     columns=("prompt_ids", "chosen_ids", "rejected_ids"),

@@ -41,11 +41,12 @@ def test_the_preview_shows_the_trained_text_and_what_the_cut_takes(warm_python: 
     )
     answer = talk(1)["messages"][1]["content"]
     shown = whole["answer"]
-    assert "".join(text for text, trained in shown["pieces"] if trained) == f"{answer}<|im_end|>"
+    (part,), (short,) = shown["parts"], cut["answer"]["parts"]
+    assert "".join(text for text, trained in part["pieces"] if trained) == f"{answer}<|im_end|>"
     assert shown["lost"] == 0
     assert shown["stop_trained"]
-    kept = "".join(text for text, _ in cut["answer"]["pieces"])
-    assert kept + cut["answer"]["lost_text"] == "".join(text for text, _ in shown["pieces"])
+    kept = "".join(text for text, _ in short["pieces"])
+    assert kept + short["lost_text"] == "".join(text for text, _ in part["pieces"])
     assert cut["answer"]["tokens"] == 30
     assert cut["answer"]["lost"] == shown["total"] - 30
     assert cut["answer"]["trained"] + cut["answer"]["lost_trained"] == shown["trained"]

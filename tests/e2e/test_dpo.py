@@ -1,0 +1,114 @@
+"""DPO runs are those of plain `trl.DPOTrainer`, to the last bit, also after a stop; what is shown is what is trained."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.jobs.folder import JobFolder
+from core.jobs.launch import launch, worker_command
+from core.jobs.state import standing
+from core.runs.resume import plan_resume, resume_run
+from tests.kit import plain_dpo
+from tests.kit.training_runs import BASE, events, lines, make_run, pair, work
+from tests.kit.waiting import until
+from tests.kit.warm.process import WarmPython
+
+_VARIES = ("t", "tokens_per_second", "eta_seconds")
+_LONG = 50
+"""The number of a pair whose prompt alone fills the max length."""
+
+
+def _pairs(numbers: range) -> list[dict[str, Any]]:
+    samples = [pair(number) for number in numbers]
+    for number, sample in zip(numbers, samples, strict=True):
+        if number in (3, _LONG):
+            sample["messages"][0]["content"] *= 2 if number == 3 else 8
+    return samples
+
+
+def _run(parent: Path, steps: int, **changes: Any) -> JobFolder:
+    return make_run(
+        parent,
+        [*_pairs(range(26)), *_pairs(range(_LONG, _LONG + 1))],
+        _pairs(range(60, 66)),
+        **{
+            "task": "dpo",
+            "dpo__beta": 0.2,
+            "data__max_length": 64,
+            "lora__alpha": 16.0,
+            "training__learning_rate": 1e-3,
+            "training__batch_size": 2,
+            "training__gradient_accumulation": 2,
+            "training__max_steps": steps,
+            "training__warmup": 0.1,
+            "training__eval_every": 3.0,
+            "training__save_every": 0.0,
+            "training__seed": 7,
+            "evaluation__after_training": False,
+            **changes,
+        },
+    )
+
+
+def _logged(found: list[dict[str, Any]]) -> dict[tuple[int, str], dict[str, Any]]:
+    """Lines of metrics without what is measured in time; of those that were written twice the last."""
+    kept: dict[tuple[int, str], dict[str, Any]] = {}
+    for line in found:
+        kind = next((name for name in ("loss", "eval_loss") if name in line), "")
+        if kind:
+            facts = {
+                key: value
+                for key, value in line.items()
+                if key not in _VARIES and not key.endswith(("runtime", "per_second"))
+            }
+            kept[(line["step"], kind)] = facts
+    return kept
+
+
+def _assert_equal(folder: JobFolder, plain: dict[str, Any], steps: int) -> None:
+    ours, theirs = _logged(lines(folder.metrics)), _logged(plain["logged"])
+    assert [step for step, kind in theirs if kind == "loss"] == list(range(1, steps + 1))
+    assert [step for step, kind in theirs if kind == "eval_loss"] == list(range(0, steps + 1, 3))
+    assert {"rewards/accuracies", "rewards/margins", "grad_norm"} <= theirs[(1, "loss")].keys()
+    assert "eval_rewards/accuracies" in theirs[(0, "eval_loss")]
+    assert ours == theirs
+    losses = [line["loss"] for (_, kind), line in theirs.items() if kind == "loss"]
+    assert losses[-1] < losses[2] < losses[0], "the model learns"
+
+
+def _end(folder: JobFolder, state: str) -> None:
+    until(lambda: standing(folder).over, "the run ends", 300)
+    assert standing(folder).state == state, folder.log.read_text()[-3000:]
+
+
+def _disturbed(folder: JobFolder, step: int, by: str) -> None:
+    launch(
+        folder,
+        [worker_command("tests.kit.disturbed_training", folder)],
+        env={"DISTURB_AT": str(step), "DISTURB_BY": by},
+    )
+
+
+def test_losses_and_rewards_equal_plain_dpo_after_a_stop_and_a_resume(warm: WarmPython, tmp_path: Path) -> None:
+    folder, out = _run(tmp_path, 6), tmp_path / "plain.json"
+    _disturbed(folder, 3, "stop")
+    _end(folder, "stopped")
+    plan = plan_resume(folder)
+    assert plan.checkpoint.step == 3
+    assert (folder.adapter / "adapter_model.safetensors").exists()
+    resume_run(folder, plan)
+    theirs = work(warm, "tests.kit.plain_dpo", folder.data, BASE, out, 6, "lora")
+    assert theirs.returncode == 0, theirs.stderr
+    _end(folder, "finished")
+    plain = json.loads(out.read_text())
+    _assert_equal(folder, plain, 6)
+    (data,) = events(folder, "data")[-1:]
+    assert data["samples"] == len(plain["tokens"]) == 26, "TRL drops the pair whose prompt fills the max length, too"
