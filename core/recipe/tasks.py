@@ -5,11 +5,13 @@ Standard library only. What a task computes lives in `core.training.tasks`, one 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from core.dataset.sample import Kind
+from core.recipe.declare import Severity
 from core.recipe.values import Value
 
 Better = Literal["lower", "higher"]
@@ -47,15 +49,23 @@ class Limit:
 
     Attributes:
         path: the field, dotted.
-        takes: the values that it works with.
         sentence: what is wrong with any other, and what to do.
-        stops: whether another value stops a start; else it has no effect, and that is said.
+        takes: the values that it works with; empty where only the size counts.
+        most: the largest number that it works with.
+        severity: of the problem that any other value is.
     """
 
     path: str
-    takes: tuple[Value, ...]
     sentence: str
-    stops: bool = True
+    takes: tuple[Value, ...] = ()
+    most: float = math.inf
+    severity: Severity = "error"
+
+    def allows(self, value: Value) -> bool:
+        """Whether the task works with a value."""
+        if self.takes:
+            return value in self.takes
+        return not isinstance(value, int | float) or value <= self.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +78,16 @@ class Task:
         title: what sentences call it.
         module: its file in `core.training.tasks`.
         samples: the kinds of samples that it learns from.
+        wants: the same in words.
         unused: of those kinds, what it does not use of a sample, as a sentence.
         sections: the sections of a recipe that this task alone reads.
         columns: what the trainer's dataset holds of each sample.
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
         artifact: what it leaves, as the model hub names it.
+        sequences: how many sequences the model computes for one sample.
+        marks: whether its loss mask comes from the marks in the chat template.
+        reference: whether it needs the base model beside one whose every weight is trained.
         refuses: fields with which it only works at some of their values.
     """
 
@@ -82,12 +96,16 @@ class Task:
     title: str
     module: str
     samples: tuple[Kind, ...]
+    wants: str
     columns: tuple[str, ...]
     headline: Headline
     unused: Mapping[Kind, str] = field(default_factory=dict)
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"
+    sequences: int = 1
+    marks: bool = False
+    reference: bool = False
     refuses: tuple[Limit, ...] = ()
 
 
@@ -99,12 +117,14 @@ SFT = Task(
     title="SFT",
     module="supervised",
     samples=("messages", "text", "preference", "kto"),
+    wants="conversations, texts, and the good answers of preference data",
     unused={
         "preference": "SFT learns the chosen answers of preference pairs and does not use the rejected ones. "
         "The task dpo uses both.",
         "kto": "SFT learns the good ones among labeled answers and leaves the bad ones out.",
     },
     columns=("input_ids", "labels"),
+    marks=True,
     metrics=_TOKEN_METRICS,
     headline=Headline("loss", "eval_loss", "lower", "loss", "nats per token", per_token=True),
 )
@@ -115,6 +135,7 @@ DPO = Task(
     title="DPO",
     module="preference",
     samples=("preference",),
+    wants="preference pairs: a prompt with a chosen and a rejected answer",
     sections=("dpo",),
     columns=("prompt_ids", "chosen_ids", "rejected_ids"),
     metrics={
@@ -127,17 +148,32 @@ DPO = Task(
         **_TOKEN_METRICS,
     },
     headline=Headline("loss", "eval_loss", "lower", "DPO loss", "", per_token=False),
+    sequences=2,
+    reference=True,
     refuses=(
-        Limit("data.packing", ("none",), "DPO compares whole pairs and cannot pack them: set packing to none."),
+        Limit("data.packing", "DPO compares whole pairs and cannot pack them: set packing to none.", takes=("none",)),
         Limit(
             "data.loss_on",
-            ("answers",),
-            "DPO compares answers given their prompt; loss on everything does not apply: set it to answers.",
+            "DPO compares answers given their prompt, never the prompt itself: set this to answers.",
+            takes=("answers",),
         ),
         Limit(
             "training.group_by_length",
-            (False,),
             "DPO batches cannot be grouped by length, because each sample is a pair: set this to no.",
+            takes=(False,),
+        ),
+        Limit(
+            "training.learning_rate",
+            "This is high for DPO, which usually takes 5e-7 (every weight) to 5e-5 (LoRA): "
+            "a higher rate ruins the answers.",
+            most=1e-4,
+            severity="warn",
+        ),
+        Limit(
+            "lora.dropout",
+            "DPO trains without dropout, because it compares two passes of the same model: this has no effect.",
+            takes=(0.0,),
+            severity="note",
         ),
     ),
 )

@@ -18,6 +18,7 @@ from core.engine.quantized import base_unchanged, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.recipe.recipe import Recipe, to_json
+from core.recipe.tasks import TASKS
 from core.runs.checkpoint import Checkpoint, read, seal
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
@@ -176,7 +177,8 @@ class DurableTrainer(Trainer):
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Whether an evaluation was the best so far; if the best is to be kept, it becomes a checkpoint."""
-        if "eval_loss" not in metrics or not super()._determine_best_metric(metrics, trial):
+        measured = TASKS[self._recipe.task].headline.eval_metric in metrics
+        if not measured or not super()._determine_best_metric(metrics, trial):
             return False
         self.state.best_global_step = self.state.global_step
         if self._recipe.training.keep_best:

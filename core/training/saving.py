@@ -13,6 +13,7 @@ from core import units
 from core.engine.worker import Worker
 from core.jobs.files import no_more_files, sync, sync_tree
 from core.recipe.recipe import Recipe
+from core.recipe.tasks import TASKS
 from core.runs.checkpoint import is_whole, newest_first
 
 _FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
@@ -179,7 +180,9 @@ def save_model(
 def _card(recipe: Recipe, lines: list[str]) -> str:
     lora = recipe.method == "lora"
     front = ["---", f"base_model: {recipe.model.path}", f"library_name: {'peft' if lora else 'transformers'}"]
-    front += ["pipeline_tag: text-generation", "tags:", *(["- lora"] if lora else []), "- sft", "- trl", "---", ""]
+    task = TASKS[recipe.task]
+    front += [f"pipeline_tag: {task.artifact}", "tags:", *(["- lora"] if lora else []), f"- {task.name}", "- trl"]
+    front += ["---", ""]
     kind = "LoRA adapter for" if lora else "Fine-tuned from"
     body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{kind} `{recipe.model.path}`.", ""]
     return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

@@ -17,6 +17,7 @@ from core.recipe.recipe import KNOBS, Recipe, get
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import loop as loop_rules
 from core.recipe.schedule import Schedule, schedule_of
+from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
 
 _LEAST_NEAR = 0.5
@@ -89,6 +90,14 @@ def _method(seen: _Seen) -> Iterator[Problem]:
         rate = number_text(recipe.training.learning_rate)
         sentence = f"{rate} is low for LoRA, which takes 1e-4 to 5e-4: little may be learned."
         yield Problem("training.learning_rate", sentence, "warn")
+
+
+def _task(seen: _Seen) -> Iterator[Problem]:
+    recipe = seen.recipe
+    for limit in TASKS[recipe.task].refuses:
+        read = recipe.method == "lora" or not limit.path.startswith("lora.")
+        if read and not limit.allows(get(recipe, limit.path)):
+            yield Problem(limit.path, limit.sentence, limit.severity)
 
 
 def _lora(seen: _Seen) -> Iterator[Problem]:
@@ -277,6 +286,7 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
 _RULES: tuple[_Rule, ...] = (
     _needed,
     _method,
+    _task,
     _lora,
     _lora_fits,
     _model,
