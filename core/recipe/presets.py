@@ -89,8 +89,6 @@ PRESETS: tuple[Preset, ...] = (
         "epoch. Start from a model that already answers in the right form.",
         {
             "task": "dpo",
-            "data.packing": "none",
-            "data.loss_on": "answers",
             "lora.dropout": 0.0,
             "dpo.beta": 0.1,
             "dpo.loss_type": "sigmoid",

@@ -5,7 +5,6 @@ Standard library only. What a task computes lives in `core.training.tasks`, one 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -50,22 +49,14 @@ class Limit:
     Attributes:
         path: the field, dotted.
         sentence: what is wrong with any other, and what to do.
-        takes: the values that it works with; empty where only the size counts.
-        most: the largest number that it works with.
+        takes: the values that it works with.
         severity: of the problem that any other value is.
     """
 
     path: str
     sentence: str
-    takes: tuple[Value, ...] = ()
-    most: float = math.inf
+    takes: tuple[Value, ...]
     severity: Severity = "error"
-
-    def allows(self, value: Value) -> bool:
-        """Whether the task works with a value."""
-        if self.takes:
-            return value in self.takes
-        return not isinstance(value, int | float) or value <= self.most
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +75,7 @@ class Task:
         columns: what the trainer's dataset holds of each sample.
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
+        rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         sequences: how many sequences the model computes for one sample.
         marks: whether its loss mask comes from the marks in the chat template.
@@ -99,6 +91,7 @@ class Task:
     wants: str
     columns: tuple[str, ...]
     headline: Headline
+    rates: Mapping[str, tuple[float, float]]
     unused: Mapping[Kind, str] = field(default_factory=dict)
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
@@ -127,6 +120,7 @@ SFT = Task(
     marks=True,
     metrics=_TOKEN_METRICS,
     headline=Headline("loss", "eval_loss", "lower", "loss", "nats per token", per_token=True),
+    rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},
 )
 
 DPO = Task(
@@ -148,6 +142,7 @@ DPO = Task(
         **_TOKEN_METRICS,
     },
     headline=Headline("loss", "eval_loss", "lower", "DPO loss", "", per_token=False),
+    rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
     sequences=2,
     reference=True,
     refuses=(
@@ -161,13 +156,6 @@ DPO = Task(
             "training.group_by_length",
             "DPO batches cannot be grouped by length, because each sample is a pair: set this to no.",
             takes=(False,),
-        ),
-        Limit(
-            "training.learning_rate",
-            "This is high for DPO, which usually takes 5e-7 (every weight) to 5e-5 (LoRA): "
-            "a higher rate ruins the answers.",
-            most=1e-4,
-            severity="warn",
         ),
         Limit(
             "lora.dropout",

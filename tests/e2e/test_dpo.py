@@ -1,22 +1,15 @@
-"""DPO runs are those of plain `trl.DPOTrainer`, to the last bit, also after a stop; what is shown is what is trained."""
+"""DPO runs are those of plain `trl.DPOTrainer`, to the last bit, also after a stop and a resume."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from core.runs.resume import plan_resume, resume_run
-from tests.kit import plain_dpo
 from tests.kit.training_runs import BASE, events, lines, make_run, pair, work
 from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython

@@ -67,28 +67,24 @@ def _needed(seen: _Seen) -> Iterator[Problem]:
 
 def _method(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
-    if recipe.method == "full":
-        if recipe.model.quantization != "none":
-            yield Problem(
-                "model.quantization",
-                f"Quantized weights cannot be trained: take the method lora, or no {recipe.model.quantization}.",
-            )
-        if recipe.training.learning_rate > 1e-4:
-            rate = number_text(recipe.training.learning_rate)
-            yield Problem(
-                "training.learning_rate",
-                f"{rate} is high for full fine-tuning, which takes 1e-5 to 5e-5: the loss may blow up.",
-                "warn",
-            )
-    elif recipe.training.learning_rate > 2e-3:
-        large = seen.shape is None or seen.shape.parameters > 50_000_000
-        if large:
-            rate = number_text(recipe.training.learning_rate)
-            sentence = f"{rate} is high for LoRA, which takes 1e-4 to 5e-4: the loss may blow up."
-            yield Problem("training.learning_rate", sentence, "warn")
-    elif recipe.training.learning_rate < 1e-5:
-        rate = number_text(recipe.training.learning_rate)
-        sentence = f"{rate} is low for LoRA, which takes 1e-4 to 5e-4: little may be learned."
+    full = recipe.method == "full"
+    if full and recipe.model.quantization != "none":
+        yield Problem(
+            "model.quantization",
+            f"Quantized weights cannot be trained: take the method lora, or no {recipe.model.quantization}.",
+        )
+    task, rate = TASKS[recipe.task], recipe.training.learning_rate
+    low, high = task.rates["full" if full else "lora"]
+    large = seen.shape is None or seen.shape.parameters > 50_000_000
+    word = ""
+    if rate > high * (2 if full else 4) and (full or large):
+        word, outcome = "high", "the loss may blow up"
+    elif rate < low / 10 and not full:
+        word, outcome = "low", "little may be learned"
+    if word:
+        name = f"{'full fine-tuning' if full else 'LoRA'} with {task.title}"
+        usual = f"{number_text(low)} to {number_text(high)}"
+        sentence = f"{number_text(rate)} is {word} for {name}, which takes {usual}: {outcome}."
         yield Problem("training.learning_rate", sentence, "warn")
 
 
@@ -96,7 +92,7 @@ def _task(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
     for limit in TASKS[recipe.task].refuses:
         read = recipe.method == "lora" or not limit.path.startswith("lora.")
-        if read and not limit.allows(get(recipe, limit.path)):
+        if read and get(recipe, limit.path) not in limit.takes:
             yield Problem(limit.path, limit.sentence, limit.severity)
 
 
