@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from core.runs.resume import plan_resume, resume_run
+from tests.kit import plain_dpo
 from tests.kit.training_runs import BASE, events, lines, make_run, pair, work
 from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython
@@ -105,3 +111,67 @@ def test_losses_and_rewards_equal_plain_dpo_after_a_stop_and_a_resume(warm: Warm
     _assert_equal(folder, plain, 6)
     (data,) = events(folder, "data")[-1:]
     assert data["samples"] == len(plain["tokens"]) == 26, "TRL drops the pair whose prompt fills the max length, too"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        pytest.param("lora", {}, id="lora"),
+        pytest.param("full", {"method": "full"}, id="full, with a reference model beside it"),
+    ],
+)
+def test_twenty_steps_of_fresh_processes_equal_plain_dpo_after_a_stop_in_the_middle(
+    tmp_path: Path, method: str, changes: dict[str, Any]
+) -> None:
+    folder, out = _run(tmp_path, 20, **changes), tmp_path / "plain.json"
+    _disturbed(folder, 10, "stop")
+    _end(folder, "stopped")
+    resume_run(folder, plan_resume(folder))
+    _end(folder, "finished")
+    theirs = subprocess.run(
+        [sys.executable, plain_dpo.__file__, str(folder.data), str(BASE), str(out), "20", method],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert theirs.returncode == 0, theirs.stderr[-3000:]
+    _assert_equal(folder, json.loads(out.read_text()), 20)
+
+
+def test_a_weight_that_is_not_finite_ends_the_run_and_short_memory_does_not(warm: WarmPython, tmp_path: Path) -> None:
+    broken = _run(tmp_path / "broken", 4, training__eval_every=0.0)
+    _disturbed(broken, 2, "nan")
+    _end(broken, "failed")
+    assert lines(broken.metrics)[-1]["loss"] == "nan"
+    assert "step 3" in standing(broken).detail
+    short = _run(tmp_path / "short", 4, training__eval_every=0.0, training__save_every=1.0)
+    launch(
+        short,
+        [worker_command("tests.kit.disturbed_training", short)],
+        env={"DISTURB_AT": "2", "DISTURB_MEMORY": "2"},
+    )
+    _end(short, "finished")
+    (told,) = events(short, "oom")
+    assert (told["batch_size"], told["gradient_accumulation"]) == (1, 4)
+    assert lines(short.metrics)[-1]["step"] == 4
+
+
+def test_data_without_pairs_ends_a_run_in_a_sentence(warm: WarmPython, tmp_path: Path) -> None:
+    folder = _run(tmp_path, 2)
+    (folder.data / "train.jsonl").write_text((make_run(tmp_path / "talks").data / "train.jsonl").read_text())
+    launch(folder, [worker_command("core.training", folder)])
+    _end(folder, "failed")
+    assert "needs a chosen and a rejected answer" in standing(folder).detail
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_two_ranks_train_on_pairs(tmp_path: Path, method: str) -> None:
+    folder = _run(tmp_path, 4, training__devices="cpux2", training__save_every=2.0, method=method)
+    launch(folder, [worker_command("core.training", folder)])
+    _end(folder, "finished")
+    losses = [line["loss"] for line in lines(folder.metrics) if "loss" in line]
+    assert len(losses) == 4
+    assert losses[-1] < losses[0]
