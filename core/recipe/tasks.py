@@ -51,12 +51,14 @@ class Limit:
         sentence: what is wrong with any other, and what to do.
         takes: the values that it works with.
         severity: of the problem that any other value is.
+        given: values of other fields, without which it does not hold.
     """
 
     path: str
     sentence: str
     takes: tuple[Value, ...]
     severity: Severity = "error"
+    given: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +160,18 @@ DPO = Task(
             takes=(False,),
         ),
         Limit(
+            "training.parallel",
+            "DPO that trains every weight needs the whole base model as a reference on each GPU, which fsdp cannot "
+            "share out here: choose ddp, or the method lora.",
+            takes=("ddp",),
+            given={"method": "full"},
+        ),
+        Limit(
             "lora.dropout",
             "DPO trains without dropout, because it compares two passes of the same model: this has no effect.",
             takes=(0.0,),
             severity="note",
+            given={"method": "lora"},
         ),
     ),
 )

@@ -14,7 +14,13 @@ import pytest
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
+from core.paths import ROOT
+from core.recipe.recipe import from_json
 from core.runs.resume import plan_resume, resume_run
+from core.runs.scores import read_comparison
+from core.runs.start import training_command
+from tests.e2e.test_ranks import begin
+from tests.e2e.test_sharded import begin_sharded
 from tests.kit import plain_dpo
 from tests.kit.training_runs import BASE, events, lines, make_run, pair, work
 from tests.kit.waiting import until
@@ -37,7 +43,7 @@ def _run(parent: Path, steps: int, **changes: Any) -> JobFolder:
     return make_run(
         parent,
         [*_pairs(range(26)), *_pairs(range(_LONG, _LONG + 1))],
-        _pairs(range(60, 66)),
+        _pairs(range(60, 68)),
         **{
             "task": "dpo",
             "dpo__beta": 0.2,
@@ -75,7 +81,7 @@ def _logged(found: list[dict[str, Any]]) -> dict[tuple[int, str], dict[str, Any]
 def _assert_equal(folder: JobFolder, plain: dict[str, Any], steps: int) -> None:
     ours, theirs = _logged(lines(folder.metrics)), _logged(plain["logged"])
     assert [step for step, kind in theirs if kind == "loss"] == list(range(1, steps + 1))
-    assert [step for step, kind in theirs if kind == "eval_loss"] == list(range(0, steps + 1, 3))
+    assert [step for step, kind in theirs if kind == "eval_loss"] == sorted({*range(0, steps, 3), steps})
     assert {"rewards/accuracies", "rewards/margins", "grad_norm"} <= theirs[(1, "loss")].keys()
     assert "eval_rewards/accuracies" in theirs[(0, "eval_loss")]
     assert ours == theirs
@@ -111,6 +117,14 @@ def test_losses_and_rewards_equal_plain_dpo_after_a_stop_and_a_resume(warm: Warm
     _assert_equal(folder, plain, 6)
     (data,) = events(folder, "data")[-1:]
     assert data["samples"] == len(plain["tokens"]) == 26, "TRL drops the pair whose prompt fills the max length, too"
+    assert work(warm, "core.evaluation", folder.path).returncode == 0
+    comparison = read_comparison(folder.path)
+    assert comparison is not None
+    assert len(comparison.answers) == 4
+    measured = plain["logged"][-2]  # the last evaluation; behind it is the summary of the training
+    assert comparison.reward_accuracy == measured["eval_rewards/accuracies"]
+    assert comparison.reward_margin == pytest.approx(measured["eval_rewards/margins"], rel=1e-3)
+    assert "8 held-out pairs" in comparison.reward_words
 
 
 @pytest.mark.slow
@@ -125,7 +139,12 @@ def test_twenty_steps_of_fresh_processes_equal_plain_dpo_after_a_stop_in_the_mid
     tmp_path: Path, method: str, changes: dict[str, Any]
 ) -> None:
     folder, out = _run(tmp_path, 20, **changes), tmp_path / "plain.json"
-    _disturbed(folder, 10, "stop")
+    begin = "import sys; from tests.kit.disturbed_training import main; sys.exit(main(sys.argv[1:]))"
+    launch(
+        folder,
+        [[sys.executable, "-c", begin, str(folder.path)]],
+        env={"DISTURB_AT": "10", "DISTURB_BY": "stop", "PYTHONPATH": str(ROOT)},
+    )
     _end(folder, "stopped")
     resume_run(folder, plan_resume(folder))
     _end(folder, "finished")
@@ -168,10 +187,30 @@ def test_data_without_pairs_ends_a_run_in_a_sentence(warm: WarmPython, tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_two_ranks_train_on_pairs(tmp_path: Path, method: str) -> None:
-    folder = _run(tmp_path, 4, training__devices="cpux2", training__save_every=2.0, method=method)
-    launch(folder, [worker_command("core.training", folder)])
+def test_two_ranks_train_on_pairs_and_resume(warm: WarmPython, tmp_path: Path, method: str) -> None:
+    changes = {"training__devices": "cpux2", "training__batch_size": 1, "method": method}
+    folder, whole = _run(tmp_path, 6, **changes), _run(tmp_path / "whole", 6, **changes)
+    begin(whole)
+    _end(whole, "finished")
+    command = training_command(from_json(folder.read_job()["payload"]["recipe"]), folder)
+    command[-2] = "tests.kit.disturbed_training"
+    launch(folder, [command], env={"DISTURB_AT": "3", "DISTURB_BY": "stop"})
+    _end(folder, "stopped")
+    resume_run(folder, plan_resume(folder))
     _end(folder, "finished")
-    losses = [line["loss"] for line in lines(folder.metrics) if "loss" in line]
-    assert len(losses) == 4
-    assert losses[-1] < losses[0]
+    assert _logged(lines(folder.metrics)) == _logged(lines(whole.metrics))
+    (told,) = events(whole, "ranks")
+    assert told["world_size"] == 2
+
+
+@pytest.mark.slow
+def test_ranks_that_share_a_model_train_on_pairs_as_those_that_each_have_it(warm: WarmPython, tmp_path: Path) -> None:
+    changes = {"training__devices": "cpux2", "training__batch_size": 1}
+    shared = _run(tmp_path, 4, **changes, training__parallel="fsdp")
+    begin_sharded(shared)
+    whole = _run(tmp_path / "whole", 4, **changes)
+    begin(whole)
+    _end(shared, "finished")
+    _end(whole, "finished")
+    ours, theirs = ([line["loss"] for line in lines(each.metrics) if "loss" in line] for each in (shared, whole))
+    assert ours == pytest.approx(theirs, rel=1e-3)

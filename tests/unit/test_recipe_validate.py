@@ -46,6 +46,12 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"task": "dpo"}, "training.learning_rate", "warn", "2e-4 is high for LoRA with DPO, which takes 5e-6 to 2e-5"),
         ({"task": "dpo", "method": "full"}, "training.learning_rate", "warn", "high for full fine-tuning with DPO"),
         ({"task": "dpo"}, "lora.dropout", "note", "DPO trains without dropout"),
+        (
+            {"task": "dpo", "method": "full", "training.parallel": "fsdp", "training.devices": "0,1"},
+            "training.parallel",
+            "error",
+            "choose ddp",
+        ),
         ({"task": "dpo", "data.packing": "bfd"}, "data.packing", "error", "cannot pack them"),
         ({"task": "dpo", "data.loss_on": "everything"}, "data.loss_on", "error", "set this to answers"),
         (

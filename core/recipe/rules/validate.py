@@ -91,8 +91,8 @@ def _method(seen: _Seen) -> Iterator[Problem]:
 def _task(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
     for limit in TASKS[recipe.task].refuses:
-        read = recipe.method == "lora" or not limit.path.startswith("lora.")
-        if read and get(recipe, limit.path) not in limit.takes:
+        holds = all(get(recipe, path) == value for path, value in limit.given.items())
+        if holds and get(recipe, limit.path) not in limit.takes:
             yield Problem(limit.path, limit.sentence, limit.severity)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from trl import DPOConfig, DPOTrainer
 
 from core.engine.load import Hardware, load_base
-from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
 from core.training.tasks import Training
@@ -33,7 +32,7 @@ def reference(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
     """
     if adapter is not None:
         return {}
-    return {"ref_model": load_base(recipe.model, on, sharded=is_sharded(recipe))}
+    return {"ref_model": load_base(recipe.model, on)}
 
 
 TRAINING = Training(PreferenceTrainer, DPOConfig, settings, reference)
