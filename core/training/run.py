@@ -132,7 +132,10 @@ def _train(
         raise no_room(put(recipe, "training.batch_size", 1)) from error
     worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
     tokenizer, template = text
-    trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
+    try:
+        trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
+    except torch.OutOfMemoryError as error:  # of a second model, such as a reference
+        raise no_room(put(recipe, "training.batch_size", 1)) from error
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _tell_parameters(worker, trainer.model)
     if worker.rank is not None:

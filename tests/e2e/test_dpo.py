@@ -159,6 +159,19 @@ def test_twenty_steps_of_fresh_processes_equal_plain_dpo_after_a_stop_in_the_mid
     _assert_equal(folder, json.loads(out.read_text()), 20)
 
 
+@pytest.mark.slow
+def test_a_quantized_base_is_resumed_to_the_same_bits(warm: WarmPython, tmp_path: Path) -> None:
+    folder, whole = (_run(tmp_path / name, 6, model__quantization="nf4") for name in ("stopped", "whole"))
+    _disturbed(folder, 3, "stop")
+    _end(folder, "stopped")
+    resume_run(folder, plan_resume(folder))
+    launch(whole, [worker_command("core.training", whole)])
+    _end(folder, "finished")
+    _end(whole, "finished")
+    assert len(_logged(lines(whole.metrics))) == 9
+    assert _logged(lines(folder.metrics)) == _logged(lines(whole.metrics))
+
+
 def test_a_weight_that_is_not_finite_ends_the_run_and_short_memory_does_not(warm: WarmPython, tmp_path: Path) -> None:
     broken = _run(tmp_path / "broken", 4, training__eval_every=0.0)
     _disturbed(broken, 2, "nan")

@@ -45,6 +45,7 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"training.learning_rate": 1e-6}, "training.learning_rate", "warn", "low for LoRA"),
         ({"task": "dpo"}, "training.learning_rate", "warn", "2e-4 is high for LoRA with DPO, which takes 5e-6 to 2e-5"),
         ({"task": "dpo", "method": "full"}, "training.learning_rate", "warn", "high for full fine-tuning with DPO"),
+        ({"dpo.beta": 0.3}, "dpo.beta", "note", "Only the task dpo reads this"),
         ({"task": "dpo"}, "lora.dropout", "note", "DPO trains without dropout"),
         (
             {"task": "dpo", "method": "full", "training.parallel": "fsdp", "training.devices": "0,1"},

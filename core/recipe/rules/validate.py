@@ -94,6 +94,10 @@ def _task(seen: _Seen) -> Iterator[Problem]:
         holds = all(get(recipe, path) == value for path, value in limit.given.items())
         if holds and get(recipe, limit.path) not in limit.takes:
             yield Problem(limit.path, limit.sentence, limit.severity)
+    others = {name: task for task in TASKS.values() for name in task.sections if task.name != recipe.task}
+    for path, knob in KNOBS.items():
+        if knob.section in others and get(recipe, path) != knob.default:
+            yield Problem(path, f"Only the task {others[knob.section].name} reads this: it has no effect here.", "note")
 
 
 def _lora(seen: _Seen) -> Iterator[Problem]:
