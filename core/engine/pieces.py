@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Several
 from dataclasses import dataclass
 from typing import Any
 
-from core.engine.encode import MASKED, Encoded, collate
+from core.engine.encode import masks
+from core.engine.encoded import Encoded, Sequence, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +25,52 @@ class Piece:
     tokens: int
 
 
-def pieces(encoded: Encoded, tokenizer: Any) -> list[Piece]:
-    """The kept tokens of a sample in order; their texts joined are the rendered text up to the cut.
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a sample as a screen shows it.
 
-    Whether a piece is trained is read from the labels that the collator hands to the model.
+    Attributes:
+        name: `prompt`, `chosen` or `rejected`; "" for a whole conversation or text.
+        pieces: its tokens after the cut, in order.
+        sequence: the sequence that it belongs to; None for a prompt, which belongs to several.
+    """
+
+    name: str
+    pieces: list[Piece]
+    sequence: Sequence | None
+
+
+def parts_of(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[Part]:
+    """A sample in parts; the prompt of a pair once.
 
     Args:
         encoded: with its text (`with_text=True`).
         tokenizer: for tokens that are not in the text, such as one that begins every sequence.
+        settings: it was encoded with.
     """
-    labels: list[int] = collate([encoded], tokenizer)["labels"][0].tolist()
+    found: list[Part] = []
+    for sequence, mask in zip(encoded.sequences, masks(encoded, tokenizer, settings), strict=True):
+        pieces = _pieces(sequence, mask, tokenizer)
+        if not sequence.answer:
+            found.append(Part("", pieces, sequence))
+            continue
+        start = next((place for place, piece in enumerate(pieces) if piece.trained), len(pieces))
+        if not found:
+            found.append(Part("prompt", pieces[:start], None))
+        found.append(Part(sequence.answer, pieces[start:], sequence))
+    return found
+
+
+def _pieces(sequence: Sequence, mask: Several[bool], tokenizer: Any) -> list[Piece]:
+    """The kept tokens of a sequence in order; their texts joined are the rendered text up to the cut."""
     found: list[Piece] = []
     start = end = tokens = 0  # of the piece that is being collected
     trained = False
-    for place, token in enumerate(encoded.input_ids):
-        first, last = encoded.offsets[place]
-        carries = labels[place] != MASKED
+    for place, token in enumerate(sequence.input_ids):
+        first, last = sequence.offsets[place]
+        carries = mask[place]
         if tokens and first >= end:
-            found.append(Piece(encoded.text[start:end], trained, tokens))
+            found.append(Piece(sequence.text[start:end], trained, tokens))
             start, tokens, trained = end, 0, False
         if first == last:  # in no place of the text
             found.append(Piece(tokenizer.decode([token]) if not tokens else "", carries, 1))
@@ -49,14 +79,14 @@ def pieces(encoded: Encoded, tokenizer: Any) -> list[Piece]:
         tokens += 1
         trained = trained or carries
     if tokens:
-        found.append(Piece(encoded.text[start:end], trained, tokens))
+        found.append(Piece(sequence.text[start:end], trained, tokens))
     return found
 
 
-def lost_text(encoded: Encoded) -> str:
+def lost_text(sequence: Sequence) -> str:
     """The rendered text that the cut took away, or ""."""
-    kept = len(encoded.input_ids)
-    if kept >= len(encoded.offsets):
+    kept = len(sequence.input_ids)
+    if kept >= len(sequence.offsets):
         return ""
-    end = max((last for _, last in encoded.offsets[:kept]), default=0)
-    return encoded.text[end:]
+    end = max((last for _, last in sequence.offsets[:kept]), default=0)
+    return sequence.text[end:]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.dataset.sample import Message
-from core.engine.encode import supervised_turns
 from core.engine.generate import prompt_ids
 from core.engine.samples import ViewRow
+from core.engine.talks import supervised_turns
 from core.engine.template import Template
 from core.errors import BadInput
 

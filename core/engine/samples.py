@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.dataset.sample import Sample
-from core.engine.encode import Encoded, Settings, encode
+from core.engine.encode import encode
+from core.engine.encoded import Encoded, Settings
 from core.errors import BadInput
 
 _BLOCK = 1_000
@@ -69,9 +70,9 @@ class Facts:
             self.cut_away += encoded.lost_trained > 0
         if keep:
             self.kept += 1
-            self.tokens += len(encoded.input_ids)
+            self.tokens += encoded.tokens
             self.trained_tokens += encoded.trained_tokens
-        self.each.extend((len(encoded.input_ids), encoded.trained_tokens) if keep else (0, 0))
+        self.each.extend((encoded.tokens, encoded.trained_tokens) if keep else (0, 0))
 
     def refuse(self, row: int, reason: str) -> None:
         """Counts one sample that could not be encoded."""
@@ -137,7 +138,7 @@ def encode_view(
         seen: told how many rows are done, every hundred; may raise to end it.
 
     Returns:
-        A `datasets.Dataset` with `input_ids` and `labels`, in the order of the view, and the facts about it.
+        A `datasets.Dataset` with the columns of the task, in the order of the view, and the facts about it.
 
     Raises:
         BadInput: for what no single sample is to blame for, such as a template without marks.
@@ -147,8 +148,9 @@ def encode_view(
 
     facts = Facts()
     numbers = pa.list_(pa.int32())
-    schema = pa.schema({"input_ids": numbers, "labels": numbers})
-    blocks, ids, labels = [], [], []
+    schema = pa.schema(dict.fromkeys(settings.columns, numbers))
+    blocks: list[Any] = []
+    held: list[Mapping[str, list[int]]] = []
     for place, row in enumerate(rows):
         if place % 100 == 0:
             seen(place)
@@ -163,10 +165,15 @@ def encode_view(
         keep = encoded.carries_loss or (settings.packing != "none" and encoded.lost_trained > 0)
         facts.add(row.row, encoded, keep)
         if keep:
-            ids.append(encoded.input_ids)
-            labels.append(encoded.labels)
-        if len(ids) == _BLOCK:
-            blocks.append(pa.table({"input_ids": ids, "labels": labels}, schema=schema))
-            ids, labels = [], []
-    blocks.append(pa.table({"input_ids": ids, "labels": labels}, schema=schema))
+            held.append(encoded.row)
+        if len(held) == _BLOCK:
+            blocks.append(_block(held, schema))
+            held = []
+    blocks.append(_block(held, schema))
     return Dataset(pa.concat_tables(blocks)), facts
+
+
+def _block(rows: list[Mapping[str, list[int]]], schema: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.table({name: [row[name] for row in rows] for name in schema.names}, schema=schema)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.clean import clean_line
+from core.dataset.sample import Message
 from core.errors import BadInput
 from core.recipe import templates
 
@@ -41,6 +43,49 @@ class Template:
     stop_trained: bool
     prompt_kept: bool
     like: str = ""
+
+    def require(self) -> None:
+        """Makes sure that there is a template.
+
+        Raises:
+            BadInput: the model has none.
+        """
+        if not self.text:
+            raise BadInput(
+                "The model has no chat template, so chat samples cannot become tokens",
+                where="model.chat_template",
+                do="Choose a shipped one, chatml for example",
+            )
+
+
+def as_template_turn(turn: Message) -> dict[str, Any]:
+    """A turn as a chat template takes it."""
+    value = turn.to_json()
+    value.pop("trained", None)
+    return value
+
+
+def tokenize(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: Any) -> Any:
+    """A conversation as tokens.
+
+    Args:
+        tokenizer: of the model.
+        talk: turns as the template takes them.
+        tools: as the template takes them, or None.
+        options: of `apply_chat_template`; without `chat_template` it is the tokenizer's own.
+
+    Raises:
+        BadInput: the template refuses the conversation.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        return tokenizer.apply_chat_template(talk, tools=tools, tokenize=True, return_dict=True, **options)
+    except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
+        raise BadInput(
+            f"The chat template refuses the sample: {clean_line(str(error), 200)}",
+            do="Correct the sample (roles, order of turns, tool calls), or choose another template",
+        ) from error
 
 
 def use_template(tokenizer: Any, chosen: str) -> Template:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from core.engine.load import Hardware
     from core.engine.prompts import Prompt
     from core.engine.template import Template
-    from core.evaluation.scores import Loss
+    from core.evaluation.measures import Measure
 
 
 def main(argv: Sequence[str]) -> int:
@@ -61,11 +62,12 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     worker.phase("loading", f"Loading the base model on {on.name}.")
     model = load_base(recipe.model, on)
     both = _Both(worker, recipe, tokenizer, template, on, rows, prompts)
-    base_loss, base = both.measure(model, "base")
+    base_scores, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
     tuned_model = _attach(worker, recipe, model, tuned_folder, on)
-    tuned_loss, tuned = both.measure(tuned_model, "tuned")
-    _write(worker, began, tuned_folder, (base_loss, base), (tuned_loss, tuned), prompts)
+    tuned_scores, tuned = both.measure(tuned_model, "tuned")
+    scores = both.scores.summary(base_scores, tuned_scores, recipe)
+    _write(worker, began, tuned_folder, both.scores, scores, (base, tuned), prompts)
 
 
 _STOPPED = "Stopped as asked, while base and tuned model were compared."
@@ -80,7 +82,7 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
 
 
 def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
-    from core.engine.encode import Settings
+    from core.engine.encoded import Settings
     from core.engine.prompts import held_out_prompts
     from core.engine.samples import encode_view, read_view
 
@@ -89,7 +91,7 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
         worker.event("alert", "No samples are held out, so base and tuned model cannot be compared.")
         return None, []
     worker.phase("encoding", "Turning held-out samples into tokens.")
-    settings = Settings(template, recipe.data.max_length, recipe.data.loss_on)
+    settings = replace(Settings.of(recipe, template), packing="none")  # each sample is measured by itself
     rows, _ = encode_view(read_view(path), tokenizer, settings, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
         read_view(path), recipe.evaluation.prompts, tokenizer, template, max_length=recipe.data.max_length
@@ -138,6 +140,9 @@ class _Both:
         rows: Any,
         prompts: list[Prompt],
     ) -> None:
+        from core.evaluation.measures import measure_of
+
+        self.scores = measure_of(recipe)
         self._worker = worker
         self._recipe = recipe
         self._tokenizer = tokenizer
@@ -148,25 +153,20 @@ class _Both:
         self._of = 2 * ((len(rows) if rows is not None else 0) + len(prompts))
         self._done = 0
 
-    def measure(self, model: Any, name: str) -> tuple[Loss | None, list[Generated]]:
-        """Loss and answers of one model; `name` is `base` or `tuned`."""
+    def measure(self, model: Any, name: str) -> tuple[Any, list[Generated]]:
+        """What is measured of one model, None without held-out samples, and its answers; `name`: `base`, `tuned`."""
         from core.engine.generate import generate, stop_ids
-        from core.evaluation.scores import eval_loss, prepare_losses
+        from core.evaluation.scores import prepare_losses
 
         if name == "base":
             prepare_losses(model)
         recipe = self._recipe
-        loss = None
+        scores = None
         if self._rows is not None:
-            self._phase(f"Measuring the eval loss of the {name} model.")
-            loss = eval_loss(
-                model,
-                self._rows,
-                self._tokenizer,
-                self._on,
-                batch_size=recipe.training.eval_batch_size,
-                tick=self._ticker(f"Measuring the eval loss of the {name} model."),
-            )
+            words = f"Measuring the {name} model on held-out samples."
+            self._phase(words)
+            tick = self._ticker(words)
+            scores = self.scores.measure(model, self._rows, self._tokenizer, self._on, recipe, tick=tick)
             self._done += len(self._rows)
         self._phase(f"The {name} model answers {len(self._prompts)} held-out prompts.")
         answers = generate(
@@ -180,7 +180,7 @@ class _Both:
             tick=self._ticker(f"The {name} model answers held-out prompts."),
         )
         self._done += len(self._prompts)
-        return loss, answers
+        return scores, answers
 
     def _phase(self, message: str) -> None:
         self._worker.phase("evaluating", message, step=self._done, of=self._of)
@@ -197,14 +197,14 @@ def _write(
     worker: Worker,
     began: float,
     tuned_folder: Path,
-    base: tuple[Loss | None, list[Generated]],
-    tuned: tuple[Loss | None, list[Generated]],
+    measure: Measure,
+    scores: dict[str, Any],
+    answers: tuple[list[Generated], list[Generated]],
     prompts: list[Prompt],
 ) -> None:
     from core.evaluation.compare import findings
 
-    base_loss, base_answers = base
-    tuned_loss, tuned_answers = tuned
+    base_answers, tuned_answers = answers
     lines = [
         files.encode(
             {
@@ -219,14 +219,9 @@ def _write(
         for number, (prompt, one, other) in enumerate(zip(prompts, base_answers, tuned_answers, strict=True))
     ]
     differs = sum(one.text != other.text for one, other in zip(base_answers, tuned_answers, strict=True))
-    before = base_loss.value if base_loss else None
-    after = tuned_loss.value if tuned_loss else None
     weights = read_weights(tuned_folder)
     summary = {
-        "base_loss": before,
-        "tuned_loss": after,
-        "eval_samples": base_loss.samples if base_loss else 0,
-        "eval_tokens": base_loss.tokens if base_loss else 0,
+        **scores,
         "prompts": len(prompts),
         "differs": differs,
         "base_cut": sum(not answer.ended for answer in base_answers),
@@ -240,9 +235,9 @@ def _write(
     folder.mkdir(exist_ok=True)
     files.replace(str(folder / "answers.jsonl"), b"".join(line + b"\n" for line in lines), durable=True)
     files.replace(str(folder / "summary.json"), files.encode(summary), durable=True)
-    for sentence in findings(before, after, base_answers, tuned_answers):
+    for sentence in (*measure.findings(scores), *findings(base_answers, tuned_answers)):
         worker.event("alert", sentence)
     words = f"{differs} of {len(prompts)} answers differ from the base's"
-    if before is not None and after is not None:
-        words = f"Eval loss {before:.3f} for the base, {after:.3f} tuned; {words}"
+    if measured := measure.words(scores):
+        words = f"{measured}; {words}"
     worker.event("comparison", f"{words}.", **summary)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from core.engine.encode import MASKED, collator
+from core.engine.encoded import MASKED
 from core.engine.load import Hardware
+from core.engine.talks import collator
 from core.errors import TunedeckError
+from core.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,41 @@ class Loss:
     value: float
     samples: int
     tokens: int
+
+
+def measure(
+    model: Any, rows: Any, tokenizer: Any, on: Hardware, recipe: Recipe, *, tick: Callable[[int], None]
+) -> Loss:
+    """`eval_loss` with the recipe's batches."""
+    return eval_loss(model, rows, tokenizer, on, batch_size=recipe.training.eval_batch_size, tick=tick)
+
+
+def summary(base: Loss | None, tuned: Loss | None, recipe: Recipe) -> dict[str, Any]:
+    """What `summary.json` says of the measurement."""
+    return {
+        "base_loss": base.value if base else None,
+        "tuned_loss": tuned.value if tuned else None,
+        "eval_samples": base.samples if base else 0,
+        "eval_tokens": base.tokens if base else 0,
+    }
+
+
+def words(facts: Mapping[str, Any]) -> str:
+    """The measurement in a few words, or ""."""
+    if facts["base_loss"] is None or facts["tuned_loss"] is None:
+        return ""
+    return f"Eval loss {facts['base_loss']:.3f} for the base, {facts['tuned_loss']:.3f} tuned"
+
+
+def findings(facts: Mapping[str, Any]) -> list[str]:
+    """What a person must not miss."""
+    before, after = facts["base_loss"], facts["tuned_loss"]
+    if before is None or after is None or after < before:
+        return []
+    return [
+        f"The tuned model is no better on held-out samples: eval loss {after:.3f}, the base has "
+        f"{before:.3f}. Fewer epochs, a lower learning rate or more samples may help."
+    ]
 
 
 def prepare_losses(model: Any) -> None:

@@ -19,6 +19,7 @@ from typing import Literal
 
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
+from core.recipe.tasks import TASKS
 
 Device = Literal["cuda", "cpu"]
 
@@ -37,7 +38,7 @@ class Forecast:
     """Bytes by part at the peak of a step. `total` is what must be free.
 
     Attributes:
-        weights: the base model's, as loaded.
+        weights: the base model's, as loaded; also those of a reference model beside it.
         adapter: the adapter's weights.
         gradients: those that exist at the peak.
         optimizer: its states.
@@ -84,13 +85,14 @@ def forecast(recipe: Recipe, shape: ModelShape, device: Device, *, longest: int 
     width = _width(recipe, device)
     known = longest > 0 and recipe.data.packing == "none"
     length = min(recipe.data.max_length, longest) if known else recipe.data.max_length
-    tokens = recipe.training.batch_size * length
+    task = TASKS[recipe.task]
+    tokens = recipe.training.batch_size * task.sequences * length
     trained = trained_parameters(recipe, shape)
     full = recipe.method == "full"
     # peft keeps adapters in float32 beside 16-bit weights; trl casts them to bfloat16 beside quantized ones.
     trained_width = width if full else 2 if over_quantized(recipe, shape) else 4
     gradients = float(trained * trained_width)
-    weights = weight_bytes(recipe, shape, device)
+    weights = weight_bytes(recipe, shape, device) * (2 if full and task.reference else 1)
     adapter = 0.0 if full else gradients
     optimizer = trained * _STATE_BYTES.get(recipe.training.optimizer, 2.0 * trained_width)
 

@@ -84,6 +84,24 @@ PRESETS: tuple[Preset, ...] = (
         },
     ),
     Preset(
+        "DPO",
+        "For preference pairs (a chosen and a rejected answer): a learning rate twenty times below that of SFT, one "
+        "epoch. Start from a model that already answers in the right form.",
+        {
+            "task": "dpo",
+            "lora.dropout": 0.0,
+            "dpo.beta": 0.1,
+            "dpo.loss_type": "sigmoid",
+            "training.learning_rate": 1e-5,
+            "training.epochs": 1.0,
+            "training.max_steps": 0,
+            "training.batch_size": 2,
+            "training.gradient_accumulation": 8,
+            "training.warmup": 0.1,
+            "training.group_by_length": False,
+        },
+    ),
+    Preset(
         "thorough",
         "For a hard task with a few thousand samples or more: rank 64 with rslora, a lower learning rate over three "
         "epochs, evaluated twenty times so that overfitting is seen.",

@@ -16,15 +16,17 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.sections.data import Data
+from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
 from core.recipe.sections.lora import Lora
 from core.recipe.sections.model import Model
 from core.recipe.sections.reporting import Reporting
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.training import Training
+from core.recipe.tasks import TASKS
 from core.recipe.values import Value
 
-__all__ = ["Data", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
+__all__ = ["Data", "Dpo", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Recipe:
         "sft",
         title="Task",
         help="What kind of learning.",
-        choices={"sft": "supervised: learn to give the answers in the data, or to continue its text"},
+        choices={task.name: task.meaning for task in TASKS.values()},
     )
     method: str = knob(
         "lora",
@@ -56,6 +58,7 @@ class Recipe:
     model: Model = field(default_factory=Model)
     data: Data = field(default_factory=Data)
     lora: Lora = field(default_factory=Lora)
+    dpo: Dpo = field(default_factory=Dpo)
     training: Training = field(default_factory=Training)
     samples: Samples = field(default_factory=Samples)
     evaluation: Evaluation = field(default_factory=Evaluation)
@@ -69,6 +72,7 @@ SECTIONS: Mapping[str, type] = {
     "model": Model,
     "data": Data,
     "lora": Lora,
+    "dpo": Dpo,
     "training": Training,
     "samples": Samples,
     "evaluation": Evaluation,

@@ -68,7 +68,8 @@ def tokens_of(recipe: Recipe, view: View, measured: Path) -> dict[str, Any]:
     Returns:
         `max_length`; `train` and `eval`, each with `samples`, `tokens` (after the cut), `trained` (of these, with
         loss), `cut` (samples), `lost` (tokens), `without` (samples that nothing is learnt from), `median`, `p95` and
-        `longest` (tokens before the cut), and the same of the answers; `bins` of lengths before the cut and
+        `longest` (tokens before the cut, of a pair its longer sequence), the same of the answers, and `parts`: the
+        median of each part of pairs; `bins` of lengths before the cut and
         `answer_bins`, for train; `sources`: tokens of each contribution, in its order.
     """
     facts = list(_objects(measured))
@@ -124,7 +125,8 @@ def cost_of(
 
 
 def _length(fact: Mapping[str, Any]) -> int:
-    return int(fact["tokens"] + fact["lost"])
+    """What the max length has to hold."""
+    return int(fact["longest"])
 
 
 def _answer(fact: Mapping[str, Any]) -> int:
@@ -134,6 +136,8 @@ def _answer(fact: Mapping[str, Any]) -> int:
 def _part(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     lengths = sorted(map(_length, facts))
     answers = sorted(map(_answer, facts))
+    known = [fact for fact in facts if fact["parts"]]
+    names = known[0]["parts"] if known else {}
     return {
         "samples": len(facts),
         "tokens": sum(fact["tokens"] for fact in facts),
@@ -147,6 +151,7 @@ def _part(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "answer_median": _at(answers, 0.5),
         "answer_p95": _at(answers, 0.95),
         "answer_longest": answers[-1] if answers else 0,
+        "parts": {name: _at(sorted(fact["parts"][name] for fact in known), 0.5) for name in names},
     }
 
 

@@ -26,6 +26,9 @@ from core.runs.curate import curate
 from core.runs.overview import join_samples, measure_command, tokens_of
 from core.recipe.recipe import Recipe, from_json, to_json
 
+_VERSION = 2
+"""Of what the files of an overview hold: those of another version are made anew."""
+
 FOLDER, FACTS, TOKENS = "overview", "facts.json", "tokens.json"
 _SAMPLES, _MEASURED, _RECIPE = "samples.jsonl", "measured.jsonl", "recipe.json"
 _BAD_INPUT, _STOPPED = 2, 3
@@ -169,6 +172,7 @@ def _digest(workspace: Path, recipe: Recipe) -> str:
     stamps = [_stamp(Path(path)) for path in (*recipe.data.train, *recipe.data.eval, *shares_of(recipe.data.mix))]
     parts = [
         VERSION,
+        _VERSION,
         __version__,
         whole["data"],
         whole["model"],

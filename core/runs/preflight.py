@@ -26,6 +26,7 @@ from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.rules.template import marked_twin, template_text
+from core.recipe.tasks import TASKS
 from core.recipe.trackers import missing
 from core.recipe.rules.validate import validate
 from core.recipe.rules.validate import validate
@@ -120,13 +121,6 @@ def _fields(seen: _Seen) -> Iterator[Check]:
         yield Check("recipe", "ok", "Every field is in its range.")
 
 
-_NOT_LEARNT = {
-    "preference": "These are preference pairs, and the task is SFT: chosen answers are learnt, rejected ones not used.",
-    "kto": "These are labelled answers, and the task is SFT: good ones are learnt, bad ones left out.",
-}
-"""What supervised training does not use of a kind of samples."""
-
-
 def _data(recipe: Recipe, workspace: Path) -> tuple[list[Check], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
@@ -135,6 +129,7 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[Check], frozenset[str] 
     kinds: set[str] = set()
     columns = dict(recipe.data.columns)
     form = None if recipe.data.format == "auto" else recipe.data.format
+    task = TASKS[recipe.task]
     trained: Dataset | None = None
     for path, paths in (("data.train", recipe.data.train), ("data.eval", recipe.data.eval)):
         if not paths:
@@ -151,8 +146,11 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[Check], frozenset[str] 
         else:
             kinds.add(found.kind)
             checks.append(Check("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
-            if found.kind in _NOT_LEARNT:
-                checks.append(Check("data", "warn", _NOT_LEARNT[found.kind], path))
+            if found.kind not in task.samples:
+                words = f"{task.title} trains on {task.wants}. These samples are {found.kind}: choose another task."
+                checks.append(Check("data", "stop", words, path))
+            elif found.kind in task.unused:
+                checks.append(Check("data", "warn", task.unused[found.kind], path))
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
@@ -198,6 +196,8 @@ def _template(seen: _Seen) -> Iterator[Check]:
     path, own = "model.chat_template", recipe.model.chat_template or "the model’s own"
     if not template:
         yield Check("chat template", "stop", "The model has no chat template: choose one, such as chatml.", path)
+    elif not TASKS[recipe.task].marks:
+        yield Check("chat template", "ok", f"Prompts and answers are rendered with the chat template, {own}.")
     elif recipe.data.loss_on == "everything" or marks_answers(template):
         yield Check("chat template", "ok", f"The chat template, {own}, marks the answers.")
     elif twin := marked_twin(template):

@@ -55,6 +55,9 @@ class Comparison:
         base_loss: mean cross-entropy a trained token, in nats.
         tuned_loss: the same for the tuned model.
         eval_samples: samples that the losses were measured on.
+        reward_accuracy: of preference pairs, the share in which the tuned model prefers the chosen answer more than the
+            base does; else None.
+        reward_margin: by how much on average, in DPO's rewards.
         answers: answers side by side, as many as the recipe asked for.
         step: the training step of the tuned model; None where nothing says it.
     """
@@ -63,7 +66,19 @@ class Comparison:
     tuned_loss: float | None
     eval_samples: int
     answers: tuple[Answer, ...]
+    reward_accuracy: float | None = None
+    reward_margin: float | None = None
     step: int | None = None
+
+    @property
+    def reward_words(self) -> str:
+        """What was measured on preference pairs, or ""."""
+        if self.reward_accuracy is None or self.reward_margin is None:
+            return ""
+        return (
+            f"chosen answer preferred in {self.reward_accuracy:.0%} of {self.eval_samples:,} held-out pairs "
+            f"(reward margin {self.reward_margin:.3f})"
+        )
 
     def most_changed_first(self) -> tuple[Answer, ...]:
         """The answers, those that differ most from the base's first; of very long prompts, after all others."""
@@ -99,6 +114,8 @@ def read_comparison(run: Path) -> Comparison | None:
         eval_samples=int(summary.get("eval_samples", 0)),
         answers=answers,
         step=summary["adapter_step"] if isinstance(summary.get("adapter_step"), int) else None,
+        reward_accuracy=_number(summary.get("reward_accuracy")),
+        reward_margin=_number(summary.get("reward_margin")),
     )
 
 

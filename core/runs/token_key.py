@@ -101,6 +101,7 @@ def about(recipe: Recipe, base: Path, paths: Iterable[Path]) -> dict[str, Any]:
     model, data = whole["model"], whole["data"]
     return {
         "version": _VERSION,
+        "task": whole["task"],
         "paths": [str(Path(path).absolute()) for path in paths],
         "model": model["path"],
         "chat_template": model["chat_template"],

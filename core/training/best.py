@@ -11,7 +11,7 @@ from core.engine.worker import Worker
 from core.errors import BadInput
 from core.recipe.recipe import Recipe
 from core.runs.checkpoint import Checkpoint, read
-from core.training.durable import SupervisedTrainer
+from core.training.durable import DurableTrainer
 
 
 class EarlyStopping(EarlyStoppingCallback):
@@ -52,7 +52,7 @@ class EarlyStopping(EarlyStoppingCallback):
             )
 
 
-def load_best(worker: Worker, trainer: SupervisedTrainer) -> int | None:
+def load_best(worker: Worker, trainer: DurableTrainer) -> int | None:
     """Puts the weights of the best checkpoint into a trained model.
 
     Args:

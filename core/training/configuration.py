@@ -7,20 +7,21 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
-from trl import SFTConfig
 
 from core.engine.load import Hardware
 from core.errors import BadInput
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
+from core.recipe.tasks import TASKS
 from core.runs.checkpoint import Checkpoint
 from core.training.sharded import fsdp_settings
+from core.training.tasks import training_of
 
 
-def sft_config(
+def trainer_config(
     recipe: Recipe, on: Hardware, checkpoints: Path, *, evaluates: bool, resumed: Checkpoint | None = None
-) -> SFTConfig:
-    """TRL's configuration for a recipe.
+) -> Any:
+    """TRL's configuration for a recipe, of the kind that its task's trainer takes.
 
     Args:
         recipe: the recipe.
@@ -29,11 +30,12 @@ def sft_config(
         evaluates: whether there are held-out samples.
         resumed: what the run goes on from; the base model's loss is known then.
     """
-    training, data = recipe.training, recipe.data
+    training, headline = recipe.training, TASKS[recipe.task].headline
     evaluates = evaluates and training.eval_every > 0
     sharded = is_sharded(recipe)
     seeks_best = evaluates and (training.keep_best or training.early_stopping > 0)
-    return SFTConfig(
+    task = training_of(recipe)
+    return task.config(
         output_dir=str(checkpoints),
         use_cpu=on.device.type == "cpu",
         bf16=on.mixed == "bf16",
@@ -62,15 +64,11 @@ def sft_config(
         eval_steps=_steps(training.eval_every) if evaluates else None,
         eval_on_start=evaluates and (resumed is None or resumed.evaluation_due),
         # Not load_best_model_at_end: that wants an evaluation at each checkpoint. See `core.training.best`.
-        metric_for_best_model="eval_loss" if seeks_best else None,
-        greater_is_better=False if seeks_best else None,
+        metric_for_best_model=headline.eval_metric if seeks_best else None,
+        greater_is_better=headline.better == "higher" if seeks_best else None,
         save_strategy="steps" if training.save_every > 0 else "no",
         save_steps=_steps(training.save_every) if training.save_every > 0 else 500,
-        max_length=data.max_length,
-        packing=data.packing != "none",
-        packing_strategy=data.packing if data.packing != "none" else "bfd",
-        # The samples come encoded. Packing is TRL's own work on them; without it nothing is left to prepare.
-        dataset_kwargs={"skip_prepare_dataset": True} if data.packing == "none" else None,
+        max_length=recipe.data.max_length,
         dataloader_pin_memory=on.device.type == "cuda",
         ddp_find_unused_parameters=False,
         report_to=list(recipe.reporting.report_to) or "none",
@@ -78,6 +76,7 @@ def sft_config(
         project=recipe.reporting.project,
         trackio_static_space_id=False,  # nothing goes to the hub by itself
         disable_tqdm=True,
+        **task.settings(recipe),
     )
 
 

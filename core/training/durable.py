@@ -1,4 +1,4 @@
-"""TRL's trainer with a recipe: the few places where ours does more than TRL's."""
+"""What every training run adds to TRL's trainer: checkpoints that are whole, an exact resume, requests, no NaN."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import SCHEDULER_NAME
-from trl import SFTTrainer
 
 from core import units
 from core.engine.quantized import base_unchanged, in_four_bits, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.recipe.recipe import Recipe, to_json
+from core.recipe.tasks import TASKS
 from core.runs.checkpoint import Checkpoint, read, seal
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
@@ -28,8 +28,10 @@ from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
 from core.training.sharded import keep_dropout, let_go
 
 
-class SupervisedTrainer(SFTTrainer):
-    """TRL's trainer with the same arithmetic, and a few things more.
+class DurableTrainer(Trainer):
+    """A mixin before any of TRL's trainers, which then keeps its arithmetic and does a few things more.
+
+    `class PreferenceTrainer(DurableTrainer, DPOTrainer)`: each `super()` here is TRL's own method there.
 
     It ends at the first number that is none, writes checkpoints whole and waits for a full disk, goes on from one as if
     it had never ended, can be interrupted while it evaluates, and tells nobody on the network about it.
@@ -175,7 +177,8 @@ class SupervisedTrainer(SFTTrainer):
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         """Whether an evaluation was the best so far; if the best is to be kept, it becomes a checkpoint."""
-        if "eval_loss" not in metrics or not super()._determine_best_metric(metrics, trial):
+        measured = TASKS[self._recipe.task].headline.eval_metric in metrics
+        if not measured or not super()._determine_best_metric(metrics, trial):
             return False
         self.state.best_global_step = self.state.global_step
         if self._recipe.training.keep_best:
@@ -210,7 +213,7 @@ class SupervisedTrainer(SFTTrainer):
                     if self._ranks.sharded:
                         written.mkdir(parents=True)
                         self._ranks.write_parts(self, written)
-                    super(SupervisedTrainer, self)._save_checkpoint(model, trial)
+                    super(DurableTrainer, self)._save_checkpoint(model, trial)
                 seal(written, self._facts())
                 written.rename(folder)
             finally:

@@ -57,7 +57,7 @@ class InStep:
     """Saves in the middle of things.
 
     Args:
-        trainer: a `SupervisedTrainer`.
+        trainer: a `DurableTrainer`.
     """
 
     def __init__(self, trainer: Any) -> None:

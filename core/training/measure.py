@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,13 @@ from core.jobs import files
 from core.recipe.recipe import from_json
 
 if TYPE_CHECKING:
-    from core.engine.encode import Settings
+    from core.engine.encoded import Settings
     from core.engine.samples import ViewRow
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What training will make of one sample.
+    """What training will make of one sample: of a pair, its two sequences together.
 
     Attributes:
         key: of the row.
@@ -31,6 +31,8 @@ class Measured:
         lost_trained: of those, how many would have carried loss.
         problem: a sentence if the sample cannot become tokens, else "".
         lost_text: what the cut takes away, on one line; of a long text its beginning and its end.
+        longest: tokens of its longest sequence before the cut, which the max length has to hold.
+        parts: tokens of each part before the cut (`prompt`, `chosen`, `rejected`); empty for a sample without parts.
     """
 
     key: str
@@ -41,6 +43,8 @@ class Measured:
     lost_trained: int = 0
     problem: str = ""
     lost_text: str = ""
+    longest: int = 0
+    parts: Mapping[str, int] = field(default_factory=dict)
 
 
 _SHOWN = 100
@@ -71,11 +75,13 @@ def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: Settings) -> Iter
         yield Measured(
             row.key,
             row.row,
-            tokens=len(encoded.input_ids),
+            tokens=encoded.tokens,
             trained=encoded.trained_tokens,
             lost=encoded.lost_tokens,
             lost_trained=encoded.lost_trained,
             lost_text=_lost(row, tokenizer, settings) if encoded.lost_tokens else "",
+            longest=encoded.longest,
+            parts=encoded.parts,
         )
 
 
@@ -83,7 +89,8 @@ def _lost(row: ViewRow, tokenizer: Any, settings: Settings) -> str:
     from core.engine.encode import encode
     from core.engine.pieces import lost_text
 
-    text = lost_text(encode(row.sample, tokenizer, settings, with_text=True))
+    encoded = encode(row.sample, tokenizer, settings, with_text=True)
+    text = " / ".join(filter(None, map(lost_text, encoded.sequences)))
     if len(text) <= 2 * _SHOWN:
         return " ".join(text.split())
     return f"{' '.join(text[:_SHOWN].split())} … {' '.join(text[-_SHOWN:].split())}"
@@ -98,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0, or 2 with a sentence on stderr.
     """
-    from core.engine.encode import Settings
+    from core.engine.encoded import Settings
     from core.engine.load import load_tokenizer
     from core.engine.samples import read_view
     from core.engine.template import use_template
@@ -112,7 +119,7 @@ def main(argv: Sequence[str]) -> int:
         except (OSError, ValueError) as error:
             raise BadInput(f"The recipe cannot be read ({error})", where=str(recipe_file)) from error
         tokenizer = load_tokenizer(recipe.model)
-        settings = Settings.of(recipe.data, use_template(tokenizer, recipe.model.chat_template))
+        settings = Settings.of(recipe, use_template(tokenizer, recipe.model.chat_template))
         facts = measure(read_view(view), tokenizer, settings)
         lines = b"".join(files.encode(asdict(fact)) + b"\n" for fact in facts)
         files.replace(str(out), lines, durable=False)

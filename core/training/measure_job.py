@@ -56,13 +56,13 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
         TunedeckError: recipe, model or data cannot be used, or the cache cannot be written.
     """
     folder.write_status(phase="loading the tokenizer")
-    from core.engine.encode import Settings
+    from core.engine.encoded import Settings
     from core.engine.load import load_tokenizer
     from core.engine.template import use_template
 
     recipe = from_json(payload["recipe"])
     tokenizer = load_tokenizer(recipe.model)
-    settings = Settings.of(recipe.data, use_template(tokenizer, recipe.model.chat_template))
+    settings = Settings.of(recipe, use_template(tokenizer, recipe.model.chat_template))
     cache = Path(payload["cache"])
     try:
         writer = FactsWriter(cache, payload["about"])

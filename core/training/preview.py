@@ -10,11 +10,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.dataset.sample import Sample
 from core.errors import BadInput
 from core.recipe.recipe import Recipe, from_json
+
+if TYPE_CHECKING:
+    from core.engine.pieces import Part
 
 _KEPT = 4
 """Tokenizers that stay in memory."""
@@ -30,18 +33,20 @@ class Preview:
         """Tokens and mask of one sample.
 
         Args:
-            question: `recipe` (its model and data sections count) and `sample` in the normal form.
+            question: `recipe` (its task, model and data sections count) and `sample` in the normal form.
 
         Returns:
-            `pieces`: text and trained flag of each; `tokens` after the cut, `total` before it, `trained`,
-            `lost` and `lost_trained` by the cut, `lost_text`; `template`: where it is from; `stop_trained`: whether
-            the end of an answer is learned.
+            `parts`, each with `name` (`prompt`, `chosen`, `rejected`, or "" for a whole sample), `pieces`: text and
+            trained flag of each, and where the cut takes something, `kept` tokens, `lost`, `lost_trained` and
+            `lost_text`; of all sequences together `tokens` after the cut, `total` before it, `trained`, `lost` and
+            `lost_trained`; `template`: where it is from; `stop_trained`: whether the end of an answer is learned.
 
         Raises:
             BadInput: model, template or sample cannot be used.
         """
-        from core.engine.encode import Settings, encode
-        from core.engine.pieces import lost_text, pieces
+        from core.engine.encode import encode, stop_trained
+        from core.engine.encoded import Settings
+        from core.engine.pieces import parts_of
 
         recipe = from_json(_part(question, "recipe"))
         try:
@@ -49,17 +54,17 @@ class Preview:
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"The question's sample is not in the normal form ({error})") from error
         tokenizer, template = self._tokenizer(recipe)
-        encoded = encode(sample, tokenizer, Settings.of(recipe.data, template), with_text=True)
+        settings = Settings.of(recipe, template)
+        encoded = encode(sample, tokenizer, settings, with_text=True)
         return {
-            "pieces": [[piece.text, piece.trained] for piece in pieces(encoded, tokenizer)],
-            "tokens": len(encoded.input_ids),
-            "total": len(encoded.input_ids) + encoded.lost_tokens,
+            "parts": [_part_json(part) for part in parts_of(encoded, tokenizer, settings)],
+            "tokens": encoded.tokens,
+            "total": encoded.tokens + encoded.lost_tokens,
             "trained": encoded.trained_tokens,
             "lost": encoded.lost_tokens,
             "lost_trained": encoded.lost_trained,
-            "lost_text": lost_text(encoded),
             "template": template.origin,
-            "stop_trained": template.stop_trained or recipe.data.loss_on == "everything",
+            "stop_trained": stop_trained(settings),
         }
 
     def _tokenizer(self, recipe: Recipe) -> tuple[Any, Any]:
@@ -74,6 +79,20 @@ class Preview:
                 del self._loaded[next(iter(self._loaded))]
             self._loaded[key] = (tokenizer, use_template(tokenizer, model.chat_template))
         return self._loaded[key]
+
+
+def _part_json(part: Part) -> dict[str, Any]:
+    from core.engine.pieces import lost_text
+
+    found: dict[str, Any] = {"name": part.name, "pieces": [[piece.text, piece.trained] for piece in part.pieces]}
+    if part.sequence is not None and part.sequence.lost_tokens:
+        found |= {
+            "kept": len(part.sequence.input_ids),
+            "lost": part.sequence.lost_tokens,
+            "lost_trained": part.sequence.lost_trained,
+            "lost_text": lost_text(part.sequence),
+        }
+    return found
 
 
 def _part(question: Mapping[str, Any], name: str) -> dict[str, Any]:

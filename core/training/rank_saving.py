@@ -39,7 +39,7 @@ class RankSaving:
         """Collects what the ranks have of their own; each must call this at the same point.
 
         Args:
-            trainer: a `SupervisedTrainer`.
+            trainer: a `DurableTrainer`.
             facts: of this rank.
         """
         rank = self._worker.rank

@@ -18,7 +18,6 @@ from core.errors import BadInput
 from core.jobs import requests
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
-from core.recipe.trackers import point_to_run
 from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import tell_ranks
@@ -26,7 +25,7 @@ from core.training.rank_report import tell_ranks
 if TYPE_CHECKING:
     from core.engine.load import Hardware
     from core.engine.template import Template
-    from core.training.durable import SupervisedTrainer
+    from core.training.durable import DurableTrainer
     from core.training.report import Reporter
     from core.training.sampling import Sampling
 
@@ -135,7 +134,10 @@ def _train(
         raise BadInput("A model that is stored quantized cannot be trained whole", where="method", do="Take lora")
     worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
     tokenizer, template = text
-    trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
+    try:
+        trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
+    except torch.OutOfMemoryError as error:  # of a second model, such as a reference
+        raise no_room(put(recipe, "training.batch_size", 1)) from error
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _tell_parameters(worker, trainer.model)
     if worker.rank is not None:
@@ -159,11 +161,12 @@ def _train(
 
 def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> tuple[Any, Any]:
     """The two halves of the view as data sets; the held-out one is None where it is empty."""
-    from core.engine.encode import Settings
+    from core.engine.encode import stop_trained
+    from core.engine.encoded import Settings
     from core.engine.samples import encode_view, read_view
     from core.training.contributions import note_contributions
 
-    settings = Settings.of(recipe.data, template)
+    settings = Settings.of(recipe, template)
     data = worker.folder.data
     worker.phase("encoding", f"Turning samples into tokens with {template.origin}.")
 
@@ -188,7 +191,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
             worker.event("alert", sentence, data="eval", **fields)
         if len(eval_rows) == 0:
             eval_rows = None
-    if template.text and recipe.data.loss_on == "answers" and template.marks_answers and not template.stop_trained:
+    if template.text and template.marks_answers and not stop_trained(settings):
         worker.event(
             "alert",
             "The chat template leaves the end of an answer out of the loss: the model may not learn to stop.",
@@ -227,37 +230,14 @@ def _trainer(
     tokenizer: Any,
     rows: tuple[Any, Any],
     checkpoint: Checkpoint | None,
-) -> tuple[SupervisedTrainer, Reporter]:
-    import torch
-    from transformers import PrinterCallback
-
+) -> tuple[DurableTrainer, Reporter]:
     from core.training.best import EarlyStopping
-    from core.training.configuration import lora_config, sft_config
-    from core.training.durable import SupervisedTrainer
-    from core.training.finite import Guard
+    from core.training.build import build
     from core.training.report import Reporter
-    from core.training.trackers import guard_trackers, usable_trackers
 
-    train_rows, eval_rows = rows
-    point_to_run(recipe, worker.folder.path)
     reporter = Reporter(worker, resumed=checkpoint)
-    trackers = usable_trackers(recipe.reporting.report_to, worker)
-    reported = put(recipe, "reporting.report_to", tuple(trackers))
-    config = sft_config(reported, on, worker.folder.checkpoints, evaluates=eval_rows is not None, resumed=checkpoint)
-    trainer = SupervisedTrainer(
-        worker=worker,
-        guard=Guard(recipe, on.mixed),
-        recipe=recipe,
-        model=model,
-        args=config,
-        train_dataset=train_rows,
-        eval_dataset=eval_rows if config.eval_strategy != "no" else None,
-        processing_class=tokenizer,
-        peft_config=lora_config(recipe, model) if recipe.method == "lora" else None,
-        callbacks=[reporter, EarlyStopping(worker, recipe, checkpoint)],
-    )
-    trainer.remove_callback(PrinterCallback)
-    guard_trackers(trainer, trackers, worker)
+    callbacks = [reporter, EarlyStopping(worker, recipe, checkpoint)]
+    trainer = build(worker, recipe, on, model, tokenizer, rows, resumed=checkpoint, callbacks=callbacks)
 
     def not_finite(key: str, value: float) -> None:
         state = trainer.state
@@ -267,11 +247,6 @@ def _trainer(
     trainer.on_not_finite = not_finite
     trainer.between_steps = lambda save: reporter.between_steps(trainer.state, trainer.control, save)
     reporter.in_step = trainer.in_step
-    if on.mixed == "fp16":
-        # TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling cannot handle.
-        for weight in trainer.model.parameters():
-            if weight.requires_grad:
-                weight.data = weight.data.to(torch.float32)
     return trainer, reporter
 
 
@@ -280,7 +255,7 @@ def _sampling(
     recipe: Recipe,
     tokenizer: Any,
     template: Template,
-    trainer: SupervisedTrainer,
+    trainer: DurableTrainer,
     reporter: Reporter,
 ) -> Sampling:
     """What answers the sample prompts, before whoever wants the run paused gets it."""
@@ -314,7 +289,7 @@ def _tell_parameters(worker: Worker, model: Any) -> None:
     )
 
 
-def _save(worker: Worker, recipe: Recipe, trainer: SupervisedTrainer, tokenizer: Any, began: float) -> None:
+def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: Any, began: float) -> None:
     from core.runs.saved import weights_at
     from core.training.best import load_best
     from core.training.finite import Guard

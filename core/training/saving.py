@@ -13,6 +13,7 @@ from core import units
 from core.engine.worker import Worker
 from core.jobs.files import apply_umask, no_more_files, sync, sync_tree
 from core.recipe.recipe import Recipe
+from core.recipe.tasks import TASKS
 from core.runs.checkpoint import is_whole, newest_first
 from core.runs.saved import Weights, write_weights
 from core.units import significant
@@ -183,7 +184,9 @@ def save_model(
 def _card(recipe: Recipe, saved: Weights) -> str:
     lora = recipe.method == "lora"
     front = ["---", f"base_model: {recipe.model.path}", f"library_name: {'peft' if lora else 'transformers'}"]
-    front += ["pipeline_tag: text-generation", "tags:", *(["- lora"] if lora else []), "- sft", "- trl", "---", ""]
+    task = TASKS[recipe.task]
+    front += [f"pipeline_tag: {task.artifact}", "tags:", *(["- lora"] if lora else []), f"- {task.name}", "- trl"]
+    front += ["---", ""]
     kind = "LoRA adapter for" if lora else "Fine-tuned from"
     body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{kind} `{recipe.model.path}`.", ""]
     lines = [f"Weights: {saved.words()}", f"Learning rate: {recipe.training.learning_rate}"]

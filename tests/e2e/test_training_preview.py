@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.recipe.recipe import to_json
-from tests.kit.training_runs import lines, make_run, recipe, talk, work
+from tests.kit.training_runs import lines, make_run, pair, recipe, talk, work
 from tests.kit.waiting import PATIENCE
 from tests.kit.warm.process import WarmPython
 
@@ -42,21 +45,38 @@ def test_the_preview_shows_the_trained_text_and_what_the_cut_takes(warm_python: 
     )
     answer = talk(1)["messages"][1]["content"]
     shown = whole["answer"]
-    assert "".join(text for text, trained in shown["pieces"] if trained) == f"{answer}<|im_end|>"
+    (part,), (short,) = shown["parts"], cut["answer"]["parts"]
+    assert "".join(text for text, trained in part["pieces"] if trained) == f"{answer}<|im_end|>"
     assert shown["lost"] == 0
     assert shown["stop_trained"]
-    kept = "".join(text for text, _ in cut["answer"]["pieces"])
-    assert kept + cut["answer"]["lost_text"] == "".join(text for text, _ in shown["pieces"])
+    kept = "".join(text for text, _ in short["pieces"])
+    assert kept + short["lost_text"] == "".join(text for text, _ in part["pieces"])
     assert cut["answer"]["tokens"] == 30
     assert cut["answer"]["lost"] == shown["total"] - 30
     assert cut["answer"]["trained"] + cut["answer"]["lost_trained"] == shown["trained"]
     assert "./no/such/model" in missing["error"]
 
 
-def test_measured_tokens_are_those_that_a_run_counts(warm_python: WarmPython, tmp_path: Path) -> None:
-    folder = make_run(tmp_path, [talk(number) for number in range(20)], data__max_length=32, training__max_steps=1)
+def test_the_preview_of_a_pair_shows_its_prompt_once_and_both_answers(warm_python: WarmPython) -> None:
+    (answer,) = _ask(warm_python, {"recipe": to_json(recipe(task="dpo")), "sample": pair(1)})
+    prompt, chosen, rejected = answer["answer"]["parts"]
+    assert [part["name"] for part in (prompt, chosen, rejected)] == ["prompt", "chosen", "rejected"]
+    assert not any(trained for _, trained in prompt["pieces"])
+    for part, name in ((chosen, "chosen"), (rejected, "rejected")):
+        text = "".join(text for text, trained in part["pieces"] if trained)
+        assert text.startswith(pair(1)[name][0]["content"] + "<|im_end|>")
+    assert answer["answer"]["stop_trained"]
+
+
+@pytest.mark.parametrize(("task", "make"), [("sft", talk), ("dpo", pair)])
+def test_measured_tokens_are_those_that_a_run_counts(
+    warm_python: WarmPython, tmp_path: Path, task: str, make: Callable[[int], dict[str, Any]]
+) -> None:
+    changes = {"task": task, "data__max_length": 32}
+    samples, held_out = ([make(number) for number in numbers] for numbers in (range(20), range(20, 24)))
+    folder = make_run(tmp_path, samples, held_out, **changes, training__max_steps=1)
     source, out = tmp_path / "recipe.json", tmp_path / "facts.jsonl"
-    source.write_text(json.dumps(to_json(recipe(data__max_length=32))))
+    source.write_text(json.dumps(to_json(recipe(**changes))))
     assert work(warm_python, "core.training.measure", source, folder.data / "train.jsonl", out).returncode == 0
     assert work(warm_python, "core.training", folder.path).returncode == 0
     (data,) = [event for event in lines(folder.events) if event["kind"] == "data"]

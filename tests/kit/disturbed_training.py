@@ -46,21 +46,27 @@ def _shut_gate(folder: Path, where: str, step: int) -> None:
 
         load.load_base = _behind(load.load_base, lambda *_: wait())  # type: ignore[assignment]
         return
-    from trl import SFTTrainer
-
     if where == "saving":
-        SFTTrainer._save_checkpoint = _behind(SFTTrainer._save_checkpoint, lambda *_: wait())
+        _before("_save_checkpoint", lambda *_: wait())
         return
 
     if where == "weights":
-        SFTTrainer._save = _behind(SFTTrainer._save, lambda *_: wait())
+        _before("_save", lambda *_: wait())
         return
 
     def first(trainer: Any, *_: Any) -> None:
         if trainer.state.global_step == step and trainer.model.training == (where == "batch"):
             wait()
 
-    SFTTrainer.compute_loss = _behind(SFTTrainer.compute_loss, first)
+    _before("compute_loss", first)
+
+
+def _before(method: str, first: Callable[..., None]) -> None:
+    """Has something happen before a method of TRL's trainers."""
+    from trl import DPOTrainer, SFTTrainer
+
+    for trainer in (SFTTrainer, DPOTrainer):
+        setattr(trainer, method, _behind(getattr(trainer, method), first))
 
 
 def _behind(function: Callable[..., Any], first: Callable[..., None]) -> Callable[..., Any]:
@@ -87,25 +93,19 @@ def _disturb(step: int, by: str) -> None:
 
 
 def _spoil_a_weight(step: int) -> None:
-    from trl import SFTTrainer
-
     def first(trainer: Any, *_: Any) -> None:
         if trainer.state.global_step == step:
             weight = next(weight for weight in trainer.model.parameters() if weight.requires_grad)
             weight.data.view(-1)[0] = float("nan")
 
-    SFTTrainer._maybe_log_save_evaluate = _behind(SFTTrainer._maybe_log_save_evaluate, first)
+    _before("_maybe_log_save_evaluate", first)
 
 
 def _limit_memory(step: int, most: int) -> None:
     import torch
-    from trl import SFTTrainer
 
-    compute = SFTTrainer.compute_loss
-
-    def compute_loss(self: Any, model: Any, inputs: Any, *arguments: Any, **names: Any) -> Any:
-        if self.state.global_step >= step and len(inputs["input_ids"]) > most:
+    def first(trainer: Any, model: Any, inputs: Any, *_: Any) -> None:
+        if trainer.state.global_step >= step and len(inputs["input_ids"]) > most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore words.")
-        return compute(self, model, inputs, *arguments, **names)
 
-    SFTTrainer.compute_loss = compute_loss
+    _before("compute_loss", first)

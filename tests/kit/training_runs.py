@@ -55,6 +55,14 @@ def talk(number: int, answer: str | None = None) -> dict[str, Any]:
     }
 
 
+def pair(number: int) -> dict[str, Any]:
+    """A preference pair in the normal form, as JSON; each number another one, answers of unlike lengths."""
+    sample = talk(number)
+    question, good = sample["messages"]
+    bad = {"role": "assistant", "content": f"No idea. Look it up. {number} " + "Bye. " * (number % 3)}
+    return {"kind": "preference", "messages": [question], "chosen": [good], "rejected": [bad]}
+
+
 def make_run(
     parent: Path,
     train: Sequence[dict[str, Any]] | None = None,

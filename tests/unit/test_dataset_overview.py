@@ -171,7 +171,17 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
     write(tmp_path / "own.jsonl", rows_of(made, 90, "own"))
     general = write(tmp_path / "general.jsonl", rows_of(made, 90, "general"))
     view = mixed(tmp_path, {str(general): 0.1}, eval_fraction=0)
-    facts = [{"tokens": min(60, 10 + n), "trained": 5, "lost": max(0, n - 50), "lost_trained": 0} for n in range(100)]
+    facts = [
+        {
+            "tokens": min(60, 10 + n),
+            "trained": 5,
+            "lost": max(0, n - 50),
+            "lost_trained": 0,
+            "longest": 10 + n,
+            "parts": {},
+        }
+        for n in range(100)
+    ]
     measured = write(tmp_path / "measured.jsonl", facts)
     recipe = put(put(Recipe(), "data.max_length", 60), "training.epochs", 3.0)
     tokens = tokens_of(recipe, view, measured)

@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset.sample import Message, Sample
-from core.engine.encode import MASKED, Encoded, Settings, collate, encode
+from core.engine import encode as encoding
+from core.engine.encoded import MASKED, Encoded, Sequence, Settings
 from core.engine.load import load_tokenizer
-from core.engine.pieces import lost_text, pieces
+from core.engine.pieces import Piece, lost_text, parts_of
 from core.engine.samples import ViewRow, encode_view
+from core.engine.talks import collate
 from core.engine.template import Template, use_template
 from core.errors import BadInput
 from core.paths import SAMPLE_DATA
@@ -41,7 +43,22 @@ def _talk(*turns: tuple[str, str], trained: bool = True) -> Sample:
     return Sample("messages", tuple(Message(role, text, trained=trained) for role, text in turns))  # type: ignore[arg-type]
 
 
-def _trained(encoded: Encoded, tokenizer: Any) -> str:
+def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: bool = False) -> Sequence:
+    """The one sequence that supervised training makes of a sample."""
+    (sequence,) = encoding.encode(sample, tokenizer, settings, with_text=with_text).sequences
+    return sequence
+
+
+def _whole(sequence: Sequence) -> Encoded:
+    return Encoded({"input_ids": sequence.input_ids, "labels": sequence.labels}, (sequence,), {})
+
+
+def _pieces(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[Piece]:
+    (part,) = parts_of(encoded, tokenizer, settings)
+    return part.pieces
+
+
+def _trained(encoded: Sequence, tokenizer: Any) -> str:
     text: str = tokenizer.decode([label for label in encoded.labels if label != MASKED])
     return text
 
@@ -141,11 +158,12 @@ def test_text_gets_one_end_and_never_two_beginnings(template: Template) -> None:
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
         single=f"{begin} $A", special_tokens=[(begin, number)]
     )
-    plain = encode(Sample("text", text="once upon a time"), tokenizer, Settings(template, 512), with_text=True)
+    whole = encoding.encode(Sample("text", text="once upon a time"), tokenizer, Settings(template, 512), with_text=True)
+    (plain,) = whole.sequences
     assert plain.input_ids[0] == number
     assert plain.input_ids[-1] == tokenizer.eos_token_id
     assert plain.labels == plain.input_ids
-    assert "".join(piece.text for piece in pieces(plain, tokenizer)) == begin + plain.text
+    assert "".join(piece.text for piece in _pieces(whole, tokenizer, Settings(template, 512))) == begin + plain.text
     for text in ("once upon a time" + tokenizer.eos_token, begin + "once upon a time"):
         assert encode(Sample("text", text=text), tokenizer, Settings(template, 512)).input_ids == plain.input_ids
 
@@ -153,7 +171,7 @@ def test_text_gets_one_end_and_never_two_beginnings(template: Template) -> None:
 def test_labels_are_those_of_the_collator_and_padding_is_never_trained(tokenizer: Any, template: Template) -> None:
     long = encode(CONVERSATION, tokenizer, Settings(template, 512))
     short = encode(_talk(("user", "Hi"), ("assistant", "Ho")), tokenizer, Settings(template, 512))
-    batch = collate([long, short], tokenizer)
+    batch = collate([_whole(long), _whole(short)], tokenizer)
     assert batch["labels"][0].tolist() == long.labels
     assert batch["labels"][1].tolist() == short.labels + [MASKED] * (len(long.labels) - len(short.labels))
     assert batch["attention_mask"].sum(dim=1).tolist() == [len(long.input_ids), len(short.input_ids)]
@@ -165,7 +183,7 @@ def test_the_end_stays_trained_where_it_is_also_the_padding(template: Template) 
     tokenizer.pad_token = tokenizer.eos_token
     long = encode(CONVERSATION, tokenizer, Settings(template, 512))
     short = encode(_talk(("user", "Hi"), ("assistant", "Ho")), tokenizer, Settings(template, 512))
-    row = collate([long, short], tokenizer)["labels"][1].tolist()
+    row = collate([_whole(long), _whole(short)], tokenizer)["labels"][1].tolist()
     assert row.count(tokenizer.convert_tokens_to_ids(END)) == 1
 
 
@@ -221,7 +239,7 @@ def test_pieces_join_to_the_rendered_text_and_the_trained_ones_to_the_answers(te
     # Behind a letter: an answer that begins with a space may share its first token with the line end before it.
     sample = _talk(*((("user", "assistant")[n % 2], f"A{text}") for n, text in enumerate(texts)))
     encoded = encode(sample, tokenizer, Settings(template, 4096), with_text=True)
-    found = pieces(encoded, tokenizer)
+    found = _pieces(_whole(encoded), tokenizer, Settings(template, 512))
     assert "".join(piece.text for piece in found) == encoded.text
     answers = "".join(f"A{text}{END}" for text in texts[1::2])
     assert "".join(piece.text for piece in found if piece.trained) == answers

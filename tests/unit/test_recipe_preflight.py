@@ -196,4 +196,19 @@ def test_what_supervised_training_will_not_use_of_a_data_set_is_said(recipe: Rec
     pairs.write_text(json.dumps(row) + "\n")
     said = found(put(recipe, "data.train", (str(pairs),)), tmp_path, "data")
     assert [check.verdict for check in said] == ["ok", "warn"]
-    assert "rejected ones not used" in said[1].sentence
+    assert "does not use the rejected ones" in said[1].sentence
+    assert "dpo" in said[1].sentence
+
+
+def test_dpo_starts_on_pairs_alone(recipe: Recipe, tmp_path: Path) -> None:
+    dpo = put(put(recipe, "task", "dpo"), "training.learning_rate", 1e-5)
+    (stop,) = stops(preflight(dpo, tmp_path, gpus=[_GPU]))
+    assert (stop.name, stop.path) == ("data", "data.train")
+    assert "DPO trains on preference pairs" in stop.sentence
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text(json.dumps({"prompt": "q", "chosen": "good", "rejected": "bad"}) + "\n")
+    sound = preflight(put(dpo, "data.train", (str(pairs),)), tmp_path, gpus=[_GPU])
+    assert [check.sentence for check in sound if check.verdict != "ok"] == []
+    # Pairs need no marks: TRL tells their answers from the prompt by tokens.
+    write_model(Path(recipe.model.path), template="{% for m in messages %}{{ m.content }}{% endfor %}")
+    assert [check.verdict for check in found(dpo, tmp_path, "chat template")] == ["ok"]

@@ -48,13 +48,13 @@ def test_what_trackers_write_goes_to_the_runs_folder_unless_the_user_has_said_ot
 def test_the_trackers_reach_the_trainers_configuration(tmp_path: Path) -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
     from core.engine.load import hardware
-    from core.training.configuration import sft_config
+    from core.training.configuration import trainer_config
 
     plain = recipe()
     on = hardware(plain.model, "cpu", all_weights=False)
-    assert sft_config(plain, on, tmp_path / "run" / "checkpoints", evaluates=True).report_to == []
+    assert trainer_config(plain, on, tmp_path / "run" / "checkpoints", evaluates=True).report_to == []
     chosen = put(plain, "reporting.report_to", ("tensorboard", "wandb", "mlflow", "trackio"))
-    config = sft_config(chosen, on, tmp_path / "run" / "checkpoints", evaluates=True)
+    config = trainer_config(chosen, on, tmp_path / "run" / "checkpoints", evaluates=True)
     assert config.report_to == ["tensorboard", "wandb", "mlflow", "trackio"]
     assert (config.run_name, config.project) == ("run", "tunedeck")
     assert config.trackio_space_id is None

@@ -110,8 +110,8 @@ def template(text: str) -> list[Line]:
         at += length
         if at >= len(text):
             break
-    counts = {"tokens": len(pieces), "trained": 0, "lost": 9, "lost_trained": 1}
-    answer = {"pieces": pieces, "template": text[:300], "stop_trained": False, "lost_text": text[at:], **counts}
+    part = {"name": "", "pieces": pieces, "kept": len(pieces), "lost": 9, "lost_trained": 1, "lost_text": text[at:]}
+    answer = {"parts": [part], "template": text[:300], "stop_trained": False, "trained": 0}
     return check_lines(data_preview._lines(answer))
 
 

@@ -128,5 +128,7 @@ def _say_result(folder: JobFolder) -> None:
             f"eval loss: base {comparison.base_loss:.3f}, tuned {comparison.tuned_loss:.3f} "
             f"on {comparison.eval_samples} held-out samples"
         )
+    if comparison and comparison.reward_words:
+        say(comparison.reward_words)
     if adapter:
         say(f"adapter: {adapter_words(adapter, run_info(folder).step)}")

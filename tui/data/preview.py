@@ -33,6 +33,9 @@ _TRAINED = Marking("trained", bar="▌", line_end="⏎", next_style="trained-nex
 _MASKED = Marking("masked", line_end="⏎", next_style="masked-next")
 _LOST = Marking("lost")
 
+_HEADINGS = {"chosen": "chosen: becomes likelier", "rejected": "rejected: becomes less likely"}
+"""Above each answer of a pair; its prompt comes first and once."""
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateText:
@@ -163,7 +166,7 @@ def _question(recipe: Recipe, base: Path) -> tuple[dict[str, Any], str]:
     from core.recipe.recipe import to_json
 
     whole = to_json(absolute(recipe, base))
-    return whole, repr((whole["model"], whole["data"]))
+    return whole, repr((whole["task"], whole["model"], whole["data"]))
 
 
 def _words(*sentences: str) -> TemplateText:
@@ -186,8 +189,11 @@ def _lines(answer: dict[str, Any]) -> Iterator[Line]:
     if not answer["trained"]:
         yield plain("▲ no token of this row is trained: nothing is learned from it", "warning")
     yield plain("")
-    yield from span_lines((text, _TRAINED if trained else _MASKED) for text, trained in answer["pieces"])
-    if answer["lost"]:
-        lost = f"{count(answer['lost'])} tokens are lost, {count(answer['lost_trained'])} of them trained ones"
-        yield plain(f"── cut here at {count(answer['tokens'])} tokens: {lost} ──", "warning")
-        yield from span_lines([(answer["lost_text"], _LOST)])
+    for part in answer["parts"]:
+        if part["name"] in _HEADINGS:
+            yield plain(f"── {_HEADINGS[part['name']]} ──", "muted")
+        yield from span_lines((text, _TRAINED if trained else _MASKED) for text, trained in part["pieces"])
+        if part.get("lost"):
+            lost = f"{count(part['lost'])} tokens are lost, {count(part['lost_trained'])} of them trained ones"
+            yield plain(f"── cut here at {count(part['kept'])} tokens: {lost} ──", "warning")
+            yield from span_lines([(part["lost_text"], _LOST)])

@@ -236,6 +236,13 @@ def _facts(comparison: Comparison) -> Content:
             ),
             f"  on {comparison.eval_samples:,} held-out samples\n",
         ]
+    if comparison.reward_words:
+        better = (comparison.reward_accuracy or 0) > 0.5
+        parts += [
+            comparison.reward_words,
+            ("  above chance" if better else "  NOT above chance", "$success" if better else "$error"),
+            "\n",
+        ]
     total, differing = len(comparison.answers), comparison.differing
     parts.append(f"{differing} of {total} answers differ" if total else "No answers were asked for.")
     if total and not differing:

@@ -131,6 +131,9 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         (f"  half have up to {count(train['answer_median'])}, 95% up to {count(train['answer_p95'])}, ", "muted"),
         (f"the longest {count(train['answer_longest'])}", "muted"),
     ]
+    if train["parts"]:
+        words = ", ".join(f"{name} {count(tokens)}" for name, tokens in train["parts"].items())
+        yield [(f"  {'pairs':<9} {count(train['samples']):>11}", "text"), (f"  medians: {words} tokens", "muted")]
     yield from _cost(facts["cost"])
     if train["without"]:
         several = "samples teach" if train["without"] > 1 else "sample teaches"

@@ -17,7 +17,7 @@ from core.recipe.rules.validate import validate
 from tui.recipe.facts import Facts
 from tui.widgets.form_field import Fault, FieldState, FormField, Section, fault_words
 
-_TITLES = {"": "what", "lora": "LoRA"}
+_TITLES = {"": "what", "lora": "LoRA", "dpo": "DPO"}
 """Headings that differ from the section's name."""
 
 _STYLES = {"error": "bold $text-error", "warn": "bold $text-warning", "note": "$text-muted"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from textual.containers import Container
 
 from core.clean import clean_line
+from core.recipe.tasks import TASKS
 from core.units import short_count, significant
 from tui.train.live_run import LiveRun
 from tui.train.words import rate_words
@@ -25,10 +26,8 @@ USUAL = (
     "learning_rate",
     "grad_norm",
     "tokens_per_second",
-    "entropy",
-    "mean_token_accuracy",
-    "rewards/margins",
-    "rewards/accuracies",
+    # Of later tasks first: what a task logs besides is what all of them do.
+    *dict.fromkeys(metric for task in reversed(list(TASKS.values())) for metric in task.metrics),
 )
 """Metrics that have a panel without being asked for, where the run logs them."""
 
@@ -37,10 +36,8 @@ _TITLES = {
     "learning_rate": "learning rate",
     "grad_norm": "gradient norm",
     "tokens_per_second": "tokens/s",
-    "mean_token_accuracy": "token accuracy",
-    "rewards/margins": "reward margin",
-    "rewards/accuracies": "reward accuracy",
     "num_tokens": "tokens seen",
+    **{metric: title for task in TASKS.values() for metric, title in task.metrics.items()},
 }
 
 _WRITERS: dict[str, Callable[[float], str]] = {

@@ -18,6 +18,7 @@ from core.recipe.recipe import KNOBS, Recipe, get
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import loop as loop_rules
 from core.recipe.schedule import Schedule, schedule_of
+from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
 
 _LEAST_NEAR = 0.5
@@ -67,29 +68,37 @@ def _needed(seen: _Seen) -> Iterator[Problem]:
 
 def _method(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
-    if recipe.method == "full":
-        if recipe.model.quantization != "none":
-            yield Problem(
-                "model.quantization",
-                f"Quantized weights cannot be trained: take the method lora, or no {recipe.model.quantization}.",
-            )
-        if recipe.training.learning_rate > 1e-4:
-            rate = number_text(recipe.training.learning_rate)
-            yield Problem(
-                "training.learning_rate",
-                f"{rate} is high for full fine-tuning, which takes 1e-5 to 5e-5: the loss may blow up.",
-                "warn",
-            )
-    elif recipe.training.learning_rate > 2e-3:
-        large = seen.shape is None or seen.shape.parameters > 50_000_000
-        if large:
-            rate = number_text(recipe.training.learning_rate)
-            sentence = f"{rate} is high for LoRA, which takes 1e-4 to 5e-4: the loss may blow up."
-            yield Problem("training.learning_rate", sentence, "warn")
-    elif recipe.training.learning_rate < 1e-5:
-        rate = number_text(recipe.training.learning_rate)
-        sentence = f"{rate} is low for LoRA, which takes 1e-4 to 5e-4: little may be learned."
+    full = recipe.method == "full"
+    if full and recipe.model.quantization != "none":
+        yield Problem(
+            "model.quantization",
+            f"Quantized weights cannot be trained: take the method lora, or no {recipe.model.quantization}.",
+        )
+    task, rate = TASKS[recipe.task], recipe.training.learning_rate
+    low, high = task.rates["full" if full else "lora"]
+    large = seen.shape is None or seen.shape.parameters > 50_000_000
+    word = ""
+    if rate > high * (2 if full else 4) and (full or large):
+        word, outcome = "high", "the loss may blow up"
+    elif rate < low / 10 and not full:
+        word, outcome = "low", "little may be learned"
+    if word:
+        name = f"{'full fine-tuning' if full else 'LoRA'} with {task.title}"
+        usual = f"{number_text(low)} to {number_text(high)}"
+        sentence = f"{number_text(rate)} is {word} for {name}, which takes {usual}: {outcome}."
         yield Problem("training.learning_rate", sentence, "warn")
+
+
+def _task(seen: _Seen) -> Iterator[Problem]:
+    recipe = seen.recipe
+    for limit in TASKS[recipe.task].refuses:
+        holds = all(get(recipe, path) == value for path, value in limit.given.items())
+        if holds and get(recipe, limit.path) not in limit.takes:
+            yield Problem(limit.path, limit.sentence, limit.severity)
+    others = {name: task for task in TASKS.values() for name in task.sections if task.name != recipe.task}
+    for path, knob in KNOBS.items():
+        if knob.section in others and get(recipe, path) != knob.default:
+            yield Problem(path, f"Only the task {others[knob.section].name} reads this: it has no effect here.", "note")
 
 
 def _lora(seen: _Seen) -> Iterator[Problem]:
@@ -280,6 +289,7 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
 _RULES: tuple[_Rule, ...] = (
     _needed,
     _method,
+    _task,
     _lora,
     _lora_fits,
     _model,

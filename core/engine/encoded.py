@@ -1,0 +1,140 @@
+"""What encoding makes of a sample: the trainer's row, and the token sequences that the model computes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from core.engine.template import Template
+from core.recipe.recipe import Recipe
+from core.recipe.tasks import TASKS
+
+MASKED = -100
+"""The label of a token that carries no loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What decides the tokens and labels of a sample, beside the tokenizer.
+
+    Attributes:
+        template: the chat template.
+        max_length: tokens after which a sequence is cut.
+        loss_on: `answers` or `everything`.
+        packing: `none`, `bfd`, `bfd_split` or `wrapped`; the last two cut nothing off.
+        task: a name of `core.recipe.tasks.TASKS`.
+    """
+
+    template: Template
+    max_length: int
+    loss_on: str = "answers"
+    packing: str = "none"
+    task: str = "sft"
+
+    @classmethod
+    def of(cls, recipe: Recipe, template: Template) -> Settings:
+        """The settings of a recipe."""
+        data = recipe.data
+        return cls(template, data.max_length, data.loss_on, data.packing, recipe.task)
+
+    @property
+    def cuts(self) -> bool:
+        """Whether tokens beyond the max length are lost."""
+        return self.packing in ("none", "bfd")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the trainer's dataset holds of each sample."""
+        return TASKS[self.task].columns
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """One sequence of tokens as the model gets it.
+
+    Attributes:
+        input_ids: token ids, cut at the max length.
+        labels: the same length; the token id where it carries loss, else `MASKED`.
+        lost_tokens: tokens that the cut took away.
+        lost_trained: how many of those would have carried loss.
+        text: the rendered text before the cut; only where it was asked for.
+        offsets: for each token before the cut, its start and end character in `text`; only where asked for.
+        answer: the part of the sample that it ends with: `chosen` or `rejected`; "" for a whole conversation or text.
+    """
+
+    input_ids: list[int]
+    labels: list[int]
+    lost_tokens: int = 0
+    lost_trained: int = 0
+    text: str = ""
+    offsets: tuple[tuple[int, int], ...] = ()
+    answer: str = ""
+
+    @property
+    def trained_tokens(self) -> int:
+        """Tokens that carry loss. The first token of a sequence is never predicted, so it does not count."""
+        return sum(label != MASKED for label in self.labels[1:])
+
+    @property
+    def total(self) -> int:
+        """Tokens before the cut."""
+        return len(self.input_ids) + self.lost_tokens
+
+    def cut(self, length: int) -> Sequence:
+        """The sequence up to a length, with what that takes away."""
+        if len(self.input_ids) <= length:
+            return self
+        return Sequence(
+            input_ids=self.input_ids[:length],
+            labels=self.labels[:length],
+            lost_tokens=len(self.input_ids) - length,
+            lost_trained=sum(label != MASKED for label in self.labels[length:]),
+            text=self.text,
+            offsets=self.offsets,
+            answer=self.answer,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A sample as tokens.
+
+    Attributes:
+        row: what the trainer's dataset holds of it, by column.
+        sequences: what the model computes for it: one, or one for each of the two answers of a pair.
+        parts: tokens of each part before the cut, where a sample has parts: `prompt`, `chosen`, `rejected`.
+    """
+
+    row: Mapping[str, list[int]]
+    sequences: tuple[Sequence, ...]
+    parts: Mapping[str, int]
+
+    @property
+    def tokens(self) -> int:
+        """Tokens after the cut, in all sequences."""
+        return sum(len(sequence.input_ids) for sequence in self.sequences)
+
+    @property
+    def trained_tokens(self) -> int:
+        """Tokens that carry loss, in all sequences."""
+        return sum(sequence.trained_tokens for sequence in self.sequences)
+
+    @property
+    def lost_tokens(self) -> int:
+        """Tokens that the cut took away, in all sequences."""
+        return sum(sequence.lost_tokens for sequence in self.sequences)
+
+    @property
+    def lost_trained(self) -> int:
+        """How many of those would have carried loss."""
+        return sum(sequence.lost_trained for sequence in self.sequences)
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest sequence before the cut: what a max length has to hold."""
+        return max(sequence.total for sequence in self.sequences)
+
+    @property
+    def carries_loss(self) -> bool:
+        """Whether it stays in the dataset: TRL leaves out what the mask or the cut left without a label."""
+        return any(label != MASKED for sequence in self.sequences for label in sequence.labels)

@@ -1,0 +1,73 @@
+"""A preference pair as two sequences, the prompt with each of its answers: the tokens that TRL's DPO trainer makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.dataset.sample import Sample
+from core.engine.encoded import MASKED, Encoded, Sequence, Settings
+from core.engine.template import as_template_turn, tokenize
+from core.errors import BadInput
+
+_ANSWERS = ("chosen", "rejected")
+
+
+def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: bool) -> Encoded:
+    """Tokens and labels of one pair, as `core.engine.encode.encode`.
+
+    As TRL does, an answer begins where the tokens of the prompt alone and those of the prompt with either answer part,
+    and each sequence is cut at its end.
+    """
+    from trl.data_utils import common_prefix_length
+
+    if sample.kind != "preference":
+        raise BadInput(
+            "This sample is no preference pair: it needs a chosen and a rejected answer",
+            do="Train on preference data, or set the task to sft",
+        )
+    settings.template.require()
+    if any(not turn.trained for turn in (*sample.chosen, *sample.rejected)):
+        raise BadInput(
+            "An answer of this pair is marked as not trained, and pairs are compared whole",
+            do="Remove the mark, or drop the pair",
+        )
+    tools = list(sample.tools) or None
+    prompt = list(map(as_template_turn, sample.messages))
+    talks = [prompt + list(map(as_template_turn, turns)) for turns in (sample.chosen, sample.rejected)]
+    alone: list[int] = list(tokenize(tokenizer, prompt, tools, add_generation_prompt=True)["input_ids"])
+    whole = [tokenize(tokenizer, talk, tools) for talk in talks]
+    ids: list[list[int]] = [list(each["input_ids"]) for each in whole]
+    shared = min(common_prefix_length(alone, each) for each in ids)
+    sequences = []
+    for answer, talk, rendered, tokens in zip(_ANSWERS, talks, whole, ids, strict=True):
+        text, offsets = "", ()
+        if with_text:
+            text = tokenizer.apply_chat_template(talk, tools=tools, tokenize=False)
+            offsets = tuple(rendered.encodings[0].offsets)
+        labels = [MASKED] * shared + tokens[shared:]
+        sequences.append(Sequence(tokens, labels, text=text, offsets=offsets, answer=answer).cut(settings.max_length))
+    row = {"prompt_ids": alone[:shared], "chosen_ids": ids[0][shared:], "rejected_ids": ids[1][shared:]}
+    parts = {name.removesuffix("_ids"): len(tokens) for name, tokens in row.items()}
+    return Encoded(row, tuple(sequences), parts)
+
+
+def stop_trained(settings: Settings) -> bool:
+    """Answers are compared whole, with what the template ends them with."""
+    return True
+
+
+def collator(tokenizer: Any, max_length: int) -> Any:
+    """TRL's collator as its trainer makes it."""
+    from trl.trainer.dpo_trainer import DataCollatorForPreference
+
+    return DataCollatorForPreference(pad_token_id=tokenizer.pad_token_id, max_length=max_length)
+
+
+def masks(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[list[bool]]:
+    """Which tokens of either sequence are compared: the completion mask that the collator hands to the trainer."""
+    batch = collator(tokenizer, settings.max_length)([dict(encoded.row)])
+    found: list[list[int]] = batch["completion_mask"].tolist()
+    return [
+        [bool(bit) for bit in mask[: len(sequence.input_ids)]]
+        for mask, sequence in zip(found, encoded.sequences, strict=True)
+    ]

@@ -1,0 +1,155 @@
+"""A conversation or a text as one sequence of tokens with its labels: what supervised training learns from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.dataset.sample import Message, Sample
+from core.engine.encoded import MASKED, Encoded, Sequence, Settings
+from core.engine.template import Template, as_template_turn, tokenize
+from core.errors import BadInput
+
+
+def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: bool) -> Encoded:
+    """Tokens and labels of one sample, as `core.engine.encode.encode`."""
+    if sample.kind == "text":
+        whole = _encode_text(sample.text, tokenizer, with_text)
+    else:
+        whole = _encode_messages(sample, tokenizer, settings, with_text)
+    kept = whole.cut(settings.max_length) if settings.cuts else whole
+    return Encoded({"input_ids": kept.input_ids, "labels": kept.labels}, (kept,), {})
+
+
+def stop_trained(settings: Settings) -> bool:
+    """Whether the token that ends an answer carries loss."""
+    return settings.template.stop_trained or settings.loss_on == "everything"
+
+
+def _encode_text(text: str, tokenizer: Any, with_text: bool) -> Sequence:
+    ended = text if text.endswith(tokenizer.eos_token) else text + tokenizer.eos_token
+    encoding = tokenizer(text=ended, return_offsets_mapping=with_text)
+    ids: list[int] = list(encoding["input_ids"])
+    offsets = tuple(encoding["offset_mapping"]) if with_text else ()
+    if len(ids) > 1 and ids[0] == ids[1] == tokenizer.bos_token_id:  # the text has one, and the tokenizer adds one
+        ids, offsets = ids[1:], offsets[1:]
+    return Sequence(ids, list(ids), text=ended if with_text else "", offsets=offsets)
+
+
+def _encode_messages(sample: Sample, tokenizer: Any, settings: Settings, with_text: bool) -> Sequence:
+    turns = supervised_turns(sample)
+    template = settings.template
+    muted = any(turn.role == "assistant" and not turn.trained for turn in turns)
+    masked = settings.loss_on == "answers" or muted
+    template.require()
+    if masked and not template.marks_answers:
+        raise BadInput(
+            "The chat template does not mark its answers with {% generation %}, so no loss mask can be made",
+            where="model.chat_template",
+            do="Choose a shipped template, or set data.loss_on to everything",
+        )
+    talk = [as_template_turn(turn) for turn in turns]
+    tools = list(sample.tools) or None
+    rendered = tokenize(tokenizer, talk, tools, chat_template=template.text, return_assistant_tokens_mask=masked)
+    if template.like:
+        _same_text(tokenizer, talk, tools, template)
+    ids: list[int] = list(rendered["input_ids"])
+    labels = list(ids)
+    if settings.loss_on == "answers":
+        labels = [token if bit else MASKED for token, bit in zip(ids, rendered["assistant_masks"], strict=True)]
+    if muted:
+        _mute(labels, turns, tokenizer, talk, tools, template.text, rendered)
+    if not with_text:
+        return Sequence(ids, labels)
+    text: str = tokenizer.apply_chat_template(talk, tools=tools, chat_template=template.text, tokenize=False)
+    return Sequence(ids, labels, text=text, offsets=tuple(rendered.encodings[0].offsets))
+
+
+def supervised_turns(sample: Sample) -> tuple[Message, ...]:
+    """The conversation to learn from: the messages, or prompt and chosen answer of preference data.
+
+    Raises:
+        BadInput: the sample's answer is marked as a bad one.
+    """
+    if sample.kind == "kto" and not sample.label:
+        raise BadInput("The answer is marked as a bad one, which supervised training must not learn")
+    if sample.kind == "messages":
+        return sample.messages
+    prompt = tuple(
+        Message(turn.role, turn.content, turn.reasoning, turn.tool_calls, turn.name, trained=False)
+        for turn in sample.messages
+    )
+    return (*prompt, *sample.chosen)
+
+
+def _same_text(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, template: Template) -> None:
+    """Makes sure that the model is trained on the text that it will be asked with, tools and all."""
+    trained, asked = (
+        tokenizer.apply_chat_template(talk, tools=tools, chat_template=text, tokenize=False)
+        for text in (template.text, template.like)
+    )
+    if trained != asked:
+        raise BadInput(
+            "The model's own chat template renders this sample differently from the one that marks its answers",
+            do="Set model.chat_template to one that marks answers and knows tools and reasoning, or leave it out",
+        )
+
+
+def _mute(
+    labels: list[int],
+    turns: tuple[Message, ...],
+    tokenizer: Any,
+    talk: list[dict[str, Any]],
+    tools: Any,
+    template: str,
+    rendered: Any,
+) -> None:
+    """Takes the loss off the turns that the data says carry none."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    _, spans = render_jinja_template(
+        conversations=[talk],
+        tools=tools,
+        chat_template=template,
+        return_assistant_tokens_mask=True,
+        **tokenizer.special_tokens_map,
+    )
+    answers = [turn for turn in turns if turn.role == "assistant"]
+    if len(spans[0]) != len(answers):
+        raise BadInput(
+            f"The chat template marks {len(spans[0])} answers where the sample has {len(answers)}, "
+            "so the turns without loss cannot be told apart",
+            do="Choose another template, or leave the sample out",
+        )
+    encoding = rendered.encodings[0]
+    for turn, (start, end) in zip(answers, spans[0], strict=True):
+        if turn.trained:
+            continue
+        for place, (first, last) in enumerate(encoding.offsets):
+            if first < end and last > start:
+                labels[place] = MASKED
+
+
+def collator(tokenizer: Any, *, packing: str = "none") -> Any:
+    """TRL's collator as its trainer makes it: it pads with `MASKED` labels, or flattens packed sequences.
+
+    Args:
+        tokenizer: with a padding token.
+        packing: the recipe's `data.packing`.
+    """
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    return DataCollatorForLanguageModeling(
+        pad_token_id=tokenizer.pad_token_id, padding_free=packing in ("bfd", "bfd_split")
+    )
+
+
+def collate(samples: list[Encoded], tokenizer: Any) -> dict[str, Any]:
+    """Samples as the one batch that the model gets: each of its tensors is (samples, longest)."""
+    batch: dict[str, Any] = collator(tokenizer)([dict(sample.row) for sample in samples])
+    return batch
+
+
+def masks(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[list[bool]]:
+    """Which tokens carry loss: the labels that the collator hands to the model."""
+    labels: list[int] = collate([encoded], tokenizer)["labels"][0].tolist()
+    return [[label != MASKED for label in labels]]

@@ -1,0 +1,180 @@
+"""What kinds of training there are: one row each, from which the form, validation and the docs take what differs.
+
+Standard library only. What a task computes lives in `core.training.tasks`, one file per task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from core.dataset.sample import Kind
+from core.recipe.declare import Severity
+from core.recipe.values import Value
+
+Better = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The one metric that says whether a run of a task goes well.
+
+    Attributes:
+        metric: its name in `metrics.jsonl`, of the samples that are trained on.
+        eval_metric: its twin, measured on the eval set.
+        better: which way it moves when the model learns.
+        title: what a chart and a list call it; the twin is `eval` and this.
+        unit: what its values count, or "" for a bare number.
+        per_token: whether its values are a mean negative log-likelihood per token: then a value near zero means that
+            the samples are known by heart, or that nothing is left to predict.
+    """
+
+    metric: str
+    eval_metric: str
+    better: Better
+    title: str
+    unit: str
+    per_token: bool
+
+    def improves(self, value: float, best: float, margin: float = 0.0) -> bool:
+        """Whether a value is better than the best so far by more than a margin."""
+        return value < best - margin if self.better == "lower" else value > best + margin
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A field of the recipe with which a task only works at some of its values.
+
+    Attributes:
+        path: the field, dotted.
+        sentence: what is wrong with any other, and what to do.
+        takes: the values that it works with.
+        severity: of the problem that any other value is.
+        given: values of other fields, without which it does not hold.
+    """
+
+    path: str
+    sentence: str
+    takes: tuple[Value, ...]
+    severity: Severity = "error"
+    given: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One kind of training.
+
+    Attributes:
+        name: its value of the recipe's key `task`.
+        meaning: what it does, as the form says beside the name.
+        title: what sentences call it.
+        module: its file in `core.training.tasks`.
+        samples: the kinds of samples that it learns from.
+        wants: the same in words.
+        unused: of those kinds, what it does not use of a sample, as a sentence.
+        sections: the sections of a recipe that this task alone reads.
+        columns: what the trainer's dataset holds of each sample.
+        metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
+        headline: the metric that says how it goes.
+        rates: the usual learning rates with each `method`, from and to.
+        artifact: what it leaves, as the model hub names it.
+        sequences: how many sequences the model computes for one sample.
+        marks: whether its loss mask comes from the marks in the chat template.
+        reference: whether it needs the base model beside one whose every weight is trained.
+        refuses: fields with which it only works at some of their values.
+    """
+
+    name: str
+    meaning: str
+    title: str
+    module: str
+    samples: tuple[Kind, ...]
+    wants: str
+    columns: tuple[str, ...]
+    headline: Headline
+    rates: Mapping[str, tuple[float, float]]
+    unused: Mapping[Kind, str] = field(default_factory=dict)
+    sections: tuple[str, ...] = ()
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    artifact: str = "text-generation"
+    sequences: int = 1
+    marks: bool = False
+    reference: bool = False
+    refuses: tuple[Limit, ...] = ()
+
+
+_TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}
+
+SFT = Task(
+    name="sft",
+    meaning="supervised: learn to give the answers in the data, or to continue its text",
+    title="SFT",
+    module="supervised",
+    samples=("messages", "text", "preference", "kto"),
+    wants="conversations, texts, and the good answers of preference data",
+    unused={
+        "preference": "SFT learns the chosen answers of preference pairs and does not use the rejected ones. "
+        "The task dpo uses both.",
+        "kto": "SFT learns the good ones among labeled answers and leaves the bad ones out.",
+    },
+    columns=("input_ids", "labels"),
+    marks=True,
+    metrics=_TOKEN_METRICS,
+    headline=Headline("loss", "eval_loss", "lower", "loss", "nats per token", per_token=True),
+    rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},
+)
+
+DPO = Task(
+    name="dpo",
+    meaning="preference pairs: make the chosen answer likelier than the rejected one, measured against the base model",
+    title="DPO",
+    module="preference",
+    samples=("preference",),
+    wants="preference pairs: a prompt with a chosen and a rejected answer",
+    sections=("dpo",),
+    columns=("prompt_ids", "chosen_ids", "rejected_ids"),
+    metrics={
+        "rewards/margins": "reward margin",
+        "rewards/accuracies": "reward accuracy",
+        "rewards/chosen": "chosen reward",
+        "rewards/rejected": "rejected reward",
+        "logps/chosen": "chosen log-prob",
+        "logps/rejected": "rejected log-prob",
+        **_TOKEN_METRICS,
+    },
+    headline=Headline("loss", "eval_loss", "lower", "DPO loss", "", per_token=False),
+    rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
+    sequences=2,
+    reference=True,
+    refuses=(
+        Limit("data.packing", "DPO compares whole pairs and cannot pack them: set packing to none.", takes=("none",)),
+        Limit(
+            "data.loss_on",
+            "DPO compares answers given their prompt, never the prompt itself: set this to answers.",
+            takes=("answers",),
+        ),
+        Limit(
+            "training.group_by_length",
+            "DPO batches cannot be grouped by length, because each sample is a pair: set this to no.",
+            takes=(False,),
+        ),
+        Limit(
+            "training.parallel",
+            "DPO that trains every weight needs the whole base model as a reference on each GPU, which fsdp cannot "
+            "share out here: choose ddp, or the method lora.",
+            takes=("ddp",),
+            given={"method": "full"},
+        ),
+        Limit(
+            "lora.dropout",
+            "DPO trains without dropout, because it compares two passes of the same model: this has no effect.",
+            takes=(0.0,),
+            severity="note",
+            given={"method": "lora"},
+        ),
+    ),
+)
+
+TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
+"""Every task by its name, in the order of the form."""

@@ -1,0 +1,77 @@
+"""From recipe, model, tokenizer and encoded rows to a trainer: the one place where these meet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, TrainerCallback
+
+from core.engine.load import Hardware
+from core.engine.worker import Worker
+from core.recipe.recipe import Recipe, put
+from core.recipe.trackers import point_to_run
+from core.runs.checkpoint import Checkpoint
+from core.training.configuration import lora_config, trainer_config
+from core.training.durable import DurableTrainer
+from core.training.finite import Guard
+from core.training.tasks import training_of
+from core.training.trackers import guard_trackers, usable_trackers
+
+
+def build(
+    worker: Worker,
+    recipe: Recipe,
+    on: Hardware,
+    model: Any,
+    tokenizer: Any,
+    rows: tuple[Any, Any],
+    *,
+    resumed: Checkpoint | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+) -> DurableTrainer:
+    """The trainer of a recipe's task, ready for its first step.
+
+    Args:
+        worker: the job's folder, where checkpoints go.
+        recipe: the recipe.
+        on: device and precision.
+        model: as `load_base` gives it; the adapter is put into it here.
+        tokenizer: of the model.
+        rows: what is trained on and what is held out (None for nothing), as `encode_view` gives them.
+        resumed: what the run goes on from.
+        callbacks: told about each step.
+
+    Raises:
+        BadInput: recipe and model do not fit together.
+    """
+    train_rows, eval_rows = rows
+    point_to_run(recipe, worker.folder.path)
+    trackers = usable_trackers(recipe.reporting.report_to, worker)
+    reported = put(recipe, "reporting.report_to", tuple(trackers))
+    evaluates = eval_rows is not None
+    config = trainer_config(reported, on, worker.folder.checkpoints, evaluates=evaluates, resumed=resumed)
+    adapter = lora_config(recipe, model) if recipe.method == "lora" else None
+    task = training_of(recipe)
+    trainer = task.trainer(
+        worker=worker,
+        guard=Guard(recipe, on.mixed),
+        recipe=recipe,
+        model=model,
+        args=config,
+        train_dataset=train_rows,
+        eval_dataset=eval_rows if config.eval_strategy != "no" else None,
+        processing_class=tokenizer,
+        peft_config=adapter,
+        callbacks=list(callbacks),
+        **task.models(recipe, on, adapter),
+    )
+    trainer.remove_callback(PrinterCallback)
+    guard_trackers(trainer, trackers, worker)
+    if on.mixed == "fp16":
+        # TRL makes the adapter of a quantized base bfloat16, which float16's loss scaling cannot handle.
+        for weight in trainer.model.parameters():
+            if weight.requires_grad:
+                weight.data = weight.data.to(torch.float32)
+    return trainer

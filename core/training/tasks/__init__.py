@@ -1,0 +1,43 @@
+"""What each task computes: one file per task, found by the name that its row in `core.recipe.tasks` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from core.recipe.recipe import Recipe
+from core.recipe.tasks import TASKS
+
+if TYPE_CHECKING:
+    from core.engine.load import Hardware
+    from core.training.durable import DurableTrainer
+
+
+def _nothing(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A task as the trainer needs it.
+
+    Attributes:
+        trainer: TRL's trainer behind `DurableTrainer`.
+        config: TRL's configuration for it.
+        settings: what that takes from a recipe beyond `core.training.configuration.trainer_config`.
+        models: what the trainer takes besides the model that is trained, such as a reference: from the recipe, the
+            hardware, and the configuration of the adapter (None where every weight is trained).
+    """
+
+    trainer: type[DurableTrainer]
+    config: Callable[..., Any]
+    settings: Callable[[Recipe], dict[str, Any]]
+    models: Callable[[Recipe, Hardware, Any], dict[str, Any]] = _nothing
+
+
+def training_of(recipe: Recipe) -> Training:
+    """The training of a recipe's task."""
+    found: Training = import_module(f"core.training.tasks.{TASKS[recipe.task].module}").TRAINING
+    return found

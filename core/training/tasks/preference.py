@@ -1,0 +1,38 @@
+"""Preference training: TRL's DPO trainer on pairs that come as tokens of prompt, chosen and rejected answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trl import DPOConfig, DPOTrainer
+
+from core.engine.load import Hardware, load_base
+from core.recipe.recipe import Recipe
+from core.training.durable import DurableTrainer
+from core.training.tasks import Training
+
+
+class PreferenceTrainer(DurableTrainer, DPOTrainer):
+    """TRL's DPO trainer, made durable."""
+
+    def _prepare_dataset(self, dataset: Any, *arguments: Any, **names: Any) -> Any:
+        """The pairs as they are: `core.engine.pairs` has made the tokens that TRL would make here."""
+        return dataset
+
+
+def settings(recipe: Recipe) -> dict[str, Any]:
+    """What `DPOConfig` takes besides what all tasks share."""
+    return {"beta": recipe.dpo.beta, "loss_type": [recipe.dpo.loss_type]}
+
+
+def reference(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
+    """The model that rewards are measured against: the base beside a model that is trained whole.
+
+    With an adapter none is loaded, for the base is there once the adapter is switched off.
+    """
+    if adapter is not None:
+        return {}
+    return {"ref_model": load_base(recipe.model, on)}
+
+
+TRAINING = Training(PreferenceTrainer, DPOConfig, settings, reference)
