@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.engine.worker import Worker
 from core.errors import TunedeckError
+from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.runs.checkpoint import keep_batches, with_batches
 
@@ -98,7 +99,7 @@ def no_room(recipe: Recipe) -> OutOfMemory:
         )
     if not training.activation_checkpointing:
         changes.append("checkpoint activations")
-    if recipe.model.quantization == "none" and recipe.method == "lora":
+    if recipe.model.quantization == "none" and adapter_of(recipe).over_quantized(recipe, "nf4") is None:
         changes.append("quantization nf4")
     changes.append(f"a max length below {recipe.data.max_length:,}")
     return OutOfMemory(

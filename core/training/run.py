@@ -17,6 +17,7 @@ from core.engine.work import run
 from core.engine.worker import Again, Stopped, Worker
 from core.errors import BadInput
 from core.jobs import requests
+from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import point_to_run
@@ -66,11 +67,9 @@ def train(worker: Worker, recipe: Recipe) -> None:
     worker.rank = join(recipe)
     checkpoint = _to_go_on_from(worker, recipe)
     recipe = settled(worker.folder.path, recipe, checkpoint)
-    on = hardware(recipe.model, recipe.training.devices, all_weights=recipe.method == "full")
-    if recipe.method == "full" and recipe.model.quantization != "none":
-        raise BadInput(
-            "A quantized base cannot be trained whole", where="model.quantization", do="Take none, or the method lora"
-        )
+    on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
+    if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
+        raise BadInput(refused.sentence, where=refused.path)
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
     rows = _encoded(worker, recipe, tokenizer, template)
@@ -230,7 +229,7 @@ def _trainer(
     from transformers import PrinterCallback
 
     from core.training.best import EarlyStopping
-    from core.training.configuration import lora_config, sft_config
+    from core.training.configuration import adapter_config, sft_config
     from core.training.durable import SupervisedTrainer
     from core.training.finite import Guard
     from core.training.report import Reporter
@@ -251,7 +250,7 @@ def _trainer(
         train_dataset=train_rows,
         eval_dataset=eval_rows if config.eval_strategy != "no" else None,
         processing_class=tokenizer,
-        peft_config=lora_config(recipe, model) if recipe.method == "lora" else None,
+        peft_config=adapter_config(recipe, model),
         callbacks=[reporter, EarlyStopping(worker, recipe, checkpoint)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -325,7 +324,7 @@ def _save(
     best = load_best(worker, trainer) if recipe.training.keep_best else None
     eval_loss = reporter.last_eval_loss if best is None else state.best_metric
     Guard(recipe, "no").weights(trainer.model, state.global_step)
-    target = worker.folder.adapter if recipe.method == "lora" else worker.folder.path / "model"
+    target = worker.folder.path / adapter_of(recipe).folder
     facts = {
         "steps": state.global_step,
         "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts
@@ -342,7 +341,7 @@ def _save(
     if eval_loss is not None and first is not None and eval_loss != first:
         lines.append(f"Eval loss: {first:.4f} before, {eval_loss:.4f} after")
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
-    weights = whole_weights(trainer.model, trained_only=recipe.method == "lora") if is_sharded(recipe) else None
+    weights = whole_weights(trainer.model, trained_only=not adapter_of(recipe).whole) if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
         save_model(worker, model, tokenizer, target, recipe, lines, weights=weights)

@@ -12,6 +12,7 @@ from typing import Any
 from core import units
 from core.engine.worker import Worker
 from core.jobs.files import no_more_files, sync, sync_tree
+from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.runs.checkpoint import is_whole, newest_first
 
@@ -177,9 +178,9 @@ def save_model(
 
 
 def _card(recipe: Recipe, lines: list[str]) -> str:
-    lora = recipe.method == "lora"
-    front = ["---", f"base_model: {recipe.model.path}", f"library_name: {'peft' if lora else 'transformers'}"]
-    front += ["pipeline_tag: text-generation", "tags:", *(["- lora"] if lora else []), "- sft", "- trl", "---", ""]
-    kind = "LoRA adapter for" if lora else "Fine-tuned from"
-    body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{kind} `{recipe.model.path}`.", ""]
+    adapter = adapter_of(recipe)
+    front = ["---", f"base_model: {recipe.model.path}", f"library_name: {adapter.library}"]
+    front += ["pipeline_tag: text-generation", "tags:", *(f"- {tag}" for tag in adapter.tags), "- sft", "- trl"]
+    front += ["---", ""]
+    body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{adapter.made} `{recipe.model.path}`.", ""]
     return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from core import units
 from core.clean import clean_line
-from core.dataset.view.mixture import shares_of
-from core.errors import BadInput
 from core.recipe import templates
+from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, Severity
 from core.recipe.model_shape import ModelShape
-from core.recipe.recipe import KNOBS, Recipe, get
+from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import loop as loop_rules
 from core.recipe.schedule import Schedule, schedule_of
@@ -21,6 +20,9 @@ from core.recipe.values import number_text
 
 _LEAST_NEAR = 0.5
 _MUCH_MIXED = 0.5
+_SMALL = 50_000_000
+"""Parameters: a smaller model learns at any rate."""
+
 _ORDER: dict[Severity, int] = {"error": 0, "warn": 1, "note": 2}
 
 
@@ -48,8 +50,19 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
     if not problems:  # the rules may count on every value being in its range
         schedule = schedule_of(recipe, samples) if samples else None
         seen = _Seen(recipe, shape, schedule)
-        problems = [problem for rule in _RULES for problem in rule(seen)]
+        idle = without_effect(recipe)
+        names = {path for path in KNOBS if why_without_effect(recipe, path)}
+        problems = [problem for rule in _RULES for problem in rule(seen) if problem.path not in names] + idle
     return sorted(problems, key=lambda problem: _ORDER[problem.severity])
+
+
+def without_effect(recipe: Recipe) -> list[Problem]:
+    """A problem for each field that was set and has no effect in this recipe."""
+    return [
+        Problem(path, f"{knob.title} has no effect because {why}.", "warn")
+        for path, knob in KNOBS.items()
+        if get(recipe, path) != knob.default and (why := why_without_effect(recipe, path))
+    ]
 
 
 def _range_problem(recipe: Recipe, path: str) -> Problem | None:
@@ -65,36 +78,24 @@ def _needed(seen: _Seen) -> Iterator[Problem]:
 
 
 def _method(seen: _Seen) -> Iterator[Problem]:
-    recipe = seen.recipe
-    if recipe.method == "full":
-        if recipe.model.quantization != "none":
-            yield Problem(
-                "model.quantization",
-                f"Quantized weights cannot be trained: take the method lora, or no {recipe.model.quantization}.",
-            )
-        if recipe.training.learning_rate > 1e-4:
-            rate = number_text(recipe.training.learning_rate)
-            yield Problem(
-                "training.learning_rate",
-                f"{rate} is high for full fine-tuning, which takes 1e-5 to 5e-5: the loss may blow up.",
-                "warn",
-            )
-    elif recipe.training.learning_rate > 2e-3:
-        large = seen.shape is None or seen.shape.parameters > 50_000_000
-        if large:
-            rate = number_text(recipe.training.learning_rate)
-            sentence = f"{rate} is high for LoRA, which takes 1e-4 to 5e-4: the loss may blow up."
-            yield Problem("training.learning_rate", sentence, "warn")
-    elif recipe.training.learning_rate < 1e-5:
-        rate = number_text(recipe.training.learning_rate)
-        sentence = f"{rate} is low for LoRA, which takes 1e-4 to 5e-4: little may be learned."
-        yield Problem("training.learning_rate", sentence, "warn")
+    recipe, shape = seen.recipe, seen.shape
+    adapter, chosen = adapter_of(recipe), recipe.training.learning_rate
+    if refused := adapter.over_quantized(recipe, recipe.model.quantization):
+        yield refused
+    if shape is not None and shape.quantized and adapter.whole:
+        yield Problem(
+            "method", f"The stored weights are quantized ({shape.quantized}) and cannot be trained: take lora."
+        )
+    rates, rate = adapter.rates, number_text(chosen)
+    usual = f"{rates.name}, which takes {' to '.join(number_text(bound) for bound in rates.usual)}"
+    if chosen > rates.high and (shape is None or shape.parameters > _SMALL):
+        yield Problem("training.learning_rate", f"{rate} is high for {usual}: the loss may blow up.", "warn")
+    elif chosen < rates.low:
+        yield Problem("training.learning_rate", f"{rate} is low for {usual}: little may be learned.", "warn")
 
 
 def _lora(seen: _Seen) -> Iterator[Problem]:
-    recipe, lora = seen.recipe, seen.recipe.lora
-    if recipe.method != "lora":
-        return
+    lora = seen.recipe.lora
     if not lora.targets:
         yield Problem("lora.targets", "No layer gets an adapter: write all-linear, or names such as q_proj.")
     if "lm_head" in lora.targets:
@@ -111,13 +112,11 @@ def _lora(seen: _Seen) -> Iterator[Problem]:
             f"Alpha is {number_text(round(ratio, 3))} times the rank; 1 to 2 times is common.",
             "warn",
         )
-    if lora.variant == "dora" and recipe.model.quantization == "int8":
-        yield Problem("lora.variant", "dora does not train on an int8 base: take nf4, or the variant plain.")
 
 
 def _lora_fits(seen: _Seen) -> Iterator[Problem]:
     shape, lora = seen.shape, seen.recipe.lora
-    if shape is None or seen.recipe.method != "lora":
+    if shape is None:
         return
     missing = [name for name in shape.missing_targets(lora.targets) if name != "lm_head"]
     if missing:
@@ -149,10 +148,6 @@ def _model(seen: _Seen) -> Iterator[Problem]:
             f"{units.count(shape.context)} tokens: what lies beyond it is not learned well.",
             "warn",
         )
-    if shape.quantized and recipe.method == "full":
-        yield Problem(
-            "method", f"The stored weights are quantized ({shape.quantized}) and cannot be trained: take lora."
-        )
     if shape.quantized and recipe.model.quantization != "none":
         yield Problem(
             "model.quantization",
@@ -175,42 +170,41 @@ def _template(seen: _Seen) -> Iterator[Problem]:
 
 
 def _data(seen: _Seen) -> Iterator[Problem]:
-    data, training = seen.recipe.data, seen.recipe.training
+    data = seen.recipe.data
     both = sorted(set(data.train) & set(data.eval))
     if both:
         yield Problem("data.eval", "The same file is trained on and evaluated on: the eval loss would mean nothing.")
     if not data.eval and data.eval_fraction == 0:
         sentence = "No eval data: overfitting cannot be seen, and base and tuned cannot be compared."
         yield Problem("data.eval_fraction", sentence, "warn")
-        if training.eval_every:
-            yield Problem("training.eval_every", "There is nothing to evaluate on: this is ignored.", "note")
     if data.packing == "wrapped" and data.loss_on == "answers":
         yield Problem(
             "data.packing",
             "wrapped cuts answers in the middle and joins strangers: take bfd for chat samples.",
             "warn",
         )
-    if data.packing != "none" and training.group_by_length:
-        yield Problem("training.group_by_length", "Packed sequences all have one length: this is ignored.", "note")
 
 
 def _split(seen: _Seen) -> Iterator[Problem]:
     data = seen.recipe.data
     if 0 < data.split_near < _LEAST_NEAR:
         yield Problem("data.split_near", f"Give a similarity from {_LEAST_NEAR:g} to 1, such as 0.8; or 0 for none.")
-    try:
-        mix = shares_of(data.mix)
-    except BadInput as fault:
-        yield Problem("data.mix", f"{fault}.")
-        mix = {}
-    if sum(mix.values()) > _MUCH_MIXED:
-        sentence = f"{sum(mix.values()):.0%} of the training set is mixed in: a tenth is the usual cure."
+    files = [source.path for source in data.mix]
+    if twice := next((path for path in files if files.count(path) > 1), None):
+        yield Problem("data.mix", f"{clean_line(twice, 60)} is mixed in twice: give it one share.")
+    mixed = sum(data.shares.values())
+    if not data.own_share:
+        yield Problem(
+            "data.mix",
+            f"What is mixed in makes {mixed:.0%} of the training set and leaves nothing for the training data: give "
+            "shares of less than 1 together.",
+        )
+    elif mixed > _MUCH_MIXED:
+        sentence = f"{mixed:.0%} of the training set is mixed in: a tenth is the usual cure."
         yield Problem("data.mix", sentence, "warn")
-    twice = sorted(set(mix) & {*data.train, *data.eval})
-    if twice:
-        yield Problem("data.mix", f"{clean_line(twice[0], 60)} is mixed in and is training or eval data, too.")
-    if data.eval and data.stratify.strip():
-        yield Problem("data.stratify", "There is an eval file, so nothing is split: this is ignored.", "note")
+    both = sorted(set(files) & {*data.train, *data.eval})
+    if both:
+        yield Problem("data.mix", f"{clean_line(both[0], 60)} is mixed in and is training or eval data, too.")
 
 
 def _flags(seen: _Seen) -> Iterator[Problem]:
@@ -226,9 +220,6 @@ def _flags(seen: _Seen) -> Iterator[Problem]:
 
 def _steps(seen: _Seen) -> Iterator[Problem]:
     training, schedule = seen.recipe.training, seen.schedule
-    if training.scheduler == "constant" and training.warmup:
-        sentence = "The constant scheduler has no warmup: take constant_with_warmup, or set this to 0."
-        yield Problem("training.warmup", sentence, "note")
     if training.epochs > 10 and not training.max_steps:
         sentence = f"{number_text(training.epochs)} epochs: the model will know the samples by heart."
         yield Problem("training.epochs", sentence, "warn")
