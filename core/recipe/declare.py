@@ -170,10 +170,13 @@ class Knob:
             return self._problem(f"{self._wanted}; it has no {quoted(unknown)}")
         values: dict[str, Any] = {}
         for column in self.columns:
-            outcome = column.coerce(named.get(column.name, column.default))
+            read = column.parse if isinstance(item, str) and column.name in named else column.coerce
+            outcome = read(named.get(column.name, column.default))
             if isinstance(outcome, Problem):
                 return Problem(self.path, f"{self.title}: {outcome.sentence}")
             values[column.name] = outcome
+        if values[known[0]] == "":
+            return self._problem(f"{self._wanted}, not {quoted(item)}")
         made: Record = self.record(**values)
         return made
 

@@ -18,9 +18,10 @@ page are made from the same declaration in `core/recipe/sections/`. This page is
 `python -m core.recipe.document > docs/recipe.md`.
 
 Every field may be left out; it then has its default. Relative paths are taken from the recipe's own folder. Lists are
-written `[a, b]` in YAML and `a, b` in the form and on the command line. Some fields apply only where others have
-certain values. Elsewhere form and file leave them out; one that is set all the same has no effect, and that is said before
-the start.
+written `[a, b]` in YAML and `a, b` in the form and on the command line.
+
+Some fields apply only where others have certain values. Elsewhere form and file leave them out. One that is set all the
+same has no effect, and a warning says so before the start.
 """
 
 
