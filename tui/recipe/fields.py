@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from textual.content import Content
@@ -32,7 +33,7 @@ def sections(entries: Entries | None = None) -> tuple[Section, ...]:
     grouped: dict[str, list[FormField]] = {}
     for knob in KNOBS.values():
         if entries.shows(knob.path) if entries else is_shown(Recipe(), knob.path):
-            grouped.setdefault(knob.section, []).append(_field(knob))
+            grouped.setdefault(knob.section, []).append(_field(knob.path))
     return tuple(Section(title(name), tuple(fields)) for name, fields in grouped.items())
 
 
@@ -41,7 +42,9 @@ def title(section: str) -> str:
     return _TITLES.get(section, section)
 
 
-def _field(knob: Knob) -> FormField:
+@cache
+def _field(path: str) -> FormField:
+    knob = KNOBS[path]
     common = {"unit": knob.unit, "folded": knob.advanced}
     if knob.kind == "switch":
         return FormField(knob.path, knob.title, "choice", ("yes", "no"), **common)  # type: ignore[arg-type]

@@ -50,9 +50,10 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
     if not problems:  # the rules may count on every value being in its range
         schedule = schedule_of(recipe, samples) if samples else None
         seen = _Seen(recipe, shape, schedule)
-        idle = without_effect(recipe)
-        names = {path for path in KNOBS if why_without_effect(recipe, path)}
-        problems = [problem for rule in _RULES for problem in rule(seen) if problem.path not in names] + idle
+        problems = [
+            problem for rule in _RULES for problem in rule(seen) if not why_without_effect(recipe, problem.path)
+        ]
+        problems += without_effect(recipe)
     return sorted(problems, key=lambda problem: _ORDER[problem.severity])
 
 
