@@ -216,3 +216,11 @@ def test_a_run_beside_another_on_the_same_device_says_so(workspace: Path) -> Non
     elsewhere = start_run(recipe_of(training__devices="cpu"), workspace / "elsewhere", base=workspace)
     until(lambda: standing(elsewhere).over, "the job ends")
     assert "goes on on" not in elsewhere.events.read_text(), "each run named itself"
+
+
+def test_a_setting_without_effect_is_said_in_the_runs_events(workspace: Path) -> None:
+    folder = start_run(recipe_of(method="full", training__learning_rate=1e-5), workspace)
+    ended(folder)
+    alerts = [json.loads(line)["message"] for line in folder.events.read_text().splitlines() if '"alert"' in line]
+    assert "Rank has no effect because method is full." in alerts
+    assert not any("Dropout" in alert for alert in alerts)
