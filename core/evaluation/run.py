@@ -14,6 +14,7 @@ from core.engine.work import run
 from core.engine.worker import Worker
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
+from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.runs.saved import read_weights
 
@@ -54,7 +55,7 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     from core.engine.template import use_template
 
     set_threads(recipe)
-    on = hardware(recipe.model, recipe.training.devices, all_weights=recipe.method == "full")
+    on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
     rows, prompts = _held_out(worker, recipe, tokenizer, template)
@@ -74,9 +75,9 @@ _STOPPED = "Stopped as asked, while base and tuned model were compared."
 
 
 def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
-    lora = recipe.method == "lora"
-    folder = worker.folder.adapter if lora else worker.folder.path / "model"
-    if not (folder / ("adapter_model.safetensors" if lora else "config.json")).exists():
+    adapter = adapter_of(recipe)
+    folder = worker.folder.path / adapter.folder
+    if not (folder / adapter.weights).exists():
         raise BadInput("There is no trained model to compare", where=str(folder), do="Train first")
     return folder
 
@@ -107,7 +108,7 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
     from core.evaluation.scores import prepare_losses
 
     worker.phase("loading", f"Loading the tuned model from {folder.name}/.")
-    if recipe.method != "lora":
+    if adapter_of(recipe).whole:
         tuned = load_base(recipe.model, on, path=str(folder))
         prepare_losses(tuned)
         fresh = list(tuned.named_parameters())

@@ -29,7 +29,7 @@ def apply_settings(recipe: Recipe, settings: Iterable[str], base: Path) -> Recip
         if not mark:
             raise BadInput(f"{setting!r} is no field=value", where="--set", do="Write it like lora.rank=32")
         if path not in KNOBS:
-            raise BadInput(unknown(path), where="--set")
+            raise BadInput(unknown(path, recipe), where="--set")
         value = KNOBS[path].parse(text)
         if isinstance(value, Problem):
             raise BadInput(value.sentence, where=f"--set {path}")

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core import units
-from core.dataset.view.mixture import shares_of
-from core.errors import BadInput
 from core.recipe import memory
+from core.recipe.adapters import lora_scale
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.schedule import Schedule, schedule_of
@@ -87,9 +86,7 @@ def _targets(known: _Known) -> str:
 
 
 def _alpha(known: _Known) -> str:
-    lora = known.recipe.lora
-    scale = lora.alpha / (lora.rank**0.5 if lora.variant == "rslora" else lora.rank)
-    return f"The update is scaled by {number_text(round(scale, 3))}."
+    return f"The update is scaled by {number_text(round(lora_scale(known.recipe.lora), 3))}."
 
 
 def _batch(known: _Known) -> str:
@@ -172,10 +169,7 @@ def _held_out(known: _Known) -> str:
     data = known.recipe.data
     if data.eval or not known.samples or not 0 < data.eval_fraction < 1:
         return ""
-    try:
-        own = known.samples * (1 - sum(shares_of(data.mix).values()))
-    except BadInput:  # the recipe's rules say what is wrong with it
-        return ""
+    own = known.samples * data.own_share
     return f"{units.count(round(own * data.eval_fraction / (1 - data.eval_fraction)))} samples"
 
 

@@ -6,9 +6,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
-from core.recipe.values import COERCERS, FORMATS, SWITCH, WANTED, Kind, Value, number_text, pairs_of, quoted, split
+from core.recipe.conditions import ALWAYS, Condition
+from core.recipe.values import (
+    COERCERS,
+    FORMATS,
+    SWITCH,
+    WANTED,
+    Kind,
+    Record,
+    Value,
+    join,
+    number_text,
+    pairs_of,
+    quoted,
+    split,
+)
 
 Severity = Literal["error", "warn", "note"]
 
@@ -34,7 +48,8 @@ class Knob:
 
     Attributes:
         path: dotted path in the recipe, `lora.rank`; a field of the recipe itself has no dot.
-        kind: what values it takes; `path` is text that names a file or folder, `choice` is text out of `choices`.
+        kind: what values it takes; `path` is text that names a file or folder, `choice` is text out of `choices`,
+            `records` is a list of small dataclasses, whose own fields are `columns`.
         default: its value in a fresh recipe.
         title: what a form calls it.
         help: what it is, one to three sentences.
@@ -45,6 +60,9 @@ class Knob:
         source: where the default or the advice comes from, or "".
         advanced: whether a form hides it at first.
         paths: whether the entries of a list name files or folders.
+        when: what must hold for it to have an effect.
+        record: the dataclass of each entry of a `records` field.
+        columns: the fields of such an entry.
     """
 
     path: str
@@ -62,6 +80,9 @@ class Knob:
     source: str = ""
     advanced: bool = False
     paths: bool = False
+    when: Condition = ALWAYS
+    record: type | None = None
+    columns: tuple[Knob, ...] = ()
 
     @property
     def section(self) -> str:
@@ -86,11 +107,11 @@ class Knob:
 
     def parse(self, text: str) -> Value | Problem:
         """The value that a person typed into a form or on a command line, or what is wrong with it."""
-        if self.kind in ("list", "mapping"):
+        if self.kind in ("list", "mapping", "records"):
             items = split(text)
             if items is None:
                 return self._problem("has a quotation mark that is not closed")
-            return self.coerce(items if self.kind == "list" else pairs_of(items))
+            return self.coerce(pairs_of(items) if self.kind == "mapping" else items)
         typed = text.strip()
         if self.kind == "switch":
             if typed.lower() not in SWITCH:
@@ -100,10 +121,15 @@ class Knob:
 
     def format(self, value: Value) -> str:
         """The value as a person types it; `parse(format(value)) == value`."""
+        if self.kind == "records":
+            assert isinstance(value, tuple)
+            return join(self._entry_text(entry) for entry in value)
         return FORMATS[self.kind](value)
 
     def coerce(self, raw: object) -> Value | Problem:
         """A value from JSON, YAML or a form as the field's own type and within its range, or what is wrong."""
+        if self.kind == "records":
+            return self._records(raw)
         value = COERCERS[self.kind](raw)
         if value is None:
             return self._problem(f"{WANTED[self.kind]}, not {quoted(raw)}")
@@ -118,6 +144,69 @@ class Knob:
             if unknown is not None:
                 return self._problem(f"takes {', '.join(self.choices)}, not {quoted(unknown)}")
         return value
+
+    def _records(self, raw: object) -> Value | Problem:
+        """A list of records, each a mapping, a record already, or text as in a form (`general.jsonl=0.1`)."""
+        made: list[Record] = []
+        for item in [] if raw is None or raw == "" else raw if isinstance(raw, list | tuple) else [raw]:
+            record = self._one_record(item)
+            if isinstance(record, Problem):
+                return record
+            made.append(record)
+        return tuple(made)
+
+    def _one_record(self, item: object) -> Record | Problem:
+        assert self.record is not None
+        known = [column.name for column in self.columns]
+        named: object = item
+        if isinstance(item, self.record):
+            named = {name: getattr(item, name) for name in known}
+        elif isinstance(item, str):
+            named = self._named_parts(item)
+        if not isinstance(named, Mapping):
+            return self._problem(f"{self._wanted}, not {quoted(item)}")
+        unknown = next((name for name in named if name not in known), None)
+        if unknown is not None:
+            return self._problem(f"{self._wanted}; it has no {quoted(unknown)}")
+        values: dict[str, Any] = {}
+        for column in self.columns:
+            read = column.parse if isinstance(item, str) and column.name in named else column.coerce
+            outcome = read(named.get(column.name, column.default))
+            if isinstance(outcome, Problem):
+                return Problem(self.path, f"{self.title}: {outcome.sentence}")
+            values[column.name] = outcome
+        if values[known[0]] == "":
+            return self._problem(f"{self._wanted}, not {quoted(item)}")
+        made: Record = self.record(**values)
+        return made
+
+    @property
+    def _wanted(self) -> str:
+        first, *others = (column.name for column in self.columns)
+        return f"is a list of {'; '.join(('='.join((first, *others[:1])), *(f'{name}=...' for name in others[1:])))}"
+
+    def _named_parts(self, text: str) -> dict[str, str] | None:
+        """The text of one record by the names of its columns; None where it is none.
+
+        The first two columns are written `first=second`, further ones follow by name: `first=second; third=3`.
+        """
+        first, *others = (column.name for column in self.columns)
+        lead, *more = (split(text, ";") or [""]) if len(others) > 1 else [text]
+        key, mark, second = lead.rpartition("=") if others else (lead, "=", "")
+        if not mark or not key.strip():
+            return None
+        named = {first: key.strip()} | {name: second.strip() for name in others[:1]}
+        for part in more:
+            name, _, value = part.partition("=")
+            named[name.strip()] = value.strip()
+        return named
+
+    def _entry_text(self, entry: object) -> str:
+        """One record as `_named_parts` reads it; further columns only where they are not at their defaults."""
+        values = [(column, getattr(entry, column.name)) for column in self.columns]
+        lead = "=".join(column.format(value) for column, value in values[:2])
+        more = [f"{column.name}={column.format(value)}" for column, value in values[2:] if value != column.default]
+        return join((lead, *more), "; ") if len(values) > 2 else lead
 
     def _in_range(self, value: float) -> bool:
         return (
@@ -146,6 +235,7 @@ def knob(
     source: str = "",
     advanced: bool = False,
     path: bool = False,
+    when: Condition = ALWAYS,
 ) -> Any:
     """A dataclass field with all that is said about it; the arguments are the attributes of `Knob`.
 
@@ -164,6 +254,7 @@ def knob(
         "source": source,
         "advanced": advanced,
         "paths": path,
+        "when": when,
     }
     if isinstance(default, Mapping):
         entries = dict(default)
@@ -172,25 +263,39 @@ def knob(
 
 
 @cache
-def fields_of(recipe_class: type, prefix: str = "") -> tuple[Knob, ...]:
-    """Every field of a recipe class, sections included, in the order of their declaration."""
+def fields_of(recipe_class: type, prefix: str = "", when: Condition = ALWAYS) -> tuple[Knob, ...]:
+    """Every field of a recipe class, sections included, in the order of their declaration.
+
+    A section is a field that holds a dataclass; `when` in its metadata must hold for any of its own fields to apply.
+    """
     hints = get_type_hints(recipe_class)
     found: list[Knob] = []
     for declared in fields(recipe_class):
         hint = hints[declared.name]
         path = prefix + declared.name
-        if isinstance(hint, type) and is_dataclass(hint):
-            found.extend(fields_of(hint, f"{path}."))
-            continue
         said = dict(declared.metadata)
+        said["when"] = when & said.get("when", ALWAYS)
+        if isinstance(hint, type) and is_dataclass(hint):
+            found.extend(fields_of(hint, f"{path}.", said["when"]))
+            continue
         make = declared.default_factory
         default: Any = declared.default if make is MISSING else make()
-        found.append(Knob(path=path, kind=_kind(hint, said), default=default, **said))
+        record = _record(hint)
+        columns = fields_of(record) if record else ()
+        found.append(Knob(path, _kind(hint, said), default, record=record, columns=columns, **said))
     return tuple(found)
+
+
+def _record(hint: Any) -> type | None:
+    """The dataclass of which a field holds several; None where it holds something else."""
+    inner = next(iter(get_args(hint)), None)
+    return inner if isinstance(inner, type) and is_dataclass(inner) else None
 
 
 def _kind(hint: Any, said: Mapping[str, Any]) -> Kind:
     if hint is str:
         return "choice" if said["choices"] else "path" if said["paths"] else "text"
+    if _record(hint):
+        return "records"
     scalar: dict[Any, Kind] = {bool: "switch", int: "whole", float: "number", tuple[str, ...]: "list"}
     return scalar.get(hint, "mapping")

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.errors import BadInput
-from core.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
 
 _CPU = re.compile(r"cpu(?:x([1-9]\d?))?")
 _GPUS = re.compile(r"\d+(,\d+)*")
@@ -71,8 +74,13 @@ def parse_devices(text: str) -> Devices:
 
 def ranks_of(recipe: Recipe) -> int:
     """Processes of a run on one machine; 1 where the recipe names nothing that can be read."""
+    return ranks_in(recipe.training.devices)
+
+
+def ranks_in(devices: str) -> int:
+    """The same from the text of `training.devices`."""
     try:
-        return devices_of(recipe).ranks
+        return parse_devices(devices).ranks
     except BadInput:
         return 1
 

@@ -19,6 +19,9 @@ page are made from the same declaration in `core/recipe/sections/`. This page is
 
 Every field may be left out; it then has its default. Relative paths are taken from the recipe's own folder. Lists are
 written `[a, b]` in YAML and `a, b` in the form and on the command line.
+
+Some fields apply only where others have certain values. Elsewhere form and file leave them out. One that is set all the
+same has no effect, and a warning says so before the start.
 """
 
 
@@ -53,9 +56,12 @@ def _field(knob: Knob) -> Iterator[str]:
     facts += [knob.range] if knob.range else []
     facts += [f"in {knob.unit}"] if knob.unit else []
     facts += [f"source: {knob.source}"] if knob.source else []
+    facts += [f"applies when {knob.when.words}"] if knob.when.words else []
     for value, meaning in knob.choices.items():
         yield f"- `{value}`: {meaning}"
-    if knob.choices:
+    for column in knob.columns:
+        yield f"- `{column.name}`: {column.help[0].lower()}{column.help[1:].rstrip('.')}"
+    if knob.choices or knob.columns:
         yield ""
     text = "; ".join(facts)
     yield f"{text[0].upper()}{text[1:]}.\n"

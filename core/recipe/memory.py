@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from core.recipe.adapters import adapter_of
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
@@ -85,48 +86,38 @@ def forecast(recipe: Recipe, shape: ModelShape, device: Device, *, longest: int 
     width = _width(recipe, device)
     known = longest > 0 and recipe.data.packing == "none"
     length = min(recipe.data.max_length, longest) if known else recipe.data.max_length
-    task = TASKS[recipe.task]
+    task, adapter = TASKS[recipe.task], adapter_of(recipe)
     tokens = recipe.training.batch_size * task.sequences * length
+    terms = adapter.memory_terms(recipe, shape, width)
     trained = trained_parameters(recipe, shape)
-    full = recipe.method == "full"
-    # peft keeps adapters in float32 beside 16-bit weights; trl casts them to bfloat16 beside quantized ones.
-    trained_width = width if full else 2 if over_quantized(recipe, shape) else 4
-    gradients = float(trained * trained_width)
-    weights = weight_bytes(recipe, shape, device) * (2 if full and task.reference else 1)
-    adapter = 0.0 if full else gradients
-    optimizer = trained * _STATE_BYTES.get(recipe.training.optimizer, 2.0 * trained_width)
+    gradients = float(trained * terms.width)
+    weights = weight_bytes(recipe, shape, device) * (2 if adapter.whole and task.reference else 1)
+    beside = 0.0 if adapter.whole else gradients
+    optimizer = trained * _STATE_BYTES.get(recipe.training.optimizer, 2.0 * terms.width)
 
-    layer = tokens * _layer_bytes(recipe, shape, width, length)
+    layer = tokens * _layer_bytes(recipe, shape, terms.layer, width, length)
     edges = tokens * shape.hidden * (shape.layers * width + 6.3)  # inputs of the layers; final norm and embedding
     saved = edges if recipe.training.activation_checkpointing else shape.layers * layer + edges
-    whole_head = full or "lm_head" in recipe.lora.modules_to_save
     head = (
         31.0 * min(shape.vocabulary, _HEAD_COLUMNS) * min(tokens, _HEAD_TOKENS)
         + 6 * shape.hidden * tokens
-        + (4 * shape.vocabulary * shape.hidden if whole_head else 0)
+        + (4 * shape.vocabulary * shape.hidden if terms.head else 0)
     )
     # The way back holds 1.42 layers where they were forgotten, 0.42 where they are among what was saved.
     back = (1.42 if recipe.training.activation_checkpointing else 0.42) * layer + _unpacked(recipe, shape)
-    step = 2.0 * shape.vocabulary * shape.hidden * width if full else 0.0
+    step = 2.0 * shape.vocabulary * shape.hidden * width if adapter.whole else 0.0
     moments = (
         (0.0, saved, head),
-        (0.0 if full else gradients, saved + back, 0.0),
+        (beside, saved + back, 0.0),
         (gradients, step, 0.0),
     )
     at_peak, activations, buffers = max(moments, key=sum)
-    return Forecast(weights, adapter, at_peak, optimizer, activations, buffers, _CONTEXT[device])
+    return Forecast(weights, beside, at_peak, optimizer, activations, buffers, _CONTEXT[device])
 
 
 def trained_parameters(recipe: Recipe, shape: ModelShape) -> int:
     """How many numbers the run trains, exactly."""
-    if recipe.method == "full":
-        return shape.parameters
-    return shape.lora_parameters(
-        recipe.lora.rank,
-        recipe.lora.targets,
-        dora=recipe.lora.variant == "dora",
-        whole=recipe.lora.modules_to_save,
-    )
+    return adapter_of(recipe).parameters(recipe, shape)
 
 
 def over_quantized(recipe: Recipe, shape: ModelShape) -> bool:
@@ -155,7 +146,7 @@ def weight_bytes(recipe: Recipe, shape: ModelShape, device: Device) -> float:
 
 def checkpoint_bytes(recipe: Recipe, shape: ModelShape) -> float:
     """Bytes of one checkpoint on disk: what is trained, and the optimizer's states."""
-    width = 2 if recipe.method == "full" else 4
+    width = adapter_of(recipe).memory_terms(recipe, shape, _width(recipe, "cuda")).saved_width
     state = _STATE_BYTES.get(recipe.training.optimizer, 2.0 * width)
     return trained_parameters(recipe, shape) * (width + state)
 
@@ -166,14 +157,9 @@ def _width(recipe: Recipe, device: Device) -> int:
     return 4 if recipe.model.dtype == "float32" else 2
 
 
-def _layer_bytes(recipe: Recipe, shape: ModelShape, width: int, length: int) -> float:
-    """What one layer saves for its way back, in bytes a token."""
-    kept = 18 * shape.hidden + 6 * shape.intermediate
-    if recipe.method == "full":
-        kept += 2 * (3 * shape.hidden + shape.intermediate)
-    else:
-        inputs = sum(module.inputs for module in shape.targeted(recipe.lora.targets)) / max(1, shape.layers)
-        kept += int(inputs * (5.8 if recipe.lora.dropout else 1.8))  # dropout keeps a mask and a copy of each input
+def _layer_bytes(recipe: Recipe, shape: ModelShape, more: int, width: int, length: int) -> float:
+    """What one layer saves for its way back, in bytes a token; `more` is what the trained kind adds."""
+    kept = 18 * shape.hidden + 6 * shape.intermediate + more
     if recipe.model.attention == "eager":
         kept += 8 * shape.heads * length
     return kept * (1.55 if width == 4 else 1.0)

@@ -104,25 +104,12 @@ class ModelShape:
             name for name in targets if name != "all-linear" and not any(_matches(one, (name,)) for one in known)
         )
 
-    def lora_parameters(
-        self, rank: int, targets: Iterable[str], *, dora: bool = False, whole: Iterable[str] = ()
-    ) -> int:
-        """Trained parameters of an adapter, exactly as peft counts them.
-
-        Args:
-            rank: width of the two factors.
-            targets: as in `targeted`.
-            dora: one magnitude an output more for each layer.
-            whole: modules trained in full beside it (`modules_to_save`).
-        """
-        adapted = self.targeted(targets)
-        factors = sum(rank * (module.inputs + module.outputs) for module in adapted)
-        magnitudes = sum(module.outputs for module in adapted) if dora else 0
-        names = tuple(whole)
-        saved = sum(math.prod(shape) for name, shape in self.matrices.items() if _matches(name, names))
-        if self.tied and "lm_head" in names:
-            saved += self.vocabulary * self.hidden
-        return factors + magnitudes + saved
+    def whole_modules(self, names: Iterable[str]) -> int:
+        """Numbers in the modules of these names, which peft trains whole beside an adapter (`modules_to_save`)."""
+        wanted = tuple(names)
+        saved = sum(math.prod(shape) for name, shape in self.matrices.items() if _matches(name, wanted))
+        # A tied output layer gets weights of its own there.
+        return saved + (self.vocabulary * self.hidden if self.tied and "lm_head" in wanted else 0)
 
 
 def marks_answers(template: str) -> bool:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from core.recipe import templates
+from core.recipe.declare import Knob
 from core.recipe.model_files import is_hub_name
 from core.recipe.recipe import KNOBS, Recipe, get, put
+from core.recipe.values import Record
 
 
 def absolute(recipe: Recipe, base: Path) -> Recipe:
@@ -50,5 +55,14 @@ def _each_path(recipe: Recipe, change: Callable[[str, str], str]) -> Recipe:
         if knob.kind == "path" and isinstance(value, str):
             recipe = put(recipe, path, change(path, value))
         elif knob.paths and isinstance(value, tuple):
-            recipe = put(recipe, path, tuple(change(path, item) for item in value))
+            recipe = put(recipe, path, tuple(change(path, str(item)) for item in value))
+        elif knob.kind == "records" and isinstance(value, tuple):
+            recipe = put(recipe, path, tuple(_record(entry, knob, partial(change, path)) for entry in value))
     return recipe
+
+
+def _record(entry: Any, knob: Knob, change: Callable[[str], str]) -> Record:
+    """An entry of a list of records with its paths changed."""
+    names = [column.name for column in knob.columns if column.kind == "path"]
+    changed: Record = replace(entry, **{name: change(getattr(entry, name)) for name in names})
+    return changed

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from functools import cache, partial
+from typing import Any, get_type_hints
 
 from core.clean import clean_line
 from core.errors import BadInput
+from core.recipe.adapters import ADAPTERS, with_section
 from core.recipe.declare import Knob, Problem, fields_of, knob
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
@@ -23,7 +24,7 @@ from core.recipe.sections.model import Model
 from core.recipe.sections.reporting import Reporting
 from core.recipe.sections.samples import Samples
 from core.recipe.sections.training import Training
-from core.recipe.tasks import TASKS
+from core.recipe.tasks import TASKS, tasks_with
 from core.recipe.values import Value
 
 __all__ = ["Data", "Dpo", "Evaluation", "Lora", "Model", "Recipe", "Reporting", "Samples", "Training"]
@@ -49,16 +50,13 @@ class Recipe:
         title="Method",
         help="Which weights are trained.",
         consequence="full trains every weight: three to four times the memory of LoRA in 16 bits, and more forgetting.",
-        choices={
-            "lora": "a small adapter beside the frozen model; with quantization this is QLoRA",
-            "full": "every weight of the model",
-        },
+        choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )
     model: Model = field(default_factory=Model)
     data: Data = field(default_factory=Data)
-    lora: Lora = field(default_factory=Lora)
-    dpo: Dpo = field(default_factory=Dpo)
+    lora: Lora = field(default_factory=Lora, metadata={"when": with_section("lora")})
+    dpo: Dpo = field(default_factory=Dpo, metadata={"when": tasks_with("dpo")})
     training: Training = field(default_factory=Training)
     samples: Samples = field(default_factory=Samples)
     evaluation: Evaluation = field(default_factory=Evaluation)
@@ -69,15 +67,9 @@ KNOBS: Mapping[str, Knob] = {declared.path: declared for declared in fields_of(R
 """Every field by its dotted path, in the order of declaration."""
 
 SECTIONS: Mapping[str, type] = {
-    "model": Model,
-    "data": Data,
-    "lora": Lora,
-    "dpo": Dpo,
-    "training": Training,
-    "samples": Samples,
-    "evaluation": Evaluation,
-    "reporting": Reporting,
+    name: hint for name, hint in get_type_hints(Recipe).items() if isinstance(hint, type) and is_dataclass(hint)
 }
+"""The class of each section, in the order of declaration."""
 
 
 def get(recipe: Recipe, path: str) -> Value:
@@ -87,6 +79,16 @@ def get(recipe: Recipe, path: str) -> Value:
         value = getattr(value, name)
     found: Value = value
     return found
+
+
+def why_without_effect(recipe: Recipe, path: str) -> str:
+    """Why a field has no effect in this recipe, `method is full`; "" where it applies."""
+    return " and ".join(KNOBS[path].when.why_not(partial(get, recipe)))
+
+
+def is_shown(recipe: Recipe, path: str) -> bool:
+    """Whether form and YAML show a field: it applies, or it was set all the same (the rules then say so)."""
+    return get(recipe, path) != KNOBS[path].default or not why_without_effect(recipe, path)
 
 
 def put(recipe: Recipe, path: str, value: Value) -> Recipe:
@@ -102,10 +104,15 @@ def to_json(recipe: Recipe) -> dict[str, Any]:
     whole: dict[str, Any] = {}
     for path in KNOBS:
         section, _, name = path.rpartition(".")
-        value = get(recipe, path)
-        plain = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
-        (whole.setdefault(section, {}) if section else whole)[name] = plain
+        (whole.setdefault(section, {}) if section else whole)[name] = plain(get(recipe, path))
     return whole
+
+
+def plain(value: Any) -> Any:
+    """A field's value as JSON and YAML have it."""
+    if isinstance(value, tuple):
+        return [asdict(item) if is_dataclass(item) else item for item in value]  # type: ignore[arg-type]
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def from_json(value: Mapping[str, Any]) -> Recipe:
@@ -133,8 +140,8 @@ def read(value: Mapping[str, Any]) -> tuple[Recipe, list[Problem]]:
         elif entry is not None:
             problems.append(Problem(str(name), f"The section {name} holds fields, not a single value."))
     top: dict[str, Any] = {**taken.pop("")}
-    for section, chosen in taken.items():
-        top[section] = SECTIONS[section](**chosen)
+    for name, chosen in taken.items():
+        top[name] = SECTIONS[name](**chosen)
     return Recipe(**top), problems
 
 
@@ -153,12 +160,20 @@ def _take(
         taken.setdefault(section, {})[declared.name] = outcome
 
 
+def unknown(path: str, recipe: Recipe | None = None) -> str:
+    """The sentence about a field that does not exist, with the nearest one that does.
+
+    Args:
+        path: what was written.
+        recipe: a hint at a field that would have no effect in it is left out.
+    """
+    return _unknown(path, tuple(known for known in KNOBS if recipe is None or is_shown(recipe, known)))
+
+
 @cache
-def unknown(path: str) -> str:
-    """The sentence about a field that does not exist, with the nearest one that does."""
-    names = [*KNOBS, *SECTIONS]
-    near = [known for known in KNOBS if known.rpartition(".")[2] == path.rpartition(".")[2]][:1]
+def _unknown(path: str, known: tuple[str, ...]) -> str:
+    near = [name for name in known if name.rpartition(".")[2] == path.rpartition(".")[2]][:1]
     if not near:  # not merely the right name in the wrong section
-        near = difflib.get_close_matches(path, names, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(path, [*known, *SECTIONS], n=1, cutoff=0.6)
     hint = f"; the nearest is {near[0]}" if near else ""
     return f"There is no field {clean_line(path, 80)}{hint}."

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from core.dataset.sample import Kind
+from core.recipe.conditions import Condition, one_of
 from core.recipe.declare import Severity
 from core.recipe.values import Value
 
@@ -178,3 +179,8 @@ DPO = Task(
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
 """Every task by its name, in the order of the form."""
+
+
+def tasks_with(section: str) -> Condition:
+    """That the task is one that reads this section of the recipe."""
+    return one_of("task", *(task.name for task in TASKS.values() if section in task.sections))

@@ -6,12 +6,19 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 from core.clean import clean_line
 
-Value = str | int | float | bool | tuple[str, ...] | Mapping[str, str]
-Kind = Literal["text", "path", "choice", "whole", "number", "switch", "list", "mapping"]
+
+class Record(Protocol):
+    """A small frozen dataclass, one entry of a field of the kind `records`."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Value = str | int | float | bool | tuple[str, ...] | tuple[Record, ...] | Mapping[str, str]
+Kind = Literal["text", "path", "choice", "whole", "number", "switch", "list", "mapping", "records"]
 
 SWITCH = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -40,20 +47,22 @@ def quoted(raw: object) -> str:
     return f"'{clean_line(raw if isinstance(raw, str) else repr(raw), 60)}'"
 
 
-def split(text: str) -> list[str] | None:
+def split(text: str, mark: str = ",") -> list[str] | None:
     """Entries of a comma-separated line; an entry with a comma in it stands in double quotes."""
     if not text.strip():
         return []
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True))
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True, strict=True))
     except csv.Error:
         return None
     return [entry.strip() if entry.strip() else entry for row in rows for entry in row if entry]
 
 
-def _join(entries: Iterable[str]) -> str:
-    return ", ".join(
-        '"' + entry.replace('"', '""') + '"' if any(char in entry for char in ',"\r\n') else entry for entry in entries
+def join(entries: Iterable[str], mark: str = ", ") -> str:
+    """The line that `split` reads as these entries."""
+    special = f'{mark.strip()}"\r\n'
+    return mark.join(
+        '"' + entry.replace('"', '""') + '"' if any(char in entry for char in special) else entry for entry in entries
     )
 
 
@@ -137,6 +146,6 @@ FORMATS: dict[Kind, Callable[[Any], str]] = {
     "whole": str,
     "number": number_text,
     "switch": lambda value: "yes" if value else "no",
-    "list": _join,
-    "mapping": lambda value: _join(f"{key}={column}" for key, column in value.items()),
+    "list": join,
+    "mapping": lambda value: join(f"{key}={column}" for key, column in value.items()),
 }

@@ -17,8 +17,8 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.declare import Knob, Problem
 from core.recipe.paths import absolute, relative
-from core.recipe.recipe import KNOBS, SECTIONS, Recipe, get, read
-from core.recipe.values import Value, number_text
+from core.recipe.recipe import KNOBS, SECTIONS, Recipe, get, is_shown, plain, read, why_without_effect
+from core.recipe.values import number_text
 
 if TYPE_CHECKING:
     import yaml
@@ -102,7 +102,9 @@ def check(text: str) -> tuple[Recipe, list[tuple[int, Problem]]]:
 
 
 def dumps(recipe: Recipe, *, file_name: str = "recipe.yaml", about: str = "") -> str:
-    """The recipe as YAML: every field, with what it does beside it; `loads(dumps(r)) == r`.
+    """The recipe as YAML: every field that applies, with what it does beside it; `loads(dumps(r)) == r`.
+
+    A field that was set and has no effect is there too, and says so.
 
     Args:
         recipe: paths as they are to be written.
@@ -116,11 +118,14 @@ def dumps(recipe: Recipe, *, file_name: str = "recipe.yaml", about: str = "") ->
     ]
     section = ""
     for path, knob in KNOBS.items():
+        if not is_shown(recipe, path):
+            continue
         if knob.section != section:
             section = knob.section
             lines += ["", f"# {_first_sentence(SECTIONS[section].__doc__ or '')}", f"{section}:"]
-        entry = f"{'  ' if section else ''}{knob.name}: {_value_text(get(recipe, path))}"
-        lines.append(f"{entry:<{_COLUMN}}  # {_comment(knob)}")
+        entry = f"{'  ' if section else ''}{knob.name}: {_value_text(plain(get(recipe, path)))}"
+        why = why_without_effect(recipe, path)
+        lines.append(f"{entry:<{_COLUMN}}  # {f'No effect: {why}.' if why else _comment(knob)}")
     return "\n".join(lines) + "\n"
 
 
@@ -181,7 +186,8 @@ def _plain_value(node: yaml.Node, knob: Knob | None) -> object:
     if isinstance(node, yaml.SequenceNode):
         return [_plain_value(item, knob) for item in node.value]
     if isinstance(node, yaml.MappingNode):
-        return {str(key.value): _plain_value(value, knob) for key, value in node.value}
+        columns = {column.name: column for column in knob.columns} if knob is not None else {}
+        return {str(key.value): _plain_value(value, columns.get(str(key.value))) for key, value in node.value}
     if node.tag == "tag:yaml.org,2002:null":
         return None
     if node.tag == "tag:yaml.org,2002:bool" and knob is not None and knob.kind == "switch":
@@ -207,15 +213,15 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0]
 
 
-def _value_text(value: Value) -> str:
+def _value_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return _number(value)
-    if isinstance(value, tuple):
-        return f"[{', '.join(_scalar(item) for item in value)}]"
+    if isinstance(value, list):
+        return f"[{', '.join(_value_text(item) for item in value)}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_scalar(key)}: {_scalar(column)}" for key, column in value.items()) + "}"
+        return "{" + ", ".join(f"{_scalar(key)}: {_value_text(item)}" for key, item in value.items()) + "}"
     return _scalar(value)
 
 

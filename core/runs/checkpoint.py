@@ -15,7 +15,7 @@ from typing import Any
 from core.errors import BadInput
 from core.jobs import files
 from core.recipe.devices import ranks_of
-from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json
+from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json, why_without_effect
 from core.recipe.values import Value, number_text
 from core.units import count, short_count
 
@@ -104,7 +104,8 @@ class Change:
     now: Value
 
     def __str__(self) -> str:
-        return f"{self.path} is {_plain(self.now)} and was {_plain(self.then)}"
+        write = KNOBS[self.path].format if self.path in KNOBS else str
+        return f"{self.path} is {write(self.now)} and was {write(self.then)}"
 
 
 def seal(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -201,12 +202,16 @@ def misfits(checkpoint: Checkpoint, recipe: Recipe) -> list[Change]:
     found = [
         Change(path, get(checkpoint.recipe, path), get(recipe, path))
         for path in KNOBS
-        if path not in FREE and not path.startswith(FREE_SECTIONS)
+        if path not in FREE and not path.startswith(FREE_SECTIONS) and _applies(path, checkpoint.recipe, recipe)
     ]
     then, now = effective_batch(checkpoint.recipe), effective_batch(recipe)
     several = ranks_of(recipe) > 1 or ranks_of(checkpoint.recipe) > 1
     batch = [Change(_EFFECTIVE + (" times devices" if several else ""), then, now)]
     return [change for change in (*found, *batch) if change.then != change.now]
+
+
+def _applies(path: str, *recipes: Recipe) -> bool:
+    return not all(why_without_effect(recipe, path) for recipe in recipes)
 
 
 def refuse_misfits(checkpoint: Checkpoint, recipe: Recipe) -> None:
@@ -289,7 +294,3 @@ def _object(path: Path, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadInput(f"{path.name}/{name} holds no object, so it is not used", where=os.fspath(path))
     return value
-
-
-def _plain(value: Value) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -42,7 +42,6 @@ def curate(
 def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) -> Plan:
     """What goes into the view of a recipe, looked up; the arguments are those of `curate`."""
     from core.dataset.view.plan import Plan  # orjson: only where data is read
-    from core.dataset.view.mixture import shares_of
 
     data = recipe.data
     return Plan(
@@ -52,7 +51,7 @@ def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) ->
             "format": None if data.format == "auto" else data.format,
             "columns": data.columns or None,
             "eval_paths": data.eval,
-            "mix": shares_of(data.mix),
+            "mix": data.shares,
             "eval_fraction": data.eval_fraction,
             "split_seed": data.split_seed,
             "near": data.split_near,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.recipe.adapters import adapter_of
 from core.recipe.memory import Device, Forecast
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
@@ -26,10 +27,9 @@ def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: Devic
             ways.append("activation checkpointing")
         field = "training.batch_size" if training.batch_size > 1 else "data.max_length"
         return f"Activations take the most: {_either(ways)} needs less.", field
-    if recipe.method == "full":
-        return "Training every weight takes the most: the method lora needs less.", "method"
-    if need.weights < of_training:
-        return "The adapter takes the most: a smaller rank or fewer target layers need less.", "lora.rank"
+    adapter = adapter_of(recipe)
+    if adapter.whole or need.weights < of_training:
+        return adapter.less_memory
     if device == "cuda" and recipe.model.quantization != "nf4" and not shape.quantized:
         return "The weights take the most: nf4, or a smaller model, needs less.", "model.quantization"
     return "The weights take the most: a smaller model needs less.", "model.path"

@@ -8,7 +8,7 @@ from pathlib import Path
 from core import units
 from core.clean import clean_line
 from core.dataset.dataset import Dataset
-from core.dataset.view.mixture import shares_of, wanted
+from core.dataset.view.mixture import wanted
 from core.errors import BadInput
 from core.recipe.mapped import with_mapping
 from core.runs.overview_job import known_tokens
@@ -26,9 +26,8 @@ def mix_words(recipe: Recipe, own: Dataset, workspace: Path) -> Iterator[tuple[b
         own: the data set itself.
         workspace: where an overview of these data may have counted their tokens.
     """
-    try:
-        mix = shares_of(recipe.data.mix)
-    except BadInput:
+    mix = recipe.data.shares
+    if not recipe.data.own_share:
         return  # the recipe's own rules say what is wrong
     rows = _rows(own)
     held_out = 0.0 if recipe.data.eval else recipe.data.eval_fraction

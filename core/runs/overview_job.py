@@ -165,11 +165,10 @@ def _digest(workspace: Path, recipe: Recipe) -> str:
     from core import __version__
     from core.dataset.audit.store import read_ledger
     from core.dataset.view.plan import VERSION
-    from core.dataset.view.mixture import shares_of
 
     whole = to_json(recipe)
     del whole["data"]["view"]
-    stamps = [_stamp(Path(path)) for path in (*recipe.data.train, *recipe.data.eval, *shares_of(recipe.data.mix))]
+    stamps = [_stamp(Path(path)) for path in (*recipe.data.train, *recipe.data.eval, *recipe.data.shares)]
     parts = [
         VERSION,
         _VERSION,

@@ -10,6 +10,7 @@ from typing import Any
 from core.jobs import files
 from core.jobs.tail import objects, parser
 from core.paths import runs_dir
+from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 
 _TAIL = 2**16
@@ -41,7 +42,7 @@ def _same(recipe: Recipe, other: Any) -> bool:
     return (
         model.get("path") == recipe.model.path
         and model.get("quantization") == recipe.model.quantization
-        and other.get("method") == recipe.method
+        and other.get("method") == adapter_of(recipe).kind
         and data.get("max_length") == recipe.data.max_length
         and data.get("packing") == recipe.data.packing
         and training.get("batch_size") == recipe.training.batch_size

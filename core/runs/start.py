@@ -23,6 +23,7 @@ from core.recipe.mapped import with_mapping
 from core.recipe.paths import absolute, named_after
 from core.runs.preflight import preflight, stops
 from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.rules.validate import without_effect
 from core.recipe.yamlfile import save
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def prepare_run(
     resolved = with_mapping(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )
-    warnings = _check(resolved, workspace, elsewhere)
+    warnings = [*_check(resolved, workspace, elsewhere), *(found.sentence for found in without_effect(resolved))]
     if view_of is None:
         view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
     else:

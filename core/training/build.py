@@ -13,7 +13,7 @@ from core.engine.worker import Worker
 from core.recipe.recipe import Recipe, put
 from core.recipe.trackers import point_to_run
 from core.runs.checkpoint import Checkpoint
-from core.training.configuration import lora_config, trainer_config
+from core.training.configuration import adapter_config, trainer_config
 from core.training.durable import DurableTrainer
 from core.training.finite import Guard
 from core.training.tasks import training_of
@@ -52,7 +52,7 @@ def build(
     reported = put(recipe, "reporting.report_to", tuple(trackers))
     evaluates = eval_rows is not None
     config = trainer_config(reported, on, worker.folder.checkpoints, evaluates=evaluates, resumed=resumed)
-    adapter = lora_config(recipe, model) if recipe.method == "lora" else None
+    adapter = adapter_config(recipe, model)
     task = training_of(recipe)
     trainer = task.trainer(
         worker=worker,

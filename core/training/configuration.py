@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import peft
 import torch
-from peft import LoraConfig
 
 from core.engine.load import Hardware
 from core.errors import BadInput
+from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
@@ -85,31 +86,22 @@ def _steps(value: float) -> int | float:
     return value if value < 1 else int(value)
 
 
-def lora_config(recipe: Recipe, model: Any) -> LoraConfig:
-    """PEFT's configuration for a recipe.
+def adapter_config(recipe: Recipe, model: Any) -> peft.PeftConfig | None:
+    """PEFT's configuration for a recipe; None where the model's own weights are trained.
 
     Raises:
         BadInput: a target names no layer of the model, or the output layer, which TRL's loss would not train.
     """
-    lora = recipe.lora
-    targets: str | list[str] = list(lora.targets)
-    if lora.targets == ("all-linear",):
-        targets = "all-linear"
-    else:
-        _check_targets(lora.targets, model)
-    return LoraConfig(
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=targets,
-        use_rslora=lora.variant == "rslora",
-        use_dora=lora.variant == "dora",
-        modules_to_save=list(lora.modules_to_save) or None,
-        task_type="CAUSAL_LM",
-    )
+    plain = adapter_of(recipe).peft_config(recipe)
+    if plain is None:
+        return None
+    targets = plain.arguments.get("target_modules")
+    if isinstance(targets, list):
+        _check_targets(targets, model)
+    return getattr(peft, plain.name)(**plain.arguments)
 
 
-def _check_targets(targets: tuple[str, ...], model: Any) -> None:
+def _check_targets(targets: list[str], model: Any) -> None:
     linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     for target in targets:
         if target.rpartition(".")[2] == "lm_head":

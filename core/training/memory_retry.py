@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.engine.worker import Worker
 from core.errors import BadInput, TunedeckError
+from core.recipe.adapters import adapter_of
 from core.recipe.model_files import find, quantized_by, read_config
 from core.recipe.recipe import Recipe
 from core.runs.checkpoint import keep_batches, with_batches
@@ -99,7 +100,8 @@ def no_room(recipe: Recipe) -> OutOfMemory:
         )
     if not training.activation_checkpointing:
         changes.append("checkpoint activations")
-    if recipe.model.quantization == "none" and recipe.method == "lora" and not _stored_quantized(recipe):
+    takes_nf4 = adapter_of(recipe).over_quantized(recipe, "nf4") is None
+    if recipe.model.quantization == "none" and takes_nf4 and not _stored_quantized(recipe):
         changes.append("quantization nf4")
     changes.append(f"a max length below {recipe.data.max_length:,}")
     return OutOfMemory(

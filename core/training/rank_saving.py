@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from core.engine.worker import Worker
+from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
 from core.training.sharded import checkpoint_parts
@@ -32,7 +33,7 @@ class RankSaving:
         self.sharded = is_sharded(recipe)
         self.facts: list[dict[str, Any]] = []
         self.alone_now = False
-        self._trained_only = recipe.method == "lora"
+        self._trained_only = not adapter_of(recipe).whole
         self._random: list[bytes] = []
 
     def gather(self, trainer: Any, facts: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from core.engine.work import run
 from core.engine.worker import Again, Stopped, Worker
 from core.errors import BadInput
 from core.jobs import requests
+from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
 from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
@@ -64,11 +65,9 @@ def train(worker: Worker, recipe: Recipe) -> None:
     worker.rank = join(recipe)
     checkpoint = _to_go_on_from(worker, recipe)
     recipe = settled(worker.folder.path, recipe, checkpoint)
-    on = hardware(recipe.model, recipe.training.devices, all_weights=recipe.method == "full")
-    if recipe.method == "full" and recipe.model.quantization != "none":
-        raise BadInput(
-            "A quantized base cannot be trained whole", where="model.quantization", do="Take none, or the method lora"
-        )
+    on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
+    if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
+        raise BadInput(refused.sentence, where=refused.path)
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
     rows = _encoded(worker, recipe, tokenizer, template)
@@ -130,7 +129,7 @@ def _train(
         model = load_base(recipe.model, on, sharded=is_sharded(recipe))
     except torch.OutOfMemoryError as error:
         raise no_room(put(recipe, "training.batch_size", 1)) from error
-    if recipe.method == "full" and is_quantized(model):
+    if adapter_of(recipe).whole and is_quantized(model):
         raise BadInput("A model that is stored quantized cannot be trained whole", where="method", do="Take lora")
     worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
     tokenizer, template = text
@@ -302,9 +301,9 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     step = state.global_step if best is None else best
     saved = weights_at(state.log_history, step, state.global_step, state.max_steps)
     Guard(recipe, "no").weights(trainer.model, state.global_step)
-    target = worker.folder.adapter if recipe.method == "lora" else worker.folder.path / "model"
+    target = worker.folder.path / adapter_of(recipe).folder
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
-    weights = whole_weights(trainer.model, trained_only=recipe.method == "lora") if is_sharded(recipe) else None
+    weights = whole_weights(trainer.model, trained_only=not adapter_of(recipe).whole) if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
         save_model(worker, model, tokenizer, target, recipe, saved, weights=weights)

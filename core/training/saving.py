@@ -12,6 +12,7 @@ from typing import Any
 from core import units
 from core.engine.worker import Worker
 from core.jobs.files import apply_umask, no_more_files, sync, sync_tree
+from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
 from core.runs.checkpoint import is_whole, newest_first
@@ -182,13 +183,11 @@ def save_model(
 
 
 def _card(recipe: Recipe, saved: Weights) -> str:
-    lora = recipe.method == "lora"
-    front = ["---", f"base_model: {recipe.model.path}", f"library_name: {'peft' if lora else 'transformers'}"]
-    task = TASKS[recipe.task]
-    front += [f"pipeline_tag: {task.artifact}", "tags:", *(["- lora"] if lora else []), f"- {task.name}", "- trl"]
+    adapter, task = adapter_of(recipe), TASKS[recipe.task]
+    front = ["---", f"base_model: {recipe.model.path}", f"library_name: {adapter.library}"]
+    front += [f"pipeline_tag: {task.artifact}", "tags:", *(f"- {tag}" for tag in (*adapter.tags, task.name, "trl"))]
     front += ["---", ""]
-    kind = "LoRA adapter for" if lora else "Fine-tuned from"
-    body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{kind} `{recipe.model.path}`.", ""]
+    body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{adapter.made} `{recipe.model.path}`.", ""]
     lines = [f"Weights: {saved.words()}", f"Learning rate: {recipe.training.learning_rate}"]
     if saved.eval_loss_first is not None:
         lines.append(f"Eval loss of the base: {significant(saved.eval_loss_first, 4)}")

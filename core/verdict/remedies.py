@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 
+from core.recipe.adapters import adapter_of
+from core.recipe.recipe import why_without_effect
+from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
 from core.verdict.finding import Advice, Plan
-
-_ADAPTER_RATE = 2e-4
-"""QLoRA, arXiv 2305.14314, appendix B; the default of the recipe."""
-
-_FULL_RATE = 2e-5
-"""Full fine-tuning takes about a tenth of that; see the help of `training.learning_rate`."""
 
 USUAL_EPOCHS = 3.0
 """The most that the help of `training.epochs` names for most data."""
@@ -36,8 +33,8 @@ def rate(plan: Plan, times: float) -> Advice:
 
 def usual_rate(plan: Plan) -> Advice:
     """What the method usually takes, or five times as much where the rate is that high already."""
-    usual = _FULL_RATE if plan.recipe.method == "full" else _ADAPTER_RATE
-    return rate(plan, max(usual / plan.recipe.training.learning_rate, 5.0))
+    low, _ = TASKS[plan.recipe.task].rates[adapter_of(plan.recipe).kind]
+    return rate(plan, max(2 * low / plan.recipe.training.learning_rate, 5.0))
 
 
 def clip(plan: Plan, limit: float = 1.0) -> list[Advice]:
@@ -66,14 +63,14 @@ def epochs(plan: Plan, useful: float) -> list[Advice]:
 
 def dropout(plan: Plan) -> list[Advice]:
     """More dropout, where the method has it and it is low."""
-    if plan.recipe.method != "lora" or plan.recipe.lora.dropout >= 0.1:
+    if why_without_effect(plan.recipe, "lora.dropout") or plan.recipe.lora.dropout >= 0.1:
         return []
     return [Advice("lora.dropout", "0.1", "dropout 0.1")]
 
 
 def rank(plan: Plan) -> list[Advice]:
     """Twice the rank, where there is one."""
-    if plan.recipe.method != "lora":
+    if why_without_effect(plan.recipe, "lora.rank"):
         return []
     text = str(2 * plan.recipe.lora.rank)
     return [Advice("lora.rank", text, f"rank {text}")]

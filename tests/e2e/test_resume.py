@@ -296,7 +296,7 @@ def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm:
     with pytest.raises(BadInput) as refused:
         plan_resume(folder, other)
     assert "lora.rank is 4 and was 8" in str(refused.value)
-    assert "training.learning_rate is 0.001 and was 0.01" in str(refused.value)
+    assert "training.learning_rate is 1e-3 and was 0.01" in str(refused.value)
     assert "eval_every" not in str(refused.value)
     halved = recipe(**{**changes, "training__batch_size": 2, "training__gradient_accumulation": 4})
     assert plan_resume(folder, halved).checkpoint.step >= 2

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from core.recipe.recipe import KNOBS, put
+from core.recipe.recipe import KNOBS, Recipe, is_shown, put
+from core.recipe.sections.data import Source
 from tests.kit.app_waiting import until
 from tests.kit.recipe_screen import form, help_text, line, looked, row, screen, sound, workspace, yaml
 from tui.app import TunedeckApp
@@ -23,18 +24,21 @@ __all__ = ["workspace"]
 MakeApp = Callable[..., TunedeckApp]
 
 
-async def test_the_form_has_every_field_of_the_declaration_in_its_order(make_app: MakeApp) -> None:
+async def test_the_form_has_every_field_that_applies_in_the_order_of_the_declaration(make_app: MakeApp) -> None:
     app = make_app("recipe")
+    applying = [path for path in KNOBS if is_shown(Recipe(), path)]
     async with app.run_test() as pilot:
-        assert form(app).keys == [path for path, knob in KNOBS.items() if not knob.advanced]
+        assert form(app).keys == [path for path in applying if not KNOBS[path].advanced]
         await pilot.press("f4")
-        assert form(app).keys == list(KNOBS)
+        assert form(app).keys == applying
 
 
 async def test_every_field_shows_its_title_and_default_and_has_help(make_app: MakeApp) -> None:
     app = make_app("recipe")
     async with app.run_test(size=(160, 45)) as pilot:
         for path, knob in KNOBS.items():
+            if not is_shown(Recipe(), path):
+                continue
             text = row(app, path)
             assert knob.title in text
             assert knob.format(knob.default)[:30] in text
@@ -127,6 +131,66 @@ async def test_the_data_set_that_is_open_is_what_the_recipe_trains_on(make_app: 
         form(app).go_to("data.train", edit=True)
         await pilot.press("x", "escape", "6", "2")
         assert app.session.recipe.data.train == (str(workspace / "x"),)  # the user's own word stays
+
+
+# --- what does not apply
+
+
+async def test_fields_that_do_not_apply_are_not_shown_and_come_back(make_app: MakeApp) -> None:
+    app = make_app("recipe")
+    async with app.run_test(size=(160, 45)) as pilot:
+        form(app).go_to("method")
+        await pilot.press("right")
+        await until(pilot, lambda: app.session.recipe.method == "full", "the other method")
+        await pilot.pause()
+        assert not [key for key in form(app).keys if key.startswith("lora.")]
+        assert form(app).current.key == "method"
+        await pilot.press("right", "right", "right")
+        await until(pilot, lambda: "lora.rank" in form(app).keys, "the fields of LoRA")
+        assert app.session.recipe.method == "lora"
+
+
+async def test_a_field_that_was_set_and_has_no_effect_is_shown_with_the_reason_until_it_is_left_at_its_default(
+    make_app: MakeApp,
+) -> None:
+    app = make_app("recipe", recipe=put(put(Recipe(), "method", "full"), "lora.rank", 64))
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.pause()
+        assert [key for key in form(app).keys if key.startswith("lora.")] == ["lora.rank"]
+        assert "! Rank has no effect" in row(app, "lora.rank")
+        await until(pilot, lambda: "Rank has no effect because method is full." in help_text(app), "the reason")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: app.session.recipe.lora.rank == 16, "the default")
+        assert form(app).current.key == "lora.rank", "nothing moves under the cursor"
+        await pilot.press("down")
+        await until(pilot, lambda: "lora.rank" not in form(app).keys, "the form without it")
+
+
+async def test_a_number_on_its_way_takes_no_fields_away(make_app: MakeApp) -> None:
+    app = make_app("recipe")
+    async with app.run_test(size=(160, 45)) as pilot:
+        form(app).go_to("samples.every", edit=True)
+        await pilot.press("0")
+        await until(pilot, lambda: app.session.recipe.samples.every == 0, "the 0 of 0.5")
+        assert "samples.number" in form(app).keys
+        await pilot.press(".", "5", "down")
+        await until(pilot, lambda: form(app).current.key == "samples.number", "the next field")
+        form(app).go_to("samples.every", edit=True)
+        await pilot.press("0", "down")
+        await until(pilot, lambda: "samples.number" not in form(app).keys, "the form without answers")
+
+
+async def test_a_list_of_records_is_typed_in_its_row(make_app: MakeApp, workspace: Path) -> None:
+    app = make_app("recipe")
+    async with app.run_test(size=(160, 45)) as pilot:
+        form(app).go_to("data.mix", edit=True)
+        await pilot.press(*"tickets.jsonl")
+        assert "is a list of path=share" in help_text(app)
+        await pilot.press(*"=0.1")
+        source = Source(str(workspace / "tickets.jsonl"), 0.1)
+        await until(pilot, lambda: app.session.recipe.data.mix == (source,), "the source")
+        await pilot.press("escape")
+        assert "./tickets.jsonl=0.1" in row(app, "data.mix")
 
 
 # --- panels

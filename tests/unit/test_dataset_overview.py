@@ -15,13 +15,13 @@ import pytest
 from core.dataset.audit.queue import Audit
 from core.dataset.audit.report import write_report
 from core.dataset.view.coverage import cover
-from core.dataset.view.mixture import drawn, shares_of
+from core.dataset.view.mixture import drawn
 from core.dataset.view.overview import overview_of
 from core.dataset.view.plan import build_view
 from core.dataset.view.view import View
-from core.errors import BadInput
 from core.jobs.state import standing
 from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.sections.data import Source
 from core.runs.overview import cost_of, tokens_of
 from core.runs.overview_job import find_or_start, known_tokens, read_facts
 from core.runs.pace import pace_of
@@ -103,11 +103,7 @@ def test_what_is_mixed_in_is_never_held_out_and_never_like_what_is(tmp_path: Pat
     assert 10 < dropped["like_eval"] <= view.eval_count, "row n of one is like row n of the other"
 
 
-def test_shares_are_checked_in_sentences() -> None:
-    assert shares_of(["a=b.jsonl=0.1", "/x/c.json=.25"]) == {"a=b.jsonl": 0.1, "/x/c.json": 0.25}
-    for entries in (["a.jsonl"], ["a=1"], ["=0.1"], ["a=x"], ["a=0.1", "a=0.2"], ["a=0.6", "b=0.4"], ["a=nan"]):
-        with pytest.raises(BadInput):
-            shares_of(entries)
+def test_a_draw_names_each_place_that_it_takes() -> None:
     assert drawn(["a", "b"], [5, 9], 1, 3).keys() < {5, 9}
 
 
@@ -251,7 +247,7 @@ def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) 
     write(tmp_path / "own.jsonl", rows_of(made, 90, "own"))
     write(tmp_path / "general.jsonl", rows_of(made, 50, "general"))
     recipe = put(Recipe(), "data.train", (str(tmp_path / "own.jsonl"),))
-    recipe = put(put(recipe, "data.mix", (f"{tmp_path / 'general.jsonl'}=0.1",)), "data.eval_fraction", 0.0)
+    recipe = put(put(recipe, "data.mix", (Source(str(tmp_path / "general.jsonl"), 0.1),)), "data.eval_fraction", 0.0)
 
     def said() -> list[str]:
         return [check.sentence for check in preflight(recipe, tmp_path) if check.name == "mix"]
@@ -266,7 +262,7 @@ def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) 
     assert known_tokens(tmp_path, put(recipe, "data.view", "abc")) == sources
     assert "about 10 samples from its 50 rows; 300 tokens, 25% of all." in said()[0]
     view = build_view(
-        tmp_path, paths=recipe.data.train, mix=shares_of(recipe.data.mix), eval_fraction=0, split_seed=42, near=0.8
+        tmp_path, paths=recipe.data.train, mix=recipe.data.shares, eval_fraction=0, split_seed=42, near=0.8
     )
     report = write_report(tmp_path, recipe.data.train, view.folder, tokens=[900, 300]).read_text()
     assert "| 10 | 10% | 300 | 10 of its 50 samples, drawn by the seed |" in report

@@ -26,11 +26,11 @@ def test_the_trained_adapter_has_that_scale(variant: str, scale: float) -> None:
     from peft.tuners.lora import LoraLayer
 
     from core.engine.load import hardware, load_base
-    from core.training.configuration import lora_config
+    from core.training.configuration import adapter_config
 
     chosen = Model(path=str(SAMPLE_DATA / "tiny_base"))
     base = load_base(chosen, hardware(chosen, "cpu"))
-    config = lora_config(recipe(lora__rank=16, lora__alpha=32.0, lora__variant=variant), base)
+    config = adapter_config(recipe(lora__rank=16, lora__alpha=32.0, lora__variant=variant), base)
     layers = [module for module in get_peft_model(base, config).modules() if isinstance(module, LoraLayer)]
     assert len(layers) == 21, "seven in each of three layers"
     assert {layer.scaling["default"] for layer in layers} == {scale}

@@ -11,8 +11,16 @@ import pytest
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
-from core.recipe.recipe import Recipe
-from core.runs.checkpoint import effective_batch, keep_batches, newest_first, settled, with_batches
+from core.recipe.recipe import Recipe, put
+from core.runs.checkpoint import (
+    Checkpoint,
+    effective_batch,
+    keep_batches,
+    misfits,
+    newest_first,
+    settled,
+    with_batches,
+)
 from core.training.memory_retry import smaller, smaller_evaluation
 
 
@@ -57,3 +65,28 @@ def test_two_viewers_cannot_start_a_job_at_the_same_time(tmp_path: Path) -> None
     finally:
         os.close(lock)
     assert folder.read_job().get("keeper") is None
+
+
+def test_only_fields_that_have_an_effect_must_fit_a_checkpoint() -> None:
+    whole = put(Recipe(), "method", "full")
+    then = Checkpoint(
+        path=Path("checkpoint-1"),
+        step=1,
+        of=2,
+        epoch=0.5,
+        position=4,
+        samples=8,
+        loss=None,
+        learning_rate=None,
+        tokens=0,
+        evaluation_due=False,
+        without_gain=0,
+        recipe=whole,
+        unlogged={},
+        epoch_random="",
+    )
+    assert misfits(then, put(whole, "lora.rank", 64)) == []
+    assert [str(each) for each in misfits(then, put(whole, "training.learning_rate", 1e-3))] == [
+        "training.learning_rate is 1e-3 and was 2e-4"
+    ]
+    assert "lora.rank" in [each.path for each in misfits(then, put(put(whole, "method", "lora"), "lora.rank", 64))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from core.clean import is_hostile
 from core.dataset.formats import FORMATS
 from core.errors import BadInput
 from core.paths import ROOT
-from core.recipe.declare import Knob, Problem
+from core.recipe.declare import Knob, Problem, fields_of
+from core.recipe.declare import knob as declared
 from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, get, put, to_json, unknown
+from core.recipe.sections.data import Source
 from core.recipe.values import Value, number_text
 
 _TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
@@ -42,6 +44,11 @@ def values_of(knob: Knob) -> st.SearchStrategy[Any]:
         return st.lists(st.sampled_from(list(knob.choices)), unique=True).map(tuple)
     if knob.kind == "list":
         return st.lists(_TEXT.filter(lambda text: text.strip() == text and text), max_size=4).map(tuple)
+    if knob.kind == "records":
+        first, *others = (values_of(column) for column in knob.columns)
+        assert knob.record is not None
+        record: Any = knob.record
+        return st.lists(st.builds(record, first.filter(bool), *others), max_size=3).map(tuple)
     if knob.kind == "mapping":
         name = _TEXT.filter(lambda text: text.strip() == text and text and "=" not in text)
         return st.dictionaries(name, name, max_size=3)
@@ -114,6 +121,11 @@ def test_every_field_says_what_it_is_and_takes_its_own_default(knob: Knob) -> No
         ("evaluation.after_training", "maybe", "Compare at the end is yes or no, not 'maybe'."),
         ("data.train", 'a, "b', "Training data has a quotation mark that is not closed."),
         ("data.columns", "prompt", "Columns is a list of name=column pairs, not 'prompt'."),
+        ("data.mix", "general.jsonl", "Mix in is a list of path=share, not 'general.jsonl'."),
+        ("data.mix", "=0.1", "Mix in is a list of path=share, not '=0.1'."),
+        ("data.mix", "a.jsonl=1", "Mix in: Share is more than 0, less than 1, not 1."),
+        ("data.mix", "a.jsonl=x", "Mix in: Share is a number, not 'x'."),
+        ("data.mix", "a.jsonl=nan", "Mix in: Share is a finite number, not 'nan'."),
     ],
 )
 def test_a_wrong_value_is_refused_in_a_sentence(path: str, text: str, sentence: str) -> None:
@@ -125,6 +137,46 @@ def test_paths_with_commas_stand_in_quotation_marks() -> None:
     paths = ("a.jsonl", "b, c.jsonl")
     assert knob.format(paths) == 'a.jsonl, "b, c.jsonl"'
     assert knob.parse('a.jsonl , "b, c.jsonl"') == paths
+
+
+@dataclass(frozen=True, slots=True)
+class _Reward:
+    name: str = declared("", title="Name", help="Which.")
+    weight: float = declared(1.0, title="Weight", help="How much it counts.")
+    function: str = declared("score", title="Function", help="What is called.")
+    lenient: bool = declared(False, title="Lenient", help="Whether a failure counts as 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rewarded:
+    rewards: tuple[_Reward, ...] = declared((), title="Rewards", help="What is rewarded.")
+
+
+def test_records_are_lists_of_texts_mappings_or_records() -> None:
+    mix = KNOBS["data.mix"]
+    two = (Source("a=b.jsonl", 0.1), Source("/x/c, d.json", 0.25))
+    assert mix.parse('a=b.jsonl=0.1, "/x/c, d.json=.25"') == two
+    assert mix.format(two) == 'a=b.jsonl=0.1, "/x/c, d.json=0.25"'
+    assert mix.coerce([{"path": "a=b.jsonl", "share": "0.1"}, "/x/c, d.json=0.25"]) == two
+    assert mix.coerce(two) == two
+    wrong = mix.coerce([{"path": "a", "shere": 0.1}])
+    assert isinstance(wrong, Problem)
+    assert "it has no 'shere'" in wrong.sentence
+    assert isinstance(mix.coerce([{"share": 0.1}]), Problem)
+    assert isinstance(mix.coerce({"path": "a", "share": 0.1}), tuple), "one alone is a list of one"
+
+
+def test_records_of_more_than_two_fields_name_the_further_ones() -> None:
+    (rewards,) = fields_of(_Rewarded)
+    assert rewards.kind == "records"
+    value = (_Reward("length", 0.5), _Reward("my, own.py", 1.0, 'a;"b"', True))
+    text = rewards.format(value)
+    assert text.startswith("length=0.5, ")
+    assert rewards.parse(text) == value
+    assert rewards.parse("length=0.5; lenient=yes") == (_Reward("length", 0.5, lenient=True),)
+    wrong = rewards.parse("length=0.5; weigth=2")
+    assert isinstance(wrong, Problem)
+    assert "it has no 'weigth'" in wrong.sentence
 
 
 def test_true_is_no_number_and_a_number_no_switch() -> None:

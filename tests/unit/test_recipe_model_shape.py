@@ -10,8 +10,10 @@ import pytest
 
 from core.errors import BadInput
 from core.paths import SAMPLE_DATA
+from core.recipe.memory import trained_parameters
 from core.recipe.model_files import NotDownloaded, Tensor
 from core.recipe.model_shape import marks_answers, read_shape, shape_of
+from core.recipe.recipe import Recipe, put
 from tests.kit.recipe_models import (
     LLAMA_3_1_8B,
     QWEN_2_5_05B,
@@ -36,27 +38,10 @@ def test_parameters_are_counted_as_the_publishers_count_them(config: dict[str, o
 
 
 def test_adapters_are_counted_as_peft_counts_them() -> None:
-    llama = shape_from(LLAMA_3_1_8B)
-    assert llama.lora_parameters(16, ["all-linear"]) == 41_943_040  # the number in the QLoRA guides
-    assert llama.lora_parameters(8, ["q_proj", "v_proj"]) == 3_407_872  # the number in peft's own examples
+    llama, few = shape_from(LLAMA_3_1_8B), put(Recipe(), "lora.targets", ("q_proj", "v_proj"))
+    assert trained_parameters(Recipe(), llama) == 41_943_040  # the number in the QLoRA guides
+    assert trained_parameters(put(few, "lora.rank", 8), llama) == 3_407_872  # the number in peft's own examples
     assert len(llama.targeted(["all-linear"])) == 224
-
-
-@pytest.mark.parametrize("dora", [False, True])
-def test_trained_parameters_equal_those_of_the_real_peft(dora: bool) -> None:
-    torch = pytest.importorskip("torch", reason="the train extra is not installed")
-    from peft import LoraConfig, get_peft_model
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.set_num_threads(1)
-    model = LlamaForCausalLM(LlamaConfig(**{key: TINY[key] for key in TINY if key != "architectures"}))
-    shape = shape_from(TINY)
-    assert shape.parameters == model.num_parameters()
-    config = LoraConfig(
-        r=4, target_modules="all-linear", use_dora=dora, modules_to_save=["embed_tokens"], task_type="CAUSAL_LM"
-    )
-    trained = sum(p.numel() for p in get_peft_model(model, config).parameters() if p.requires_grad)
-    assert shape.lora_parameters(4, ["all-linear"], dora=dora, whole=["embed_tokens"]) == trained
 
 
 def test_a_folder_is_read_without_its_weights_being_loaded(tmp_path: Path) -> None:

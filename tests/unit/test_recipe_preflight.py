@@ -200,6 +200,7 @@ def test_what_supervised_training_will_not_use_of_a_data_set_is_said(recipe: Rec
     assert "dpo" in said[1].sentence
 
 
+@pytest.mark.usefixtures("cuda_torch")
 def test_dpo_starts_on_pairs_alone(recipe: Recipe, tmp_path: Path) -> None:
     dpo = put(put(recipe, "task", "dpo"), "training.learning_rate", 1e-5)
     (stop,) = stops(preflight(dpo, tmp_path, gpus=[_GPU]))

@@ -20,6 +20,7 @@ from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from core.recipe import templates
 from core.recipe.recipe import Recipe, from_json, put
+from core.recipe.sections.data import Source
 from core.recipe.values import Value
 from core.recipe.yamlfile import load
 from core.runs.start import resolve, start_run
@@ -123,11 +124,11 @@ def test_a_mix_is_named_in_manifest_and_report_and_changes_the_view(workspace: P
     ]
     (workspace / "general.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     plain = start_run(recipe_of(), workspace)
-    folder = start_run(recipe_of(data__mix=("./general.jsonl=0.25",)), workspace)
+    folder = start_run(recipe_of(data__mix=(Source("./general.jsonl", 0.25),)), workspace)
     for each in (plain, folder):
         ended(each)
     recipe = from_json(folder.read_job()["payload"]["recipe"])
-    assert recipe.data.mix == (f"{workspace / 'general.jsonl'}=0.25",)
+    assert recipe.data.mix == (Source(str(workspace / "general.jsonl"), 0.25),)
     assert load(folder.recipe) == recipe
     view, before = read_view(folder.data), read_view(plain.data)
     assert (view.fingerprint != before.fingerprint, view.eval_count) == (True, before.eval_count)
@@ -215,3 +216,11 @@ def test_a_run_beside_another_on_the_same_device_says_so(workspace: Path) -> Non
     elsewhere = start_run(recipe_of(training__devices="cpu"), workspace / "elsewhere", base=workspace)
     until(lambda: standing(elsewhere).over, "the job ends")
     assert "goes on on" not in elsewhere.events.read_text(), "each run named itself"
+
+
+def test_a_setting_without_effect_is_said_in_the_runs_events(workspace: Path) -> None:
+    folder = start_run(recipe_of(method="full", training__learning_rate=1e-5), workspace)
+    ended(folder)
+    alerts = [json.loads(line)["message"] for line in folder.events.read_text().splitlines() if '"alert"' in line]
+    assert "Rank has no effect because method is full." in alerts
+    assert not any("Dropout" in alert for alert in alerts)

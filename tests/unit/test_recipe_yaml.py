@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from core.clean import is_hostile
 from core.errors import BadInput
 from core.recipe.paths import absolute
-from core.recipe.recipe import KNOBS, Recipe, put, to_json
+from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, is_shown, put, to_json
+from core.recipe.sections.data import Source
 from core.recipe.yamlfile import check, dumps, load, loads, save
 from tests.unit.test_recipe_declare import recipes
 
@@ -28,7 +29,10 @@ def test_yaml_of_a_recipe_is_read_back_exactly(recipe: Recipe) -> None:
 def test_other_yaml_readers_see_the_same_values(recipe: Recipe) -> None:
     plain = yaml.safe_load(dumps(recipe))
     del plain["tunedeck"]
-    assert plain == to_json(recipe)
+    whole = to_json(recipe)
+    for name, value in plain.items():
+        assert value == ({key: whole[name][key] for key in value} if name in SECTIONS else whole[name])
+    assert from_json(plain) == recipe
 
 
 @given(st.text(max_size=300))
@@ -41,6 +45,8 @@ def test_any_text_is_a_recipe_or_has_faults_with_lines_within_it(text: str) -> N
 def test_every_field_is_written_with_what_it_does() -> None:
     lines = dumps(Recipe()).splitlines()
     for knob in KNOBS.values():
+        if not is_shown(Recipe(), knob.path):
+            continue
         written = next(line for line in lines if line.strip().startswith(f"{knob.name}:") and "#" in line)
         assert "  # " in written
     assert "  rank: 16                                # Twice the rank: twice the trained parameters." in lines
@@ -79,6 +85,20 @@ def test_a_file_of_another_version_says_so_where_it_does_not_fit() -> None:
     assert any("written by tunedeck 9.1.0" in fault.sentence for _, fault in faults)
     _, faults = check("tunedeck: 9.1.0\nlora:\n  rank: 4\n")
     assert faults == []
+
+
+def test_a_mix_is_a_list_of_mappings_and_its_old_spelling_is_still_read(tmp_path: Path) -> None:
+    both = (Source("./general.jsonl", 0.1), Source("/x/a=b, c.jsonl", 0.05))
+    old = loads('data:\n  mix: [./general.jsonl=0.1, "/x/a=b, c.jsonl=0.05"]\n')
+    assert old.data.mix == both
+    assert '  mix: [{path: ./general.jsonl, share: 0.1}, {path: "/x/a=b, c.jsonl", share: 0.05}]' in dumps(old)
+    assert loads(dumps(old)) == old
+    assert from_json({"data": {"mix": ["./general.jsonl=0.1", "/x/a=b, c.jsonl=0.05"]}}) == old
+    assert absolute(old, tmp_path).data.mix == (Source(str(tmp_path / "general.jsonl"), 0.1), both[1])
+    _, faults = check("data:\n  mix:\n    - {path: a.jsonl, share: 2}\n")
+    assert [(line, fault.sentence) for line, fault in faults] == [
+        (2, "Mix in: Share is more than 0, less than 1, not 2.")
+    ]
 
 
 def test_names_that_yaml_takes_for_dates_numbers_or_switches_stay_names() -> None:

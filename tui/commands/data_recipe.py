@@ -53,9 +53,10 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     Raises:
         BadInput: no data are named, or the recipe cannot be read or has errors in its data.
     """
+    from core.recipe.declare import Problem
     from core.recipe.mapped import with_mapping
     from core.recipe.paths import absolute
-    from core.recipe.recipe import Recipe
+    from core.recipe.recipe import KNOBS, Recipe, put
     from core.recipe.rules.validate import validate
     from core.recipe.yamlfile import load
 
@@ -71,7 +72,10 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     if arguments.eval:
         data = replace(data, eval=tuple(str(path.absolute()) for path in arguments.eval))
     if arguments.mix:
-        data = replace(data, mix=tuple(arguments.mix))
+        mix = KNOBS["data.mix"].coerce(arguments.mix)
+        if isinstance(mix, Problem):
+            raise BadInput(mix.sentence.rstrip("."), where="--mix", do="Write it like --mix other.jsonl=0.1")
+        data = put(replace(recipe, data=data), "data.mix", mix).data
     if arguments.held_out is not None:
         data = replace(data, eval_fraction=arguments.held_out)
     if arguments.stratify is not None:

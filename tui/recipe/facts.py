@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.clean import clean_line
-from core.dataset.view.mixture import shares_of
 from core.errors import BadInput
 from core.gpu import host
 from core.gpu.nvml import GpuReader
@@ -125,11 +124,8 @@ class Surroundings:
             self._counted[key] = _count(data.train, data.format)
         rows = self._counted[key]
         held_out = 0.0 if data.eval else data.eval_fraction
-        try:
-            own = 1 - sum(shares_of(data.mix).values())
-        except BadInput:  # the recipe's rules say what is wrong with it
-            own = 1.0
-        return None if not rows else max(1, math.ceil(rows * (1 - held_out) / own))
+        own = data.own_share
+        return None if not rows or not own else max(1, math.ceil(rows * (1 - held_out) / own))
 
 
 def _urgency(check: preflight.Check) -> tuple[int, bool]:

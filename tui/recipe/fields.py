@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from textual.content import Content
@@ -12,7 +13,7 @@ from core.recipe.consequences import consequence, summary
 from core.recipe.declare import Knob, Problem
 from core.recipe.model_shape import ModelShape
 from core.recipe.paths import absolute, relative
-from core.recipe.recipe import KNOBS, Recipe, get, put
+from core.recipe.recipe import KNOBS, Recipe, get, is_shown, put
 from core.recipe.rules.validate import validate
 from tui.recipe.facts import Facts
 from tui.widgets.form_field import Fault, FieldState, FormField, Section, fault_words
@@ -23,11 +24,16 @@ _TITLES = {"": "what", "lora": "LoRA", "dpo": "DPO"}
 _STYLES = {"error": "bold $text-error", "warn": "bold $text-warning", "note": "$text-muted"}
 
 
-def sections() -> tuple[Section, ...]:
-    """The form's sections, made from the declaration: every field, in its order."""
+def sections(entries: Entries | None = None) -> tuple[Section, ...]:
+    """The form's sections, made from the declaration: every field that applies, in its order.
+
+    Args:
+        entries: what decides; None for a fresh recipe.
+    """
     grouped: dict[str, list[FormField]] = {}
     for knob in KNOBS.values():
-        grouped.setdefault(knob.section, []).append(_field(knob))
+        if entries.shows(knob.path) if entries else is_shown(Recipe(), knob.path):
+            grouped.setdefault(knob.section, []).append(_field(knob.path))
     return tuple(Section(title(name), tuple(fields)) for name, fields in grouped.items())
 
 
@@ -36,7 +42,9 @@ def title(section: str) -> str:
     return _TITLES.get(section, section)
 
 
-def _field(knob: Knob) -> FormField:
+@cache
+def _field(path: str) -> FormField:
+    knob = KNOBS[path]
     common = {"unit": knob.unit, "folded": knob.advanced}
     if knob.kind == "switch":
         return FormField(knob.path, knob.title, "choice", ("yes", "no"), **common)  # type: ignore[arg-type]
@@ -48,7 +56,7 @@ def _field(knob: Knob) -> FormField:
         "short" if knob.kind in ("whole", "number") else "long",
         unit=knob.unit,
         folded=knob.advanced,
-        complete=knob.kind == "path" or knob.paths,
+        complete=knob.kind == "path" or knob.paths or any(column.kind == "path" for column in knob.columns),
     )
 
 
@@ -64,12 +72,14 @@ class Entries:
         self.wrong: dict[str, tuple[str, Problem]] = {}
         """Texts that could not be taken, by field, each with what is wrong; the recipe keeps the value before."""
         self._rested = self.recipe
+        self._at = ""
 
     def take(self, path: str, text: str) -> None:
         """Take a text that was typed.
 
         One that is no value leaves the value from before the typing: of 9999, the 999 on the way was never meant.
         """
+        self._at = path
         value = KNOBS[path].parse(text)
         if isinstance(value, Problem):
             self.wrong[path] = (text, value)
@@ -77,6 +87,18 @@ class Entries:
         else:
             self.wrong.pop(path, None)
             self.recipe = absolute(put(self.recipe, path, value), self._workspace)
+            if KNOBS[path].kind in ("choice", "switch"):  # nothing of it is half typed
+                self._rested = self.recipe
+
+    def shows(self, path: str) -> bool:
+        """Whether a field is in the form: it applies, or it was set all the same.
+
+        What is being typed takes nothing away yet: of 0.25, the 0 on the way means nothing, and the cursor's own field
+        stays where it is.
+        """
+        if path == self._at or path in self.wrong:
+            return True
+        return is_shown(self.recipe, path) or is_shown(self._rested, path)
 
     def replace(self, recipe: Recipe) -> None:
         """Take another recipe; texts that were wrong are gone."""
@@ -87,6 +109,7 @@ class Entries:
     def rest(self) -> None:
         """The typing in a field has begun or ended: the values as they are now are those that are meant."""
         self._rested = self.recipe
+        self._at = ""
 
     def problems(self, facts: Facts) -> list[Problem]:
         """What is wrong or unwise: texts that are no values, what the recipe's rules say, what was found outside."""
@@ -107,13 +130,15 @@ class Entries:
         return KNOBS[path].format(get(relative(self.recipe, self._workspace), path))
 
     def states(self, problems: Iterable[Problem], facts: Facts) -> dict[str, FieldState]:
-        """What each field of the form shows."""
+        """What each field of the form shows; those that it leaves out are not among them."""
         faults: dict[str, Fault] = {}
         for problem in problems:
             faults.setdefault(problem.path, Fault(problem.severity, clean_line(problem.sentence, 400)))
         shown = relative(self.recipe, self._workspace)
         states: dict[str, FieldState] = {}
         for path, knob in KNOBS.items():
+            if not self.shows(path):
+                continue
             value = get(shown, path)
             text = self.wrong[path][0] if path in self.wrong else knob.format(value)
             hint = self._summary(path, facts.shape, facts.samples) or knob.choices.get(text, "")
@@ -163,6 +188,7 @@ def describe(
         [knob.range and f"range: {knob.range}", f"default: {knob.format(knob.default) or '(empty)'}"] if full else []
     )
     about.append(knob.source and f"source: {knob.source}")
+    about.append(knob.when.words and f"applies when {knob.when.words}")
     parts += [Content.styled(line, "$text-muted") for line in about if line]
     return Content("\n").join(parts)
 
@@ -177,7 +203,7 @@ def completion_of(key: str, text: str, workspace: Path) -> str:
     """
     from tui.widgets.path_input import completion
 
-    typed = text.rpartition(",")[2].lstrip() if KNOBS[key].kind == "list" else text
+    typed = text.rpartition(",")[2].lstrip() if KNOBS[key].kind in ("list", "records") else text
     found = completion(typed, workspace) if typed else None
     if not found or (key == "model.path" and not found.endswith("/")):  # a model is a folder
         return ""

@@ -174,6 +174,7 @@ class RecipeScreen(StepScreen):
         """Bring form, panels and YAML up to the entries."""
         desk, entries, facts = self._desk, self._desk.entries, self._facts
         problems = self._problems()
+        self.form.lay_out(sections(entries))
         self.form.fill(entries.states(problems, facts))
         knob = KNOBS[self.form.current.key]
         text = describe(knob, entries, problems, facts)

@@ -122,17 +122,20 @@ class FormView(ScrollView):
             self.refresh_line(self._shown.places[key])
 
     def lay_out(self, sections: Sequence[Section]) -> None:
-        """Show other fields, with the cursor on the same one if it is among them; values stay where they are."""
+        """Show other fields, with the cursor on the same one or the nearest that is left; values stay."""
         if tuple(sections) == self._shown.sections:
             return
-        key = self.current.key
+        key, before, revealed = self.current.key, list(self._states), self._shown.revealed
         self._shown = FormLines(sections)
         self._states = {
             each.key: self._states.get(each.key, FieldState()) for section in sections for each in section.fields
         }
-        self._unheard.clear()
+        self._unheard = {key: text for key, text in self._unheard.items() if key in self._states}
+        self._shown.reveal(revealed)
         self._columns = Drawing(0, 0)  # other titles: another column for them
-        self._arrange(key if key in self._states else next(iter(self._states)))
+        place = before.index(key)
+        nearest = (*before[place:], *before[:place][::-1])
+        self._arrange(next((each for each in nearest if each in self._states), next(iter(self._states))))
 
     @property
     def current(self) -> FormField:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.clean import clean_line
 from core.dataset.view.split import in_order
-from core.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +65,6 @@ def wanted(own: int, shares: Sequence[float]) -> list[int]:
     """
     whole = own / (1 - sum(shares))
     return [max(1, round(whole * share)) for share in shares]
-
-
-def shares_of(entries: Sequence[str]) -> dict[str, float]:
-    """Sources with their shares from `FILE=SHARE` entries, as recipes and commands have them.
-
-    Raises:
-        BadInput: one of them is none, or together they cannot be.
-    """
-    shares: dict[str, float] = {}
-    for entry in entries:
-        path, mark, number = entry.rpartition("=")
-        try:
-            share = float(number) if mark and path.strip() else 0.0
-        except ValueError:
-            share = 0.0
-        if not 0 < share < 1:
-            shown = clean_line(entry, 80)
-            raise BadInput(
-                f"{shown!r} is no source with a share of the training set", do="Write it like other.jsonl=0.1"
-            )
-        if path.strip() in shares:
-            raise BadInput(f"{clean_line(path, 80)!r} is mixed in twice", do="Give it one share")
-        shares[path.strip()] = share
-    if sum(shares.values()) >= 1:
-        what = f"what is mixed in makes {sum(shares.values()):.0%} of the training set, and leaves nothing for its own"
-        raise BadInput(what, do="Give shares of less than 1 together")
-    return shares
 
 
 def drawn(keys: Sequence[str], places: Sequence[int], count: int, seed: int) -> dict[int, int]:

@@ -40,8 +40,7 @@ class Wanted(TypedDict, total=False):
         format: as `Dataset.open`.
         columns: as `Dataset.open`.
         eval_paths: the user's own eval files; then nothing is split off.
-        mix: further sources to train on, files or folders, each with its share of the training set, see
-            `core.dataset.view.mixture.shares_of`.
+        mix: further sources to train on, files or folders, each with its share of the training set.
         eval_fraction: as `Parting.fraction`, 0.1 by default; the next four are its other attributes.
         split_seed: see there.
         near: see there.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.errors import BadInput
 from core.recipe.declare import Problem
-from core.recipe.devices import Devices, devices_of
+from core.recipe.devices import Devices, devices_of, is_sharded
 from core.recipe.recipe import Recipe
 
 
@@ -14,11 +14,9 @@ def check(recipe: Recipe) -> tuple[Devices | None, list[Problem]]:
         devices = devices_of(recipe)
     except BadInput as error:
         return None, [Problem("training.devices", f"{error.what}: {error.do}." if error.do else f"{error.what}.")]
-    if recipe.training.parallel != "fsdp":
+    if not is_sharded(recipe):
         return devices, []
     field = "training.parallel"
-    if devices.ranks == 1:
-        return devices, [Problem(field, "One device has nothing to share: this is ignored.", "note")]
     if devices.cpu:
         return devices, [Problem(field, "On CPUs FSDP silently stays DDP: take ddp.")]
     if recipe.model.quantization != "none":

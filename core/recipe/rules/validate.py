@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from core import units
 from core.clean import clean_line
-from core.dataset.view.mixture import shares_of
-from core.errors import BadInput
 from core.recipe import templates
+from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, Severity
 from core.recipe.devices import is_sharded
 from core.recipe.model_shape import ModelShape
-from core.recipe.recipe import KNOBS, Recipe, get
+from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
 from core.recipe.rules import devices as device_rules
 from core.recipe.rules import loop as loop_rules
 from core.recipe.schedule import Schedule, schedule_of
@@ -23,6 +22,9 @@ from core.recipe.values import number_text
 
 _LEAST_NEAR = 0.5
 _MUCH_MIXED = 0.5
+_SMALL = 50_000_000
+"""Parameters: a smaller model learns at any rate."""
+
 _ORDER: dict[Severity, int] = {"error": 0, "warn": 1, "note": 2}
 
 
@@ -50,8 +52,22 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
     if not problems:  # the rules may count on every value being in its range
         schedule = schedule_of(recipe, samples) if samples else None
         seen = _Seen(recipe, shape, schedule)
-        problems = [problem for rule in _RULES for problem in rule(seen)]
+        refused = list(_task(seen))  # also of fields that the task does not show
+        problems = [
+            problem for rule in _RULES for problem in rule(seen) if not why_without_effect(recipe, problem.path)
+        ]
+        named = {problem.path for problem in refused}
+        problems += refused + [problem for problem in without_effect(recipe) if problem.path not in named]
     return sorted(problems, key=lambda problem: _ORDER[problem.severity])
+
+
+def without_effect(recipe: Recipe) -> list[Problem]:
+    """A problem for each field that was set and has no effect in this recipe."""
+    return [
+        Problem(path, f"{knob.title} has no effect because {why}.", "warn")
+        for path, knob in KNOBS.items()
+        if get(recipe, path) != knob.default and (why := why_without_effect(recipe, path))
+    ]
 
 
 def _range_problem(recipe: Recipe, path: str) -> Problem | None:
@@ -67,26 +83,21 @@ def _needed(seen: _Seen) -> Iterator[Problem]:
 
 
 def _method(seen: _Seen) -> Iterator[Problem]:
-    recipe = seen.recipe
-    full = recipe.method == "full"
-    if full and recipe.model.quantization != "none":
+    recipe, shape = seen.recipe, seen.shape
+    adapter, chosen = adapter_of(recipe), recipe.training.learning_rate
+    if refused := adapter.over_quantized(recipe, recipe.model.quantization):
+        yield refused
+    if shape is not None and shape.quantized and adapter.whole:
         yield Problem(
-            "model.quantization",
-            f"Quantized weights cannot be trained: take the method lora, or no {recipe.model.quantization}.",
+            "method", f"The stored weights are quantized ({shape.quantized}) and cannot be trained: take lora."
         )
-    task, rate = TASKS[recipe.task], recipe.training.learning_rate
-    low, high = task.rates["full" if full else "lora"]
-    large = seen.shape is None or seen.shape.parameters > 50_000_000
-    word = ""
-    if rate > high * (2 if full else 4) and (full or large):
-        word, outcome = "high", "the loss may blow up"
-    elif rate < low / 10 and not full:
-        word, outcome = "low", "little may be learned"
-    if word:
-        name = f"{'full fine-tuning' if full else 'LoRA'} with {task.title}"
-        usual = f"{number_text(low)} to {number_text(high)}"
-        sentence = f"{number_text(rate)} is {word} for {name}, which takes {usual}: {outcome}."
-        yield Problem("training.learning_rate", sentence, "warn")
+    task, rates, rate = TASKS[recipe.task], adapter.rates, number_text(chosen)
+    low, high = task.rates[adapter.kind]
+    usual = f"{rates.name} with {task.title}, which takes {number_text(low)} to {number_text(high)}"
+    if chosen > high * rates.above and (shape is None or shape.parameters > _SMALL):
+        yield Problem("training.learning_rate", f"{rate} is high for {usual}: the loss may blow up.", "warn")
+    elif chosen < low * rates.below:
+        yield Problem("training.learning_rate", f"{rate} is low for {usual}: little may be learned.", "warn")
 
 
 def _task(seen: _Seen) -> Iterator[Problem]:
@@ -95,16 +106,10 @@ def _task(seen: _Seen) -> Iterator[Problem]:
         holds = all(get(recipe, path) == value for path, value in limit.given.items())
         if holds and get(recipe, limit.path) not in limit.takes:
             yield Problem(limit.path, limit.sentence, limit.severity)
-    others = {name: task for task in TASKS.values() for name in task.sections if task.name != recipe.task}
-    for path, knob in KNOBS.items():
-        if knob.section in others and get(recipe, path) != knob.default:
-            yield Problem(path, f"Only the task {others[knob.section].name} reads this: it has no effect here.", "note")
 
 
 def _lora(seen: _Seen) -> Iterator[Problem]:
-    recipe, lora = seen.recipe, seen.recipe.lora
-    if recipe.method != "lora":
-        return
+    lora = seen.recipe.lora
     if not lora.targets:
         yield Problem("lora.targets", "No layer gets an adapter: write all-linear, or names such as q_proj.")
     if "lm_head" in lora.targets:
@@ -121,13 +126,11 @@ def _lora(seen: _Seen) -> Iterator[Problem]:
             f"Alpha is {number_text(round(ratio, 3))} times the rank; 1 to 2 times is common.",
             "warn",
         )
-    if lora.variant == "dora" and recipe.model.quantization == "int8":
-        yield Problem("lora.variant", "dora does not train on an int8 base: take nf4, or the variant plain.")
 
 
 def _lora_fits(seen: _Seen) -> Iterator[Problem]:
     shape, lora = seen.shape, seen.recipe.lora
-    if shape is None or seen.recipe.method != "lora":
+    if shape is None:
         return
     missing = [name for name in shape.missing_targets(lora.targets) if name != "lm_head"]
     if missing:
@@ -159,10 +162,6 @@ def _model(seen: _Seen) -> Iterator[Problem]:
             f"{units.count(shape.context)} tokens: what lies beyond it is not learned well.",
             "warn",
         )
-    if shape.quantized and recipe.method == "full":
-        yield Problem(
-            "method", f"The stored weights are quantized ({shape.quantized}) and cannot be trained: take lora."
-        )
     if shape.quantized and recipe.model.quantization != "none":
         yield Problem(
             "model.quantization",
@@ -187,42 +186,41 @@ def _template(seen: _Seen) -> Iterator[Problem]:
 
 
 def _data(seen: _Seen) -> Iterator[Problem]:
-    data, training = seen.recipe.data, seen.recipe.training
+    data = seen.recipe.data
     both = sorted(set(data.train) & set(data.eval))
     if both:
         yield Problem("data.eval", "The same file is trained on and evaluated on: the eval loss would mean nothing.")
     if not data.eval and data.eval_fraction == 0:
         sentence = "No eval data: overfitting cannot be seen, and base and tuned cannot be compared."
         yield Problem("data.eval_fraction", sentence, "warn")
-        if training.eval_every:
-            yield Problem("training.eval_every", "There is nothing to evaluate on: this is ignored.", "note")
     if data.packing == "wrapped" and data.loss_on == "answers":
         yield Problem(
             "data.packing",
             "wrapped cuts answers in the middle and joins strangers: take bfd for chat samples.",
             "warn",
         )
-    if data.packing != "none" and training.group_by_length:
-        yield Problem("training.group_by_length", "Packed sequences all have one length: this is ignored.", "note")
 
 
 def _split(seen: _Seen) -> Iterator[Problem]:
     data = seen.recipe.data
     if 0 < data.split_near < _LEAST_NEAR:
         yield Problem("data.split_near", f"Give a similarity from {_LEAST_NEAR:g} to 1, such as 0.8; or 0 for none.")
-    try:
-        mix = shares_of(data.mix)
-    except BadInput as fault:
-        yield Problem("data.mix", f"{fault}.")
-        mix = {}
-    if sum(mix.values()) > _MUCH_MIXED:
-        sentence = f"{sum(mix.values()):.0%} of the training set is mixed in: a tenth is the usual cure."
+    files = [source.path for source in data.mix]
+    if twice := next((path for path in files if files.count(path) > 1), None):
+        yield Problem("data.mix", f"{clean_line(twice, 60)} is mixed in twice: give it one share.")
+    mixed = sum(data.shares.values())
+    if not data.own_share:
+        yield Problem(
+            "data.mix",
+            f"What is mixed in makes {mixed:.0%} of the training set and leaves nothing for the training data: give "
+            "shares of less than 1 together.",
+        )
+    elif mixed > _MUCH_MIXED:
+        sentence = f"{mixed:.0%} of the training set is mixed in: a tenth is the usual cure."
         yield Problem("data.mix", sentence, "warn")
-    twice = sorted(set(mix) & {*data.train, *data.eval})
-    if twice:
-        yield Problem("data.mix", f"{clean_line(twice[0], 60)} is mixed in and is training or eval data, too.")
-    if data.eval and data.stratify.strip():
-        yield Problem("data.stratify", "There is an eval file, so nothing is split: this is ignored.", "note")
+    both = sorted(set(files) & {*data.train, *data.eval})
+    if both:
+        yield Problem("data.mix", f"{clean_line(both[0], 60)} is mixed in and is training or eval data, too.")
 
 
 def _flags(seen: _Seen) -> Iterator[Problem]:
@@ -238,9 +236,6 @@ def _flags(seen: _Seen) -> Iterator[Problem]:
 
 def _steps(seen: _Seen) -> Iterator[Problem]:
     training, schedule = seen.recipe.training, seen.schedule
-    if training.scheduler == "constant" and training.warmup:
-        sentence = "The constant scheduler has no warmup: take constant_with_warmup, or set this to 0."
-        yield Problem("training.warmup", sentence, "note")
     if training.epochs > 10 and not training.max_steps:
         sentence = f"{number_text(training.epochs)} epochs: the model will know the samples by heart."
         yield Problem("training.epochs", sentence, "warn")
@@ -289,7 +284,6 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
 _RULES: tuple[_Rule, ...] = (
     _needed,
     _method,
-    _task,
     _lora,
     _lora_fits,
     _model,

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.recipe.conditions import empty, filled, none_of, one_of, positive
 from core.recipe.declare import knob
+
+HELD_OUT = filled("data.eval") | positive("data.eval_fraction")
+"""There are samples to evaluate on."""
+
+_SPLIT = empty("data.eval") & positive("data.eval_fraction")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Something to train on besides the data themselves."""
+
+    path: str = knob("", title="File", path=True, help="A file or folder with samples.")
+    share: float = knob(0.0, title="Share", help="Its share of the training set, 0.1 for a tenth.", gt=0, lt=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +41,9 @@ class Data:
         "held out.",
         consequence="Without eval data nobody can see overfitting.",
     )
-    mix: tuple[str, ...] = knob(
+    mix: tuple[Source, ...] = knob(
         (),
         title="Mix in",
-        path=True,
         help="Further files or folders to train on, each with its share of the training set: general.jsonl=0.1. Of a "
         "large one samples are drawn by the split seed, those of a small one are repeated. None is evaluated on.",
         consequence="A tenth of general samples is the cure for forgetting; more of them leave less for the task.",
@@ -44,6 +57,7 @@ class Data:
         consequence="More held out: a steadier eval loss, fewer samples to learn from.",
         ge=0,
         lt=1,
+        when=empty("data.eval"),
     )
     split_seed: int = knob(
         42,
@@ -52,6 +66,7 @@ class Data:
         consequence="Another seed, another split: eval losses are then not comparable.",
         ge=0,
         advanced=True,
+        when=_SPLIT | filled("data.mix"),
     )
     split_near: float = knob(
         0.8,
@@ -63,6 +78,7 @@ class Data:
         ge=0,
         le=1,
         advanced=True,
+        when=HELD_OUT,
     )
     stratify: str = knob(
         "",
@@ -71,6 +87,7 @@ class Data:
         "column of the rows. Empty: nothing.",
         consequence="Rare labels get into the eval set too. Appending rows can then move others to the other side.",
         advanced=True,
+        when=_SPLIT,
     )
     synthetic: str = knob(
         "synthetic",
@@ -135,6 +152,7 @@ class Data:
             "wrapped": "one stream of text cut everywhere; for plain text",
         },
         source="Ding et al., arXiv 2404.10830",
+        when=one_of("task", "sft"),
     )
     loss_on: str = knob(
         "answers",
@@ -145,6 +163,7 @@ class Data:
             "answers": "assistant turns alone",
             "everything": "every token, prompts included",
         },
+        when=none_of("data.format", "text", "text-lines") & one_of("task", "sft"),
     )
     view: str = knob(
         "",
@@ -153,3 +172,13 @@ class Data:
         consequence="The same fingerprint: the same samples in the same split.",
         advanced=True,
     )
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What is mixed in, by file, each with its share of the training set."""
+        return {source.path: source.share for source in self.mix}
+
+    @property
+    def own_share(self) -> float:
+        """What is left of the training set for the data themselves; 0 where nothing is, which the rules refuse."""
+        return max(0.0, 1 - sum(self.shares.values()))

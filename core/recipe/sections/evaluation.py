@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.recipe.conditions import on, positive
 from core.recipe.declare import knob
+from core.recipe.sections.data import HELD_OUT
+
+_COMPARED = HELD_OUT & on("evaluation.after_training")
+_ANSWERED = _COMPARED & positive("evaluation.prompts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,7 @@ class Evaluation:
         title="Compare at the end",
         help="Answer held-out prompts with the base and the tuned model, and measure the eval loss of both.",
         consequence="Adds minutes at the end, and shows what the run has changed.",
+        when=HELD_OUT,
     )
     prompts: int = knob(
         20,
@@ -24,6 +30,7 @@ class Evaluation:
         consequence="Time grows in proportion.",
         unit="samples",
         ge=0,
+        when=_COMPARED,
     )
     max_new_tokens: int = knob(
         256,
@@ -32,6 +39,7 @@ class Evaluation:
         consequence="Too short hides how answers end; a model that never stops costs the full length each time.",
         unit="tokens",
         ge=1,
+        when=_ANSWERED,
     )
     batch_size: int = knob(
         8,
@@ -41,6 +49,7 @@ class Evaluation:
         unit="samples",
         ge=1,
         advanced=True,
+        when=_ANSWERED,
     )
     temperature: float = knob(
         0.0,
@@ -50,4 +59,5 @@ class Evaluation:
         ge=0,
         le=5,
         advanced=True,
+        when=_ANSWERED,
     )

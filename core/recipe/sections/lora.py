@@ -9,7 +9,7 @@ from core.recipe.declare import knob
 
 @dataclass(frozen=True, slots=True)
 class Lora:
-    """The adapter. Read only where the method is lora."""
+    """The adapter."""
 
     rank: int = knob(
         16,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
+from core.recipe.conditions import Field, one_of
 from core.recipe.declare import knob
+
+_FROM_THE_HUB = Field("model.path", "is a name on the hub", "is a folder", lambda path: not os.path.isabs(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Model:
         help="Branch, tag or commit of a hub model. Empty: its main branch.",
         consequence="A commit makes the run repeatable; a branch may move.",
         advanced=True,
+        when=_FROM_THE_HUB,
     )
     trust_remote_code: bool = knob(
         False,
@@ -61,10 +66,11 @@ class Model:
     double_quantization: bool = knob(
         True,
         title="Double quantization",
-        help="Quantize the quantization constants too. Only for nf4.",
+        help="Quantize the quantization constants too.",
         consequence="Saves about 0.37 bits a parameter: 0.35 GiB at 8 B parameters.",
         source="QLoRA, arXiv 2305.14314, section 3",
         advanced=True,
+        when=one_of("model.quantization", "nf4"),
     )
     attention: str = knob(
         "auto",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.recipe.conditions import filled
 from core.recipe.declare import knob
 
 
@@ -31,6 +32,7 @@ class Reporting:
         help="What the trackers file the run under; its name there is that of the run's folder.",
         consequence="Runs of one project are compared there.",
         advanced=True,
+        when=filled("reporting.report_to"),
     )
     at_end: str = knob(
         "",

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.recipe.conditions import positive
 from core.recipe.declare import knob
+from core.recipe.sections.data import HELD_OUT
+
+_ANSWERED = positive("samples.every")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +32,14 @@ class Samples:
         unit="prompts",
         ge=0,
         le=100,
+        when=HELD_OUT & _ANSWERED,
     )
     prompts: tuple[str, ...] = knob(
         (),
         title="Prompts of your own",
         help="Questions besides those, each a single turn of a user.",
         consequence="They come first; nothing is trained on them.",
+        when=_ANSWERED,
     )
     max_new_tokens: int = knob(
         64,
@@ -43,4 +49,5 @@ class Samples:
         unit="tokens",
         ge=1,
         advanced=True,
+        when=_ANSWERED,
     )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.recipe.conditions import Field, none_of, one_of, positive
 from core.recipe.declare import knob
+from core.recipe.devices import ranks_in
+from core.recipe.sections.data import HELD_OUT
+
+_EVALUATED = HELD_OUT & positive("training.eval_every")
+_SEVERAL_DEVICES = Field(
+    "training.devices", "names several devices", "names no more than one device", lambda devices: ranks_in(devices) > 1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class Training:
         unit="steps, or a share below 1",
         ge=0,
         source="QLoRA's published script (0.03)",
+        when=none_of("training.scheduler", "constant"),
     )
     weight_decay: float = knob(
         0.0,
@@ -126,6 +135,7 @@ class Training:
         help="Batches of samples of similar length.",
         consequence="Less padding, so faster; the loss curve gets bumpier.",
         advanced=True,
+        when=one_of("data.packing", "none") & one_of("task", "sft"),
     )
     neftune_alpha: float = knob(
         0.0,
@@ -160,6 +170,7 @@ class Training:
         consequence="Oftener: overfitting is seen sooner, the run takes longer.",
         unit="steps, or a share below 1",
         ge=0,
+        when=HELD_OUT,
     )
     eval_batch_size: int = knob(
         4,
@@ -194,6 +205,7 @@ class Training:
         unit="evaluations",
         ge=0,
         source="transformers' EarlyStoppingCallback",
+        when=_EVALUATED,
     )
     early_stopping_threshold: float = knob(
         0.0,
@@ -203,6 +215,7 @@ class Training:
         ge=0,
         source="transformers' EarlyStoppingCallback",
         advanced=True,
+        when=_EVALUATED & positive("training.early_stopping"),
     )
     keep_best: bool = knob(
         False,
@@ -210,6 +223,7 @@ class Training:
         help="Save the weights with the lowest eval loss at the end, not the last ones.",
         consequence="Yes: each new best is a checkpoint, and the best one stays beside the newest.",
         source="transformers' load_best_model_at_end",
+        when=_EVALUATED,
     )
     devices: str = knob(
         "",
@@ -222,7 +236,7 @@ class Training:
     parallel: str = knob(
         "ddp",
         title="Several devices",
-        help="How they share the work. Read only where devices names more than one.",
+        help="How they share the work.",
         consequence="fsdp divides weights, gradients and optimizer by the GPUs, and waits for their links.",
         choices={
             "ddp": "each holds the whole model; gradients are averaged (torch DistributedDataParallel)",
@@ -230,6 +244,7 @@ class Training:
         },
         source="PyTorch FSDP, arXiv 2304.11277",
         advanced=True,
+        when=_SEVERAL_DEVICES,
     )
     cpu_threads: int = knob(
         0,

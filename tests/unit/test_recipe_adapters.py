@@ -1,0 +1,128 @@
+"""One row for each kind of trained weights: what it says is what peft does, and nobody else asks for the kind."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.paths import ROOT
+from core.recipe.adapters import ADAPTERS, adapter_of, lora_scale
+from core.recipe.consequences import consequence
+from core.recipe.memory import forecast, trained_parameters
+from core.recipe.recipe import KNOBS, SECTIONS, Recipe, put
+from core.recipe.values import Value
+from tests.kit.recipe_models import LLAMA_3_1_8B, TINY, shape_from
+
+
+def recipe_with(**values: Value) -> Recipe:
+    recipe = Recipe()
+    for path, value in values.items():
+        recipe = put(recipe, path.replace("__", "."), value)
+    return recipe
+
+
+def test_the_methods_of_the_form_are_the_kinds_there_are() -> None:
+    assert KNOBS["method"].choices == {adapter.kind: adapter.meaning for adapter in ADAPTERS}
+    for adapter in ADAPTERS:
+        assert adapter_of(recipe_with(method=adapter.kind)) is adapter
+        assert adapter.section in ("", *SECTIONS)
+        assert adapter.less_memory[1] in KNOBS
+        assert adapter.rates.below < 1 < adapter.rates.above
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"lora__variant": "dora"},
+        {"lora__variant": "rslora", "lora__targets": ("q_proj", "down_proj")},
+        {"lora__modules_to_save": ("lm_head",)},
+    ],
+    ids=["plain", "dora", "rslora", "head"],
+)
+def test_what_lora_says_of_itself_is_what_the_real_peft_does(values: dict[str, Value]) -> None:
+    torch = pytest.importorskip("torch", reason="the train extra is not installed")
+    import peft
+    from peft.tuners.lora import LoraLayer
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.set_num_threads(1)
+    recipe = recipe_with(lora__rank=4, lora__alpha=6.0, **values)
+    model = LlamaForCausalLM(LlamaConfig(**{key: TINY[key] for key in TINY if key != "architectures"}))
+    plain = adapter_of(recipe).peft_config(recipe)
+    assert plain is not None
+    made = peft.get_peft_model(model, getattr(peft, plain.name)(**plain.arguments))
+    trained = sum(weight.numel() for weight in made.parameters() if weight.requires_grad)
+    assert trained == trained_parameters(recipe, shape_from(TINY))
+    (scale,) = {module.scaling["default"] for module in made.modules() if isinstance(module, LoraLayer)}
+    assert scale == lora_scale(recipe.lora)
+
+
+def test_the_scale_of_plain_lora_falls_with_the_rank_and_that_of_rslora_with_its_root() -> None:
+    assert lora_scale(recipe_with(lora__rank=16, lora__alpha=32.0).lora) == 2
+    assert lora_scale(recipe_with(lora__rank=16, lora__alpha=32.0, lora__variant="rslora").lora) == 8
+    assert "scaled by 2." in consequence("lora.alpha", Recipe())
+
+
+def test_an_adapter_takes_memory_beside_the_weights_and_whole_weights_do_not() -> None:
+    shape = shape_from(LLAMA_3_1_8B)
+    found = forecast(Recipe(), shape, "cuda")
+    assert found.adapter == 4 * 41_943_040
+    assert forecast(recipe_with(model__quantization="nf4"), shape, "cuda").adapter == 2 * 41_943_040
+    whole = forecast(recipe_with(method="full"), shape, "cuda")
+    assert (whole.adapter, whole.weights) == (0, found.weights)
+    assert whole.optimizer == 2 * whole.weights
+
+
+@pytest.mark.parametrize(
+    ("values", "quantization", "path"),
+    [
+        ({}, "nf4", None),
+        ({}, "int8", None),
+        ({"lora__variant": "dora"}, "nf4", None),
+        ({"lora__variant": "dora"}, "int8", "lora.variant"),
+        ({"method": "full"}, "none", None),
+        ({"method": "full"}, "nf4", "model.quantization"),
+    ],
+)
+def test_each_kind_says_over_which_quantized_weights_it_trains(
+    values: dict[str, Value], quantization: str, path: str | None
+) -> None:
+    recipe = recipe_with(**values)
+    refused = adapter_of(recipe).over_quantized(recipe, quantization)
+    assert (refused.path if refused else None) == path
+
+
+_ASKED = re.compile(
+    r"""\.method\b
+    | ["']method["']\)?\s*(==|!=|\bin\b)
+    | (==|!=|\bin)\s*[\[({]?\s*["'](lora|full)["']
+    | ["'](lora|full)["']\s*(==|!=)""",
+    re.VERBOSE,
+)
+"""Code that asks which kind a recipe trains."""
+
+
+def asking(line: str) -> bool:
+    return bool(_ASKED.search(line)) and 'get("method") == adapter_of(' not in line
+
+
+def test_nobody_but_the_rows_asks_which_kind_is_trained() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for folder in ("core", "tui")
+        for path in sorted(Path(ROOT, folder).rglob("*.py"))
+        if path != ROOT / "core" / "recipe" / "adapters.py"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if asking(line)
+    ]
+    assert found == [], "ask `adapter_of(recipe)` instead"
+
+
+@pytest.mark.parametrize(
+    "line", ['if recipe.method == "lora":', 'x = kind in ("lora", "dora")', 'if "full" != kind:', "m = recipe.method"]
+)
+def test_what_asks_for_the_kind_is_seen(line: str) -> None:
+    assert asking(line)
