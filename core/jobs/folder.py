@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from core import timestamps
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.jobs.status import ENDINGS, STARTING, Status, from_json
@@ -140,7 +141,7 @@ class JobFolder:
             BadInput: the folder cannot be made there.
         """
         created = time.time()
-        stem = f"{time.strftime('%Y-%m-%d-%H%M%S', time.localtime(created))}-{slug(name) or slug(kind)}"
+        stem = f"{timestamps.text(created, '%Y-%m-%d-%H%M%S')}-{slug(name) or slug(kind)}"
         try:
             os.makedirs(parent, exist_ok=True)
             folder = cls(_make(Path(parent).absolute(), stem))

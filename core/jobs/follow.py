@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import timestamps
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import Standing, standing
@@ -148,8 +149,8 @@ class Follower:
             self._gpu_restarts, self._seen_until = self._gpu.restarts, self._last_gpu
         found = []
         for record in records:
-            moment = record.get("t")
-            if isinstance(moment, (int, float)) and moment > self._seen_until and _is_sample(record):
+            moment = timestamps.seconds(record.get("t"))
+            if moment is not None and moment > self._seen_until and _is_sample(record):
                 self._last_gpu, self._seen_until = moment, 0.0
                 found.append(record)
         return found

@@ -56,9 +56,11 @@ class RunLine:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took in all its starts, or has gone on so far; None where it never began."""
+        """How long it took in all its starts, or has gone on so far; None where it never began or no file says."""
         info = self.info
         begun = info.created if info.started is None else info.started
+        if not begun:
+            return None
         if info.ended and not info.taken_out:
             return info.earlier + max(0.0, info.ended - begun)
         if info.state in ("starting", "running", "paused", "stopping"):
