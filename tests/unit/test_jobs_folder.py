@@ -134,6 +134,33 @@ def test_full_disk_is_an_error_of_its_own_and_old_contents_stay(folder: JobFolde
     assert folder.read_status().step == 6, "the failed write was not cleaned up"
 
 
+@pytest.mark.parametrize("state", ["finished", "stopped", "failed"])
+@pytest.mark.parametrize("write", ["write_status", "insist_on_status", "reset_status"])
+def test_an_ending_is_on_the_disk_before_and_after_it_gets_its_name(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch, write: str, state: str
+) -> None:
+    """Else a power cut right after the end leaves an empty status, or the one before, and the run counts as lost."""
+    done: list[tuple[str, str]] = []
+    sync, replace = os.fsync, os.replace
+
+    def watched_sync(descriptor: int) -> None:
+        name = os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if name.endswith(".tmp"):
+            with open(f"/proc/self/fd/{descriptor}", encoding="utf-8") as file:
+                name = json.loads(file.read())["state"]
+        sync(descriptor)
+        done.append(("sync", name))
+
+    def watched_replace(source: str, target: str) -> None:
+        replace(source, target)
+        done.append(("rename", os.path.basename(target)))
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    getattr(folder, write)(state=state)
+    assert done == [("sync", state), ("rename", "status.json"), ("sync", folder.id)]
+
+
 def test_ending_is_written_over_the_old_status_where_nothing_new_fits(folder: JobFolder) -> None:
     folder.write_status(message="x" * 500)
     files.overwrite(os.fspath(folder.status), files.encode({"state": "failed"}))
