@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from core.engine.process import memory_held, memory_words
 from core.errors import TunedeckError
+from core.jobs import folder as folders
 from core.jobs import requests
-from core.jobs.files import DiskFull
+from core.jobs.backlog import Backlog
+from core.jobs.files import DiskFull, Unreachable
 from core.jobs.folder import JobFolder
 from core.jobs.rekeep import Kept
 from core.jobs.status import FAILED, PAUSED, RUNNING, STOPPING
@@ -34,8 +35,10 @@ LISTEN_EVERY = 0.5
 """Seconds between the looks of the thread that hears requests while a step, or anything else, takes long."""
 _OTHERS_PATIENCE = 3.0
 """Seconds within which torchrun ends all ranks after one of them has ended."""
-_BACKLOG = 10_000
-"""Lines that are kept for a disk that is full now and may have room later."""
+LOOK_AGAIN = 0.5
+"""Seconds between two looks at a folder that cannot be reached."""
+STOP_PATIENCE = 15.0
+"""Seconds that a save may wait for such a folder once the run is to stop: a scheduler kills after 30."""
 
 
 class Stopped(Exception):
@@ -59,8 +62,9 @@ class Again(Exception):
 class Worker:
     """What a worker tells its viewers, and what they ask of it.
 
-    A full disk does not end a run: lines wait until there is room. A deleted folder does: `JobGone` goes through.
-    What viewers ask is heard by a thread (`listening`), and done where `asked` is called.
+    A full disk, or a folder that cannot be reached, does not end a run: lines wait until they can be written. A deleted
+    folder does: `JobGone` goes through. What viewers ask is heard by a thread (`listening`), and done where `asked` is
+    called.
 
     Args:
         folder: the job's folder.
@@ -74,7 +78,7 @@ class Worker:
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
         self.folder = folder
         self._speaks = speaks
-        self._waiting: deque[Callable[[], None]] = deque(maxlen=_BACKLOG)
+        self._backlog = Backlog(self._tell_loss)
         self._next_status = 0.0
         self._next_look = 0.0
         self._asked: tuple[str, ...] = ()
@@ -103,6 +107,7 @@ class Worker:
                 kept.look()
                 try:
                     self._look()
+                    self._backlog.flush()
                 except TunedeckError:
                     continue  # a deleted folder ends the run at the next point at which it looks itself
 
@@ -124,7 +129,12 @@ class Worker:
     @property
     def _going_on(self) -> str:
         """The state while something is done: what is saved at the end belongs to stopping."""
-        return STOPPING if set(requests.ENDS) & self._answered else RUNNING
+        return STOPPING if self._ends else RUNNING
+
+    @property
+    def _ends(self) -> bool:
+        """Whether somebody has asked the run to stop."""
+        return bool(set(requests.ENDS) & self._answered)
 
     def progress(self, step: int, of: int, message: str = "") -> None:
         """Says how far it is; written about once a second, so it may be called every step."""
@@ -132,19 +142,19 @@ class Worker:
         if now < self._next_status:
             return
         self._next_status = now + STATUS_EVERY
-        self._status(step=step, of=of, message=message)
+        self._status(step=step, of=of, message=message or self._backlog.problem)
 
     def event(self, kind: str, message: str, **fields: Any) -> None:
         """Appends an event."""
-        self._write(partial(self.folder.append_event, kind, message, **{"t": round(time.time(), 3), **fields}))
+        self._write(partial(self.folder.append_event, kind, message, **{"t": _now(), **fields}))
 
     def metric(self, values: Mapping[str, Any]) -> None:
         """Appends a line of metrics."""
-        self._write(partial(self.folder.append_metric, {"t": round(time.time(), 3), **values}))
+        self._write(partial(self.folder.append_metric, {"t": _now(), **values}))
 
     def samples(self, values: Mapping[str, Any]) -> None:
         """Appends a round of answers to the sample prompts."""
-        self._write(partial(self.folder.append_samples, {"t": round(time.time(), 3), **values}))
+        self._write(partial(self.folder.append_samples, {"t": _now(), **values}))
 
     def asked(self) -> tuple[str, ...]:
         """The requests that wait, the most urgent first; looks at most every 0.2 s, so it may be called every step.
@@ -175,13 +185,13 @@ class Worker:
                 if name in found and name not in self._answered:
                     self._answered.add(name)
                     self._next_look = 0.0  # what is received is done at the very next point at which it can be
-                    self._write(partial(requests.received, self.folder, name))
+                    self._write(partial(requests.received, self.folder, name, t=_now()))
                     if name in requests.ENDS:
                         self._status(state=STOPPING)
             if requests.SAVE in found and self.nothing_to_save:
                 found.remove(requests.SAVE)
                 self._answered.discard(requests.SAVE)
-                self._write(partial(requests.refuse, self.folder, requests.SAVE, self.nothing_to_save))
+                self._write(partial(requests.refuse, self.folder, requests.SAVE, self.nothing_to_save, t=_now()))
             return tuple(name for name in requests.NAMES if name in found)
 
     def _take_back_pause(self) -> None:
@@ -193,13 +203,13 @@ class Worker:
             words = "The run is not paused: it goes on."
             if self._waits_for:
                 words = f"The run goes on by itself, as soon as it can. {self._waits_for}"
-            self._write(partial(requests.refuse, self.folder, requests.RESUME, words))
+            self._write(partial(requests.refuse, self.folder, requests.RESUME, words, t=_now()))
 
     def done(self, name: str, message: str = "") -> None:
         """Answers a request; it may then be made again."""
         with self._lock:
             self._asked = tuple(other for other in self._asked if other != name)
-            self._write(partial(requests.done, self.folder, name, message))
+            self._write(partial(requests.done, self.folder, name, message, t=_now()))
             self._answered.discard(name)
 
     def hold_if_asked(self, where: str = "", save: Callable[[], None] | None = None) -> bool:
@@ -262,11 +272,47 @@ class Worker:
         if requests.STOP_NOW in names or requests.STOP in names:
             raise Stopped(message, now=requests.STOP_NOW in names)
 
-    def pause_until(self, ready: Callable[[], bool], message: str, *, every: float = 2.0) -> None:
-        """Waits, as `paused` and with the reason as message, until the reason has gone. On rank 0, for what is its own.
+    def reachable(self) -> bool:
+        """Whether the folder can be reached now; of several ranks, each must call this at the same point.
 
         Raises:
-            Stopped: somebody has asked to stop meanwhile.
+            JobGone: the folder was deleted.
+        """
+        there = not self._speaks or self.folder.reachable()
+        return there if self.rank is None else self.rank.share([there]) == [1]
+
+    def reach(self, what: str, *, patience: float | None = None) -> None:
+        """Waits, as `paused`, while the folder cannot be reached.
+
+        Args:
+            what: what could not be done, such as "checkpoint-8 could not be written".
+            patience: seconds to wait at most, None for any number. Less where the run is to stop anyway.
+
+        Raises:
+            Unreachable: it took longer.
+            Stopped: somebody has asked to stop meanwhile, and no patience was named.
+            JobGone: the folder was deleted.
+        """
+        try:
+            self.folder.check()
+        except Unreachable as error:
+            words = f"{error.what}: {what}. The run waits until it can be reached."
+            self.pause_until(self.folder.reachable, words, every=LOOK_AGAIN, patience=patience)
+
+    def pause_until(
+        self, ready: Callable[[], bool], message: str, *, every: float = 2.0, patience: float | None = None
+    ) -> None:
+        """Waits, as `paused` and with the reason as message, until the reason has gone. On rank 0, for what is its own.
+
+        Args:
+            ready: whether it has.
+            message: the reason.
+            every: seconds between two looks.
+            patience: seconds to wait at most, for what is done last of all; less where the run is to stop anyway.
+
+        Raises:
+            Stopped: somebody has asked to stop meanwhile, and no patience was named.
+            Unreachable: the patience is at its end.
             JobGone: the folder was deleted.
         """
         before = self.folder.read_status()
@@ -274,10 +320,15 @@ class Worker:
         self.event("alert", message)
         pause = threading.Event()
         self._waits_for = message
+        began = time.monotonic()
         while not ready():
-            self.folder.check()
+            self.folder.reachable()
             self._next_look = 0.0
-            self._stop_for(self.asked_here(), f"Stopped while paused: {message}")
+            names = self.asked_here()
+            if patience is None or requests.STOP_NOW in names:
+                self._stop_for(names, f"Stopped while paused: {message}")
+            elif time.monotonic() - began > (min(patience, STOP_PATIENCE) if self._ends else patience):
+                raise Unreachable(message)
             pause.wait(every)
         self._waits_for = ""
         self._status(state=self._going_on, phase=before.phase, message="")
@@ -305,14 +356,20 @@ class Worker:
         return self.rank is not None and self._terminations > 0
 
     def end(self, state: str, message: str, **fields: Any) -> None:
-        """Leaves the last word, which the keeper passes on.
+        """Leaves the last word, which the keeper passes on. Waits some minutes for a folder that cannot be reached.
 
         Args:
             state: `failed`, or "" to leave that to the keeper.
             message: a sentence, or "".
             fields: more of the status.
+
+        Raises:
+            JobGone: the folder was deleted.
         """
-        self._flush()
+        tick, deadline = threading.Event(), time.monotonic() + folders.GONE_AFTER
+        while self._speaks and not self.folder.reachable() and self._terminations < 2 and time.monotonic() < deadline:
+            tick.wait(LOOK_AGAIN)
+        self._backlog.flush()
         self._insist(message=message, **({"state": state} if state else {}), **fields)
 
     def status(self, **fields: Any) -> None:
@@ -324,7 +381,7 @@ class Worker:
             return
         try:
             self.folder.write_status(**fields)
-        except DiskFull:
+        except (DiskFull, Unreachable):
             pass  # the next one says it
 
     def _insist(self, **fields: Any) -> None:
@@ -333,23 +390,16 @@ class Worker:
             return
         try:
             self.folder.insist_on_status(**fields)
-        except DiskFull:
-            pass  # nothing could be told; the events say it when there is room
+        except (DiskFull, Unreachable):
+            pass  # nothing could be told; the events say it when they can
 
     def _write(self, line: Callable[[], None]) -> None:
         if self._speaks:
-            with self._lock:
-                self._waiting.append(line)
-                self._flush()
+            self._backlog.add(line)
 
-    def _flush(self) -> None:
-        with self._lock:
-            while self._waiting:
-                try:
-                    self._waiting[0]()
-                except DiskFull:
-                    return
-                self._waiting.popleft()
+    def _tell_loss(self, lines: int) -> None:
+        words = f"{lines:,} lines were lost: the run's folder could not be written for too long to keep them all."
+        self.folder.append_event("alert", words)
 
     def _terminated(self) -> tuple[str, ...]:
         if self._terminations == 0:
@@ -360,3 +410,7 @@ class Worker:
         """SIGTERM (Slurm, spot machines) is stop-and-save, a second one is now."""
         self._terminations += 1
         self._next_look = 0.0
+
+
+def _now() -> float:
+    return round(time.time(), 3)

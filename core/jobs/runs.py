@@ -119,7 +119,7 @@ def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
 
 
 def list_runs(workspace: str | os.PathLike[str]) -> list[RunInfo]:
-    """The jobs in a workspace's `runs/`, newest first; a folder without `job.json` is none. Never raises."""
+    """The jobs in a workspace's `runs/`, newest first; other folders are left out. Never raises."""
     try:
         with os.scandir(runs_dir(Path(workspace).absolute())) as entries:
             paths = [entry.path for entry in entries if entry.is_dir() and not entry.name.startswith(".")]

@@ -19,8 +19,10 @@ FINISHED = "finished"
 STOPPED = "stopped"
 FAILED = "failed"
 LOST = "lost"
+UNKNOWN = "unknown"
+"""Its folder cannot be reached: like `lost` found out by readers, and no ending."""
 
-STATES = (QUEUED, STARTING, RUNNING, PAUSED, STOPPING, FINISHED, STOPPED, FAILED, LOST)
+STATES = (QUEUED, STARTING, RUNNING, PAUSED, STOPPING, FINISHED, STOPPED, FAILED, LOST, UNKNOWN)
 ENDINGS = (FINISHED, STOPPED, FAILED)
 """States after which nothing more happens; `lost` is found out by readers and never written."""
 

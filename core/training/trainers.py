@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,9 @@ from core.training.sharded import keep_dropout, let_go
 class SupervisedTrainer(SFTTrainer):
     """TRL's trainer with the same arithmetic, and a few things more.
 
-    It ends at the first number that is none, writes checkpoints whole and waits for a full disk, goes on from one as if
-    it had never ended, can be interrupted while it evaluates, and tells nobody on the network about it.
+    It ends at the first number that is none, writes checkpoints whole and waits for a full disk, puts one off while the
+    run's folder cannot be reached, goes on from one as if it had never ended, can be interrupted while it evaluates,
+    and tells nobody on the network about it.
 
     Attributes:
         before_steps: told when a run begins, before its first evaluation; not of one that goes on.
@@ -50,6 +51,7 @@ class SupervisedTrainer(SFTTrainer):
         self._epoch_random = torch.random.get_rng_state()
         self._resumed: Checkpoint | None = None
         self._over = False
+        self._put_off = False
         self._ranks = RankSaving(worker, recipe)
         self.in_step = InStep(self)
         self.short_in_evaluation = False
@@ -183,6 +185,8 @@ class SupervisedTrainer(SFTTrainer):
         return True
 
     def _maybe_log_save_evaluate(self, *arguments: Any, **names: Any) -> None:
+        if self._put_off and self._worker.reachable():
+            self.control.should_save = True
         super()._maybe_log_save_evaluate(*arguments, **names)
         if not self.control.should_training_stop:
             self.between_steps(self._save_now)
@@ -198,6 +202,13 @@ class SupervisedTrainer(SFTTrainer):
         if _is_whole(target):
             return
         self._guard.weights(self.model, step)
+        if self._may_wait() and not self._worker.reachable():
+            if not self._put_off:
+                words = f"Checkpoint {step} is put off: the run's folder cannot be reached. The training continues."
+                self._worker.event("alert", words, step=step)
+            self._put_off = True
+            return
+        self._put_off = False
         began = time.monotonic()
         self._ranks.gather(self, self._own_facts())
 
@@ -222,7 +233,8 @@ class SupervisedTrainer(SFTTrainer):
             self._ranks.written()
             training = self._recipe.training
             best = self.state.best_global_step if training.keep_best else None
-            drop_old(checkpoints, training.keep_checkpoints, best)
+            with suppress(OSError):  # then those are dropped after the next one
+                drop_old(checkpoints, training.keep_checkpoints, best)
         elif self._ranks.sharded:
             self._ranks.help_write(self)
         self._ranks.meet()
@@ -237,6 +249,12 @@ class SupervisedTrainer(SFTTrainer):
             bytes=size,
             seconds=round(seconds, 3),
         )
+
+    def _may_wait(self) -> bool:
+        """Whether a later step's checkpoint will do as well: not the last one's, nor that of the best step."""
+        state = self.state
+        best = self._recipe.training.keep_best and state.best_global_step == state.global_step
+        return not (best or self.control.should_training_stop or state.global_step >= state.max_steps)
 
     def save_model(self, *arguments: Any, **names: Any) -> None:
         """As the trainer does; of a model that is shared out, the ranks have written the weights already."""

@@ -106,7 +106,7 @@ class RunList:
             with os.scandir(self._runs) as entries:
                 names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
         except OSError:
-            names = []
+            names = list(self._kept)  # it may be back in a moment
         found = [line for name in names if (line := self._line(name)) is not None]
         for gone in self._kept.keys() - set(names):
             del self._kept[gone]
@@ -267,13 +267,13 @@ class _Reader:
 
 
 def _stamp(folder: JobFolder) -> _Stamp | None:
-    """What changes when a run does; None for a folder that is no job's."""
+    """What changes when a run does; None for a folder that is no job's, or not there."""
     stamp = []
     for path in (folder.job, folder.status, folder.metrics):
         try:
             found = os.stat(path)
         except OSError:
-            if path == folder.job:
+            if path == folder.job and not folder.exists():
                 return None
             stamp += [0, 0]
         else:

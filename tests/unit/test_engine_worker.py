@@ -15,6 +15,7 @@ from core.engine.process import memory_words
 from core.engine.work import run
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
+from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.files import DiskFull, JobGone
 from core.jobs.folder import JobFolder
@@ -112,7 +113,11 @@ def test_lines_wait_for_a_full_disk_and_come_in_order(folder: JobFolder, monkeyp
     assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1, 2, 3]
 
 
-def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(folder: JobFolder) -> None:
+def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "GONE_AFTER", 0.0)
+
     def body(worker: Worker, recipe: Recipe) -> None:
         shutil.rmtree(folder.path)
         with pytest.raises(JobGone):

@@ -17,7 +17,8 @@ import pytest
 
 from core.errors import BadInput
 from core.jobs import files
-from core.jobs.files import DiskFull, JobGone
+from core.jobs import folder as folders
+from core.jobs.files import DiskFull, JobGone, Unreachable
 from core.jobs.folder import JobFolder, find, slug
 from tests.waiting import until
 
@@ -189,7 +190,12 @@ def test_line_after_one_that_a_full_disk_cut_short_is_whole(folder: JobFolder) -
     assert [json.loads(lines[0])["message"], json.loads(lines[2])["message"]] == ["one", "two"]
 
 
-def test_deleted_folder_is_never_made_again(folder: JobFolder) -> None:
+@pytest.mark.parametrize(("gone_after", "kind"), [(0.0, JobGone), (180.0, Unreachable)])
+def test_deleted_folder_is_never_made_again(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch, gone_after: float, kind: type[Exception]
+) -> None:
+    monkeypatch.setattr(folders, "GONE_AFTER", gone_after)
+    words = "deleted or moved" if kind is JobGone else "cannot be reached: No such file or directory"
     shutil.rmtree(folder.path)
     writes = (
         lambda: folder.append_metric({"loss": 1}),
@@ -199,12 +205,12 @@ def test_deleted_folder_is_never_made_again(folder: JobFolder) -> None:
         folder.check,
     )
     for write in writes:
-        with pytest.raises(JobGone, match="deleted or moved"):
+        with pytest.raises(kind, match=words):
             write()
     assert not folder.path.exists()
     (folder.path / "checkpoints").mkdir(parents=True)  # a library that makes its folder did
     for write in writes:
-        with pytest.raises(JobGone):
+        with pytest.raises(kind):
             write()
     assert os.listdir(folder.path) == ["checkpoints"]
 
