@@ -19,7 +19,7 @@ from core.errors import TunedeckError
 from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.backlog import Backlog
-from core.jobs.files import DiskFull, Unreachable
+from core.jobs.files import DiskFull, JobGone, Unreachable
 from core.jobs.folder import JobFolder
 from core.jobs.rekeep import Kept
 from core.jobs.status import FAILED, PAUSED, RUNNING, STOPPING
@@ -71,6 +71,7 @@ class Worker:
         speaks: False on every rank but the first, which then writes nothing.
 
     Attributes:
+        job: the contents of `job.json`, as they were at the start.
         rank: this process among several; None where it is alone.
         nothing_to_save: why a checkpoint is refused, in a phase that has nothing to save; "" where it is not.
     """
@@ -87,6 +88,7 @@ class Worker:
         self._waits_for = ""
         self._terminations = 0
         self._lock = threading.RLock()
+        self.job: Mapping[str, Any] = {}
         self.rank: Rank | None = None
         self.nothing_to_save = ""
 
@@ -281,6 +283,13 @@ class Worker:
         there = not self._speaks or self.folder.reachable()
         return there if self.rank is None else self.rank.share([there]) == [1]
 
+    def lost(self) -> bool:
+        """Whether nothing can be written into the folder, for whatever reason."""
+        try:
+            return self._speaks and not self.folder.reachable()
+        except JobGone:
+            return True
+
     def reach(self, what: str, *, patience: float | None = None) -> None:
         """Waits, as `paused`, while the folder cannot be reached.
 
@@ -296,8 +305,16 @@ class Worker:
         try:
             self.folder.check()
         except Unreachable as error:
-            words = f"{error.what}: {what}. The run waits until it can be reached."
-            self.pause_until(self.folder.reachable, words, every=LOOK_AGAIN, patience=patience)
+            words = f"{error.what}: {what}"
+            try:
+                self.pause_until(
+                    self.folder.reachable,
+                    f"{words}. The run waits until it can be reached.",
+                    every=LOOK_AGAIN,
+                    patience=patience,
+                )
+            except Unreachable:
+                raise Unreachable(words, where=error.where) from error
 
     def pause_until(
         self, ready: Callable[[], bool], message: str, *, every: float = 2.0, patience: float | None = None

@@ -62,6 +62,7 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     both = _Both(worker, recipe, tokenizer, template, on, rows, prompts)
     base_loss, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
+    worker.reach("the adapter could not be read")
     tuned_model = _attach(worker, recipe, model, tuned_folder, on)
     tuned_loss, tuned = both.measure(tuned_model, "tuned")
     _write(worker, began, tuned_folder, (base_loss, base), (tuned_loss, tuned), prompts)
@@ -233,7 +234,7 @@ def _write(
         "adapter": os.fspath(tuned_folder),
     }
     folder = worker.folder.evaluation
-    worker.folder.check()
+    worker.reach("the comparison could not be written")
     folder.mkdir(exist_ok=True)
     files.replace(str(folder / "answers.jsonl"), b"".join(line + b"\n" for line in lines), durable=True)
     files.replace(str(folder / "summary.json"), files.encode(summary), durable=True)

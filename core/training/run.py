@@ -16,7 +16,9 @@ from core.engine.torchrun import AGAIN
 from core.engine.work import run
 from core.engine.worker import Again, Stopped, Worker
 from core.errors import BadInput
+from core.jobs import folder as folders
 from core.jobs import requests
+from core.jobs.files import JobGone, Unreachable
 from core.recipe.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
@@ -124,6 +126,7 @@ def _train(
 
     from core.engine.load import load_base
     from core.engine.ranks import check
+    from core.training.rescue import rescued
 
     worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
     worker.phase("loading", f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}.")
@@ -138,16 +141,25 @@ def _train(
     _tell_parameters(worker, trainer.model)
     if worker.rank is not None:
         tell_ranks(worker, check(worker.rank, recipe, trainer.accelerator))
+    saving = False
     try:
-        if checkpoint is None:
-            trainer.train()
-        else:
-            trainer.go_on(checkpoint)
-        if not reporter.stopping:
-            sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
-    except torch.OutOfMemoryError as error:
-        return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
-    _save(worker, recipe, trainer, reporter, tokenizer, began)
+        try:
+            if checkpoint is None:
+                trainer.train()
+            else:
+                trainer.go_on(checkpoint)
+            if not reporter.stopping:
+                sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
+        except torch.OutOfMemoryError as error:
+            return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
+        saving = True
+        _save(worker, recipe, trainer, reporter, tokenizer, began)
+    except (JobGone, Unreachable) as end:
+        raise rescued(worker, recipe, trainer, tokenizer, end) from end
+    except Stopped as end:
+        if end.now or not (saving or worker.lost()):
+            raise
+        raise rescued(worker, recipe, trainer, tokenizer, end) from end
     step = f"step {trainer.state.global_step:,} of {trainer.state.max_steps:,}"
     if reporter.stopping:
         worker.done(requests.STOP, f"Stopped at {step}; checkpoint and weights are saved.")
@@ -322,6 +334,8 @@ def _save(
 
     state = trainer.state
     worker.phase("saving", "Saving what was trained.", step=state.global_step, of=state.max_steps)
+    if recipe.training.keep_best:
+        worker.reach("the best checkpoint could not be read", patience=folders.GONE_AFTER)
     best = load_best(worker, trainer) if recipe.training.keep_best else None
     eval_loss = reporter.last_eval_loss if best is None else state.best_metric
     Guard(recipe, "no").weights(trainer.model, state.global_step)
@@ -345,7 +359,7 @@ def _save(
     weights = whole_weights(trainer.model, trained_only=recipe.method == "lora") if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
-        save_model(worker, model, tokenizer, target, recipe, lines, weights=weights)
+        save_model(worker, model, tokenizer, target, recipe, lines, weights=weights, patience=folders.GONE_AFTER)
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
     if eval_loss is not None:
         # A run that is stopped early may not have been evaluated since the measurement before its first step.

@@ -213,13 +213,21 @@ def save_model(
         weights: those to write, where the model itself has only a part of them.
         patience: see `write_whole`.
     """
+    write = weights_writer(model, tokenizer, recipe, lines, weights=weights)
+    write_whole(worker, target, write, needs=saved_bytes(model), patience=patience)
+
+
+def weights_writer(
+    model: Any, tokenizer: Any, recipe: Recipe, lines: list[str], *, weights: dict[str, Any] | None = None
+) -> Callable[[Path], None]:
+    """What fills a folder with the adapter, or the whole model; see `save_model`."""
 
     def write(folder: Path) -> None:
         model.save_pretrained(str(folder), **({} if weights is None else {"state_dict": weights}))
         tokenizer.save_pretrained(str(folder))
         (folder / "README.md").write_text(_card(recipe, lines), encoding="utf-8")
 
-    write_whole(worker, target, write, needs=saved_bytes(model), patience=patience)
+    return write
 
 
 def _card(recipe: Recipe, lines: list[str]) -> str:

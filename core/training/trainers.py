@@ -18,6 +18,7 @@ from core import units
 from core.engine.quantized import base_unchanged, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
+from core.jobs import folder as folders
 from core.recipe.checkpoint import Checkpoint, read, seal
 from core.recipe.recipe import Recipe, to_json
 from core.training.finite import Guard, NotFinite
@@ -229,7 +230,9 @@ class SupervisedTrainer(SFTTrainer):
                 _remove(written.parent)
 
         if self.args.should_save:
-            write_whole(self._worker, target, write, needs=saved_bytes(self.model, self.optimizer))
+            patience = folders.GONE_AFTER if self._ends() else None
+            needs = saved_bytes(self.model, self.optimizer)
+            write_whole(self._worker, target, write, needs=needs, patience=patience)
             self._ranks.written()
             training = self._recipe.training
             best = self.state.best_global_step if training.keep_best else None
@@ -252,9 +255,12 @@ class SupervisedTrainer(SFTTrainer):
 
     def _may_wait(self) -> bool:
         """Whether a later step's checkpoint will do as well: not the last one's, nor that of the best step."""
-        state = self.state
-        best = self._recipe.training.keep_best and state.best_global_step == state.global_step
-        return not (best or self.control.should_training_stop or state.global_step >= state.max_steps)
+        best = self._recipe.training.keep_best and self.state.best_global_step == self.state.global_step
+        return not best and not self._ends()
+
+    def _ends(self) -> bool:
+        """Whether no step comes after this one."""
+        return self.control.should_training_stop or self.state.global_step >= self.state.max_steps
 
     def save_model(self, *arguments: Any, **names: Any) -> None:
         """As the trainer does; of a model that is shared out, the ranks have written the weights already."""
