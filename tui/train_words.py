@@ -32,6 +32,7 @@ _STATE_STYLES = {
     "stopped": "warning",
     "stopping": "warning",
     "paused": "warning",
+    "unknown": "warning",
 }
 
 _VERDICT_STYLES = {

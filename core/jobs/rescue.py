@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,11 +31,13 @@ def new_folders(lost: Path, job: Mapping[str, Any], needs: int) -> Iterator[JobF
         needs: bytes that will be written.
     """
     payload = {name: value for name, value in (job.get("payload") or {}).items() if name not in _ABOUT_A_START}
-    for parent in (lost.parent, state_dir() / "rescued", _temporary()):
+    for parent in (lost.parent, *_elsewhere()):
         try:
             if parent != lost.parent:
                 parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not _is_own(parent, beside=parent == lost.parent) or shutil.disk_usage(parent).free < needs + _MARGIN:
+            if not (parent.is_dir() if parent == lost.parent else _is_own(parent)):
+                continue
+            if shutil.disk_usage(parent).free < needs + _MARGIN:
                 continue
             name = str(job.get("name") or lost.name)
             found = JobFolder.create(parent, f"{name} rescued", str(job.get("kind") or ""), payload=payload)
@@ -44,10 +47,19 @@ def new_folders(lost: Path, job: Mapping[str, Any], needs: int) -> Iterator[JobF
         yield found
 
 
-def _is_own(parent: Path, *, beside: bool) -> bool:
-    """Whether a folder is there, and is this user's own where everybody may make one."""
-    return parent.is_dir() and (beside or parent.stat().st_uid == os.getuid())
+def rescued() -> list[Path]:
+    """The folders that were made outside of a workspace, where no list of runs finds them."""
+    return sorted(path for parent in _elsewhere() if _is_own(parent) for path in parent.iterdir())
 
 
-def _temporary() -> Path:
-    return Path(tempfile.gettempdir()) / f"tunedeck-rescued-{os.getuid()}"
+def _elsewhere() -> tuple[Path, Path]:
+    return state_dir() / "rescued", Path(tempfile.gettempdir()) / f"tunedeck-rescued-{os.getuid()}"
+
+
+def _is_own(parent: Path) -> bool:
+    """Whether a folder is there and is this user's own: in places for temporary files everybody may make one."""
+    try:
+        found = parent.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()

@@ -14,7 +14,6 @@ from core.jobs.rescue import new_folders
 from core.jobs.status import STOPPED
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
-from core.recipe.yamlfile import save
 from core.training.finite import Guard
 from core.training.saving import saved_bytes, weights_writer
 
@@ -49,6 +48,8 @@ def rescued(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: 
 
 
 def _save(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: Lost) -> str:
+    from core.recipe.yamlfile import save  # PyYAML: only where a recipe is written
+
     step, of = trainer.state.global_step, trainer.state.max_steps
     if is_sharded(recipe):
         return "What it had trained is lost: each rank holds a part of the weights, and one alone cannot save them."

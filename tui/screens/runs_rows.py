@@ -39,6 +39,7 @@ _MARKS = {
     "stopped": "■",
     "failed": "✗",
     "lost": "?",
+    "unknown": "?",
 }
 """A shape for each state; the word stands beside it."""
 
