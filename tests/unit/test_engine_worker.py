@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,8 @@ def test_a_run_that_saves_before_it_ends_is_stopping_to_the_end(folder: JobFolde
     assert (folder.read_status().state, folder.read_status().phase) == ("stopping", "saving")
 
 
-def test_progress_is_written_at_most_once_a_second(folder: JobFolder) -> None:
+def test_progress_is_written_at_most_once_a_second(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1_000.0)
     worker = Worker(folder)
     worker.progress(1, 100)
     written = folder.status.stat().st_mtime_ns

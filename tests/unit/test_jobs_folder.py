@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -95,10 +96,16 @@ def test_a_new_start_keeps_the_seconds_that_the_earlier_ones_took(folder: JobFol
     assert folder.read_status().seconds() == 800.0
 
 
-def test_progress_is_written_seldom_but_at_its_end(folder: JobFolder) -> None:
+def test_progress_is_written_seldom_but_at_its_end(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     for step in range(1, 101):
         folder.write_progress(step, 1_000, phase="scanning")
-    assert (folder.read_status().step or 100) < 100
+    assert folder.read_status().step == 1
+    now += folders.PROGRESS_PERIOD
+    folder.write_progress(101, 1_000)
+    folder.write_progress(102, 1_000)
+    assert folder.read_status().step == 101
     folder.write_progress(1_000, 1_000)
     status = folder.read_status()
     assert (status.step, status.of, status.phase) == (1_000, 1_000, "scanning")

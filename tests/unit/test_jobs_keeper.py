@@ -207,7 +207,7 @@ def test_job_whose_keeper_and_worker_are_gone_is_lost(folder: JobFolder) -> None
 def hasty_keeper(folder: JobFolder, how: str) -> Iterator[subprocess.Popen[bytes]]:
     """A keeper in the foreground that waits less long, with a worker; permissions hold for both, root or not."""
     enqueue(folder, [command(how, folder)])
-    environment = clean_environment({"TEST_GONE_AFTER": "0" if how == "steps" else "60"})
+    environment = clean_environment({"TEST_GONE_AFTER": "0" if how == "steps" else "3600"})
     argv = [sys.executable, "-c", HASTY, os.fspath(folder.path)]
     with subprocess.Popen(argv, env=environment, cwd=folder.path.parents[1], preexec_fn=obey_permissions) as keeper:
         yield keeper
