@@ -86,6 +86,7 @@ class Worker:
         self._answered: set[str] = set()
         self._holding = False
         self._waits_for = ""
+        self._phase = ""
         self._terminations = 0
         self._lock = threading.RLock()
         self.job: Mapping[str, Any] = {}
@@ -124,6 +125,7 @@ class Worker:
 
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
         """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
+        self._phase = name
         self._status(state=self._going_on, phase=name, message=message, step=step, of=of)
         self.event("phase", message or f"{name.capitalize()}.", phase=name)
         self._next_status = time.monotonic() + STATUS_EVERY
@@ -332,23 +334,24 @@ class Worker:
             Unreachable: the patience is at its end.
             JobGone: the folder was deleted.
         """
-        before = self.folder.read_status()
         self._insist(state=PAUSED, message=message)
         self.event("alert", message)
         pause = threading.Event()
         self._waits_for = message
         began = time.monotonic()
-        while not ready():
-            self.folder.reachable()
-            self._next_look = 0.0
-            names = self.asked_here()
-            if patience is None or requests.STOP_NOW in names:
-                self._stop_for(names, f"Stopped while paused: {message}")
-            elif time.monotonic() - began > (min(patience, STOP_PATIENCE) if self._ends else patience):
-                raise Unreachable(message)
-            pause.wait(every)
-        self._waits_for = ""
-        self._status(state=self._going_on, phase=before.phase, message="")
+        try:
+            while not ready():
+                self.folder.reachable()
+                self._next_look = 0.0
+                names = self.asked_here()
+                if patience is None or requests.STOP_NOW in names:
+                    self._stop_for(names, f"Stopped while paused: {message}")
+                elif time.monotonic() - began > (min(patience, STOP_PATIENCE) if self._ends else patience):
+                    raise Unreachable(message)
+                pause.wait(every)
+        finally:
+            self._waits_for = ""
+        self._status(state=self._going_on, phase=self._phase, message="")
         self.event("alert", "The reason for the pause has gone: the run goes on.")
 
     def fail(self, message: str) -> None:

@@ -87,9 +87,13 @@ class RunList:
 
     Args:
         workspace: the folder that holds `runs/`.
+
+    Attributes:
+        problem: why the runs could not be looked up last time; "" where there is nothing wrong, or no such folder.
     """
 
     def __init__(self, workspace: Path) -> None:
+        self.problem = ""
         self._runs = runs_dir(workspace.absolute())
         self._cache = hidden_dir(workspace.absolute()) / _NAME
         self._kept: dict[str, tuple[_Stamp, RunLine]] = {}
@@ -105,8 +109,11 @@ class RunList:
         try:
             with os.scandir(self._runs) as entries:
                 names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-        except OSError:
+            self.problem = ""
+        except OSError as error:
             names = list(self._kept)  # it may be back in a moment
+            missing = isinstance(error, FileNotFoundError)
+            self.problem = "" if missing else f"The folder of all runs cannot be reached: {error.strerror}"
         found = [line for name in names if (line := self._line(name)) is not None]
         for gone in self._kept.keys() - set(names):
             del self._kept[gone]

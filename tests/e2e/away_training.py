@@ -3,12 +3,13 @@
 Once the loss of step `AWAY_FROM` is logged, the place `AWAY_WHAT` (`run`; `runs`: the folder of all runs; `locked`: the
 run, with a link in its place that leads to itself, so that whoever looks hears of another fault than a missing file)
 is renamed to `aside` beside it, and back once that of step `AWAY_TO` is; where there is no such step, it stays away.
-`AWAY_GONE_AFTER` is how many seconds it must be away to count as deleted, or as away for too long at the end.
+`AWAY_STOP`: the run is asked to stop just then, by SIGTERM. `AWAY_GONE_AFTER` is how many seconds it must be away to count as deleted, or as away for too long at the end.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def main(argv: Sequence[str]) -> int:
             place.rename(aside)
             if what == "locked":
                 place.symlink_to(place)
+            if "AWAY_STOP" in os.environ:
+                os.kill(os.getpid(), signal.SIGTERM)
         elif "loss" in values and values["step"] == end:
             place.unlink(missing_ok=True)
             aside.rename(place)

@@ -126,10 +126,13 @@ def test_what_was_trained_is_saved_in_the_next_place_when_the_folder_is_gone(
         assert saved.id in [run.id for run in list_runs(tmp_path)]
 
 
-def test_at_its_end_a_run_waits_for_its_folder_and_then_saves_elsewhere(warm: WarmPython, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [{"AWAY_FROM": "11"}, {"AWAY_FROM": "5", "AWAY_STOP": "1"}], ids=["end", "stop"])
+def test_at_its_end_a_run_waits_for_its_folder_and_then_saves_elsewhere(
+    warm: WarmPython, tmp_path: Path, how: dict[str, str]
+) -> None:
     """A folder that is not deleted but locked: the last checkpoint and the adapter find no way in."""
     folder = make_run(tmp_path / "runs", **_RUN)
-    done = away(warm, folder, AWAY_FROM="11", AWAY_WHAT="locked", AWAY_GONE_AFTER="0.5")
+    done = away(warm, folder, AWAY_WHAT="locked", AWAY_GONE_AFTER="0.5", **how)
     assert done.returncode == 1
     assert "cannot be reached: Too many levels of symbolic links" in done.stderr
     (saved,) = [JobFolder(path) for path in (tmp_path / "runs").iterdir() if path.name.endswith("rescued")]

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,12 @@ from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.jobs import folder as folders
 from core.jobs import requests
-from core.jobs.files import DiskFull, JobGone
+from core.jobs.files import DiskFull, JobGone, Unreachable
 from core.jobs.folder import JobFolder
 from core.recipe.checkpoint import seal
 from core.recipe.recipe import Recipe, to_json
 from core.training.saving import drop_old, write_whole
+from tests.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -128,6 +130,41 @@ def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(
 
     assert run([str(folder.path)], body) == 1
     assert not folder.path.exists()
+
+
+def test_what_needs_the_folder_waits_for_it_and_the_phase_stays_what_it_was(folder: JobFolder) -> None:
+    worker = Worker(folder)
+    worker.phase("training", step=3, of=9)
+    aside = folder.path.with_name("aside")
+    folder.path.rename(aside)
+    with pytest.raises(Unreachable, match=r"No such file or directory: the adapter could not be written\.$"):
+        worker.reach("the adapter could not be written", patience=0.0)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(worker.reach, "checkpoint-8 could not be written")
+        until(lambda: worker._waits_for.startswith("The run's folder cannot be reached"), "it waits")
+        assert not waiting.done()
+        aside.rename(folder.path)
+        waiting.result(PATIENCE)
+    status = folder.read_status()
+    assert (status.state, status.phase, status.step, status.message) == ("running", "training", 3, "")
+    alerts = [str(event["message"]) for event in _events(folder) if event["kind"] == "alert"]
+    assert "checkpoint-8 could not be written. The run waits until it can be reached." in alerts[-2]
+    assert alerts[-1].startswith("The reason for the pause has gone")
+
+
+def test_a_folder_that_is_away_at_the_last_word_is_waited_for(folder: JobFolder) -> None:
+    worker = Worker(folder)
+    worker.phase("training")
+    aside = folder.path.with_name("aside")
+    folder.path.rename(aside)
+    worker.metric({"step": 1})
+    assert worker.asked() == ()
+    with ThreadPoolExecutor() as threads:
+        last = threads.submit(worker.end, "failed", "No room for the model.")
+        aside.rename(folder.path)
+        last.result(PATIENCE)
+    assert (folder.read_status().state, folder.read_status().message) == ("failed", "No room for the model.")
+    assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1]
 
 
 def test_a_full_disk_pauses_the_run_until_there_is_room(folder: JobFolder) -> None:

@@ -23,6 +23,7 @@ from core.jobs.runs import list_runs
 from core.jobs.state import standing
 from core.jobs.upkeep import Upkeep
 from core.verdict.run_list import RunList
+from tui.cli import main
 
 ELSEWHERE = (errno.EACCES, errno.ESTALE, errno.ENOTCONN, errno.EIO, errno.ETIMEDOUT, errno.ENODEV, errno.ENOTDIR)
 
@@ -257,3 +258,17 @@ def test_no_lock_file_or_folder_is_made_in_a_place_that_is_away(folder: JobFolde
     with pytest.raises(JobGone):
         files.make_folder(os.fspath(folder.requests))
     assert not folder.path.parent.exists()
+
+
+def test_runs_that_cannot_be_looked_up_are_no_empty_list(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = folder.path.parents[1]
+    runs = RunList(workspace)
+    assert [line.info.state for line in runs.read()] == ["starting"]
+    with monkeypatch.context() as patch:
+        faulty(patch, errno.EACCES, folder.path.parent)
+        assert [line.info.state for line in runs.read()] == ["unknown"]
+        assert main(["runs", "--workspace", str(workspace)]) == 1
+    assert "cannot be reached: Permission denied" in capsys.readouterr().err
+    assert [line.info.state for line in runs.read()] == ["starting"]
