@@ -3,7 +3,8 @@
 Once the loss of step `AWAY_FROM` is logged, the place `AWAY_WHAT` (`run`; `runs`: the folder of all runs; `locked`: the
 run, with a link in its place that leads to itself, so that whoever looks hears of another fault than a missing file)
 is renamed to `aside` beside it, and back once that of step `AWAY_TO` is; where there is no such step, it stays away.
-`AWAY_STOP`: the run is asked to stop just then, by SIGTERM. `AWAY_GONE_AFTER` is how many seconds it must be away to count as deleted, or as away for too long at the end.
+`AWAY_STOP`: the run is asked to stop just then, by SIGTERM. `AWAY_GONE_AFTER` is how many seconds it must be away to
+count as deleted, or as away for too long at the end.
 """
 
 from __future__ import annotations
