@@ -243,18 +243,6 @@ def test_a_checkpoint_on_request_does_not_end_the_run_and_stop_now_does(
     assert "Stopped at once" in folder.read_status().message
 
 
-def test_a_folder_that_is_deleted_under_a_run_ends_it_and_stays_deleted(
-    warm_python: WarmPython, tmp_path: Path
-) -> None:
-    folder = make_run(tmp_path / "runs", training__max_steps=5000)
-    worker = start(warm_python, "core.training", folder)
-    until(lambda: len(lines(folder.metrics)) > 3, "some steps are logged", 60)
-    folder.path.rename(tmp_path / "elsewhere")
-    assert worker.wait(timeout=60) == 1
-    assert not folder.path.exists()
-    assert "deleted or moved" in (tmp_path / "elsewhere" / "output.log").read_text()
-
-
 def test_a_model_without_weights_is_told_before_anything_is_loaded(warm_python: WarmPython, tmp_path: Path) -> None:
     base = tmp_path / "base"
     shutil.copytree(BASE, base)
