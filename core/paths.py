@@ -24,6 +24,12 @@ def config_dir() -> Path:
     return Path(base) / "tunedeck"
 
 
+def state_dir() -> Path:
+    """The user's state folder of tunedeck (`XDG_STATE_HOME`, else `~/.local/state`)."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "tunedeck"
+
+
 def hidden_dir(workspace: Path) -> Path:
     """The folder in a workspace for decisions, views, indexes and caches: `.tunedeck`."""
     return workspace / ".tunedeck"

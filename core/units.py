@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from core.timestamps import UNKNOWN
+
+_LONGEST = 1e11
+"""Seconds, some three thousand years: what a file counts in nanoseconds is no span."""
+
 
 def count(value: int) -> str:
     """A whole number with thousands separated: `1,204`."""
@@ -33,8 +38,10 @@ def size(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A span of time: `8 s`, `3 min 05 s`, `1 h 04 min`, `2 d 03 h`."""
-    total = max(0, round(seconds))
+    """A span of time: `8 s`, `3 min 05 s`, `1 h 04 min`, `2 d 03 h`; `-` for a number that can be none."""
+    if not seconds < _LONGEST:
+        return UNKNOWN
+    total = round(max(0.0, seconds))
     if total < 60:
         return f"{total} s"
     if total < 3600:
@@ -45,8 +52,10 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A running time of constant shape: `0:41:07`."""
-    total = max(0, round(seconds))  # as `duration` does, so that a run takes as long in every place
+    """A running time of constant shape: `0:41:07`; `-` for a number that can be none."""
+    if not seconds < _LONGEST:
+        return UNKNOWN
+    total = round(max(0.0, seconds))  # as `duration` does, so that a run takes as long in every place
     return f"{total // 3600}:{total % 3600 // 60:02d}:{total % 60:02d}"
 
 

@@ -45,7 +45,9 @@ def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
 
 def _ending(worker: Worker, body: Callable[[Worker, Recipe], None]) -> int:
     try:
-        body(worker, from_json(_payload(worker.folder)))
+        worker.reach("the worker could not begin")
+        worker.job = worker.folder.read_job()
+        body(worker, from_json(_recipe(worker)))
         worker.end("", "", phase="done")
     except Stopped as stopped:
         _last_word(worker, "", stopped.message, **{LEAVING: EXIT_STOPPED})
@@ -72,11 +74,11 @@ def _ending(worker: Worker, body: Callable[[Worker, Recipe], None]) -> int:
     return 0
 
 
-def _payload(folder: JobFolder) -> dict[str, Any]:
-    payload = folder.read_job().get("payload")
+def _recipe(worker: Worker) -> dict[str, Any]:
+    payload = worker.job.get("payload")
     recipe = payload.get("recipe") if isinstance(payload, dict) else None
     if not isinstance(recipe, dict):
-        raise BadInput("The run has no recipe in its job.json", where=os.fspath(folder.path))
+        raise BadInput("The run has no recipe in its job.json", where=os.fspath(worker.folder.path))
     return recipe
 
 

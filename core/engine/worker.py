@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -17,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from core.engine.process import memory_held, memory_words
 from core.errors import TunedeckError
+from core.jobs import folder as folders
 from core.jobs import requests
-from core.jobs.files import DiskFull
+from core.jobs.backlog import Backlog
+from core.jobs.files import DiskFull, JobGone, Unreachable
 from core.jobs.folder import JobFolder
 from core.jobs.rekeep import Kept
 from core.jobs.status import FAILED, PAUSED, RUNNING, STOPPING
@@ -34,8 +35,10 @@ LISTEN_EVERY = 0.5
 """Seconds between the looks of the thread that hears requests while a step, or anything else, takes long."""
 _OTHERS_PATIENCE = 3.0
 """Seconds within which torchrun ends all ranks after one of them has ended."""
-_BACKLOG = 10_000
-"""Lines that are kept for a disk that is full now and may have room later."""
+LOOK_AGAIN = 0.5
+"""Seconds between two looks at a folder that cannot be reached."""
+STOP_PATIENCE = 15.0
+"""Seconds that a save may wait for such a folder once the run is to stop: a scheduler kills after 30."""
 
 
 class Stopped(Exception):
@@ -59,14 +62,16 @@ class Again(Exception):
 class Worker:
     """What a worker tells its viewers, and what they ask of it.
 
-    A full disk does not end a run: lines wait until there is room. A deleted folder does: `JobGone` goes through.
-    What viewers ask is heard by a thread (`listening`), and done where `asked` is called.
+    A full disk, or a folder that cannot be reached, does not end a run: lines wait until they can be written. A deleted
+    folder does: `JobGone` goes through. What viewers ask is heard by a thread (`listening`), and done where `asked` is
+    called.
 
     Args:
         folder: the job's folder.
         speaks: False on every rank but the first, which then writes nothing.
 
     Attributes:
+        job: the contents of `job.json`, as they were at the start.
         rank: this process among several; None where it is alone.
         nothing_to_save: why a checkpoint is refused, in a phase that has nothing to save; "" where it is not.
     """
@@ -74,16 +79,18 @@ class Worker:
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
         self.folder = folder
         self._speaks = speaks
-        self._waiting: deque[Callable[[], None]] = deque(maxlen=_BACKLOG)
+        self._backlog = Backlog(self._tell_loss)
         self._next_status = 0.0
         self._next_look = 0.0
         self._asked: tuple[str, ...] = ()
         self._answered: set[str] = set()
         self._holding = False
         self._waits_for = ""
+        self._phase = ""
         self._untold: dict[str, int] = {}
         self._terminations = 0
         self._lock = threading.RLock()
+        self.job: Mapping[str, Any] = {}
         self.rank: Rank | None = None
         self.nothing_to_save = ""
 
@@ -104,6 +111,7 @@ class Worker:
                 kept.look()
                 try:
                     self._look()
+                    self._backlog.flush()
                 except TunedeckError:
                     continue  # a deleted folder ends the run at the next point at which it looks itself
 
@@ -118,6 +126,7 @@ class Worker:
 
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
         """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
+        self._phase = name
         self._untold = {}
         self._status(state=self._going_on, phase=name, message=message, step=step, of=of)
         self.event("phase", message or f"{name.capitalize()}.", phase=name)
@@ -126,7 +135,12 @@ class Worker:
     @property
     def _going_on(self) -> str:
         """The state while something is done: what is saved at the end belongs to stopping."""
-        return STOPPING if set(requests.ENDS) & self._answered else RUNNING
+        return STOPPING if self._ends else RUNNING
+
+    @property
+    def _ends(self) -> bool:
+        """Whether somebody has asked the run to stop."""
+        return bool(set(requests.ENDS) & self._answered)
 
     def progress(self, step: int, of: int, message: str = "") -> None:
         """Says how far it is; written about once a second, so it may be called every step."""
@@ -136,19 +150,19 @@ class Worker:
             return
         self._next_status = now + STATUS_EVERY
         self._untold = {}
-        self._status(step=step, of=of, message=message)
+        self._status(step=step, of=of, message=message or self._backlog.problem)
 
     def event(self, kind: str, message: str, **fields: Any) -> None:
         """Appends an event."""
-        self._write(partial(self.folder.append_event, kind, message, **{"t": round(time.time(), 3), **fields}))
+        self._write(partial(self.folder.append_event, kind, message, **{"t": _now(), **fields}))
 
     def metric(self, values: Mapping[str, Any]) -> None:
         """Appends a line of metrics."""
-        self._write(partial(self.folder.append_metric, {"t": round(time.time(), 3), **values}))
+        self._write(partial(self.folder.append_metric, {"t": _now(), **values}))
 
     def samples(self, values: Mapping[str, Any]) -> None:
         """Appends a round of answers to the sample prompts."""
-        self._write(partial(self.folder.append_samples, {"t": round(time.time(), 3), **values}))
+        self._write(partial(self.folder.append_samples, {"t": _now(), **values}))
 
     def asked(self) -> tuple[str, ...]:
         """The requests that wait, the most urgent first; looks at most every 0.2 s, so it may be called every step.
@@ -179,13 +193,13 @@ class Worker:
                 if name in found and name not in self._answered:
                     self._answered.add(name)
                     self._next_look = 0.0  # what is received is done at the very next point at which it can be
-                    self._write(partial(requests.received, self.folder, name))
+                    self._write(partial(requests.received, self.folder, name, t=_now()))
                     if name in requests.ENDS:
                         self._status(state=STOPPING)
             if requests.SAVE in found and self.nothing_to_save:
                 found.remove(requests.SAVE)
                 self._answered.discard(requests.SAVE)
-                self._write(partial(requests.refuse, self.folder, requests.SAVE, self.nothing_to_save))
+                self._write(partial(requests.refuse, self.folder, requests.SAVE, self.nothing_to_save, t=_now()))
             return tuple(name for name in requests.NAMES if name in found)
 
     def _take_back_pause(self) -> None:
@@ -197,13 +211,13 @@ class Worker:
             words = "The run is not paused: it goes on."
             if self._waits_for:
                 words = f"The run goes on by itself, as soon as it can. {self._waits_for}"
-            self._write(partial(requests.refuse, self.folder, requests.RESUME, words))
+            self._write(partial(requests.refuse, self.folder, requests.RESUME, words, t=_now()))
 
     def done(self, name: str, message: str = "") -> None:
         """Answers a request; it may then be made again."""
         with self._lock:
             self._asked = tuple(other for other in self._asked if other != name)
-            self._write(partial(requests.done, self.folder, name, message))
+            self._write(partial(requests.done, self.folder, name, message, t=_now()))
             self._answered.discard(name)
 
     def hold_if_asked(self, where: str = "", save: Callable[[], None] | None = None) -> bool:
@@ -266,25 +280,82 @@ class Worker:
         if requests.STOP_NOW in names or requests.STOP in names:
             raise Stopped(message, now=requests.STOP_NOW in names)
 
-    def pause_until(self, ready: Callable[[], bool], message: str, *, every: float = 2.0) -> None:
-        """Waits, as `paused` and with the reason as message, until the reason has gone. On rank 0, for what is its own.
+    def reachable(self) -> bool:
+        """Whether the folder can be reached now; of several ranks, each must call this at the same point.
 
         Raises:
-            Stopped: somebody has asked to stop meanwhile.
             JobGone: the folder was deleted.
         """
-        before = self.folder.read_status()
+        there = not self._speaks or self.folder.reachable()
+        return there if self.rank is None else self.rank.share([there]) == [1]
+
+    def lost(self) -> bool:
+        """Whether nothing can be written into the folder, for whatever reason."""
+        try:
+            return self._speaks and not self.folder.reachable()
+        except JobGone:
+            return True
+
+    def reach(self, what: str, *, patience: float | None = None) -> None:
+        """Waits, as `paused`, while the folder cannot be reached.
+
+        Args:
+            what: what could not be done, such as "checkpoint-8 could not be written".
+            patience: seconds to wait at most, None for any number. Less where the run is to stop anyway.
+
+        Raises:
+            Unreachable: it took longer.
+            Stopped: somebody has asked to stop meanwhile, and no patience was named.
+            JobGone: the folder was deleted.
+        """
+        try:
+            self.folder.check()
+        except Unreachable as error:
+            words = f"{error.what}: {what}"
+            try:
+                self.pause_until(
+                    self.folder.reachable,
+                    f"{words}. The run waits until it can be reached.",
+                    every=LOOK_AGAIN,
+                    patience=patience,
+                )
+            except Unreachable:
+                raise Unreachable(words, where=error.where) from error
+
+    def pause_until(
+        self, ready: Callable[[], bool], message: str, *, every: float = 2.0, patience: float | None = None
+    ) -> None:
+        """Waits, as `paused` and with the reason as message, until the reason has gone. On rank 0, for what is its own.
+
+        Args:
+            ready: whether it has.
+            message: the reason.
+            every: seconds between two looks.
+            patience: seconds to wait at most, for what is done last of all; less where the run is to stop anyway.
+
+        Raises:
+            Stopped: somebody has asked to stop meanwhile, and no patience was named.
+            Unreachable: the patience is at its end.
+            JobGone: the folder was deleted.
+        """
         self._insist(state=PAUSED, message=message)
         self.event("alert", message)
         pause = threading.Event()
         self._waits_for = message
-        while not ready():
-            self.folder.check()
-            self._next_look = 0.0
-            self._stop_for(self.asked_here(), f"Stopped while paused: {message}")
-            pause.wait(every)
-        self._waits_for = ""
-        self._status(state=self._going_on, phase=before.phase, message="")
+        began = time.monotonic()
+        try:
+            while not ready():
+                self.folder.reachable()
+                self._next_look = 0.0
+                names = self.asked_here()
+                if patience is None or requests.STOP_NOW in names:
+                    self._stop_for(names, f"Stopped while paused: {message}")
+                elif time.monotonic() - began > (min(patience, STOP_PATIENCE) if self._ends else patience):
+                    raise Unreachable(message)
+                pause.wait(every)
+        finally:
+            self._waits_for = ""
+        self._status(state=self._going_on, phase=self._phase, message="")
         self.event("alert", "The reason for the pause has gone: the run goes on.")
 
     def fail(self, message: str) -> None:
@@ -309,14 +380,20 @@ class Worker:
         return self.rank is not None and self._terminations > 0
 
     def end(self, state: str, message: str, **fields: Any) -> None:
-        """Leaves the last word, which the keeper passes on.
+        """Leaves the last word, which the keeper passes on. Waits some minutes for a folder that cannot be reached.
 
         Args:
             state: `failed`, or "" to leave that to the keeper.
             message: a sentence, or "".
             fields: more of the status.
+
+        Raises:
+            JobGone: the folder was deleted.
         """
-        self._flush()
+        tick, deadline = threading.Event(), time.monotonic() + folders.GONE_AFTER
+        while self._speaks and not self.folder.reachable() and self._terminations < 2 and time.monotonic() < deadline:
+            tick.wait(LOOK_AGAIN)
+        self._backlog.flush()
         self._insist(message=message, **self._untold, **({"state": state} if state else {}), **fields)
 
     def status(self, **fields: Any) -> None:
@@ -328,7 +405,7 @@ class Worker:
             return
         try:
             self.folder.write_status(**fields)
-        except DiskFull:
+        except (DiskFull, Unreachable):
             pass  # the next one says it
 
     def _insist(self, **fields: Any) -> None:
@@ -337,23 +414,16 @@ class Worker:
             return
         try:
             self.folder.insist_on_status(**fields)
-        except DiskFull:
-            pass  # nothing could be told; the events say it when there is room
+        except (DiskFull, Unreachable):
+            pass  # nothing could be told; the events say it when they can
 
     def _write(self, line: Callable[[], None]) -> None:
         if self._speaks:
-            with self._lock:
-                self._waiting.append(line)
-                self._flush()
+            self._backlog.add(line)
 
-    def _flush(self) -> None:
-        with self._lock:
-            while self._waiting:
-                try:
-                    self._waiting[0]()
-                except DiskFull:
-                    return
-                self._waiting.popleft()
+    def _tell_loss(self, lines: int) -> None:
+        words = f"{lines:,} lines were lost: the run's folder could not be written for too long to keep them all."
+        self.folder.append_event("alert", words)
 
     def _terminated(self) -> tuple[str, ...]:
         if self._terminations == 0:
@@ -364,3 +434,7 @@ class Worker:
         """SIGTERM (Slurm, spot machines) is stop-and-save, a second one is now."""
         self._terminations += 1
         self._next_look = 0.0
+
+
+def _now() -> float:
+    return round(time.time(), 3)

@@ -65,6 +65,7 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     both = _Both(worker, recipe, tokenizer, template, on, rows, prompts)
     base_scores, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
+    worker.reach("the adapter could not be read")
     tuned_model = _attach(worker, recipe, model, tuned_folder, on)
     tuned_scores, tuned = both.measure(tuned_model, "tuned")
     scores = both.scores.summary(base_scores, tuned_scores, recipe)
@@ -232,7 +233,7 @@ def _write(
         "adapter_step": None if weights is None else weights.step,
     }
     folder = worker.folder.evaluation
-    worker.folder.check()
+    worker.reach("the comparison could not be written")
     folder.mkdir(exist_ok=True)
     files.replace(str(folder / "answers.jsonl"), b"".join(line + b"\n" for line in lines), durable=True)
     files.replace(str(folder / "summary.json"), files.encode(summary), durable=True)

@@ -1,8 +1,8 @@
 """How a job's files are written and read: replaced whole, or one line appended by one write.
 
-A job's folder may be deleted, or its disk fill up, while the job runs. Both have an error of their own here, so that
-a worker can tell them from its own faults. Nothing is ever written into a folder whose `job.json` is gone: a half
-folder must not come back to life.
+A job's folder may be deleted, or cannot be reached for a while, or its disk may fill up while the job runs. Each has an
+error of its own here, so that a worker can tell them from its own faults. Nothing is ever written into a folder whose
+`job.json` is gone: a half folder must not come back to life.
 """
 
 from __future__ import annotations
@@ -24,14 +24,23 @@ from core.errors import TunedeckError
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOCK_PATIENCE = 1.0
 """Seconds to wait for a lock. Its holder needs microseconds: one that takes longer is stopped or hung."""
+_LOOK_BACK = 1 << 16
+"""Bytes before a file's end in which a line is looked for that may be there already."""
 
 
 class DiskFull(TunedeckError):
     """The disk, or the user's quota on it, is full. The training may go on; only this write was lost."""
 
 
+class Unreachable(TunedeckError):
+    """A file cannot be reached or written now: permissions, a mount that does not answer, a folder that is away.
+
+    That may be over in a moment: whoever runs a job keeps what it has to say until then, and goes on.
+    """
+
+
 class JobGone(TunedeckError):
-    """The job's folder was deleted or moved. Whoever works in it stops, and writes nothing more."""
+    """The job's folder was deleted or moved, and stays away. Whoever works in it stops, and writes nothing more."""
 
 
 def encode(value: Any) -> bytes:
@@ -108,6 +117,7 @@ def overwrite(path: str, data: bytes) -> None:
         try:
             os.pwrite(descriptor, data, 0)
             os.ftruncate(descriptor, len(data))
+            os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
@@ -126,7 +136,7 @@ def make_folder(path: str) -> None:
             pass
 
 
-def append_line(path: str, line: bytes) -> None:
+def append_line(path: str, line: bytes, *, again: bool = False) -> None:
     """Appends one line by one write, so that the lines of several writers never mix.
 
     Where the last write was cut short by a full disk, the new line starts after a line end: one line is lost, not two.
@@ -134,15 +144,20 @@ def append_line(path: str, line: bytes) -> None:
     Args:
         path: the file, created if need be.
         line: without its line end, and without any inside.
+        again: whether the same line may be there already: an earlier write has failed, and a file system that goes
+            away just then may have taken it all the same.
 
     Raises:
         DiskFull: there is no room.
         JobGone: the folder does not exist any more.
+        Unreachable: it cannot be written now.
     """
     with _explained(path):
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             size = os.fstat(descriptor).st_size
+            if again and line in os.pread(descriptor, _LOOK_BACK, max(0, size - _LOOK_BACK)).split(b"\n")[:-1]:
+                return
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
             data = (b"\n" if torn else b"") + line + b"\n"
             if os.write(descriptor, data) < len(data):
@@ -182,7 +197,7 @@ def open_lock(path: str | os.PathLike[str]) -> int:
     Raises:
         DiskFull: there is no room for the file.
         JobGone: its folder does not exist any more.
-        TunedeckError: it cannot be written.
+        Unreachable: it cannot be written.
     """
     with _explained(os.fspath(path)):
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -216,7 +231,7 @@ def _explained(path: str) -> Iterator[None]:
                 where=path,
                 do="Free some space: the run goes on, but what it could not write meanwhile is missing",
             ) from error
-        raise TunedeckError(f"Cannot be written: {error.strerror}", where=path) from error
+        raise Unreachable(f"Cannot be written: {error.strerror}", where=path) from error
 
 
 def no_more_files(folder: str | os.PathLike[str]) -> str:

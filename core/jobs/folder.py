@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core import timestamps
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.jobs.status import ENDINGS, STARTING, Status, from_json
@@ -19,6 +22,9 @@ VERSION = 1
 PROGRESS_PERIOD = 0.5
 """Seconds between two writings of a worker's progress: nobody looks more often, and a replaced file costs 0.5 ms."""
 
+GONE_AFTER = 180.0
+"""Seconds for which a folder must not be found before it counts as deleted: a remount or an `mv` takes less."""
+
 _NAME_LENGTH = 48
 
 
@@ -27,7 +33,8 @@ class JobFolder:
 
     `job.json` has one writer at a time (launch, then the keeper), `gpu.jsonl` one for ever (the keeper). Keeper and
     worker both write `status.json`: each changes only the fields that it names, under a lock, and the last writer of a
-    field wins. Every write fails with `JobGone` once `job.json` is not there any more.
+    field wins. Every write fails with `Unreachable` while `job.json` cannot be looked up, and with `JobGone` once it
+    has not been there for `GONE_AFTER` seconds; fields of the status that could not be written go with the next write.
 
     Args:
         path: the folder, existing or not.
@@ -45,6 +52,10 @@ class JobFolder:
         self._requests = f"{base}/requests"
         self._progress_written = -PROGRESS_PERIOD
         self._known: dict[str, Any] = {}
+        self._unsaid: dict[str, Any] = {}
+        self._failed: dict[str, bytes] = {}
+        self._seen = False
+        self._missing_since: float | None = None
 
     def __repr__(self) -> str:
         return f"JobFolder({os.fspath(self.path)!r})"
@@ -140,7 +151,7 @@ class JobFolder:
             BadInput: the folder cannot be made there.
         """
         created = time.time()
-        stem = f"{time.strftime('%Y-%m-%d-%H%M%S', time.localtime(created))}-{slug(name) or slug(kind)}"
+        stem = f"{timestamps.text(created, '%Y-%m-%d-%H%M%S')}-{slug(name) or slug(kind)}"
         try:
             os.makedirs(parent, exist_ok=True)
             folder = cls(_make(Path(parent).absolute(), stem))
@@ -165,17 +176,71 @@ class JobFolder:
         return folder
 
     def exists(self) -> bool:
-        """Whether this is (still) a job's folder: one that has its `job.json`."""
-        return os.path.exists(self._job)
+        """Whether this is a job's folder, as far as can be seen: one that has lost its `job.json` alone still is."""
+        for path in (self._job, self._status):
+            try:
+                os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError:
+                pass
+            return True
+        return False
 
     def check(self) -> None:
-        """Makes sure of the folder before something large is written there, a checkpoint for example.
+        """Makes sure of the folder before something is written there.
+
+        Raises:
+            JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now; it may be back in a moment.
+        """
+        try:
+            os.stat(self._job)
+        except OSError as error:
+            raise self._absent(error) from error
+        self._seen, self._missing_since = True, None
+
+    def reachable(self) -> bool:
+        """Whether it can be reached now.
 
         Raises:
             JobGone: the folder was deleted or moved.
         """
-        if not self.exists():
-            raise files.gone(os.fspath(self.path))
+        try:
+            self.check()
+        except files.Unreachable:
+            return False
+        return True
+
+    def _absent(self, error: OSError) -> TunedeckError:
+        """What it means that `job.json` cannot be looked up. Only one that is not there, for long, is gone.
+
+        For who has seen it before, that is a question of time. Others can only look around: where the folder of all
+        runs is away too, that is what is missing, and not this one.
+        """
+        path = os.fspath(self.path)
+        if error.errno != errno.ENOENT:
+            self._missing_since = None
+        elif self._seen:
+            now = time.monotonic()
+            self._missing_since = now if self._missing_since is None else self._missing_since
+            if now - self._missing_since >= GONE_AFTER:
+                return files.gone(path)
+        elif os.path.isdir(self.path.parent):
+            return files.gone(path)
+        return files.Unreachable(
+            f"The run's folder cannot be reached: {error.strerror}",
+            where=path,
+            do="Look at its permissions and its mount; what it has to say is kept until it is back",
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self.check()
+        try:
+            yield
+        except files.JobGone as error:  # between two looks
+            raise self._absent(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))) from error
 
     def read_job(self) -> dict[str, Any]:
         """The contents of `job.json`.
@@ -190,6 +255,7 @@ class JobFolder:
                 where=os.fspath(self.path),
                 do="See `tunedeck runs` for the runs of a workspace",
             )
+        self._seen, self._missing_since = True, None
         return job
 
     def write_job(self, job: Mapping[str, Any]) -> None:
@@ -198,33 +264,43 @@ class JobFolder:
         Raises:
             DiskFull: there is no room; the old contents stay.
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
-        self.check()
-        files.replace(self._job, files.encode(job), durable=True)
+        with self._writing():
+            files.replace(self._job, files.encode(job), durable=True)
 
     def read_status(self) -> Status:
         """Where the job stands; never raises. A missing or broken file has its `problem` in words."""
         fields = files.read_json(self._status)
         if fields is not None:
             return from_json(fields)
-        if not self.exists():
-            return Status(problem=f"The run's folder {self.path} is gone: it was deleted or moved.")
+        try:
+            os.stat(self._job)
+        except FileNotFoundError:
+            if not os.path.isdir(self.path):
+                return Status(problem=f"The run's folder {self.path} is gone: it was deleted or moved.")
+        except OSError as error:
+            return Status(problem=f"The run's folder {self.path} cannot be reached: {error.strerror}.")
         return Status(problem=f"{self.path}/status.json is missing or cannot be read.")
 
     def write_status(self, **fields: Any) -> None:
         """Changes these fields of `status.json`, and keeps all others.
 
         Where the file is gone or torn (by a person, or a disk), the others are as this process last wrote them. An
-        ending waits until it is on the disk; anything else is atomic, but may be lost in a power cut.
+        ending waits until it is on the disk; anything else is atomic, but may be lost in a power cut. What cannot be
+        written now goes with the next write.
 
         Raises:
             DiskFull: there is no room; the old contents stay.
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
-        self.check()
-        with files.locked(self._lock):
-            merged = self._merged(fields)
-            files.replace(self._status, files.encode(merged), durable=fields.get("state") in ENDINGS)
+        wanted = {**self._unsaid, **fields}
+        self._unsaid.update(fields)
+        with self._writing(), files.locked(self._lock):
+            merged = self._merged(wanted)
+            files.replace(self._status, files.encode(merged), durable=wanted.get("state") in ENDINGS)
+        self._said(wanted)
 
     def insist_on_status(self, **fields: Any) -> None:
         """As `write_status`; on a full disk the file is written over in place, which needs no room.
@@ -234,23 +310,33 @@ class JobFolder:
         Raises:
             DiskFull: not even that could be done.
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
         try:
             self.write_status(**fields)
         except files.DiskFull:
-            files.overwrite(self._status, files.encode(self._merged(fields)))
+            wanted = dict(self._unsaid)
+            files.overwrite(self._status, files.encode(self._merged(wanted)))
+            self._said(wanted)
+
+    def _said(self, fields: Mapping[str, Any]) -> None:
+        """These fields are written; another thread may have failed with others meanwhile."""
+        for name, value in fields.items():
+            if name in self._unsaid and self._unsaid[name] is value:
+                del self._unsaid[name]
 
     def _merged(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         self._known = {**(files.read_json(self._status) or self._known), **fields}
         return self._known
 
     def write_progress(self, step: int, of: int | None, **fields: Any) -> None:
-        """Like `write_status(step=, of=, ...)`, but at most twice a second, and a full disk is passed over.
+        """Like `write_status(step=, of=, ...)`, but at most twice a second; where it cannot be written, it waits.
 
         For every step: most calls cost a look at the clock. The last step of all is always written.
 
         Raises:
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
         now = time.monotonic()
         if now - self._progress_written < PROGRESS_PERIOD and step != of:
@@ -258,7 +344,7 @@ class JobFolder:
         self._progress_written = now
         try:
             self.write_status(step=step, of=of, **fields)
-        except files.DiskFull:
+        except (files.DiskFull, files.Unreachable):
             pass  # the next step tells again
 
     def reset_status(self, **fields: Any) -> None:
@@ -267,9 +353,10 @@ class JobFolder:
         Raises:
             DiskFull: there is no room; the old contents stay.
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
-        self.check()
-        with files.locked(self._lock):
+        self._unsaid.clear()
+        with self._writing(), files.locked(self._lock):
             before = self.read_status()
             earlier = before.seconds() or before.earlier
             told = {**fields, "earlier": round(earlier, 3)} if earlier else fields
@@ -284,11 +371,12 @@ class JobFolder:
             return ()
 
     def append_event(self, kind: str, message: str, **fields: Any) -> None:
-        """Appends to `events.jsonl`: `{"t", "kind", "message", ...fields}`.
+        """Appends to `events.jsonl`: `{"t", "kind", "message", ...fields}`; `t` is now where it is not named.
 
         Raises:
             DiskFull: there is no room.
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
         self._append(self._events, {"t": round(time.time(), 3), "kind": kind, "message": message, **fields})
 
@@ -298,6 +386,7 @@ class JobFolder:
         Raises:
             DiskFull: there is no room.
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
         self._append(self._metrics, values if "t" in values else {"t": round(time.time(), 3), **values})
 
@@ -307,6 +396,7 @@ class JobFolder:
         Raises:
             DiskFull: there is no room.
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
         self._append(os.fspath(self.samples), record)
 
@@ -316,13 +406,16 @@ class JobFolder:
         Raises:
             DiskFull: there is no room.
             JobGone: the folder was deleted or moved.
+            Unreachable: it cannot be reached now.
         """
         self._append(self._gpu, record)
 
     def _append(self, path: str, record: Mapping[str, Any]) -> None:
-        if not os.path.exists(self._job):
-            raise files.gone(os.fspath(self.path))
-        files.append_line(path, files.encode(record))
+        line = files.encode(record)
+        again, self._failed[path] = self._failed.get(path) == line, line
+        with self._writing():
+            files.append_line(path, line, again=again)
+        del self._failed[path]
 
 
 def slug(name: str) -> str:

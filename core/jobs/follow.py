@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from core import timestamps
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import Standing, standing
-from core.jobs.status import Status
+from core.jobs.status import UNKNOWN, Status
 from core.jobs.tail import LONGEST_LOG_LINE, Tail, objects, parser, with_numbers
 
 _PIECE = 750
@@ -79,6 +80,7 @@ class Follower:
         self._parse = parser()
         self._job: Mapping[str, Any] | None = None
         self._job_stamp: tuple[int, int] | None = None
+        self._last: Standing | None = None
 
     @property
     def begun(self) -> bool:
@@ -148,8 +150,8 @@ class Follower:
             self._gpu_restarts, self._seen_until = self._gpu.restarts, self._last_gpu
         found = []
         for record in records:
-            moment = record.get("t")
-            if isinstance(moment, (int, float)) and moment > self._seen_until and _is_sample(record):
+            moment = timestamps.seconds(record.get("t"))
+            if moment is not None and moment > self._seen_until and _is_sample(record):
                 self._last_gpu, self._seen_until = moment, 0.0
                 found.append(record)
         return found
@@ -168,11 +170,16 @@ class Follower:
             stamp = (found.st_mtime_ns, found.st_ino)
         except OSError:
             self._job = self._job_stamp = None
-            return standing(self.folder)
+            now = standing(self.folder)
+            if now.state == UNKNOWN and self._last is not None:  # it goes on from here when it is back
+                status = replace(self._last.status, problem=now.detail)
+                now = replace(self._last, detail=now.detail, status=status)
+            return now
         if stamp != self._job_stamp:  # it holds the whole recipe, and changes twice in its life
             self._job = _job(self.folder)
             self._job_stamp = stamp
-        return standing(self.folder, job=self._job)
+        self._last = standing(self.folder, job=self._job)
+        return self._last
 
 
 def _job(folder: JobFolder) -> Mapping[str, Any] | None:

@@ -17,12 +17,14 @@ from functools import partial
 from core.errors import TunedeckError
 from core.gpu.host import boot_id
 from core.jobs import at_end, ending, files, process, requests
+from core.jobs.backlog import Backlog
 from core.jobs.children import Children, Start, spawn, stage_name
 from core.jobs.folder import JobFolder
 from core.jobs.output import enduring_output
 from core.jobs.sampler import Sampler
 from core.jobs.state import standing
 from core.jobs.status import DONE, FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING
+from core.jobs.upkeep import Upkeep
 from core.units import size
 
 TICK = 0.5
@@ -32,8 +34,8 @@ TERMINATE_AFTER = 2.0
 """Seconds after `stop-now` at which a worker that has not ended gets SIGTERM."""
 KILL_AFTER = 3.5
 """Seconds after `stop-now` at which it gets SIGKILL."""
-GONE_GRACE = 20.0
-"""Seconds that a worker has to notice that its folder was deleted, before it is stopped as by `stop-now`."""
+GONE_GRACE = 120.0
+"""Seconds that a worker has to notice that its folder was deleted, and to save what it has trained somewhere else."""
 LEFTOVER_GRACE = 10.0
 """Seconds that children of a worker that finished may need to end (an uploader, for instance)."""
 
@@ -60,6 +62,8 @@ class Keeper:
         self._next_beat = 0.0
         self._children = Children()
         self._complaint = ""
+        self._backlog = Backlog(self._tell_loss)
+        self._upkeep = Upkeep(folder)
 
     def run(self, taken_over: Callable[[], object]) -> None:
         """Runs the job to its end, and writes the ending.
@@ -139,6 +143,7 @@ class Keeper:
         name = stage_name(argv)
         kills = ending.oom_kills()
         self._exit = None
+        self._await_access()
         # Before the start: what the worker writes of itself must not be written over.
         self._write(state=RUNNING if number else STARTING, stage=number, message="", phase=name, worker=None)
         try:
@@ -160,8 +165,10 @@ class Keeper:
         """Waits for the worker's end, ends what it leaves behind, and judges."""
         end = self._follow_worker()
         if end == ending.Exit(None, None):
+            self._await_access()
             end = ending.from_last_word(self._folder.read_status())
         self._end_leftovers(0.0 if end.code != 0 or self._now_since else LEFTOVER_GRACE)
+        self._await_access()
         state, message = ending.judge(
             end,
             stage=name,
@@ -189,6 +196,23 @@ class Keeper:
         if now >= self._next_beat:
             self._next_beat = now + HEARTBEAT
             self._write(heartbeat=round(time.time(), 3))
+            self._try(self._keep_up)
+
+    def _keep_up(self) -> None:
+        for sentence in self._upkeep.look():
+            self._event("alert", sentence)
+        self._backlog.flush()
+
+    def _await_access(self) -> None:
+        """Waits while the folder cannot be reached, as long as nobody wants this process to end."""
+        asked = self._children.terminations
+        try:
+            while not self._folder.reachable() and self._children.terminations == asked:
+                self._wait()
+                self._beat()
+            self._backlog.flush()
+        except files.JobGone:
+            pass
 
     def _watch_requests(self) -> None:
         if self._children.terminations > self._terminations:
@@ -248,6 +272,7 @@ class Keeper:
             self._watch_requests()
 
     def _end(self, state: str, message: str, end: ending.Exit) -> None:
+        self._await_access()
         for name in self._pending():
             if state == STOPPED and name in requests.ENDS:
                 self._try(partial(requests.done, self._folder, name))
@@ -299,7 +324,11 @@ class Keeper:
         self._try(partial(self._folder.write_status, **fields))
 
     def _event(self, kind: str, message: str, **fields: object) -> None:
-        self._try(partial(self._folder.append_event, kind, message, **fields))
+        line = partial(self._folder.append_event, kind, message, **{"t": round(time.time(), 3), **fields})
+        self._try(partial(self._backlog.add, line))
+
+    def _tell_loss(self, lines: int) -> None:
+        self._folder.append_event("alert", f"{lines:,} events of the keeper were lost: they could not be written.")
 
     def _try(self, write: Callable[[], None]) -> None:
         """Writes, or goes on without: a full disk or a deleted folder must not end the keeper before its worker."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core import timestamps
 from core.gpu.readings import GpuSample
 from core.jobs.queue import Entry
 from core.units import gib
@@ -116,5 +116,4 @@ def _free(gpu: GpuSample) -> int | None:
 
 
 def _clock(moment: float, now: float) -> str:
-    same_day = time.localtime(moment)[:3] == time.localtime(now)[:3]
-    return time.strftime("%H:%M" if same_day else "%d %b %H:%M", time.localtime(moment))
+    return timestamps.text(moment, "%H:%M" if timestamps.same_day(moment, now) else "%d %b %H:%M")

@@ -108,36 +108,45 @@ def give_up(folder: JobFolder) -> None:
 def pending(folder: JobFolder) -> tuple[str, ...]:
     """The requests that wait for an answer, the most urgent first. Takes microseconds: for every step.
 
+    None are known while the folder cannot be reached.
+
     Raises:
         JobGone: the folder was deleted or moved.
     """
     names = folder.requested()
     if not names:
-        folder.check()
+        folder.reachable()
     return tuple(name for name in NAMES if name in names)
 
 
-def received(folder: JobFolder, name: str) -> None:
-    """Tells the viewers that a request was seen and will be done."""
-    folder.append_event("request", f"{_WORDS[name]}: received.", request=name, answer=RECEIVED)
+def received(folder: JobFolder, name: str, **fields: float) -> None:
+    """Tells the viewers that a request was seen and will be done.
+
+    Args:
+        folder: the job's folder.
+        name: the request.
+        fields: more of the event, such as `t` where that was not just now.
+    """
+    folder.append_event("request", f"{_WORDS[name]}: received.", request=name, answer=RECEIVED, **fields)
 
 
-def done(folder: JobFolder, name: str, message: str = "") -> None:
+def done(folder: JobFolder, name: str, message: str = "", **fields: float) -> None:
     """Takes a request away and tells the viewers that it was done.
 
     Args:
         folder: the job's folder.
         name: the request.
         message: a sentence on what was done, if there is more to say.
+        fields: see `received`.
     """
     _take_away(folder, name)
-    folder.append_event("request", message or f"{_WORDS[name]}: done.", request=name, answer=DONE)
+    folder.append_event("request", message or f"{_WORDS[name]}: done.", request=name, answer=DONE, **fields)
 
 
-def refuse(folder: JobFolder, name: str, message: str) -> None:
-    """Takes a request away and tells the viewers why it is not done."""
+def refuse(folder: JobFolder, name: str, message: str, **fields: float) -> None:
+    """Takes a request away and tells the viewers why it is not done; see `done`."""
     _take_away(folder, name)
-    folder.append_event("request", message, request=name, answer=REFUSED)
+    folder.append_event("request", message, request=name, answer=REFUSED, **fields)
 
 
 def clear(folder: JobFolder) -> None:

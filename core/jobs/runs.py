@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from core import timestamps
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
@@ -97,26 +99,27 @@ def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
     Raises:
         KeyError, TypeError, ValueError: it is not of this form.
     """
-    names = ("started", "ended", "loss", "eval_loss")
-    numbers = {name: None if value[name] is None else float(value[name]) for name in names}
+    numbers = {name: None if value[name] is None else float(value[name]) for name in ("loss", "eval_loss")}
     return RunInfo(
         id=folder.name,
         state=str(value["state"]),
         folder=folder,
         name=str(value["name"]),
         kind=str(value["kind"]),
-        created=float(value["created"]),
+        created=timestamps.seconds(value["created"]) or 0.0,
+        started=timestamps.seconds(value["started"]),
+        ended=timestamps.seconds(value["ended"]),
         step=value["step"],
         of=value["of"],
         detail=str(value["detail"]),
         place=value["place"],
-        earlier=float(value.get("earlier", 0.0)),
+        earlier=timestamps.seconds(value.get("earlier")) or 0.0,
         **numbers,
     )
 
 
 def list_runs(workspace: str | os.PathLike[str]) -> list[RunInfo]:
-    """The jobs in a workspace's `runs/`, newest first; a folder without `job.json` is none. Never raises."""
+    """The jobs in a workspace's `runs/`, newest first; other folders are left out. Never raises."""
     try:
         with os.scandir(runs_dir(Path(workspace).absolute())) as entries:
             paths = [entry.path for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
@@ -138,14 +141,14 @@ def run_info(folder: JobFolder) -> RunInfo:
     step, of = now.status.step, now.status.of
     if now.status.stage and "step" in last:
         # A later stage counts something of its own; the run's steps are those that the first one logged.
-        step = of = int(last["step"])
+        step = of = int(last["step"]) if isfinite(last["step"]) else None
     return RunInfo(
         id=folder.id,
         state=now.state,
         folder=folder.path,
         name=str(job.get("name") or folder.id),
         kind=str(job.get("kind") or ""),
-        created=_number(job.get("created")) or 0.0,
+        created=timestamps.seconds(job.get("created")) or 0.0,
         started=now.status.started,
         earlier=now.status.earlier,
         ended=now.status.ended,

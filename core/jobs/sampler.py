@@ -7,6 +7,8 @@ import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from core.errors import TunedeckError
@@ -14,6 +16,7 @@ from core.gpu.host import ProcessMeter, host_pids, memory
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import devices_of_run
 from core.jobs import files
+from core.jobs.backlog import Backlog
 from core.jobs.folder import JobFolder
 
 PERIOD = 1.0
@@ -21,6 +24,8 @@ PERIOD = 1.0
 FULL_RATE = 3600.0
 """Seconds for which every sample is kept; of older ones, one in `SPARSE_PERIOD`."""
 SPARSE_PERIOD = 10.0
+MOST_WAITING = 7_200
+"""Samples that are kept for a folder that cannot be written now."""
 RELEASE = 0.6
 """Seconds that a driver has to give back the memory of processes that have ended."""
 
@@ -43,6 +48,7 @@ class Sampler(threading.Thread):
         self._end = threading.Event()
         self._gone: Sequence[int] = ()
         self._left: list[dict[str, Any]] | None = None
+        self._backlog = Backlog(lambda lines: None, most=MOST_WAITING)
         self._thin_at = time.time() + 2 * FULL_RATE
 
     def watch(self, pid: int) -> None:
@@ -73,10 +79,10 @@ class Sampler(threading.Thread):
                 self._sample()
             except files.JobGone:
                 break
-            except TunedeckError:
-                pass  # a full disk may have room in a second; a gap in the gauges is no reason to stop
             next_at = max(next_at + PERIOD, time.monotonic())
             self._end.wait(next_at - time.monotonic())
+        with suppress(TunedeckError):
+            self._backlog.flush()
         self._left = self._last_reading()
         self._reader.close()
 
@@ -105,7 +111,7 @@ class Sampler(threading.Thread):
             "worker": self._worker(),
             "ram": dict(zip(("total", "free"), memory(), strict=True)),
         }
-        self._folder.append_gpu(record)
+        self._backlog.add(partial(self._folder.append_gpu, record))
         if now >= self._thin_at:
             self._thin_at = now + FULL_RATE
             thin(os.fspath(self._folder.gpu), now - FULL_RATE)

@@ -11,6 +11,7 @@ from typing import Any
 from core.errors import BadInput
 from core.gpu.host import boot_id
 from core.jobs import process
+from core.jobs.files import JobGone, Unreachable
 from core.jobs.folder import JobFolder
 from core.jobs.status import (
     DONE,
@@ -24,6 +25,7 @@ from core.jobs.status import (
     STARTING,
     STOPPED,
     STOPPING,
+    UNKNOWN,
     Status,
 )
 
@@ -74,9 +76,7 @@ def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: fl
     try:
         job = folder.read_job() if job is None else job
     except BadInput as error:
-        if folder.exists():
-            return Standing(LOST, str(error), status)
-        return Standing(LOST, f"The run's folder {folder.path} is gone: it was deleted or moved.", status)
+        return _without_job(folder, status, str(error), now)
     heard = None if status.heartbeat is None else max(0.0, now - status.heartbeat)
     host = job.get("host")
     local = host == os.uname().nodename
@@ -98,6 +98,26 @@ def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: fl
     if status.over:
         return Standing(status.state, status.message, status, local, heard)
     return _orphaned(folder, keeper.boot_id, status, heard)
+
+
+def _without_job(folder: JobFolder, status: Status, problem: str, now: float) -> Standing:
+    """Where nothing can be read of what the job is: the folder is gone or away, or has lost its `job.json` alone."""
+    heard = None if status.heartbeat is None else max(0.0, now - status.heartbeat)
+    try:
+        folder.check()
+        return Standing(LOST, problem, status, True, heard)  # it is there, and torn
+    except JobGone:
+        if not os.path.isdir(folder.path):
+            return Standing(LOST, f"The run's folder {folder.path} is gone: it was deleted or moved.", status)
+    except Unreachable as error:
+        if not os.path.isdir(folder.path):
+            return Standing(UNKNOWN, f"{error.what}.", status, True, heard)
+    if status.over:
+        return Standing(status.state, status.message, status, True, heard)
+    if any(map(process.is_alive, status.processes)) or (heard is not None and heard < SILENCE):
+        words = "Its job.json is missing; a run that continues writes it again."
+        return Standing(_shown(folder, status), words, status, True, heard, kept=True)
+    return Standing(LOST, problem, status, True, heard)
 
 
 def _shown(folder: JobFolder, status: Status) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import timestamps
 from core.jobs import process
 from core.jobs.process import Identity
 
@@ -18,8 +19,10 @@ FINISHED = "finished"
 STOPPED = "stopped"
 FAILED = "failed"
 LOST = "lost"
+UNKNOWN = "unknown"
+"""Its folder cannot be reached: like `lost` found out by readers, and no ending."""
 
-STATES = (QUEUED, STARTING, RUNNING, PAUSED, STOPPING, FINISHED, STOPPED, FAILED, LOST)
+STATES = (QUEUED, STARTING, RUNNING, PAUSED, STOPPING, FINISHED, STOPPED, FAILED, LOST, UNKNOWN)
 ENDINGS = (FINISHED, STOPPED, FAILED)
 """States after which nothing more happens; `lost` is found out by readers and never written."""
 
@@ -79,7 +82,12 @@ class Status:
     @property
     def over(self) -> bool:
         """Whether the file tells of an ending that is complete: a worker says `failed`, and has yet to be gone."""
-        return self.state in ENDINGS and self.ended is not None
+        if self.state not in ENDINGS:
+            return False
+        return self.ended is not None or type(self.fields.get("ended")) in (
+            int,
+            float,
+        )  # that cannot be read, but is there
 
     def seconds(self, now: float | None = None) -> float | None:
         """Seconds that the job has taken in all its starts together; None where it never began.
@@ -102,10 +110,10 @@ def from_json(value: Mapping[str, Any]) -> Status:
         step=_whole(value, "step"),
         of=_whole(value, "of"),
         message=_text(value, "message"),
-        heartbeat=_number(value, "heartbeat"),
-        started=_number(value, "started"),
-        earlier=_number(value, "earlier") or 0.0,
-        ended=_number(value, "ended"),
+        heartbeat=timestamps.seconds(value.get("heartbeat")),
+        started=timestamps.seconds(value.get("started")),
+        earlier=timestamps.seconds(value.get("earlier")) or 0.0,
+        ended=timestamps.seconds(value.get("ended")),
         exit_code=_whole(value, "exit_code"),
         signal=_whole(value, "signal"),
         worker=process.from_json(value.get("worker")),
@@ -123,8 +131,3 @@ def _text(value: Mapping[str, Any], name: str) -> str:
 def _whole(value: Mapping[str, Any], name: str) -> int | None:
     found = value.get(name)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
-
-
-def _number(value: Mapping[str, Any], name: str) -> float | None:
-    found = value.get(name)
-    return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else None

@@ -18,6 +18,7 @@ from core.gpu import host
 from core.gpu.readings import GpuSample
 from core.jobs.files import no_more_files
 from core.jobs.launch import worker_python
+from core.jobs.short_lived import short_lived
 from core.recipe import memory
 from core.recipe.devices import ranks_of
 from core.recipe.mapped import with_mapping
@@ -323,6 +324,13 @@ def _disk(seen: _Seen) -> Iterator[Check]:
         yield Check("disk", "ok", f"Checkpoints need about {units.size(need)}, {units.size(free)} are free.")
 
 
+def _workspace(seen: _Seen) -> Iterator[Check]:
+    if why := short_lived(seen.workspace):
+        yield Check(
+            "workspace", "warn", f"{clean_line(why)} Start tunedeck in a folder that stays, or copy what you keep."
+        )
+
+
 def _numbers(devices: str) -> list[int]:
     return [int(part) for part in devices.split(",") if part.strip().isdigit()]
 
@@ -341,4 +349,5 @@ _RULES: tuple[Callable[[_Seen], Iterator[Check]], ...] = (
     _devices,
     _memory,
     _disk,
+    _workspace,
 )

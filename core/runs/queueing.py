@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.dataset.view.view import View
+from core import timestamps
+from core.dataset.view.view import View
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue
@@ -139,7 +141,8 @@ def parse_time(text: str, now: float | None = None) -> float:
     clock = re.fullmatch(r"(\d{1,2}):(\d{2})", wanted)
     try:
         if clock:
-            today = time.localtime(now)
+            today = timestamps.local_time(now)
+            assert today is not None, "the time of day is known"
             parts = (*today[:3], int(clock[1]), int(clock[2]), 0, 0, 0, -1)
             time.strptime(wanted, "%H:%M")
             moment = time.mktime(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from core import units
 from core.engine.quantized import base_unchanged, in_four_bits, pack_as_evaluation_does
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
+from core.jobs import folder as folders
 from core.recipe.recipe import Recipe, to_json
 from core.recipe.tasks import TASKS
 from core.runs.checkpoint import Checkpoint, read, seal
@@ -33,8 +34,9 @@ class DurableTrainer(Trainer):
 
     `class PreferenceTrainer(DurableTrainer, DPOTrainer)`: each `super()` here is TRL's own method there.
 
-    It ends at the first number that is none, writes checkpoints whole and waits for a full disk, goes on from one as if
-    it had never ended, can be interrupted while it evaluates, and tells nobody on the network about it.
+    It ends at the first number that is none, writes checkpoints whole and waits for a full disk, puts one off while the
+    run's folder cannot be reached, goes on from one as if it had never ended, can be interrupted while it evaluates,
+    and tells nobody on the network about it.
 
     Attributes:
         before_steps: told when a run begins, before its first evaluation; not of one that goes on.
@@ -52,6 +54,7 @@ class DurableTrainer(Trainer):
         self._epoch_random = torch.random.get_rng_state()
         self._resumed: Checkpoint | None = None
         self._over = False
+        self._put_off = False
         self._ranks = RankSaving(worker, recipe)
         self.in_step = InStep(self)
         self.short_in_evaluation = False
@@ -186,6 +189,8 @@ class DurableTrainer(Trainer):
         return True
 
     def _maybe_log_save_evaluate(self, *arguments: Any, **names: Any) -> None:
+        if self._put_off and self._worker.reachable():
+            self.control.should_save = True
         super()._maybe_log_save_evaluate(*arguments, **names)
         if not self.control.should_training_stop:
             self.between_steps(self._save_now)
@@ -201,6 +206,13 @@ class DurableTrainer(Trainer):
         if _is_whole(target):
             return
         self._guard.weights(self.model, step)
+        if self._may_wait() and not self._worker.reachable():
+            if not self._put_off:
+                words = f"Checkpoint {step} is put off: the run's folder cannot be reached. The training continues."
+                self._worker.event("alert", words, step=step)
+            self._put_off = True
+            return
+        self._put_off = False
         began = time.monotonic()
         self._ranks.gather(self, self._own_facts())
 
@@ -221,11 +233,14 @@ class DurableTrainer(Trainer):
                 _remove(written.parent)
 
         if self.args.should_save:
-            write_whole(self._worker, target, write, needs=saved_bytes(self.model, self.optimizer))
+            patience = folders.GONE_AFTER if self._ends() else None
+            needs = saved_bytes(self.model, self.optimizer)
+            write_whole(self._worker, target, write, needs=needs, patience=patience)
             self._ranks.written()
             training = self._recipe.training
             best = self.state.best_global_step if training.keep_best else None
-            drop_old(checkpoints, training.keep_checkpoints, best)
+            with suppress(OSError):  # then those are dropped after the next one
+                drop_old(checkpoints, training.keep_checkpoints, best)
         elif self._ranks.sharded:
             self._ranks.help_write(self)
         self._ranks.meet()
@@ -240,6 +255,15 @@ class DurableTrainer(Trainer):
             bytes=size,
             seconds=round(seconds, 3),
         )
+
+    def _may_wait(self) -> bool:
+        """Whether a later step's checkpoint will do as well: not the last one's, nor that of the best step."""
+        best = self._recipe.training.keep_best and self.state.best_global_step == self.state.global_step
+        return not best and not self._ends()
+
+    def _ends(self) -> bool:
+        """Whether no step comes after this one."""
+        return self.control.should_training_stop or self.state.global_step >= self.state.max_steps
 
     def save_model(self, *arguments: Any, **names: Any) -> None:
         """As the trainer does; of a model that is shared out, the ranks have written the weights already."""

@@ -15,7 +15,9 @@ from core.engine.torchrun import AGAIN
 from core.engine.work import run
 from core.engine.worker import Again, Stopped, Worker
 from core.errors import BadInput
+from core.jobs import folder as folders
 from core.jobs import requests
+from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
@@ -122,6 +124,7 @@ def _train(
     from core.engine.load import load_base
     from core.engine.quantized import is_quantized
     from core.engine.ranks import check
+    from core.training.rescue import rescued
 
     worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
     worker.phase("loading", f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}.")
@@ -141,16 +144,25 @@ def _train(
     _tell_parameters(worker, trainer.model)
     if worker.rank is not None:
         tell_ranks(worker, check(worker.rank, recipe, trainer.accelerator))
+    saving = False
     try:
-        if checkpoint is None:
-            trainer.train()
-        else:
-            trainer.go_on(checkpoint)
-        if not reporter.stopping:
-            sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
-    except torch.OutOfMemoryError as error:
-        return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
-    _save(worker, recipe, trainer, tokenizer, began)
+        try:
+            if checkpoint is None:
+                trainer.train()
+            else:
+                trainer.go_on(checkpoint)
+            if not reporter.stopping:
+                sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
+        except torch.OutOfMemoryError as error:
+            return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
+        saving = True
+        _save(worker, recipe, trainer, tokenizer, began)
+    except (JobGone, Unreachable) as end:
+        raise rescued(worker, recipe, trainer, tokenizer, end) from end
+    except Stopped as end:
+        if end.now or not (saving or worker.lost()):
+            raise
+        raise rescued(worker, recipe, trainer, tokenizer, end) from end
     step = f"step {trainer.state.global_step:,} of {trainer.state.max_steps:,}"
     if reporter.stopping:
         worker.done(requests.STOP, f"Stopped at {step}; checkpoint and weights are saved.")
@@ -297,6 +309,8 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
 
     state = trainer.state
     worker.phase("saving", "Saving what was trained.", step=state.global_step, of=state.max_steps)
+    if recipe.training.keep_best:
+        worker.reach("the best checkpoint could not be read", patience=folders.GONE_AFTER)
     best = load_best(worker, trainer) if recipe.training.keep_best else None
     step = state.global_step if best is None else best
     saved = weights_at(state.log_history, step, state.global_step, state.max_steps)
@@ -306,7 +320,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     weights = whole_weights(trainer.model, trained_only=not adapter_of(recipe).whole) if is_sharded(recipe) else None
     if trainer.args.should_save:
         model = trainer.accelerator.unwrap_model(trainer.model)
-        save_model(worker, model, tokenizer, target, recipe, saved, weights=weights)
+        save_model(worker, model, tokenizer, target, recipe, saved, weights=weights, patience=folders.GONE_AFTER)
     facts = {
         "steps": state.global_step,
         "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts

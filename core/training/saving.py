@@ -1,4 +1,4 @@
-"""Checkpoints and the adapter on disk: whole or not at all, and a full disk is waited for."""
+"""Checkpoints and the adapter on disk: whole or not at all; a full disk, or one that is away, is waited for."""
 
 from __future__ import annotations
 
@@ -26,57 +26,101 @@ _NEARLY_NOTHING = 16 << 20
 """Bytes of free space below which a torch writer that failed has failed for want of space."""
 
 
-def write_whole(worker: Worker, target: Path, write: Callable[[Path], None], *, needs: int = 0) -> None:
+def write_whole(
+    worker: Worker,
+    target: Path,
+    write: Callable[[Path], None],
+    *,
+    needs: int = 0,
+    patience: float | None = None,
+) -> None:
     """Writes a folder beside its place and moves it there when it is complete, and the disk has all of it.
 
     So a power cut leaves the whole of it, or nothing by its name. Its files get the mode that the umask leaves them.
     What an earlier write that was killed has left beside it is deleted first. Where the disk is full, or has too little
-    room to begin with, the run pauses and tries again when there is room.
+    room to begin with, or the run's folder cannot be reached, the run pauses and tries again when that is over.
 
     Args:
         worker: tells the viewers about a pause.
         target: the folder; replaced if it exists.
         write: fills the folder that it is given.
         needs: bytes that it takes at least.
+        patience: seconds to wait for a folder that cannot be reached, None for any number.
 
     Raises:
         Stopped: somebody asked to stop during such a pause.
+        Unreachable: the patience is at its end.
         JobGone: the run's folder was deleted.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    reached = needs
+    name = f"{target.name} could not be written"
+    attempt = _Attempt(worker, target, write, needs)
+    while True:
+        worker.reach(name, patience=patience)
+        if attempt():
+            return
+        if not attempt.away:
+            worker.pause_until(
+                attempt,
+                f"{no_more_files(target.parent) or 'The disk is full'}: {name}. "
+                "The run waits until there is room on "
+                f"{target.parent} (about {units.size(max(attempt.reached, 1 << 20))} or more).",
+            )
+            return
 
-    def attempt() -> bool:
-        nonlocal reached
-        worker.folder.check()
-        target.parent.mkdir(exist_ok=True)
-        if shutil.disk_usage(target.parent).free < reached + (reached and (1 << 20)):
+
+class _Attempt:
+    """Tries to write a folder, as often as it is called.
+
+    Attributes:
+        reached: bytes that it takes at least, by what was written so far.
+        away: whether the last try failed because the run's folder could not be reached.
+    """
+
+    def __init__(self, worker: Worker, target: Path, write: Callable[[Path], None], needs: int) -> None:
+        self._worker = worker
+        self._target = target
+        self._partial = target.with_name(f".{target.name}.partial")
+        self._write = write
+        self._faults = 0
+        self.reached = needs
+        self.away = False
+
+    def __call__(self) -> bool:
+        """Whether it is written now."""
+        self.away = not self._worker.folder.reachable()
+        if self.away:
             return False
-        shutil.rmtree(partial, ignore_errors=True)
+        parent, free = self._target.parent, 0
         try:
-            write(partial)
-            apply_umask(partial)
-            sync_tree(partial)  # here a network file system first tells of a full disk, and so does a quota
+            parent.mkdir(exist_ok=True)
+            for left in (*parent.glob(".*.partial"), *parent.glob(".*.old")):
+                shutil.rmtree(left, ignore_errors=True)
+            free = shutil.disk_usage(parent).free
+            if free < self.reached + (self.reached and (1 << 20)):
+                return False
+            self._write(self._partial)
+            apply_umask(self._partial)
+            sync_tree(self._partial)  # here a network file system first tells of a full disk, and so does a quota
+            _move(self._partial, self._target)
         except (OSError, RuntimeError, ValueError) as error:
-            reached = max(reached, folder_size(partial))
-            free = shutil.disk_usage(target.parent).free
-            shutil.rmtree(partial, ignore_errors=True)
-            worker.folder.check()  # a deleted folder fails like this too
-            if not _is_full(error, free):
-                raise
-            return False
-        _move(partial, target)
+            return self._failed(error)
         return True
 
-    for left in (*target.parent.glob(".*.partial"), *target.parent.glob(".*.old")):
-        shutil.rmtree(left, ignore_errors=True)
-    if not attempt():
-        worker.pause_until(
-            attempt,
-            f"{no_more_files(target.parent) or 'The disk is full'}: {target.name} could not be written. "
-            "The run waits until there is room on "
-            f"{target.parent} (about {units.size(max(reached, 1 << 20))} or more).",
-        )
+    def _failed(self, error: Exception) -> bool:
+        """Clears away what was begun; raises the error unless it is worth another try."""
+        self.reached = max(self.reached, folder_size(self._partial))
+        try:
+            free = shutil.disk_usage(self._target.parent).free
+        except OSError:
+            free = 1 << 62
+        shutil.rmtree(self._partial, ignore_errors=True)
+        self.away = not self._worker.folder.reachable()
+        if self.away or _is_full(error, free):
+            return False
+        self._faults += 1
+        if self._faults > 1:
+            raise error
+        return self()  # a folder that was away for a moment fails like this too
 
 
 def _is_full(error: BaseException, free: int) -> bool:
@@ -160,6 +204,7 @@ def save_model(
     saved: Weights,
     *,
     weights: dict[str, Any] | None = None,
+    patience: float | None = None,
 ) -> None:
     """Writes the adapter (or the whole model) with its tokenizer, chat template, a short card, and what is known of it.
 
@@ -171,18 +216,33 @@ def save_model(
         recipe: for the card.
         saved: of which step it is, and what was measured.
         weights: those to write, where the model itself has only a part of them.
+        patience: see `write_whole`.
     """
+    write = weights_writer(model, tokenizer, recipe, saved, weights=weights)
+    write_whole(worker, target, write, needs=saved_bytes(model), patience=patience)
+
+
+def weights_writer(
+    model: Any,
+    tokenizer: Any,
+    recipe: Recipe,
+    saved: Weights,
+    *,
+    weights: dict[str, Any] | None = None,
+    note: str = "",
+) -> Callable[[Path], None]:
+    """What fills a folder with the adapter, or the whole model; see `save_model`. The note is a line on the card."""
 
     def write(folder: Path) -> None:
         model.save_pretrained(str(folder), **({} if weights is None else {"state_dict": weights}))
         tokenizer.save_pretrained(str(folder))
-        (folder / "README.md").write_text(_card(recipe, saved), encoding="utf-8")
+        (folder / "README.md").write_text(_card(recipe, saved, note), encoding="utf-8")
         write_weights(folder, saved)
 
-    write_whole(worker, target, write, needs=saved_bytes(model))
+    return write
 
 
-def _card(recipe: Recipe, saved: Weights) -> str:
+def _card(recipe: Recipe, saved: Weights, note: str) -> str:
     adapter, task = adapter_of(recipe), TASKS[recipe.task]
     front = ["---", f"base_model: {recipe.model.path}", f"library_name: {adapter.library}"]
     front += [f"pipeline_tag: {task.artifact}", "tags:", *(f"- {tag}" for tag in (*adapter.tags, task.name, "trl"))]
@@ -191,4 +251,5 @@ def _card(recipe: Recipe, saved: Weights) -> str:
     lines = [f"Weights: {saved.words()}", f"Learning rate: {recipe.training.learning_rate}"]
     if saved.eval_loss_first is not None:
         lines.append(f"Eval loss of the base: {significant(saved.eval_loss_first, 4)}")
+    lines += [note] if note else []
     return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

@@ -60,9 +60,11 @@ class RunLine:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took in all its starts, or has gone on so far; None where it never began."""
+        """How long it took in all its starts, or has gone on so far; None where it never began or no file says."""
         info = self.info
         begun = info.created if info.started is None else info.started
+        if not begun:
+            return None
         if info.ended and not info.taken_out:
             return info.earlier + max(0.0, info.ended - begun)
         if info.state in ("starting", "running", "paused", "stopping"):
@@ -90,9 +92,13 @@ class RunList:
 
     Args:
         workspace: the folder that holds `runs/`.
+
+    Attributes:
+        problem: why the runs could not be looked up last time; "" where there is nothing wrong, or no such folder.
     """
 
     def __init__(self, workspace: Path) -> None:
+        self.problem = ""
         self._runs = runs_dir(workspace.absolute())
         self._cache = hidden_dir(workspace.absolute()) / _NAME
         self._kept: dict[str, tuple[_Stamp, RunLine]] = {}
@@ -108,8 +114,11 @@ class RunList:
         try:
             with os.scandir(self._runs) as entries:
                 names = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-        except OSError:
-            names = []
+            self.problem = ""
+        except OSError as error:
+            names = list(self._kept)  # it may be back in a moment
+            missing = isinstance(error, FileNotFoundError)
+            self.problem = "" if missing else f"The folder of all runs cannot be reached: {error.strerror}"
         found = [line for name in names if (line := self._line(name)) is not None]
         for gone in self._kept.keys() - set(names):
             del self._kept[gone]
@@ -270,13 +279,13 @@ class _Reader:
 
 
 def _stamp(folder: JobFolder) -> _Stamp | None:
-    """What changes when a run does; None for a folder that is no job's."""
+    """What changes when a run does; None for a folder that is no job's, or not there."""
     stamp = []
     for path in (folder.job, folder.status, folder.metrics):
         try:
             found = os.stat(path)
         except OSError:
-            if path == folder.job:
+            if path == folder.job and not folder.exists():
                 return None
             stamp += [0, 0]
         else:
@@ -285,7 +294,7 @@ def _stamp(folder: JobFolder) -> _Stamp | None:
 
 
 def _adapter(folder: JobFolder) -> Weights | None:
-    return read_weights(folder.adapter) if folder.adapter.is_dir() else None
+    return read_weights(folder.adapter) if os.path.isdir(folder.adapter) else None
 
 
 def _model(folder: JobFolder) -> str:

@@ -15,7 +15,7 @@ from core.jobs.state import standing
 from core.runs.checkpoint import last_good
 from core.runs.resume import plan_resume
 from tests.kit.training_runs import events, lines, make_run, start
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 from tests.kit.warm.process import WarmPython
 from tui.cli import main
 
@@ -35,7 +35,7 @@ def live(warm: WarmPython, tmp_path: Path) -> Iterator[JobFolder]:
     """A run of its keeper's that has made some steps of very many; ended by force if the test leaves it."""
     folder = make_run(tmp_path / "runs", training__max_steps=50_000, training__save_every=0.0, training__eval_every=0.0)
     launch(folder, [worker_command("core.training", folder)])
-    until(lambda: len(steps(folder)) > 3, "some steps are logged", 60)
+    until(lambda: len(steps(folder)) > 3, "some steps are logged")
     yield folder
     if not standing(folder).over:
         requests.ask(folder, requests.STOP_NOW)
@@ -59,7 +59,7 @@ def test_pause_holds_saves_and_goes_on(live: JobFolder, capsys: pytest.CaptureFi
     assert checkpoint is not None
     assert checkpoint.step == held
     assert main(["resume", run]) == 0
-    until(lambda: steps(live)[-1] > held, "it goes on", 60)
+    until(lambda: steps(live)[-1] > held, "it goes on")
     assert standing(live).state == "running"
     assert [name for name, answer in answers(live) if answer == "done"] == ["pause", "save", "resume"]
     assert main(["resume", run]) == 2
@@ -85,7 +85,7 @@ def test_pause_with_release_frees_the_memory_and_resume_starts_from_there(
     assert "learning rate" in shown
     assert "sample" in shown
     assert main(["resume", run, "--detach", "--json"]) == 0
-    until(lambda: steps(live)[-1] > held + 2, "it goes on", 60)
+    until(lambda: steps(live)[-1] > held + 2, "it goes on")
     found = steps(live)
     assert found == list(range(1, len(found) + 1))
     assert main(["stop", run, "--now"]) == 0
@@ -100,7 +100,7 @@ def test_stop_in_an_evaluation_after_some_steps_saves_them(warm: WarmPython, tmp
         training__save_every=0.0,
     )
     worker = start(warm, "tests.kit.stop_in_evaluation", folder)
-    assert worker.wait(timeout=60) == 3
+    assert worker.wait(timeout=PATIENCE) == 3
     assert [line["step"] for line in lines(folder.metrics) if "eval_loss" in line] == [0]
     checkpoint, _ = last_good(folder.checkpoints)
     assert checkpoint is not None
@@ -116,8 +116,8 @@ def test_pause_is_kept_in_other_phases_and_can_be_taken_back(warm: WarmPython, t
     folder.requests.mkdir(exist_ok=True)
     (folder.requests / "pause").write_text("{}")
     worker = start(warm, "core.training", folder)
-    until(lambda: folder.read_status().state == "paused", "it holds before the first step", 60)
+    until(lambda: folder.read_status().state == "paused", "it holds before the first step")
     assert steps(folder) == []
     (folder.requests / "resume").write_text("{}")
-    assert worker.wait(timeout=60) == 0
+    assert worker.wait(timeout=PATIENCE) == 0
     assert steps(folder) == [1, 2]

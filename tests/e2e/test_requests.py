@@ -29,7 +29,7 @@ def stuck(parent: Path, where: str) -> JobFolder:
     folder = make_run(parent, training__max_steps=4, training__eval_every=2.0, training__save_every=2.0)
     gate = {"DISTURB_AT": "2", "DISTURB_GATE": where}
     launch(folder, [worker_command("tests.kit.disturbed_training", folder)], env=gate)
-    until((folder.path / "reached").exists, f"it hangs while {where}", 60)
+    until((folder.path / "reached").exists, f"it hangs while {where}")
     return folder
 
 
@@ -59,7 +59,7 @@ def test_in_a_phase_that_takes_long(warm: WarmPython, tmp_path: Path, where: str
 def test_while_base_and_tuned_model_are_compared_there_is_nothing_to_save(warm: WarmPython, tmp_path: Path) -> None:
     folder = make_run(tmp_path, training__max_steps=1, training__eval_every=0.0, training__save_every=0.0)
     launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.kit.disturbed_evaluation")])
-    until((folder.path / "reached").exists, "it compares", 60)
+    until((folder.path / "reached").exists, "it compares")
     for name in (requests.SAVE, requests.PAUSE):
         requests.ask(folder, name)
     until(lambda: answers(folder, requests.SAVE) == ["received", "refused"], "the save is refused")
@@ -85,7 +85,7 @@ def test_a_stop_in_a_phase_that_takes_long_saves_and_ends_after_it(
     until(lambda: answers(folder, requests.STOP) == ["received"], "it is received")
     until(lambda: standing(folder).state == "stopping", "the state says so, a moment later")
     (folder.path / "open").touch()
-    until(lambda: standing(folder).over, "the run ends", 60)
+    until(lambda: standing(folder).over, "the run ends")
     assert standing(folder).state == "stopped"
     assert answers(folder, requests.STOP) == ["received", "done"]
     saved = [event["step"] for event in events(folder, "checkpoint")]
@@ -99,11 +99,11 @@ def test_a_stop_in_a_phase_that_takes_long_saves_and_ends_after_it(
 def test_a_stop_while_base_and_tuned_model_are_compared_ends_the_comparison(warm: WarmPython, tmp_path: Path) -> None:
     folder = make_run(tmp_path, training__max_steps=1, training__eval_every=0.0, training__save_every=0.0)
     launch(folder, [worker_command(name, folder) for name in ("core.training", "tests.kit.disturbed_evaluation")])
-    until((folder.path / "reached").exists, "it compares", 60)
+    until((folder.path / "reached").exists, "it compares")
     requests.ask(folder, requests.STOP)
     until(lambda: answers(folder, requests.STOP) == ["received"], "it is received")
     (folder.path / "open").touch()
-    until(lambda: standing(folder).over, "the run ends", 60)
+    until(lambda: standing(folder).over, "the run ends")
     assert standing(folder).state == "stopped"
     assert answers(folder, requests.STOP) == ["received", "done"]
     assert (folder.adapter / "adapter_model.safetensors").exists()
@@ -138,7 +138,7 @@ def test_a_checkpoint_is_saved_at_the_next_batch_of_an_evaluation_or_after_a_sav
     requests.ask(folder, requests.SAVE)
     until(lambda: answers(folder, requests.SAVE) == ["received"], "it is received")
     (folder.path / "open").touch()
-    until(lambda: standing(folder).over, "the run ends", 60)
+    until(lambda: standing(folder).over, "the run ends")
     assert standing(folder).state == "finished"
     assert answers(folder, requests.SAVE) == ["received", "done"]
     assert step in [event["step"] for event in events(folder, "checkpoint")]

@@ -55,7 +55,7 @@ def test_a_run_goes_on_whatever_happens_to_its_viewers(live: JobFolder) -> None:
     with ExitStack() as stack:
         viewers = [stack.enter_context(open_deck(live.path.parents[1], "attach", live.id)) for _ in events]
         for viewer in viewers:
-            viewer.wait_for("3 TRAIN", 60)
+            viewer.wait_for("3 TRAIN")
         for event, viewer in zip(events, viewers, strict=True):
             event(viewer)
             seen = steps(live)[-1]
@@ -72,7 +72,7 @@ def test_a_run_goes_on_whatever_happens_to_its_viewers(live: JobFolder) -> None:
     assert worker is not None
     for one in (worker, keeper):
         process.send(one, signal.SIGTERM)
-    until(lambda: standing(live).over, "it saves and ends", 60)
+    until(lambda: standing(live).over, "it saves and ends")
     assert standing(live).state == "stopped"
     assert plan_resume(live).checkpoint.step == steps(live)[-1]
     assert (live.adapter / "adapter_model.safetensors").exists()

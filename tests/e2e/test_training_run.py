@@ -252,29 +252,6 @@ def test_a_checkpoint_on_request_does_not_end_the_run_and_stop_now_does(
     assert "Stopped at once" in folder.read_status().message
 
 
-def test_a_folder_that_is_deleted_under_a_run_ends_it_and_stays_deleted(
-    warm_python: WarmPython, tmp_path: Path
-) -> None:
-    folder = make_run(tmp_path / "runs", training__max_steps=50_000)
-    worker = start(warm_python, "core.training", folder)
-    until(lambda: len(lines(folder.metrics)) > 3, "some steps are logged", 60)
-    folder.path.rename(tmp_path / "elsewhere")
-    assert worker.wait(timeout=60) == 1
-    assert not folder.path.exists()
-    assert "deleted or moved" in (tmp_path / "elsewhere" / "output.log").read_text()
-
-
-def test_a_gpu_that_torch_does_not_reach_stops_the_run(warm_python: WarmPython, tmp_path: Path) -> None:
-    """It was trained on the CPU, with exit 0."""
-    folder = make_run(tmp_path, training__devices="77", training__max_steps=1)
-    assert work(warm_python, "core.training", folder.path).returncode == 2
-    status = folder.read_status()
-    assert status.state == "failed"
-    assert "cannot use GPU 77" in status.message
-    assert "set training.devices to cpu" in status.message
-    assert lines(folder.metrics) == []
-
-
 def test_a_model_without_weights_is_told_before_anything_is_loaded(warm_python: WarmPython, tmp_path: Path) -> None:
     base = tmp_path / "base"
     shutil.copytree(BASE, base)
@@ -328,3 +305,14 @@ def test_a_base_that_is_stored_quantized_is_trained_as_one_that_is_quantized_now
     whole = make_run(tmp_path / "whole", model__path=str(base), method="full")
     assert work(warm_python, "core.training", whole.path).returncode == 2
     assert "stored quantized cannot be trained whole" in whole.read_status().message
+
+
+def test_a_gpu_that_torch_does_not_reach_stops_the_run(warm_python: WarmPython, tmp_path: Path) -> None:
+    """It was trained on the CPU, with exit 0."""
+    folder = make_run(tmp_path, training__devices="77", training__max_steps=1)
+    assert work(warm_python, "core.training", folder.path).returncode == 2
+    status = folder.read_status()
+    assert status.state == "failed"
+    assert "cannot use GPU 77" in status.message
+    assert "set training.devices to cpu" in status.message
+    assert lines(folder.metrics) == []

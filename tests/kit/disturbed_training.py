@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
 def _shut_gate(folder: Path, where: str, step: int) -> None:
     def wait() -> None:
         (folder / "reached").touch()
-        until(lambda: (folder / "open").exists(), "somebody opens the gate", 120)
+        until(lambda: (folder / "open").exists(), "somebody opens the gate", 600)
 
     if where == "loading":
         from core.engine import load

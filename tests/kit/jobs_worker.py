@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.ending import EXIT_STOPPED
 from core.jobs.files import JobGone
@@ -45,6 +46,25 @@ def steps(folder: JobFolder) -> int:
         return 1
     folder.write_status(phase="done")
     return 0
+
+
+def works(folder: JobFolder) -> int:
+    """Counts steps as a training does, by way of a `Worker`, until it is asked to stop."""
+    from core.engine.worker import Worker
+
+    worker, step, asked = Worker(folder), 0, ()
+    with worker.listening():
+        worker.phase("training", step=0, of=1_000_000)
+        while not asked:
+            step += 1
+            worker.metric({"step": step, "loss": 1 / step})
+            worker.progress(step, 1_000_000)
+            pause(0.01)
+            asked = worker.asked()
+        for name in asked:
+            worker.done(name)
+        worker.end("", f"Stopped at step {step}.", **{LEAVING: EXIT_STOPPED})
+    return EXIT_STOPPED
 
 
 def kept(folder: JobFolder) -> int:
@@ -110,7 +130,13 @@ def ends(folder: JobFolder) -> int:
     return 0
 
 
-HOW = {f.__name__: f for f in (steps, kept, kept_deaf, deaf, leaves_child, says_why, raises, tells_where_core_is, ends)}
+if "TEST_GONE_AFTER" in os.environ:
+    folders.GONE_AFTER = float(os.environ["TEST_GONE_AFTER"])
+
+HOW = {
+    f.__name__: f
+    for f in (steps, works, kept, kept_deaf, deaf, leaves_child, says_why, raises, tells_where_core_is, ends)
+}
 
 if __name__ == "__main__":
     sys.exit(HOW[sys.argv[1]](JobFolder(sys.argv[2])))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 PERIOD = 0.01
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds. A machine that has much to do may take long to start a process; only a test that fails waits so long."""
 
 

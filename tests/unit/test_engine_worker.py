@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,14 @@ from core.engine.process import memory_words
 from core.engine.work import run
 from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
+from core.jobs import folder as folders
 from core.jobs import requests
-from core.jobs.files import DiskFull, JobGone
+from core.jobs.files import DiskFull, JobGone, Unreachable
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, to_json
 from core.runs.checkpoint import seal
 from core.training.saving import drop_old, write_whole
+from tests.kit.waiting import PATIENCE, until
 
 
 @pytest.fixture
@@ -86,8 +90,8 @@ def test_a_run_that_saves_before_it_ends_is_stopping_to_the_end(folder: JobFolde
 
 
 def test_progress_is_written_at_most_once_a_second(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr("core.engine.worker.time.monotonic", lambda: now)
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     worker = Worker(folder)
     worker.progress(1, 100)
     written = folder.status.stat().st_mtime_ns
@@ -132,7 +136,11 @@ def test_the_last_step_is_in_the_status_at_the_end(folder: JobFolder) -> None:
     assert (status.step, status.of, status.message) == (8, 12, "Stopped at once.")
 
 
-def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(folder: JobFolder) -> None:
+def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folders, "GONE_AFTER", 0.0)
+
     def body(worker: Worker, recipe: Recipe) -> None:
         shutil.rmtree(folder.path)
         with pytest.raises(JobGone):
@@ -141,6 +149,41 @@ def test_a_deleted_folder_ends_the_worker_and_nothing_comes_back(folder: JobFold
 
     assert run([str(folder.path)], body) == 1
     assert not folder.path.exists()
+
+
+def test_what_needs_the_folder_waits_for_it_and_the_phase_stays_what_it_was(folder: JobFolder) -> None:
+    worker = Worker(folder)
+    worker.phase("training", step=3, of=9)
+    aside = folder.path.with_name("aside")
+    folder.path.rename(aside)
+    with pytest.raises(Unreachable, match=r"No such file or directory: the adapter could not be written\.$"):
+        worker.reach("the adapter could not be written", patience=0.0)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(worker.reach, "checkpoint-8 could not be written")
+        until(lambda: worker._waits_for.startswith("The run's folder cannot be reached"), "it waits")
+        assert not waiting.done()
+        aside.rename(folder.path)
+        waiting.result(PATIENCE)
+    status = folder.read_status()
+    assert (status.state, status.phase, status.step, status.message) == ("running", "training", 3, "")
+    alerts = [str(event["message"]) for event in _events(folder) if event["kind"] == "alert"]
+    assert "checkpoint-8 could not be written. The run waits until it can be reached." in alerts[-2]
+    assert alerts[-1].startswith("The reason for the pause has gone")
+
+
+def test_a_folder_that_is_away_at_the_last_word_is_waited_for(folder: JobFolder) -> None:
+    worker = Worker(folder)
+    worker.phase("training")
+    aside = folder.path.with_name("aside")
+    folder.path.rename(aside)
+    worker.metric({"step": 1})
+    assert worker.asked() == ()
+    with ThreadPoolExecutor() as threads:
+        last = threads.submit(worker.end, "failed", "No room for the model.")
+        aside.rename(folder.path)
+        last.result(PATIENCE)
+    assert (folder.read_status().state, folder.read_status().message) == ("failed", "No room for the model.")
+    assert [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()] == [1]
 
 
 def test_a_full_disk_pauses_the_run_until_there_is_room(folder: JobFolder) -> None:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import pytest
 
 from core.errors import BadInput
 from core.jobs import files
-from core.jobs.files import DiskFull, JobGone
+from core.jobs import folder as folders
+from core.jobs.files import DiskFull, JobGone, Unreachable
 from core.jobs.folder import JobFolder, find, slug
 from tests.kit.waiting import until
 
@@ -94,10 +96,16 @@ def test_a_new_start_keeps_the_seconds_that_the_earlier_ones_took(folder: JobFol
     assert folder.read_status().seconds() == 800.0
 
 
-def test_progress_is_written_seldom_but_at_its_end(folder: JobFolder) -> None:
+def test_progress_is_written_seldom_but_at_its_end(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     for step in range(1, 101):
         folder.write_progress(step, 1_000, phase="scanning")
-    assert (folder.read_status().step or 100) < 100
+    assert folder.read_status().step == 1
+    now += folders.PROGRESS_PERIOD
+    folder.write_progress(101, 1_000)
+    folder.write_progress(102, 1_000)
+    assert folder.read_status().step == 101
     folder.write_progress(1_000, 1_000)
     status = folder.read_status()
     assert (status.step, status.of, status.phase) == (1_000, 1_000, "scanning")
@@ -134,6 +142,33 @@ def test_full_disk_is_an_error_of_its_own_and_old_contents_stay(folder: JobFolde
     assert folder.read_status().step == 6, "the failed write was not cleaned up"
 
 
+@pytest.mark.parametrize("state", ["finished", "stopped", "failed"])
+@pytest.mark.parametrize("write", ["write_status", "insist_on_status", "reset_status"])
+def test_an_ending_is_on_the_disk_before_and_after_it_gets_its_name(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch, write: str, state: str
+) -> None:
+    """Else a power cut right after the end leaves an empty status, or the one before, and the run counts as lost."""
+    done: list[tuple[str, str]] = []
+    sync, replace = os.fsync, os.replace
+
+    def watched_sync(descriptor: int) -> None:
+        name = os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if name.endswith(".tmp"):
+            with open(f"/proc/self/fd/{descriptor}", encoding="utf-8") as file:
+                name = json.loads(file.read())["state"]
+        sync(descriptor)
+        done.append(("sync", name))
+
+    def watched_replace(source: str, target: str) -> None:
+        replace(source, target)
+        done.append(("rename", os.path.basename(target)))
+
+    monkeypatch.setattr(os, "fsync", watched_sync)
+    monkeypatch.setattr(os, "replace", watched_replace)
+    getattr(folder, write)(state=state)
+    assert done == [("sync", state), ("rename", "status.json"), ("sync", folder.id)]
+
+
 def test_ending_is_written_over_the_old_status_where_nothing_new_fits(folder: JobFolder) -> None:
     folder.write_status(message="x" * 500)
     files.overwrite(os.fspath(folder.status), files.encode({"state": "failed"}))
@@ -162,7 +197,12 @@ def test_line_after_one_that_a_full_disk_cut_short_is_whole(folder: JobFolder) -
     assert [json.loads(lines[0])["message"], json.loads(lines[2])["message"]] == ["one", "two"]
 
 
-def test_deleted_folder_is_never_made_again(folder: JobFolder) -> None:
+@pytest.mark.parametrize(("gone_after", "kind"), [(0.0, JobGone), (180.0, Unreachable)])
+def test_deleted_folder_is_never_made_again(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch, gone_after: float, kind: type[Exception]
+) -> None:
+    monkeypatch.setattr(folders, "GONE_AFTER", gone_after)
+    words = "deleted or moved" if kind is JobGone else "cannot be reached: No such file or directory"
     shutil.rmtree(folder.path)
     writes = (
         lambda: folder.append_metric({"loss": 1}),
@@ -172,12 +212,12 @@ def test_deleted_folder_is_never_made_again(folder: JobFolder) -> None:
         folder.check,
     )
     for write in writes:
-        with pytest.raises(JobGone, match="deleted or moved"):
+        with pytest.raises(kind, match=words):
             write()
     assert not folder.path.exists()
     (folder.path / "checkpoints").mkdir(parents=True)  # a library that makes its folder did
     for write in writes:
-        with pytest.raises(JobGone):
+        with pytest.raises(kind):
             write()
     assert os.listdir(folder.path) == ["checkpoints"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from core.jobs import folder as folders
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
@@ -124,17 +125,27 @@ def test_file_that_was_cut_short_is_read_again_and_told(folder: JobFolder) -> No
     assert follower.poll().restarted == ()
 
 
-def test_deleted_folder_is_told_in_words_and_may_come_back(folder: JobFolder) -> None:
+@pytest.mark.parametrize("what", ["run", "runs", "workspace"])
+def test_a_folder_that_is_away_for_a_while_is_followed_on_and_one_that_stays_away_is_lost(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    place = {"run": folder.path, "runs": folder.path.parent, "workspace": folder.path.parents[1]}[what]
     follower = Follower(folder)
     folder.append_metric({"step": 1})
     follower.poll()
-    aside = folder.path.with_name("aside")
-    folder.path.rename(aside)
+    aside = place.with_name("aside")
+    place.rename(aside)
     update = follower.poll()
-    assert update.state == "lost"
-    assert "gone" in update.problem
+    assert (update.state, update.over) == ("running", False)
+    assert "cannot be reached: No such file or directory" in update.problem
+    assert update.detail == update.problem
     assert update.empty
-    aside.rename(folder.path)
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "GONE_AFTER", 0.0)
+        update = follower.poll()
+    assert (update.state, update.over) == ("lost", True)
+    assert "gone" in update.problem
+    aside.rename(place)
     folder.append_metric({"step": 2})
     update = follower.poll()
     assert (update.state, update.problem) == ("running", "")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from core.errors import BadInput, JobFailed
 from core.jobs import process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, enqueue, launch
+from core.jobs.runs import list_runs
 from core.jobs.state import standing
 from core.paths import ROOT
 from tests.kit.jobs_worker import command
@@ -33,6 +37,16 @@ launch(JobFolder(sys.argv[1]), json.loads(sys.argv[2]))
 print("launched", flush=True)
 signal.pause()
 """
+
+HASTY = """
+import os, sys
+from core.jobs import folder, keeper, upkeep
+folder.GONE_AFTER, upkeep.RESTORE_AFTER = float(os.environ["TEST_GONE_AFTER"]), 0.2
+sys.exit(keeper.main([sys.argv[1], "--foreground"]))
+"""
+"""A keeper that waits less long."""
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 
 COUNTED = """
 import sys
@@ -189,17 +203,105 @@ def test_job_whose_keeper_and_worker_are_gone_is_lost(folder: JobFolder) -> None
         requests.ask(folder, "stop")
 
 
+@contextmanager
+def hasty_keeper(folder: JobFolder, how: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A keeper in the foreground that waits less long, with a worker; permissions hold for both, root or not."""
+    enqueue(folder, [command(how, folder)])
+    environment = clean_environment({"TEST_GONE_AFTER": "0" if how == "steps" else "3600"})
+    argv = [sys.executable, "-c", HASTY, os.fspath(folder.path)]
+    with subprocess.Popen(argv, env=environment, cwd=folder.path.parents[1], preexec_fn=obey_permissions) as keeper:
+        yield keeper
+
+
+def obey_permissions() -> None:
+    """Takes from root, for all that is run from here on, the right to go where permissions keep others out."""
+    if os.getuid() == 0:
+        for right in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+            assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, right, 0, 0, 0) == 0
+
+
 def test_folder_deleted_under_a_live_run_ends_worker_and_keeper(folder: JobFolder) -> None:
-    keeper = launch(folder, [command("steps", folder)])
-    worker = running(folder)
-    elsewhere = folder.path.with_name("moved")
-    folder.path.rename(elsewhere)
-    until(lambda: not process.is_alive(worker), "the worker ends")
-    until(lambda: not process.is_alive(keeper), "the keeper ends")
+    with hasty_keeper(folder, "steps") as keeper:
+        worker = running(folder)
+        elsewhere = folder.path.with_name("moved")
+        folder.path.rename(elsewhere)
+        until(lambda: not process.is_alive(worker), "the worker ends")
+        until(lambda: keeper.poll() is not None, "the keeper ends")
     assert "folder was deleted or moved" in (elsewhere / "output.log").read_text()
     assert not folder.path.exists(), "nobody makes a half folder"
-    assert "gone" in standing(folder).detail
+    assert "gone" in standing(JobFolder(folder.path)).detail
     shutil.rmtree(elsewhere)
+
+
+def switches(pid: int) -> int:
+    """How often a process has gone to sleep: a worker's clock that does not need its folder."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+
+def goes_on_meanwhile(folder: JobFolder, worker: process.Identity, back: Callable[[], object]) -> None:
+    """The worker works while its folder is away; once it is back, all it had to say is there, and it ends well."""
+    before = switches(worker.pid)
+    until(lambda: switches(worker.pid) > before + 150, "the worker works while its folder is away")
+    back()
+    seen = len(lines(folder.metrics))
+    until(lambda: len(lines(folder.metrics)) > seen + 5, "its lines are written again")
+    assert standing(folder).state == "running"
+    requests.ask(folder, requests.STOP)
+    now = ended(folder)
+    steps = [line["step"] for line in lines(folder.metrics)]
+    assert steps == list(range(1, len(steps) + 1)), "no line was lost, and none is there twice"
+    assert (now.state, now.detail) == ("stopped", f"Stopped at step {steps[-1]}.")
+    moments = [line["t"] for line in lines(folder.gpu)]
+    assert moments == sorted(set(moments))
+    told = [json.dumps(event) for event in events(folder)]
+    assert len(told) == len(set(told))
+    assert [event["answer"] for event in events(folder) if event["kind"] == "request"] == ["received", "done"]
+    assert [event["kind"] for event in events(folder)][-1] == "ended"
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_bytes().splitlines()]
+
+
+@pytest.mark.parametrize("what", ["run", "workspace"])
+def test_a_folder_that_is_moved_away_and_back_ends_nothing(folder: JobFolder, what: str) -> None:
+    with hasty_keeper(folder, "works"):
+        worker = running(folder)
+        place = folder.path if what == "run" else folder.path.parents[1]
+        aside = place.with_name("aside")
+        place.rename(aside)
+        goes_on_meanwhile(folder, worker, lambda: aside.rename(place))
+
+
+@pytest.mark.parametrize("what", ["run", "runs"])
+def test_a_folder_without_permissions_for_a_while_ends_nothing(folder: JobFolder, what: str) -> None:
+    """As `chmod 000 runs` does."""
+    place = folder.path if what == "run" else folder.path.parent
+    with hasty_keeper(folder, "works"):
+        worker = running(folder)
+        place.chmod(0)
+        try:
+            goes_on_meanwhile(folder, worker, lambda: place.chmod(0o755))
+        finally:
+            place.chmod(0o755)
+
+
+def test_job_file_alone_that_is_deleted_ends_nothing_and_is_written_again(folder: JobFolder) -> None:
+    with hasty_keeper(folder, "works"):
+        running(folder)
+        job = folder.read_job()
+        folder.job.unlink()
+        assert [run.state for run in list_runs(folder.path.parents[1])] == ["running"], "it stays in the list"
+        until(folder.job.exists, "the keeper writes it again")
+        assert folder.read_job() == job
+        seen = folder.read_status().step or 0
+        until(lambda: (folder.read_status().step or 0) > seen, "the worker goes on")
+        assert [event for event in events(folder) if event["message"].startswith("job.json had vanished")]
+        requests.ask(folder, requests.STOP)
+        assert ended(folder).state == "stopped"
+    steps = [line["step"] for line in lines(folder.metrics)]
+    assert steps == list(range(1, len(steps) + 1))
 
 
 @pytest.mark.parametrize(("later", "words"), [(5, "killed from outside"), (6, "ran out of memory (RAM")])

@@ -29,7 +29,7 @@ from core.runs.queueing import pick_up
 from tests.kit import nvml
 from tests.kit.jobs_worker import command
 from tests.kit.killing import kill
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 GIB = 2**30
 PICK_UP = "import sys; from core.jobs.queue_runner import ensure_runner; print(ensure_runner(sys.argv[1]))"
@@ -162,7 +162,7 @@ def test_two_viewers_at_once_start_one_runner_and_each_run_once(queue: Queue) ->
     viewers = [
         subprocess.Popen([sys.executable, "-c", PICK_UP, str(queue.workspace)], stdout=subprocess.PIPE) for _ in "ab"
     ]
-    assert [viewer.communicate(timeout=60)[0] for viewer in viewers] == [b"True\n", b"True\n"]
+    assert [viewer.communicate(timeout=PATIENCE)[0] for viewer in viewers] == [b"True\n", b"True\n"]
     until(lambda: state(folder) == "running", "it runs")
     (folder.path / "enough").touch()
     until(lambda: state(folder) == "finished", "it ends")
@@ -177,7 +177,7 @@ def test_two_processes_that_start_the_same_queued_run_at_once_start_it_once(queu
         )
         for _ in "ab"
     ]
-    words = [process.communicate(b"\n", timeout=60)[1].decode() for process in both]
+    words = [process.communicate(b"\n", timeout=PATIENCE)[1].decode() for process in both]
     assert sorted(process.returncode for process in both) == [0, 1]
     assert "BadInput" in "".join(words)
     until(lambda: state(folder) == "finished", "it ends")

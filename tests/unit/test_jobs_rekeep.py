@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from core.jobs import process, requests
+from core.jobs import process, rekeep, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.process import Identity
@@ -24,7 +24,7 @@ from core.verdict import tell
 from tests.kit.jobs_worker import command
 from tests.kit.real_jobs import running, started
 from tests.kit.training_runs import events
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 from tui.cli import main
 
 
@@ -120,10 +120,13 @@ def test_the_next_keeper_ends_a_deaf_worker_and_what_it_has_started(folder: JobF
     assert not process.is_alive(child)
 
 
-def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper(folder: JobFolder) -> None:
+def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rekeep, "AGAIN_AFTER", 3600.0)  # as long as the test may take
     first = launch(folder, [command("steps", folder)])
     worker = running(folder)
-    ranks = [subprocess.Popen(["sleep", "60"], start_new_session=True) for _ in "01"]
+    ranks = [subprocess.Popen(["sleep", "600"], start_new_session=True) for _ in "01"]
     named = [process.identify(rank.pid) for rank in ranks]
     folder.write_status(ranks=[one.to_json() for one in named if one])
     process.send(first, signal.SIGKILL)
@@ -133,7 +136,7 @@ def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper
     assert (now.state, now.over) == ("running", False)
     kept = Kept(folder, {**os.environ, "PYTHONPATH": str(ROOT)})
     kept.look()  # as rank 0 does
-    assert [rank.wait(10) for rank in ranks] == [-signal.SIGTERM] * 2
+    assert [rank.wait(PATIENCE) for rank in ranks] == [-signal.SIGTERM] * 2
     until(lambda: standing(folder).over, "the job ends")
     assert standing(folder).state == "failed"
     assert told(folder) == ["failed"]

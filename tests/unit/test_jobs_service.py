@@ -16,7 +16,7 @@ from core.jobs import process
 from core.jobs.launch import clean_environment
 from core.jobs.service import Service, ServiceFailed
 from core.paths import ROOT
-from tests.kit.waiting import until
+from tests.kit.waiting import PATIENCE, until
 
 CHILD = [sys.executable, str(Path(__file__).parents[1] / "kit" / "service_worker.py")]
 VIEWER = """
@@ -42,7 +42,7 @@ def service() -> Iterator[Service]:
 async def test_questions_are_answered_in_order_whatever_libraries_print(service: Service) -> None:
     futures = [service.submit("add", a=number, b=1) for number in range(50)]
     assert await service.ask("add", a=1, b=1) == 2
-    assert [future.result(10) for future in futures] == list(range(1, 51))
+    assert [future.result(PATIENCE) for future in futures] == list(range(1, 51))
     assert service.ready
 
 
@@ -50,7 +50,7 @@ def test_readiness_is_told_before_the_first_question() -> None:
     ready = threading.Event()
     service = Service(CHILD, on_ready=ready.set)
     service.start()
-    assert ready.wait(20)
+    assert ready.wait(PATIENCE)
     assert service.ready
     service.close()
 
@@ -78,7 +78,7 @@ async def test_crash_fails_who_waits_with_the_last_words_and_the_next_question_s
     crash, behind = service.submit("crash"), service.submit("add", a=1, b=1)
     for future in (crash, behind):
         with pytest.raises(ServiceFailed, match=r"exit code 139.*Segmentation fault"):
-            future.result(20)
+            future.result(PATIENCE)
     assert not service.ready
     assert await service.ask("add", a=2, b=2) == 4
 
@@ -87,12 +87,12 @@ def test_service_that_cannot_start_says_why_and_is_not_started_for_ever() -> Non
     service = Service([*CHILD, "broken"])
     for _ in range(6):
         with pytest.raises(ServiceFailed, match="No module named 'torch'"):
-            service.submit("add").result(20)
+            service.submit("add").result(PATIENCE)
     assert len(service._crashes) == 3
     missing = Service(["/no/such/python"])
     missing.start()
     with pytest.raises(ServiceFailed, match="/no/such/python"):
-        missing.submit("add").result(20)
+        missing.submit("add").result(PATIENCE)
 
 
 async def test_no_gpu_is_visible_unless_it_is_wanted(service: Service) -> None:
@@ -123,7 +123,7 @@ def test_cancelled_question_is_not_computed(tmp_path: Path) -> None:
         gate.touch()
         answers = [json.loads(child.stdout.readline()) for _ in range(3)]
         child.stdin.close()
-        assert child.wait(20) == 0
+        assert child.wait(PATIENCE) == 0
     assert answers == [{"ready": True}, {"id": 1, "answer": True}, {"id": 3, "answer": 5}]
 
 
@@ -142,9 +142,9 @@ def test_closed_service_fails_new_questions_and_those_that_wait() -> None:
     until(lambda: service.ready, "the child is ready")
     service.close()
     with pytest.raises(ServiceFailed, match="ended"):
-        waiting.result(20)
+        waiting.result(PATIENCE)
     with pytest.raises(ServiceFailed, match="closed"):
-        service.submit("add").result(20)
+        service.submit("add").result(PATIENCE)
 
 
 def test_child_ends_when_its_viewer_is_killed_in_the_middle_of_an_answer() -> None:

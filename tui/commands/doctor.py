@@ -42,6 +42,8 @@ def examine(workspace: Path) -> dict[str, Any]:
     from core.gpu.host import memory
     from core.gpu.nvml import GpuReader
     from core.jobs.logout import ends_processes
+    from core.jobs.rescue import rescued
+    from core.jobs.short_lived import short_lived
     from core.recipe.worker_packages import torch_build
 
     reader = GpuReader()
@@ -74,6 +76,9 @@ def examine(workspace: Path) -> dict[str, Any]:
         notes.append(gpu_problem)
     if not os.access(workspace, os.W_OK):
         notes.append(f"{workspace} cannot be written to: start tunedeck in a folder of your own.")
+    if why := short_lived(workspace):
+        notes.append(f"{clean_line(why, 400)} Keep runs that you need in a folder that stays.")
+    notes += [f"The weights of a run that lost its folder are in {clean_line(str(path), 400)}" for path in rescued()]
     if ends_processes(os.environ.get("USER", "")):
         notes.append(
             "This machine ends your processes at logout (KillUserProcesses of systemd-logind), runs included: "

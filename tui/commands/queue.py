@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core import timestamps
 from core.errors import BadInput
 from tui.commands.output import print_json, say
 
@@ -114,7 +114,7 @@ def _show(workspace: Path, said: list[str], *, as_json: bool) -> int:
     if not waiting:
         say("Nothing waits. `tunedeck train RECIPE.yaml --queue` adds a run.")
     for entry, words in waiting:
-        say(f"{entry.id}  {words}  (since {time.strftime('%d %b %H:%M', time.localtime(entry.added))})")
+        say(f"{entry.id}  {words}  (since {timestamps.text(entry.added, '%d %b %H:%M')})")
     if contents.paused:
         say("The queue is paused; `tunedeck queue start` lets it go on.")
     return 0

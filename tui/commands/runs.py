@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
 from core.units import duration, gib, significant
 from tui.commands.output import print_json, say
 
@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         from core.jobs.rekeep import tell_of_unseen
 
         tell_of_unseen(line.info for line in lines)
+    if not lines and runs.problem:
+        raise TunedeckError(runs.problem, where=str(arguments.workspace))
     if arguments.json:
         print_json([line.to_json() for line in lines])
         return 0

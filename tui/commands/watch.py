@@ -6,8 +6,10 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
+from core import timestamps
 from core.clean import clean_line
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
@@ -21,7 +23,7 @@ _BAR = 24
 
 def metric_line(metrics: dict[str, Any]) -> str:
     """One log event as text: `step 40  loss 0.914  eval loss 1.004  grad 0.41  lr 1.6e-4  9.31 k tok/s`."""
-    parts = [f"step {count(int(metrics.get('step', 0))).rjust(6)}"]
+    parts = [f"step {count(_step(metrics)).rjust(6)}"]
     for key, title in (
         ("loss", "loss"),
         ("eval_loss", "eval loss"),
@@ -38,6 +40,11 @@ def metric_line(metrics: dict[str, Any]) -> str:
     if isinstance(speed, int | float):
         parts.append(f"{short_count(float(speed))} tok/s")
     return "  ".join(parts)
+
+
+def _step(metrics: dict[str, Any]) -> int:
+    step = metrics.get("step")
+    return int(step) if isinstance(step, int | float) and isfinite(step) else 0
 
 
 def event_line(event: dict[str, Any]) -> str:
@@ -100,7 +107,7 @@ class RunPrinter:
             loss = metrics.get("loss")
             if isinstance(loss, int | float):
                 self._last_loss = float(loss)
-            step = int(metrics.get("step", 0))
+            step = _step(metrics)
             worth = "eval_loss" in metrics or step >= self._printed_step + self._every
             if worth and (not self._live or "eval_loss" in metrics):
                 self._line(metric_line(metrics))
@@ -124,8 +131,8 @@ class RunPrinter:
         words = [f"[{'#' * cells}{'.' * (_BAR - cells)}]", f"{count(step)} of {count(of)}" if of else self._phase]
         if self._last_loss is not None:
             words.append(f"loss {significant(self._last_loss)}")
-        if isinstance(eta, int | float) and step < of:
-            words.append(f"ends in {duration(float(eta))}")
+        if (left := timestamps.seconds(eta)) is not None and step < of:
+            words.append(f"ends in {duration(left)}")
         elif of:
             words.append(self._phase)
         text = clean_line("  ".join(words))[: shutil.get_terminal_size().columns - 1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual.content import Content
 
+from core import timestamps
 from core.clean import clean, clean_line
 from core.dataset.files.records import BadLine, Row, Unreadable
 from core.units import count, size
@@ -66,7 +66,7 @@ def history(decisions: Sequence[Decision]) -> Iterator[Line]:
     if not decisions:
         yield plain("Nothing was decided about this row so far.")
     for each in decisions:
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(each.time))
+        when = f"{timestamps.text(each.time, '%Y-%m-%d %H:%M:%S'):19}"
         who = clean_line(f"{each.user} on {each.host}", 120)
         text = clean_line(str(each.payload.get("text", "")), 2_000)
         yield Line(((when, "muted"), (f"  {each.action.ljust(5)}", "strong"), (f"  {text}" if text else "", "text")))

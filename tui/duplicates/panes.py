@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from core import timestamps
 from core.clean import clean_line
 from core.dataset.near.result import NearOptions, percent
 from core.units import count
@@ -276,7 +276,7 @@ class DuplicatesPanes(StepScreen):
             parts = [f"r searches with {self._asked(self._options)}"]
         elif found.marked:
             parts.insert(0, "“no duplicate” marks have changed since; r searches again")
-        parts.append(f"searched {time.strftime('%Y-%m-%d %H:%M', time.localtime(found.when))}")
+        parts.append(f"searched {timestamps.text(found.when, '%Y-%m-%d %H:%M')}")
         parts += [f"not compared: {said}" for said in found.left_out]
         return " · ".join(parts)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime
+import time
 from pathlib import Path
 
+from core import timestamps
 from core.clean import clean_line
 from core.errors import BadInput
 from core.paths import hidden_dir
@@ -124,7 +125,7 @@ class RecipeFiles:
         written = _written(self.draft)
         if written is None:
             return recipe, ""
-        when = _when(datetime.fromtimestamp(written))
+        when = _when(written)
         try:
             draft = load(self.draft)
         except BadInput as error:
@@ -217,6 +218,6 @@ def _written(path: Path) -> float | None:
         return None
 
 
-def _when(kept: datetime) -> str:
-    day = "" if kept.date() == datetime.now().date() else f"{kept:%Y-%m-%d} "
-    return f"of {day}{kept:%H:%M}"
+def _when(written: float) -> str:
+    today = timestamps.same_day(written, time.time())
+    return f"of {timestamps.text(written, '%H:%M' if today else '%Y-%m-%d %H:%M')}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 
+from core import timestamps
 from core.clean import clean_line
+from core.jobs.status import LOST, QUEUED
 from core.units import count, duration, gib, significant
 from core.verdict.finding import QUIET
 from core.verdict.run_list import RunLine
@@ -37,6 +39,7 @@ _MARKS = {
     "stopped": "■",
     "failed": "✗",
     "lost": "?",
+    "unknown": "?",
 }
 """A shape for each state; the word stands beside it."""
 
@@ -62,10 +65,10 @@ def cells(line: RunLine, letter: str) -> list[Cell]:
         (clean_line(run.name, 60), style),
         (verdict if line.known or verdict else "…", "text" if line.verdict in _QUIET else "warning"),
         (significant(line.best_eval) if line.best_eval is not None else "", "text"),
-        (duration(line.seconds) if line.seconds is not None else "", "text"),
+        (_took(line), "text"),
         (gib(line.memory) if line.memory else "", "text"),
         (f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else "", "muted"),
-        (moment(began, time.time()) if began else "", "muted"),
+        (moment(began, time.time()) if began else timestamps.UNKNOWN, "muted"),
         (clean_line(line.model, 40), "muted"),
     ]
 
@@ -77,10 +80,16 @@ def moment(when: float, now: float) -> str:
         when: unix seconds.
         now: unix seconds.
     """
-    then, today = time.localtime(when), time.localtime(now)
-    if then[:3] == today[:3]:
-        return time.strftime("%H:%M", then)
-    return time.strftime("%a %H:%M" if 0 < now - when < _SIX_DAYS else "%d %b", then)
+    if timestamps.same_day(when, now):
+        return timestamps.text(when, "%H:%M")
+    return timestamps.text(when, "%a %H:%M" if 0 < now - when < _SIX_DAYS else "%d %b")
+
+
+def _took(line: RunLine) -> str:
+    """How long a run took; unknown where it began and its files do not say when it began or ended."""
+    if line.seconds is not None:
+        return duration(line.seconds)
+    return "" if line.info.state in (QUEUED, LOST) or line.info.taken_out else timestamps.UNKNOWN
 
 
 def verdict_word(line: RunLine) -> str:

@@ -6,6 +6,7 @@ import math
 from bisect import bisect_left
 from itertools import pairwise
 
+from core import timestamps
 from core.units import clock, count, duration, short_count, significant
 from tui.settings import Settings
 from tui.train.live_run import MOMENT, LiveRun
@@ -121,8 +122,8 @@ def quiet_for(run: LiveRun) -> float | None:
         return None
     if update.status.stage or update.status.heartbeat is None:
         return None
-    told = run.events[-1].get("t") if run.events else None
-    newest = max(moments.y[-1], told if isinstance(told, (int, float)) else 0.0)
+    told = timestamps.seconds(run.events[-1].get("t")) if run.events else None
+    newest = max(moments.y[-1], told or 0.0)
     quiet, usual = update.status.heartbeat - newest, _usual_distance(run)
     return quiet if usual is not None and quiet >= max(_QUIET, _TIMES * usual) else None
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import le
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from core import timestamps
 from tui.charts.series import HUGE, Series
 from tui.charts.smooth import Smoothed
 from tui.train.live_gpus import LiveGpus
@@ -125,8 +126,8 @@ class LiveRun:
         self.events.extend(update.events)
         self.past.extend(update.events)
         for event in update.events:
-            if event.get("kind") == "resume" and type(event.get("t")) in _NUMBERS:
-                self.resumed = event["t"]
+            if event.get("kind") == "resume" and (moment := timestamps.seconds(event.get("t"))) is not None:
+                self.resumed = moment
         self.gpus.add(update.gpu)
         self._machine.add(update.gpu)
         self._machine.place()
@@ -192,12 +193,12 @@ class LiveRun:
                 if _tame(value) if key in PLACES else type(value) in _NUMBERS:
                     self.series(key).append(step, value)
         moments = columns.get("t", ())
-        if moments and all(map(_tame, moments)):
+        if moments and None not in map(timestamps.seconds, moments):
             self.series(MOMENT).extend(places, moments, ascending=ascending)
             if self.first_moment is None:
                 self.first_moment = moments[0]
             left = columns.get("eta_seconds", (None,))[-1]
-            if _tame(left):
+            if (left := timestamps.seconds(left)) is not None:
                 self.eta = (left, moments[-1])
 
     def _smooth(self) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import textwrap
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core import timestamps
 from core.clean import clean_line
 from core.gpu.readings import GpuSample, from_json, labels
 from core.runs.saved import read_weights
@@ -33,6 +33,7 @@ _STATE_STYLES = {
     "stopped": "warning",
     "stopping": "warning",
     "paused": "warning",
+    "unknown": "warning",
 }
 
 _VERDICT_STYLES = {
@@ -198,8 +199,7 @@ def event_text(event: Mapping[str, Any]) -> str:
 
 
 def _event_line(event: Mapping[str, Any]) -> Line:
-    moment = event.get("t")
-    when = time.strftime("%H:%M:%S", time.localtime(moment)) if isinstance(moment, (int, float)) else " " * 8
+    when = f"{timestamps.text(event.get('t'), '%H:%M:%S'):8}"
     style = "warning" if event.get("kind") == "alert" else "text"
     return [(f"{when}  ", "muted"), (clean_line(str(event.get("message", "")), 400), style)]
 

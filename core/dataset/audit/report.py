@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from core import timestamps
 from core.clean import clean_line
 from core.dataset.audit.decisions import Ledger, Standing
 from core.dataset.audit.queue import Audit, AuditLog
@@ -60,7 +61,7 @@ def write_report(
     Raises:
         TunedeckError: it cannot be written, or what it is made of cannot be read.
     """
-    path = into or workspace / f"audit-{time.strftime('%Y-%m-%d')}.md"
+    path = into or workspace / f"audit-{timestamps.text(time.time(), '%Y-%m-%d')}.md"
     try:
         known = _Facts.read(facts, read_ledger(workspace), near)
         known.take(token_flags)
@@ -311,4 +312,4 @@ def _cell(text: str, limit: int = 400) -> str:
 
 
 def _when(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    return timestamps.text(seconds, "%Y-%m-%d %H:%M")
