@@ -1,4 +1,4 @@
-"""Where things lie: the installed package, its data, the workspace, the user's cache and settings."""
+"""Where things lie: the installed package, its data, the workspace, the user's cache, settings and state."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def cache_dir() -> Path:
 def config_dir() -> Path:
     """The user's settings folder of tunedeck (`XDG_CONFIG_HOME`, else `~/.config`)."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(base) / "tunedeck"
+
+
+def state_dir() -> Path:
+    """The user's state folder of tunedeck (`XDG_STATE_HOME`, else `~/.local/state`)."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(base) / "tunedeck"
 
 

@@ -139,7 +139,8 @@ def append_line(path: str, line: bytes) -> None:
         JobGone: the folder does not exist any more.
     """
     with _explained(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # a link could lead anywhere
+        descriptor = os.open(path, flags, 0o644)
         try:
             size = os.fstat(descriptor).st_size
             torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
@@ -184,7 +185,7 @@ def open_lock(path: str | os.PathLike[str]) -> int:
         TunedeckError: it cannot be written.
     """
     with _explained(os.fspath(path)):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
 
 
 def try_lock(descriptor: int) -> bool:
