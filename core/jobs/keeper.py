@@ -329,9 +329,6 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
         The exit code; in the background process, only after the job's end.
     """
     folder = JobFolder(argv[0])
-    if not {"--go-on", "--tell"} & set(argv) and not read_stages(os.environ):
-        print("A keeper is started by tunedeck, which tells it what to run.", file=sys.stderr)
-        return 1
     try:
         folder.check()
         lock = files.open_lock(folder.path / ".keeper.lock")
@@ -340,6 +337,9 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
         return 1
     if not files.try_lock(lock):
         print("Another keeper runs this job already.", file=sys.stderr)
+        return 1
+    if not {"--go-on", "--tell"} & set(argv) and not read_stages(os.environ):
+        print("A keeper is started by tunedeck, which tells it what to run.", file=sys.stderr)
         return 1
     taken_over: Callable[[], object] = bool  # tells nobody
     if "--foreground" not in argv:

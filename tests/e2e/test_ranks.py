@@ -13,9 +13,9 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.process import Identity
 from core.jobs.state import standing
+from core.recipe.commands import training_command
 from core.recipe.recipe import from_json
 from core.recipe.resume import plan_resume, resume_run
-from core.recipe.start import training_command
 from tests.training_runs import events, lines, make_run
 from tests.waiting import until
 from tests.warm.process import WarmPython

@@ -10,8 +10,8 @@ import pytest
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
+from core.recipe.commands import training_command
 from core.recipe.recipe import from_json
-from core.recipe.start import training_command
 from tests.e2e.test_ranks import TWO, begin, ended, losses
 from tests.training_runs import events, lines, make_run, talk
 from tests.warm.process import WarmPython

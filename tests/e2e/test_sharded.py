@@ -11,9 +11,9 @@ import pytest
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
+from core.recipe.commands import training_command
 from core.recipe.recipe import from_json
 from core.recipe.resume import plan_resume, resume_run
-from core.recipe.start import training_command
 from tests.e2e.test_ranks import TWO, begin, ended, losses, steps
 from tests.training_runs import BASE, events, make_run, work
 from tests.waiting import until
@@ -36,7 +36,7 @@ def begin_sharded(folder: JobFolder, **variables: str) -> JobFolder:
 
 
 def go_on_sharded(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.recipe.resume.stages_of", lambda *_: [_command(folder)])
+    monkeypatch.setattr("core.recipe.commands.stages_of", lambda *_: [_command(folder)])
     resume_run(folder, plan_resume(folder))
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from core.errors import BadInput, JobFailed
 from core.jobs import process, requests
+from core.jobs.children import STAGES, write_stages
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, enqueue, launch
 from core.jobs.state import standing
@@ -211,7 +212,8 @@ def test_only_what_the_kernel_killed_while_the_worker_ran_is_the_reason(
     counters.write_text("oom_kill 5\n")
     enqueue(folder, [command("steps", folder)])
     argv = [sys.executable, "-c", COUNTED, os.fspath(folder.path), f"{tmp_path}/"]
-    with subprocess.Popen(argv, env=clean_environment()):
+    stages = write_stages([command("steps", folder)])
+    with subprocess.Popen(argv, env=clean_environment({STAGES: stages})):
         worker = running(folder)
         counters.write_text(f"oom_kill {later}\n")
         process.send(worker, signal.SIGKILL)

@@ -154,8 +154,13 @@ class TrainRequests(TrainDesk):
 
     def _ask_to_agree(self, plan: Plan, asks: Sequence[Ask]) -> None:
         """Ask for what starting it again needs the user's yes to."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._start_again(plan, asks)
+
         if self.is_current:
-            self.app.push_screen(Agree(asks), lambda yes: self._start_again(plan, asks) if yes else None)
+            self.app.push_screen(Agree(asks), answered)
 
     @work(thread=True, group="request")
     def _request(self, name: str, said: str) -> None:
