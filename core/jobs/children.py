@@ -19,6 +19,8 @@ from core.jobs.process import Identity
 Start = Callable[[Sequence[str], Mapping[str, str], int], int]
 """Starts a stage: (argv, environment, descriptor for stdout and stderr) -> pid of a child in a session of its own."""
 
+KEEPER_PYTHON = "TUNEDECK_KEEPER_PYTHON"
+"""The variable that names the interpreter of keepers."""
 STAGES = "TUNEDECK_STAGES"
 """The variable that tells a keeper what to run: from its launcher, and on to its worker and from there to the keeper
 that follows a killed one. It never comes from a file: whoever can write into a run's folder could run anything."""

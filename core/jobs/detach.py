@@ -8,8 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-KEEPER_PYTHON = "TUNEDECK_KEEPER_PYTHON"
-"""The variable that names the interpreter of keepers."""
+from core.jobs.children import KEEPER_PYTHON
 
 
 def detach(

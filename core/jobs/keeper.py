@@ -17,8 +17,7 @@ from functools import partial
 from core.errors import TunedeckError
 from core.gpu.host import boot_id
 from core.jobs import at_end, ending, files, process, requests
-from core.jobs.children import Children, Start, read_stages, spawn, stage_name
-from core.jobs.detach import KEEPER_PYTHON
+from core.jobs.children import KEEPER_PYTHON, Children, Start, read_stages, spawn, stage_name
 from core.jobs.folder import JobFolder
 from core.jobs.output import enduring_output
 from core.jobs.sampler import Sampler

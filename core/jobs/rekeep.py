@@ -13,7 +13,8 @@ from core.errors import BadInput
 from core.gpu.host import boot_id
 from core.jobs import process
 from core.jobs.at_end import CLAIM, wanted
-from core.jobs.detach import KEEPER_PYTHON, detach
+from core.jobs.children import KEEPER_PYTHON
+from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, of_no_launcher
 from core.jobs.process import Identity

@@ -8,9 +8,7 @@ workers ask as well.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import pwd
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -65,6 +63,8 @@ class Ask:
 
     @property
     def _file(self) -> Path:
+        import hashlib  # OpenSSL: not for keepers, unless there is something to ask
+
         digest = hashlib.sha256(self.text.encode("utf-8", "surrogateescape")).hexdigest()
         return state_dir() / "agreed" / self.kind / digest
 
@@ -184,6 +184,8 @@ def _uid(path: str) -> int | None:
 
 
 def _owner(path: str) -> str:
+    import pwd
+
     uid = _uid(path)
     try:
         return "nobody" if uid is None else pwd.getpwuid(uid).pw_name
