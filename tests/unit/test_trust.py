@@ -12,13 +12,13 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.errors import BadInput
+from core.errors import BadInput, JobFailed
 from core.jobs import files, process, requests, trust
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
@@ -266,10 +266,11 @@ def test_no_line_is_written_through_a_link_that_lies_in_a_run(workspace: Path, n
     workspace_ask(workspace).agree()
     outside = workspace / "profile"
     outside.write_text("kept\n")
-    told = {"targets": ["true"], "seconds": 5}
+    Ask(COMMAND, "echo said").agree()
+    told = {"targets": ["echo said"], "seconds": 5}
     folder = JobFolder.create(workspace / "runs", "sent", "training", payload={"recipe": {}, "at_end": told})
     (folder.path / name).symlink_to(outside)
-    with suppress(files.TunedeckError):  # without a log there is no keeper
+    with pytest.raises(JobFailed, match=r"keeper\.log") if name == "keeper.log" else nullcontext():
         keeper = launch(folder, [command("ends", folder)])
         until(lambda: standing(folder).over and not process.is_alive(keeper), "it ends")
     assert outside.read_text() == "kept\n"
