@@ -1,4 +1,4 @@
-"""Where things lie: the installed package, its data, the workspace, the user's cache and settings."""
+"""Where things lie: the installed package, its data, the workspace, the user's cache, settings and state."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "pause": "let a run hold still, or save and free its memory",
     "resume": "go on with a paused run, or with one that has ended",
     "save": "ask a run for a checkpoint now",
+    "trust": "allow a workspace that was copied here, or what a recipe runs",
     "demo": "the whole walk on the sample data",
     "doctor": "say what this installation and this machine can do",
 }

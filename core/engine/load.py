@@ -16,6 +16,8 @@ from core.engine.gpus import check_reach
 from core.engine.hub import explain
 from core.engine.quantized import compute_in, in_four_bits, is_quantized, only_pack_what_fits
 from core.errors import BadInput
+from core.jobs.trust import refuse_without_yes
+from core.recipe.asks import code_ask
 from core.recipe.devices import parse_devices
 from core.recipe.recipe import Model
 
@@ -141,6 +143,16 @@ def _check_weights(folder: Path) -> None:
                 )
 
 
+def refuse_code(model: Model) -> None:
+    """Keeps the model's own code from running unless the user has said yes to it, whatever the recipe says.
+
+    Raises:
+        NotAgreed: the recipe wants it, and the user has not.
+    """
+    if model.trust_remote_code:
+        refuse_without_yes([code_ask(model)])
+
+
 def load_tokenizer(model: Model) -> Any:
     """The model's tokenizer, with a padding token that does not end a turn wherever there is one.
 
@@ -149,6 +161,7 @@ def load_tokenizer(model: Model) -> Any:
     """
     from transformers import AutoTokenizer
 
+    refuse_code(model)
     with explain(model.path, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             model.path, revision=model.revision or None, trust_remote_code=model.trust_remote_code
@@ -187,6 +200,7 @@ def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = Fal
     """
     from transformers import AutoModelForCausalLM
 
+    refuse_code(model)
     source = path or model.path
     check_model(source)
     chosen = quantization(model, on)

@@ -1,7 +1,7 @@
-"""After a job's end: a module that tells of it, for a limited time. Its failure is an event and changes nothing else.
+"""After a job's end: a process that tells of it, for a limited time. Its failure is an event and changes nothing else.
 
-`job.json["payload"]["at_end"]` is `{"module", "targets", "seconds" for each of them}`; the module is run as
-`python -m MODULE FOLDER`, in the keeper's interpreter.
+`job.json["payload"]["at_end"]` is `{"targets", "seconds" for each of them}`. A file can name any command: only those
+that this user has agreed to are run (`core.jobs.trust`).
 """
 
 from __future__ import annotations
@@ -11,16 +11,51 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import TunedeckError
 from core.jobs.children import Children, spawn
 from core.jobs.folder import JobFolder
+from core.jobs.trust import COMMAND, Ask
 
+MODULE = "core.verdict.tell"
+"""Run as `python -m MODULE FOLDER`, in the keeper's interpreter."""
 CLAIM = ".told"
 """A file that whoever tells of the end makes before: so nobody tells of it twice, whoever was killed when."""
 GRACE = 15.0
 """Seconds that the module has besides those of its targets: it starts, and reads the metrics."""
+_LONGEST = 3600.0
+"""Seconds that one target may take, whatever the file says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a job's payload wants at its end.
+
+    Attributes:
+        targets: commands and addresses.
+        seconds: for each of them.
+    """
+
+    targets: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def agreed(self) -> tuple[str, ...]:
+        """Those that this user has agreed to."""
+        return tuple(target for target in self.targets if Ask(COMMAND, target).agreed)
+
+
+def wanted(payload: Mapping[str, Any]) -> Wanted:
+    """What a payload wants at the end; nothing where it is not of the form."""
+    found = payload.get("at_end")
+    if not isinstance(found, Mapping):
+        return Wanted()
+    targets, seconds = found.get("targets"), found.get("seconds")
+    if not isinstance(targets, list) or not isinstance(seconds, (int, float)):
+        return Wanted()
+    return Wanted(tuple(str(target) for target in targets), min(max(float(seconds), 1.0), _LONGEST))
 
 
 def claim(folder: JobFolder, payload: Mapping[str, Any]) -> bool:
@@ -28,7 +63,7 @@ def claim(folder: JobFolder, payload: Mapping[str, Any]) -> bool:
 
     Asked under the keeper's lock, when the job is over.
     """
-    if not payload.get("at_end"):
+    if not wanted(payload).targets:
         return False
     try:
         os.close(os.open(folder.path / CLAIM, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
@@ -56,15 +91,15 @@ def tell_of_end(
         environment: of the keeper.
         children: of the keeper.
     """
-    wanted = payload["at_end"]
-    limit = len(wanted["targets"]) * wanted["seconds"] + GRACE
+    told = wanted(payload)
+    limit = len(told.targets) * told.seconds + GRACE
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        output = os.open(folder.path / "at_end.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        output = os.open(folder.path / "at_end.log", flags, 0o644)
     except OSError:
         return  # the folder is gone, or cannot be written to: nobody could read what comes of it
     try:
-        command = [sys.executable, "-m", wanted["module"], os.fspath(folder.path)]
-        pid = spawn(command, environment, output)
+        pid = spawn([sys.executable, "-m", MODULE, os.fspath(folder.path)], environment, output)
     except OSError as error:
         _event(folder, f"What was to happen at the end cannot be started: {error.strerror}.")
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import select
 import signal
@@ -18,7 +19,24 @@ from core.jobs.process import Identity
 Start = Callable[[Sequence[str], Mapping[str, str], int], int]
 """Starts a stage: (argv, environment, descriptor for stdout and stderr) -> pid of a child in a session of its own."""
 
+KEEPER_PYTHON = "TUNEDECK_KEEPER_PYTHON"
+"""The variable that names the interpreter of keepers."""
+STAGES = "TUNEDECK_STAGES"
+"""The variable that tells a keeper what to run: from its launcher, and on to its worker and from there to the keeper
+that follows a killed one. It never comes from a file: whoever can write into a run's folder could run anything."""
+
 _PR_SET_CHILD_SUBREAPER = 36
+
+
+def write_stages(stages: Sequence[Sequence[str]]) -> str:
+    """The value of `STAGES` for these commands."""
+    return json.dumps([list(argv) for argv in stages])
+
+
+def read_stages(environment: Mapping[str, str]) -> list[list[str]]:
+    """The commands that an environment names; empty without them."""
+    stages: list[list[str]] = json.loads(environment.get(STAGES) or "[]")
+    return stages
 
 
 def spawn(argv: Sequence[str], environment: Mapping[str, str], output: int) -> int:

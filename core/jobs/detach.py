@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from core.jobs.children import KEEPER_PYTHON
+
 
 def detach(
     module: str,
@@ -35,8 +37,9 @@ def detach(
         OSError: it cannot be started.
         subprocess.TimeoutExpired: it did not go into the background in time.
     """
-    interpreter = python or os.environ.get("TUNEDECK_KEEPER_PYTHON") or sys.executable
-    with open(log, "ab") as output:
+    interpreter = python or os.environ.get(KEEPER_PYTHON) or sys.executable
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    with open(os.open(log, flags, 0o644), "ab") as output:
         return subprocess.run(
             [interpreter, "-m", module, *(os.fspath(one) for one in arguments)],
             stdin=subprocess.DEVNULL,

@@ -153,7 +153,8 @@ def append_line(path: str, line: bytes, *, again: bool = False) -> None:
         Unreachable: it cannot be written now.
     """
     with _explained(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # a link could lead anywhere
+        descriptor = os.open(path, flags, 0o644)
         try:
             size = os.fstat(descriptor).st_size
             if again and line in os.pread(descriptor, _LOOK_BACK, max(0, size - _LOOK_BACK)).split(b"\n")[:-1]:
@@ -200,7 +201,7 @@ def open_lock(path: str | os.PathLike[str]) -> int:
         Unreachable: it cannot be written.
     """
     with _explained(os.fspath(path)):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
 
 
 def try_lock(descriptor: int) -> bool:

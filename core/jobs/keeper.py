@@ -18,7 +18,7 @@ from core.errors import TunedeckError
 from core.gpu.host import boot_id
 from core.jobs import at_end, ending, files, process, requests
 from core.jobs.backlog import Backlog
-from core.jobs.children import Children, Start, spawn, stage_name
+from core.jobs.children import KEEPER_PYTHON, Children, Start, read_stages, spawn, stage_name
 from core.jobs.folder import JobFolder
 from core.jobs.output import enduring_output
 from core.jobs.sampler import Sampler
@@ -44,7 +44,7 @@ class Keeper:
     """Runs the stages of one job, one after the other, until the job has ended.
 
     Args:
-        folder: the job's folder, with `stages` in its `job.json`.
+        folder: the job's folder.
         start: how a stage's process is started.
     """
 
@@ -52,7 +52,8 @@ class Keeper:
         self._folder = folder
         self._start = start
         self._job = folder.read_job()
-        self._environment = dict(os.environ)
+        self._environment = {**os.environ, KEEPER_PYTHON: sys.executable}
+        self._stages = read_stages(os.environ)
         self._sampler = Sampler(folder, self._environment)
         self._worker = 0
         self._exit: ending.Exit | None = None
@@ -72,9 +73,7 @@ class Keeper:
             taken_over: called once `job.json` names this process as the keeper.
         """
         at_end.forget(self._folder)
-        self._folder.reset_status(
-            state=STARTING, heartbeat=time.time(), started=time.time(), stages=len(self._job["stages"])
-        )
+        self._folder.reset_status(state=STARTING, heartbeat=time.time(), started=time.time(), stages=len(self._stages))
         self._take_over()
         taken_over()
         self._sampler.start()
@@ -97,25 +96,29 @@ class Keeper:
         self._event("alert", "The keeper of this run was killed: another one has taken over.")
         self._sampler.start()
         self._worker = status.worker.pid if status.worker else 0
+        known = status.stage < len(self._stages)
+        name = stage_name(self._stages[status.stage]) if known else "run's"
         if alive and status.worker is not None:
             self._children.adopt(status.worker)
             self._sampler.watch(self._worker)
-            outcome = self._see_out(stage_name(self._job["stages"][status.stage]), ending.oom_kills())
+            outcome = self._see_out(name, ending.oom_kills())
         elif left:  # ranks whose torchrun was killed together with the keeper: nobody could end them later
             self._children.take_in(left)
             self._exit = ending.Exit(None, None)
-            outcome = self._see_out(stage_name(self._job["stages"][status.stage]), ending.oom_kills())
+            outcome = self._see_out(name, ending.oom_kills())
         else:
             outcome = (FINISHED, "", ending.Exit(0, None))
         if self._folder.read_status().over:  # a viewer has ended the worker at once, while nobody kept it
             self._sampler.stop()
             return
+        if not known and status.stage + 1 < status.stages:
+            self._event("alert", "This keeper was not told what comes after this stage, so it does not run.")
         self._run_stages(status.stage + 1, outcome)
 
     def _run_stages(self, first: int, outcome: tuple[str, str, ending.Exit]) -> None:
         """Runs the stages from the first on, after what the one before came to, and writes the ending."""
         state, message, end = outcome
-        for number, argv in enumerate(self._job["stages"][first:], first):
+        for number, argv in enumerate(self._stages[first:], first):
             if state != FINISHED:
                 break
             if number and {requests.STOP, requests.STOP_NOW} & set(self._folder.requested()):
@@ -136,7 +139,7 @@ class Keeper:
         me = process.identify(os.getpid())
         assert me is not None, "a process that runs can be identified"
         # A scheduler may have chosen another host than the one that the job was made on.
-        self._job |= {"keeper": me.to_json(), "keeper_python": sys.executable, "host": os.uname().nodename}
+        self._job |= {"keeper": me.to_json(), "host": os.uname().nodename}
         self._folder.write_job(self._job)
 
     def _run_stage(self, number: int, argv: list[str]) -> tuple[str, str, ending.Exit]:
@@ -147,13 +150,14 @@ class Keeper:
         # Before the start: what the worker writes of itself must not be written over.
         self._write(state=RUNNING if number else STARTING, stage=number, message="", phase=name, worker=None)
         try:
-            output = os.open(self._folder.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            output = os.open(self._folder.log, flags, 0o644)
             try:
                 self._worker = self._start(argv, self._environment, output)
             finally:
                 os.close(output)
         except OSError as error:
-            words = f"The {name} worker cannot be started: {argv[0]}: {error.strerror}."
+            words = f"The {name} worker cannot be started: {error.filename or argv[0]}: {error.strerror}."
             return FAILED, words, ending.Exit(None, None)
         self._sampler.watch(self._worker)
         who = process.identify(self._worker)
@@ -362,6 +366,9 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
     if not files.try_lock(lock):
         print("Another keeper runs this job already.", file=sys.stderr)
         return 1
+    if not {"--go-on", "--tell"} & set(argv) and not read_stages(os.environ):
+        print("A keeper is started by tunedeck, which tells it what to run.", file=sys.stderr)
+        return 1
     taken_over: Callable[[], object] = bool  # tells nobody
     if "--foreground" not in argv:
         reading, writing = os.pipe()
@@ -378,6 +385,7 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
 def _keep(folder: JobFolder, how: Sequence[str], start: Start, taken_over: Callable[[], object], lock: int) -> None:
     keeper = Keeper(folder, start)
     if "--tell" in how:
+        os.chdir(folder.path.parents[1])  # not where the file says that the run was started
         taken_over()
     elif "--go-on" in how:
         keeper.go_on(taken_over)

@@ -14,12 +14,16 @@ from typing import Any
 
 from core.errors import BadInput, JobFailed, TunedeckError
 from core.jobs import files, process, requests
+from core.jobs.children import STAGES, write_stages
 from core.jobs.code import code_root
 from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.process import Identity
 from core.jobs.state import standing
 from core.jobs.status import FAILED, QUEUED, STARTING
+
+DATA_PYTHON = "TUNEDECK_DATA_PYTHON"
+"""The variable that tells a worker which interpreter reads data files, where its own may not be able to."""
 
 _TAIL = 2_000
 _OTHER_LAUNCHERS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_", "ACCELERATE_", "TORCHELASTIC_")
@@ -62,6 +66,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     environment["PYTHONSAFEPATH"] = "1"
     environment["PYTHONUNBUFFERED"] = "1"  # the log is read while it is written
     environment.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    environment.pop(STAGES, None)  # those of a run that this process may be a part of
     environment.update(extra or {})
     return environment
 
@@ -114,7 +119,7 @@ def enqueue(
     env: Mapping[str, str] | None = None,
     payload: Mapping[str, Any] | None = None,
 ) -> None:
-    """Makes a job a queued one: all that `launch` needs is in its folder, and nothing runs.
+    """Makes a job a queued one. Whoever starts it later makes its commands anew; `job.json` only shows them.
 
     Args:
         folder: the job's folder.
@@ -143,7 +148,7 @@ def _launch(
     _write_job(folder, stages, env, payload)
     folder.reset_status(state=STARTING, heartbeat=now, started=now, stages=len(stages))
     try:
-        return _detach(folder, python, env, patience)
+        return _detach(folder, python, {**(env or {}), STAGES: write_stages(stages)}, patience)
     except TunedeckError as error:
         folder.write_status(state=FAILED, message=str(error), ended=time.time())
         raise
@@ -159,7 +164,7 @@ def _write_job(
     if job.get("keeper") and not standing(folder, job=job).over:
         raise BadInput("This job runs already", where=folder.id, do="Attach to it instead of starting it twice")
     job |= {
-        "stages": [list(argv) for argv in stages],
+        "stages": [list(argv) for argv in stages],  # for people to read; nothing runs what a file says
         "env": dict(env or {}),
         "cwd": os.getcwd(),
         "host": os.uname().nodename,
@@ -187,7 +192,7 @@ def _alone(folder: JobFolder) -> Iterator[None]:
         os.close(lock)
 
 
-def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str] | None, patience: float) -> Identity:
+def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str], patience: float) -> Identity:
     try:
         code = detach(
             "core.jobs.keeper",

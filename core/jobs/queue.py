@@ -217,8 +217,11 @@ def queue_of(folder: JobFolder) -> Queue:
 
 
 def _entry(value: Mapping[str, Any]) -> Entry:
+    name = str(value["id"])
+    if name != os.path.basename(name) or name in ("", ".", ".."):
+        raise ValueError(f"{name!r} is no run of this workspace")
     return Entry(
-        id=str(value["id"]),
+        id=name,
         added=float(value["added"]),
         devices=tuple(str(name) for name in value.get("devices") or ()),
         free_bytes=int(value.get("free_bytes") or 0),

@@ -1,7 +1,8 @@
 """The process that starts queued runs: one a workspace, detached like a keeper, and gone when nothing waits any more.
 
-`python -m core.jobs.queue_runner WORKSPACE` puts itself into the background. It owns nothing that the runs need: when
-it is killed they go on, and the next `tunedeck` that looks at the queue starts another. Standard library only.
+`main` puts itself into the background. It owns nothing that the runs need: when it is killed they go on, and the next
+`tunedeck` that looks at the queue starts another. How a run is started is asked of whoever makes the runner
+(`core.runs.run_queue`), never of the run's folder. Standard library only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,8 @@ from core.jobs.queue_rules import Turn, decide, device_set
 from core.jobs.rekeep import tell_of_unseen
 from core.jobs.runs import run_info
 from core.jobs.state import standing
-from core.jobs.status import LOST, QUEUED
+from core.jobs.status import FAILED, LOST, QUEUED
+from core.jobs.trust import refusal
 from core.paths import runs_dir
 
 TICK = 0.5
@@ -37,26 +39,28 @@ TICK = 0.5
 HANDOVER = 3.0
 """Seconds that a runner which has said that it ends may take to be gone."""
 
+Commands = Callable[[JobFolder], tuple[list[list[str]], dict[str, str]]]
+"""Makes the stages and the environment of a queued run, see `core.jobs.launch.launch`; BadInput where it cannot."""
+
 
 class Runner:
-    """Starts what may start, and tells the others what they wait for.
+    """Starts what may start, and tells the others what they wait for. Runs of other users are left alone.
 
     Args:
         queue: the workspace's queue.
+        commands: for what may start; without them nothing is started, and the runs are only told.
     """
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Queue, commands: Commands | None = None) -> None:
         self._queue = queue
+        self._commands = commands
         self._gpus = GpuReader()
         self._gpus.open()
         self._ended: dict[str, int] = {}
         self._told: set[str] = set()
 
-    def step(self, *, start: bool = True) -> bool:
+    def step(self) -> bool:
         """One look at the queue.
-
-        Args:
-            start: whether to start what may start, or only to tell.
 
         Returns:
             Whether there is anything left to do.
@@ -70,20 +74,21 @@ class Runner:
                 self._queue.write(now)
             turns = self._turns(now, gpus)
             for place, turn in enumerate(turns, 1):
-                if turn.devices is None or not start:
+                if turn.devices is None or self._commands is None:
                     self._tell(turn, place)
                 else:
                     due.append(turn)
             if not turns or now.paused:
-                if start:
+                if self._commands is not None:
                     self._queue.write(replace(now, runner=None))
                 return False
         for turn in due:  # without the lock: a start takes a moment, and its own lock keeps others off the run
-            self._start(turn)
+            assert self._commands is not None, "only a runner that starts runs has some that are due"
+            self._start(turn, self._commands)
         return True
 
     def _turns(self, now: Contents, gpus: Sequence[GpuSample]) -> list[Turn]:
-        waiting = self._queue.waiting(now)
+        waiting = waiting_here(self._queue, now)
         busy = self._busy(gpus) if waiting else {}
         return decide(waiting, busy, gpus, now=time.time(), paused=now.paused, gpu_problem=self._gpus.problem)
 
@@ -99,18 +104,28 @@ class Runner:
         except TunedeckError as error:
             print(error, file=sys.stderr, flush=True)
 
-    def _start(self, turn: Turn) -> None:
+    def _start(self, turn: Turn, commands: Commands) -> None:
         folder = self._queue.folder(turn.entry)
         try:
-            job = folder.read_job()
-            env = dict(job.get("env") or {})
-            if not turn.entry.devices and turn.devices is not None and turn.devices[0].isdecimal():
-                env["CUDA_VISIBLE_DEVICES"] = turn.devices[0]
-            launch(folder, job["stages"], env=env, waits=True)
+            stages, env = commands(folder)
+        except BadInput as error:
+            self._fail(folder, str(error))
+            return
+        if not turn.entry.devices and turn.devices is not None and turn.devices[0].isdecimal():
+            env["CUDA_VISIBLE_DEVICES"] = turn.devices[0]
+        try:
+            launch(folder, stages, env=env, waits=True)
         except files.DiskFull as error:
             self._tell(replace(turn, waits=f"waits for room on the disk ({error.what.lower()})"), 1)
         except (BadInput, JobFailed, files.JobGone) as error:  # the run says it too; the others are not to suffer
             print(f"{folder.id}: {error}", file=sys.stderr, flush=True)
+
+    def _fail(self, folder: JobFolder, words: str) -> None:
+        """A run that nothing can start has had its turn."""
+        try:
+            folder.write_status(state=FAILED, message=words, ended=time.time())
+        except TunedeckError as error:
+            print(error, file=sys.stderr, flush=True)
 
     def _busy(self, gpus: Sequence[GpuSample]) -> dict[str, str]:
         """Device -> the run of this workspace that goes on there, queued or started by hand."""
@@ -162,8 +177,17 @@ def had_its_turn(folder: JobFolder) -> bool:
     return now.over and not (now.state == LOST and now.rebooted)
 
 
-def ensure_runner(workspace: Path) -> bool:
+def waiting_here(queue: Queue, now: Contents) -> list[Entry]:
+    """The entries that wait, in order, and that may be started for this user (`core.jobs.trust`)."""
+    return [entry for entry in queue.waiting(now) if refusal(queue.folder(entry)) is None]
+
+
+def ensure_runner(workspace: Path, module: str) -> bool:
     """Starts the runner if something waits and none lives; tells the waiting runs what they wait for. Some 0.2 s.
+
+    Args:
+        workspace: where the queue lies.
+        module: the module whose `main` is the runner's.
 
     Returns:
         Whether a runner lives now.
@@ -173,7 +197,7 @@ def ensure_runner(workspace: Path) -> bool:
     """
     queue = Queue(workspace)
     now = queue.read()
-    if not queue.waiting(now):
+    if not waiting_here(queue, now):
         return now.alive
     if now.alive:
         return True
@@ -181,7 +205,7 @@ def ensure_runner(workspace: Path) -> bool:
         tell(workspace)
         return False
     try:
-        code = detach("core.jobs.queue_runner", [queue.workspace], queue.log, clean_environment(), patience=30.0)
+        code = detach(module, [queue.workspace], queue.log, clean_environment(), patience=30.0)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise JobFailed(f"The queue's runner cannot be started: {error}", where=os.fspath(workspace)) from error
     if code != 0:
@@ -193,16 +217,17 @@ def tell(workspace: Path) -> None:
     """Writes into each waiting run its place and what it waits for; after a change of the order, without a runner."""
     runner = Runner(Queue(workspace))
     try:
-        runner.step(start=False)
+        runner.step()
     finally:
         runner.close()
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], commands: Commands) -> int:
     """Takes the queue over, in the background: the caller's process ends at once, with 0 if the queue has its runner.
 
     Args:
         argv: the workspace.
+        commands: makes those of a run.
 
     Returns:
         The exit code; in the background process, only after the queue's end.
@@ -233,7 +258,7 @@ def main(argv: Sequence[str]) -> int:
         queue.write(replace(now, runner=me))
     os.write(writing, b"1")
     os.close(writing)
-    runner, fault = Runner(queue), ""
+    runner, fault = Runner(queue, commands), ""
     with enduring_output():
         while True:
             try:
@@ -253,7 +278,3 @@ def main(argv: Sequence[str]) -> int:
 def entry_of(folder: JobFolder, devices: Sequence[str], *, free_bytes: int = 0, not_before: float = 0.0) -> Entry:
     """An entry for a run that begins to wait now."""
     return Entry(folder.id, round(time.time(), 3), tuple(devices), free_bytes, not_before)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -13,7 +12,8 @@ from typing import Any
 from core.errors import BadInput
 from core.gpu.host import boot_id
 from core.jobs import process
-from core.jobs.at_end import CLAIM
+from core.jobs.at_end import CLAIM, wanted
+from core.jobs.children import KEEPER_PYTHON
 from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, of_no_launcher
@@ -21,6 +21,7 @@ from core.jobs.process import Identity
 from core.jobs.queue import queue_of
 from core.jobs.runs import RunInfo
 from core.jobs.state import standing
+from core.jobs.trust import refusal
 
 AGAIN_AFTER = 10.0
 """Seconds after which another keeper is tried where one did not stay."""
@@ -34,7 +35,7 @@ class Kept:
 
     Args:
         folder: the job's folder.
-        environment: of the worker, as its keeper started it; the next one gets the same.
+        environment: of the worker, as its keeper started it; the next one gets the same, and by it knows the stages.
     """
 
     def __init__(self, folder: JobFolder, environment: Mapping[str, str]) -> None:
@@ -47,36 +48,34 @@ class Kept:
         """Starts another keeper if the last one is gone; some 30 us while it lives."""
         if process.is_alive(self._keeper) or time.monotonic() < self._next_try:
             return
-        job = self._read()
+        self._read()
         if self._keeper is None or self._keeper.boot_id != boot_id() or process.is_alive(self._keeper):
             return
-        python = str(job.get("keeper_python") or sys.executable)
-        _start(self._folder, "--go-on", self._environment, python)
+        _start(self._folder, "--go-on", self._environment)
         self._read()
         # Where it did not start, or found nothing to keep: a start twice a second would cost more than it could help.
         self._next_try = 0.0 if process.is_alive(self._keeper) else time.monotonic() + AGAIN_AFTER
 
-    def _read(self) -> dict[str, Any]:
-        """What `job.json` says, empty where the folder is gone; its keeper is the one to look at."""
-        try:
+    def _read(self) -> None:
+        """Finds out who the keeper is; nobody where the folder is gone."""
+        job: dict[str, Any] = {}
+        with suppress(BadInput):
             job = self._folder.read_job()
-        except BadInput:
-            job = {}
         self._keeper = process.from_json(job.get("keeper"))
-        return job
 
 
 def tell_of_unseen(runs: Iterable[RunInfo]) -> None:
     """Has the ends told that no keeper was left to tell of: it was killed with its worker, or the machine restarted.
 
-    Whoever lists runs calls this, of whichever process: each end is told once. Some 0.2 s for each of them.
+    Called where the user starts or resumes something in the workspace, and by the queue's runner; never on a mere look.
+    Each end is told once. Some 0.2 s for each of them.
 
     Args:
-        runs: of any state; those with `end_unseen` are seen to.
+        runs: of any state; those with `end_unseen`, of this user's own, are seen to.
     """
     for folder in [JobFolder(run.folder) for run in runs if run.end_unseen]:
         if _untold(folder):
-            _start(folder, "--tell", clean_environment(), None)
+            _start(folder, "--tell", clean_environment())
 
 
 def _untold(folder: JobFolder) -> bool:
@@ -85,7 +84,9 @@ def _untold(folder: JobFolder) -> bool:
     except BadInput:
         return False
     payload = job.get("payload")
-    if not isinstance(payload, dict) or not payload.get("at_end") or not job.get("keeper"):
+    if not isinstance(payload, dict) or not wanted(payload).agreed or not job.get("keeper"):
+        return False
+    if refusal(folder) is not None:
         return False
     now = standing(folder, job=job)
     if not now.over or not now.local or now.status.over or os.path.exists(folder.path / CLAIM):
@@ -94,7 +95,8 @@ def _untold(folder: JobFolder) -> bool:
     return not (now.rebooted and any(entry.id == folder.id for entry in queue_of(folder).read().entries))
 
 
-def _start(folder: JobFolder, how: str, environment: Mapping[str, str], python: str | None) -> None:
+def _start(folder: JobFolder, how: str, environment: Mapping[str, str]) -> None:
     words = [os.fspath(folder.path), how]
     with suppress(OSError, subprocess.TimeoutExpired):  # job.json says whether there is one now
+        python = environment.get(KEEPER_PYTHON)
         detach("core.jobs.keeper", words, folder.keeper_log, environment, patience=_PATIENCE, python=python)

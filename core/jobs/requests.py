@@ -12,6 +12,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.queue import queue_of
 from core.jobs.state import Standing, standing
 from core.jobs.status import FAILED, QUEUED, STOPPED, Status
+from core.jobs.trust import refuse_run
 
 STOP = "stop"
 STOP_NOW = "stop-now"
@@ -46,7 +47,8 @@ def ask(folder: JobFolder, name: str) -> None:
             still, with all memory) or `resume` (go on after that).
 
     Raises:
-        BadInput: there is no such request, or the job is over.
+        BadInput: there is no such request, the job is over, or processes that its files name would have to be ended and
+            it is not this user's own.
         DiskFull: there is no room for the request.
         JobGone: the folder was deleted or moved.
     """
@@ -61,6 +63,9 @@ def ask(folder: JobFolder, name: str) -> None:
             raise BadInput("The run has not begun: it waits in the queue", where=folder.id)
         _take_out(folder)
         return
+    orphaned = name == STOP_NOW and now.local and not now.kept and now.status.worker is not None
+    if orphaned:
+        refuse_run(folder)  # its files may name any process
     words = {"t": round(time.time(), 3), "host": os.uname().nodename, "pid": os.getpid()}
     try:
         files.make_folder(os.fspath(folder.requests))
@@ -69,9 +74,10 @@ def ask(folder: JobFolder, name: str) -> None:
         keeper = process.from_json(folder.read_job().get("keeper"))
         if name not in ENDS or not now.kept or keeper is None:
             raise
+        refuse_run(folder)
         _end_by_signal(keeper, now=name == STOP_NOW)
         return
-    if name == STOP_NOW and now.local and not now.kept and now.status.worker is not None:
+    if orphaned:
         _end_orphan(folder, now.status)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from core import units
 from core.recipe import memory
 from core.recipe.adapters import lora_scale
+from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.schedule import Schedule, schedule_of
@@ -142,6 +144,11 @@ def _length(known: _Known) -> str:
     return f"The model was built for {units.count(known.shape.context)} tokens."
 
 
+def _allowed(path: str, known: _Known) -> str:
+    asks = [ask for ask in asks_of(known.recipe) if FIELD_OF[ask.kind] == path]
+    return "" if all(ask.agreed for ask in asks) else "You have not allowed it yet: the start asks."
+
+
 _TELL: dict[str, Callable[[_Known], str]] = {
     "method": _trained,
     "model.path": _model,
@@ -161,6 +168,7 @@ _TELL: dict[str, Callable[[_Known], str]] = {
     "training.eval_every": _eval,
     "training.save_every": _save,
     "training.keep_checkpoints": _save,
+    **{path: partial(_allowed, path) for path in FIELD_OF.values()},
 }
 
 

@@ -14,17 +14,16 @@ SETTING = "at_end"
 
 def at_end_of(recipe: Recipe) -> dict[str, Any]:
     """What the keeper is to do when the job has ended, for the job's payload; empty where nobody wants to know."""
-    wanted = [command for command in (recipe.reporting.at_end.strip(), _of_the_user()) if command]
+    wanted = [command for command in (recipe.reporting.at_end.strip(), command_of_the_user()) if command]
     if not wanted:
         return {}
     return {
-        "module": "core.verdict.tell",
         "targets": list(dict.fromkeys(wanted)),
         "seconds": recipe.reporting.at_end_seconds,
     }
 
 
-def _of_the_user() -> str:
+def command_of_the_user() -> str:
     """The user's command for every run; "" where there is none. What is wrong with the file the app says."""
     try:
         values = tomllib.loads((config_dir() / "settings.toml").read_text(encoding="utf-8"))

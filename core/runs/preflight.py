@@ -19,7 +19,9 @@ from core.gpu.readings import GpuSample
 from core.jobs.files import no_more_files
 from core.jobs.launch import worker_python
 from core.jobs.short_lived import short_lived
+from core.jobs.trust import COMMAND
 from core.recipe import memory
+from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.devices import ranks_of
 from core.recipe.mapped import with_mapping
 from core.runs.memory_words import less_memory
@@ -242,8 +244,13 @@ def _reporting(seen: _Seen) -> Iterator[Check]:
             "or leave it out. The live screen and metrics.jsonl need none.",
             "reporting.report_to",
         )
-    if command := clean_line(seen.recipe.reporting.at_end, 80):
-        yield Check("at the end", "ok", f"When the run has ended, this is told: {command}", "reporting.at_end")
+    for ask in asks_of(seen.recipe):
+        if not ask.agreed:
+            yield Check("allowed", "warn", f"{ask.question}. The start asks you.", FIELD_OF[ask.kind])
+        elif ask.kind == COMMAND:
+            yield Check(
+                "at the end", "ok", f"When the run ends, this is told: {clean_line(ask.text)}", FIELD_OF[COMMAND]
+            )
 
 
 def _devices(seen: _Seen) -> Iterator[Check]:

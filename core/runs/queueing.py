@@ -12,16 +12,22 @@ from core.dataset.view.view import View
 from core import timestamps
 from core.dataset.view.view import View
 from core.errors import BadInput
+from core.jobs import queue_runner
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue
 from core.jobs.queue import Entry, Queue
 from core.jobs.queue_rules import CPU
-from core.jobs.queue_runner import ensure_runner, entry_of, had_its_turn, tell
+from core.jobs.queue_runner import entry_of, had_its_turn, tell
 from core.jobs.state import standing
+from core.jobs.trust import NotAgreed, refusal, start_ask
 from core.runs.checkpoint import last_good
+from core.runs.commands import commands_of
 from core.recipe.devices import devices_of
 from core.recipe.recipe import Recipe
 from core.runs.start import prepare_run, read_gpus
+
+RUNNER = "core.runs.run_queue"
+"""The module of the queue's runner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ def queue_run(
 
     Raises:
         BadInput: as at a start; or it is to wait for GPU memory that nobody can read.
+        NotAgreed: as at a start.
         JobFailed: the queue's runner did not start; the run waits nevertheless.
     """
     wish = wish or Wish()
@@ -83,24 +90,43 @@ def device_set_of(recipe: Recipe) -> tuple[str, ...]:
     return (CPU,) if devices.cpu else devices.names
 
 
+def ensure_runner(workspace: Path) -> bool:
+    """Starts the queue's runner where one is needed, see `core.jobs.queue_runner.ensure_runner`."""
+    return queue_runner.ensure_runner(workspace, RUNNER)
+
+
+def refuse_unknown(workspace: Path) -> None:
+    """Lets only the queue of a workspace go on that a run could be started in.
+
+    Raises:
+        NotAgreed: the workspace needs the user's yes first.
+    """
+    if (ask := start_ask(workspace)) is not None:
+        raise NotAgreed([ask])
+
+
 def pick_up(workspace: Path) -> list[str]:
     """Goes on with the queue, if nobody does: after a reboot, or after its runner was killed.
 
     Runs of the queue that the reboot has ended come first again: from the last whole checkpoint, else the beginning.
 
     Returns:
-        A sentence on each run that was put back.
+        A sentence on each run that was put back, and on each that waits and is another user's.
 
     Raises:
+        NotAgreed: something is in the queue of a workspace that this user has not agreed to.
         JobFailed: the runner did not start.
     """
     queue = Queue(workspace)
     said: list[str] = []
     if not queue.read().entries:
         return said
+    refuse_unknown(workspace)
     with queue.locked() as now:
         left = [entry for entry in now.entries if not had_its_turn(queue.folder(entry))]
-        back = [entry for entry in left if standing(queue.folder(entry)).rebooted]
+        foreign = {entry.id: error for entry in left if (error := refusal(queue.folder(entry))) is not None}
+        back = [entry for entry in left if entry.id not in foreign and standing(queue.folder(entry)).rebooted]
+        said += map(str, foreign.values())
         for entry in back:
             said.append(_put_back(queue.folder(entry)))
         if back or len(left) < len(now.entries):  # the runner is gone before the last run has ended
@@ -119,7 +145,8 @@ def _put_back(folder: JobFolder) -> str:
         payload["resume"] = checkpoint.path.name
     where = "from the beginning" if checkpoint is None else f"from step {checkpoint.step:,}"
     words = f"The machine was restarted while this run went on: it goes on {where}, by the queue."
-    enqueue(folder, job["stages"], env=job.get("env"), payload=payload)
+    stages, environment = commands_of(folder)
+    enqueue(folder, stages, env=environment, payload=payload)
     folder.append_event("alert", words)
     return f"{folder.id}: {words}"
 

@@ -9,11 +9,15 @@ from dataclasses import dataclass
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
+from core.jobs.rekeep import tell_of_unseen
+from core.jobs.runs import list_runs
 from core.jobs.state import standing
+from core.jobs.trust import refuse_run
 from core.runs.at_end import at_end_of
 from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits
-from core.recipe.recipe import Recipe, from_json, put, to_json
-from core.runs.start import environment_of, stages_of
+from core.runs.commands import commands_of, own_recipe
+from core.runs.consent import check_again
+from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
 
 
@@ -47,7 +51,7 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> Plan:
         raise BadInput(f"This run has not ended: it is {now.state}", where=folder.id)
     if now.state == "finished":
         raise BadInput("This run is finished: there is nothing to go on with", where=folder.id)
-    own = _own_recipe(folder)
+    own = own_recipe(folder)
     checkpoint, passed = last_good(folder.checkpoints)
     anew = f"Start it again from the beginning: tunedeck train {shlex.quote(os.fspath(folder.recipe))}"
     if checkpoint is None:
@@ -68,23 +72,18 @@ def resume_run(folder: JobFolder, plan: Plan) -> None:
         plan: of `plan_resume`.
 
     Raises:
-        BadInput: somebody else has started it meanwhile.
+        BadInput: somebody else has started it meanwhile, or the run is another user's.
+        NotAgreed: the workspace, or something that the recipe runs, needs the user's yes first.
         JobFailed: the keeper did not start.
         DiskFull, JobGone: the folder cannot be written to.
     """
+    refuse_run(folder)
+    check_again(plan.recipe)
     job = folder.read_job()
     payload = {**job["payload"], "recipe": to_json(plan.recipe), "resume": plan.checkpoint.path.name}
     payload["at_end"] = at_end_of(plan.recipe)
-    if plan.recipe != _own_recipe(folder):
+    if plan.recipe != own_recipe(folder):
         save(plan.recipe, folder.recipe, portable=False)
-    held_out = folder.data / "eval.jsonl"
-    stages = stages_of(plan.recipe, folder, held_out.stat().st_size if held_out.exists() else 0)
-    launch(folder, stages, env=environment_of(plan.recipe), payload=payload)
-
-
-def _own_recipe(folder: JobFolder) -> Recipe:
-    payload = folder.read_job().get("payload")
-    recipe = payload.get("recipe") if isinstance(payload, dict) else None
-    if not isinstance(recipe, dict):
-        raise BadInput("This is not a training run: its job.json has no recipe", where=folder.id)
-    return from_json(recipe)
+    stages, environment = commands_of(folder, plan.recipe)
+    launch(folder, stages, env=environment, payload=payload)
+    tell_of_unseen(list_runs(folder.path.parents[1]))

@@ -10,12 +10,14 @@ import shlex
 from pathlib import Path
 
 from core.errors import BadInput
+from core.jobs.children import STAGES, write_stages
 from core.jobs.code import code_root
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue, worker_command
+from core.runs.commands import training_command
 from core.recipe.devices import devices_of
 from core.recipe.recipe import Recipe
-from core.runs.start import prepare_run, training_command
+from core.runs.start import prepare_run
 
 NAME = "slurm.sh"
 """The script, in the run's folder."""
@@ -44,12 +46,12 @@ def slurm_run(recipe: Recipe, workspace: Path, nodes: int = 1) -> JobFolder:
     stages = [training_command(run.recipe, run.folder, nodes), *run.stages[1:]]
     enqueue(run.folder, stages, env={})
     script = run.folder.path / NAME
-    script.write_text(script_of(run.recipe, run.folder, nodes), encoding="utf-8")
+    script.write_text(script_of(run.recipe, run.folder, nodes, stages), encoding="utf-8")
     run.folder.write_status(message=f"Waits for Slurm: {_sbatch(run.folder)}")
     return run.folder
 
 
-def script_of(recipe: Recipe, folder: JobFolder, nodes: int) -> str:
+def script_of(recipe: Recipe, folder: JobFolder, nodes: int, stages: list[list[str]]) -> str:
     """The script's text."""
     devices = devices_of(recipe)
     keeper = shlex.join([*worker_command("core.jobs.keeper", folder), "--foreground"])
@@ -67,6 +69,8 @@ def script_of(recipe: Recipe, folder: JobFolder, nodes: int) -> str:
         "# TERM comes five minutes before the time limit: the run saves and ends, and goes on when it is requeued.",
         f"export PYTHONPATH={shlex.quote(os.fspath(code_root()))} PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1",
         "export CUDA_DEVICE_ORDER=PCI_BUS_ID",
+        "# What the keeper runs, one after the other.",
+        f"export {STAGES}={shlex.quote(write_stages(stages))}",
         'export TUNEDECK_NODES="$SLURM_JOB_NUM_NODES"',
         'export TUNEDECK_JOB="tunedeck-$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}"',
         'head="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"',

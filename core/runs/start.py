@@ -13,12 +13,15 @@ from core.errors import BadInput, TunedeckError
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
-from core.jobs.launch import launch, worker_command
+from core.jobs.launch import launch
 from core.jobs.neighbours import neighbours
+from core.jobs.rekeep import tell_of_unseen
+from core.jobs.runs import list_runs
 from core.paths import runs_dir
 from core.runs.at_end import at_end_of
+from core.runs.commands import KIND, environment_of, stages_of
+from core.runs.consent import check_start
 from core.runs.curate import curate
-from core.recipe.devices import devices_of
 from core.recipe.mapped import with_mapping
 from core.recipe.paths import absolute, named_after
 from core.runs.preflight import preflight, stops
@@ -28,9 +31,6 @@ from core.recipe.yamlfile import save
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Ledger
-
-KIND = "training"
-"""The kind of a run's job."""
 
 
 def resolve(recipe: Recipe, base: Path) -> Recipe:
@@ -93,6 +93,7 @@ def start_run(
         words = f"{name} goes on on {where}, too: both take longer. The queue lets one begin when the other has ended."
         run.folder.append_event("alert", words)
     launch(run.folder, run.stages, env=run.environment)
+    tell_of_unseen(list_runs(workspace))
     return run.folder
 
 
@@ -126,11 +127,13 @@ def prepare_run(
 
     Raises:
         BadInput: the recipe, the model or the data stops the start; nothing is left behind.
+        NotAgreed: the workspace, or something that the recipe runs, needs the user's yes first.
     """
     resolved = with_mapping(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )
     warnings = [*_check(resolved, workspace, elsewhere), *(found.sentence for found in without_effect(resolved))]
+    check_start(resolved, workspace)
     if view_of is None:
         view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
     else:
@@ -156,21 +159,6 @@ def prepare_run(
     return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved), resolved)
 
 
-def stages_of(recipe: Recipe, folder: JobFolder, eval_samples: int) -> list[list[str]]:
-    """The commands of a run: training, and the comparison where it is wanted and there is something held out."""
-    stages = [training_command(recipe, folder)]
-    if recipe.evaluation.after_training and eval_samples:
-        stages.append(worker_command("core.evaluation", folder))
-    return stages
-
-
-def training_command(recipe: Recipe, folder: JobFolder, nodes: int = 1) -> list[str]:
-    """The command that trains: one process, or torchrun with one for each device, on each of several machines."""
-    ranks = devices_of(recipe).ranks
-    command = worker_command("core.training", folder)
-    return command if ranks == nodes == 1 else [command[0], "-m", "core.engine.torchrun", str(ranks), *command[1:]]
-
-
 def read_gpus() -> tuple[list[GpuSample], str]:
     """The GPUs now, and a sentence on why there are none to read, or ""."""
     reader = GpuReader()
@@ -194,12 +182,6 @@ def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
         more = f"{len(found) - 1} more would stop it too" if len(found) > 1 else ""
         raise BadInput(found[0].sentence, where=found[0].path, do=more)
     return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
-
-
-def environment_of(recipe: Recipe) -> dict[str, str]:
-    """Which GPUs keeper and workers see; the keeper reads off those."""
-    visible = devices_of(recipe).visible
-    return {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
 
 
 def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder) -> None:

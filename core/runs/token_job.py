@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.folder import JobFolder
-from core.jobs.launch import launch, worker_command
+from core.jobs.launch import DATA_PYTHON, launch, worker_command
 from core.jobs.state import standing
 from core.paths import hidden_dir
 from core.recipe.paths import absolute
@@ -40,7 +40,6 @@ def payload_of(dataset: Dataset, recipe: Recipe, workspace: Path, base: Path) ->
         "recipe": to_json(absolute(recipe, base)),
         "cache": str(facts_folder(workspace, key_of(dataset), recipe_key(recipe, base)).absolute()),
         "about": about(recipe, base, dataset.paths),
-        "python": sys.executable,
         "question": {
             "paths": paths,
             "format": dataset.recognition.name,
@@ -69,7 +68,8 @@ def find_or_start(workspace: Path, payload: Mapping[str, Any]) -> JobFolder:
     if running is not None:
         return running
     folder = JobFolder.create(_jobs(workspace), _name(cache), KIND, payload=dict(payload))
-    launch(folder, [worker_command("core.training.measure_job", folder)], env={"CUDA_VISIBLE_DEVICES": ""})
+    env = {"CUDA_VISIBLE_DEVICES": "", DATA_PYTHON: sys.executable}
+    launch(folder, [worker_command("core.training.measure_job", folder)], env=env)
     return folder
 
 

@@ -7,6 +7,7 @@ reads data files. The facts go to the cache as they are found, and a later job g
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from core.dataset.sample import Sample
 from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
 from core.jobs.folder import JobFolder
-from core.jobs.launch import clean_environment
+from core.jobs.launch import DATA_PYTHON, clean_environment
 from core.jobs.small_job import end_of
 from core.recipe.recipe import from_json
 from core.runs.token_facts import FactsWriter, RowTokens, TokenFacts, edit_digest
@@ -49,8 +50,8 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     Args:
         folder: the job's folder.
         payload: `recipe` as JSON with absolute paths, `cache`: the cache's folder, `about`: see `FactsWriter`,
-            `python`: the interpreter that reads the data, and `question`: which data, see
-            `core.dataset.view.normal_rows`.
+            `question`: which data, see `core.dataset.view.normal_rows`. The variable `DATA_PYTHON` names the
+            interpreter that reads them; a file could name any program.
 
     Raises:
         TunedeckError: recipe, model or data cannot be used, or the cache cannot be written.
@@ -73,7 +74,7 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     with closing(writer):
         measured = {facts.row: facts.edit for facts in TokenFacts(cache).rows() if facts.edit}
         question = {**payload["question"], "start": writer.count, "again": sorted(measured)}
-        with _rows(payload["python"], question) as rows:
+        with _rows(os.environ.get(DATA_PYTHON) or sys.executable, question) as rows:
             entries = int(next(rows, {}).get("entries", 0))
             _measure(folder, rows, entries, writer, measured, (tokenizer, settings))
         writer.finish()

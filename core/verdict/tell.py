@@ -18,11 +18,13 @@ from urllib.parse import urlsplit
 
 from core.clean import clean_line
 from core.errors import TunedeckError
+from core.jobs.at_end import wanted
 from core.jobs.ending import last_lines
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.jobs.runs import run_info
 from core.jobs.status import FAILED
+from core.jobs.trust import is_address
 from core.runs.saved import read_weights
 from core.verdict.run import RunJudge
 
@@ -40,13 +42,16 @@ def main(argv: Sequence[str]) -> int:
         0; a target that fails is an event.
     """
     folder = JobFolder(argv[0])
-    job = folder.read_job()
-    wanted = job["payload"]["at_end"]
+    told = wanted(folder.read_job().get("payload") or {})
     facts = facts_of(folder)
-    for target in wanted["targets"]:
-        fault = tell(target, facts, seconds=wanted["seconds"], cwd=str(job.get("cwd") or folder.path))
+    for target in told.targets:
         what = _shown(target)
-        words = f"Told at the end: {what}." if not fault else f"Could not be told at the end: {what} {fault}."
+        if target in told.agreed:
+            fault = tell(target, facts, seconds=told.seconds)
+            words = f"Told at the end: {what}." if not fault else f"Could not be told at the end: {what} {fault}."
+        else:
+            fault = "not allowed"
+            words = f"Not told at the end, for you have not allowed it: {what}. `tunedeck trust` on its recipe does."
         try:
             folder.append_event("at_end", words, ok=not fault)
         except TunedeckError as error:
@@ -88,22 +93,21 @@ def facts_of(folder: JobFolder) -> dict[str, Any]:
     }
 
 
-def tell(target: str, facts: Mapping[str, Any], *, seconds: float, cwd: str) -> str:
-    """Tells one target.
+def tell(target: str, facts: Mapping[str, Any], *, seconds: float) -> str:
+    """Tells one target. A command runs where this process does: in the folder in which the run was started.
 
     Args:
         target: an address that gets a POST, or a command for the shell.
         facts: as `facts_of` gives them; JSON on stdin or as the request's body, and variables `TUNEDECK_STATE` ...
         seconds: it may take.
-        cwd: the command's working directory.
 
     Returns:
         What went wrong, as the end of a sentence; "" if nothing did.
     """
     body = json.dumps(facts).encode()
-    if target.startswith(("http://", "https://")):
+    if is_address(target):
         return _post(target, body, seconds)
-    return _run(target, body, facts, seconds, cwd)
+    return _run(target, body, facts, seconds)
 
 
 def _post(address: str, body: bytes, seconds: float) -> str:
@@ -123,14 +127,13 @@ def _post(address: str, body: bytes, seconds: float) -> str:
     return ""
 
 
-def _run(command: str, body: bytes, facts: Mapping[str, Any], seconds: float, cwd: str) -> str:
+def _run(command: str, body: bytes, facts: Mapping[str, Any], seconds: float) -> str:
     told = {f"TUNEDECK_{name.upper()}": str(value) for name, value in facts.items() if value is not None}
     try:
         child = subprocess.Popen(
             ["/bin/sh", "-c", command],
             stdin=subprocess.PIPE,
             env={**os.environ, **told},
-            cwd=cwd if os.path.isdir(cwd) else None,
             start_new_session=True,
         )
     except OSError as error:
@@ -148,7 +151,7 @@ def _run(command: str, body: bytes, facts: Mapping[str, Any], seconds: float, cw
 
 def _shown(target: str) -> str:
     """A target for an event: of an address only its host, for the rest is often a secret."""
-    if target.startswith(("http://", "https://")):
+    if is_address(target):
         return clean_line(urlsplit(target).hostname or "the address", 80)
     return clean_line(target, 80)
 

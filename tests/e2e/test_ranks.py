@@ -14,8 +14,8 @@ from core.jobs.launch import launch
 from core.jobs.process import Identity
 from core.jobs.state import standing
 from core.recipe.recipe import from_json
+from core.runs.commands import training_command
 from core.runs.resume import plan_resume, resume_run
-from core.runs.start import training_command
 from tests.kit.training_runs import events, lines, make_run
 from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython

@@ -11,7 +11,7 @@ from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.recipe.recipe import from_json
-from core.runs.start import training_command
+from core.runs.commands import training_command
 from tests.e2e.test_ranks import TWO, begin, ended, losses
 from tests.kit.training_runs import events, lines, make_run, talk
 from tests.kit.warm.process import WarmPython

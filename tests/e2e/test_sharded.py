@@ -12,8 +12,8 @@ from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.recipe.recipe import from_json
+from core.runs.commands import training_command
 from core.runs.resume import plan_resume, resume_run
-from core.runs.start import training_command
 from tests.e2e.test_ranks import TWO, begin, ended, losses, steps
 from tests.kit.training_runs import BASE, events, make_run, work
 from tests.kit.waiting import until
@@ -36,7 +36,7 @@ def begin_sharded(folder: JobFolder, **variables: str) -> JobFolder:
 
 
 def go_on_sharded(folder: JobFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.runs.resume.stages_of", lambda *_: [_command(folder)])
+    monkeypatch.setattr("core.runs.commands.stages_of", lambda *_: [_command(folder)])
     resume_run(folder, plan_resume(folder))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.jobs.folder import JobFolder
+from core.jobs.trust import workspace_ask
 from core.paths import SAMPLE_DATA
 from core.recipe.recipe import Recipe, put, to_json
 from tests.kit.warm.process import WarmPython
@@ -69,7 +70,7 @@ def make_run(
     held_out: Sequence[dict[str, Any]] | None = None,
     **changes: Any,
 ) -> JobFolder:
-    """A run's folder with its view, ready for `python -m core.training`."""
+    """A run's folder with its view, ready for `python -m core.training`; its workspace is known, as after a start."""
     folder = JobFolder.create(parent, "test", "training", payload={"recipe": to_json(recipe(**changes))})
     folder.data.mkdir()
     for name, samples in (("train", train), ("eval", held_out)):
@@ -80,6 +81,7 @@ def make_run(
             for row, sample in enumerate(samples)
         ]
         (folder.data / f"{name}.jsonl").write_text("".join(line + "\n" for line in lines))
+    workspace_ask(folder.path.parents[1]).agree()
     return folder
 
 

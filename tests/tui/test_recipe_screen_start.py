@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
+from core.jobs.trust import CODE, COMMAND, Ask
 from core.recipe.recipe import from_json, put
 from tests.kit import waiting
 from tests.kit.app_waiting import until
-from tests.kit.recipe_screen import form, line, screen, sound, workspace
+from tests.kit.recipe_screen import form, help_text, line, screen, sound, workspace
+from tests.kit.run_folders import make_run
 from tui.app import TunedeckApp
+from tui.widgets.agree import Agree
 
 __all__ = ["workspace"]
 
@@ -83,3 +87,56 @@ async def test_a_start_can_be_cancelled_while_the_data_is_read(make_app: MakeApp
         assert "cancelled" in line(app)
         assert not (workspace / "runs").exists()
         assert app.session.run is None
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
+async def test_a_command_of_the_recipe_is_shown_and_asked_for_once_before_the_start(
+    make_app: MakeApp, workspace: Path, size: tuple[int, int]
+) -> None:
+    command = f"[b]touch[/b] '{workspace / 'X'}'"
+    app = make_app("recipe", recipe=put(sound(workspace), "reporting.at_end", command))
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, Agree), "the question")
+        assert command in app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
+        await pilot.press("escape")
+        assert "Not started" in line(app)
+        assert not Ask(COMMAND, command).agreed
+        assert not (workspace / "runs").exists()
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, Agree), "the question again")
+        app.switch_mode = lambda mode: None  # type: ignore[assignment,method-assign,return-value]
+        await pilot.press("y")
+        folder = await started(app, pilot)
+        assert Ask(COMMAND, command).agreed
+    waiting.until(lambda: standing(folder).over, "the run ends")
+
+
+async def test_a_start_among_runs_from_elsewhere_asks_whether_the_workspace_is_trusted(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    make_run(workspace, state="finished")
+    app = make_app("recipe", recipe=sound(workspace))
+    app.switch_mode = lambda mode: None  # type: ignore[assignment,method-assign,return-value]
+    async with app.run_test() as pilot:
+        await pilot.press("f5")
+        await until(pilot, lambda: isinstance(app.screen, Agree), "the question")
+        assert str(workspace) in app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
+        await pilot.press("y")
+        folder = await started(app, pilot)
+    waiting.until(lambda: standing(folder).over, "the run ends")
+
+
+async def test_the_form_says_that_a_command_is_not_allowed_yet_and_a_choice_by_hand_allows_code(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    recipe = put(sound(workspace), "reporting.at_end", f"touch {workspace / 'X'}")
+    app = make_app("recipe", recipe=recipe)
+    async with app.run_test(size=(120, 40)) as pilot:
+        form(app).go_to("reporting.at_end")
+        await until(pilot, lambda: "You have not allowed it yet" in help_text(app), "the help says so")
+        form(app).go_to("model.trust_remote_code")
+        assert not Ask(CODE, recipe.model.path).agreed
+        form(app).retype("yes")
+        await until(pilot, lambda: app.session.recipe.model.trust_remote_code, "the field is set")
+        assert Ask(CODE, recipe.model.path).agreed

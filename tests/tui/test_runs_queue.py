@@ -6,15 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 
-from core.jobs.folder import JobFolder
-from core.jobs.launch import enqueue
 from core.jobs.queue import Queue
-from core.jobs.queue_runner import entry_of, tell
+from core.jobs.queue_runner import tell
 from core.jobs.state import standing
 from tests.kit.app_waiting import until
-from tests.kit.jobs_worker import command
+from tests.kit.queued_runs import use_stand_ins, wait_in
 from tests.kit.recipe_screen import form, line, sound, workspace
 from tui.app import TunedeckApp
 from tui.widgets.table import Table
@@ -23,14 +22,6 @@ from tui.widgets.text_lines import TextLines
 MakeApp = Callable[..., TunedeckApp]
 
 __all__ = ["workspace"]
-
-
-def wait_in(queue: Queue, name: str, *, not_before: float = 0.0) -> JobFolder:
-    """A run that waits in a queue, which is held back if the run may start at once."""
-    folder = JobFolder.create(queue.workspace / "runs", name, "training")
-    enqueue(folder, [command("ends", folder)], env={"CUDA_VISIBLE_DEVICES": ""})
-    queue.add(entry_of(folder, ("cpu",), not_before=not_before))
-    return folder
 
 
 async def shown(app: TunedeckApp, pilot: Pilot[int], words: str) -> None:
@@ -46,10 +37,13 @@ async def shown(app: TunedeckApp, pilot: Pilot[int], words: str) -> None:
     await until(pilot, said, words)
 
 
-async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(make_app: MakeApp, tmp_path: Path) -> None:
+async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_stand_ins(tmp_path, monkeypatch)
     queue = Queue(tmp_path)
     queue.pause(True)
-    runs = [wait_in(queue, name) for name in ("first", "second", "third")]
+    runs = [wait_in(queue, "ends", name=name) for name in ("first", "second", "third")]
     tell(tmp_path)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -71,7 +65,7 @@ async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_a
     queue = Queue(tmp_path)
     queue.pause(True)
     for name in ("first", "second"):
-        wait_in(queue, name)
+        wait_in(queue, "ends", name=name)
     tell(tmp_path)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -92,7 +86,7 @@ async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_a
 
 async def test_holding_the_queue_and_letting_it_go_on_is_said(make_app: MakeApp, tmp_path: Path) -> None:
     queue = Queue(tmp_path)
-    wait_in(queue, "tomorrow", not_before=time.time() + 86_400)
+    wait_in(queue, "ends", name="tomorrow", at=time.time() + 86_400)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued")

@@ -6,14 +6,19 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+from textual.widgets import Static
+
 from core.jobs import requests
 from core.jobs.folder import JobFolder
-from core.recipe.recipe import Recipe, to_json
+from core.jobs.trust import COMMAND, Ask, workspace_ask
+from core.recipe.recipe import Recipe, put, to_json
 from core.runs.checkpoint import seal
 from tests.kit.app_waiting import until
 from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import MakeApp, keys, read, state
 from tui.commands.pause import how_to_go_on
+from tui.widgets.agree import Agree
 
 
 def make_checkpoint(folder: JobFolder, step: int) -> Path:
@@ -97,3 +102,31 @@ async def test_r_is_offered_only_where_there_is_a_checkpoint(make_app: MakeApp, 
     (folder.data / "train.jsonl").unlink()
     assert "it cannot go on: " in (words := how_to_go_on(folder))
     assert "The data of this run is gone" in words
+
+
+async def test_a_resume_asks_before_it_runs_anything_of_a_workspace_that_was_copied_here(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNEDECK_PYTHON", "/bin/true")
+    command = f"touch {tmp_path / 'X'}"
+    folder = make_run(tmp_path, state="failed", message="The GPU fell off the bus.", ended=time.time())
+    recipe = put(Recipe(), "reporting.at_end", command)
+    folder.write_job({**folder.read_job(), "payload": {"recipe": to_json(recipe)}})
+    make_checkpoint(folder, 50)
+    app = make_app("train", run=folder.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        for words in (str(tmp_path), command):
+            await pilot.press("r")
+            await until(pilot, lambda: "Go on from step 50" in state(screen))
+            await pilot.press("y")
+            await until(pilot, lambda: isinstance(app.screen, Agree))
+            assert words in app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
+            await pilot.press("escape")
+            assert folder.read_status().state == "failed"
+            workspace_ask(tmp_path).agree()
+        Ask(COMMAND, command).agree()
+        await pilot.press("r")
+        await until(pilot, lambda: "Go on from step 50" in state(screen))
+        await pilot.press("y")
+        await until(pilot, lambda: (tmp_path / "X").exists())

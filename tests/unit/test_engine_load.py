@@ -13,7 +13,9 @@ import torch
 from core.engine.load import check_model, hardware, load_base, load_tokenizer
 from core.engine.ranks import join
 from core.errors import BadInput
+from core.jobs.trust import NotAgreed
 from core.paths import SAMPLE_DATA
+from core.recipe.asks import code_ask
 from core.recipe.memory import forecast, trained_parameters, weight_bytes
 from core.recipe.model_shape import read_shape
 from core.recipe.recipe import Model, Recipe, put
@@ -66,6 +68,28 @@ def test_a_damaged_folder_is_found_without_loading_it(base: Path, damage: Callab
     with pytest.raises(BadInput, match=words) as caught:
         check_model(str(base))
     assert str(base) in str(caught.value)
+
+
+def test_code_that_comes_with_a_model_runs_only_once_the_user_has_said_yes_to_that_model(
+    base: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "X"
+    code = (
+        f"from pathlib import Path\nPath({str(mark)!r}).touch()\n"
+        "from transformers import PreTrainedTokenizerFast\nclass Own(PreTrainedTokenizerFast):\n    pass\n"
+    )
+    (base / "own_tokenizer.py").write_text(code)
+    settings = json.loads((base / "tokenizer_config.json").read_text())
+    settings |= {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": [None, "own_tokenizer.Own"]}}
+    (base / "tokenizer_config.json").write_text(json.dumps(settings))
+    model = Model(path=str(base), trust_remote_code=True)
+    for load in (load_tokenizer, lambda model: load_base(model, hardware(model, "cpu"))):
+        with pytest.raises(NotAgreed, match="not allowed by you"):
+            load(model)
+    assert not mark.exists()
+    code_ask(model).agree()
+    load_tokenizer(model)
+    assert mark.exists()
 
 
 def _load(base: Path) -> None:

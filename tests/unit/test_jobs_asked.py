@@ -9,6 +9,7 @@ from core.jobs import process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.state import standing
+from core.jobs.trust import workspace_ask
 from tests.kit.jobs_worker import command
 from tests.kit.real_jobs import answers, ended, events, folder, running, started
 from tests.kit.waiting import until
@@ -22,6 +23,7 @@ def test_stop_now_of_a_worker_without_keeper_ends_it(folder: JobFolder) -> None:
     process.send(keeper, signal.SIGKILL)
     until(lambda: not process.is_alive(keeper), "the keeper is gone")
     os.kill(int((folder.path / "child.pid").read_text()), signal.SIGKILL)
+    workspace_ask(folder.path.parents[1]).agree()
     requests.ask(folder, "stop-now")
     until(lambda: not process.is_alive(folder.read_status().worker), "the worker is gone")
     assert standing(folder).state == "stopped"

@@ -129,10 +129,13 @@ def test_not_finite_numbers_and_lone_surrogates_stay_json(folder: JobFolder) -> 
     assert len(folder.metrics.read_bytes().split(b"\n")) == 2
 
 
-def test_full_disk_is_an_error_of_its_own_and_old_contents_stay(folder: JobFolder) -> None:
-    folder.metrics.symlink_to("/dev/full")
-    with pytest.raises(DiskFull, match="disk is full"):
-        folder.append_metric({"loss": 1.0})
+def test_full_disk_is_an_error_of_its_own_and_old_contents_stay(
+    folder: JobFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, open("/dev/full", "wb", buffering=0) as device:
+        patch.setattr(files.os, "write", lambda descriptor, data: device.write(data))
+        with pytest.raises(DiskFull, match="disk is full"):
+            folder.append_metric({"loss": 1.0})
     folder.write_status(step=4)
     Path(f"{folder.status}.{os.getpid()}.{threading.get_native_id()}.tmp").symlink_to("/dev/full")
     with pytest.raises(DiskFull):

@@ -18,6 +18,7 @@ import pytest
 
 from core.errors import BadInput, JobFailed
 from core.jobs import process, requests
+from core.jobs.children import STAGES, write_stages
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, enqueue, launch
 from core.jobs.runs import list_runs
@@ -206,8 +207,10 @@ def test_job_whose_keeper_and_worker_are_gone_is_lost(folder: JobFolder) -> None
 @contextmanager
 def hasty_keeper(folder: JobFolder, how: str) -> Iterator[subprocess.Popen[bytes]]:
     """A keeper in the foreground that waits less long, with a worker; permissions hold for both, root or not."""
-    enqueue(folder, [command(how, folder)])
-    environment = clean_environment({"TEST_GONE_AFTER": "0" if how == "steps" else "3600"})
+    stages = [command(how, folder)]
+    enqueue(folder, stages)
+    waits = {"TEST_GONE_AFTER": "0" if how == "steps" else "3600"}
+    environment = clean_environment({**waits, STAGES: write_stages(stages)})
     argv = [sys.executable, "-c", HASTY, os.fspath(folder.path)]
     with subprocess.Popen(argv, env=environment, cwd=folder.path.parents[1], preexec_fn=obey_permissions) as keeper:
         yield keeper
@@ -313,7 +316,8 @@ def test_only_what_the_kernel_killed_while_the_worker_ran_is_the_reason(
     counters.write_text("oom_kill 5\n")
     enqueue(folder, [command("steps", folder)])
     argv = [sys.executable, "-c", COUNTED, os.fspath(folder.path), f"{tmp_path}/"]
-    with subprocess.Popen(argv, env=clean_environment()):
+    stages = write_stages([command("steps", folder)])
+    with subprocess.Popen(argv, env=clean_environment({STAGES: stages})):
         worker = running(folder)
         counters.write_text(f"oom_kill {later}\n")
         process.send(worker, signal.SIGKILL)

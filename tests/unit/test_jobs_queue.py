@@ -20,32 +20,40 @@ from core.errors import BadInput
 from core.gpu.host import tree
 from core.jobs import files, process, requests
 from core.jobs.folder import JobFolder
-from core.jobs.launch import enqueue, launch
+from core.jobs.launch import launch
 from core.jobs.queue import Queue
-from core.jobs.queue_runner import ensure_runner, entry_of, tell
+from core.jobs.queue_runner import tell
 from core.jobs.state import standing
 from core.paths import ROOT
-from core.runs.queueing import pick_up
+from core.runs.queueing import ensure_runner, pick_up
 from tests.kit import nvml
 from tests.kit.jobs_worker import command
 from tests.kit.killing import kill
+from tests.kit.queued_runs import use_stand_ins, wait_in
 from tests.kit.waiting import PATIENCE, until
 
 GIB = 2**30
-PICK_UP = "import sys; from core.jobs.queue_runner import ensure_runner; print(ensure_runner(sys.argv[1]))"
+PICK_UP = """
+import sys
+from pathlib import Path
+from core.runs.queueing import ensure_runner
+print(ensure_runner(Path(sys.argv[1])))
+"""
 LAUNCH = """
 import json, sys
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
+from core.runs.commands import commands_of
 folder = JobFolder(sys.argv[1])
 sys.stdin.readline()
-launch(folder, folder.read_job()["stages"], waits=True)
+launch(folder, commands_of(folder)[0], waits=True)
 """
 
 
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    use_stand_ins(tmp_path, monkeypatch)
     found = Queue(tmp_path)
     yield found
     runner = found.read().runner
@@ -61,16 +69,6 @@ def end(folder: JobFolder) -> None:
     if keeper is not None and process.is_alive(keeper):
         kill(*tree(keeper.pid))
     until(lambda: not process.is_alive(keeper) and not process.is_alive(worker), "keeper and worker are gone")
-
-
-def wait_in(
-    queue: Queue, how: str, *, name: str = "", devices: str = "cpu", at: float = 0, free_bytes: int = 0
-) -> JobFolder:
-    """A queued run of a stand-in worker; nobody starts it yet."""
-    folder = JobFolder.create(queue.workspace / "runs", name or how, "training")
-    enqueue(folder, [command(how, folder)], env={"CUDA_VISIBLE_DEVICES": "" if devices == "cpu" else devices})
-    queue.add(entry_of(folder, (devices,), free_bytes=free_bytes, not_before=at))
-    return folder
 
 
 def state(folder: JobFolder) -> str:

@@ -19,8 +19,8 @@ from core.jobs.process import Identity
 from core.jobs.rekeep import Kept, tell_of_unseen
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
+from core.jobs.trust import COMMAND, Ask, workspace_ask
 from core.paths import ROOT
-from core.verdict import tell
 from tests.kit.jobs_worker import command
 from tests.kit.real_jobs import running, started
 from tests.kit.training_runs import events
@@ -31,7 +31,10 @@ from tui.cli import main
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[JobFolder]:
     """A job whose end is told to a command that appends the state to a file."""
-    told = {"module": tell.__name__, "targets": [f'echo "$TUNEDECK_STATE" >> "{tmp_path}/told"'], "seconds": 20}
+    command = f'echo "$TUNEDECK_STATE" >> "{tmp_path}/told"'
+    Ask(COMMAND, command).agree()
+    workspace_ask(tmp_path).agree()
+    told = {"targets": [command], "seconds": 20}
     payload = {"recipe": {}, "at_end": told}
     job = JobFolder.create(tmp_path / "runs", "a run", "training", payload=payload)
     yield job
@@ -147,7 +150,7 @@ def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper
     assert os.times()[2:4] == spent, "another process was started"
 
 
-def test_an_end_that_nobody_saw_is_told_once_by_whoever_lists_the_runs(
+def test_an_end_that_nobody_saw_is_told_once_at_the_next_start_and_by_no_list(
     folder: JobFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = launch(folder, [command("steps", folder)])
@@ -156,9 +159,11 @@ def test_an_end_that_nobody_saw_is_told_once_by_whoever_lists_the_runs(
     process.send(worker, signal.SIGKILL)
     until(lambda: standing(folder).over, "both are gone")
     workspace = os.fspath(folder.path.parents[1])
+    assert main(["runs", "--json", "--workspace", workspace]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["state"] == "lost"
+    assert not events(folder, "at_end")
     for _ in range(2):
-        assert main(["runs", "--json", "--workspace", workspace]) == 0
-        assert json.loads(capsys.readouterr().out)[0]["state"] == "lost"
+        tell_of_unseen(list_runs(workspace))
         assert told(folder) == ["lost"]
     assert len(events(folder, "at_end")) == 1
     launch(folder, [command("ends", folder)])

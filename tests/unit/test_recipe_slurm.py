@@ -11,6 +11,7 @@ import pytest
 
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import Recipe, put
+from core.runs.commands import training_command
 from core.runs.slurm import NAME, script_of
 
 SRUN = """#!/bin/bash
@@ -22,7 +23,8 @@ printf '%s\\n' "again=$TUNEDECK_AGAIN" "nodes=$TUNEDECK_NODES" "meets=$TUNEDECK_
 def folder(tmp_path: Path) -> JobFolder:
     """A run in a folder whose name shells and Slurm stumble over."""
     found = JobFolder.create(tmp_path / "100% it's a disk", "a run", "training")
-    (found.path / NAME).write_text(script_of(put(Recipe(), "training.devices", "0,1"), found, 2))
+    recipe = put(Recipe(), "training.devices", "0,1")
+    (found.path / NAME).write_text(script_of(recipe, found, 2, [training_command(recipe, found, 2)]))
     return found
 
 

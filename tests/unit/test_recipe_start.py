@@ -15,18 +15,21 @@ import pytest
 
 from core.dataset.view.view import read_view
 from core.errors import BadInput
+from core.jobs.at_end import wanted
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
+from core.jobs.trust import COMMAND, Ask, NotAgreed, workspace_ask
 from core.recipe import templates
 from core.recipe.recipe import Recipe, from_json, put
 from core.recipe.sections.data import Source
 from core.recipe.values import Value
-from core.recipe.yamlfile import load
+from core.recipe.yamlfile import load, save
 from core.runs.start import resolve, start_run
 from tests.kit.recipe_models import write_model
 from tests.kit.run_folders import make_run
 from tests.kit.waiting import until
+from tui.cli import main
 
 
 @pytest.fixture
@@ -198,6 +201,49 @@ def test_data_of_which_nothing_is_left_is_refused_and_leaves_no_run(workspace: P
     assert not (workspace / "runs").exists()
 
 
+def test_a_command_at_the_end_is_allowed_once_before_a_start_and_then_runs(workspace: Path) -> None:
+    command = f'echo "$TUNEDECK_STATE" > "{workspace}/told"'
+    recipe = recipe_of(reporting__at_end=command)
+    with pytest.raises(NotAgreed) as caught:
+        start_run(recipe, workspace)
+    assert command in str(caught.value)
+    assert not (workspace / "runs").exists()
+    Ask(COMMAND, command).agree()
+    for _ in range(2):
+        folder = start_run(recipe, workspace)
+        assert wanted(folder.read_job()["payload"]).agreed == (command,)
+        until(lambda: (workspace / "told").exists(), "the command has run")
+        (workspace / "told").unlink()
+
+
+def test_the_command_line_allows_what_it_names_and_asks_for_the_rest(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = f"touch {workspace / 'X'}"
+    file, here = workspace / "recipe.yaml", ["--workspace", str(workspace), "--detach"]
+    save(resolve(recipe_of(reporting__at_end=command), workspace), file)
+    for doing in (["train"], ["queue", "add"]):
+        assert main([*doing, str(file), "--workspace", str(workspace)]) == 2
+        said = capsys.readouterr().err
+        assert command in said
+        assert "--allow-command" in said
+    assert not (workspace / "runs").exists()
+    typed = f"touch {workspace / 'Y'}"
+    assert main(["train", str(file), "--set", f"reporting.at_end={typed}", *here]) == 0
+    until(lambda: (workspace / "Y").exists(), "what was typed has run")
+    assert not Ask(COMMAND, command).agreed
+    assert main(["train", str(file), "--allow-command", *here]) == 0
+    until(lambda: (workspace / "X").exists(), "what was allowed has run")
+
+
+def test_a_start_among_runs_from_elsewhere_needs_a_yes_and_is_then_one_of_them(workspace: Path) -> None:
+    make_run(workspace)
+    with pytest.raises(NotAgreed, match="tunedeck trust"):
+        start_run(recipe_of(), workspace)
+    workspace_ask(workspace).agree()
+    ended(start_run(recipe_of(), workspace))
+
+
 def test_a_recipe_without_a_name_is_named_after_its_data(tmp_path: Path) -> None:
     assert resolve(recipe_of(), tmp_path).name == "tickets"
     assert resolve(recipe_of(name="mine"), tmp_path).name == "mine"
@@ -205,6 +251,7 @@ def test_a_recipe_without_a_name_is_named_after_its_data(tmp_path: Path) -> None
 
 
 def test_a_run_beside_another_on_the_same_device_says_so(workspace: Path) -> None:
+    workspace_ask(workspace).agree()
     other = make_run(workspace)  # goes on, on the CPU
     folder = start_run(recipe_of(training__devices="cpu"), workspace)
     until(lambda: standing(folder).over, "the job ends")

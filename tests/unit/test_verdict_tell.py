@@ -16,6 +16,7 @@ from core.jobs import at_end
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.state import standing
+from core.jobs.trust import COMMAND, Ask
 from core.recipe.recipe import Recipe, put
 from core.runs.at_end import at_end_of
 from tests.kit.training_runs import events
@@ -63,7 +64,9 @@ def listener() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def _run(tmp_path: Path, how: str, *targets: str, seconds: int = 20) -> JobFolder:
-    told = {"module": "core.verdict.tell", "targets": list(targets), "seconds": seconds}
+    for target in targets:
+        Ask(COMMAND, target).agree()
+    told = {"targets": list(targets), "seconds": seconds}
     folder = JobFolder.create(tmp_path / "runs", "my run", "training", payload={"recipe": {}, "at_end": told})
     launch(folder, [[sys.executable, "-c", _TRAINED, str(folder.path), how]])
     until(lambda: len(events(folder, "at_end")) == len(targets), "everybody was told", 30)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from core.errors import BadInput
 
 if TYPE_CHECKING:
-    from core.jobs.runs import RunInfo
     from tui.session import Session
 
 
@@ -154,16 +153,4 @@ def _run_that_goes_on(workspace: Path) -> Path | None:
     from core.jobs.runs import list_runs
 
     active = {"queued", "starting", "running", "paused", "stopping"}
-    runs = list_runs(workspace)
-    if any(run.end_unseen for run in runs):
-        _tell_beside(runs)
-    return next((run.folder for run in runs if run.state in active), None)
-
-
-def _tell_beside(runs: list[RunInfo]) -> None:
-    """Has told, while the app starts, what no keeper was left to tell of."""
-    import threading
-
-    from core.jobs.rekeep import tell_of_unseen
-
-    threading.Thread(target=tell_of_unseen, args=[runs], name="tell", daemon=True).start()
+    return next((run.folder for run in list_runs(workspace) if run.state in active), None)

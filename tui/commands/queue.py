@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from core import timestamps
 from core.errors import BadInput
 from tui.commands.output import print_json, say
+from tui.commands.trust import add_allow_arguments, take_allowed
 
 if TYPE_CHECKING:
     from core.jobs.folder import JobFolder
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="add: change a field")
     parser.add_argument("--name", help="add: the run's name (default: the recipe's)")
     add_wish_arguments(parser)
+    add_allow_arguments(parser)
     parser.add_argument("--workspace", type=Path, default=Path(), help="where `runs/` lies (default: here)")
     parser.add_argument("--json", action="store_true", help="print the queue as JSON, nothing else")
 
@@ -42,12 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it, and show the queue."""
     from core.jobs.queue import Queue
     from core.jobs.queue_runner import tell
-    from core.runs.queueing import pick_up
+    from core.jobs.trust import NotAgreed
+    from core.runs.queueing import pick_up, refuse_unknown
 
     workspace: Path = arguments.workspace.resolve()
     if not workspace.is_dir():
         raise BadInput("There is no such folder", where=str(workspace), do="Name one that holds `runs/`")
     queue = Queue(workspace)
+    if arguments.do not in ("list", "add"):
+        refuse_unknown(workspace)
     if arguments.do == "add":
         folder = add(arguments, workspace)
         if not arguments.json:
@@ -60,7 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
         queue.move(_run_of(arguments, workspace).id, arguments.place)
     elif arguments.do in ("start", "pause"):
         queue.pause(arguments.do == "pause")
-    said = pick_up(workspace)
+    try:
+        said = pick_up(workspace)
+    except NotAgreed as refused:  # everybody may look
+        if arguments.do != "list":
+            raise
+        said = [str(refused)]
     if arguments.do != "list":
         tell(workspace)
     return _show(workspace, said, as_json=arguments.json)
@@ -73,6 +83,7 @@ def add(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
     from core.recipe.command_line import apply_settings
     from core.recipe.yamlfile import load
     from core.runs.queueing import Wish, parse_time, queue_run
+    from core.runs.start import resolve
 
     file = getattr(arguments, "recipe", None) or arguments.what
     if not file:
@@ -81,6 +92,7 @@ def add(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
     recipe = apply_settings(load(Path(file)), arguments.set, Path.cwd())
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
+    take_allowed(arguments, resolve(recipe, workspace))
     return queue_run(recipe, workspace, wish)
 
 

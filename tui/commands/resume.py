@@ -8,6 +8,7 @@ from pathlib import Path
 from tui.commands.ask import add_wait_arguments, ask_and_wait
 from tui.commands.output import print_json, say
 from tui.commands.train import watch_run
+from tui.commands.trust import add_allow_arguments, take_allowed
 from tui.commands.which_run import ACTIVE, add_run_argument, which_run
 
 
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
     parser.add_argument("--dry-run", action="store_true", help="show from where it would go on, and start nothing")
+    add_allow_arguments(parser)
     add_wait_arguments(parser)
 
 
@@ -40,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         return ask_and_wait(folder, "resume", arguments)
     chosen = resolve(load(arguments.recipe), arguments.recipe.resolve().parent) if arguments.recipe else None
     plan = plan_resume(folder, chosen)
+    take_allowed(arguments, plan.recipe)
     if not arguments.json:
         for sentence in plan.passed:
             say(sentence)

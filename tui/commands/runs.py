@@ -31,10 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
     while more:
         lines, more = runs.work(lines, 1.0)
     runs.save()
-    if any(line.info.end_unseen for line in lines):
-        from core.jobs.rekeep import tell_of_unseen
-
-        tell_of_unseen(line.info for line in lines)
     if not lines and runs.problem:
         raise TunedeckError(runs.problem, where=str(arguments.workspace))
     if arguments.json:

@@ -12,6 +12,7 @@ from core.jobs.folder import JobFolder
 from tui.commands import queue
 from tui.commands.output import print_json, say
 from tui.commands.queue import add_wish_arguments
+from tui.commands.trust import add_allow_arguments, take_allowed
 
 if TYPE_CHECKING:
     from core.jobs.follow import Follower
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detach", action="store_true", help="start it and return at once")
     parser.add_argument("--queue", action="store_true", help="put it at the end of the queue and return at once")
     add_wish_arguments(parser)
+    add_allow_arguments(parser)
     parser.add_argument(
         "--print-slurm", action="store_true", help="start nothing: prepare the run and print a script for sbatch"
     )
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start the run and, unless detached, show its progress until it ends."""
     from core.recipe.command_line import apply_settings
     from core.recipe.yamlfile import load
-    from core.runs.start import start_run
+    from core.runs.start import resolve, start_run
 
     if arguments.queue:
         folder = queue.add(arguments, arguments.workspace.resolve())
@@ -58,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
+    take_allowed(arguments, resolve(recipe, arguments.workspace.resolve()))
     if arguments.print_slurm:
         from core.runs.slurm import NAME, slurm_run
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.clean import clean_line
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
+from core.jobs.trust import CODE
+from core.recipe.asks import FIELD_OF
 from core.recipe.paths import absolute, named_after
 from core.recipe.recipe import Recipe, put
+from core.runs.consent import agree_to_typed
 from tui.recipe.fields import Entries
 from tui.recipe.files import RecipeFiles, keep_draft
 from tui.session import Session
@@ -78,6 +82,9 @@ class Desk:
             self._remember(key)
         before = self.entries.recipe
         self.entries.take(key, text)
+        if key == FIELD_OF[CODE]:  # chosen here by hand, for the model that stands here
+            with suppress(TunedeckError):  # it is asked for at the start then
+                agree_to_typed(self.entries.recipe, key)
         if key != "data.view":
             self.entries.recipe = _without_view(self.entries.recipe, before)
         self._tell()

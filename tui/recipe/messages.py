@@ -6,6 +6,7 @@ from pathlib import Path
 
 from textual.message import Message
 
+from core.jobs.trust import Ask
 from tui.recipe.facts import Facts
 
 
@@ -42,10 +43,14 @@ class StartEnded(Message):
         words: the reason, a sentence.
         path: the field that it is about, or "".
         folder: the run.
+        asks: what the start needs the user's yes to.
     """
 
-    def __init__(self, words: str = "", *, path: str = "", folder: Path | None = None) -> None:
+    def __init__(
+        self, words: str = "", *, path: str = "", folder: Path | None = None, asks: tuple[Ask, ...] = ()
+    ) -> None:
         self.words = words
         self.path = path
         self.folder = folder
+        self.asks = asks
         super().__init__()

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from core.clean import clean_line
+from core.jobs.trust import Ask
 from core.recipe.declare import Problem
 from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe
@@ -29,6 +30,7 @@ from tui.recipe.preset_menu import PresetMenu
 from tui.recipe.prompt import RecipePrompt
 from tui.recipe.start import pilot_of, queue, start
 from tui.screens.base import StepScreen
+from tui.widgets.agree import Agree
 from tui.widgets.check_list import Check
 from tui.widgets.form import Form
 from tui.widgets.text_view import TextView
@@ -92,6 +94,7 @@ class RecipeScreen(StepScreen):
         self._waiting: tuple[Timer, ...] = ()
         self._said = ""
         self._starting = False
+        self._begun: tuple[Recipe, bool] | None = None
 
     def compose_body(self) -> Iterable[Widget]:
         """Form and YAML in one place, the panels beside or below, the file prompt, a line of words."""
@@ -371,24 +374,32 @@ class RecipeScreen(StepScreen):
         if self._blocked("Not started:", rules=True):
             return
         self.form.put_down()  # a digit is a screen again, as the words to come say
-        self._starting = True
+        self._begin(pilot_of(self._desk.entries.recipe) if pilot else self._desk.entries.recipe, queued)
+
+    def _begin(self, recipe: Recipe, queued: bool, agreed: tuple[Ask, ...] = ()) -> None:
+        self._starting, self._begun = True, (recipe, queued)
         self._say("Preparing the data and starting the run …" if not queued else "Preparing the data for the queue …")
         self.refresh_bindings()
-        self._start(pilot_of(self._desk.entries.recipe) if pilot else self._desk.entries.recipe, queued)
+        self._start(recipe, queued, agreed)
 
     @work(thread=True, group="start")
-    def _start(self, recipe: Recipe, queued: bool) -> None:
+    def _start(self, recipe: Recipe, queued: bool, agreed: tuple[Ask, ...]) -> None:
         worker = get_current_worker()
 
         def tell(words: str) -> None:
             self.post_message(Told(words))
 
         begin = queue if queued else start
-        self.post_message(begin(recipe, self.session.workspace, tell, lambda: worker.is_cancelled))
+        self.post_message(begin(recipe, self.session.workspace, tell, lambda: worker.is_cancelled, agreed))
 
     def action_cancel(self) -> None:
         """Start no run after all."""
         self.workers.cancel_group(self, "start")
+
+    def _agreed(self, asks: tuple[Ask, ...]) -> None:
+        """Start what was about to be started, with the user's yes."""
+        if self._begun is not None and not self._starting:
+            self._begin(*self._begun, asks)
 
     @on(StartEnded)
     def _end_start(self, event: StartEnded) -> None:
@@ -396,5 +407,7 @@ class RecipeScreen(StepScreen):
         self._go_to(event.path)
         self._say(event.words)
         self.refresh_bindings()
+        if event.asks and self.is_current:
+            self.app.push_screen(Agree(event.asks), lambda yes: self._agreed(event.asks) if yes else None)
         if event.folder is not None:
             self.deck.show_run(event.folder)

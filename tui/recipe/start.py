@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import TunedeckError
+from core.jobs.trust import Ask, NotAgreed
 from core.recipe.presets import PRESETS
 from core.recipe.recipe import Recipe
 from core.units import count
@@ -21,7 +22,13 @@ def pilot_of(recipe: Recipe) -> Recipe:
     return next(preset for preset in PRESETS if preset.name == "pilot").apply(recipe)
 
 
-def start(recipe: Recipe, workspace: Path, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> StartEnded:
+def start(
+    recipe: Recipe,
+    workspace: Path,
+    tell: Callable[[str], None],
+    should_stop: Callable[[], bool],
+    agreed: Sequence[Ask] = (),
+) -> StartEnded:
     """Read the data and start a detached run.
 
     Args:
@@ -29,25 +36,39 @@ def start(recipe: Recipe, workspace: Path, tell: Callable[[str], None], should_s
         workspace: where `runs/` lies.
         tell: is told how far reading the data has come, a sentence.
         should_stop: whether the user has thought better of it.
+        agreed: what the user has just said yes to.
     """
     from core.runs.start import start_run
 
     def begin() -> StartEnded:
+        _remember(agreed)
         folder = start_run(recipe, workspace, view_of=_viewer(workspace, tell, should_stop))
         return StartEnded(folder=folder.path)
 
     return _outcome(begin)
 
 
-def queue(recipe: Recipe, workspace: Path, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> StartEnded:
+def queue(
+    recipe: Recipe,
+    workspace: Path,
+    tell: Callable[[str], None],
+    should_stop: Callable[[], bool],
+    agreed: Sequence[Ask] = (),
+) -> StartEnded:
     """Read the data and put the run at the end of the queue; the arguments are those of `start`."""
     from core.runs.queueing import queue_run
 
     def begin() -> StartEnded:
+        _remember(agreed)
         folder = queue_run(recipe, workspace, view_of=_viewer(workspace, tell, should_stop))
         return StartEnded(f"Queued as {folder.id}. {folder.read_status().message} 6 shows the runs.")
 
     return _outcome(begin)
+
+
+def _remember(agreed: Sequence[Ask]) -> None:
+    for ask in agreed:
+        ask.agree()
 
 
 def _viewer(workspace: Path, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> Callable[[Recipe], View]:
@@ -68,5 +89,7 @@ def _outcome(begin: Callable[[], StartEnded]) -> StartEnded:
         return begin()
     except Stopped:
         return StartEnded("The start was cancelled; nothing is left of it.")
+    except NotAgreed as error:
+        return StartEnded(f"Not started: {error}", asks=error.asks)
     except TunedeckError as error:
         return StartEnded(f"Not started: {error}", path=error.where)

@@ -40,8 +40,9 @@ def change_queue(workspace: Path, change: Callable[[Queue], None] | None) -> str
         if change is None and not Queue(workspace).read().entries:
             return ""
         from core.jobs.queue_runner import tell
-        from core.runs.queueing import pick_up
+        from core.runs.queueing import pick_up, refuse_unknown
 
+        refuse_unknown(workspace)
         if change is not None:
             change(Queue(workspace))
         pick_up(workspace)

@@ -124,10 +124,6 @@ class RunsScreen(StepScreen):
                 lines, moment = self._list.read(), time.monotonic()
             lines, more = self._list.work(lines, _SLICE)
         self._list.save()
-        if any(line.info.end_unseen for line in lines):
-            from core.jobs.rekeep import tell_of_unseen
-
-            tell_of_unseen(line.info for line in lines)
         if not worker.is_cancelled:
             self.from_thread(self._take, lines, held)
             self.from_thread(self._read_all)

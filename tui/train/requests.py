@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,8 +13,10 @@ from core.errors import TunedeckError
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Update
+from core.jobs.trust import Ask, NotAgreed
 from tui.train import words as train_words
 from tui.train.desk import TrainDesk
+from tui.widgets.agree import Agree
 
 if TYPE_CHECKING:
     from core.runs.resume import Plan
@@ -136,13 +139,28 @@ class TrainRequests(TrainDesk):
             self._answered(said)
 
     @work(thread=True, group="request")
-    def _start_again(self, plan: Plan) -> None:
+    def _start_again(self, plan: Plan, agreed: Sequence[Ask] = ()) -> None:
         from core.runs.resume import resume_run
 
         try:
+            for ask in agreed:
+                ask.agree()
             resume_run(JobFolder(plan.checkpoint.path.parents[1]), plan)
+        except NotAgreed as error:
+            self.post_message(self.Asked(str(error)))
+            self.from_thread(self._ask_to_agree, plan, error.asks)
         except TunedeckError as error:
             self.post_message(self.Asked(str(error)))
+
+    def _ask_to_agree(self, plan: Plan, asks: Sequence[Ask]) -> None:
+        """Ask for what starting it again needs the user's yes to."""
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._start_again(plan, asks)
+
+        if self.is_current:
+            self.app.push_screen(Agree(asks), answered)
 
     @work(thread=True, group="request")
     def _request(self, name: str, said: str) -> None:

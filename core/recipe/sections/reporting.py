@@ -40,7 +40,8 @@ class Reporting:
         help="A shell command for when the run has ended, or an address (http:// or https://) that gets a POST. Both "
         "get state, verdict, last losses, or the end of the traceback: as JSON, and as TUNEDECK_ variables. "
         "The setting at_end in settings.toml is for every run.",
-        consequence="The command runs with your rights, on the machine that trains. Its failure is an event, no more.",
+        consequence="The command runs with your rights, on the machine that trains, once you have allowed exactly this "
+        "command. Its failure is an event, no more.",
     )
     at_end_seconds: int = knob(
         30,

@@ -1,0 +1,29 @@
+"""What in a recipe runs with the user's rights, and so needs the user's yes once: see `core.jobs.trust`."""
+
+from __future__ import annotations
+
+from core.jobs.trust import CODE, COMMAND, Ask
+from core.recipe.recipe import Recipe
+from core.recipe.sections.model import Model
+
+FIELD_OF = {COMMAND: "reporting.at_end", CODE: "model.trust_remote_code"}
+"""The field that wants each of them."""
+
+
+def asks_of(recipe: Recipe) -> list[Ask]:
+    """What a recipe runs: its own command at the end, and the model's code; agreed to or not.
+
+    Args:
+        recipe: with absolute paths.
+    """
+    asks = []
+    if command := recipe.reporting.at_end.strip():
+        asks.append(Ask(COMMAND, command))
+    if recipe.model.trust_remote_code:
+        asks.append(code_ask(recipe.model))
+    return asks
+
+
+def code_ask(model: Model) -> Ask:
+    """The yes that a model's own code needs: for that model by name, and by revision where it names one."""
+    return Ask(CODE, f"{model.path}@{model.revision}" if model.revision else model.path)

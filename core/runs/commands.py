@@ -1,0 +1,65 @@
+"""The commands of a run, made from its recipe: at its start, and again when it is resumed or has its turn in the queue.
+
+Nothing that a file says of commands counts. Standard library only: the queue's runner is small and lives for days.
+"""
+
+from __future__ import annotations
+
+from core.errors import BadInput
+from core.jobs.folder import JobFolder
+from core.jobs.launch import worker_command
+from core.recipe.devices import devices_of
+from core.recipe.recipe import Recipe, from_json
+
+KIND = "training"
+"""The kind of a run's job."""
+
+
+def stages_of(recipe: Recipe, folder: JobFolder, eval_samples: int) -> list[list[str]]:
+    """The commands of a run: training, and the comparison where it is wanted and there is something held out."""
+    stages = [training_command(recipe, folder)]
+    if recipe.evaluation.after_training and eval_samples:
+        stages.append(worker_command("core.evaluation", folder))
+    return stages
+
+
+def training_command(recipe: Recipe, folder: JobFolder, nodes: int = 1) -> list[str]:
+    """The command that trains: one process, or torchrun with one for each device, on each of several machines."""
+    ranks = devices_of(recipe).ranks
+    command = worker_command("core.training", folder)
+    return command if ranks == nodes == 1 else [command[0], "-m", "core.engine.torchrun", str(ranks), *command[1:]]
+
+
+def environment_of(recipe: Recipe) -> dict[str, str]:
+    """Which GPUs keeper and workers see; the keeper reads off those."""
+    visible = devices_of(recipe).visible
+    return {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+
+
+def own_recipe(folder: JobFolder) -> Recipe:
+    """The resolved recipe of a run.
+
+    Raises:
+        BadInput: it is no training run, or its recipe cannot be read.
+    """
+    job = folder.read_job()
+    payload = job.get("payload")
+    recipe = payload.get("recipe") if isinstance(payload, dict) else None
+    if job.get("kind") != KIND or not isinstance(recipe, dict):
+        raise BadInput("This is not a training run: its job.json has no recipe", where=folder.id)
+    return from_json(recipe)
+
+
+def commands_of(folder: JobFolder, recipe: Recipe | None = None) -> tuple[list[list[str]], dict[str, str]]:
+    """Stages and environment of a run that lies in its folder, for `core.jobs.launch.launch`.
+
+    Args:
+        folder: the run's folder.
+        recipe: by default its own.
+
+    Raises:
+        BadInput: as `own_recipe`.
+    """
+    recipe = own_recipe(folder) if recipe is None else recipe
+    held_out = folder.data / "eval.jsonl"
+    return stages_of(recipe, folder, held_out.stat().st_size if held_out.exists() else 0), environment_of(recipe)

@@ -1,0 +1,64 @@
+"""Say yes: to a workspace that was copied, cloned or is shared, or to what a recipe runs with your rights."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.errors import BadInput
+from core.jobs.trust import CODE, COMMAND, workspace_ask
+from core.recipe.recipe import Recipe
+from tui.commands.output import say
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("path", type=Path, metavar="FOLDER|RECIPE", help="a workspace, or a recipe")
+
+
+def add_allow_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `--allow-command` and `--allow-code`."""
+    parser.add_argument(
+        f"--allow-{COMMAND}", action="store_true", help="allow the recipe's own command at the end (at_end) from now on"
+    )
+    parser.add_argument(
+        f"--allow-{CODE}", action="store_true", help="allow the Python code of the recipe's model from now on"
+    )
+
+
+def take_allowed(arguments: argparse.Namespace, recipe: Recipe) -> None:
+    """Remember what the command line says yes to: by `--allow-...`, or by typing the field itself with `--set`.
+
+    Args:
+        arguments: of a command with `add_allow_arguments`.
+        recipe: with absolute paths.
+    """
+    from core.recipe.asks import asks_of
+    from core.runs.consent import agree_to_typed
+
+    for setting in getattr(arguments, "set", None) or ():
+        agree_to_typed(recipe, setting.partition("=")[0].strip())
+    for ask in asks_of(recipe):
+        if vars(arguments)[f"allow_{ask.kind}"]:
+            ask.agree()
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Remember it, and say what was agreed to."""
+    from core.recipe.asks import asks_of
+    from core.recipe.yamlfile import load
+    from core.runs.start import resolve
+
+    path: Path = arguments.path.absolute()
+    if path.is_dir():
+        asks = [workspace_ask(path)]
+    elif path.exists():
+        asks = asks_of(resolve(load(path), path.parent))
+    else:
+        raise BadInput("There is no such file or folder", where=str(path), do="Name a workspace or a recipe")
+    for ask in asks:
+        ask.agree()
+        say(f"Allowed: {ask.text}")
+    if not asks:
+        say("This recipe runs no command and no code of its model. There is nothing to allow.")
+    return 0

@@ -1,0 +1,44 @@
+"""A question that shows exactly what is to be allowed, in a box over the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from core.jobs.trust import Ask
+
+
+class Agree(ModalScreen[bool]):
+    """y allows all that is shown, from now on; esc allows nothing. The result says which."""
+
+    DEFAULT_CSS = """
+    Agree { align: center middle; }
+    Agree > VerticalScroll {
+        width: 76; max-width: 100%; height: auto; max-height: 90%;
+        border: round $warning; border-title-color: $warning; padding: 0 1; background: $surface;
+        scrollbar-size-vertical: 1;
+    }
+    """
+
+    BINDINGS = [Binding("y", "dismiss(True)", "allow"), Binding("escape,n,q", "dismiss(False)", "cancel")]
+
+    def __init__(self, asks: Sequence[Ask]) -> None:
+        """Make the question.
+
+        Args:
+            asks: what is to be allowed.
+        """
+        super().__init__()
+        self._text = "\n\n".join(f"{ask.question}" for ask in asks)
+
+    def compose(self) -> ComposeResult:
+        """The box."""
+        box = VerticalScroll(Static(self._text, markup=False))
+        box.border_title = "not allowed yet"
+        box.border_subtitle = "y allows exactly this from now on · esc cancels"
+        yield box
