@@ -11,6 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from core.jobs import folder as folders
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from tests.kit.app_waiting import until
@@ -278,15 +279,27 @@ async def test_a_checkpoint_can_be_asked_for(make_app: MakeApp, tmp_path: Path) 
         assert requests.pending(folder) == (requests.SAVE,)
 
 
-async def test_a_run_whose_folder_goes_away_is_said_and_nothing_breaks(make_app: MakeApp, tmp_path: Path) -> None:
+async def test_a_run_whose_folder_goes_away_is_said_and_followed_on_when_it_is_back(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = make_run(tmp_path)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         folder.path.rename(tmp_path / "elsewhere")
-        await until(pilot, lambda: "gone" in state(screen))
+        await until(pilot, lambda: "cannot be reached" in state(screen))
+        assert state(screen).startswith("running")
         await pilot.press("c")
         await pilot.pause()
         assert len(screen.live.loss) == 60
+        (tmp_path / "elsewhere").rename(folder.path)
+        add_steps(folder, range(61, 71), 100)
+        await until(pilot, lambda: len(screen.live.loss) == 70)
+        await until(pilot, lambda: "cannot be reached" not in state(screen))
+        folder.path.rename(tmp_path / "elsewhere")
+        await until(pilot, lambda: "cannot be reached" in state(screen))
+        monkeypatch.setattr(folders, "GONE_AFTER", 0.0)
+        await until(pilot, lambda: "gone" in state(screen))
+        assert state(screen).startswith("lost")
 
 
 async def test_the_log_is_toggled_and_bounded_and_pauses_when_scrolled(make_app: MakeApp, tmp_path: Path) -> None:
