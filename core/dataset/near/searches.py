@@ -17,6 +17,7 @@ from core.paths import hidden_dir
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
+    from core.dataset.scan.scan import ScanResult
 
 CHECKS = ("near_duplicate", "leak_near")
 """The checks that a search makes."""
@@ -39,7 +40,7 @@ def search_job(
         apart: pairs of row keys that are no duplicates.
     """
     from core.dataset.near.kept import is_kept
-    from core.dataset.scan.job import SCAN_FOLDER
+    from core.dataset.scan.results import SCAN_FOLDER
 
     full = {
         **payload,
@@ -59,6 +60,23 @@ def search_job(
         stages=one_stage(WORKER),
         can_resume=lambda job: is_kept(job / SCAN_FOLDER),
     )
+
+
+def keep_search(job: Derived, result: ScanResult) -> None:
+    """Keeps what another process found, where the Duplicates screen looks for searches.
+
+    Args:
+        job: the `search_job` of what was scanned, made before the scan so that it notices changed files.
+        result: of a scan with the same options.
+
+    Raises:
+        TunedeckError, OSError: it cannot be written; then nothing of it is left.
+    """
+    from core.dataset.scan.results import SCAN_FOLDER, write_search
+    from core.dataset.scan.sweep import sweep_scans
+
+    job.keep(lambda folder: write_search(folder.path / SCAN_FOLDER, result, CHECKS))
+    sweep_scans(job.workspace)
 
 
 def apart_digest(apart: Collection[tuple[str, str]]) -> str:
