@@ -119,4 +119,4 @@ def ended_early(now: Standing, what: str) -> str:
         now: how it stands.
         what: the job in a word, such as `scan`.
     """
-    return f"The {what} has ended early. {now.detail}".strip()
+    return f"The {what} ended early. {now.detail}".strip()

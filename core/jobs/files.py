@@ -189,7 +189,7 @@ def open_lock(path: str | os.PathLike[str]) -> int:
         TunedeckError: it cannot be written.
     """
     with _explained(os.fspath(path)):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)  # the umask decides who else may lock it
 
 
 def try_lock(descriptor: int) -> bool:

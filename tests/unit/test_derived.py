@@ -6,6 +6,7 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -166,6 +167,15 @@ def test_a_result_that_was_computed_without_a_job_is_kept_like_one(tmp_path: Pat
     assert set(jobs(tmp_path)) == {each.path for each in others}, "the oldest is removed"
 
 
+def test_the_lock_can_be_taken_by_all_who_may_write_there(tmp_path: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        counting(tmp_path).keep(lambda folder: None)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / ".tunedeck" / "jobs" / ".derived.lock").stat().st_mode) == 0o664
+
+
 def test_keys_change_with_any_file_below_a_folder(tmp_path: Path) -> None:
     inside = tmp_path / "shards" / "deep" / "a.jsonl"
     inside.parent.mkdir(parents=True)
@@ -202,7 +212,7 @@ def test_a_stop_that_comes_before_the_job_is_started_stops_it(tmp_path: Path) ->
     follower.stop()
     asked.set()
     until(lambda: told, "the end")
-    assert told[0].startswith("The count has ended early. Saved at step")
+    assert told[0].startswith("The count ended early. Saved at step")
 
 
 def test_a_follower_tells_why_there_is_nothing_to_follow_and_is_quiet_once_closed(tmp_path: Path) -> None:

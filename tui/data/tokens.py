@@ -11,7 +11,7 @@ from core.clean import clean
 from core.units import count
 from tui.data.lines import token_words
 from tui.data.row_flags import RowFlags
-from tui.follow_job import PERIOD, JobFollower
+from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
@@ -211,7 +211,7 @@ class _Count:
         if now.state == "stopped":
             words = f"counting tokens was stopped after {count(read.facts.count)} rows, t goes on"
         elif now.state != "finished":
-            words = clean(now.detail) or "The tokens were not counted."
+            words = clean(ended_early(now, "token count"))
         failed = now.state not in ("finished", "stopped")
         self.follower.say(read.news(known, anew=True, words=words, failed=failed))
         return None
