@@ -168,11 +168,15 @@ def append_line(path: str, line: bytes, *, again: bool = False) -> None:
 
 
 @contextmanager
-def locked(path: str) -> Iterator[None]:
+def locked(path: str, patience: float = _LOCK_PATIENCE) -> Iterator[None]:
     """Holds a lock file for a read-change-write of a moment.
 
     The lock is the kernel's (`flock`), so a writer that is killed cannot leave it behind. One that is stopped while
     it holds it is waited for a second only: a late heartbeat must not hang a training run.
+
+    Args:
+        path: of the lock file.
+        patience: seconds to wait for another holder; after that the work is done without the lock.
 
     Raises:
         DiskFull: there is no room for the lock file.
@@ -180,7 +184,7 @@ def locked(path: str) -> Iterator[None]:
     """
     descriptor = open_lock(path)
     try:
-        deadline = time.monotonic() + _LOCK_PATIENCE
+        deadline = time.monotonic() + patience
         while not try_lock(descriptor) and time.monotonic() < deadline:
             time.sleep(0.001)
         yield
@@ -201,7 +205,8 @@ def open_lock(path: str | os.PathLike[str]) -> int:
         Unreachable: it cannot be written.
     """
     with _explained(os.fspath(path)):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        # Never through a link; the umask decides who else may lock it.
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
 
 
 def try_lock(descriptor: int) -> bool:

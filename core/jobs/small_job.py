@@ -1,17 +1,14 @@
-"""What jobs without a worker of the engine have in common: how they end, and how long their folders are kept."""
+"""What jobs without a worker of the engine have in common: how they end."""
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
 from core.jobs.folder import JobFolder
-from core.jobs.state import standing
 
 _BAD_INPUT, _STOPPED = 2, 3
 
@@ -52,16 +49,3 @@ def end_of(
         folder.write_status(state="failed", message=str(fault))
         return _BAD_INPUT if isinstance(fault, BadInput) else 1
     return 0
-
-
-def sweep(parent: Path, pattern: str, kept: int) -> None:
-    """Removes the folders of jobs that have ended, but for the newest few.
-
-    Args:
-        parent: where they lie.
-        pattern: of their names.
-        kept: how many stay.
-    """
-    for path in sorted(parent.glob(pattern), reverse=True)[kept:]:
-        if standing(JobFolder(path)).over:
-            shutil.rmtree(path, ignore_errors=True)

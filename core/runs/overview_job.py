@@ -17,10 +17,9 @@ from core.dataset.scan.scan import Stopped
 from core.dataset.view.view import View, read_view
 from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
+from core.jobs.derived import Derived, digest, stamps
 from core.jobs.folder import JobFolder
-from core.jobs.launch import launch, worker_command
-from core.jobs.small_job import sweep
-from core.jobs.state import standing
+from core.jobs.launch import worker_command
 from core.paths import hidden_dir
 from core.runs.curate import curate
 from core.runs.overview import join_samples, measure_command, tokens_of
@@ -36,34 +35,31 @@ _KEPT = 4
 """Overviews of a workspace that are kept; older ones are made anew when they are asked for."""
 
 
-def find_or_start(workspace: Path, recipe: Recipe) -> JobFolder:
-    """The job of an overview of just these data and this recipe: one that has ended well or still runs, else a new one.
-
-    Blocks for some 0.2 s.
+def job_of(workspace: Path, recipe: Recipe) -> Derived:
+    """The job of an overview of just these data and this recipe.
 
     Args:
         workspace: the folder that holds `.tunedeck`.
         recipe: with absolute paths, and the mapping that is kept for its data.
-
-    Raises:
-        TunedeckError: no job can be started, with the reason.
     """
-    parent = hidden_dir(workspace) / "jobs"
-    name = f"overview-{_digest(workspace, recipe)}"
-    for path in sorted(parent.glob(f"*-{name}*"), reverse=True):
-        now = standing(JobFolder(path))
-        if now.state == "finished" or not now.over:
-            return JobFolder(path)
-    sweep(parent, "*-overview-*", _KEPT)
-    payload = {"workspace": str(workspace.absolute()), "recipe": to_json(recipe)}
-    folder = JobFolder.create(parent, name, "overview", payload=payload)
-    stages = [worker_command("core.runs.overview_job", folder, python=sys.executable)]
-    if recipe.model.path:
+
+    def stages(folder: JobFolder) -> list[list[str]]:
+        facts = worker_command("core.runs.overview_job", folder, python=sys.executable)
+        if not recipe.model.path:
+            return [facts]
         out = folder.path / FOLDER
-        stages.append(measure_command(out / _RECIPE, out / _SAMPLES, out / _MEASURED))
-        stages.append([*stages[0], "tokens"])
-    launch(folder, stages, env={"CUDA_VISIBLE_DEVICES": ""})
-    return folder
+        return [facts, measure_command(out / _RECIPE, out / _SAMPLES, out / _MEASURED), [*facts, "tokens"]]
+
+    return Derived(
+        workspace=workspace,
+        name="overview",
+        key=_key(workspace, recipe),
+        kind="overview",
+        payload={"workspace": str(workspace.absolute()), "recipe": to_json(recipe)},
+        stages=stages,
+        env={"CUDA_VISIBLE_DEVICES": ""},
+        kept=_KEPT,
+    )
 
 
 def read_facts(folder: JobFolder) -> dict[str, Any] | None:
@@ -80,11 +76,10 @@ def known_tokens(workspace: Path, recipe: Recipe) -> list[dict[str, int]] | None
 
     Args:
         workspace: the folder that holds `.tunedeck`.
-        recipe: as `find_or_start`.
+        recipe: as `job_of`.
     """
-    name = f"overview-{_digest(workspace, recipe)}"
-    for path in sorted((hidden_dir(workspace) / "jobs").glob(f"*-{name}*"), reverse=True):
-        facts = read_facts(JobFolder(path))
+    for folder in job_of(workspace, recipe).folders():
+        facts = read_facts(folder)
         if facts is not None and facts["tokens"]:
             sources: list[dict[str, int]] = facts["tokens"]["sources"]
             return sources
@@ -158,37 +153,19 @@ def _view(workspace: Path, facts: Mapping[str, Any]) -> View:
     return read_view(hidden_dir(workspace) / "views" / str(facts.get("fingerprint", "")))
 
 
-def _digest(workspace: Path, recipe: Recipe) -> str:
-    """Twelve characters that change with the recipe's data and model, with size or time of any file, and decisions."""
-    import hashlib
-
+def _key(workspace: Path, recipe: Recipe) -> str:
+    """Changes with the recipe's data and model, with size or time of any file, and with decisions."""
     from core import __version__
     from core.dataset.audit.store import read_ledger
+    from core.dataset.view.plan import VERSION
+    from core.dataset.view.mixture import shares_of
     from core.dataset.view.plan import VERSION
 
     whole = to_json(recipe)
     del whole["data"]["view"]
-    stamps = [_stamp(Path(path)) for path in (*recipe.data.train, *recipe.data.eval, *recipe.data.shares)]
-    parts = [
-        VERSION,
-        _VERSION,
-        __version__,
-        whole["data"],
-        whole["model"],
-        whole["task"],
-        stamps,
-        read_ledger(workspace).revision,
-    ]
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=6).hexdigest()
-
-
-def _stamp(path: Path) -> list[tuple[str, int, int]]:
-    """Name, size and time of a file, or of all that a folder holds."""
-    try:
-        inside = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-        return [(str(each), each.stat().st_size, each.stat().st_mtime_ns) for each in inside]
-    except OSError:
-        return [(str(path), -1, -1)]
+    data = whole["data"], whole["model"], whole["task"]
+    sources = stamps((*recipe.data.train, *recipe.data.eval, *recipe.data.shares))
+    return digest([VERSION, _VERSION, __version__, *data, sources, read_ledger(workspace).revision])
 
 
 if __name__ == "__main__":

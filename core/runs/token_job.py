@@ -1,4 +1,4 @@
-"""The job that counts the tokens of a data set under a recipe: found where it runs, else started."""
+"""The derived job that counts the tokens of a dataset under a recipe."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import DATA_PYTHON, launch, worker_command
 from core.jobs.state import standing
 from core.paths import hidden_dir
+from core.jobs.derived import Derived
+from core.jobs.launch import worker_command
 from core.recipe.paths import absolute
 from core.recipe.recipe import Recipe, to_json
 from core.runs.token_key import about, data_key, facts_folder, recipe_key
@@ -49,33 +51,20 @@ def payload_of(dataset: Dataset, recipe: Recipe, workspace: Path, base: Path) ->
     }
 
 
-def find_running(workspace: Path, cache: Path) -> JobFolder | None:
-    """The job that fills a cache in now, or None."""
-    for path in sorted(_jobs(workspace).glob(f"*-{_name(cache)}*"), reverse=True):
-        if not standing(JobFolder(path)).over:
-            return JobFolder(path)
-    return None
+def job_of(workspace: Path, payload: Mapping[str, Any]) -> Derived:
+    """The job that fills the payload's cache in; a second one counts only what is missing there, so it may be started.
 
-
-def find_or_start(workspace: Path, payload: Mapping[str, Any]) -> JobFolder:
-    """The job that fills the payload's cache in, started where none runs. Blocks for some 0.2 s.
-
-    Raises:
-        TunedeckError: it cannot be started, with the reason.
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+        payload: see `payload_of`.
     """
-    cache = Path(payload["cache"])
-    running = find_running(workspace, cache)
-    if running is not None:
-        return running
-    folder = JobFolder.create(_jobs(workspace), _name(cache), KIND, payload=dict(payload))
-    env = {"CUDA_VISIBLE_DEVICES": "", DATA_PYTHON: sys.executable}
-    launch(folder, [worker_command("core.training.measure_job", folder)], env=env)
-    return folder
-
-
-def _jobs(workspace: Path) -> Path:
-    return hidden_dir(workspace) / "jobs"
-
-
-def _name(cache: Path) -> str:
-    return f"tokens-{cache.name}"
+    return Derived(
+        workspace=workspace,
+        name="tokens",
+        key=Path(payload["cache"]).name,
+        kind=KIND,
+        payload=payload,
+        stages=lambda folder: [worker_command("core.training.measure_job", folder)],
+        env={"CUDA_VISIBLE_DEVICES": "", DATA_PYTHON: sys.executable},
+        holds_result=False,
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.errors import BadInput
+from core.jobs.derived import digest, stamp
 from core.paths import hidden_dir
 from core.recipe import model_files, templates
 from core.recipe.paths import absolute
@@ -48,8 +47,7 @@ def data_key(paths: Iterable[Path], format: str, columns: Mapping[str, str]) -> 
         format: what the rows are read as (`Recognition.name`).
         columns: with which columns (`Recognition.columns`).
     """
-    stamps = [_stamp(Path(path).absolute()) for path in paths]
-    return _digest([_VERSION, stamps, format, dict(columns)])
+    return digest([_VERSION, [stamp(path) for path in paths], format, dict(columns)])
 
 
 def recipe_key(recipe: Recipe, base: Path) -> str:
@@ -62,12 +60,12 @@ def recipe_key(recipe: Recipe, base: Path) -> str:
     whole = to_json(absolute(recipe, base))
     model, data = whole["model"], whole["data"]
     chosen = model["chat_template"]
-    template = chosen if not chosen or chosen in templates.names() else _stamp(Path(chosen))
+    template = chosen if not chosen or chosen in templates.names() else stamp(chosen)
     parts = [
         *(_VERSION, whole["task"], model["path"], model["revision"], _tokenizer(model["path"], model["revision"])),
         *(template, data["max_length"], data["loss_on"], data["packing"]),
     ]
-    return _digest(parts)
+    return digest(parts)
 
 
 def find_facts(workspace: Path, data: str, recipe: str) -> Found:
@@ -131,16 +129,4 @@ def _tokenizer(path: str, revision: str) -> list[tuple[str, int, int]]:
         names = sorted(entry.name for entry in os.scandir(folder))
     except (BadInput, OSError):
         return []
-    return [_stamp(folder / name) for name in names if name.startswith(_TOKENIZER)]
-
-
-def _stamp(path: Path) -> tuple[str, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return str(path), -1, -1
-    return str(path), found.st_size, found.st_mtime_ns
-
-
-def _digest(parts: list[Any]) -> str:
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=6).hexdigest()
+    return [stamp(folder / name) for name in names if name.startswith(_TOKENIZER)]

@@ -6,7 +6,6 @@ One job a fingerprint: whoever asks for the same view meanwhile follows the same
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput, JobFailed
-from core.jobs import files, requests
+from core.jobs import requests
+from core.jobs.derived import Derived, one_stage, stop
 from core.jobs.folder import JobFolder
-from core.jobs.launch import launch, worker_command
-from core.jobs.small_job import end_of, sweep
+from core.jobs.small_job import end_of
 from core.jobs.state import Standing, standing
-from core.paths import hidden_dir
 from core.runs.curate import plan_of
 from core.recipe.recipe import Recipe, from_json, to_json
 
@@ -62,14 +60,14 @@ def view_of(recipe: Recipe, workspace: Path, told: Told, should_stop: Callable[[
         return found
     if plan.bytes <= _SMALL:
         return plan.build(lambda done, of: told(_READING, done, of), should_stop=should_stop)
-    folder = _find_or_start(recipe, workspace, plan.fingerprint)
+    folder = _job(recipe, workspace, plan.fingerprint).start()
     while not (now := standing(folder)).over:
         phase = (
             now.status.phase if now.status.phase != _MODULE.rpartition(".")[2] else ""
         )  # the keeper's, until it runs
         told(phase or "starting", now.status.step or 0, now.status.of or 0)
         if should_stop():
-            _stop(folder)
+            stop(folder)
             raise Stopped
         time.sleep(_PERIOD)
     _raise_for(now, folder)
@@ -107,26 +105,18 @@ def _run(folder: JobFolder, payload: dict[str, Any]) -> None:
     folder.write_status(phase="done")
 
 
-def _find_or_start(recipe: Recipe, workspace: Path, fingerprint: str) -> JobFolder:
-    parent = hidden_dir(workspace) / "jobs"
-    parent.mkdir(parents=True, exist_ok=True)
-    with files.locked(os.fspath(parent / ".views.lock")):
-        for path in sorted(parent.glob(f"*-view-{fingerprint}*"), reverse=True):
-            if not standing(JobFolder(path)).over:
-                return JobFolder(path)
-        sweep(parent, "*-view-*", _KEPT)
-        payload = {"workspace": str(workspace.absolute()), "recipe": to_json(recipe)}
-        folder = JobFolder.create(parent, f"view-{fingerprint}", "view", payload=payload)
-        stage = worker_command(_MODULE, folder, python=sys.executable)
-        launch(folder, [stage], env={"CUDA_VISIBLE_DEVICES": ""})
-    return folder
-
-
-def _stop(folder: JobFolder) -> None:
-    try:
-        requests.ask(folder, requests.STOP_NOW)
-    except BadInput:
-        pass  # it has just ended by itself
+def _job(recipe: Recipe, workspace: Path, fingerprint: str) -> Derived:
+    return Derived(
+        workspace=workspace,
+        name="view",
+        key=fingerprint,
+        kind="view",
+        payload={"workspace": str(workspace.absolute()), "recipe": to_json(recipe)},
+        stages=one_stage(_MODULE),
+        env={"CUDA_VISIBLE_DEVICES": ""},
+        holds_result=False,
+        kept=_KEPT,
+    )
 
 
 def _raise_for(now: Standing, folder: JobFolder) -> None:

@@ -11,6 +11,7 @@ from core.dataset.checks.secrets import Secret
 from core.dataset.item import Item
 from core.dataset.scan import job as scan_job
 from core.dataset.scan.resume import was_begun
+from core.dataset.scan.scan.results import SCAN_FOLDER
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from tests.kit.clock import slow_time
@@ -23,7 +24,7 @@ def main(argv: Sequence[str]) -> int:
     """Scan; the first time no further than row 4,000 without a request. Results are written every 64 rows."""
     folder = JobFolder(argv[0])
     inspect = Secret.inspect
-    first_time = not was_begun(folder.path / scan_job.SCAN_FOLDER)
+    first_time = not was_begun(folder.path / SCAN_FOLDER)
 
     def inspected(check: Secret, item: Item) -> Flag | None:
         if first_time and item.row == HELD_AT:

@@ -17,7 +17,7 @@ from core.paths import SAMPLE_DATA
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import MakeApp, counts, line, scanned, text_of
 from tests.tui.test_data_audit import choose
-from tests.unit.test_near_scan import texts_file
+from tests.unit.test_near_scan import command_line, texts_file
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.app import TunedeckApp
@@ -185,6 +185,22 @@ async def test_a_mark_on_a_wrong_eval_row_is_dropped_with_a_note_and_old_results
     again = make_app(data=(tmp_path / "train.jsonl",), eval_data=(tmp_path / "eval.jsonl",))
     async with again.run_test(size=(80, 24)) as pilot:
         await opened(again, pilot)
+
+
+async def test_what_the_command_has_found_is_there_without_a_search(make_app: MakeApp, tmp_path: Path) -> None:
+    made = random.Random(3)
+    text = sentence(made, 40)
+    path = texts_file(tmp_path / "a.jsonl", [text, with_slips(text, 1, made), sentence(made, 40)])
+    (tmp_path / ".tunedeck").mkdir()
+    assert command_line("a.jsonl", "--near", "0.6", cwd=tmp_path).returncode == 0
+    app = make_app(data=(path,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "near duplicate 1" in counts(app) or "flagged 1" in counts(app), "its flags")
+        await open_duplicates(pilot, app)
+        await until(pilot, lambda: bool(clusters(app)), "its clusters")
+        assert "2 rows" in clusters(app)[0]
+        assert screen_of(app)._options.threshold == 0.6
+    assert len(list((tmp_path / ".tunedeck" / "jobs").glob("*-near-*"))) == 1
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from tests.tui.test_data_audit import choose, title
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.overview.screen import OverviewScreen
-from tui.widgets.choice_menu import ChoiceMenu
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.text_view import TextView
 
@@ -101,9 +100,7 @@ async def test_the_data_screen_leads_to_the_export_which_says_what_was_written_a
         await until(pilot, scanned(app), "the scan")
         await pilot.press("d")
         await until(pilot, lambda: "dropped 1" in counts(app), "the drop")
-        await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, ChoiceMenu), "the forms")
-        await pilot.press("enter")
+        await choose(pilot, "x", "jsonl")
         await until(pilot, lambda: isinstance(app.focused, Input), "the question")
         await pilot.press("enter")
         await until(pilot, lambda: (tmp_path / "tickets.curated.jsonl").exists(), "the export")

@@ -23,7 +23,7 @@ from core.jobs.state import standing
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.sections.data import Source
 from core.runs.overview import cost_of, tokens_of
-from core.runs.overview_job import find_or_start, known_tokens, read_facts
+from core.runs.overview_job import job_of, known_tokens, read_facts
 from core.runs.pace import pace_of
 from core.runs.preflight import preflight
 from tests.kit.waiting import until
@@ -254,9 +254,9 @@ def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) 
 
     assert said() == ["Mix in: general.jsonl makes 10% of the training set, about 10 samples from its 50 rows."]
     assert known_tokens(tmp_path, recipe) is None
-    folder = find_or_start(tmp_path, recipe)
+    folder = job_of(tmp_path, recipe).start()
     until(lambda: read_facts(folder) is not None and standing(folder).over, "the overview")
-    assert find_or_start(tmp_path, recipe).path == folder.path, "an overview of the same is found"
+    assert job_of(tmp_path, recipe).start().path == folder.path, "an overview of the same is found"
     sources = [{"tokens": 900, "trained": 90}, {"tokens": 300, "trained": 10}]
     (folder.path / "overview" / "tokens.json").write_text(json.dumps({"tokens": {"sources": sources}}))
     assert known_tokens(tmp_path, put(recipe, "data.view", "abc")) == sources

@@ -15,6 +15,7 @@ from core.dataset.audit.decisions import pair_key
 from core.dataset.audit.store import DecisionStore, read_ledger
 from core.dataset.near.exact import jaccard
 from core.dataset.near.result import NearOptions, percent
+from core.dataset.near.searches import last_search
 from core.dataset.scan.keys import KEY_BYTES, key_text, row_digest, unpack
 from core.dataset.scan.reader import ScanReader
 from core.dataset.scan.scan import ScanResult, Stopped, scan
@@ -298,6 +299,37 @@ def test_the_command_line_shows_the_largest_clusters_cleaned(tmp_path: Path) -> 
     refused = command_line("a.jsonl", "--near", "0.2", cwd=tmp_path)
     assert refused.returncode == 2
     assert "0.2 is no threshold for near-duplicates" in refused.stderr
+
+
+def test_what_the_command_finds_is_kept_as_a_search_leaves_it_and_in_a_workspace_alone(tmp_path: Path) -> None:
+    made = random.Random(10)
+    rows: list[dict[str, object]] = [{"prompt": sentence(made, 20), "completion": "yes"} for _ in range(6)]
+    rows += [{**rows[0], "completion": "yes."}, rows[1]]
+    train = write(tmp_path / "train.jsonl", rows)
+    train.write_text("{broken\n" + train.read_text())
+    asked = [{"prompt": with_slips(str(rows[2]["prompt"]), 1, made), "completion": "no"}, {**rows[3]}]
+    held = write(tmp_path / "eval.jsonl", asked)
+    words = ("train.jsonl", "--near", "--eval", "eval.jsonl", "--json")
+    assert command_line(*words, cwd=tmp_path).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["eval.jsonl", "train.jsonl"], "it only reads here"
+
+    (tmp_path / ".tunedeck").mkdir()
+    for _ in range(2):
+        report = json.loads(command_line(*words, cwd=tmp_path).stdout)
+    (job,) = (tmp_path / ".tunedeck" / "jobs").glob("*-near-*")
+    assert last_search(tmp_path, [str(train)], None, {}, [str(held)]) == job
+    kept = ScanReader(job)
+    assert [cluster.to_json() for cluster in kept.clusters() or ()] == report["clusters"] != []
+    assert [leak.row for leak in kept.leaks()] == [2]
+
+    searched = JobFolder.create(tmp_path / "runs", "scan", "scan", payload=JobFolder(job).read_job()["payload"])
+    assert run_job(searched).returncode == 0
+    search = ScanReader(searched.path)
+    assert kept.summary() == search.summary()
+    assert kept.poll() == search.poll()
+    assert {path.name for path in kept.folder.iterdir()} == {path.name for path in search.folder.iterdir()}
+    for name in ("keys.bin", "bad.jsonl", "clusters.jsonl", "leaks.jsonl", "shared.json"):
+        assert (kept.folder / name).read_bytes() == (search.folder / name).read_bytes(), name
 
 
 def test_a_scan_without_near_never_loads_numpy(tmp_path: Path) -> None:

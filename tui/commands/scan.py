@@ -1,14 +1,27 @@
-"""Look a data set over: its format and why, bad lines by number, and what deserves a look."""
+"""Look a data set over: its format and why, bad lines by number, and what deserves a look.
+
+In a workspace (a folder with `.tunedeck`), `--near` also keeps what it found, so that the Duplicates screen need not
+search again. Anywhere else it leaves nothing behind: the command only reads, and must not turn the folder that it
+happens to run in into a workspace.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from core.clean import clean
 from core.dataset.near.result import FIELDS, KEEPS
-from core.errors import BadInput
+from core.errors import BadInput, TunedeckError
+from core.paths import hidden_dir
 from tui.commands.output import print_json, say
+
+if TYPE_CHECKING:
+    from core.dataset.scan.scan import ScanResult
+    from core.jobs.derived import Derived
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,11 +69,13 @@ def run(arguments: argparse.Namespace) -> int:
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
     from core.dataset.near.result import NearOptions
+    from core.dataset.near.searches import search_job
     from core.dataset.scan.scan import scan
     from tui.commands.data_paths import data_paths
     from tui.commands.output import EXIT_BAD_INPUT, EXIT_OK
     from tui.commands.scan_lines import near_lines, scan_lines
     from tui.commands.scan_tokens import with_tokens
+    from tui.data.scan import scan_payload
 
     live = sys.stderr.isatty() and not arguments.json
     phase = "scanning"
@@ -78,21 +93,28 @@ def run(arguments: argparse.Namespace) -> int:
     said = Chosen(arguments.format, columns_of(arguments.columns) or {})
     opened = Dataset.open_as_said(paths, said, Path.cwd())
     chosen = opened.chosen
-    near = None
+    near = search = None
+    apart: Collection[tuple[str, str]] = ()
     if arguments.near is not None:
         near = NearOptions(arguments.near, arguments.keep, arguments.fields, arguments.processes)
+        apart = read_ledger(Path.cwd()).apart()
+        if hidden_dir(Path.cwd()).is_dir():
+            payload = scan_payload(opened, chosen.format, chosen.columns, arguments.eval)
+            search = search_job(Path.cwd(), opened, payload, near, apart)
     found = scan(
         paths,
         format=chosen.named,
         columns=chosen.columns,
         eval_paths=arguments.eval,
         near=near,
-        apart=read_ledger(Path.cwd()).apart() if near else (),
+        apart=apart,
         on_progress=progress,
         on_phase=entered,
     )
     if live:
         sys.stderr.write("\r\x1b[K")
+    if search is not None:
+        _keep(search, found)
     found, tokens = with_tokens(found, opened, Path.cwd())
     code = EXIT_OK if found.format.known else EXIT_BAD_INPUT  # rows of no known format cannot be trained on
     if arguments.json:
@@ -105,6 +127,16 @@ def run(arguments: argparse.Namespace) -> int:
         for line in near_lines(found, dataset):
             say(line)
     return code
+
+
+def _keep(search: Derived, found: ScanResult) -> None:
+    """Keep what was found; where that fails, it is still printed."""
+    from core.dataset.near.searches import keep_search
+
+    try:
+        keep_search(search, found)
+    except (OSError, TunedeckError) as fault:
+        print(clean(f"Not kept for the Duplicates screen: {fault}"), file=sys.stderr)
 
 
 def columns_of(pairs: list[str]) -> dict[str, str] | None:

@@ -188,7 +188,7 @@ class Desk:
 
     def take_near(self, found: NearFound) -> None:
         """Take in what a search has found; of files that have changed since, nothing."""
-        from tui.data.near_search import CHECKS
+        from core.dataset.near.searches import CHECKS
 
         self.rows.take_near(found.flags, CHECKS)
         self.near_folder = None if found.changed else found.folder

@@ -5,17 +5,14 @@ A search is a scan job of its own that makes only the checks that need it; the s
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.dataset.near.result import RESULT_VERSION, NearOptions
-from core.errors import TunedeckError
-from core.paths import hidden_dir
-from tui.data.scan import fingerprint, stamps
+from core.dataset.near.result import NearOptions
+from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
@@ -23,11 +20,8 @@ if TYPE_CHECKING:
     from core.dataset.near.result import Cluster, Leak
     from core.dataset.scan.reader import ScanReader
     from core.jobs.folder import JobFolder
+    from core.jobs.state import Standing
 
-CHECKS = ("near_duplicate", "leak_near")
-"""The checks that a search makes, whose flags the data screen takes over from it."""
-
-_PERIOD = 0.2
 _KEYS_AT_ONCE = 20_000
 
 
@@ -88,6 +82,8 @@ class NearProgress:
 NearNews = NearFound | NearProgress | None
 """None: there is no search of these data yet."""
 
+_Say = Callable[[NearNews], None]
+
 
 class NearSearch:
     """Finds, starts, follows and cancels searches of one data set; no method blocks.
@@ -108,149 +104,82 @@ class NearSearch:
         apart: Callable[[], frozenset[tuple[str, str]]],
         tell: Callable[[NearNews], object],
     ) -> None:
-        self._jobs = hidden_dir(workspace) / "jobs"
         self._workspace = workspace
         self._dataset = dataset
         self._payload = dict(payload)
         self._apart = apart
         self._tell = tell
-        self._ended = threading.Event()
-        self._running: JobFolder | None = None
-        self._cancelled = False
+        self._follower: JobFollower[NearNews] | None = None
 
     def look(self) -> None:
         """Tell of the search that runs, or of the last that has ended."""
-        self._in_thread(self._look)
+        self._begin(self._last)
 
     def start(self, options: NearOptions) -> None:
         """Search, unless just this was searched already; then its result is told."""
-        self._cancelled = False
-        self._in_thread(lambda: self._start(options))
+
+        def start(_: _Say) -> JobFolder:
+            from core.dataset.near.searches import search_job
+
+            return search_job(self._workspace, self._dataset, self._payload, options, self._apart()).start()
+
+        self._begin(start)
 
     def cancel(self) -> None:
         """Ask the search that runs to stop; one that is being started is asked once it runs."""
-        from core.jobs import requests
-
-        self._cancelled = True
-        folder = self._running
-        if folder is not None:
-            self._in_thread(lambda: requests.ask(folder, requests.STOP))
+        if self._follower is not None:
+            self._follower.stop()
 
     def close(self) -> None:
         """Follow no longer; a search goes on by itself."""
-        self._ended.set()
+        if self._follower is not None:
+            self._follower.close()
 
-    def _in_thread(self, work: Callable[[], None]) -> None:
-        def thread() -> None:
-            try:
-                work()
-            except TunedeckError as fault:
-                self._say(NearProgress(str(fault), running=False))
+    def _begin(self, start: Callable[[_Say], JobFolder | None]) -> None:
+        self.close()
+        follower: JobFollower[NearNews] = JobFollower(
+            "near search",
+            start=lambda: start(follower.say),
+            look=lambda folder, now: self._look(follower.say, folder, now),
+            failed=lambda words: NearProgress(words, running=False),
+            tell=self._tell,
+        )
+        self._follower = follower
+        follower.begin()
 
-        threading.Thread(target=thread, name="near search", daemon=True).start()
-
-    def _say(self, news: NearNews) -> None:
-        if not self._ended.is_set():
-            self._tell(news)
-
-    # -- jobs -----------------------------------------------------------------------------------------------
-
-    def _look(self) -> None:
+    def _last(self, say: _Say) -> JobFolder | None:
+        """The newest search of these data that runs or has finished, read in the same way."""
+        from core.dataset.near.searches import searches
         from core.jobs.state import standing
 
-        for folder, payload in self._searches():
+        for folder, _ in searches(self._workspace, self._payload):
             now = standing(folder)
-            if not now.over:
-                self._follow(folder)
-                return
-            if now.state == "finished":
-                self._say(self._found(folder, payload))
-                return
-        self._say(None)
+            if not now.over or now.state == "finished":
+                return folder
+        say(None)
+        return None
 
-    def _start(self, options: NearOptions) -> None:
-        from core.dataset.near.kept import is_kept
-        from core.dataset.scan.job import SCAN_FOLDER
-        from core.jobs.folder import JobFolder
-        from core.jobs.launch import launch, worker_command
-        from core.jobs.state import standing
-
-        payload = self._full_payload(options)
-        name = f"near-{fingerprint(self._dataset, payload)}"
-        for path in sorted(self._jobs.glob(f"*-{name}*"), reverse=True):
-            folder = JobFolder(path)
-            now = standing(folder)
-            if now.state == "finished":
-                self._say(self._found(folder, payload))
-                return
-            if not now.over:
-                self._follow(folder)
-                return
-            if is_kept(path / SCAN_FOLDER):
-                break
+    def _look(self, say: _Say, folder: JobFolder, now: Standing) -> float | None:
+        if not now.over:
+            status = now.status
+            share = f" {status.step / status.of:.0%}" if status.step is not None and status.of else ""
+            say(NearProgress(f"{status.phase or 'starting'}{share}"))
+            return PERIOD
+        if now.state == "finished":
+            say(self._found(folder, folder.read_job().get("payload") or {}))
+        elif now.state == "stopped":
+            words = "The search was cancelled; what was found before it is as it was. r goes on with it."
+            say(NearProgress(words, running=False))
         else:
-            folder = JobFolder.create(self._jobs, name, "scan", payload=payload)
-        launch(folder, [worker_command("core.dataset.scan.job", folder, python=sys.executable)])
-        self._follow(folder)
-
-    def _full_payload(self, options: NearOptions) -> dict[str, Any]:
-        return {
-            **self._payload,
-            "near": {"threshold": options.threshold, "keep": options.keep, "fields": options.fields},
-            "near_version": RESULT_VERSION,
-            "checks": list(CHECKS),
-            "workspace": str(self._workspace),
-            "apart": _digest(self._apart()),
-            "stamps": [list(stamp) for stamp in stamps(self._dataset, self._payload)],
-        }
-
-    def _searches(self) -> Iterator[tuple[JobFolder, dict[str, Any]]]:
-        """The searches of these data, read in the same way; the newest first."""
-        from core.dataset.near.searches import is_outdated
-        from core.jobs.folder import JobFolder
-
-        for path in sorted(self._jobs.glob("*-near-*"), reverse=True):
-            folder = JobFolder(path)
-            try:
-                payload = folder.read_job().get("payload") or {}
-            except TunedeckError:  # a folder that was just made, or is damaged
-                continue
-            if is_outdated(payload):
-                continue
-            if payload.get("near") and all(payload.get(name) == self._payload[name] for name in self._payload):
-                yield folder, payload
-
-    def _follow(self, folder: JobFolder) -> None:
-        from core.jobs import requests
-        from core.jobs.state import standing
-
-        self._running = folder
-        if self._cancelled:
-            requests.ask(folder, requests.STOP)
-        while not self._ended.wait(_PERIOD):
-            now = standing(folder)
-            if not now.over:
-                status = now.status
-                share = f" {status.step / status.of:.0%}" if status.step is not None and status.of else ""
-                self._say(NearProgress(f"{status.phase or 'starting'}{share}"))
-                continue
-            self._running = None
-            if now.state == "finished":
-                self._say(self._found(folder, folder.read_job().get("payload") or {}))
-            elif now.state == "stopped":
-                self._say(
-                    NearProgress(
-                        "The search was cancelled; what was found before it is as it was. r goes on with it.", False
-                    )
-                )
-            else:
-                self._say(NearProgress(f"The search has ended early. {now.detail}".strip(), False))
-            return
+            say(NearProgress(ended_early(now, "search"), running=False))
+        return None
 
     # -- results --------------------------------------------------------------------------------------------
 
     def _found(self, folder: JobFolder, payload: Mapping[str, Any]) -> NearNews:
+        from core.dataset.near.searches import apart_digest
         from core.dataset.scan.reader import ScanReader
+        from core.dataset.scan.scan.derive import source_stamps
 
         reader = ScanReader(folder.path)
         summary = reader.summary()
@@ -267,8 +196,8 @@ class NearSearch:
             bad += [entry for entry, _ in update.bad]
             more = update.more
         apart = self._apart()
-        now = stamps(self._dataset, self._payload)
-        before = {path: (size, time) for path, size, time in payload.get("stamps", ())}
+        now = source_stamps(self._dataset, self._payload)
+        before = {os.path.abspath(path): (size, time) for path, size, time in payload.get("stamps", ())}
         changed = [Path(path).name for path, *stamp in now if before.get(path) != tuple(stamp)]
         result = NearFound(
             folder.path,
@@ -278,7 +207,7 @@ class NearSearch:
             flags,
             left_out=tuple(summary["near"]["left_out"]),
             when=(reader.folder / "summary.json").stat().st_mtime,
-            marked=_digest(apart) != payload.get("apart"),
+            marked=apart_digest(apart) != payload.get("apart"),
             bad=tuple(bad),
             wrong_pairs=tuple(
                 (one, other) for one, other in summary["near"].get("wrong_pairs", ()) if (one, other) in apart
@@ -288,13 +217,6 @@ class NearSearch:
             named = changed[0] if changed else "The list of files"
             return replace(result, changed=f"{named} has changed since this search", flags={})
         return replace(_without_cleared(result, reader, apart), apart=_rows_apart(reader, apart))
-
-
-def _digest(apart: frozenset[tuple[str, str]]) -> str:
-    """Changes with the pairs that are no duplicates."""
-    import hashlib
-
-    return hashlib.blake2b(repr(sorted(apart)).encode(), digest_size=6).hexdigest()
 
 
 def _without_cleared(found: NearFound, reader: ScanReader, apart: frozenset[tuple[str, str]]) -> NearFound:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import TunedeckError
-from core.paths import hidden_dir
+from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Standing
@@ -22,9 +17,8 @@ if TYPE_CHECKING:
     from core.dataset.files.records import BadLine
     from core.dataset.scan.reader import ScanReader
     from core.jobs.folder import JobFolder
+    from core.jobs.state import Standing as JobStanding
 
-_PERIOD = 0.25
-_STANDING_EVERY = 8
 _MOST_TOLD = 6_000
 """Flagged rows in one piece of news: the screen takes them in within a frame, and draws before the next."""
 _BREATH = 0.03
@@ -74,65 +68,27 @@ def scan_payload(
     }
 
 
-def fingerprint(dataset: Dataset, payload: Mapping[str, Any]) -> str:
-    """Twelve characters that change with the payload, the checks, or size or time of any file."""
-    import hashlib
-    import json
-
-    from core import __version__
-    from core.dataset.checks import CHECKS
-
-    parts = [payload, stamps(dataset, payload), [check.name for check in CHECKS], __version__]
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=6).hexdigest()
-
-
-def stamps(dataset: Dataset, payload: Mapping[str, Any]) -> list[tuple[str, int, int]]:
-    """Path, size and time (nanoseconds) of each file of a data set and of its eval files; -1 for one that is gone."""
-    files = [*dataset.reader.files, *map(Path, payload["eval_paths"])]
-    return [(str(file), *_stamp(file)) for file in files]
-
-
 def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> JobFolder:
-    """The folder of a scan of just these files: one that has ended well, still runs or goes on now, else a new one.
+    """The folder of a scan of just these files: one that has ended well, still runs or is resumed, else a new one.
 
     Raises:
         TunedeckError: no scan can be started, with the reason.
     """
-    from core.dataset.scan.job import SCAN_FOLDER
-    from core.dataset.scan.resume import was_begun
+    from core.dataset.scan.scan.derive import scan_job
     from core.dataset.scan.sweep import sweep_scans
-    from core.jobs.folder import JobFolder
-    from core.jobs.state import standing
 
-    name = f"scan-{fingerprint(dataset, payload)}"
-    parent = hidden_dir(workspace) / "jobs"
-    for path in sorted(parent.glob(f"*-{name}*"), reverse=True):
-        folder = JobFolder(path)
-        if (now := standing(folder)).state == "finished" or not now.over:
-            with suppress(OSError):
-                os.utime(path)  # in use: it stays when older ones are removed
-            return folder
-        if was_begun(path / SCAN_FOLDER):
-            return _launched(folder)
-    folder = _launched(JobFolder.create(parent, name, "scan", payload=dict(payload)))
+    folder = scan_job(workspace, dataset, payload).start()
     sweep_scans(workspace)
     return folder
 
 
-def _launched(folder: JobFolder) -> JobFolder:
-    from core.jobs.launch import launch, worker_command
-
-    launch(folder, [worker_command("core.dataset.scan.job", folder, python=sys.executable)])
-    return folder
-
-
 class ScanFollower:
-    """Follows a scan in a thread of its own until it ends.
+    """Follows a scan until it ends.
 
     Args:
-        start: finds or starts the scan; called in the thread.
-        standings: what was decided so far, by key; called in the thread, may block.
-        tell: called in the thread with each piece of news.
+        start: finds or starts the scan; called in the follower's thread.
+        standings: what was decided so far, by key; likewise, may block.
+        tell: hears each piece of news; likewise.
     """
 
     def __init__(
@@ -141,16 +97,18 @@ class ScanFollower:
         standings: Callable[[], Mapping[str, Standing]],
         tell: Callable[[ScanNews], object],
     ) -> None:
-        self._start = start
+        self._find = start
         self._standings = standings
-        self._tell = tell
-        self._ended = threading.Event()
         self._reader: ScanReader | None = None
-        self._job: JobFolder | None = None
         self._decided: dict[bytes, Standing] = {}
         self._keys_read = 0
         self._bad_read = 0
-        threading.Thread(target=self._run, name="scan follower", daemon=True).start()
+        self._gathered = ScanNews()
+        self._told = 0.0
+        self._follower = JobFollower(
+            "scan", start=self._start, look=self._look, failed=lambda words: ScanNews(problem=words), tell=tell
+        )
+        self._follower.begin()
 
     def key(self, row: int) -> str | None:
         """The key of a row, or None where the scan has not come to it yet."""
@@ -169,61 +127,42 @@ class ScanFollower:
             return
         found = {row: by_key[key] for row, key in _rows_of(self._reader, by_key)}
         if found:
-            self._tell(ScanNews(decided=found, elsewhere=True))
+            self._follower.say(ScanNews(decided=found, elsewhere=True))
 
     def stop(self) -> None:
         """Follow no longer; the scan itself goes on."""
-        self._ended.set()
+        self._follower.close()
 
     def cancel(self) -> None:
         """Ask the scan itself to end."""
-        if self._job is not None:
-            threading.Thread(target=self._ask, args=(self._job,), name="stop the scan", daemon=True).start()
+        self._follower.stop()
 
-    def _ask(self, folder: JobFolder) -> None:
-        from core.jobs import requests
-
-        try:
-            requests.ask(folder, requests.STOP)
-        except TunedeckError as fault:  # it has ended meanwhile, or its folder is gone
-            self._tell(ScanNews(problem=str(fault)))
-
-    def _run(self) -> None:
+    def _start(self) -> JobFolder:
         from core.dataset.scan.reader import ScanReader
-        from core.jobs.state import standing
 
-        try:
-            self._job = folder = self._start()
-            self._decided = _by_packed_key(self._standings())
-        except TunedeckError as error:
-            self._tell(ScanNews(problem=str(error)))
-            return
-        self._reader = reader = ScanReader(folder.path)
-        looks = 0
-        over = False
-        gathered = ScanNews()
-        told = 0.0
-        while not self._ended.is_set():
-            # In this order: what a scan that is over has written is all there when it is read.
-            if looks % _STANDING_EVERY == 0:
-                over = (now := standing(folder)).over
-            news = self._news(reader)
-            gathered = _together(gathered, news)
-            if news.complete:
-                self._tell(gathered)
-                return
-            waits = bool(news.flags or news.bad or news.decided)
-            if over and not waits:
-                stopped = now.state == "stopped"
-                words = "" if stopped else f"The scan has ended early. {now.detail}".strip()
-                self._tell(replace(gathered, stopped=stopped, problem=words))
-                return
-            many = len(gathered.flags) > _MOST_TOLD
-            if not waits or many or time.monotonic() - told > _PERIOD:
-                self._tell(gathered)
-                gathered, told = ScanNews(), time.monotonic()
-            looks += 1
-            self._ended.wait(_BREATH if many else 0.002 if waits else _PERIOD)
+        folder = self._find()
+        self._decided = _by_packed_key(self._standings())
+        self._reader = ScanReader(folder.path)
+        return folder
+
+    def _look(self, folder: JobFolder, now: JobStanding) -> float | None:
+        assert self._reader is not None
+        news = self._news(self._reader)
+        self._gathered = gathered = _together(self._gathered, news)
+        if news.complete:
+            self._follower.say(gathered)
+            return None
+        waits = bool(news.flags or news.bad or news.decided)
+        if now.over and not waits:
+            stopped = now.state == "stopped"
+            words = "" if stopped else ended_early(now, "scan")
+            self._follower.say(replace(gathered, stopped=stopped, problem=words))
+            return None
+        many = len(gathered.flags) > _MOST_TOLD
+        if not waits or many or time.monotonic() - self._told > PERIOD:
+            self._follower.say(gathered)
+            self._gathered, self._told = ScanNews(), time.monotonic()
+        return _BREATH if many else 0.002 if waits else PERIOD
 
     def _news(self, reader: ScanReader) -> ScanNews:
         summary = reader.summary() or {}
@@ -306,11 +245,3 @@ def _bad_line(value: Mapping[str, Any]) -> BadLine:
     from core.dataset.files.records import BadLine
 
     return BadLine(Path(value["file"]), value["line"], value["reason"])
-
-
-def _stamp(file: Path) -> tuple[int, int]:
-    try:
-        found = file.stat()
-    except OSError:
-        return -1, -1
-    return found.st_size, found.st_mtime_ns

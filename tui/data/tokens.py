@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean
-from core.errors import TunedeckError
 from core.units import count
 from tui.data.lines import token_words
 from tui.data.row_flags import RowFlags
+from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
     from core.dataset.dataset import Dataset
     from core.dataset.sample import Sample
     from core.jobs.folder import JobFolder
+    from core.jobs.state import Standing as JobStanding
     from core.recipe.recipe import Recipe
     from core.runs.token_facts import RowTokens, TokenFacts
 
-_PERIOD = 0.25
 _ROWS_AT_ONCE = 20_000
 
 Standing = Literal["known", "stale", "none"]
@@ -33,7 +32,7 @@ class TokenNews:
     """What is new of the tokens of a data set.
 
     Attributes:
-        facts: the cache of the present recipe.
+        facts: the cache of the present recipe, None where even that cannot be told.
         standing: whether it is `known`, `stale` (counted under another recipe only), or there is `none`.
         flags: row to its flags; those of earlier news stand unless `anew`.
         edited: rows among these that were counted as edited.
@@ -43,7 +42,7 @@ class TokenNews:
         failed: whether the words are an error's.
     """
 
-    facts: TokenFacts
+    facts: TokenFacts | None
     standing: Standing
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     edited: frozenset[int] = frozenset()
@@ -117,7 +116,7 @@ def outdated(found: RowTokens, edited: Sample | None) -> bool:
 
 
 class TokenFollower:
-    """Looks tokens up, has them counted and follows the job, each in a thread of its own.
+    """Looks tokens up, has them counted and follows the job, in a thread.
 
     Args:
         dataset: whose rows.
@@ -129,9 +128,8 @@ class TokenFollower:
         self._dataset = dataset
         self._workspace = workspace
         self._tell = tell
-        self._ended = threading.Event()
-        self._job: JobFolder | None = None
         self._recipe: Recipe | None = None
+        self._follower: JobFollower[TokenNews] | None = None
 
     def look(self, recipe: Recipe) -> None:
         """Look up what is known under a recipe, unless it is the one that was looked up last."""
@@ -146,62 +144,66 @@ class TokenFollower:
 
     def stop_counting(self) -> None:
         """Ask the job to stop; what it has counted is kept."""
-        from core.jobs import requests
-
-        job = self._job
-        if job is not None:
-            try:
-                requests.ask(job, requests.STOP)
-            except TunedeckError:
-                pass  # it has just ended
+        if self._follower is not None:
+            self._follower.stop()
 
     def close(self) -> None:
         """Follow no longer; a job goes on."""
-        self._ended.set()
+        if self._follower is not None:
+            self._follower.close()
 
     def _begin(self, recipe: Recipe, *, start: bool) -> None:
-        self._ended.set()
-        self._ended = ended = threading.Event()
-        threading.Thread(target=self._run, args=(recipe, start, ended), name="tokens", daemon=True).start()
+        self.close()
+        self._follower = _Count(self._dataset, self._workspace, recipe, start, self._tell).follower
+        self._follower.begin()
 
-    def _run(self, recipe: Recipe, start: bool, ended: threading.Event) -> None:
+
+class _Count:
+    """The tokens under one recipe: as they are in the cache, and as a job fills it in.
+
+    Args:
+        dataset: whose rows.
+        workspace: the folder that holds `.tunedeck`.
+        recipe: which.
+        start: whether a job is started where none runs.
+        tell: hears the news.
+    """
+
+    def __init__(
+        self, dataset: Dataset, workspace: Path, recipe: Recipe, start: bool, tell: Callable[[TokenNews], object]
+    ) -> None:
+        self._dataset, self._workspace = dataset, workspace
+        self._recipe, self._wanted = recipe, start
+        self._read: _Read | None = None
+        self._standing: Standing = "none"
+        self.follower = JobFollower("token count", start=self._start, look=self._look, failed=self._failed, tell=tell)
+
+    def _start(self) -> JobFolder | None:
         from core.runs import token_job
         from core.runs.token_facts import TokenFacts
         from core.runs.token_key import find_facts
 
-        payload = token_job.payload_of(self._dataset, recipe, self._workspace, self._workspace)
+        payload = token_job.payload_of(self._dataset, self._recipe, self._workspace, self._workspace)
         cache = Path(payload["cache"])
-        facts = TokenFacts(cache)
-        found = find_facts(self._workspace, *cache.name.split("-"))
-        try:
-            job = token_job.find_running(self._workspace, cache)
-            if job is None and start:
-                job = token_job.find_or_start(self._workspace, payload)
-        except TunedeckError as fault:
-            self._say(ended, TokenNews(facts, found.standing, words=clean(str(fault)), failed=True))
-            return
-        self._job = job
-        read = _Read(facts, ended)
-        if job is None:
-            self._say(ended, read.news(found.standing, anew=True, words=_words(facts, found.standing)))
+        self._read = read = _Read(TokenFacts(cache), self.follower.rest)
+        self._standing = known = find_facts(self._workspace, *cache.name.split("-")).standing
+        job = token_job.job_of(self._workspace, payload)
+        folder = job.start() if self._wanted else job.running()
+        if folder is None:
+            self.follower.say(read.news(known, anew=True, words=_words(read.facts, known)))
         else:
-            self._say(ended, read.news("known", anew=True, counting=True, words=_progress(job, read.rows)))
-            self._follow(job, read, ended)
+            self.follower.say(read.news("known", anew=True, counting=True, words=_progress(folder, read.rows)))
+        return folder
 
-    def _follow(self, job: JobFolder, read: _Read, ended: threading.Event) -> None:
-        from core.jobs.state import standing
-
-        while not ended.wait(_PERIOD):
-            now = standing(job)
-            if now.over:
-                break
+    def _look(self, folder: JobFolder, now: JobStanding) -> float | None:
+        assert self._read is not None
+        read = self._read
+        if not now.over:
             before = read.rows
-            news = read.news("known", counting=True, words=_progress(job, read.facts.count))
+            news = read.news("known", counting=True, words=_progress(folder, read.facts.count))
             if read.rows != before:
-                self._say(ended, news)
-        else:
-            return
-        self._job = None
+                self.follower.say(news)
+            return PERIOD
         # A job that goes on where another was stopped also counts rows anew that were edited meanwhile.
         read.rows = 0
         known: Standing = "known" if read.facts.count else "none"
@@ -209,12 +211,14 @@ class TokenFollower:
         if now.state == "stopped":
             words = f"counting tokens was stopped after {count(read.facts.count)} rows, t goes on"
         elif now.state != "finished":
-            words = clean(now.detail) or "The tokens were not counted."
-        self._say(ended, read.news(known, anew=True, words=words, failed=now.state not in ("finished", "stopped")))
+            words = clean(ended_early(now, "token count"))
+        failed = now.state not in ("finished", "stopped")
+        self.follower.say(read.news(known, anew=True, words=words, failed=failed))
+        return None
 
-    def _say(self, ended: threading.Event, news: TokenNews) -> None:
-        if not ended.is_set():
-            self._tell(news)
+    def _failed(self, words: str) -> TokenNews:
+        facts = None if self._read is None else self._read.facts
+        return TokenNews(facts, self._standing, words=clean(words), failed=True)
 
 
 def _words(facts: TokenFacts, standing: Standing) -> str:
@@ -237,10 +241,10 @@ def _progress(job: JobFolder, rows: int) -> str:
 class _Read:
     """Reads what a cache has said since the last news."""
 
-    def __init__(self, facts: TokenFacts, ended: threading.Event) -> None:
+    def __init__(self, facts: TokenFacts, rest: Callable[[float], bool]) -> None:
         self.facts = facts
         self.rows = 0
-        self._ended = ended
+        self._rest = rest
 
     def news(
         self, standing: Standing, *, words: str, anew: bool = False, counting: bool = False, failed: bool = False
@@ -250,7 +254,7 @@ class _Read:
         edited = set()
         first, self.rows = self.rows, self.facts.count
         for start in range(first, self.rows, _ROWS_AT_ONCE):
-            if self._ended.wait(0.001):  # lets the screen's thread run
+            if self._rest(0.001):  # lets the screen's thread run
                 break
             for row in self.facts.rows(start, min(self.rows, start + _ROWS_AT_ONCE)):
                 if row.flagged:

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.clean import clean_line
+from core.jobs.derived import stamp
 
 _MOST = 1_000
 """Files that are looked at: each is asked of a disk that may be far away."""
 
-Stamps = Mapping[Path, tuple[int, int] | None]
-"""Of each file its size and time (nanoseconds), None for one that is gone."""
+Stamps = Mapping[Path, tuple[str, int, int]]
+"""Of each file what `core.jobs.derived.stamp` says."""
 
 
 def stamps(files: Sequence[Path]) -> Stamps:
     """How some files are now."""
-    return {path: _stamp(path) for path in files[:_MOST]}
+    return {path: stamp(path) for path in files[:_MOST]}
 
 
 def changed_words(before: Stamps) -> str:
     """What has happened to the files since, a phrase that says what to do; "" where nothing has."""
-    for path, stamp in before.items():
-        now = _stamp(path)
-        if now == stamp:
+    for path, then in before.items():
+        now = stamp(path)
+        if now == then:
             continue
         name = clean_line(path.name, 60)
-        if now is None or stamp is None:
+        _, size_then, _ = then
+        _, size, _ = now
+        if min(size, size_then) < 0:
             return f"▲ {name} is gone from its place: what was read of it still shows"
-        how = "is shorter" if now[0] < stamp[0] else "has grown" if now[0] > stamp[0] else "was written to"
+        how = "is shorter" if size < size_then else "has grown" if size > size_then else "was written to"
         return f"▲ {name} {how} since it was opened: o opens it anew"
     return ""
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import TunedeckError
+from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
     from core.jobs.folder import JobFolder
+    from core.jobs.state import Standing
     from core.recipe.recipe import Recipe
-
-_PERIOD = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,55 +43,48 @@ class OverviewWork:
     def __init__(
         self, workspace: Path, recipe: Recipe, base: Path, tell: Callable[[OverviewWork, OverviewNews], object]
     ) -> None:
-        self._workspace, self._given, self._base = workspace, recipe, base
-        self._tell = tell
-        self._ended = threading.Event()
+        self._workspace, self._recipe, self._base = workspace, recipe, base
         self._told: OverviewNews | None = None
-        threading.Thread(target=self._run, name="overview", daemon=True).start()
+        self._follower = JobFollower(
+            "overview",
+            start=self._start,
+            look=self._look,
+            failed=lambda words: OverviewNews(problem=words),
+            tell=lambda news: tell(self, news),
+        )
+        self._follower.begin()
 
     def stop(self) -> None:
         """Follow no longer; the job goes on by itself."""
-        self._ended.set()
+        self._follower.close()
 
-    def _run(self) -> None:
-        try:
-            self._follow()
-        except (OSError, TunedeckError) as fault:  # whatever it is, the screen must not say "starting" for ever
-            self._say(OverviewNews(problem=str(fault)))
-
-    def _follow(self) -> None:
-        from core.runs.overview_job import find_or_start
-
-        recipe = self._recipe()
-        folder = find_or_start(self._workspace, recipe)
-        over = False
-        while not self._ended.is_set():
-            news, over = self._look(folder, recipe, over)
-            self._say(news)
-            if over and not news.doing:
-                return
-            self._ended.wait(_PERIOD)
-
-    def _recipe(self) -> Recipe:
+    def _start(self) -> JobFolder:
         from core.recipe.mapped import with_mapping
         from core.recipe.paths import absolute
+        from core.runs.overview_job import job_of
 
-        return with_mapping(absolute(self._given, self._base), self._workspace)
+        self._recipe = with_mapping(absolute(self._recipe, self._base), self._workspace)
+        return job_of(self._workspace, self._recipe).start()
 
-    def _look(self, folder: JobFolder, recipe: Recipe, was_over: bool) -> tuple[OverviewNews, bool]:
-        """The news; the last ones are read when the job was over before, so that nothing it wrote is missed."""
-        from core.jobs.state import standing
+    def _look(self, folder: JobFolder, now: Standing) -> float | None:
+        news = self._news(folder, now)
+        if news != self._told:
+            self._told = news
+            self._follower.say(news)
+        return None if now.over else PERIOD
+
+    def _news(self, folder: JobFolder, now: Standing) -> OverviewNews:
         from core.runs.overview import cost_of
         from core.runs.overview_job import read_facts
         from core.runs.pace import pace_of
         from tui.settings import load_settings
 
-        now = standing(folder)
+        recipe = self._recipe
         facts = read_facts(folder)
-        doing = "" if was_over else now.status.phase or "starting"
-        failed = "" if now.state in ("finished",) or not now.over else now.detail
+        doing = "" if now.over else now.status.phase or "starting"
+        failed = "" if now.state == "finished" or not now.over else now.detail or ended_early(now, "overview")
         if facts is None:
-            return OverviewNews(doing=doing, problem=failed), now.over
+            return OverviewNews(doing=doing, problem=failed)
         facts |= {"cost": None, "tokens_words": _tokens_words(recipe, doing, failed)}
         if facts["tokens"]:
             settings = load_settings()
@@ -105,12 +96,7 @@ class OverviewWork:
                 currency=settings.currency,
                 pace=pace_of(recipe, self._workspace),
             )
-        return OverviewNews(facts, doing), now.over
-
-    def _say(self, news: OverviewNews) -> None:
-        if news != self._told and not self._ended.is_set():
-            self._told = news
-            self._tell(self, news)
+        return OverviewNews(facts, doing)
 
 
 def _tokens_words(recipe: Recipe, doing: str, failed: str) -> str:

@@ -1,17 +1,108 @@
-"""The searches for near-duplicates that a workspace keeps: scan jobs of the duplicates screen."""
+"""The searches for near-duplicates that a workspace keeps: scan jobs that make only the checks that need the search."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.dataset.near.result import RESULT_VERSION
+from core.dataset.near.result import RESULT_VERSION, NearOptions
+from core.dataset.scan.scan.derive import WORKER, scan_key, source_stamps
 from core.errors import TunedeckError
+from core.jobs.derived import Derived, one_stage, stamp
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
+from core.jobs.status import FINISHED
 from core.paths import hidden_dir
+
+if TYPE_CHECKING:
+    from core.dataset.dataset import Dataset
+    from core.dataset.scan.scan import ScanResult
+
+CHECKS = ("near_duplicate", "leak_near")
+"""The checks that a search makes."""
+
+
+def search_job(
+    workspace: Path,
+    dataset: Dataset,
+    payload: Mapping[str, Any],
+    options: NearOptions,
+    apart: Collection[tuple[str, str]],
+) -> Derived:
+    """The search of just these files with these options; one that was cancelled is resumed where it was.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+        dataset: what is open.
+        payload: what the scan of these files is told: the search reads them likewise.
+        options: what counts as a near-duplicate.
+        apart: pairs of row keys that are no duplicates.
+    """
+    from core.dataset.near.kept import is_kept
+    from core.dataset.scan.scan.results import SCAN_FOLDER
+
+    full = {
+        **payload,
+        "near": {"threshold": options.threshold, "keep": options.keep, "fields": options.fields},
+        "near_version": RESULT_VERSION,
+        "checks": list(CHECKS),
+        "workspace": str(workspace),
+        "apart": apart_digest(apart),
+        "stamps": [list(each) for each in source_stamps(dataset, payload)],
+    }
+    return Derived(
+        workspace=workspace,
+        name="near",
+        key=scan_key(dataset, full),
+        kind="scan",
+        payload=full,
+        stages=one_stage(WORKER),
+        can_resume=lambda job: is_kept(job / SCAN_FOLDER),
+    )
+
+
+def keep_search(job: Derived, result: ScanResult) -> None:
+    """Keeps what another process found, where the Duplicates screen looks for searches.
+
+    Args:
+        job: the `search_job` of what was scanned, made before the scan so that it notices changed files.
+        result: of a scan with the same options.
+
+    Raises:
+        TunedeckError, OSError: it cannot be written; then nothing of it is left.
+    """
+    from core.dataset.scan.scan.results import SCAN_FOLDER, write_search
+    from core.dataset.scan.sweep import sweep_scans
+
+    job.keep(lambda folder: write_search(folder.path / SCAN_FOLDER, result, CHECKS))
+    sweep_scans(job.workspace)
+
+
+def apart_digest(apart: Collection[tuple[str, str]]) -> str:
+    """Changes with the pairs that are no duplicates."""
+    import hashlib
+
+    return hashlib.blake2b(repr(sorted(apart)).encode(), digest_size=6).hexdigest()
+
+
+def searches(workspace: Path, payload: Mapping[str, Any]) -> Iterator[tuple[JobFolder, dict[str, Any]]]:
+    """The searches of some data with their payloads, whatever their options; the newest first.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+        payload: values that a search's own must have.
+    """
+    for path in sorted((hidden_dir(workspace) / "jobs").glob("*-near-*"), reverse=True):
+        folder = JobFolder(path)
+        try:
+            found = folder.read_job().get("payload") or {}
+        except TunedeckError:  # damaged, or just being made
+            continue
+        if _is_outdated(found) or not found.get("near"):
+            continue
+        if all(found.get(name) == value for name, value in payload.items()):
+            yield folder, found
 
 
 def last_search(
@@ -30,33 +121,19 @@ def last_search(
         columns: as they were named.
         eval_paths: absolute; a search without eval files counts as well, one with others does not.
     """
-    for path in sorted((hidden_dir(workspace) / "jobs").glob("*-near-*"), reverse=True):
-        folder = JobFolder(path)
-        try:
-            payload = folder.read_job().get("payload") or {}
-        except TunedeckError:  # damaged, or just being made
+    for folder, payload in searches(workspace, {"paths": list(paths), "format": format, "columns": dict(columns)}):
+        if payload.get("eval_paths", []) not in ([], list(eval_paths)):
             continue
-        asked = (payload.get("paths"), payload.get("format"), payload.get("columns") or {})
-        if is_outdated(payload):
-            continue
-        same = asked == (list(paths), format, dict(columns)) and payload.get("eval_paths", []) in ([], list(eval_paths))
-        if same and _unchanged(payload.get("stamps") or []) and standing(folder).state == "finished":
-            return path
+        if _unchanged(payload.get("stamps") or []) and standing(folder).state == FINISHED:
+            return folder.path
     return None
 
 
-def is_outdated(payload: Mapping[str, Any]) -> bool:
+def _is_outdated(payload: Mapping[str, Any]) -> bool:
     """Whether a search job was made by a version that could name a wrong eval row."""
     return bool(payload.get("eval_paths")) and payload.get("near_version", 1) < RESULT_VERSION
 
 
 def _unchanged(stamps: Sequence[tuple[str, int, int]]) -> bool:
-    """Whether files have the size and the time that they had."""
-    for path, size, changed in stamps:
-        try:
-            now = os.stat(path)
-        except OSError:
-            return False
-        if (now.st_size, now.st_mtime_ns) != (size, changed):
-            return False
-    return bool(stamps)
+    """Whether files have the size and the time that they had, and some are there."""
+    return bool(stamps) and all(stamp(path)[1:] == (size, time) and size >= 0 for path, size, time in stamps)

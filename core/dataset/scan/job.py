@@ -13,25 +13,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from core.dataset.audit.store import read_ledger
-from core.dataset.checks import CHECKS, Flag
+from core.dataset.checks import CHECKS
 from core.dataset.dataset import Dataset
 from core.dataset.near.result import NearOptions
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import pack
-from core.dataset.scan.resume import BAD, FLAGS, KEYS, SUMMARY, Begun, begun
+from core.dataset.scan.resume import BAD, FLAGS, KEYS, Begun, begun
 from core.dataset.scan.scan import Scanner, ScanResult, Stopped, gatherer, ticking, watched
-from core.jobs import files, requests
+from core.dataset.scan.scan.results import SCAN_FOLDER, write_bad, write_flags, write_near, write_summary
+from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.small_job import end_of
 
-SCAN_FOLDER = "scan"
-CLUSTERS, LEAKS, SHARED = "clusters.jsonl", "leaks.jsonl", "shared.json"
 _PERIOD = 1.0
 
 
@@ -90,13 +89,13 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
         def note(done: int) -> None:
             for file in (flags, bad, keys):
                 file.flush()
-            place = Begun(done, rows, flags.tell(), bad.tell()) if gathered is None else None
-            _summary(out, scanner, rows, begun=place)
+            place = Begun(done, rows, flags.tell(), bad.tell()).to_json()
+            _summary(out, scanner, rows, {"begun": place} if gathered is None else {})
 
         def progress(done: int, of: int) -> None:
             nonlocal written, told
             for entry, line in scanner.bad[told:]:
-                _line(bad, {"entry": entry, **line.to_json()})
+                write_bad(bad, entry, line)
             told = len(scanner.bad)
             folder.write_progress(done, of, phase="scanning")
             if done > before.entries and (time.monotonic() - written > _PERIOD or should_stop()):
@@ -109,7 +108,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             rows += 1
             keys.write(pack(scanned.digest, scanned.occurrence))
             if scanned.flags:
-                _line(flags, _flag_line(scanned.number, scanned.flags))
+                write_flags(flags, scanned.number, scanned.flags)
         phase = "scanning"
 
         def entered(name: str) -> None:
@@ -120,45 +119,20 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             folder.write_progress(done, of, phase=phase)
 
         for number, flag in scanner.finish(ticking(searching, entered, should_stop)):
-            _line(flags, _flag_line(number, (flag,)))
+            write_flags(flags, number, (flag,))
         if gathered is not None:
-            clusters, leaks = (stack.enter_context((out / name).open("wb")) for name in (CLUSTERS, LEAKS))
-            for cluster in gathered.result.clusters:
-                _line(clusters, cluster.to_json())
-            for leak in gathered.result.leaks:
-                _line(leaks, leak.to_json())
-            (out / SHARED).write_bytes(files.encode(gathered.shared.to_json()))
-    _summary(out, scanner, rows, complete=True, near=None if gathered is None else gathered.result.about())
+            write_near(out, gathered.result, gathered.shared)
+    near_found = {} if gathered is None else {"near": gathered.result.about()}
+    _summary(out, scanner, rows, near_found, complete=True)
     folder.append_event("phase", f"The scan has read {rows:,} rows.")
     folder.write_status(phase="done")
 
 
-def _summary(
-    out: Path,
-    scanner: Scanner,
-    rows: int,
-    *,
-    complete: bool = False,
-    near: dict[str, Any] | None = None,
-    begun: Begun | None = None,
-) -> None:
-    result = ScanResult(
-        rows, scanner.dataset.recognition, tuple(scanner.bad_lines) if complete else (), flags=scanner.counts
-    )
-    summary = {**result.to_json(), "entries": scanner.dataset.count, "complete": complete}
-    if near is not None:
-        summary["near"] = near
-    if begun is not None:
-        summary["begun"] = begun.to_json()
-    files.replace(os.fspath(out / SUMMARY), files.encode(summary), durable=complete)
-
-
-def _flag_line(row: int, flags: Sequence[Flag]) -> dict[str, Any]:
-    return {"row": row, "flags": [flag.to_json() for flag in flags]}
-
-
-def _line(file: BinaryIO, value: dict[str, Any]) -> None:
-    file.write(files.encode(value) + b"\n")
+def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *, complete: bool = False) -> None:
+    dataset = scanner.dataset
+    bad_lines = tuple(scanner.bad_lines) if complete else ()
+    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts)
+    write_summary(out, result, dataset.count, more, complete=complete)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from core.dataset.formats import Recognition
 from core.dataset.item import Item, prompt_digest
 from core.dataset.near.gather import Gatherer
 from core.dataset.near.result import NearOptions, NearResult, Tick
+from core.dataset.near.shared import Shared
 from core.dataset.sample import Sample
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import Occurrences, key_text, pack, row_digest
@@ -179,6 +180,7 @@ class ScanResult:
         row_flags: good row to its flags, for rows that have some.
         keys: packed keys of all good rows (`core.dataset.scan.keys.unpack`).
         near: the near-duplicates, where they were asked for.
+        shared: what that search left out of the texts.
     """
 
     rows: int
@@ -189,6 +191,7 @@ class ScanResult:
     row_flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
     keys: bytes = field(default=b"", repr=False)
     near: NearResult | None = field(default=None, repr=False)
+    shared: Shared | None = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """As `scan --json` prints it."""
@@ -257,6 +260,7 @@ def scan(
         row_flags=row_flags,
         keys=bytes(keys),
         near=None if gathered is None else gathered.result,
+        shared=None if gathered is None else gathered.shared,
     )
 
 

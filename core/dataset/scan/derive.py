@@ -1,0 +1,49 @@
+"""The scans of a dataset as derived jobs: what they are told, and what their results depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.jobs.derived import Derived, digest, one_stage, stamps
+
+if TYPE_CHECKING:
+    from core.dataset.dataset import Dataset
+
+WORKER = "core.dataset.scan.job"
+
+
+def scan_job(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> Derived:
+    """The scan of just these files; one that was stopped or killed is resumed where it was.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+        dataset: what is open.
+        payload: what the scan is told, see `core.dataset.scan.job.run`.
+    """
+    from core.dataset.scan.resume import was_begun
+    from core.dataset.scan.scan.results import SCAN_FOLDER
+
+    return Derived(
+        workspace=workspace,
+        name="scan",
+        key=scan_key(dataset, payload),
+        kind="scan",
+        payload=payload,
+        stages=one_stage(WORKER),
+        can_resume=lambda job: was_begun(job / SCAN_FOLDER),
+    )
+
+
+def scan_key(dataset: Dataset, payload: Mapping[str, Any]) -> str:
+    """Changes with the payload, the checks, and size or time of any file."""
+    from core import __version__
+    from core.dataset.checks import CHECKS
+
+    return digest([payload, source_stamps(dataset, payload), [check.name for check in CHECKS], __version__])
+
+
+def source_stamps(dataset: Dataset, payload: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """The stamps of a dataset's files and of its eval files."""
+    return stamps([*dataset.reader.files, *payload["eval_paths"]])
