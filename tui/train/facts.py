@@ -7,8 +7,8 @@ from bisect import bisect_left
 from itertools import pairwise
 
 from core.units import clock, count, duration, short_count, significant
+from tui.live.run import MOMENT, LiveRun
 from tui.settings import Settings
-from tui.train.live_run import MOMENT, LiveRun
 from tui.widgets.facts import Fact
 
 STRETCHES = 8
