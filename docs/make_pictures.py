@@ -60,10 +60,11 @@ async def duplicates(app: TunedeckApp) -> None:
     await settled(app)
     screen = app.screen
     assert isinstance(screen, DuplicatesScreen)
-    if screen.group is None:
-        screen.action_search()
-        await until(lambda: screen.group is not None)
-    screen.action_step(2)
+    if screen.found is None:
+        screen.search.action_search()
+        await until(lambda: screen.found is not None)
+    assert screen.found is not None
+    screen.found.action_step(2)
     await settled(app)
 
 

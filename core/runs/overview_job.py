@@ -158,7 +158,7 @@ def _key(workspace: Path, recipe: Recipe) -> str:
     from core import __version__
     from core.dataset.audit.store import read_ledger
     from core.dataset.view.plan import VERSION
-    from core.dataset.view.mixture import shares_of
+    
     from core.dataset.view.plan import VERSION
 
     whole = to_json(recipe)

@@ -24,7 +24,7 @@ from tests.benchmarks.live_runs import EXTRAS, gpu, make_run, metrics
 from tests.benchmarks.peers import NoPeer, peer
 from tests.benchmarks.table import Row
 from tests.kit.terminal import Terminal
-from tui.train.words import loss_words
+from tui.live.metrics import loss_words
 
 BIN = Path(sys.executable).parent
 FEEDER = Path(__file__).with_name("leet_feeder.py")

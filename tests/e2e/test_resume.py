@@ -28,7 +28,7 @@ from tests.kit.training_runs import events, lines, make_run, recipe, talk
 from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython
 from tui import cli
-from tui.train.live_run import LiveRun
+from tui.live.run import LiveRun
 from tui.train.words import state_lines
 
 _STEPS = 12

@@ -10,8 +10,8 @@ from core.dataset.checks.base import Flag
 from core.dataset.checks.secrets import Secret
 from core.dataset.item import Item
 from core.dataset.scan import job as scan_job
+from core.dataset.scan.results import SCAN_FOLDER
 from core.dataset.scan.resume import was_begun
-from core.dataset.scan.scan.results import SCAN_FOLDER
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from tests.kit.clock import slow_time

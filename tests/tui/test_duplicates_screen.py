@@ -21,6 +21,7 @@ from tests.unit.test_near_scan import command_line, texts_file
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.app import TunedeckApp
+from tui.duplicates.found import FoundPane
 from tui.duplicates.screen import DuplicatesScreen
 from tui.widgets.key_bar import KeyBar
 
@@ -31,16 +32,25 @@ def screen_of(app: TunedeckApp) -> DuplicatesScreen:
     return screen
 
 
+def found_in(app: TunedeckApp) -> FoundPane:
+    found = screen_of(app).found
+    assert found is not None
+    return found
+
+
 def title(app: TunedeckApp, pane: str) -> str:
-    return str(app.screen.query_one(f"#{pane}-pane").border_title)
+    """The title of the pane `groups-pane`, `members-pane` or `pair`."""
+    return str(app.screen.query_one(f"#{pane}").border_title)
 
 
 def clusters(app: TunedeckApp) -> list[str]:
-    return [" ".join(row.split()) for row in text_of(screen_of(app).group_list).splitlines() if row.strip()]
+    """The lines of the clusters; none before there is a result."""
+    found = screen_of(app).found
+    return [" ".join(row.split()) for row in text_of(found.group_list).splitlines() if row.strip()] if found else []
 
 
 def members(app: TunedeckApp) -> list[str]:
-    return [" ".join(row.split()) for row in text_of(screen_of(app).member_list).splitlines() if row.strip()]
+    return [" ".join(row.split()) for row in text_of(found_in(app).member_list).splitlines() if row.strip()]
 
 
 def staying(app: TunedeckApp) -> list[int]:
@@ -67,7 +77,7 @@ async def search(pilot: Pilot[int], app: TunedeckApp) -> None:
 
 
 def shows(app: TunedeckApp, words: str) -> Callable[[], bool]:
-    return lambda: words in title(app, "diff")
+    return lambda: words in title(app, "pair")
 
 
 async def test_the_planted_near_duplicates_and_leaks_are_listed_with_the_row_that_stays(
@@ -87,20 +97,19 @@ async def test_the_planted_near_duplicates_and_leaks_are_listed_with_the_row_tha
         nothing = app.screen.query_one("#nothing")
         await until(pilot, lambda: "have not been searched for yet" in text_of(nothing), "what to do")
         await search(pilot, app)
-        groups = screen_of(app)._groups
-        assert groups is not None
+        groups = found_in(app).groups
         found = {kind: {row for g in groups.listed if g.kind == kind for row in g.why} for kind in ("near", "exact")}
         assert found == {"near": planted["near_duplicate"], "exact": planted["exact_duplicate"]}
         assert "■ leak 1 row 86%" in clusters(app)[0]
         assert set(groups.listed[0].why) == planted["leak_near"]
         await until(pilot, shows(app, "may go: 86% the prompt in support_eval.jsonl, line"), "the leak")
 
-        while not clusters(app)[screen_of(app).group_list.cursor].startswith("> 2 ▲ near"):
+        while not clusters(app)[found_in(app).group_list.cursor].startswith("> 2 ▲ near"):
             await pilot.press("right")
             await pilot.pause()
         row, kept = (int(words.split()[1 if words.startswith(">") else 0]) for words in reversed(members(app)))
         await until(pilot, shows(app, f"row {row} may go because of row {kept}, which stays"), "the pair")
-        diff = screen_of(app).diff
+        diff = found_in(app).pair.diff
         await until(pilot, lambda: f"− row {kept}, stays" in text_of(diff), "the comparison")
         await pilot.press("d")
         await until(pilot, lambda: len(standing(train)) == 1, "the drop")
@@ -218,29 +227,29 @@ async def test_no_duplicate_is_remembered_and_another_row_can_be_chosen(make_app
     async with app.run_test(size=(60, 20)) as pilot:
         await open_duplicates(pilot, app)
         await search(pilot, app)
-        await until(pilot, lambda: "2 may go" in title(app, "members"), "rows 2 and 4; row 3 is not like row 1")
+        await until(pilot, lambda: "2 may go" in title(app, "members-pane"), "rows 2 and 4; row 3 is not like row 1")
         await until(pilot, lambda: [row.split()[0] for row in members(app)[:2]] == ["1", ">"], "the rows")
         await until(pilot, lambda: members(app)[-1].startswith("3 stays"), "the last row, once it is read")
         await pilot.press("tab", "home", "down", "k")
-        await until(pilot, lambda: "3 may go" in title(app, "members"), "the choice")
+        await until(pilot, lambda: "3 may go" in title(app, "members-pane"), "the choice")
         assert "■ exact" not in clusters(app)[0]
         assert sum(" stays " in row for row in members(app)) == 1
         await pilot.press("f")
-        await until(pilot, lambda: "2 may go" in title(app, "members"), "the first row again")
+        await until(pilot, lambda: "2 may go" in title(app, "members-pane"), "the first row again")
         await pilot.press("home", "down", "x")
-        await until(pilot, lambda: "3 rows" in title(app, "members"), "row 1 is no longer in the cluster")
+        await until(pilot, lambda: "3 rows" in title(app, "members-pane"), "row 1 is no longer in the cluster")
         assert len(read_ledger(chained.parent).apart()) == 1
         await pilot.press("u")
-        await until(pilot, lambda: "4 rows" in title(app, "members"), "taken back")
+        await until(pilot, lambda: "4 rows" in title(app, "members-pane"), "taken back")
         await pilot.press("x")
-        await until(pilot, lambda: "3 rows" in title(app, "members"), "row 1 is no longer in the cluster")
+        await until(pilot, lambda: "3 rows" in title(app, "members-pane"), "row 1 is no longer in the cluster")
     again = make_app(data=(chained,))
     async with again.run_test(size=(80, 24)) as pilot:
         await open_duplicates(pilot, again)
-        await until(pilot, lambda: "3 rows" in title(again, "members"), "the mark counts for the old result")
+        await until(pilot, lambda: "3 rows" in title(again, "members-pane"), "the mark counts for the old result")
         assert "marks have changed since" in line(again)
         await search(pilot, again)
-        await until(pilot, lambda: "3 rows" in title(again, "members"), "and for a new search")
+        await until(pilot, lambda: "3 rows" in title(again, "members-pane"), "and for a new search")
         assert "r search" not in text_of(again.screen.query_one(KeyBar)), "which would find the same now"
         await pilot.press("X")
         nothing = again.screen.query_one("#nothing")
@@ -258,9 +267,9 @@ async def test_a_row_that_is_said_to_be_no_duplicate_is_described_so(make_app: M
         await search(pilot, app)
         await pilot.press("tab", "home", "down", "x")
         await until(pilot, lambda: len(read_ledger(tmp_path).apart()) == 1, "the mark")
-        await until(pilot, lambda: "1 may go" in title(app, "members"), "the second look")
+        await until(pilot, lambda: "1 may go" in title(app, "members-pane"), "the second look")
         await pilot.press("end")
-        await until(pilot, lambda: "you said it is no duplicate of row 1" in title(app, "diff"), "the words")
+        await until(pilot, lambda: "you said it is no duplicate of row 1" in title(app, "pair"), "the words")
 
 
 async def test_the_longest_row_can_stay_and_what_may_go_of_all_clusters_is_dropped_after_a_question(
@@ -337,10 +346,10 @@ async def test_the_known_pairs_of_a_real_file_are_shown(make_app: MakeApp, publi
     async with app.run_test(size=(120, 40)) as pilot:
         await open_duplicates(pilot, app)
         await search(pilot, app)
-        assert title(app, "groups").endswith("· 415 rows may go")
+        assert title(app, "groups-pane").endswith("· 415 rows may go")
         assert "10 shared beginnings" in line(app)
         for _ in range(3):
-            group, row = screen_of(app).group, screen_of(app).row
+            group, row = found_in(app).group, found_in(app).row
             assert group is not None
             assert row is not None
             kept = group.why[row].because_of

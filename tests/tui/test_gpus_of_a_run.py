@@ -18,8 +18,8 @@ from tests.kit.one_widget import text_of
 from tests.kit.waiting import until
 from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
+from tui.live.run import LiveRun
 from tui.train import words as train_words
-from tui.train.live_run import LiveRun
 from tui.widgets.device import Device
 from tui.widgets.gauge import Gauges
 

@@ -18,7 +18,7 @@ from tests.kit.app_waiting import until
 from tests.kit.attacks import ATTACKS
 from tests.kit.data_screen import MakeApp, data_screen, sample_text, scanned, text_of
 from tests.kit.training_runs import recipe
-from tests.tui.test_duplicates_screen import members, open_duplicates, screen_of, search
+from tests.tui.test_duplicates_screen import found_in, members, open_duplicates, search
 from tests.tui.test_overview_screen import shown
 from tui.app import TunedeckApp
 from tui.data.edit_field import EditField
@@ -121,8 +121,7 @@ async def test_attacks_that_repeat_are_compared_mapped_and_looked_at_as_a_whole(
         await open_duplicates(pilot, app)
         await search(pilot, app)
         assert members(app)
-        groups = screen_of(app)._groups
-        assert groups is not None
+        groups = found_in(app).groups
         for number in range(len(groups.listed)):
             for key in ("v", "right"):
                 await timed(f"cluster {number}", lambda key=key: pilot.press(key))  # type: ignore[misc]

@@ -75,8 +75,8 @@ async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
             add_steps(folder, range(step, step + 1), 1000)
             folder.append_gpu(gpu_record(gpu(0, utilization=step - 550)))
             folder.write_status(step=step)
-            screen._look_now()
-            await until(pilot, lambda step=step: len(screen.live.loss) == step)  # type: ignore[misc]
+            screen.look_now()
+            await until(pilot, lambda step=step: len(screen.run.live.loss) == step)  # type: ignore[misc]
             await pilot.press("left", "l")
             await pilot.pause()
         await pilot.pause(0.1)

@@ -22,7 +22,7 @@ from tui.charts.series import Series
 from tui.runs.compare import _STYLES, CompareScreen
 from tui.runs.screen import RunsScreen
 from tui.themes import load_themes, read_theme
-from tui.train.charts import _OTHER_STYLES
+from tui.train.overlays import STYLES
 from tui.widgets.chart import Chart
 from tui.widgets.pick_menu import PickMenu
 from tui.widgets.table import Table
@@ -48,7 +48,7 @@ def colours(chart: Chart) -> set[object]:
 
 
 @pytest.mark.parametrize("theme", [theme.name for theme in load_themes()[0]])
-@pytest.mark.parametrize("styles", [_STYLES, ("first", "second", *_OTHER_STYLES)])
+@pytest.mark.parametrize("styles", [_STYLES, ("first", "second", *STYLES)])
 async def test_each_run_has_a_colour_of_its_own(theme: str, styles: tuple[str, ...]) -> None:
     chart = Chart("loss", [Curve(style, level(place), "line", style) for place, style in enumerate(styles, 1)])
     app = OneWidget(chart)
@@ -93,10 +93,12 @@ async def test_five_other_runs_stand_in_the_legend_of_a_small_terminal(
         await pilot.press("o")
         await until(pilot, lambda: isinstance(app.screen, PickMenu))
         await pilot.press("enter", *["down", "enter"] * 3, "down", "ctrl+t", "escape")
-        await until(pilot, lambda: app.screen is screen and len({curve.letter for curve in screen.chart.curves}) == 6)
+        await until(
+            pilot, lambda: app.screen is screen and len({curve.letter for curve in screen.charts.chart.curves}) == 6
+        )
         shown = [f"{letter} rank {n}" for letter, n in zip("abcde", (32, 16, 8, 4, 2), strict=True)]
-        await until(pilot, lambda: all(words in "".join(text_of(screen.chart)) for words in shown))
-        assert "e rank 2 (pinned)" in "".join(text_of(screen.chart))
+        await until(pilot, lambda: all(words in "".join(text_of(screen.charts.chart)) for words in shown))
+        assert "e rank 2 (pinned)" in "".join(text_of(screen.charts.chart))
 
 
 async def test_six_compared_runs_are_named_in_legend_and_columns(

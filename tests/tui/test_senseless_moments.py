@@ -25,7 +25,7 @@ from tui.widgets.text_lines import TextLines
 
 MakeApp = Callable[..., TunedeckApp]
 
-SENSELESS = (time.time_ns(), 1e18, float("nan"), -1, "yesterday", None, True)
+SENSELESS = (1_796_029_198_764_809_717, 1e18, float("nan"), -1, "yesterday", None, True)
 FIELDS = ("started", "heartbeat", "earlier")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 from textual.widgets import Input, OptionList
 
 from core.jobs import glimpse as glimpses
@@ -18,8 +19,8 @@ from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import keys, read, state
 from tui.app import TunedeckApp
 from tui.charts.xaxis import Along, steps_axis, time_unit, tokens_unit
-from tui.train import panels as train_panels
-from tui.train.panels import Panels
+from tui.live import metrics
+from tui.train.charts import Panels
 from tui.train.screen import TrainScreen
 from tui.widgets.facts import Facts
 from tui.widgets.gauge import Gauges
@@ -74,10 +75,10 @@ async def test_early_in_a_long_run_the_axis_ends_near_what_there_is(make_app: Ma
     folder = make_run(tmp_path, steps=30, of=1120)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        assert screen.chart.span() == (0, 70)
-        assert text_of(screen.chart)[-1].endswith("70 of 1,120 steps ╯")
+        assert screen.charts.chart.span() == (0, 70)
+        assert text_of(screen.charts.chart)[-1].endswith("70 of 1,120 steps ╯")
         folder.write_status(step=300)
-        await until(pilot, lambda: text_of(screen.chart)[-1].endswith("─ 1,120 steps ╯"))
+        await until(pilot, lambda: text_of(screen.charts.chart)[-1].endswith("─ 1,120 steps ╯"))
     ends = [steps_axis(step, 3000)[0] for step in range(1, 3001)]
     assert all(4 * step >= end or end < 100 for step, end in enumerate(ends, 1) if end is not None)
     assert len(set(ends)) == 6
@@ -101,15 +102,15 @@ async def test_what_a_gpu_did_stands_on_the_axis_of_the_loss(make_app: MakeApp, 
         await until(pilot, lambda: "GPU 1 use %" in panels(screen))
         panel = next(chart for chart in screen.query_one(Panels).charts if chart.title == "GPU 1 use %")
         await pilot.press("z", "left", *["ctrl+left"] * 2)
-        await until(pilot, lambda: panel.span() == screen.chart.span() and panel.zoomed)
-        assert panel.crosshair == screen.chart.crosshair
+        await until(pilot, lambda: panel.span() == screen.charts.chart.span() and panel.zoomed)
+        assert panel.crosshair == screen.charts.chart.crosshair
         assert "3.00" in text_of(panel)[0]
         assert panel.view().y0 == 0
 
 
 async def test_a_metric_that_is_picked_is_on_the_screen_at_once_at_any_size(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path, steps=0)
-    usual = dict.fromkeys(train_panels.USUAL, 1.0)
+    usual = dict.fromkeys(metrics.USUAL, 1.0)
     for step in range(1, 30):
         folder.append_metric({"step": step, "loss": 1.0, **usual, "kl": step / 10})
     for size in ((160, 45), (80, 24)):
@@ -121,7 +122,7 @@ async def test_a_metric_that_is_picked_is_on_the_screen_at_once_at_any_size(make
             await until(pilot, lambda: f"metrics {'shown' if size[0] > 80 else 'in turn'}" in str(box.border_subtitle))  # noqa: B023
             assert ("panels need 110 columns" in str(box.border_title)) is (size[0] < 110)
             await pilot.press(*"kl", "enter", "escape")
-            charts = [screen.chart, *screen.query_one(Panels).charts]
+            charts = [screen.charts.chart, *screen.query_one(Panels).charts]
             await until(pilot, lambda: any(c.display and c.title == "kl" for c in charts))  # noqa: B023
             await until(pilot, lambda: "have no panel here: b shows each" in state(screen))  # noqa: B023
 
@@ -131,7 +132,7 @@ async def test_the_large_chart_says_how_many_of_the_metrics_are_shown(make_app: 
     for size, words in (((160, 45), "4 of 6 metrics"), ((80, 24), "1 of 6 metrics")):
         async with make_app("train", run=folder.path).run_test(size=size) as pilot:
             screen = await read(pilot)
-            await until(pilot, lambda: words in text_of(screen.chart)[0])  # noqa: B023
+            await until(pilot, lambda: words in text_of(screen.charts.chart)[0])  # noqa: B023
 
 
 async def test_a_narrow_terminal_shows_each_metric_in_the_large_chart(make_app: MakeApp, tmp_path: Path) -> None:
@@ -139,9 +140,9 @@ async def test_a_narrow_terminal_shows_each_metric_in_the_large_chart(make_app: 
     async with make_app("train", run=folder.path).run_test(size=(60, 20)) as pilot:
         screen = await read(pilot)
         await pilot.press("b")
-        await until(pilot, lambda: "learning rate" in text_of(screen.chart)[0])
+        await until(pilot, lambda: "learning rate" in text_of(screen.charts.chart)[0])
         await pilot.press("b")
-        await until(pilot, lambda: "gradient norm" in text_of(screen.chart)[0])
+        await until(pilot, lambda: "gradient norm" in text_of(screen.charts.chart)[0])
 
 
 async def test_epochs_tokens_and_time_take_the_place_of_steps_on_x(make_app: MakeApp, tmp_path: Path) -> None:
@@ -149,13 +150,13 @@ async def test_epochs_tokens_and_time_take_the_place_of_steps_on_x(make_app: Mak
     async with make_app("train", run=folder.path).run_test(size=(120, 30)) as pilot:
         screen = await read(pilot)
         await pilot.press("x")
-        await until(pilot, lambda: text_of(screen.chart)[-1].rstrip("─╯ ").endswith("4 epochs"))
+        await until(pilot, lambda: text_of(screen.charts.chart)[-1].rstrip("─╯ ").endswith("4 epochs"))
         await pilot.press("x")
-        await until(pilot, lambda: text_of(screen.chart)[-1].rstrip("─╯ ").endswith("k tokens"))
+        await until(pilot, lambda: text_of(screen.charts.chart)[-1].rstrip("─╯ ").endswith("k tokens"))
         await pilot.press("left")
-        assert "step 60  epoch 2.40  48.7 k tokens" in text_of(screen.chart)[-1]
+        assert "step 60  epoch 2.40  48.7 k tokens" in text_of(screen.charts.chart)[-1]
         await pilot.press("escape", "x")
-        await until(pilot, lambda: text_of(screen.chart)[-1].rstrip("─╯ ").endswith(" s"))
+        await until(pilot, lambda: text_of(screen.charts.chart)[-1].rstrip("─╯ ").endswith(" s"))
 
 
 async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeApp, tmp_path: Path) -> None:
@@ -169,14 +170,14 @@ async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeA
         app.screen.query_one(Input).value = second.id
         await pilot.pause()
         await pilot.press("ctrl+t", "escape")
-        await until(pilot, lambda: app.screen is screen and bool(screen.chart.curves[0].letter))
-        await until(pilot, lambda: max(len(curve.series) for curve in screen.chart.curves if curve.letter) == 40)
-        await until(pilot, lambda: "(pinned)  1.261" in "".join(text_of(screen.chart)))
+        await until(pilot, lambda: app.screen is screen and bool(screen.charts.chart.curves[0].letter))
+        await until(pilot, lambda: max(len(curve.series) for curve in screen.charts.chart.curves if curve.letter) == 40)
+        await until(pilot, lambda: "(pinned)  1.261" in "".join(text_of(screen.charts.chart)))
         app.show_run(third.path)
-        await until(pilot, lambda: len(screen.live.loss) == 10)
-        assert [curve.letter for curve in screen.chart.curves] == ["a", "a", "", "", ""]
+        await until(pilot, lambda: len(screen.run.live.loss) == 10)
+        assert [curve.letter for curve in screen.charts.chart.curves] == ["a", "a", "", "", ""]
         shown = [chart for chart in screen.query_one(Panels).charts if chart.display]
-        await until(pilot, lambda: {chart.span() for chart in (screen.chart, *shown)} == {(0, 40)})
+        await until(pilot, lambda: {chart.span() for chart in (screen.charts.chart, *shown)} == {(0, 40)})
         assert shown, "panels lie on the axis of the longer run, too"
 
 
@@ -197,8 +198,8 @@ async def test_a_long_run_is_glimpsed_first_and_then_read_whole(
     assert 20 < len(some) < 200
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        await until(pilot, lambda: screen.shown is screen.live)
-        assert len(screen.live.loss) == 4000
+        await until(pilot, lambda: screen.run.shown is screen.run.live)
+        assert len(screen.run.live.loss) == 4000
 
 
 async def test_energy_and_cost_are_in_the_step_line(
@@ -372,8 +373,8 @@ def test_places_and_steps_are_each_others_inverse() -> None:
 def test_the_chart_of_a_metric_with_an_evaluation_shows_both() -> None:
     from core.jobs.follow import Update
     from core.jobs.status import Status
-    from tui.train.live_run import LiveRun
-    from tui.train.panels import metrics_of
+    from tui.live.metrics import metrics_of
+    from tui.live.run import LiveRun
 
     run = LiveRun()
     records = [{"step": 1, "loss": 1.0, "entropy": 2.0}, {"step": 1, "eval_loss": 1.0, "eval_entropy": 2.0}]
@@ -387,6 +388,20 @@ async def test_nothing_is_lost_when_the_screen_comes_and_goes(make_app: MakeApp,
         screen = await read(pilot)
         for step in range(6, 16):
             add_steps(folder, range(step, step + 1), 100)
-            screen._look_now()
+            screen.look_now()
             await pilot.press("5", "3")
-        await until(pilot, lambda: list(screen.live.loss.x) == list(range(1, 16)))
+        await until(pilot, lambda: list(screen.run.live.loss.x) == list(range(1, 16)))
+
+
+async def test_text_typed_fast_behind_the_search_key_asks_nothing_of_the_run(make_app: MakeApp, tmp_path: Path) -> None:
+    """The field that searched got the focus too late: of `/spy` the keys s, p and y went to the run."""
+    folder = make_run(tmp_path)
+    folder.log.write_text("a spy\n")
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        await pilot.press("l")
+        for key in ("slash", *"spy", "enter"):
+            pilot.app.post_message(Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: "1 line holds it" in state(screen))
+        assert screen.requests.asking == ""
+        assert not list(folder.requests.glob("*"))

@@ -10,7 +10,7 @@ from tests.kit.app_waiting import until
 from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
-from tui.train import panels as train_panels
+from tui.live import metrics
 
 MakeApp = Callable[..., TunedeckApp]
 
@@ -26,9 +26,9 @@ async def test_no_number_that_a_run_logs_ends_the_screen(make_app: MakeApp, tmp_
     folder.append_metric({"step": 1e200, "loss": 2.0})
     async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
         screen = await read(pilot)
-        screen._panels = [*odd]
+        screen.charts.choose_panels([*odd])
         for metric in odd:
             await pilot.press("b", "left", "g", "z", "0", "x")
-            await until(pilot, lambda: screen.chart.title == train_panels.title_of(metric))  # noqa: B023
-        assert max(screen.live.loss.x) == 50
-        assert screen.live.last("epoch") == 0.4
+            await until(pilot, lambda: screen.charts.chart.title == metrics.title_of(metric))  # noqa: B023
+        assert max(screen.run.live.loss.x) == 50
+        assert screen.run.live.last("epoch") == 0.4

@@ -14,7 +14,8 @@ from tests.kit.app_waiting import until
 from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
-from tui.train.live_run import LiveRun
+from tui.live.run import LiveRun
+from tui.train.messages import Looked
 from tui.train.screen import TrainScreen
 from tui.widgets.pick_menu import Picked
 
@@ -35,7 +36,7 @@ async def test_a_long_run_is_not_read_ahead_of_the_screen(
 
     def posted(screen: TrainScreen, message: Message) -> bool:
         nonlocal waiting, most
-        if isinstance(message, TrainScreen.OtherLooked if overlaid else TrainScreen.Looked):
+        if isinstance(message, Looked) and overlaid != (message.source is screen.run.source):
             waiting += 1
             most = max(most, waiting)
             if waiting > 2:
@@ -44,7 +45,7 @@ async def test_a_long_run_is_not_read_ahead_of_the_screen(
 
     def added(run: LiveRun, update: Update) -> None:
         nonlocal waiting
-        counts = not overlaid or (bool(shown) and any(run is other.live for other in shown[0]._others))
+        counts = not overlaid or (bool(shown) and any(run is other.live for other in shown[0].charts.overlays.runs))
         full.wait(0.1 if counts else 0.0)  # a screen that is slower than the reader
         add(run, update)
         waiting -= counts
@@ -57,8 +58,8 @@ async def test_a_long_run_is_not_read_ahead_of_the_screen(
         shown.append(screen)
         await read(pilot)
         if overlaid:
-            screen._take_runs(Picked((str(long.path),)))
-            await until(pilot, lambda: len(screen._others[0].live.loss) == 9_000)
+            screen.charts.overlay(Picked((str(long.path),)))
+            await until(pilot, lambda: len(screen.charts.overlays.runs[0].live.loss) == 9_000)
         else:
-            assert len(screen.live.loss) == 9_000
+            assert len(screen.run.live.loss) == 9_000
     assert 1 <= most <= 2

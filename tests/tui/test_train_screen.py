@@ -34,7 +34,7 @@ async def read(pilot: Pilot[int]) -> TrainScreen:
     """The live screen, once it has read the run."""
     screen = pilot.app.screen
     assert isinstance(screen, TrainScreen)
-    await until(pilot, lambda: screen.live.update is not None and not screen.live.update.more)
+    await until(pilot, lambda: screen.run.live.update is not None and not screen.run.live.update.more)
     await pilot.pause()
     return screen
 
@@ -110,7 +110,7 @@ async def test_new_steps_appear_and_few_cells_are_sent(make_app: MakeApp, tmp_pa
         charts = Sent(screen.query_one("#loss", Chart))
         add_steps(folder, range(601, 602), 1000)
         folder.write_status(step=601)
-        await until(pilot, lambda: len(screen.live.loss) == 601)
+        await until(pilot, lambda: len(screen.run.live.loss) == 601)
         await until(pilot, lambda: "step   601 of" in screen.query_one(Facts).plain)
         assert 0 < charts.cells < 60
 
@@ -290,10 +290,10 @@ async def test_a_run_whose_folder_goes_away_is_said_and_followed_on_when_it_is_b
         assert state(screen).startswith("running")
         await pilot.press("c")
         await pilot.pause()
-        assert len(screen.live.loss) == 60
+        assert len(screen.run.live.loss) == 60
         (tmp_path / "elsewhere").rename(folder.path)
         add_steps(folder, range(61, 71), 100)
-        await until(pilot, lambda: len(screen.live.loss) == 70)
+        await until(pilot, lambda: len(screen.run.live.loss) == 70)
         await until(pilot, lambda: "cannot be reached" not in state(screen))
         folder.path.rename(tmp_path / "elsewhere")
         await until(pilot, lambda: "cannot be reached" in state(screen))
@@ -344,13 +344,13 @@ async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, 
         assert chart.crosshair is None
         await pilot.press("g")
         assert chart.log_scale
-        before = list(screen.live.average.series.y)
+        before = list(screen.run.live.average.series.y)
         await pilot.press("m")
-        assert screen.live.smoothing == "strong"
-        assert list(screen.live.average.series.y) != before
+        assert screen.run.live.smoothing == "strong"
+        assert list(screen.run.live.average.series.y) != before
         await pilot.press("m")
-        assert list(screen.live.average.series.y) == list(screen.live.loss.y)
-        assert chart.curves[1].series is screen.live.average.series
+        assert list(screen.run.live.average.series.y) == list(screen.run.live.loss.y)
+        assert chart.curves[1].series is screen.run.live.average.series
 
 
 async def test_nothing_is_read_while_another_screen_is_on(make_app: MakeApp, tmp_path: Path) -> None:
@@ -359,12 +359,12 @@ async def test_nothing_is_read_while_another_screen_is_on(make_app: MakeApp, tmp
         screen = await read(pilot)
         await pilot.press("5")
         await until(pilot, lambda: not screen.is_current)
-        update = screen.live.update
+        update = screen.run.live.update
         add_steps(folder, range(6, 9), 100)
         await pilot.pause(1.3)
-        assert screen.live.update is update
+        assert screen.run.live.update is update
         await pilot.press("3")
-        await until(pilot, lambda: len(screen.live.loss) == 8)
+        await until(pilot, lambda: len(screen.run.live.loss) == 8)
 
 
 async def test_another_run_takes_the_place_of_the_first(make_app: MakeApp, tmp_path: Path) -> None:
@@ -373,8 +373,8 @@ async def test_another_run_takes_the_place_of_the_first(make_app: MakeApp, tmp_p
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         app.show_run(second.path)
-        await until(pilot, lambda: len(screen.live.loss) == 5)
-        assert screen.query_one("#loss", Chart).curves[0].series is screen.live.loss
+        await until(pilot, lambda: len(screen.run.live.loss) == 5)
+        assert screen.query_one("#loss", Chart).curves[0].series is screen.run.live.loss
 
 
 async def test_a_resumed_run_draws_its_steps_once(make_app: MakeApp, tmp_path: Path) -> None:
@@ -382,4 +382,4 @@ async def test_a_resumed_run_draws_its_steps_once(make_app: MakeApp, tmp_path: P
     add_steps(folder, range(51, 71), 100)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        assert list(screen.live.loss.x) == list(range(1, 71))
+        assert list(screen.run.live.loss.x) == list(range(1, 71))

@@ -6,8 +6,8 @@ from typing import Any
 
 from core.jobs.follow import Update
 from core.jobs.status import Status
-from tui.train.live_machine import LIMIT
-from tui.train.live_run import LiveRun
+from tui.live.devices import LIMIT
+from tui.live.run import LiveRun
 
 GIB = 2**30
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.jobs.follow import Update
 from core.jobs.status import Status
-from tui.train.live_run import LiveRun
+from tui.live.run import LiveRun
 
 
 def update(*metrics: dict[str, Any], status: Status | None = None, **fields: Any) -> Update:

@@ -9,11 +9,11 @@ import pytest
 
 from core.jobs.follow import Update
 from core.jobs.status import Status
+from tui.live.devices import LiveGpus
+from tui.live.run import LiveRun
 from tui.settings import load_settings
 from tui.terminal.ring import ring_words
 from tui.train.facts import facts, quiet_for, seconds_left, span_left, span_words
-from tui.train.live_gpus import LiveGpus
-from tui.train.live_run import LiveRun
 
 
 def record(moment: float, *power: float | None, busy: int | None = 90) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.jobs.follow import Follower
 from tests.kit.run_folders import GIB, gpu, gpu_record, make_run
-from tui.train.live_run import LiveRun
+from tui.live.run import LiveRun
 from tui.train.words import event_lines, peak_words, state_lines
 
 

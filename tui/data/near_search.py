@@ -178,8 +178,8 @@ class NearSearch:
 
     def _found(self, folder: JobFolder, payload: Mapping[str, Any]) -> NearNews:
         from core.dataset.near.searches import apart_digest
+        from core.dataset.scan.derive import source_stamps
         from core.dataset.scan.reader import ScanReader
-        from core.dataset.scan.scan.derive import source_stamps
 
         reader = ScanReader(folder.path)
         summary = reader.summary()

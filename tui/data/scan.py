@@ -74,7 +74,7 @@ def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any])
     Raises:
         TunedeckError: no scan can be started, with the reason.
     """
-    from core.dataset.scan.scan.derive import scan_job
+    from core.dataset.scan.derive import scan_job
     from core.dataset.scan.sweep import sweep_scans
 
     folder = scan_job(workspace, dataset, payload).start()

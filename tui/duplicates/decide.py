@@ -1,44 +1,236 @@
-"""Decisions on the duplicates screen: written together, shown when they are on the disk, taken back by one key."""
+"""What is decided about clusters, without a screen: written together, taken back by one key, looked at again."""
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textual import on
 from textual.message import Message
 
-from core.clean import clean
-from core.dataset.near.result import Cluster, Keep
-from core.errors import TunedeckError
-from tui.data.near_search import NearFound, NearNews, NearSearch
+from core.dataset.near.result import Cluster, Keep, wrong_pairs_words
+from core.errors import BadInput, TunedeckError
 from tui.duplicates.groups import Group, Groups, Reason
-from tui.duplicates.panes import Compared
-from tui.duplicates.settings import DuplicatesSettings, NearHeard
-from tui.duplicates.work import (
-    Comparer,
-    Decisions,
-    SecondLook,
-    Step,
-    Stood,
-    cleared,
-    dropped_marks,
-    drops,
-    held_apart,
-)
-from tui.seen import Press
+from tui.seen import NO_KEY, Press
 
 if TYPE_CHECKING:
+    from core.dataset.audit.decisions import Standing
+    from core.dataset.audit.store import Ask, DecisionStore
     from core.dataset.scan.reader import ScanReader
-    from tui.data.desk import Desk
+    from core.jobs.service import Service
+
+_LAST_WORD = 1.0
+"""Seconds that leaving waits for a decision that is on its way to a slow disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Decisions that were made by one key, and are taken back by one.
+
+    Attributes:
+        asked: what is written.
+        rows: row to key, of rows that are decided on.
+        pairs: pairs of rows that are no duplicates.
+        cleared: rows that are no near leaks of the eval rows beside which they are shown.
+        before: the cluster that is looked at again for it, as it was then, and its place in the list.
+        undo: whether `asked` takes an earlier step back.
+        note: what the user is told when it is on the disk.
+    """
+
+    asked: tuple[Ask, ...]
+    rows: Mapping[int, str] = field(default_factory=dict)
+    pairs: tuple[tuple[int, int], ...] = ()
+    cleared: tuple[int, ...] = ()
+    before: tuple[int, Group, Group] | None = None
+    undo: bool = False
+    note: str = ""
+
+    @property
+    def taken_back(self) -> Step:
+        """The step that takes this one back."""
+        return replace(self, asked=tuple((key, "undo", {}) for key, _, _ in reversed(self.asked)), undo=True)
+
+
+def drops(reader: ScanReader, going: Sequence[tuple[int, Reason]]) -> Step:
+    """The step that drops rows, each with its reason and the key of the row that stays."""
+    wanted = {row for row, reason in going} | {reason.because_of for _, reason in going}
+    keys = _keys(reader, [row for row in wanted if row is not None])
+    asked: list[Ask] = []
+    for row, reason in going:
+        payload = {"text": reason.words}
+        if reason.because_of is not None:
+            payload["because_of"] = keys[reason.because_of]
+        asked.append((keys[row], "drop", payload))
+    return Step(tuple(asked), {row: keys[row] for row, _ in going})
+
+
+def held_apart(reader: ScanReader, pairs: Sequence[tuple[int, int]], before: tuple[int, Group, Group]) -> Step:
+    """The step that says of pairs of rows that they are no duplicates."""
+    from core.dataset.audit.decisions import pair_key
+
+    keys = _keys(reader, {row for pair in pairs for row in pair})
+    asked: list[Ask] = [(pair_key(keys[one], keys[other]), "keep", {}) for one, other in pairs]
+    return Step(tuple(asked), {}, tuple((min(pair), max(pair)) for pair in pairs), before=before)
+
+
+def dropped_marks(pairs: Sequence[tuple[str, str]]) -> Step:
+    """The step that takes "not a duplicate" back for pairs of keys that were never similar, and says so."""
+    from core.dataset.audit.decisions import pair_key
+
+    return Step(
+        tuple((pair_key(*pair), "undo", {}) for pair in pairs),
+        undo=True,
+        note=f"{wrong_pairs_words(len(pairs), 'dropped')}.",
+    )
+
+
+def cleared(reader: ScanReader, leaks: Mapping[int, Reason], before: tuple[int, Group, Group]) -> Step:
+    """The step that says of rows that they are no duplicates of the eval rows that they are like.
+
+    Args:
+        reader: of the search.
+        leaks: row to what it is like.
+        before: as `Step.before`.
+    """
+    from core.dataset.audit.decisions import pair_key
+
+    if not all(reason.key for reason in leaks.values()):
+        what = "this search was made before near leaks could be marked, so nothing was written"
+        raise BadInput(what, do="Search again")
+    keys = _keys(reader, leaks)
+    asked: list[Ask] = [(pair_key(keys[row], reason.key), "keep", {}) for row, reason in leaks.items()]
+    return Step(tuple(asked), cleared=tuple(leaks), before=before)
+
+
+def _keys(reader: ScanReader, rows: Collection[int]) -> dict[int, str]:
+    """The keys of rows.
+
+    Raises:
+        BadInput: not all of them are there.
+    """
+    keys = reader.keys(rows)
+    if len(keys) < len(rows):
+        raise BadInput("the result of this search is gone or damaged, so nothing was written", do="Search again")
+    return keys
+
+
+Stood = Mapping[int, "tuple[str, Standing]"]
+"""Row to its key and where it stands."""
+
+
+class Decisions:
+    """The workspace's decisions: opened in a thread, several written as one.
+
+    Args:
+        workspace: the folder that holds `.tunedeck`.
+    """
+
+    def __init__(self, workspace: Path) -> None:
+        self._workspace = workspace
+        self._lock = threading.Lock()
+        self._store: DecisionStore | None = None
+
+    def apart(self) -> frozenset[tuple[str, str]]:
+        """The pairs of keys that are no duplicates, as the disk has them now; blocks, so it is for threads."""
+        with self._lock:
+            if self._store is None:
+                from core.dataset.audit.store import DecisionStore
+
+                self._store = DecisionStore(self._workspace)
+        self._store.refresh().result()
+        return self._store.apart()
+
+    def write(self, make: Callable[[], Step], tell: Callable[[Step, TunedeckError | None, Stood], object]) -> None:
+        """Write decisions, all or none.
+
+        Args:
+            make: makes them, in a thread: there may be thousands.
+            tell: hears in another thread that they are on the disk, or why not, and where their rows stand now.
+        """
+        store = self._store
+        assert store is not None, "what can be decided here comes from a search, which has opened the store"
+
+        def work() -> None:
+            try:
+                step = make()
+            except TunedeckError as fault:
+                tell(Step(()), fault, {})
+                return
+
+            def done(future: Future[Any]) -> None:
+                error = future.exception()
+                if error is not None and not isinstance(error, TunedeckError):
+                    raise error
+                tell(step, error, {row: (key, store.standing(key)) for row, key in step.rows.items()})
+
+            store.decide_together(step.asked).add_done_callback(done)
+
+        threading.Thread(target=work, name="decide", daemon=True).start()
+
+    def close(self) -> None:
+        """Write what is on its way, and end."""
+        if self._store is not None:
+            writing = threading.Thread(target=self._store.close, name="close decisions", daemon=True)
+            writing.start()
+            writing.join(_LAST_WORD)
+
+
+class SecondLook:
+    """Looks at clusters again in a child process, which is started at first use.
+
+    Args:
+        folder: of the search's job.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._service: Service | None = None
+
+    def ask(
+        self,
+        rows: Sequence[int],
+        apart: Iterable[tuple[int, int]],
+        tell: Callable[[list[Cluster] | TunedeckError], object],
+        *,
+        preferred: Sequence[int] = (),
+        keep: Keep | None = None,
+    ) -> None:
+        """Search again among some rows; `tell` hears in another thread which clusters they make."""
+        if self._service is None:
+            from core.jobs.service import Service
+
+            self._service = Service([sys.executable, "-m", "core.dataset.near.regroup", str(self._folder)])
+        future = self._service.submit(
+            "regroup", rows=list(rows), preferred=list(preferred), keep=keep, apart=[list(pair) for pair in apart]
+        )
+
+        def done(answer: Future[Any]) -> None:
+            error = answer.exception()
+            if isinstance(error, TunedeckError):
+                tell(error)
+            elif error is not None:
+                raise error
+            else:
+                tell([Cluster.from_json(value) for value in answer.result()])
+
+        future.add_done_callback(done)
+
+    def close(self) -> None:
+        """End the child."""
+        if self._service is not None:
+            self._service.close()
 
 
 class StepDone(Message):
     """Decisions are on the disk, or why not; and where their rows stand now."""
 
-    def __init__(self, step: Step, error: TunedeckError | None, stood: Stood) -> None:
+    def __init__(self, groups: Groups, step: Step, error: TunedeckError | None, stood: Stood) -> None:
+        self.groups = groups
         self.step = step
         self.error = error
         self.stood = stood
@@ -55,238 +247,120 @@ class LookedAgain(Message):
         super().__init__()
 
 
-class DuplicatesDecisions(DuplicatesSettings):
-    """What is decided about clusters, and what is looked at again because of it."""
+class Decider:
+    """Decides about the clusters of a search, one key after another: each is meant for what is shown when it is done.
 
-    def __init__(self, desk: Desk, payload: Mapping[str, Any]) -> None:
-        """Make the screen.
+    Args:
+        groups: the clusters.
+        decisions: the workspace's.
+        ready: whether the cluster that is shown can be decided about now.
+        meant: whether a key that had to wait was meant for what is shown now.
+        post: takes `StepDone` and `LookedAgain`; called in threads.
+    """
 
-        Args:
-            desk: the open data set; it is told of decisions and flags.
-            payload: what the data set's scan was told.
-        """
-        super().__init__(desk.rows)
-        self._desk = desk
-        self._payload = payload
-        self._decisions: Decisions | None = None
-        self._look: SecondLook | None = None
-        self._keys: ScanReader | None = None
+    def __init__(
+        self,
+        groups: Groups,
+        decisions: Decisions,
+        *,
+        ready: Callable[[], bool],
+        meant: Callable[[Press], bool],
+        post: Callable[[Message], object],
+    ) -> None:
+        from core.dataset.scan.reader import ScanReader
+
+        self._groups = groups
+        self._decisions = decisions
+        self._ready = ready
+        self._meant = meant
+        self._post = post
+        self._keys = ScanReader(groups.found.folder)
+        self._look = SecondLook(groups.found.folder)
         self._waiting: deque[tuple[Press, Callable[[], None]]] = deque()
         self._writing = False
         self._steps: list[Step] = []
 
-    def on_mount(self) -> None:
-        """Look for a search that runs or has ended."""
-        session = self.session
-        dataset = self._rows.dataset
-        self._decisions = Decisions(session.workspace)
-        self._comparer = Comparer(
-            dataset, session.eval_data, lambda shown, result: self.post_message(Compared(shown, result))
-        )
-        self._search = NearSearch(
-            session.workspace,
-            dataset,
-            self._payload,
-            self._decisions.apart,
-            lambda news: self.post_message(NearHeard(news, self._made(news))),
-        )
-        self._search.look()
+    def close(self) -> None:
+        """Look at no cluster any more."""
+        self._look.close()
 
-    def on_unmount(self) -> None:
-        """End what works for this screen alone; a search goes on."""
-        for each in (self._search, self._comparer, self._look, self._decisions):
-            if each is not None:
-                each.close()
+    # -- one key after another ------------------------------------------------------------------------------
 
-    # -- the search -----------------------------------------------------------------------------------------
+    def line_up(self, press: Press, work: Callable[[], None]) -> None:
+        """Do something when its turn comes, if its key is meant for what is shown then.
 
-    def _made(self, news: NearNews) -> Groups | None:
-        """The clusters of a search; in the search's thread, since they may be many."""
-        return Groups(news, self._rows) if isinstance(news, NearFound) else None
+        Args:
+            press: the key that it came by.
+            work: what to do.
+        """
+        self._waiting.append((press, work))
+        self.go_on()
 
-    def _take(self, found: NearFound, groups: Groups) -> None:
-        """Show what a search has found."""
-        from core.dataset.scan.reader import ScanReader
+    def go_on(self) -> None:
+        """Do what has waited for something that has been shown now."""
+        while self._waiting and not self._writing and self._ready():
+            press, work = self._waiting.popleft()
+            if self._meant(press):
+                work()
 
-        if self._look is not None:
-            self._look.close()
-        self._found, self._options = found, found.options
-        self._keys = ScanReader(found.folder)
-        self._look = SecondLook(found.folder)
-        self._groups = groups
-        self._steps.clear()
-        self._desk.take_near(found)
-        self._show_groups()
-        if groups.listed:
-            self.group_list.focus()
-        for group in [each for each in groups.listed if each.waiting]:
-            self._look_again(group)
-        if found.wrong_pairs:
-            self._line_up(lambda: self._write(lambda _: dropped_marks(found.wrong_pairs)))
+    def done(self, event: StepDone) -> None:
+        """Take in that a step is on the disk, or could not be written: then nothing that waits is done."""
+        self._writing = False
+        if event.error is not None:
+            self._waiting.clear()
+        elif not event.step.undo:
+            self._steps.append(event.step)
 
-    def _look_again(self, group: Group, *, preferred: Sequence[int] = (), keep: Keep | None = None) -> None:
+    # -- what can be decided --------------------------------------------------------------------------------
+
+    def drop(self, going: Sequence[tuple[int, Reason]]) -> None:
+        """Drop rows, each with its reason."""
+        if going:
+            self._write(lambda: drops(self._keys, going))
+
+    def hold_apart(self, group: Group, pairs: Sequence[tuple[int, int]]) -> None:
+        """Remember of pairs of rows that they are no duplicates."""
+        before = self._before(group)
+        self._write(lambda: held_apart(self._keys, pairs, before))
+
+    def clear_leaks(self, group: Group, rows: Sequence[int]) -> None:
+        """Remember of rows that they are no duplicates of the eval rows that they are like."""
+        before = self._before(group)
+        leaks = {row: group.why[row] for row in rows}
+        self._write(lambda: cleared(self._keys, leaks, before))
+
+    def drop_wrong_marks(self) -> None:
+        """Take back what was said of pairs that were never similar."""
+        pairs = self._groups.found.wrong_pairs
+        if pairs:
+            self.line_up(NO_KEY, lambda: self._write(lambda: dropped_marks(pairs)))
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether anything was decided here that was not taken back."""
+        return bool(self._steps)
+
+    def undo(self) -> None:
+        """Take back the last step."""
+        if self._steps:
+            step = self._steps.pop()
+            self._write(lambda: step.taken_back)
+
+    def _before(self, group: Group) -> tuple[int, Group, Group]:
+        return self._groups.listed.index(group), group, replace(group)
+
+    def _write(self, make: Callable[[], Step]) -> None:
+        groups = self._groups
+        self._writing = True
+        self._decisions.write(make, lambda step, error, stood: self._post(StepDone(groups, step, error, stood)))
+
+    def look_again(self, group: Group, *, preferred: Sequence[int] = (), keep: Keep | None = None) -> None:
         """Search again among the rows of a cluster that were not dropped."""
-        assert self._groups is not None
-        assert self._look is not None
         groups, gone = self._groups, list(self._groups.dropped(group))
         group.waiting = True
 
         def tell(found: list[Cluster] | TunedeckError) -> None:
             made = Group.of(group.number, group.kind, found, gone) if isinstance(found, list) else found
-            self.post_message(LookedAgain(groups, group, made))
+            self._post(LookedAgain(groups, group, made))
 
-        self._look.ask(
-            groups.present(group),
-            groups.apart_in(group),
-            tell,
-            preferred=preferred,
-            keep=keep,
-        )
-
-    @on(LookedAgain)
-    def _looked_again(self, event: LookedAgain) -> None:
-        groups, group = event.groups, event.group
-        if groups is not self._groups or group not in groups.listed:
-            return
-        groups.changed()
-        if isinstance(event.found, TunedeckError):
-            group.waiting = False
-            self.notify(clean(str(event.found)), severity="error", markup=False)
-            return
-        here, row = group is self.group, self.row
-        group.take(event.found)
-        cursor = self.group_list.cursor
-        if not group.rows:
-            at = groups.listed.index(group)
-            groups.listed.remove(group)
-            self._show_groups(cursor - (at < cursor))
-        elif here:
-            self.group_list.update()
-            self._show_members(row)
-        else:
-            self.group_list.update()
-        self._go_on()
-
-    # -- decisions ------------------------------------------------------------------------------------------
-
-    def _line_up(self, work: Callable[[], None], press: Press | None = None) -> None:
-        """Do something when its turn comes: each key is meant for what is shown then, if that was in view before.
-
-        Args:
-            work: what to do.
-            press: the key that it came by; by default the one whose action is being done.
-        """
-        self._told = ""
-        self._waiting.append((press or self.deck.press(), work))
-        self._go_on()
-
-    def _go_on(self) -> None:
-        while self._waiting and not self._writing and (self.group is None or not self.group.waiting):
-            press, work = self._waiting.popleft()
-            if self.deck.seen.meant(press, self.aim):
-                work()
-
-    def _write(self, make: Callable[[ScanReader], Step]) -> None:
-        assert self._decisions is not None
-        assert self._keys is not None
-        keys = self._keys
-        self._writing = True
-        self._decisions.write(
-            lambda: make(keys), lambda step, error, stood: self.post_message(StepDone(step, error, stood))
-        )
-
-    @on(StepDone)
-    def _step_done(self, event: StepDone) -> None:
-        """Show what was decided: by now it is on the disk."""
-        self._writing = False
-        step, groups = event.step, self._groups
-        if event.error is not None:
-            self._waiting.clear()
-            self.notify(clean(str(event.error)), severity="error", markup=False)
-            return
-        self._desk.stand(event.stood, undone=step.undo)
-        if step.note:
-            self.notify(step.note, severity="warning", timeout=20, markup=False)
-        if groups is None:
-            return
-        groups.decided(event.stood)
-        if step.undo:
-            self._take_back(step)
-        else:
-            self._steps.append(step)
-            if step.before is not None:
-                self._set_apart(step)
-            else:
-                self._after_drop()
-        self._update()
-        self._go_on()
-
-    def _after_drop(self) -> None:
-        assert self._groups is not None
-        group = self.group
-        if group is not None and not self._groups.going(group):
-            self.group_list.go_to(self.group_list.cursor + 1)
-
-    def _entered(self, group: Group) -> None:
-        """Look again at a cluster of which a row was to go because of one that was dropped elsewhere."""
-        if self._groups is not None and not group.waiting and self._groups.unsupported(group):
-            self._look_again(group)
-
-    def _set_apart(self, step: Step) -> None:
-        assert self._groups is not None
-        assert step.before is not None
-        if step.cleared:
-            self._clear(step.before[1], step.cleared)
-        else:
-            self._groups.apart.update(step.pairs)
-            self._look_again(step.before[1])
-
-    def _clear(self, leaks: Group, rows: Sequence[int]) -> None:
-        """Show no longer as near leaks what is said to be none; another eval row that is like them takes a search."""
-        assert self._groups is not None
-        leaks.take(leaks.without(rows))
-        if not leaks.rows:
-            self._groups.listed.remove(leaks)
-        self._tell_leaks(leaks)
-        self._show_groups()
-
-    def _tell_leaks(self, leaks: Group) -> None:
-        """Tell the data screen which rows are near leaks now."""
-        assert self._found is not None
-        self._found = replace(self._found, marked=True)
-        left = set(leaks.rows)
-        self._desk.take_near(
-            self._found.without_leaks([leak.row for leak in self._found.leaks if leak.row not in left])
-        )
-
-    def _take_back(self, step: Step) -> None:
-        assert self._groups is not None
-        self._groups.apart.difference_update(step.pairs)
-        if step.before is None:
-            return
-        at, group, was = step.before
-        group.take(was)
-        if step.cleared:
-            self._tell_leaks(group)
-        if group not in self._groups.listed:
-            self._groups.listed.insert(at, group)
-        self._groups.changed()
-        self._show_groups(self._groups.listed.index(group))
-
-    def _drop(self, going: Sequence[tuple[int, Reason]]) -> None:
-        """Drop rows, each with its reason."""
-        if going:
-            self._write(lambda keys: drops(keys, going))
-
-    def _hold_apart(self, group: Group, pairs: Sequence[tuple[int, int]]) -> None:
-        """Remember of pairs of rows that they are no duplicates."""
-        assert self._groups is not None
-        before = self._groups.listed.index(group), group, replace(group)
-        self._write(lambda keys: held_apart(keys, pairs, before))
-
-    def _no_leaks(self, group: Group, rows: Sequence[int]) -> None:
-        """Remember of rows that they are no duplicates of the eval rows that they are like."""
-        assert self._groups is not None
-        before = self._groups.listed.index(group), group, replace(group)
-        leaks = {row: group.why[row] for row in rows}
-        self._write(lambda keys: cleared(keys, leaks, before))
+        self._look.ask(groups.present(group), groups.apart_in(group), tell, preferred=preferred, keep=keep)

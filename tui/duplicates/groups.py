@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean_line
@@ -143,11 +143,13 @@ class Groups:
         rows: of the data set, with the decisions on them.
 
     Attributes:
+        found: the search's result.
         listed: the clusters, the near leaks before them.
         apart: pairs of rows that are no duplicates.
     """
 
     def __init__(self, found: NearFound, rows: DataRows) -> None:
+        self.found = found
         self._rows = rows
         self._good = GoodRows(list(found.bad))
         self._version = rows.version
@@ -201,9 +203,34 @@ class Groups:
             group.forget()
         self._version = self._rows.version
 
-    def changed(self) -> None:
-        """Take in that a cluster is another now."""
+    def take(self, group: Group, found: Group) -> None:
+        """Take in what a second look at a cluster has found; it is listed no longer where nothing of it is left."""
+        group.take(found)
         self._open_rows = None
+        if not group.rows:
+            self.listed.remove(group)
+
+    def clear(self, leaks: Group, rows: Collection[int]) -> NearFound:
+        """Take in that rows are no near leaks; that another eval row is like them takes a search.
+
+        Returns:
+            The search's result with the near leaks that are left.
+        """
+        self.take(leaks, leaks.without(rows))
+        return self._left_of(leaks)
+
+    def restore(self, at: int, group: Group, was: Group) -> NearFound:
+        """Make a cluster what it was; the result as `clear`, of near leaks."""
+        group.take(was)
+        self._open_rows = None
+        if group not in self.listed:
+            self.listed.insert(at, group)
+        return self._left_of(group) if group.kind == "leak" else self.found
+
+    def _left_of(self, leaks: Group) -> NearFound:
+        self.found = replace(self.found, marked=True)
+        left = set(leaks.rows)
+        return self.found.without_leaks([leak.row for leak in self.found.leaks if leak.row not in left])
 
     def _keep_up(self) -> None:
         """Count all again if something was decided elsewhere."""

@@ -19,11 +19,11 @@ from core.units import clock, count, duration, gib, short_count, significant
 from core.verdict.run_list import RunLine
 from tui.actions import Command, declare
 from tui.charts.plot import Curve
-from tui.train.live_axes import AXES, along, next_axis, unit
-from tui.train.live_run import LiveRun
+from tui.live.axes import AXES, along, next_axis, unit
+from tui.live.run import LiveRun
 from tui.screens.base import StepScreen
 from tui.runs.rows import verdict_word
-from tui.train.panels import title_of, writer_of
+from tui.live.metrics import title_of, writer_of
 from tui.telling_names import telling_names
 from tui.widgets.chart import Chart
 from tui.widgets.table import Cell, Column, Table

@@ -2,121 +2,199 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 
 from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Container, Horizontal
 from textual.message import Message
+from textual.widget import Widget
 
-from core.clean import clean_line
-from core.jobs.folder import JobFolder
-from core.jobs.follow import Follower, Update
+from core.jobs.follow import Update
 from core.jobs.runs import RunInfo, list_runs
-from core.units import count, duration, short_count
+from core.units import count
+from tui.actions import Command
 from tui.charts.plot import Curve
-from tui.charts.xaxis import Along, StableEnd, XUnit, steps_axis
-from tui.telling_names import telling_names
-from tui.train.live_axes import AXES, along, next_axis, unit
-from tui.train.live_run import LiveRun
-from tui.train.panels import (
-    PANELS_FROM,
-    USUAL,
-    Panels,
-    from_zero,
-    metrics_of,
-    title_of,
-    usual_panels,
-    writer_of,
-)
-from tui.train.requests import TrainRequests
-from tui.train.words import loss_words
+from tui.live.axes import RunAxis, next_axis
+from tui.live.metrics import USUAL, from_zero, loss_words, metrics_of, title_of, usual_panels, writer_of
+from tui.live.run import LiveRun
+from tui.screens.pane import Pane
+from tui.train.messages import Overlaid, Said
+from tui.train.overlays import Overlays
+from tui.train.run import RunModel, Source
 from tui.widgets.chart import ZOOM, Chart
 from tui.widgets.pick_menu import Choice, Picked, PickMenu
 
-_CLOSE = 0.03
-"""Part by which an estimate of the epochs in all may miss a half or a whole one, to be taken for it."""
+MOST = 6
+"""Panels that are shown at once; the large chart takes any further one."""
 
-OTHERS = 5
-"""Runs that are overlaid at most."""
+PANELS_FROM = "110 columns and 36 rows"
+"""The terminal's size from which there are any: the classes `-wide` and `-tall` of the screens."""
 
-_OTHER_STYLES = ("third", "fourth", "fifth", "sixth", "seventh")
-
-
-@dataclass
-class Other:
-    """A run that is overlaid: followed like the screen's own, by the same thread."""
-
-    folder: Path
-    letter: str
-    name: str
-    follower: Follower
-    live: LiveRun = field(default_factory=LiveRun)
-    over: bool = False
+ROWS_ALONE, ROWS = 9, 7
+"""Rows of a panel where there is room to spare, and where there is not."""
 
 
-class TrainCharts(TrainRequests):
-    """Draws the run's metrics in one large chart and in panels."""
+class Panels(Container):
+    """Small charts in up to two rows of three."""
 
-    class OtherLooked(Message):
-        """A look at the folder of an overlaid run is done."""
+    DEFAULT_CSS = """
+    Panels { layout: grid; grid-size: 3; grid-gutter: 0; }
+    Panels > Chart { height: 100%; }
+    """
 
-        def __init__(self, other: Other, update: Update) -> None:
-            super().__init__()
-            self.other = other
-            self.update = update
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._others: list[Other] = []
-        self._other_taken = threading.Event()
-        self._run_names: dict[str, str] = {}
-        self._pinned: Path | None = None
-        self._axis = AXES[0]
-        self._large = "loss"
-        self._panels: list[str] | None = None
-        self._names = 0
-        self._along: Along | None = None
-        self._end = StableEnd()
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._height = 0
+        self._charts: list[Chart] = []
 
     @property
-    def chart(self) -> Chart:
-        """The large chart."""
-        return self.query_one("#loss", Chart)
+    def charts(self) -> list[Chart]:
+        """The charts that were made so far, those that are hidden now among them."""
+        return self._charts
 
-    # --- which curves
+    def show(self, metrics: Sequence[str], rows: int = 2) -> list[tuple[str, Chart]]:
+        """Give each of the first metrics a panel; returns which has which. Without room for panels there is none.
 
-    def _open_run(self, folder: Path | None) -> None:
-        """Another run: only the pinned one stays beside it."""
-        super()._open_run(folder)
-        self._others = [other for other in self._others if other.folder == self._pinned != folder]
-        self._large, self._axis = "loss", AXES[0]
+        Args:
+            metrics: what is to be shown, the most wanted first.
+            rows: rows of panels for which there is room.
+        """
+        given = list(metrics[: min(MOST, 3 * rows)]) if self.display else []
+        new = [Chart("", []) for _ in range(len(given) - len(self._charts))]  # a start without panels pays for none
+        if new:
+            self._charts += new
+            self.mount_all(new)
+        for number, chart in enumerate(self._charts):
+            chart.display = number < len(given)
+        for metric, chart in zip(given, self._charts, strict=False):
+            chart.describe(title_of(metric), writer_of(metric), from_zero=from_zero(metric))
+        taken = -(-len(given) // 3)
+        height = taken * (ROWS_ALONE if rows > taken else ROWS)
+        if height != self._height:
+            self._height = height
+            self.styles.height = height
+            self.styles.grid_size_rows = max(1, taken)
+        return list(zip(given, self._charts, strict=False))
 
-    def _curves_changed(self) -> None:
+
+class ChartsPane(Pane):
+    """Draws the run's metrics in one large chart and in panels; posts `Overlaid` and `Said`."""
+
+    NAME = "charts"
+    COMMANDS = (
+        Command("train.left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 5, "←→"),
+        Command("train.right", "right", "read(1)", "", "Read values off the curves, further right."),
+        Command("train.far_left", "ctrl+left", "read(-10)", "", "Ten cells to the left."),
+        Command("train.far_right", "ctrl+right", "read(10)", "", "Ten cells to the right."),
+        Command("train.panels", "plus", "panels", "panel", "Choose the metrics that have a panel.", 6, "+"),
+        Command("train.overlay", "o", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7),
+        Command("train.large", "b", "large", "metric", "The next metric in the large chart.", 8),
+        Command("train.axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 9),
+        Command("train.zoom_in", "z,equals_sign", "zoom(True)", "zoom", "Show fewer steps.", 10, "z"),
+        Command("train.zoom_out", "Z,minus", "zoom(False)", "", "Show more steps.", 0, "-"),
+        Command("train.pan_left", "comma", "pan(-1)", "", "Move to earlier steps, when zoomed in.", 0, ","),
+        Command("train.pan_right", "full_stop", "pan(1)", "", "Move to later steps, when zoomed in.", 0, "."),
+        Command("train.scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 11),
+        Command("train.smooth", "m", "smooth", "smoothing", "Average the loss normally, strongly, not at all.", 12),
+    )
+
+    class Listed(Message):
+        """The other runs of the workspace were read: they can be chosen from."""
+
+        def __init__(self, runs: list[RunInfo]) -> None:
+            super().__init__()
+            self.runs = runs
+
+    def __init__(self, run: RunModel, beside: Widget) -> None:
+        """Make the pane.
+
+        Args:
+            run: what is known of the run.
+            beside: stands at the right of the large chart.
+        """
+        super().__init__()
+        self.chart = Chart("loss", [], id="loss", write=loss_words, write_x=self._place)
+        self.panels = Panels(id="small")
+        self.overlays = Overlays()
+        self._run = run
+        self._beside = beside
+        self._axis = RunAxis()
+        self._large = "loss"
+        self._chosen: list[str] | None = None
+        """The metrics that the user gave a panel."""
+        self._rows = 2
+        self._bound: LiveRun | None = None
+        """What the charts have the curves of, with so many metrics:"""
+        self._names = 0
+        self._rested = False
+
+    def compose(self) -> ComposeResult:
+        """The large chart and what stands beside it; the panels below."""
+        with Horizontal(id="top"):
+            yield self.chart
+            yield self._beside
+        yield self.panels
+
+    # -- which curves ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Another run is shown: its loss over steps."""
+        self.overlays.begin(self._run.folder)
+        self._large, self._axis.name = "loss", "steps"
+        self._bind()
+
+    def take_overlaid(self, source: Source, update: Update) -> None:
+        """Take in what was read of an overlaid run."""
+        if self.overlays.take(source, update):
+            self._bind()
+        if not update.more:
+            self.draw()
+
+    def fit(self, *, panels: bool, rows: int) -> None:
+        """Fill the panels, as far as there is room for any.
+
+        Args:
+            panels: whether there is.
+            rows: rows of them for which there is room.
+        """
+        self.panels.display, self._rows = panels, rows
+        if self._run.folder is not None:
+            self._fill()
+
+    @property
+    def _metrics(self) -> list[str]:
+        """The metrics that have panels, or would have them."""
+        return usual_panels(self._run.shown) if self._chosen is None else self._chosen
+
+    @property
+    def _panel_metrics(self) -> list[str]:
+        return [metric for metric in self._metrics if metric != self._large]
+
+    def _bind(self) -> None:
         """Bind the charts to the series of what is shown now."""
-        run = self.shown
+        run = self._bound = self._run.shown
         self._names = len(run.names)
-        self._end = StableEnd()
-        self._along = along(run, self._axis)
-        large = self.chart
-        large.set_curves([*self._other_curves(), *self._curves_of(run, self._large, large=True)])
-        self._panels_changed()
+        self._axis.bind(run)
+        others = self.overlays.curves(self._large, self._axis.name)
+        self.chart.set_curves([*others, *self._curves(run, self._large, large=True)])
+        self._fill()
 
-    def _panels_changed(self) -> None:
-        """Fill the panels, as far as there is room for any; the large chart says of how many metrics these are."""
-        filled = self.query_one(Panels).show(self._panel_metrics(), 1 if self.has_class("-log") else 2)
+    def _fill(self) -> None:
+        """Fill the panels; the large chart says of how many metrics these are."""
+        run, large = self._run.shown, self._large
+        filled = self.panels.show(self._panel_metrics, self._rows)
         for metric, chart in filled:
-            chart.set_curves(self._curves_of(self.shown, metric, large=False))
+            chart.set_curves(self._curves(run, metric, large=False))
             chart.share(self.chart)
-        known, large = len(metrics_of(self.shown)), self._large
+        known = len(metrics_of(run))
         note = f"{1 + len(filled)} of {known} metrics " if known > 1 else ""
         write = loss_words if large == "loss" else writer_of(large)
         self.chart.describe(title_of(large), write, from_zero=from_zero(large) and large not in USUAL, note=note)
 
-    def _curves_of(self, run: LiveRun, metric: str, *, large: bool) -> list[Curve]:
+    def _curves(self, run: LiveRun, metric: str, *, large: bool) -> list[Curve]:
         """The curves of one metric: single values as a band where they scatter, train and eval in one chart."""
-        series, places = run.series(metric), self._along
+        series, places = run.series(metric), self._axis.along
         if metric == "loss":
             curves = [
                 Curve("train", series, "band", "band", along=places),
@@ -133,250 +211,154 @@ class TrainCharts(TrainRequests):
             curves.append(Curve("eval", run.series(f"eval_{metric}"), "marked", "second", along=places))
         return curves
 
-    def _other_curves(self) -> Iterable[Curve]:
-        """Overlaid runs, behind the screen's own."""
-        metric = self._large
-        for number, other in enumerate(self._others):
-            live, places, style = other.live, along(other.live, self._axis), _OTHER_STYLES[number % len(_OTHER_STYLES)]
-            series = live.average.series if metric == "loss" else live.series(metric)
-            if other.folder == self._pinned and len(live.series(f"eval_{metric}")):
-                evaluated = live.series(f"eval_{metric}")
-                yield Curve("eval", evaluated, "marked", style, legend=False, letter=other.letter, along=places)
-            pin = " (pinned)" if other.folder == self._pinned else ""
-            yield Curve(f"{other.name}{pin}", series, "line", style, letter=other.letter, along=places)
+    # -- drawing --------------------------------------------------------------------------------------------
 
-    def _panel_metrics(self) -> list[str]:
-        chosen = usual_panels(self.shown) if self._panels is None else self._panels
-        return [metric for metric in chosen if metric != self._large]
+    def draw(self, *, steady: bool = False) -> None:
+        """Draw all charts that are on the screen; each sends its changed cells only.
 
-    # --- what x counts
-
-    def _axis_end(self) -> tuple[float | None, XUnit]:
-        """Where the axis of the shown run ends, as far as that is known, and its unit."""
-        run = self.shown
-        step, of = run.progress()
-        if self._along is None:
-            return steps_axis(
-                step, of, part=16 if self.session.low_bandwidth else 4
-            )  # an axis that moves is sent whole
-        newest = self._along.place(float("inf"))
-        if run.update is not None and run.update.over:
-            end = newest
-        elif self._axis == "time":
-            end = self._end.update(newest + (run.eta[0] if run.eta else 0.0))
-        else:
-            estimate = newest * of / step if step and of else newest
-            halves = round(2 * estimate) / 2
-            if self._axis == "epochs" and abs(estimate - halves) <= _CLOSE * halves:
-                end = max(halves, newest)  # as recipes say it; a last step that is not full makes little difference
-            else:
-                end = self._end.update(estimate)
-        return end, unit(self._axis, end)
-
-    def _place(self, step: float) -> str:
-        """A place on x in words: step, epoch, and what x counts."""
-        run = self.shown
-        words = f"step {count(round(step))}" if step < float("inf") else "later"
-        epoch = run.at("epoch", step)
-        if epoch is not None:
-            words += f"  epoch {epoch:.2f}"
-        if self._along is not None and step < float("inf") and self._axis != "epochs":
-            place = self._along.place(step)
-            words += f"  {duration(place)}" if self._axis == "time" else f"  {short_count(place)} tokens"
-        return words
-
-    def _draw_charts(self) -> None:
-        """Draw all charts that are on the screen; each sends its changed cells only."""
-        if len(self.shown.names) != self._names:
-            self._curves_changed()
-        end, counted = self._axis_end()
-        for chart in (self.chart, *(() if self._calm else self.query_one(Panels).charts)):
+        Args:
+            steady: whether this is one look of many at a run that goes on: then the panels wait for every other one.
+        """
+        run = self._run.shown
+        if run is not self._bound or len(run.names) != self._names:
+            self._bind()
+        calm = self._rested = steady and not self._rested
+        end, unit = self._axis.end(run, 16 if self.session.low_bandwidth else 4)  # an axis that moves is sent whole
+        for chart in (self.chart, *(() if calm else self.panels.charts)):
             chart.set_end(end)
-            if chart is self.chart and self._others and not chart.zoomed:
+            if chart is self.chart and self.overlays.runs and not chart.zoomed:
                 end = chart.span()[1]  # an overlaid run may go further: panels lie on the same axis
-            chart.set_unit(counted)
+            chart.set_unit(unit)
             if chart.display and chart.curves:
                 chart.repaint()
 
-    # --- overlaid runs
+    def _place(self, step: float) -> str:
+        return self._axis.words(self._run.shown, step)
 
-    def _follow_others(self, halt: threading.Event) -> bool:
-        """Look at the overlaid runs, in the thread that follows; returns whether more waits to be read."""
-        more = False
-        for other in tuple(self._others):
-            if not other.over:
-                update = other.follower.poll(*self.AT_ONCE)
-                other.over = update.over
-                more = more or update.more
-                self._other_taken.clear()
-                self.post_message(self.OtherLooked(other, update))
-                if update.more:
-                    self._rest(self._other_taken, halt)
-        return more
+    def _changed(self) -> None:
+        """Other curves are drawn from now on."""
+        self._bind()
+        self.draw()
+        self.screen.refresh_bindings()
 
-    @on(OtherLooked)
-    def _other_looked(self, event: OtherLooked) -> None:
-        self._other_taken.set()
-        known = len(event.other.live.names)
-        event.other.live.add(event.update)
-        if event.other in self._others and len(event.other.live.names) != known:
-            self._curves_changed()
-        if not event.update.more:
-            self._draw_charts()
-
-    @work(thread=True, group="runs")
-    def action_overlay(self) -> None:
-        """Read the list of runs, then ask which of them are drawn as well."""
-        found = list_runs(self.session.workspace)
-        self._run_names = {str(run.folder): run.name for run in found}
-        self.from_thread(self._ask_for_runs, [run for run in found if run.folder != self._folder])
-
-    def _ask_for_runs(self, runs: list[RunInfo]) -> None:
-        if not runs:
-            self._answered("There is no other run in this workspace to lay over this one.")
-            return
-        choices = [Choice(str(run.folder), clean_line(run.id, 44), _run_words(run)) for run in runs]
-        menu = PickMenu(
-            "runs drawn over this one",
-            choices,
-            [str(other.folder) for other in self._others],
-            noun="runs",
-            most=OTHERS,
-            pinned=str(self._pinned or ""),
-        )
-        self.app.push_screen(menu, self._take_runs)
-
-    def _take_runs(self, picked: Picked | None) -> None:
-        if picked is None:
-            return
-        known = {str(other.folder): other for other in self._others}
-        names = telling_names([(self._run_names.get(key, ""), Path(key).name) for key in picked.keys])
-        self._others = []
-        for letter, key, name in zip("abcdefghij", picked.keys, names, strict=False):
-            folder = Path(key)
-            other = known.get(key) or Other(folder, "", "", Follower(JobFolder(folder), gpu_bytes=0, log_bytes=0))
-            other.letter, other.name = letter, name
-            self._others.append(other)
-        self._pinned = Path(picked.pinned) if picked.pinned else None
-        self._curves_changed()
-        self._draw_charts()
-        self._look_now()
-        pinned = " The pinned one stays when another run is shown." if self._pinned else ""
-        self._answered(f"{len(self._others)} overlaid.{pinned}" if self._others else "")
-
-    # --- keys
-
-    def _allowed_charts(self) -> dict[str, bool]:
-        """Whether each key would do something now."""
-        chart = self.chart if self._folder is not None and self.is_mounted else None
-        drawn = chart is not None and not chart.empty_now
-        return {
-            "read": drawn,
-            "zoom": drawn,
-            "scale": drawn,
-            "smooth": drawn and self._large == "loss",
-            "pan": drawn and chart is not None and chart.zoomed,
-            "whole": bool(self._asking) or (chart is not None and (chart.zoomed or chart.crosshair is not None)),
-            "panels": drawn,
-            "axis": drawn,
-            "large": drawn,
-            "overlay": self._folder is not None,
-        }
-
-    def _shared(self) -> None:
+    def _moved(self) -> None:
         """All charts show the same stretch, and are read at the same place."""
-        for chart in self.query_one(Panels).charts:
+        for chart in self.panels.charts:
             if chart.display:
                 chart.share(self.chart)
-        self.refresh_bindings()
+        self.screen.refresh_bindings()
 
-    def action_panels(self) -> None:
-        """Choose the metrics that have a panel."""
-        metrics = [metric for metric in metrics_of(self.shown) if metric != "loss"]
-        choices = [Choice(metric, title_of(metric), self._newest_words(metric)) for metric in metrics]
-        shown = usual_panels(self.shown) if self._panels is None else self._panels
-        title, fate = "panels", "shown"
-        if not self.query_one(Panels).display:
-            title, fate = f"b brings these to the chart; panels need {PANELS_FROM}", "in turn"
-        self.app.push_screen(PickMenu(title, choices, shown, noun="metrics", fate=fate), self._take_panels)
+    # -- keys -----------------------------------------------------------------------------------------------
 
-    def _newest_words(self, metric: str) -> str:
-        last = self.shown.last(metric)
-        return writer_of(metric)(last) if last is not None else ""
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Reading off curves needs curves."""
+        if self._run.folder is None:
+            return False
+        if action == "pan":
+            return self.chart.zoomed
+        drawn = action == "overlay" or not self.chart.empty_now
+        return drawn and (action != "smooth" or self._large == "loss")
 
-    def _take_panels(self, picked: Picked | None) -> None:
-        """Show what was picked just now first: where there is no panel for it, in the large chart."""
-        if picked is None:
-            return
-        before = usual_panels(self.shown) if self._panels is None else self._panels
-        new = [metric for metric in picked.keys if metric not in before]
-        self._panels = [*new, *(metric for metric in picked.keys if metric in before)]
-        panels = self.query_one(Panels)
-        if not panels.display:
-            self._large = new[0] if new else self._large if self._large in self._panels else "loss"
-        self._curves_changed()
-        self._draw_charts()
-        self.refresh_bindings()
-        shown = sum(chart.display for chart in panels.charts) if panels.display else 0
-        without = len(self._panel_metrics()) - shown
-        self._answered(
-            f"{count(without)} of them have no panel here: b shows each in the large chart." if without else ""
-        )
+    @property
+    def narrowed(self) -> bool:
+        """Whether `show_all` changes anything."""
+        return self.chart.zoomed or self.chart.crosshair is not None
 
-    def action_large(self) -> None:
-        """Give the large chart to the next metric: the loss, then those with a panel."""
-        chosen = usual_panels(self.shown) if self._panels is None else self._panels
-        turn = ["loss", *chosen]
-        at = turn.index(self._large) if self._large in turn else -1
-        self._large = turn[(at + 1) % len(turn)]
-        self._curves_changed()
-        self._draw_charts()
-        self.refresh_bindings()
-
-    def action_axis(self) -> None:
-        """Let x count the next of steps, epochs, tokens and time."""
-        self._axis = next_axis(self._axis, self.shown)
-        self._curves_changed()
-        self._draw_charts()
-        self.refresh_bindings()
+    def show_all(self) -> None:
+        """The whole run, without the reading line."""
+        self.chart.show_all()
+        self._moved()
 
     def action_read(self, cells: int) -> None:
         """Move the reading line."""
         self.chart.move_crosshair(cells)
-        self._shared()
+        self._moved()
 
     def action_zoom(self, closer: bool) -> None:
         """Show fewer or more steps."""
         self.chart.zoom(ZOOM if closer else 1 / ZOOM)
-        self._shared()
+        self._moved()
 
     def action_pan(self, direction: int) -> None:
         """Move the steps that are shown."""
         self.chart.pan(direction / 2)
-        self._shared()
-
-    def action_whole(self) -> None:
-        """Back to the whole run; a question is taken as answered with no."""
-        if self._asking:
-            self.action_answer(False)
-            return
-        self.chart.show_all()
-        self._shared()
+        self._moved()
 
     def action_scale(self) -> None:
         """Logarithmic or linear."""
         if not self.chart.toggle_log():
-            self._answered("A logarithmic axis needs a positive value.")
+            self.post_message(Said("A logarithmic axis needs a positive value."))
 
     def action_smooth(self) -> None:
         """The next amount of smoothing."""
-        said = self.live.next_smoothing()
-        for other in self._others:
-            other.live.smooth_as(said)
-        self._answered(f"Smoothing: {said}.")
-        self._draw_charts()
+        smoothing = self._run.live.next_smoothing()
+        self.overlays.smooth_as(smoothing)
+        self.post_message(Said(f"Smoothing: {smoothing}."))
+        self.draw()
 
+    def action_axis(self) -> None:
+        """Let x count the next of steps, epochs, tokens and time."""
+        self._axis.name = next_axis(self._axis.name, self._run.shown)
+        self._changed()
 
-def _run_words(run: RunInfo) -> str:
-    loss = "" if run.eval_loss is None else f"  eval {loss_words(run.eval_loss).strip()}"
-    return f"{run.state}{loss}"
+    def action_large(self) -> None:
+        """Give the large chart to the next metric: the loss, then those with a panel."""
+        turn = ["loss", *self._metrics]
+        at = turn.index(self._large) if self._large in turn else -1
+        self._large = turn[(at + 1) % len(turn)]
+        self._changed()
+
+    def action_panels(self) -> None:
+        """Choose the metrics that have a panel."""
+        metrics = [metric for metric in metrics_of(self._run.shown) if metric != "loss"]
+        choices = [Choice(metric, title_of(metric), self._newest(metric)) for metric in metrics]
+        title, fate = "panels", "shown"
+        if not self.panels.display:
+            title, fate = f"b brings these to the chart; panels need {PANELS_FROM}", "in turn"
+        self.app.push_screen(PickMenu(title, choices, self._metrics, noun="metrics", fate=fate), self._choose)
+
+    def _newest(self, metric: str) -> str:
+        last = self._run.shown.last(metric)
+        return writer_of(metric)(last) if last is not None else ""
+
+    def _choose(self, picked: Picked | None) -> None:
+        if picked is not None:
+            self.choose_panels(picked.keys)
+
+    def choose_panels(self, metrics: Sequence[str]) -> None:
+        """Show those that have no panel yet first: where there is no room for panels, in the large chart."""
+        before = self._metrics
+        new = [metric for metric in metrics if metric not in before]
+        self._chosen = [*new, *(metric for metric in metrics if metric in before)]
+        if not self.panels.display:
+            self._large = new[0] if new else self._large if self._large in self._chosen else "loss"
+        self._changed()
+        shown = sum(chart.display for chart in self.panels.charts) if self.panels.display else 0
+        without = len(self._panel_metrics) - shown
+        words = f"{count(without)} of them have no panel here: b shows each in the large chart." if without else ""
+        self.post_message(Said(words))
+
+    @work(thread=True, group="runs")
+    def action_overlay(self) -> None:
+        """Read the list of runs, then ask which of them are drawn as well."""
+        self.post_message(self.Listed(list_runs(self.session.workspace)))
+
+    @on(Listed)
+    def _ask_for_overlays(self, event: Listed) -> None:
+        others = [run for run in event.runs if run.folder != self._run.folder]
+        if others:
+            self.app.push_screen(self.overlays.menu(others), self._overlay)
+        else:
+            self.post_message(Said("There is no other run in this workspace to lay over this one."))
+
+    def _overlay(self, picked: Picked | None) -> None:
+        if picked is not None:
+            self.overlay(picked)
+
+    def overlay(self, picked: Picked) -> None:
+        """Overlay the runs that were picked."""
+        self.overlays.choose(picked)
+        self._bind()
+        self.draw()
+        self.post_message(Overlaid())
+        self.post_message(Said(self.overlays.words))

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from core import timestamps
 from core.units import clock, count, duration, short_count, significant
+from tui.live.run import MOMENT, LiveRun
 from tui.settings import Settings
-from tui.train.live_run import MOMENT, LiveRun
 from tui.widgets.facts import Fact
 
 STRETCHES = 8

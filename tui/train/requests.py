@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from textual import on, work
+from textual.app import ComposeResult
 from textual.message import Message
 
 from core.errors import TunedeckError
@@ -14,16 +15,48 @@ from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Update
 from core.jobs.trust import Ask, NotAgreed
+from tui.actions import Command
+from tui.screens.pane import Pane
 from tui.train import words as train_words
-from tui.train.desk import TrainDesk
+from tui.train.run import RunModel
 from tui.widgets.agree import Agree
+from tui.widgets.text_lines import TextLines
 
 if TYPE_CHECKING:
     from core.runs.resume import Plan
 
 
-class TrainRequests(TrainDesk):
-    """Puts requests to the run, after a question where they end something."""
+class RequestsPane(Pane):
+    """Says what goes on, and puts requests to the run: after a question where they end something."""
+
+    NAME = "requests"
+    COMMANDS = (
+        Command("train.stop", "s", "ask_stop", "stop and save", "Stop the run: it saves, then ends. Asks first.", 2),
+        Command(
+            "train.yes",
+            "y",
+            "answer(True)",
+            "yes",
+            "Yes: stop and save, after s and f; go on, after r.",
+            1,
+            decides=True,
+        ),
+        Command("train.no", "n", "answer(False)", "no", "No: leave the run as it is, after s, r and f.", 1),
+        Command(
+            "train.now",
+            "k",
+            "end_now",
+            "end now",
+            "End at once without saving: after s, or while it stops.",
+            1,
+            decides=True,
+        ),
+        Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
+        Command("train.pause", "p", "pause", "pause", "Hold still at the next step.", 3, decides=True),
+        Command("train.go_on", "p", "go_on", "go on", "Go on after a pause.", 1, decides=True),
+        Command("train.release", "f", "release", "free memory", "After p: save and end instead; r goes on.", 2),
+        Command("train.save", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
+    )
 
     class Asked(Message):
         """A request was put to the run, or could not be; `said` tells."""
@@ -32,68 +65,127 @@ class TrainRequests(TrainDesk):
             super().__init__()
             self.said = said
 
-    def __init__(self) -> None:
+    class Planned(Message):
+        """It is known from where a run could go on; or `said` tells why it cannot."""
+
+        def __init__(self, folder: Path, plan: Plan | None, said: str) -> None:
+            super().__init__()
+            self.folder = folder
+            self.plan = plan
+            self.said = said
+
+    class ConsentNeeded(Message):
+        """Starting a run again needs the user's yes to something first."""
+
+        def __init__(self, plan: Plan, asks: Sequence[Ask]) -> None:
+            super().__init__()
+            self.plan = plan
+            self.asks = asks
+
+    def __init__(self, run: RunModel) -> None:
+        """Make the pane.
+
+        Args:
+            run: what is known of the run.
+        """
         super().__init__()
-        self._asking: Literal["", "stop", "now", "release", "resume"] = ""
+        self.asking: Literal["", "stop", "now", "release", "resume"] = ""
+        """The question that stands there."""
+        self._run = run
+        self._state = TextLines(id="state")
         self._pausing = False
         self._plan: Plan | None = None
         self._said = ""
 
-    def _show_words(self) -> None:
-        """Draw what is said of the run, the question or the answer to a key among it."""
-        raise NotImplementedError
+    def compose(self) -> ComposeResult:
+        """What goes on, or a question to the user."""
+        yield self._state
 
-    def _taken_in(self, update: Update) -> None:
+    # -- what goes on ---------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Another run is shown."""
+        self.asking, self._pausing, self._plan, self._said = "", False, None, ""
+
+    def take(self, update: Update) -> None:
         """A request that the run has answered needs no word on its being asked; the events say the rest."""
         if any(event.get("answer") in (requests.DONE, requests.REFUSED) for event in update.events):
             self._said = ""
 
-    def _forget_questions(self) -> None:
-        self._asking, self._pausing, self._plan, self._said = "", False, None, ""
+    def state_changed(self, *, first: bool) -> None:
+        """The run's state is another one: no question stands, and what was answered has come about or is overtaken.
 
-    def _allowed_requests(self) -> dict[str, bool]:
-        """Whether each key would do something now."""
-        update = self.live.update
+        Args:
+            first: whether it is the first that was read.
+        """
+        self.asking = ""
+        if not first:
+            self._pausing, self._said = False, ""
+
+    def say(self, words: str) -> None:
+        """Say what came of a key; "" says nothing any more."""
+        self._said = words
+        self.draw()
+        self.screen.refresh_bindings()
+
+    def draw(self) -> None:
+        """The state; a question to the user or the answer to a key stands before it or behind it."""
+        run, workspace = self._run, self.session.workspace
+        lines = train_words.state_lines(run.shown, run.folder or workspace, workspace)
+        if self.asking:
+            update = run.live.update
+            comparing = update is not None and update.status.stage > 0  # training is done and a later part goes on
+            lines = train_words.question(self.asking, self._plan, comparing=comparing)
+        elif run.glimpsed:
+            lines = [[(f"a first look; {100 * run.read:.0f} % of the run was read", "muted")], *lines[:1]]
+        elif self._said:
+            lines = [*lines, [(self._said, "muted")]]
+        self._state.show(lines)
+
+    # -- keys -----------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether a key would do something now."""
+        update = self._run.live.update
         if update is None:
-            keys = ("answer", "ask_stop", "end_now", "save", "pause", "go_on", "release", "ask_resume")
-            return dict.fromkeys(keys, False)
-        active = update.state in train_words.ACTIVE and not self._asking
+            return False
+        if self.asking:
+            return action == "answer" or (action == "end_now" and self.asking == "stop" and update.state != "queued")
+        state, training = update.state, not update.status.stage
         return {
-            "answer": bool(self._asking),
-            "ask_stop": active and update.state != "stopping",
-            "end_now": (active and update.state == "stopping") or (self._asking == "stop" and update.state != "queued"),
-            "save": active and update.state not in ("stopping", "queued") and not update.status.stage,
-            "pause": update.state == "running" and not self._asking,
-            "release": not self._asking
-            and not update.status.stage
-            and (update.state == "paused" or (self._pausing and update.state == "running")),
-            "go_on": update.state == "paused" and not self._asking,
-            "ask_resume": update.state in train_words.RESUMABLE and self.has_checkpoints and not self._asking,
-        }
+            "ask_stop": state in train_words.ACTIVE and state != "stopping",
+            "end_now": state == "stopping",
+            "save": state in train_words.ACTIVE and state not in ("stopping", "queued") and training,
+            "pause": state == "running",
+            "release": training and (state == "paused" or (self._pausing and state == "running")),
+            "go_on": state == "paused",
+            "ask_resume": state in train_words.RESUMABLE and self._run.has_checkpoints,
+        }.get(action, False)
 
     def action_ask_stop(self) -> None:
         """Ask before stopping."""
-        self._asking, self._plan = "stop", None
-        self._answered("")
+        self._ask("stop")
 
     def action_end_now(self) -> None:
         """End without saving: one of the answers to whether to stop; asked where the run is stopping by now."""
-        if self._asking == "stop":
-            self._asking = ""
-            self._request(requests.STOP_NOW, "Asked to end at once.")
-            self._answered("Asking the run to end at once.")
+        if self.asking != "stop":
+            self._ask("now")
             return
-        self._asking, self._plan = "now", None
-        self._answered("")
+        self.asking = ""
+        self._request(requests.STOP_NOW, "Asked to end at once.")
+        self.say("Asking the run to end at once.")
 
     def action_release(self) -> None:
         """Ask before a run that is to hold still, or does, saves and ends instead."""
-        self._asking, self._plan = "release", None
-        self._answered("")
+        self._ask("release")
+
+    def _ask(self, question: Literal["stop", "now", "release"]) -> None:
+        self.asking, self._plan = question, None
+        self.say("")
 
     def action_answer(self, yes: bool) -> None:
         """The answer to the question whether to stop, or to go on."""
-        asked, self._asking = self._asking, ""
+        asked, self.asking = self.asking, ""
         plan, self._plan = self._plan, None
         if yes and plan is not None:
             self._start_again(plan)
@@ -103,7 +195,7 @@ class TrainRequests(TrainDesk):
             self._request(requests.STOP, "Asked to save and end: its memory will be free, and r goes on.")
         elif yes:
             self._request(requests.STOP, "Asked to stop and save.")
-        self._answered("" if not yes else "Asking the run to stop." if plan is None else "Starting it again.")
+        self.say("" if not yes else "Asking the run to stop." if plan is None else "Starting it again.")
 
     def action_pause(self) -> None:
         """Hold still."""
@@ -119,24 +211,25 @@ class TrainRequests(TrainDesk):
         """Ask for a checkpoint."""
         self._request(requests.SAVE, "Asked for a checkpoint.")
 
-    @work(thread=True, group="request")
     def action_ask_resume(self) -> None:
         """Find out from where the run can go on, and ask."""
+        if self._run.folder is not None:
+            self._make_plan(self._run.folder)
+
+    @work(thread=True, group="request")
+    def _make_plan(self, folder: Path) -> None:
         from core.runs.resume import plan_resume  # reads recipes: not before somebody wants it
 
-        folder, plan, said = self._folder, None, ""
-        if folder is None:
-            return
         try:
-            plan = plan_resume(JobFolder(folder))
+            self.post_message(self.Planned(folder, plan_resume(JobFolder(folder)), ""))
         except TunedeckError as error:
-            said = str(error)
-        self.from_thread(self._planned, folder, plan, said)
+            self.post_message(self.Planned(folder, None, str(error)))
 
-    def _planned(self, folder: Path, plan: Plan | None, said: str) -> None:
-        if folder == self._folder:
-            self._asking, self._plan = "" if plan is None else "resume", plan
-            self._answered(said)
+    @on(Planned)
+    def _planned(self, event: Planned) -> None:
+        if event.folder == self._run.folder:
+            self.asking, self._plan = "" if event.plan is None else "resume", event.plan
+            self.say(event.said)
 
     @work(thread=True, group="request")
     def _start_again(self, plan: Plan, agreed: Sequence[Ask] = ()) -> None:
@@ -148,35 +241,33 @@ class TrainRequests(TrainDesk):
             resume_run(JobFolder(plan.checkpoint.path.parents[1]), plan)
         except NotAgreed as error:
             self.post_message(self.Asked(str(error)))
-            self.from_thread(self._ask_to_agree, plan, error.asks)
+            self.post_message(self.ConsentNeeded(plan, error.asks))
         except TunedeckError as error:
             self.post_message(self.Asked(str(error)))
 
-    def _ask_to_agree(self, plan: Plan, asks: Sequence[Ask]) -> None:
+    @on(ConsentNeeded)
+    def _ask_for_consent(self, event: ConsentNeeded) -> None:
         """Ask for what starting it again needs the user's yes to."""
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._start_again(plan, asks)
+                self._start_again(event.plan, event.asks)
 
-        if self.is_current:
-            self.app.push_screen(Agree(asks), answered)
+        if self.screen.is_current:
+            self.app.push_screen(Agree(event.asks), answered)
+
+    def _request(self, name: str, said: str) -> None:
+        if self._run.folder is not None:
+            self._put(self._run.folder, name, said)
 
     @work(thread=True, group="request")
-    def _request(self, name: str, said: str) -> None:
-        if self._folder is None:
-            return
+    def _put(self, folder: Path, name: str, said: str) -> None:
         try:
-            requests.ask(JobFolder(self._folder), name)
+            requests.ask(JobFolder(folder), name)
         except TunedeckError as error:
             said = str(error)
         self.post_message(self.Asked(said))
 
     @on(Asked)
     def _asked(self, event: Asked) -> None:
-        self._answered(event.said)
-
-    def _answered(self, said: str) -> None:
-        self._said = said
-        self._show_words()
-        self.refresh_bindings()
+        self.say(event.said)

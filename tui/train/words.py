@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +13,8 @@ from core.gpu.readings import GpuSample, from_json, labels
 from core.runs.saved import read_weights
 from core.units import clock, count, gib, significant
 from core.verdict import Kind, Verdict
-from tui.train.live_gpus import of_run
-from tui.train.live_run import LiveRun
+from tui.live.devices import of_run
+from tui.live.run import LiveRun
 from tui.widgets.device import Device
 
 if TYPE_CHECKING:
@@ -54,19 +53,6 @@ _PHASES = {
     "saving": "saving",
     "done": "ending",
 }
-
-
-def loss_words(value: float) -> str:
-    """A loss with four digits, always six cells wide so that nothing beside it moves."""
-    return f"{significant(value, 4):>6}"
-
-
-def rate_words(value: float) -> str:
-    """A learning rate as papers write it: `1.6e-4`."""
-    if not math.isfinite(value):
-        return significant(value)
-    mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
 
 
 def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:

@@ -21,7 +21,7 @@ from core.dataset.checks import TITLES, Flag
 from core.dataset.files.index import GoodRows
 from core.dataset.scan.keys import KEY_BYTES, unpack
 from core.dataset.scan.reader import ScanReader
-from core.dataset.scan.scan.results import SCAN_FOLDER
+from core.dataset.scan.results import SCAN_FOLDER
 from core.dataset.view.facts import BAD, FLAGS, KEYS
 from core.errors import TunedeckError
 from core.jobs import files

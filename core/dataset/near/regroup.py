@@ -24,7 +24,7 @@ from core.dataset.near.gather import add_row
 from core.dataset.near.result import Cluster, Keep, NearOptions
 from core.dataset.near.search import find_clusters
 from core.dataset.near.shared import Shared
-from core.dataset.scan.scan.results import SCAN_FOLDER, SHARED
+from core.dataset.scan.results import SCAN_FOLDER, SHARED
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 

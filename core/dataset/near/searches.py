@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.dataset.near.result import RESULT_VERSION, NearOptions
-from core.dataset.scan.scan.derive import WORKER, scan_key, source_stamps
+from core.dataset.scan.derive import WORKER, scan_key, source_stamps
 from core.errors import TunedeckError
 from core.jobs.derived import Derived, one_stage, stamp
 from core.jobs.folder import JobFolder
@@ -40,7 +40,7 @@ def search_job(
         apart: pairs of row keys that are no duplicates.
     """
     from core.dataset.near.kept import is_kept
-    from core.dataset.scan.scan.results import SCAN_FOLDER
+    from core.dataset.scan.results import SCAN_FOLDER
 
     full = {
         **payload,
@@ -72,7 +72,7 @@ def keep_search(job: Derived, result: ScanResult) -> None:
     Raises:
         TunedeckError, OSError: it cannot be written; then nothing of it is left.
     """
-    from core.dataset.scan.scan.results import SCAN_FOLDER, write_search
+    from core.dataset.scan.results import SCAN_FOLDER, write_search
     from core.dataset.scan.sweep import sweep_scans
 
     job.keep(lambda folder: write_search(folder.path / SCAN_FOLDER, result, CHECKS))

@@ -22,8 +22,8 @@ def scan_job(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> D
         dataset: what is open.
         payload: what the scan is told, see `core.dataset.scan.job.run`.
     """
+    from core.dataset.scan.results import SCAN_FOLDER
     from core.dataset.scan.resume import was_begun
-    from core.dataset.scan.scan.results import SCAN_FOLDER
 
     return Derived(
         workspace=workspace,

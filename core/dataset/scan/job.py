@@ -24,9 +24,9 @@ from core.dataset.dataset import Dataset
 from core.dataset.near.result import NearOptions
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import pack
+from core.dataset.scan.results import SCAN_FOLDER, write_bad, write_flags, write_near, write_summary
 from core.dataset.scan.resume import BAD, FLAGS, KEYS, Begun, begun
 from core.dataset.scan.scan import Scanner, ScanResult, Stopped, gatherer, ticking, watched
-from core.dataset.scan.scan.results import SCAN_FOLDER, write_bad, write_flags, write_near, write_summary
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.small_job import end_of

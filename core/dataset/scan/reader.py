@@ -12,7 +12,7 @@ from core.dataset.checks import Flag
 from core.dataset.files.records import BadLine
 from core.dataset.near.result import Cluster, Leak
 from core.dataset.scan.keys import KEY_BYTES, unpack
-from core.dataset.scan.scan.results import CLUSTERS, LEAKS, SCAN_FOLDER
+from core.dataset.scan.results import CLUSTERS, LEAKS, SCAN_FOLDER
 from core.jobs import files
 from core.jobs.tail import Tail, objects, parser
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from core import timestamps
 from tui.charts.series import HUGE, Series
 from tui.charts.smooth import Smoothed
-from tui.train.live_gpus import LiveGpus
-from tui.train.live_machine import LIMIT as MACHINE_LIMIT
-from tui.train.live_machine import LiveMachine
+from tui.live.devices import LIMIT as DEVICE_LIMIT
+from tui.live.devices import LiveGpus, LiveMachine
 
 if TYPE_CHECKING:
     from core.jobs.follow import Update
@@ -99,7 +98,7 @@ class LiveRun:
         if key not in self._known:
             self._known.add(key)
             self.names.append(key)
-            self._series[key] = Series(MACHINE_LIMIT)
+            self._series[key] = Series(DEVICE_LIMIT)
         return self._series[key]
 
     def last(self, key: str) -> float | None:
