@@ -208,7 +208,7 @@ async def test_what_the_command_has_found_is_there_without_a_search(make_app: Ma
         await open_duplicates(pilot, app)
         await until(pilot, lambda: bool(clusters(app)), "its clusters")
         assert "2 rows" in clusters(app)[0]
-        assert screen_of(app)._options.threshold == 0.6
+        assert screen_of(app).search.options.threshold == 0.6
     assert len(list((tmp_path / ".tunedeck" / "jobs").glob("*-near-*"))) == 1
 
 
