@@ -1,14 +1,18 @@
 """The one registry of keys: bindings, footer, help and palette are made from these tables.
 
-To add a key, add a `Command` to its screen's table and write the method `action_<action>` on the screen. While a key
-would not work, the screen says so in `check_action`; the footer then leaves it out. While a text field has the focus,
-printable keys belong to the field, so whatever must work there has an F-key or ctrl.
+To add a key, add a `Command` to the table of its screen or pane and write the method `action_<action>` there. While a
+key would not work, `check_action` says so; the footer then leaves it out. While a text field has the focus, printable
+keys belong to the field, so whatever must work there has an F-key or ctrl.
+
+A screen that is composed of panes declares one table: its own commands and, with `in_pane`, those of its panes, in the
+order in which the help lists them. They work wherever in the screen the focus is. Which pane has a command may change,
+so an id begins with the screen's name and not with the pane's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
 
@@ -27,6 +31,8 @@ class Command:
         shows: how the key is written, where Textual's name would puzzle.
         priority: whether it works even while a text field has the focus.
         aside: whether the help leaves it out, because what it says of another command tells of this one, too.
+        opens_line: whether text is typed behind the key, in the screen's command line. The screen then acts on the
+            key itself, before the keys that follow it: they are text, however fast they come.
     """
 
     id: str
@@ -38,6 +44,7 @@ class Command:
     shows: str = ""
     priority: bool = False
     aside: bool = False
+    opens_line: bool = False
 
     @property
     def shown_key(self) -> str:
@@ -92,6 +99,21 @@ def declare(scope: str, *commands: Command) -> list[BindingType]:
             raise ValueError(f"the command {command.id} does not belong to the scope {scope}")
     _TABLES[scope] = commands
     return [command.binding() for command in commands]
+
+
+def in_pane(pane: str, commands: Iterable[Command]) -> list[Command]:
+    """The commands of a pane as its screen declares them: `StepScreen` hands each action on to the pane.
+
+    Args:
+        pane: the pane's `NAME`.
+        commands: whose actions are methods of the pane.
+    """
+    found = []
+    for command in commands:
+        name, _, arguments = command.action.removesuffix(")").partition("(")
+        parts = ", ".join(filter(None, (repr(pane), repr(name), arguments)))
+        found.append(replace(command, action=f"pane({parts})"))
+    return found
 
 
 def commands(scopes: Iterable[str]) -> list[Command]:

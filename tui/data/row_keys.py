@@ -82,7 +82,7 @@ class RowKeys(DataPanes):
         """The keys that begin a line of text: what is typed behind them fast is text already."""
         return {"n": self.action_note, "exclamation_mark": self.action_flag, "w": self.action_write}
 
-    def on_key(self, event: events.Key) -> None:
+    async def on_key(self, event: events.Key) -> None:
         """The keys of a line of text; here, because keys typed fast arrive here in their order."""
         line = self._typed
         if line is None:

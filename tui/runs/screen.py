@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from textual import events, on, work
+from textual import on, work
 from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import get_current_worker
@@ -17,10 +17,10 @@ from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine, RunList
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
-from tui.data.typed import TypedLine
 from tui.runs.delete import delete, question
 from tui.runs.queue import GOES_ON, HELD, any_waits, change_queue, queue_held
 from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
+from tui.widgets.command_line import CommandLine
 from tui.widgets.table import Cell, Table
 from tui.widgets.text_lines import Line, TextLines
 
@@ -40,7 +40,7 @@ class RunsScreen(StepScreen):
         Command("runs.mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4),
         Command("runs.compare", "v", "compare", "compare", "Compare the marked runs: curves and recipes.", 3),
         Command("runs.marks", "v", "say_marks", "", "Say what a comparison needs.", aside=True),
-        Command("runs.filter", "slash", "filter", "filter", "List only runs with these words in them.", 5, "/"),
+        Command("runs.filter", "slash", "filter", "filter", "List only runs with these words in them.", 5, "/", opens_line=True),
         Command("runs.recipe", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
         Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 7),
         Command("runs.sort", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
@@ -66,7 +66,6 @@ class RunsScreen(StepScreen):
         self._words = ""
         self._sort = next(iter(SORTS))
         self._marked: dict[str, None] = {}
-        self._typed: TypedLine | None = None
         self._asked: JobFolder | None = None
         self._said: list[Line] = []
 
@@ -74,6 +73,7 @@ class RunsScreen(StepScreen):
         """The table, or a sentence while there is nothing in it."""
         yield Table(COLUMNS, self._cells, id="runs")
         yield TextLines(id="detail")
+        yield CommandLine()
         yield Static(
             "No runs here yet. 1 opens data, 2 fills in a recipe, F5 there starts a run.", id="none", markup=False
         )
@@ -179,11 +179,9 @@ class RunsScreen(StepScreen):
         self.refresh_bindings()
 
     def _show_detail(self) -> None:
-        """What is typed, what was said or asked, or what there is to say about the run under the cursor."""
+        """What was said or asked, or what there is to say about the run under the cursor."""
         detail, chosen = self.query_one("#detail", TextLines), self._chosen
-        if self._typed is not None:
-            detail.show([[(self._typed.shown(max(20, detail.size.width)), "text")]])
-        elif self._said:
+        if self._said:
             detail.show(self._said)
         elif chosen is None:
             detail.show([[("No run has these words; esc lists all.", "muted")]] if self._words else [])
@@ -200,7 +198,7 @@ class RunsScreen(StepScreen):
         chosen = self._chosen
         if action == "answer":
             return self._asked is not None
-        if self._asked is not None or self._typed is not None:
+        if self._asked is not None:
             return False
         if action in ("move", "take_out"):
             return chosen is not None and chosen.info.state == "queued"
@@ -216,33 +214,10 @@ class RunsScreen(StepScreen):
             return len(self._all) > 1
         return chosen is not None if action.startswith(("open_", "mark", "ask_")) else True
 
-    def on_key(self, event: events.Key) -> None:
-        """The keys of the filter; here, because keys typed fast arrive here in their order."""
-        line = self._typed
-        if line is None:
-            if event.key == "slash" and self.check_action("filter", ()):
-                event.stop()
-                self.action_filter()
-            return
-        event.stop()
-        state = line.press(event.key, event.character)
-        if state == "left":
-            line.text = ""
-        if state != "typing":
-            self._typed = None
-        line.take(line.text)
-
-    def on_paste(self, event: events.Paste) -> None:
-        """Text that is pasted into the filter."""
-        if self._typed is not None:
-            event.stop()
-            self._typed.add(event.text)
-            self._typed.take(self._typed.text)
-
     def action_filter(self) -> None:
         """Take words from the keys that follow; the list follows at each."""
-        self._typed = TypedLine("filter", "name, state, verdict or model; enter keeps it, esc lists all", self._filter)
-        self._typed.text = self._words
+        help = "name, state, verdict or model; enter keeps it, esc lists all"
+        self.query_one(CommandLine).ask("filter", help, self._filter, text=self._words, live=True)
         self._say([])
 
     def _filter(self, words: str) -> None:

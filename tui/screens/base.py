@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events
 from textual.app import ComposeResult
+from textual.binding import ActiveBinding
+from textual.keys import key_to_character
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.actions import STEPS
+from tui.actions import STEPS, by_id
+from tui.screens.pane import Pane
 from tui.terminal.lean_compositor import LeanCompositor
+from tui.widgets.command_line import CommandLine
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
 
@@ -25,7 +29,11 @@ SMALLEST = (60, 20)
 
 
 class StepScreen(Screen[None]):
-    """A screen of the walk. Subclasses set `STEP` and write `compose_body`."""
+    """A screen of the walk. Subclasses set `STEP` and write `compose_body`.
+
+    A screen that does more than one thing is composed of panes (`Pane`): it declares their commands with its own, and
+    hands them on. It may have a `CommandLine`.
+    """
 
     STEP: ClassVar[str] = ""
     """The screen's name in `tui.actions.STEPS`."""
@@ -89,6 +97,71 @@ class StepScreen(Screen[None]):
     def compose_body(self) -> Iterable[Widget]:
         """The widgets between header and footer."""
         raise NotImplementedError
+
+    # -- commands of panes ----------------------------------------------------------------------------------
+
+    def pane(self, name: str) -> Pane | None:
+        """The pane of a name, if it is there."""
+        return self.query_one_optional(f"#{name}", Pane)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A pane says itself which of its commands work now."""
+        if action != "pane":
+            return super().check_action(action, parameters)
+        name, inner, *arguments = parameters
+        pane = self.pane(str(name))
+        return pane is not None and not pane.is_disabled and pane.check_action(str(inner), tuple(arguments))
+
+    async def action_pane(self, name: str, action: str, *arguments: object) -> None:
+        """Have a pane do one of its commands."""
+        pane = self.pane(name)
+        if pane is not None:
+            await self.app.run_action(("", action, arguments), pane)
+
+    # -- the command line -----------------------------------------------------------------------------------
+
+    @property
+    def command_line(self) -> CommandLine | None:
+        """The screen's command line, if it has one."""
+        return self.query_one_optional(CommandLine)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """As Textual has it; while a line is typed, the line's keys and those of the app that are no text."""
+        found, line = super().active_bindings, self.command_line
+        if line is None or not line.typing:
+            return found
+        others = {
+            key: active for key, active in found.items() if active.node is self.app and key_to_character(key) is None
+        }
+        return {**others, **line.active_bindings}
+
+    async def on_key(self, event: events.Key) -> None:
+        """Keys of a line of text, and the keys that open one: here they arrive in the order they were typed in.
+
+        An action is done only when its key has come up to the app; by then the next key is on its way already.
+        """
+        line = self.command_line
+        if line is None:
+            return
+        if line.typing:
+            if await line.press(event) or event.key not in self.active_bindings:
+                event.stop()
+            return
+        active = self.active_bindings.get(event.key)
+        command = by_id().get(active.binding.id or "") if active is not None else None
+        if active is not None and active.enabled and command is not None and command.opens_line:
+            event.stop()
+            await self.app.run_action(active.binding.action, active.node)
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Text that is pasted into the line."""
+        line = self.command_line
+        if line is not None and line.typing:
+            event.stop()
+            line.add(event.text)
+
+    # -- size and header ------------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
         """Below the smallest size one sentence takes the place of everything."""

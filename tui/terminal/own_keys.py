@@ -6,7 +6,15 @@ ahead over a slow line, a character would so overtake the arrow before it, and l
 
 from __future__ import annotations
 
+from textual.binding import BindingsMap
 from textual.widget import Widget
+
+
+def own_bindings(widget: Widget) -> BindingsMap:
+    """What a widget itself has bound, under the keys that the user has chosen."""
+    bindings = widget._bindings.copy()
+    bindings.apply_keymap(widget.app._keymap)
+    return bindings
 
 
 async def obey(widget: Widget, key: str) -> bool:
@@ -16,7 +24,7 @@ async def obey(widget: Widget, key: str) -> bool:
         widget: the widget.
         key: Textual's name for the key.
     """
-    for binding in widget._bindings.key_to_bindings.get(key, ()):
+    for binding in own_bindings(widget).key_to_bindings.get(key, ()):
         if await widget.app.run_action(binding.action, widget):
             return True
     return False

@@ -20,7 +20,7 @@ class KeyBar(Widget):
     KeyBar { dock: bottom; height: 1; background: $panel; color: $foreground; }
     """
 
-    _spans: list[tuple[int, int, str]]
+    _spans: list[tuple[int, int, Command]]
 
     def on_mount(self) -> None:
         """Redraw when the set of working keys changes."""
@@ -62,13 +62,15 @@ class KeyBar(Widget):
             if used + length - 2 > limit:
                 continue
             parts.extend([(text_key, "bold $accent"), (text_label, "")])
-            self._spans.append((used, used + length, command.action))
+            self._spans.append((used, used + length, command))
             used += length
         return Content.assemble(*parts)
 
     async def on_click(self, event: Click) -> None:
         """A click on a key does what the key does."""
-        for start, end, action in self._spans:
+        for start, end, command in self._spans:
             if start <= event.x < end:
-                await self.screen.run_action(action)
-                return
+                for active in self.screen.active_bindings.values():
+                    if active.binding.id == command.id:
+                        await self.app.run_action(active.binding.action, active.node)
+                        return

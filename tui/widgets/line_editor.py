@@ -50,7 +50,7 @@ class LineEditor:
 
     def insert(self, text: str) -> None:
         """Put typed or pasted text at the cursor; line ends become spaces, other control characters go."""
-        typed = "".join(char for char in " ".join(text.splitlines()) if char.isprintable())
+        typed = "".join(char for char in " ".join(text.splitlines()) if char.isprintable() or char in _JOINERS)
         if not typed:
             return
         if self.selected:
@@ -142,6 +142,9 @@ class LineEditor:
             at -= 1
         return at
 
+
+_JOINERS = "\u200c\u200d"
+"""Characters without a width that belong to the spelling of Persian and to some emoji."""
 
 _SEPARATORS = " ,/"
 """What parts words: a step of ctrl+left stops at each folder of a path and each entry of a list."""

@@ -1,0 +1,206 @@
+"""The line at the foot of a screen: how things stand, what came of a key, and a line of text while it is typed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from textual.binding import ActiveBinding
+from textual.content import Content
+from textual.events import Key
+
+from tui.actions import Command, declare
+from tui.terminal.own_keys import obey, own_bindings
+from tui.terminal.still import StillText
+from tui.widgets.line_editor import LineEditor
+
+MOST = 2_000
+"""Characters that a line takes."""
+
+_HOLD = 10.0
+"""Seconds for which it is said what came of a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    title: str
+    help: str
+    take: Callable[[str], None]
+    digits: bool
+    live: bool
+
+
+class CommandLine(StillText):
+    """One line of words, in which a line of text can be typed.
+
+    It never has the focus: while a line is typed, the screen hands it every key. A field that is given the focus gets
+    the keys typed behind the one that opened it too late, when they have gone to where the focus was.
+    """
+
+    DEFAULT_CSS = """
+    CommandLine { height: auto; min-height: 1; max-height: 3; padding: 0 1; color: $text-muted; }
+    """
+
+    BINDINGS = declare(
+        "line",
+        Command("line.apply", "enter", "apply", "apply", "Apply the line as it stands.", 1),
+        Command("line.cancel", "escape", "cancel", "cancel", "Discard the line; nothing changes.", 2, "esc"),
+    )
+
+    def __init__(self, *, id: str = "line") -> None:
+        super().__init__(id=id)
+        self._words: str = ""
+        self._wrapped = False
+        self._told = ""
+        self._told_until = 0.0
+        self._question: _Question | None = None
+        self._editor = LineEditor()
+
+    # -- words ----------------------------------------------------------------------------------------------
+
+    def rest(self, words: str, *, wrapped: bool = False) -> None:
+        """Set what the line says while there is nothing else to say.
+
+        Args:
+            words: clean.
+            wrapped: use up to three lines; else what is too long for one is cut.
+        """
+        self._words, self._wrapped = words, wrapped
+        self._draw()
+
+    def tell(self, words: str, *, failed: bool = False) -> None:
+        """Say what came of a key, for some seconds or until `forget`.
+
+        A toast would cover the text that somebody reads.
+
+        Args:
+            words: clean.
+            failed: whether it was not done.
+        """
+        self._told = f"▲ {words}" if failed else words
+        self._told_until = time.monotonic() + _HOLD
+        self.set_timer(_HOLD + 0.1, self._let_go)
+        self._draw()
+
+    def forget(self) -> None:
+        """Say no longer what came of a key."""
+        if self._told:
+            self._told = ""
+            self._draw()
+
+    def _let_go(self) -> None:
+        if time.monotonic() >= self._told_until:
+            self.forget()
+
+    # -- typing ---------------------------------------------------------------------------------------------
+
+    @property
+    def typing(self) -> bool:
+        """Whether a line is being typed."""
+        return self._question is not None
+
+    def ask(
+        self,
+        title: str,
+        help: str,
+        take: Callable[[str], None],
+        *,
+        text: str = "",
+        digits: bool = False,
+        live: bool = False,
+    ) -> None:
+        """Have a line typed.
+
+        Args:
+            title: what is typed, such as `search`.
+            help: what enter does, in a few words.
+            take: called with the text when it is applied, before the keys that were typed behind it.
+            text: what stands there at first.
+            digits: take digits alone; another character cancels.
+            live: call `take` at every change as well, and with "" where the line is canceled.
+        """
+        self._question = _Question(title, help, take, digits, live)
+        self._editor.begin(text, select=False)
+        self._changed()
+
+    def action_apply(self) -> None:
+        """End the line and hand its text on."""
+        self._end(self._editor.text)
+
+    def action_cancel(self) -> None:
+        """End the line; its text is lost."""
+        self._end(None)
+
+    def _end(self, text: str | None) -> None:
+        question, self._question = self._question, None
+        self._changed()
+        if question is not None and (text is not None or question.live):
+            question.take(text or "")
+
+    async def press(self, event: Key) -> bool:
+        """Do what a key does in the line; False where it does nothing there."""
+        if self._question is None:
+            return False
+        if await obey(self, event.key):
+            return True
+        if event.is_printable and event.character is not None:
+            if self._question.digits and event.character not in "0123456789":
+                self.action_cancel()
+            else:
+                self.add(event.character)
+            return True
+        if not self._editor.key(event.key, None):
+            return False
+        self._edited()
+        return True
+
+    def add(self, text: str) -> None:
+        """Put text that was typed or pasted at the cursor: its first line."""
+        if self._question is None:
+            return
+        first = next(iter(text.splitlines()), "")
+        if self._question.digits:
+            first = "".join(letter for letter in first if letter in "0123456789")
+        self._editor.insert(first[: MOST - len(self._editor.text)])
+        self._edited()
+
+    def _edited(self) -> None:
+        self._draw()
+        if self._question is not None and self._question.live:
+            self._question.take(self._editor.text)
+
+    def _changed(self) -> None:
+        """Other keys work now."""
+        self.set_class(self.typing, "-typing")
+        self._draw()
+        self.screen.refresh_bindings()
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys that end the line, as `Screen.active_bindings`."""
+        return {key: ActiveBinding(self, binding, True, binding.tooltip) for key, binding in own_bindings(self)}
+
+    # -- drawing --------------------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """Use the new width."""
+        self._draw()
+
+    def _draw(self) -> None:
+        width = self.content_size.width or 80
+        if self._question is not None:
+            self.say(self._typed(self._question, width))
+        elif self._told:
+            self.say(self._told)
+        elif self._wrapped or cell_len(self._words) <= width:
+            self.say(self._words)
+        else:
+            self.say(set_cell_size(self._words, max(0, width - 1)).rstrip() + "…")
+
+    def _typed(self, question: _Question, width: int) -> Content:
+        title, help = f"{question.title}: ", f"  ({question.help})"
+        window = self._editor.window(max(8, width - cell_len(title)))
+        line = Content.assemble((title, "bold"), window.before, (window.at or " ", "reverse"), window.after)
+        return line + help if line.cell_length + cell_len(help) <= width else line
