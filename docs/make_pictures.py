@@ -56,7 +56,8 @@ async def duplicates(app: TunedeckApp) -> None:
     await settled(app)
     data = app.screen
     assert isinstance(data, DataScreen)
-    data.action_duplicates()
+    assert data.dataset is not None
+    data.dataset.action_duplicates()
     await settled(app)
     screen = app.screen
     assert isinstance(screen, DuplicatesScreen)

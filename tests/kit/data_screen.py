@@ -10,7 +10,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.app import TunedeckApp
+from tui.data.dataset_pane import DatasetPane
 from tui.data.screen import DataScreen
+from tui.widgets.sample_list import SampleList
+from tui.widgets.sample_view import SampleView
 
 MakeApp = Callable[..., TunedeckApp]
 
@@ -31,16 +34,33 @@ def data_screen(app: TunedeckApp) -> DataScreen:
     return screen
 
 
+def dataset(app: TunedeckApp) -> DatasetPane:
+    """The dataset that is open."""
+    pane = data_screen(app).dataset
+    assert pane is not None
+    return pane
+
+
+def rows_list(app: TunedeckApp) -> SampleList:
+    return app.screen.query_one("#list", SampleList)
+
+
+def sample_view(app: TunedeckApp) -> SampleView:
+    return app.screen.query_one("#sample", SampleView)
+
+
 def counts(app: TunedeckApp) -> str:
     return text_of(app.screen.query_one("#counts", Static)).strip().lower()
 
 
 def sample_text(app: TunedeckApp) -> str:
-    return text_of(data_screen(app).sample_view.text)
+    return text_of(sample_view(app).text)
 
 
 def list_text(app: TunedeckApp) -> str:
-    return text_of(data_screen(app).rows_list)
+    """What the list shows; "" where no dataset is open, or another one takes its place."""
+    found = app.screen.query("#list")
+    return text_of(found.first()) if found else ""
 
 
 def line(app: TunedeckApp) -> str:

@@ -21,12 +21,12 @@ from tests.kit.data_screen import (
     data_screen,
     line,
     list_text,
+    rows_list,
     sample_text,
     scanned,
     text_of,
 )
 from tui.app import TunedeckApp
-from tui.data.typed import TypedLine
 from tui.widgets.key_bar import KeyBar
 
 
@@ -69,7 +69,7 @@ async def test_an_audit_shows_its_progress_and_goes_on_after_a_restart(make_app:
         await until(pilot, scanned(app), "the scan")
         await choose(pilot, "a", "random 50")
         await until(pilot, lambda: "audit: 0 of 50 (seed 1)" in title(app), "the queue")
-        assert data_screen(app).rows_list.count == 50
+        assert rows_list(app).count == 50
         for number, key in enumerate("kdk", 1):
             await pilot.press(key)
             await until(pilot, progress(app, number), "the decision")
@@ -78,25 +78,25 @@ async def test_an_audit_shows_its_progress_and_goes_on_after_a_restart(make_app:
         assert "skip" in text_of(app.screen.query_one(KeyBar))
         await pilot.press("s", "s")
         await pilot.pause()
-        assert data_screen(app).rows_list.cursor == 5
+        assert rows_list(app).cursor == 5
         await pilot.press("left", "left")
         await pilot.pause()
-        assert data_screen(app).rows_list.cursor == 3
+        assert rows_list(app).cursor == 3
         queue = list_text(app)
     again = make_app(data=(tickets,))
     async with again.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(again), "the scan")
         await pilot.press("a")
         await until(pilot, lambda: "audit: 3 of 50 (seed 1)  kept 2  dropped 1" in title(again), "the audit again")
-        assert data_screen(again).rows_list.cursor == 3, "it goes on where it was left"
+        assert rows_list(again).cursor == 3, "it goes on where it was left"
         assert list_text(again) == queue
         await pilot.press("escape")
-        assert data_screen(again).rows_list.count == 200
+        assert rows_list(again).count == 200
         assert "a goes on with the audit" in line(again)
         await pilot.press("a")
         await until(pilot, lambda: "audit: 3 of 50 (seed 1)" in title(again), "the audit once more")
         await choose(pilot, "a", "leave the audit")
-        assert data_screen(again).rows_list.count == 200
+        assert rows_list(again).count == 200
         await choose(pilot, "a", "as many rows as you type")
         await pilot.press(*"10", "enter")
         await until(pilot, lambda: "audit: 0 of 10 (seed 2)" in title(again), "an audit of that size")
@@ -123,15 +123,48 @@ async def test_notes_and_flags_are_typed_fast_and_stay_with_the_row(make_app: Ma
         notes = app.screen.query_one("#notes")
         await until(pilot, lambda: "ask Ann" in text_of(notes) and "2 kinds, 不好" in text_of(notes), "note and flag")
         assert standings(tickets) == [Standing(note="2 kinds, 不好", flag="ask Ann")]
-        assert data_screen(app).rows_list.cursor == 0
+        assert rows_list(app).cursor == 0
         await pilot.press("n", "ctrl+u", *"never", "escape")
         await choose(pilot, "F", "marked")
-        assert data_screen(app).rows_list.count == 1
+        assert rows_list(app).count == 1
         await pilot.press("h")
         await until(pilot, lambda: "note" in sample_text(app), "the history")
         assert "2 kinds, 不好" in sample_text(app)
         assert "ask Ann" in sample_text(app)
         assert "never" not in sample_text(app)
+
+
+async def test_a_note_is_opened_by_the_key_that_the_user_gave_it_and_no_longer_by_its_old_one(
+    make_app: MakeApp, tickets: Path
+) -> None:
+    """Keys that open a line stood in a table of their own, which no keymap reached: `n` still opened the note."""
+    app = make_app(data=(tickets,))
+    app.set_keymap({"data.note": "N", "data.search": "f3"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        assert "N note" in text_of(app.screen.query_one(KeyBar))
+        await pilot.press("n", "/", "k")
+        await until(pilot, lambda: "kept 1" in counts(app), "k, which is a key and no text")
+        await pilot.press("N", *"kd", "enter")
+        await until(pilot, lambda: Standing(note="kd") in standings(tickets), "the note")
+        await pilot.press("f3", *"答案", "enter")
+        await until(pilot, lambda: "4 rows with “答案”" in line(app), "the hits")
+        assert "kept 1  dropped 0" in counts(app)
+
+
+async def test_what_is_typed_is_gone_when_another_dataset_opens(make_app: MakeApp, tickets: Path) -> None:
+    other = tickets.with_name("other.jsonl")
+    other.write_text(chat("another one") + "\n")
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        await pilot.press("n", *"about row 1")
+        data_screen(app).picker.open((other,))
+        await until(pilot, lambda: "another one" in list_text(app), "the other dataset")
+        await pilot.press("k")
+        await until(pilot, lambda: "kept 1" in counts(app), "k, which is a key again")
+        assert app.session.data == (other,)
+        assert [each.note for each in standings(tickets)] == [""]
 
 
 async def test_search_lists_every_hit_and_escape_all_rows(make_app: MakeApp, tickets: Path) -> None:
@@ -153,7 +186,7 @@ async def test_search_lists_every_hit_and_escape_all_rows(make_app: MakeApp, tic
         await until(pilot, lambda: "0 rows" in line(app), "the end of a search without hits")
         await pilot.press("escape")
         await pilot.pause()
-        assert data_screen(app).rows_list.count == 200
+        assert rows_list(app).count == 200
 
 
 async def edit_here(pilot: Pilot[int], change: Callable[[str], str]) -> None:
@@ -196,7 +229,7 @@ async def test_keys_of_a_burst_keep_their_order_in_the_edit_field(
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        cursor = data_screen(app).rows_list.cursor
+        cursor = rows_list(app).cursor
         await pilot.press("e")
         await until(pilot, lambda: bool(app.screen.query(TextArea)), "the field")
         area = app.screen.query_one(TextArea)
@@ -214,7 +247,7 @@ async def test_keys_of_a_burst_keep_their_order_in_the_edit_field(
         await until(pilot, lambda: area not in app.screen.query(TextArea), "the end of the edit")
         await until(pilot, lambda: "not taken" in line(app), "the refusal")
         assert "W" in area.text
-        assert data_screen(app).rows_list.cursor == cursor
+        assert rows_list(app).cursor == cursor
 
 
 async def test_esc_drops_a_changed_row_only_at_the_second_press(
@@ -264,13 +297,3 @@ async def test_the_report_is_written_on_a_key(make_app: MakeApp, tickets: Path) 
         await until(pilot, lambda: bool(list(tickets.parent.glob("audit-*.md"))), "the report")
         (report,) = tickets.parent.glob("audit-*.md")
         assert "1 of them decided by hand (0.5%): 0 kept, 1 dropped" in report.read_text()
-
-
-def test_a_long_line_shows_its_end_within_the_width() -> None:
-    typed = TypedLine("note on 7", "enter writes it", print)
-    typed.add("a" * 300 + "重" * 30 + "\x1b[2J\nmore")
-    shown = typed.shown(60)
-    assert len(shown) <= 60
-    assert shown.startswith("note on 7: ")
-    assert "\x1b" not in shown
-    assert "more" not in typed.text

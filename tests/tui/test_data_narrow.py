@@ -15,7 +15,7 @@ from tests.kit.app_waiting import until
 from tests.kit.data_screen import MakeApp, chat, counts, list_text, scanned, text_of
 from tests.tui.test_data_audit import choose
 from tui.app import TunedeckApp
-from tui.data.listing import counts_within, holder
+from tui.data.listing import Listing
 from tui.data.rows import DataRows
 
 NAMES = ("flagged", "undecided", "kept", "dropped", "marked", "found", "flag: empty_answer", "file: 0", "file: 1")
@@ -85,13 +85,14 @@ def test_what_is_listed_is_what_each_list_holds(tmp_path_factory: pytest.TempPat
         if row in good:
             rows.flags[row] = (Flag(data.draw(st.sampled_from(("empty_answer", "loop"))), "why"),)
     rows.decisions = {row: data.draw(st.sampled_from(("keep", "drop"))) for row in data.draw(some) if row in good}
-    rows.hits = sorted(data.draw(some))
+    listing = Listing(rows)
+    listing.hits = sorted(data.draw(some))
     names = data.draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=4, unique=True))
-    rows.use_filter(names[0], tuple(names[1:]))
-    listed = [rows.entry_at(position) for position in range(rows.count)]
-    assert listed == [entry for entry in range(12) if all(holder(rows, name)(entry) for name in names)]
-    assert [rows.position_of(entry) for entry in listed] == list(range(len(listed)))
-    assert list(rows.listed()[1:3]) == listed[1:3]
-    within = counts_within(rows, listed)
+    listing.use_filter(names[0], tuple(names[1:]))
+    listed = [listing.entry_at(position) for position in range(listing.count)]
+    assert listed == [entry for entry in range(12) if all(listing.holder(name)(entry) for name in names)]
+    assert [listing.position_of(entry) for entry in listed] == list(range(len(listed)))
+    assert list(listing.listed()[1:3]) == listed[1:3]
+    within = listing.counts_within(listed)
     for name in set(NAMES) - {"all", "found"}:
-        assert within[name] == sum(map(holder(rows, name), listed)), name
+        assert within[name] == sum(map(listing.holder(name), listed)), name

@@ -9,7 +9,20 @@ import pytest
 from textual.widgets import Input, OptionList, Static
 
 from tests.kit.app_waiting import until
-from tests.kit.data_screen import MakeApp, chat, counts, data_screen, line, list_text, sample_text, scanned, text_of
+from tests.kit.data_screen import (
+    MakeApp,
+    chat,
+    counts,
+    dataset,
+    line,
+    list_text,
+    rows_list,
+    sample_text,
+    sample_view,
+    scanned,
+    text_of,
+)
+from tests.tui.test_data_audit import choose
 from tui.widgets.key_bar import KeyBar
 
 
@@ -72,16 +85,13 @@ async def test_a_file_that_vanishes_while_it_is_open_breaks_nothing(make_app: Ma
         (folder / f"{part}.jsonl").write_text(rows + "\n")
     app = make_app(data=(folder,))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: data_screen(app).rows_list.count == 150, "all shards")
+        await until(pilot, lambda: rows_list(app).count == 150, "all shards")
         await pilot.press("end")
         await pilot.pause()
         shutil.rmtree(folder)
-        screen = data_screen(app)
-        assert screen._desk is not None
-        screen._desk.rows.dataset.reader.release()
+        dataset(app).desk.rows.dataset.reader.release()
         await pilot.press("home", "down")
-        await pilot.pause()
-        assert "cannot be read any more" in sample_text(app)
+        await until(pilot, lambda: "cannot be read any more" in sample_text(app), "the text")
 
 
 async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_told(
@@ -99,8 +109,7 @@ async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_told(
         tickets.write_text(before[:40])
         await until(pilot, lambda: "tickets.jsonl is shorter since it was opened" in line(app), "less")
         await pilot.press("end")
-        await pilot.pause()
-        assert "fifth" in list_text(app) or "the file ends" in sample_text(app)
+        await until(pilot, lambda: "fifth" in list_text(app) or "the file ends" in sample_text(app), "the text")
         tickets.unlink()
         await until(pilot, lambda: "tickets.jsonl is gone from its place" in line(app), "nothing")
         await pilot.press("home", "down")
@@ -114,8 +123,7 @@ async def test_rows_of_one_file_are_listed(make_app: MakeApp, tickets: Path) -> 
     app = make_app(data=(tickets, other))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        data_screen(app)._list_again("file: 1")
-        await pilot.pause()
+        await choose(pilot, "F", "file other.jsonl")
         assert [row.split()[-1] for row in list_text(app).splitlines() if row.strip()] == ["sixth", "seventh"]
         assert "FILE other.jsonl 2" in text_of(app.screen.query_one("#counts"))
 
@@ -126,8 +134,7 @@ async def test_bad_lines_show_the_way_back(make_app: MakeApp, tickets: Path) -> 
         await until(pilot, scanned(app), "the scan")
         await pilot.press("b")
         await pilot.pause()
-        assert "esc goes back" in str(data_screen(app).sample_view.border_subtitle)
+        assert "esc goes back" in str(sample_view(app).border_subtitle)
         assert "back" in text_of(app.screen.query_one(KeyBar))
         await pilot.press("escape")
-        await pilot.pause()
-        assert "An answer." in sample_text(app)
+        await until(pilot, lambda: "An answer." in sample_text(app), "the text")

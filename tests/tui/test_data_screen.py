@@ -6,13 +6,27 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from textual.events import Key
 
 from core.dataset.audit.decisions import Ledger
 from core.dataset.audit.store import FILE, read_ledger
 from core.dataset.dataset import Dataset
 from core.paths import hidden_dir
 from tests.kit.app_waiting import until
-from tests.kit.data_screen import MakeApp, chat, counts, data_screen, line, list_text, sample_text, scanned, text_of
+from tests.kit.data_screen import (
+    MakeApp,
+    chat,
+    counts,
+    dataset,
+    line,
+    list_text,
+    rows_list,
+    sample_text,
+    sample_view,
+    scanned,
+    text_of,
+)
+from tests.tui.test_data_audit import choose
 from tui.data.find import Lengths
 from tui.data.lines import row_line
 from tui.data.rows import DataRows
@@ -23,8 +37,7 @@ from tui.widgets.top_bar import TopBar
 async def test_the_first_paint_has_the_rows_and_the_first_sample(make_app: MakeApp, tickets: Path) -> None:
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        assert "first" in list_text(app)
+        await until(pilot, lambda: "first" in list_text(app), "the text")
         assert "An answer." in sample_text(app)
         assert "messages" in str(app.screen.query_one("#list-pane").border_title)
 
@@ -44,8 +57,7 @@ async def test_flags_arrive_with_reasons_and_bad_lines_take_no_number(make_app: 
         await pilot.pause()
         assert "exact duplicate  the same sample as row 1" in text_of(app.screen.query_one("#notes"))
         await pilot.press("b")
-        await pilot.pause()
-        assert "tickets.jsonl, line 3: not valid JSON" in sample_text(app)
+        await until(pilot, lambda: "tickets.jsonl, line 3: not valid JSON" in sample_text(app), "the text")
 
 
 async def test_a_decision_is_on_the_disk_when_it_shows_and_outlives_the_app(make_app: MakeApp, tickets: Path) -> None:
@@ -56,7 +68,7 @@ async def test_a_decision_is_on_the_disk_when_it_shows_and_outlives_the_app(make
         await until(pilot, lambda: "dropped 1" in counts(app), "the drop")
         verdicts = [standing.verdict for standing in read_ledger(tickets.parent).standings().values()]
         assert verdicts == ["drop"]
-        assert data_screen(app).rows_list.cursor == 1, "a decision moves on to the next row"
+        assert rows_list(app).cursor == 1, "a decision moves on to the next row"
         await pilot.press("k")
         await until(pilot, lambda: "kept 1" in counts(app), "the keep")
     again = make_app(data=(tickets,))
@@ -79,7 +91,7 @@ async def test_nothing_is_shown_as_decided_before_it_is_committed(make_app: Make
             await pilot.pause(0.3)
             assert "dropped 0" in counts(app)
             assert "✗" not in list_text(app)
-            assert data_screen(app).rows_list.cursor == 1
+            assert rows_list(app).cursor == 1
             other.execute("ROLLBACK")
         await until(pilot, lambda: "dropped 2" in counts(app), "both drops, each for the row that was shown")
         dropped = [row.split()[-1] for row in list_text(app).splitlines() if "✗" in row]
@@ -105,17 +117,30 @@ async def test_undo_goes_back_to_the_row_and_opens_it_again(make_app: MakeApp, t
         await until(pilot, lambda: "dropped 1" in counts(app), "the drop")
         await pilot.press("u")
         await until(pilot, lambda: "dropped 0" in counts(app), "the undo")
-        assert data_screen(app).rows_list.cursor == 0
+        assert rows_list(app).cursor == 0
         assert all(standing.verdict == "" for standing in ledger(tickets).standings().values())
         assert "taken back: the drop of row 1, which is undecided now" in line(app)
         await pilot.press("k")
         await until(pilot, lambda: "kept 1" in counts(app), "a keep")
         await pilot.press("n", *"odd", "enter")
-        await until(pilot, lambda: data_screen(app)._desk.rows.mark(1) is not None, "a note")  # type: ignore[union-attr]
+        await until(pilot, lambda: dataset(app).desk.rows.mark(1) is not None, "a note")
         await pilot.press("up", "c", "u")
         await until(pilot, lambda: "taken back: the note on row 2, which is undecided now" in line(app), "its words")
         await pilot.press("u")
         await until(pilot, lambda: "taken back: the keep of row 1" in line(app), "the words of the next")
+
+
+async def test_undo_typed_behind_decisions_that_are_still_on_their_way_takes_the_last_of_them_back(
+    make_app: MakeApp, tickets: Path
+) -> None:
+    """It did nothing: nothing was on the disk yet that could be taken back."""
+    app = make_app(data=(tickets,))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, scanned(app), "the scan")
+        for key in "kdu":
+            app.post_message(Key(key, key))
+        await until(pilot, lambda: "taken back: the drop of row 2, which is undecided now" in line(app), "its words")
+        assert "kept 1  dropped 0" in counts(app)
 
 
 def ledger(tickets: Path) -> Ledger:
@@ -150,8 +175,7 @@ async def test_a_number_typed_fast_goes_to_the_row_and_to_no_other_screen(make_a
         assert app.current_mode == "data"
         assert "question 216" in sample_text(app)
         await pilot.press("g", "9", "9", "9", "9", "enter")
-        await pilot.pause()
-        assert "question 300" in sample_text(app)
+        await until(pilot, lambda: "question 300" in sample_text(app), "the text")
         await pilot.press("g", "1", "escape")
         await pilot.pause()
         assert "question 300" in sample_text(app)
@@ -162,19 +186,18 @@ async def test_list_and_sample_fit_every_size(make_app: MakeApp, tickets: Path, 
     app = make_app(data=(tickets,))
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
-        screen = data_screen(app)
-        assert screen.rows_list.size.height >= 5
-        assert screen.sample_view.text.size.height >= 4
+        assert rows_list(app).size.height >= 5
+        assert sample_view(app).text.size.height >= 4
         assert "first" in list_text(app)
-        beside = screen.sample_view.region.x > screen.rows_list.region.x
+        beside = sample_view(app).region.x > rows_list(app).region.x
         assert beside == (size[0] >= 110)
         await pilot.press("enter")
         await pilot.pause()
-        assert screen.sample_view.text.has_focus
-        assert screen.sample_view.size.width >= size[0] - 4
+        assert sample_view(app).text.has_focus
+        assert sample_view(app).size.width >= size[0] - 4
         await pilot.press("escape")
         await pilot.pause()
-        assert screen.rows_list.has_focus
+        assert rows_list(app).has_focus
 
 
 async def test_a_number_beyond_the_end_says_so_and_a_row_outside_the_list_is_found_in_all(
@@ -199,14 +222,13 @@ async def test_rows_are_chosen_by_length_and_sorted_by_flags(make_app: MakeApp, 
         assert Lengths.read("<20", "characters") == Lengths(0, 19, "characters")
         assert Lengths.read("5 to 7", "characters") == Lengths(5, 7, "characters")
         assert Lengths.read("long", "characters") is None
-        screen = data_screen(app)
-        screen._by_length("characters", "1-10")
+        await choose(pilot, "F", "by characters")
+        await pilot.press(*"1-10", "enter")
         await until(pilot, lambda: "1 row of 1 to 10 characters · esc lists all rows" in line(app), "the short row")
         assert "fifth" in list_text(app)
         await pilot.press("escape")
         await pilot.pause()
-        assert screen._desk is not None
-        screen._desk.finder.sort("most flags")
+        await choose(pilot, "F", "most flags first")
         await until(pilot, lambda: "most flags first" in counts(app), "the order")
         assert [row.split()[0] for row in list_text(app).splitlines()[1:3]] == ["5", "1"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.paths import SAMPLE_DATA
 from tests.kit.app_waiting import until
-from tests.kit.data_screen import MakeApp, chat, data_screen, line, sample_text, scanned, text_of
+from tests.kit.data_screen import MakeApp, chat, line, sample_text, sample_view, scanned, text_of
 from tests.kit.warm.process import WarmPython
 from tui.widgets.key_bar import KeyBar
 
@@ -17,15 +17,12 @@ async def test_the_views_go_round_and_raw_shows_the_files_own_json(make_app: Mak
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("v")
-        await pilot.pause()
-        assert "No model is chosen yet" in sample_text(app)
+        await until(pilot, lambda: "No model is chosen yet" in sample_text(app), "the text")
         await pilot.press("v")
-        await pilot.pause()
-        assert '"messages": [' in sample_text(app)
+        await until(pilot, lambda: '"messages": [' in sample_text(app), "the text")
         assert '"role": "user",' in sample_text(app)
         await pilot.press("v")
-        await pilot.pause()
-        assert "user\n  first" in sample_text(app)
+        await until(pilot, lambda: "user\n  first" in sample_text(app), "the text")
 
 
 async def test_the_template_view_says_what_the_light_install_lacks(
@@ -36,8 +33,7 @@ async def test_the_template_view_says_what_the_light_install_lacks(
     app = make_app(data=(tickets,), recipe_path=SAMPLE_DATA / "recipe.yaml")
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("v")
-        await pilot.pause()
-        assert "pip install 'tunedeck[train]'" in sample_text(app)
+        await until(pilot, lambda: "pip install 'tunedeck[train]'" in sample_text(app), "the text")
 
 
 async def test_the_template_view_shows_the_mask_of_the_training(
@@ -51,17 +47,16 @@ async def test_the_template_view_shows_the_mask_of_the_training(
     app = make_app(data=(tickets,), recipe_path=SAMPLE_DATA / "recipe.yaml")
     async with app.run_test(size=(80, 30)) as pilot:
         await pilot.press("v")
-        await pilot.pause()
-        assert "in the background" in sample_text(app)
+        await until(pilot, lambda: "in the background" in sample_text(app), "the text")
         go.touch()
         await until(pilot, lambda: "template: " in sample_text(app), "the answer of the preview service")
         rows = sample_text(app).splitlines()
         assert any(row.startswith("▌ An answer.") for row in rows)
         assert any(row.startswith("  first") for row in rows), "the question is read, not learned"
-        drawn = [span for shown in data_screen(app).sample_view.lines() for span in shown.spans]
+        drawn = [span for shown in sample_view(app).lines() for span in shown.spans]
         styles = {style for _, style in drawn}
         assert {"trained", "trained-next", "masked", "masked-next"} <= styles, "each token is told from the next"
-        assert "tokens trained" in str(data_screen(app).sample_view.border_subtitle)
+        assert "tokens trained" in str(sample_view(app).border_subtitle)
 
 
 async def test_thinking_is_folded_until_its_key_which_the_footer_shows_only_where_it_works(
@@ -77,8 +72,7 @@ async def test_thinking_is_folded_until_its_key_which_the_footer_shows_only_wher
         assert "▸ thinking, 13 characters  carry the one…" in sample_text(app)
         assert "│   return 7" in sample_text(app)
         await pilot.press("z")
-        await pilot.pause()
-        assert "▾ thinking, 13 characters\n" in sample_text(app)
+        await until(pilot, lambda: "▾ thinking, 13 characters\n" in sample_text(app), "the text")
         assert "thinking" in text_of(app.screen.query_one(KeyBar))
         await pilot.press("down")
         await pilot.pause()
@@ -95,8 +89,7 @@ async def test_a_long_row_is_copied_as_far_as_terminals_take_it_and_says_how_muc
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
         await pilot.press("c")
-        await pilot.pause()
-        assert "Only the first 73.2 KiB sent to the clipboard" in line(app)
+        await until(pilot, lambda: "Only the first 73.2 KiB sent to the clipboard" in line(app), "the text")
         assert "set-clipboard on" in line(app)
         assert "hidden" in app.clipboard, "what is folded is copied in full"
         assert 74_990 < len(app.clipboard.encode()) <= 74_994

@@ -16,7 +16,7 @@ from core.clean import is_hostile
 from core.recipe.recipe import Recipe, put
 from tests.kit.app_waiting import until
 from tests.kit.attacks import ATTACKS
-from tests.kit.data_screen import MakeApp, data_screen, sample_text, scanned, text_of
+from tests.kit.data_screen import MakeApp, dataset, sample_text, scanned, text_of
 from tests.kit.training_runs import recipe
 from tests.tui.test_duplicates_screen import found_in, members, open_duplicates, search
 from tests.tui.test_overview_screen import shown
@@ -91,7 +91,7 @@ async def test_attacks_are_read_as_chat_template_and_json_and_edited(
         await until(pilot, scanned(app), "the scan")
         answered = refused = edited = 0
         for number, name in enumerate(["quiet", *names]):
-            assert data_screen(app)._entry == number
+            assert dataset(app).rows_pane.entry == number
             await timed(name, lambda: pilot.press("v"))
             await until(pilot, lambda: not WAITS.search(sample_text(app)), f"the template of {name}")
             answered += "template: " in sample_text(app)

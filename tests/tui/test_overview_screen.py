@@ -13,7 +13,7 @@ from core.dataset.audit.store import read_ledger
 from core.dataset.audit.synthetic import by_hand
 from core.recipe.recipe import Recipe, put
 from tests.kit.app_waiting import until
-from tests.kit.data_screen import MakeApp, counts, data_screen, list_text, scanned, text_of
+from tests.kit.data_screen import MakeApp, counts, dataset, list_text, scanned, text_of
 from tests.tui.test_data_audit import choose, title
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
@@ -127,7 +127,7 @@ async def test_a_row_is_marked_as_synthetic_by_a_key_and_unmarked(make_app: Make
         await choose(pilot, "F", "all")
         await until(pilot, lambda: len(list_text(app).split("\n")) > 5, "all rows")
         await pilot.press("y")
-        await until(pilot, lambda: data_screen(app)._desk.rows.mark(0) is None, "the mark gone")  # type: ignore[union-attr]
+        await until(pilot, lambda: dataset(app).desk.rows.mark(0) is None, "the mark gone")
         await pilot.press("!", *"too short", "enter")
         await until(pilot, lambda: "too short" in text_of(app.screen.query_one("#notes")), "a flag with a reason")
         await pilot.press("y")

@@ -10,6 +10,7 @@ from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from tests.kit.app_waiting import until
 from tests.kit.data_screen import text_of
 from tui.actions import Command, declare, in_pane
 from tui.app import TunedeckApp
@@ -58,10 +59,10 @@ class Right(Pane):
         self.taken: list[str] = []
 
     def action_note(self) -> None:
-        self.ask("note", "enter writes it", self.taken.append)
+        self.ask_line("note", "enter writes it", self.taken.append)
 
     def action_number(self) -> None:
-        self.ask("number", "enter goes there", self.taken.append, digits=True)
+        self.ask_line("number", "enter goes there", self.taken.append, digits=True)
 
 
 class Probe(StepScreen):
@@ -190,3 +191,18 @@ async def test_a_long_line_shows_its_end_within_the_width_and_nothing_that_a_ter
         line.add("b" * 5_000)
         await pilot.press("b", "enter")
         assert right.taken[-1] == "b" * 2_000
+
+
+async def test_words_that_are_too_long_are_cut_to_one_line_at_every_width(make_app: MakeApp) -> None:
+    app = make_app("runs")
+    async with app.run_test(size=(120, 40)) as pilot:
+        _, _, line = await probe(pilot)
+        line.rest("words " * 18)
+        await until(pilot, lambda: text_of(line).strip() == ("words " * 18).strip(), "all of them")
+        await pilot.resize_terminal(60, 20)
+        await until(pilot, lambda: text_of(line).rstrip().endswith("…"), "the cut")
+        await until(pilot, lambda: line.outer_size.height == 1, "one line")
+        line.rest("words " * 18, wrapped=True)
+        await until(pilot, lambda: line.outer_size.height == 2, "two lines")
+        line.tell("short")
+        await until(pilot, lambda: line.outer_size.height == 1, "one line again")

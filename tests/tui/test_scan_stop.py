@@ -11,7 +11,7 @@ import pytest
 from core.dataset.scan.scan import scan
 from tests.kit import held_scan
 from tests.kit.app_waiting import until
-from tests.kit.data_screen import data_screen, line
+from tests.kit.data_screen import data_screen, dataset, line
 from tui.app import TunedeckApp
 from tui.data.scan import ScanNews
 
@@ -33,9 +33,8 @@ async def test_c_stops_the_scan_and_goes_on_with_it(
     path.write_text("".join(json.dumps(turn) + "\n" for turn in turns))
     app = make_app(data=(path,))
     async with app.run_test(size=(100, 30)) as pilot:
-        await until(pilot, lambda: data_screen(app)._desk is not None, "the data set is open")
-        desk = data_screen(app)._desk
-        assert desk is not None
+        await until(pilot, lambda: data_screen(app).dataset is not None, "the data set is open")
+        desk = dataset(app).desk
         await until(pilot, lambda: desk.scanning and desk.rows.scanned > 0, "the scan to find something")
         await pilot.press("C")
         await until(pilot, lambda: "scan stopped at" in line(app), "the scan to be stopped")
@@ -47,7 +46,7 @@ async def test_c_stops_the_scan_and_goes_on_with_it(
         await until(pilot, lambda: "scanned" in line(app), "the scan to go on to its end")
         assert desk.rows.scanned == ROWS
         assert desk.rows.flags == scan(path).row_flags
-        assert not data_screen(app).check_action("scan", ()), "there is nothing to stop any more"
+        assert not dataset(app).check_action("scan", ()), "there is nothing to stop any more"
 
 
 def test_news_of_a_scan_that_is_heard_again_counts_once(tmp_path: Path) -> None:
@@ -57,7 +56,7 @@ def test_news_of_a_scan_that_is_heard_again_counts_once(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text('{"prompt": "a", "completion": ""}\n{broken\n')
     found = scan(path)
-    desk = Desk(Dataset.open(path), lambda *_: None)
+    desk = Desk(Dataset.open(path), tmp_path)
     news = ScanNews(flags=found.row_flags, bad=((1, found.bad_lines[0]),), rows=1, total=2)
     desk.learn(news)
     desk.learn(news)

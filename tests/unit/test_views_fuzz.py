@@ -33,7 +33,7 @@ from tests.unit.test_dataset_fuzz import ROWS
 from tui.data import preview as data_preview
 from tui.data import sample as data_sample
 from tui.data.edit import as_text
-from tui.data.lines import around
+from tui.data.lines import around, row_line
 from tui.data.mapping_draft import MappingDraft
 from tui.data.rows import DataRows
 from tui.widgets.sample_entry import Entry
@@ -125,7 +125,7 @@ def look_at(path: Path, format: str | None = None) -> None:
     reader.extend()
     values: list[dict[str, Any]] = []
     for entry in range(reader.count):
-        line = rows.line(entry)
+        line = row_line(rows, entry)
         assert isinstance(line, Entry)
         assert not is_hostile(line.preview + line.status + line.size)
         text = data_sample.RowText(rows, entry)

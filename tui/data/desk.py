@@ -1,7 +1,7 @@
 """One data set that is open, and all that works on it behind the screen: index, scan, tokens, decisions.
 
-Whatever happens in a thread is told as an object in the words of `data_news`; the screen hears it in its own thread and
-hands it to `learn` or `settle`.
+Whatever happens in a thread is told as a message; the screen hears it in its own thread and hands it to `learn`,
+`settle` or `take_near`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textual.message import Message
+
 from core.clean import clean
 from core.errors import TunedeckError
 from tui.data.ahead import RowsAhead
-from tui.data.find import Finder
-from tui.data.news import Arrived, Decided, Grown, History, News, Said
+from tui.data.messages import Arrived, Counted, Decided, Grown, HistoryRead, NearSearched, Said, Scanned
 from tui.data.rows import DataRows
 from tui.data.scan import ScanFollower, ScanNews, find_or_start
 from tui.data.tokens import TokenFollower
@@ -39,9 +40,6 @@ _LOOK_EVERY = 2.0
 _REPORT_EVERY = 0.25
 _LAST_WORD = 1.0
 """Seconds that leaving waits for a decision that is on its way to a slow disk."""
-
-
-Tell = Callable[["Desk", News], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +68,24 @@ class Desk:
 
     Args:
         dataset: what is open.
-        tell: hears the news, in threads of the desk.
+        workspace: the folder that holds `.tunedeck`.
 
     Attributes:
         rows: what is known of each row.
-        finder: searches, chooses by length and sorts.
         faults: faults of whole files, known when the scan has ended.
         scan_words: how far the scan is, a few words or a sentence.
         stopped: whether the scan was ended early by somebody.
         changed: what has happened to the files since they were opened, or "".
     """
 
-    def __init__(self, dataset: Dataset, tell: Tell) -> None:
-        self.rows = DataRows(dataset, ahead=RowsAhead(dataset, lambda: self._tell(self, Arrived())))
+    def __init__(self, dataset: Dataset, workspace: Path) -> None:
+        self.rows = DataRows(dataset, ahead=RowsAhead(dataset, lambda: self._tell(Arrived())))
         self.faults: tuple[BadLine, ...] = ()
         self.scan_words = ""
         self.stopped = False
         self.changed = ""
-        self._tell = tell
+        self._workspace = workspace
+        self._tell: Callable[[Message], object] = lambda _: None
         self._closed = threading.Event()
         self._scan: ScanFollower | None = None
         self._tokens: TokenFollower | None = None
@@ -96,16 +94,22 @@ class Desk:
         """The job of the search whose near-duplicates are flagged."""
         self._store: DecisionStore | None = None
         self._waiting: deque[_Ask] = deque()
-        self.finder = Finder(self.rows, lambda news: self._tell(self, news))
         self._writing = False
         self._done: list[tuple[int, str]] = []
         self._settled: set[int] = set()
+
+    def begin(self, tell: Callable[[Message], object]) -> None:
+        """Begin to work.
+
+        Args:
+            tell: hears what there is to tell, in threads of the desk.
+        """
+        self._tell = tell
         threading.Thread(target=self._index, name="index", daemon=True).start()
 
     def close(self) -> None:
         """Work on it no longer; a scan goes on by itself, and what was decided is still written."""
         self._closed.set()
-        self.finder.end()
         if self.rows.ahead is not None:
             self.rows.ahead.close()
         if self._scan is not None:
@@ -127,12 +131,12 @@ class Desk:
                 reader.extend(_INDEX_SLICE)
             except OSError as fault:
                 words = f"The file cannot be read any further: {fault.strerror or fault}."
-                self._tell(self, ScanNews(problem=words))
+                self._tell(Scanned(ScanNews(problem=words)))
                 return
             if time.monotonic() - told > _REPORT_EVERY:
-                self._tell(self, Grown())
+                self._tell(Grown())
                 told = time.monotonic()
-        self._tell(self, Grown())
+        self._tell(Grown())
         self._watch()
 
     def _watch(self) -> None:
@@ -143,13 +147,13 @@ class Desk:
         while not self._closed.wait(_LOOK_EVERY):
             if (words := changed_words(before)) != self.changed:
                 self.changed = words
-                self._tell(self, Grown())
+                self._tell(Grown())
 
     # -- the scan -------------------------------------------------------------------------------------------
 
-    def start_scan(self, workspace: Path, payload: Mapping[str, Any]) -> None:
+    def start_scan(self, payload: Mapping[str, Any]) -> None:
         """Find or start the scan of these files; decisions can be taken as soon as it has come to a row."""
-        dataset = self.rows.dataset
+        dataset, workspace = self.rows.dataset, self._workspace
 
         # Both are called in the follower's thread: importing SQLite and launching a job would hold up the keys.
         def start() -> JobFolder:
@@ -166,24 +170,24 @@ class Desk:
             self._store.ready.result()
             return self._store.standings()
 
-        self._scan = ScanFollower(start, standings, lambda news: self._tell(self, news))
+        self._scan = ScanFollower(start, standings, lambda news: self._tell(Scanned(news)))
 
-    def look_at_near(self, workspace: Path, payload: Mapping[str, Any]) -> None:
+    def look_at_near(self, payload: Mapping[str, Any]) -> None:
         """Tell what the last search for near-duplicates has found, or the one that runs."""
         from tui.data.near_search import NearFound, NearSearch
 
         def apart() -> frozenset[tuple[str, str]]:
             from core.dataset.audit.store import read_ledger
 
-            return read_ledger(workspace).apart()
+            return read_ledger(self._workspace).apart()
 
         def tell(news: object) -> None:
             if isinstance(news, NearFound):
-                self._tell(self, news)
+                self._tell(NearSearched(news))
 
         if self._near is not None:
             self._near.close()
-        self._near = NearSearch(workspace, self.rows.dataset, payload, apart, tell)
+        self._near = NearSearch(self._workspace, self.rows.dataset, payload, apart, tell)
         self._near.look()
 
     def take_near(self, found: NearFound) -> None:
@@ -236,22 +240,19 @@ class Desk:
 
     # -- tokens ---------------------------------------------------------------------------------------------
 
-    def tokens(self, workspace: Path) -> TokenFollower:
-        """What looks the rows' tokens up and has them counted.
-
-        Args:
-            workspace: the folder that holds `.tunedeck`.
-        """
+    @property
+    def tokens(self) -> TokenFollower:
+        """What looks the rows' tokens up and has them counted."""
         if self._tokens is None:
-            self._tokens = TokenFollower(self.rows.dataset, workspace, lambda news: self._tell(self, news))
+            self._tokens = TokenFollower(self.rows.dataset, self._workspace, lambda news: self._tell(Counted(news)))
         return self._tokens
 
     # -- decisions ------------------------------------------------------------------------------------------
 
     @property
     def can_undo(self) -> bool:
-        """Whether a decision of this sitting can be taken back."""
-        return bool(self._done)
+        """Whether a decision of this sitting can be taken back, also one that is still on its way to the disk."""
+        return bool(self._done or self._waiting or self._writing)
 
     def ask(
         self,
@@ -323,7 +324,7 @@ class Desk:
         self._writing = True
         action = ask.action
         future = self._store.decide(key, action, ask.payload)
-        future.add_done_callback(lambda done: self._tell(self, Decided(row, key, action, done)))
+        future.add_done_callback(lambda done: self._tell(Decided(row, key, action, done)))
 
     def settle(self, decided: Decided) -> None:
         """Take in a decision that has come back from the disk.
@@ -358,25 +359,9 @@ class Desk:
         else:
             self._done += [(row, key) for row, (key, _) in stood.items()]
 
-    # -- what takes a while ---------------------------------------------------------------------------------
-
-    def history(self, entry: int) -> None:
-        """Read what was decided about an entry."""
+    def history(self, entry: int) -> HistoryRead | Said:
+        """What was decided about an entry; reads the disk."""
         row, key, store = self.rows.row_of(entry), self.key_of(entry), self._store
         if row is None or key is None or store is None:
-            self._tell(self, Said("The scan has not come to this row yet, so its decisions are not known."))
-        else:
-            self.run("history", lambda: History(row, store.history(key)))
-
-    def run(self, name: str, work: Callable[[], News]) -> None:
-        """Do something in a thread and tell what comes of it."""
-
-        def thread() -> None:
-            try:
-                news = work()
-            except TunedeckError as fault:
-                news = Said(str(fault), failed=True)
-            if not self._closed.is_set():
-                self._tell(self, news)
-
-        threading.Thread(target=thread, name=name, daemon=True).start()
+            return Said("The scan has not come to this row yet, so its decisions are not known.")
+        return HistoryRead(row, store.history(key))

@@ -22,7 +22,7 @@ from core.units import count
 
 if TYPE_CHECKING:
     from tui.data.desk import Desk
-    from tui.screens.base import StepScreen
+    from tui.screens.pane import Pane
 
 Edited = Callable[[int, "dict[str, object] | str"], None]
 
@@ -67,11 +67,11 @@ class RowEdit:
         path = hidden_dir(workspace) / "edits" / f"{key.replace(':', '-')}.json"
         return cls(entry, number + 1, desk, path, as_text(value))
 
-    def open(self, screen: StepScreen, edited: Edited) -> None:
+    def open(self, pane: Pane, edited: Edited) -> None:
         """Let the user edit, then tell what came of it.
 
         Args:
-            screen: the screen whose row it is; its app gives the terminal to the editor meanwhile.
+            pane: the pane whose row it is; its app gives the terminal to the editor meanwhile.
             edited: hears the entry, and the decision's payload or a sentence on why there is none.
         """
         editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
@@ -79,26 +79,26 @@ class RowEdit:
             text = self._kept() or self.before
             self._keep(text)
             if editor:
-                edited(self.entry, self._in_editor(screen, editor))
+                edited(self.entry, self._in_editor(pane, editor))
                 return
         except SuspendNotSupported:
             pass
         except OSError as fault:
             edited(self.entry, f"The row cannot be edited: {fault.strerror}: {clean_line(str(fault.filename), 200)}.")
             return
-        self._in_field(screen, text, edited)
+        self._in_field(pane, text, edited)
 
-    def _in_editor(self, screen: StepScreen, editor: list[str]) -> dict[str, object] | str:
-        with screen.app.suspend():
+    def _in_editor(self, pane: Pane, editor: list[str]) -> dict[str, object] | str:
+        with pane.app.suspend():
             code = subprocess.run([*editor, str(self.path)], check=False).returncode
-        screen.deck.action_redraw()
+        pane.deck.action_redraw()
         if code:
             return (
                 f"{clean_line(editor[0], 80)} ended with {code}, so the row stays as it was. e opens your text again."
             )
         return self.check(self.path.read_text(encoding="utf-8", errors="replace"))
 
-    def _in_field(self, screen: StepScreen, text: str, edited: Edited) -> None:
+    def _in_field(self, pane: Pane, text: str, edited: Edited) -> None:
         from tui.data.edit_field import EditField
 
         def closed(text: str | None) -> None:
@@ -109,7 +109,7 @@ class RowEdit:
                 self._keep(text)
                 edited(self.entry, self.check(text))
 
-        screen.app.push_screen(EditField(f"edit row {count(self.number)}", text), closed)
+        pane.app.push_screen(EditField(f"edit row {count(self.number)}", text), closed)
 
     def check(self, text: str) -> dict[str, object] | str:
         """The payload of the edit if the text is a row of this data set's format; else why it is refused."""

@@ -9,7 +9,7 @@ from core import paths
 from core.clean import clean_line
 from core.units import size
 from tui.data.opened import last_opened
-from tui.widgets.file_picker import Choice, FilePicker
+from tui.widgets.file_picker import Choice
 
 _MOST_LOOKED_AT = 3_000
 _MOST_OFFERED = 200
@@ -81,14 +81,3 @@ def offered(workspace: Path) -> list[Choice]:
         known = Choice(last, clean_line(inside, 200), "")
     about = " · ".join(filter(None, (known.about, "opened last")))
     return [Choice(known.path, known.name, about), *(choice for choice in choices if choice is not known)]
-
-
-def data_picker(workspace: Path) -> FilePicker:
-    """A picker of what lies in the workspace, the sample data below it."""
-    return FilePicker(
-        workspace,
-        lambda: offered(workspace),
-        title="open a data set",
-        intro="JSONL, JSON, CSV, Parquet, Arrow or text, also .gz, .zst and folders of them. Type to begin a path, "
-        "or org/name of the hub.",
-    )

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from textual.message import Message
+
 from core.dataset.files.records import Unreadable
 from core.dataset.sample import characters
 from core.units import count
-from tui.data.news import Found, News, Said, Sorted
-from tui.data.rows import DataRows
+from tui.data.listing import Listing
+from tui.data.messages import Found, Said, Sorted
 
 _SLICE = 20_000
 _PERIOD = 0.05
@@ -79,12 +81,13 @@ class Finder:
     """Works on the rows of a data set, in threads.
 
     Args:
-        rows: the rows.
+        listing: the rows, and which of them are listed.
         tell: hears what was found, in these threads.
     """
 
-    def __init__(self, rows: DataRows, tell: Callable[[News], object]) -> None:
-        self._rows = rows
+    def __init__(self, listing: Listing, tell: Callable[[Message], object]) -> None:
+        self._listing = listing
+        self._rows = listing.rows
         self._tell = tell
         self._ended = threading.Event()
 
@@ -116,8 +119,7 @@ class Finder:
         Args:
             order: one of `ORDERS`.
         """
-        rows = self._rows
-        names, listed = rows.names, rows.listed()
+        names, listed = self._listing.names, self._listing.listed()
         sign = 1 if order in ("shortest", "fewest tokens") else -1  # equal rows stay in their order either way
 
         def work() -> None:

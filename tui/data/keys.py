@@ -1,52 +1,16 @@
-"""The keys of the data screen."""
+"""The keys of the data screen, by the pane that does what they say; imported at the start, before any pane is."""
 
 from __future__ import annotations
 
 from tui.actions import Command
 
-COMMANDS = (
+ROW = (
     Command("data.keep", "k", "decide('keep')", "keep", "Keep this row, and go to the next.", 1, decides=True),
     Command("data.drop", "d", "decide('drop')", "drop", "Leave this row out, and go to the next.", 2, decides=True),
     Command("data.undo", "u", "undo", "undo", "Take the last decision back.", 3),
-    Command(
-        "data.back",
-        "escape",
-        "back",
-        "back",
-        "Back to the list; from what + or a search has listed, and from an audit, to more rows.",
-        4,
-        "esc",
-    ),
-    Command("data.skip", "s", "skip", "skip", "In an audit: leave this row for later; left goes back.", 5),
     Command("data.edit", "e", "edit", "edit", "Edit this row in $EDITOR, or here where there is none.", 6),
-    Command("data.note", "n", "note", "note", "Write a note on this row.", 7),
-    Command(
-        "data.audit", "a", "audit", "audit", "Read a sample, or the worst first; an audit that was left goes on.", 8
-    ),
-    Command(
-        "data.duplicates", "D", "duplicates", "duplicates", "Clusters of rows that repeat each other; drop the rest.", 9
-    ),
-    Command(
-        "data.overview", "B", "overview", "overview", "What is trained on: split, sources, tokens, answers; export.", 9
-    ),
-    Command(
-        "data.export", "x", "export", "export", "Write the curated set to a file, and what was left out and why.", 12
-    ),
-    Command("data.search", "slash", "search", "search", "List the rows that hold a text.", 9, "/"),
-    Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
-    Command(
-        "data.narrow",
-        "plus",
-        "narrow",
-        "narrow",
-        "List only those of these rows that are also in another list.",
-        10,
-        "+",
-    ),
-    Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),
-    Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
-    Command("data.fold", "z", "fold", "thinking", "Show thinking in full, or as one line.", 4),
-    Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13),
+    Command("data.note", "n", "note", "note", "Write a note on this row.", 7, opens_line=True),
+    Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13, opens_line=True),
     Command(
         "data.synthetic",
         "y",
@@ -56,24 +20,70 @@ COMMANDS = (
         13,
         decides=True,
     ),
-    Command("data.lists", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14),
-    Command("data.bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
-    Command("data.go_to", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16),
-    Command("data.open", "o", "open", "open", "Open another file or folder.", 17),
-    Command("data.mapping", "M", "mapping", "mapping", "Say which column of the file is what.", 18),
-    Command("data.tokens", "t", "tokens", "tokens", "Count the tokens of every row; again: stop.", 17),
     Command("data.history", "h", "history", "history", "What was decided about this row, when and by whom.", 18),
+    Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
+    Command("data.fold", "z", "fold", "thinking", "Show thinking in full, or as one line.", 4),
     Command("data.copy", "c", "copy", "copy", "Copy the row, as it is shown, to the terminal's clipboard.", 19),
-    Command("data.write", "w", "write", "write", "Write the row, as it is shown, to a file.", 20),
-    Command("data.scan", "C", "scan", "stop scan", "Stop the scan where it is; again: go on with it.", 23),
-    Command("data.report", "m", "report", "report", "Write what the audit found to a Markdown file.", 21),
-    Command("data.next", "right", "step_row(1)", "next row", "Go to the next row."),
-    Command("data.previous", "left", "step_row(-1)", "previous row", "Go to the previous row."),
-    Command("data.more", "space", "scroll_sample(1)", "more", "Scroll the row one page down."),
-    Command("data.less", "backspace", "scroll_sample(-1)", "less", "Scroll the row one page up."),
+    Command("data.write", "w", "write", "write", "Write the row, as it is shown, to a file.", 20, opens_line=True),
+    Command("data.more", "space", "scroll(1)", "more", "Scroll the row one page down."),
+    Command("data.less", "backspace", "scroll(-1)", "less", "Scroll the row one page up."),
 )
+"""Of `RowPane`: the row under the cursor."""
 
-NEED_DATA = frozenset(
-    command.action.partition("(")[0] for command in COMMANDS if command.id not in ("data.back", "data.open")
+ROWS = (
+    Command("data.next", "right", "step(1)", "next row", "Go to the next row."),
+    Command("data.previous", "left", "step(-1)", "previous row", "Go to the previous row."),
+    Command("data.go_to", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16, opens_line=True),
+    Command(
+        "data.search", "slash", "search", "search", "List the rows that hold a text.", 9, shows="/", opens_line=True
+    ),
+    Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
+    Command("data.lists", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14),
+    Command(
+        "data.narrow",
+        "plus",
+        "narrow",
+        "narrow",
+        "List only those of these rows that are also in another list.",
+        10,
+        "+",
+    ),
+    Command(
+        "data.audit", "a", "audit", "audit", "Read a sample, or the worst first; an audit that was left goes on.", 8
+    ),
+    Command("data.skip", "s", "skip", "skip", "In an audit: leave this row for later; left goes back.", 5),
 )
-"""Actions that make no sense before a data set is open."""
+"""Of `RowsPane`: which rows are listed, and where the cursor is."""
+
+DATASET = (
+    Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),
+    Command("data.bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
+    Command(
+        "data.duplicates", "D", "duplicates", "duplicates", "Clusters of rows that repeat each other; drop the rest.", 9
+    ),
+    Command(
+        "data.overview", "B", "overview", "overview", "What is trained on: split, sources, tokens, answers; export.", 9
+    ),
+    Command(
+        "data.export", "x", "export", "export", "Write the curated set to a file, and what was left out and why.", 12
+    ),
+    Command("data.tokens", "t", "tokens", "tokens", "Count the tokens of every row; again: stop.", 17),
+    Command("data.report", "m", "report", "report", "Write what the audit found to a Markdown file.", 21),
+    Command("data.scan", "C", "scan", "stop scan", "Stop the scan where it is; again: go on with it.", 23),
+    Command("data.mapping", "M", "mapping", "mapping", "Say which column of the file is what.", 18),
+)
+"""Of `DatasetPane`: the dataset as a whole."""
+
+SCREEN = (
+    Command(
+        "data.back",
+        "escape",
+        "back",
+        "back",
+        "Back to the list; from what + or a search has listed, and from an audit, to more rows.",
+        4,
+        "esc",
+    ),
+    Command("data.open", "o", "open", "open", "Open another file or folder.", 17),
+)
+"""Of the screen itself."""

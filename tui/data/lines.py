@@ -9,13 +9,12 @@ from core.dataset.files.records import Unreadable
 from core.dataset.near.result import percent
 from core.dataset.sample import Sample, characters
 from core.dataset.search import fold
-from core.units import count, short_count, size
-from tui.widgets.sample_entry import UNKNOWN_TOKENS, Entry, Tone
+from core.units import size
+from tui.data.rows import DataRows
+from tui.widgets.sample_entry import Entry, Tone, length_words
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
-    from core.runs.token_facts import RowTokens
-    from tui.data.rows import DataRows
 
 HUGE = 4 * 2**20
 """Bytes of a row beyond which it is read only when someone asks: parsing it would hold up the keys."""
@@ -74,11 +73,6 @@ def around(sample: Sample, query: str) -> str:
     return ""
 
 
-def length_words(value: int) -> str:
-    """A length in at most six characters."""
-    return count(value) if value < 100_000 else short_count(value)
-
-
 def preview(sample: Sample) -> str:
     """One clean line for the list: the first question, or the beginning of the text."""
     first = next((turn.content for turn in sample.messages if turn.role == "user"), sample.answer)
@@ -86,15 +80,14 @@ def preview(sample: Sample) -> str:
     return clean_line(words, PREVIEW) or "(empty)"
 
 
-def token_words(facts: RowTokens | None) -> str:
-    """A row's tokens in the list: `214 tok`, `- tok` while nobody knows."""
-    if facts is None or facts.state == "no sample":
-        return UNKNOWN_TOKENS
-    return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tok"
+def row_line(rows: DataRows, entry: int, query: str = "") -> Entry:
+    """What the list says of an entry; reads and parses the row.
 
-
-def row_line(rows: DataRows, entry: int) -> Entry:
-    """What the list says of an entry; reads and parses the row."""
+    Args:
+        rows: what is known of the rows.
+        entry: which of them.
+        query: what was searched for: the text around the first hit is shown then.
+    """
     length = rows.dataset.reader.size(entry)
     if length > HUGE:
         return _entry(rows, entry, size(length), f"(a row of {size(length)})")
@@ -105,8 +98,7 @@ def row_line(rows: DataRows, entry: int) -> Entry:
         if row.value is None:
             return Entry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), PREVIEW))
         return _entry(rows, entry, "", clean_line(f"({fault})", PREVIEW), unformatted=True)
-    # While hits are listed, the text around the first of them.
-    text = ("found" in rows.names and around(sample, rows.query)) or preview(sample)
+    text = (query and around(sample, query)) or preview(sample)
     return _entry(rows, entry, f"{length_words(characters(sample))} ch", text)
 
 

@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.clean import clean, clean_line
+from core.dataset.dataset import Dataset
 from core.dataset.formats import Recognition
 from core.dataset.mapping import Chosen, turns_of
 from tui.actions import Command, declare
@@ -24,6 +25,28 @@ from tui.widgets.key_bar import KeyBar
 from tui.widgets.text_view import Line, TextView, plain
 
 _EXAMPLE = 160
+
+_MOST_ROWS = 32
+_MOST_BYTES = 2**18
+"""Rows that the form looks at, and bytes beyond which a row is passed over: each key formats all of them."""
+
+
+def first_rows(dataset: Dataset) -> list[dict[str, Any]]:
+    """The first good rows of a dataset, passing over long ones; a long one where there is no other."""
+    rows: list[dict[str, Any]] = []
+    long: dict[str, Any] | None = None
+    for entry in range(min(dataset.count, 20 * _MOST_ROWS)):
+        is_long = dataset.reader.size(entry) > _MOST_BYTES
+        if is_long and (long is not None or rows):
+            continue
+        value = dataset.row(entry).value
+        if value is not None and is_long:
+            long = value
+        elif value is not None:
+            rows.append(value)
+        if len(rows) == _MOST_ROWS:
+            break
+    return rows or ([long] if long is not None else [])
 
 
 class MappingScreen(ModalScreen[Chosen | None]):

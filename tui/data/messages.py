@@ -1,44 +1,173 @@
-"""What the data screen hears from its threads."""
+"""What the threads behind the data screen have to tell it, and what its panes tell each other."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from core.dataset.audit.decisions import Action, Decision
     from core.dataset.dataset import Dataset
-    from tui.data.desk import Desk
-    from tui.data.news import News
+    from core.dataset.mapping import Chosen
+    from tui.data.near_search import NearFound
+    from tui.data.scan import ScanNews
+    from tui.data.tokens import TokenNews
+
+# -- from threads of the desk -------------------------------------------------------------------------------
 
 
-class DataOpened(Message):
-    """Opening a data set has come to an end, good or bad."""
-
-    def __init__(self, paths: tuple[Path, ...], future: Future[Dataset]) -> None:
-        self.paths = paths
-        self.future = future
-        super().__init__()
+class Grown(Message):
+    """More rows are known, or the files have changed."""
 
 
-class Fetching(Message):
-    """A data set of the hub is being fetched."""
-
-    def __init__(self, words: str) -> None:
-        self.words = words
-        super().__init__()
+class Arrived(Message):
+    """Rows that were not at hand are."""
 
 
-class DeskNews(Message):
-    """The index, the scan or the decisions of a data set have something to tell."""
+@dataclass
+class Scanned(Message):
+    """The scan has something to tell."""
 
-    def __init__(self, desk: Desk, news: News) -> None:
-        self.desk = desk
-        self.news = news
-        super().__init__()
+    news: ScanNews
+
+
+@dataclass
+class Counted(Message):
+    """There is something new of the rows' tokens."""
+
+    news: TokenNews
+
+
+@dataclass
+class NearSearched(Message):
+    """What a search for near-duplicates has found."""
+
+    found: NearFound
+
+
+@dataclass
+class Decided(Message):
+    """A decision is on the disk, or could not be written.
+
+    Attributes:
+        row: the row it is about.
+        key: that row's key.
+        action: what was decided.
+        future: done; raises why it could not be written.
+    """
+
+    row: int
+    key: str
+    action: Action
+    future: Future[Decision]
+
+
+@dataclass
+class Found(Message):
+    """A search has found more, or has ended.
+
+    Attributes:
+        sought: the text that is searched for, or the lengths in words.
+        entries: further entries that hold it, ascending.
+        looked_at: how many entries were looked at.
+        complete: whether the search has ended.
+    """
+
+    sought: str
+    entries: tuple[int, ...]
+    looked_at: int
+    complete: bool
+
+
+@dataclass
+class Sorted(Message):
+    """A list has been sorted.
+
+    Attributes:
+        names: of the lists that held it.
+        order: the order it has now.
+        entries: its entries in that order.
+    """
+
+    names: tuple[str, ...]
+    order: str
+    entries: Sequence[int]
+
+
+@dataclass
+class HistoryRead(Message):
+    """What was decided about a row, oldest first."""
+
+    row: int
+    decisions: Sequence[Decision]
+
+
+@dataclass
+class Said(Message):
+    """Something that was asked for is done, or why it is not, in a sentence; may quote data."""
+
+    words: str
+    failed: bool = False
 
 
 class TemplateAnswered(Message):
     """The preview service has an answer, or is ready."""
+
+
+# -- from panes ---------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Fetching(Message):
+    """A dataset of the Hub is being fetched; the words may quote."""
+
+    words: str
+
+
+@dataclass
+class OpenEnded(Message):
+    """Opening a dataset has ended, well or badly; the picker hears it from its thread."""
+
+    future: Future[Dataset]
+
+
+@dataclass
+class Opened(Message):
+    """A dataset is open."""
+
+    dataset: Dataset
+
+
+@dataclass
+class NotOpened(Message):
+    """A dataset could not be opened; the picker says why."""
+
+
+@dataclass
+class Mapped(Message):
+    """The user has said which column of the files is what: they are to be read like that."""
+
+    chosen: Chosen
+
+
+@dataclass
+class RowShown(Message):
+    """The cursor of the list is on the row of an entry, perhaps on the same one as before."""
+
+    entry: int
+
+
+class DecisionLinedUp(Message):
+    """A decision waits to be written."""
+
+
+class ListChanged(Message):
+    """Other rows are listed, or they are in another order."""
+
+
+class OverviewAsked(Message):
+    """Show the overview of what would be trained on."""

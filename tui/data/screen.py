@@ -2,157 +2,144 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from textual import on
+from textual.widget import Widget
 
-from core.clean import clean
-from core.errors import TunedeckError
-from tui.actions import declare
-from tui.data.keys import COMMANDS, NEED_DATA
-from tui.data.messages import DeskNews
-from tui.data.opening import DataOpening
+from tui.actions import declare, in_pane
+from tui.data.keys import DATASET, ROW, ROWS, SCREEN
+from tui.data.messages import Mapped, NotOpened, Opened
+from tui.data.picker_pane import PickerPane
+from tui.screens.base import StepScreen
+from tui.widgets.command_line import CommandLine
 
 if TYPE_CHECKING:
-    from tui.data.news import Decided
-    from tui.data.scan import ScanNews
+    from core.dataset.dataset import Dataset
+    from tui.data.dataset_pane import DatasetPane
+
+_FIRST_WAIT = 0.15
+"""Seconds that the first paint waits for the dataset: with it the rows are in that paint, without it they follow."""
 
 
-class DataScreen(DataOpening):
-    """The data set row by row, with what is wrong with a row and what was decided about it.
+class DataScreen(StepScreen):
+    """A dataset row by row, with what is wrong with a row and what was decided about it.
 
-    Here is what is heard of it; panes, keys and how a data set is opened are in the classes below.
+    The screen has a dataset opened and shows either the open one or what there is to open. All that is done with the
+    open one is done in `DatasetPane`, which exists only while there is one.
     """
 
+    STEP = "data"
     CSS_PATH = "data.tcss"
-    BINDINGS = declare("data", *COMMANDS)
+    BINDINGS = declare("data", *in_pane("row", ROW), *in_pane("rows", ROWS), *in_pane("dataset", DATASET), *SCREEN)
 
-    # -- news -----------------------------------------------------------------------------------------------
+    def __init__(self) -> None:
+        """Make the screen; what is opened it asks the session when it is shown."""
+        super().__init__()
+        self.picker = PickerPane()
+        """Opens datasets."""
+        self.dataset: DatasetPane | None = None
+        """The dataset that is open."""
 
-    @on(DeskNews)
-    def _heard(self, event: DeskNews) -> None:
-        from tui.data.near_search import NearFound
-        from tui.data.news import Arrived, Decided, Found, Grown, History, Said, Sorted
-        from tui.data.scan import ScanNews
-        from tui.data.tokens import TokenNews
+    def compose_body(self) -> Iterable[Widget]:
+        """What there is to open, and the command line; the dataset follows when it is open."""
+        yield self.picker
+        yield CommandLine()
 
-        if self._desk is None or event.desk is not self._desk:
-            return
-        match event.news:
-            case Grown():
-                if self._desk.rows.grows:
-                    self.rows_list.grow(self._desk.rows.count)
-                self._show_facts()
-                if self._desk.rows.dataset.reader.complete:
-                    self.look_at_tokens()
-            case TokenNews():
-                self._take_tokens(event.news)
-            case NearFound():
-                self._take_near(event.news)
-            case Arrived():
-                self._take_rows()
-            case Decided():
-                self._settle(event.news)
-            case ScanNews():
-                self._learn(event.news)
-            case Found():
-                self._take_hits(event.news)
-            case Sorted():
-                self._take_order(event.news)
-            case History():
-                self._show_history(event.news)
-            case Said():
-                self.tell(clean(event.news.words), failed=event.news.failed)
+    # -- opening --------------------------------------------------------------------------------------------
 
-    def _learn(self, news: ScanNews) -> None:
-        from tui.data import sample as data_sample
+    async def on_mount(self) -> None:
+        """Open what the session names, or ask."""
+        if self.session.data:
+            dataset = self.picker.open_within(_FIRST_WAIT, self.session.data)
+            if dataset is not None:
+                await self._show(dataset)
+        else:
+            self.call_after_refresh(self.action_open)  # header and footer are there first
 
-        assert self._desk is not None
-        rows, listing = self._desk.rows, self.rows_list
-        found = bool(news.flags or news.bad or news.decided)
-        in_view = rows.scanned <= listing.scroll_offset.y + listing.size.height
-        if (self._desk.learn(news) and (found or in_view)) or news.complete:
-            listing.update()
-            if found and rows.follows_flags:
-                rows.use_filter(rows.filter)
-                listing.reset(rows.count, rows.position_of(max(0, self._entry)))
-            if news.elsewhere and rows.row_of(self._entry) in news.decided:
-                self._forget_template()
-                self._show_sample(keep_place=True)
-            elif self._entry >= 0:
-                self.sample_view.show_notes(data_sample.notes(rows, self._entry))
-        self._show_facts()
-        self._write_next()
+    @on(Opened)
+    async def _opened(self, event: Opened) -> None:
+        await self._show(event.dataset)
 
-    def _settle(self, decided: Decided) -> None:
-        """Show a decision: by now it is on the disk."""
-        assert self._desk is not None
-        rows, listing = self._desk.rows, self.rows_list
-        before = rows.standing(decided.row)
-        try:
-            self._desk.settle(decided)
-        except TunedeckError as error:
-            self.tell(clean(str(error)), failed=True)
-            return
-        entry = rows.entry_of(decided.row)
-        undone = decided.action == "undo"
-        if decided.action == "edit" or undone:
-            self._forget_template()
-        if decided.action in ("keep", "drop"):
-            self._count_pace()
-        if rows.steady:
-            listing.update(rows.position_of(entry))
-            if undone and rows.lists(entry):
-                listing.go_to(rows.position_of(entry))
-            elif entry == self._entry and decided.action in ("keep", "drop"):
-                listing.go_to(rows.next_row(listing.cursor))
-        else:  # the row may have left this list, or come back to it
-            rows.use_filter(rows.filter)
-            listing.reset(rows.count, rows.position_of(entry if undone else self._entry))
-        if entry == self._entry:
-            self._show_sample(keep_place=True)
-        if undone:
-            from tui.data.words import taken_back
+    @on(NotOpened)
+    def _not_opened(self) -> None:
+        if self.dataset is None:
+            self.session.data = ()
+            self.refresh_header()
+        else:
+            self.dataset.show_facts()
+        self._choose_file(True)
 
-            shown = rows.entry_at(listing.cursor) if rows.count else entry
-            self.tell(taken_back(decided.row, before, rows.standing(decided.row)), entry=shown)
-        self._show_facts()
-        self._write_next()
+    @on(Mapped)
+    def _mapped(self, event: Mapped) -> None:
+        self.session.format, self.session.columns = event.chosen.format, dict(event.chosen.columns)
+        self.picker.open(self.session.data)
+
+    async def _show(self, dataset: Dataset) -> None:
+        from tui.data.dataset_pane import DatasetPane
+        from tui.data.desk import Desk
+
+        self.session.data = dataset.paths  # the file, where a Hub dataset was opened
+        self.session.format, self.session.columns = dataset.chosen.format, dict(dataset.chosen.columns)
+        line = self.query_one(CommandLine)
+        line.clear()
+        with self.app.batch_update():
+            if self.dataset is not None:
+                await self.dataset.remove()
+            self.dataset = DatasetPane(Desk(dataset, self.session.workspace))
+            self._choose_file(False)
+            await self.query_one("#body").mount(self.dataset, before=line)
+        self.refresh_header()
+
+    # -- what a key that decides is about --------------------------------------------------------------------
+
+    @property
+    def aim(self) -> Hashable:
+        """The row under the cursor."""
+        return None if self.dataset is None else self.dataset.aim
+
+    def pictured(self) -> Iterable[Hashable]:
+        """The rows that are shown."""
+        return [] if self.dataset is None or self.picker.asking else self.dataset.pictured()
 
     # -- keys -----------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what would work now."""
-        desk = self._desk
-        opening = self.has_class("-opening")
+        if action == "open":
+            return not self.picker.asking
         if action == "back":
-            if opening or desk is None:
-                return desk is not None
-            listed = bool(desk.rows.also) or desk.rows.filter in ("found", "audit")
-            return listed or self.has_class("-reading") or self._aside
-        if action not in NEED_DATA:
-            return action != "open" or not opening
-        if opening or desk is None:
-            return False
-        if action == "undo":
-            return desk.can_undo
-        if action == "scan":
-            return desk.scanning or desk.stopped
-        if action == "bad_lines":
-            return bool(desk.rows.bad or desk.faults)
-        if action == "fold":
-            return self._thinks
-        if action in ("skip", "narrow"):
-            return (desk.rows.filter == "audit") == (action == "skip")
-        return desk.rows.count > 0 or action in ("next_filter", "lists", "search", "audit", "report")
+            return self.dataset is not None and (self.picker.asking or self.dataset.can_go_back)
+        return super().check_action(action, parameters)
+
+    def action_open(self) -> None:
+        """Ask what to open."""
+        self.picker.offer()
+        self._choose_file(True)
 
     def action_back(self) -> None:
-        """Back to the list; from the hits of a search, and from an audit, to all rows."""
-        if self._aside and not self.has_class("-opening"):
-            self._show_sample(read_huge=self.has_class("-reading"))
+        """Back to what is open; there one step back."""
+        if self.dataset is None:
             return
-        if not self.has_class("-reading") and not self.has_class("-opening"):
-            self._widen()
-        self.remove_class("-reading", "-opening")
-        self.rows_list.focus()
+        if self.picker.asking:
+            self._choose_file(False)
+            self.dataset.rows_pane.focus_list()
+        else:
+            self.dataset.go_back()
+
+    def _choose_file(self, choosing: bool) -> None:
+        """Show what there is to open in the place of the dataset, or the dataset."""
+        self.picker.display = choosing
+        if self.dataset is not None:
+            self.dataset.display = not choosing
+            self.dataset.disabled = choosing
         self.refresh_bindings()
+
+    # -- coming and going -----------------------------------------------------------------------------------
+
+    def on_screen_resume(self) -> None:
+        """Show the header, and what follows from a recipe that may have changed."""
+        super().on_screen_resume()
+        if self.dataset is not None and self.dataset.is_mounted:
+            self.dataset.look_at_recipe()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean
 from core.units import count
-from tui.data.lines import token_words
 from tui.data.row_flags import RowFlags
 from tui.follow_job import PERIOD, JobFollower, ended_early
+from tui.widgets.sample_entry import UNKNOWN_TOKENS, length_words
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
@@ -104,6 +104,13 @@ class TokenColumn:
             return flags
         found = self.of(row)
         return () if found is None or outdated(found, edited) else flags
+
+
+def token_words(facts: RowTokens | None) -> str:
+    """A row's tokens in the list: `214 tok`, `- tok` while nobody knows."""
+    if facts is None or facts.state == "no sample":
+        return UNKNOWN_TOKENS
+    return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tok"
 
 
 def outdated(found: RowTokens, edited: Sample | None) -> bool:

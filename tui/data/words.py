@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from textual.content import Content
 
 from core.clean import clean_line
 from core.units import count
 from tui.data.desk import Desk
-from tui.data.list_names import FLAG, SOURCE
-from tui.data.rows import DataRows
+from tui.data.listing import FLAG, SOURCE, Listing
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Standing
 
 
-def title(rows: DataRows, pace: str = "") -> Content:
+def title(listing: Listing, pace: str = "") -> Content:
     """The border's title: how many samples of which format; `…` while more are found. In an audit how far it is."""
-    if rows.filter == "audit" and rows.audit is not None:
-        of, kept, dropped = rows.audited()
-        words = f"audit: {count(kept + dropped)} of {count(of)} ({clean_line(rows.audit.words, 40)})"
+    rows = listing.rows
+    if listing.filter == "audit" and listing.audit is not None:
+        of, kept, dropped = listing.audited()
+        words = f"audit: {count(kept + dropped)} of {count(of)} ({clean_line(listing.audit.words, 40)})"
         return Content("  ".join(filter(None, [words, f"kept {count(kept)}", f"dropped {count(dropped)}", pace])))
     dataset = rows.dataset
     growing = "" if dataset.reader.complete else "…"
@@ -33,20 +33,19 @@ def title(rows: DataRows, pace: str = "") -> Content:
     return Content(" · ".join(parts))
 
 
-def counts(rows: DataRows, width: int) -> Content:
+def counts(listing: Listing, width: int) -> Content:
     """How many rows each filter lists; the present one in capitals; on another line what `width` is too small for.
 
     Where several lists narrow each other, these alone.
     """
-    parts = [(f" {rows.order} first ", "bold")] if rows.order else []
+    parts = [(f" {listing.order} first ", "bold")] if listing.order else []
     used = len(parts[0][0]) if parts else 0
-    if rows.also:
-        of = f" {count(rows.count)} of {count(rows.good)} "
-        words = " + ".join(condition(rows, name) for name in reversed(rows.names))
-        return Content.assemble(*parts, (of, "reverse bold"), f" {words}")
-    for name, number in rows.counts().items():
-        here = name == rows.filter
-        text = f" {_list_name(rows, name) if here else name} {count(number)} "
+    if listing.also:
+        of = f" {count(listing.count)} of {count(listing.rows.good)} "
+        return Content.assemble(*parts, (of, "reverse bold"), f" {_conditions(listing)}")
+    for name, number in listing.counts().items():
+        here = name == listing.filter
+        text = f" {_list_name(listing, name) if here else name} {count(number)} "
         if used and used + cell_len(text) > width:
             parts.append(("\n", ""))
             used = 0
@@ -55,18 +54,28 @@ def counts(rows: DataRows, width: int) -> Content:
     return Content.assemble(*parts)
 
 
-def condition(rows: DataRows, name: str) -> str:
+def listed(listing: Listing) -> str:
+    """What is listed, in a sentence: `flagged`, `rows with “a text”`, `cut + undecided`."""
+    words = _conditions(listing)
+    return f"rows {words}" if listing.filter == "found" else words
+
+
+def _conditions(listing: Listing) -> str:
+    return " + ".join(condition(listing, name) for name in reversed(listing.names))
+
+
+def condition(listing: Listing, name: str) -> str:
     """A list as one of several: `undecided`, `file b.jsonl`, `of 500 tokens and more`."""
     if name == "found":
-        return rows.sought
+        return listing.sought
     if name.startswith(SOURCE):
-        return _list_name(rows, name).replace("FILE", "file", 1)
+        return _list_name(listing, name).replace("FILE", "file", 1)
     return name.removeprefix(FLAG).replace("_", " ")
 
 
-def _list_name(rows: DataRows, name: str) -> str:
+def _list_name(listing: Listing, name: str) -> str:
     if name.startswith(SOURCE):
-        path, _, _ = rows.sources()[int(name.removeprefix(SOURCE))]
+        path, _, _ = listing.rows.sources()[int(name.removeprefix(SOURCE))]
         return f"FILE {clean_line(path.name, 30)}"
     return name.removeprefix(FLAG).replace("_", " ").upper()
 
@@ -87,10 +96,9 @@ def taken_back(row: int, before: Standing, after: Standing) -> str:
     return f"taken back: {what} row {count(row + 1)}, which is {now} now"
 
 
-def facts(desk: Desk, width: int) -> str:
-    """How far the scan is, what is known of tokens, and at first why it is this format, in at most `width` cells."""
+def facts(desk: Desk) -> str:
+    """How far the scan is, what is known of tokens, and at first why it is this format."""
     found = desk.rows.dataset.recognition
     why = "" if found.known and desk.rows.judged else found.why
     words = [desk.changed, desk.scan_words, desk.rows.tokens.words, why]
-    line = clean_line(" · ".join(filter(None, words)), 400)
-    return line if cell_len(line) <= width else set_cell_size(line, max(0, width - 1)).rstrip() + "…"
+    return clean_line(" · ".join(filter(None, words)), 400)

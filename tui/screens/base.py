@@ -16,6 +16,7 @@ from textual.widgets import Static
 from tui.actions import STEPS, by_id
 from tui.screens.pane import Pane
 from tui.terminal.lean_compositor import LeanCompositor
+from tui.terminal.own_keys import own_bindings
 from tui.widgets.command_line import CommandLine
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.top_bar import TopBar
@@ -157,9 +158,11 @@ class StepScreen(Screen[None]):
             if await line.press(event) or event.key not in self.active_bindings:
                 event.stop()
             return
+        if event.key not in own_bindings(self).key_to_bindings:
+            return  # most keys, such as those of a list
         active = self.active_bindings.get(event.key)
         command = by_id().get(active.binding.id or "") if active is not None else None
-        if active is not None and active.enabled and command is not None and command.opens_line:
+        if active is not None and command is not None and command.opens_line:
             event.stop()
             await self.app.run_action(active.binding.action, active.node)
 

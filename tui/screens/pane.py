@@ -51,11 +51,13 @@ class Pane(Container):
         """The command line of the screen."""
         return self.screen.query_one(CommandLine)
 
-    def tell(self, words: str, *, failed: bool = False) -> None:
-        """Say on the command line what came of a key. The words must be clean."""
-        self.line.tell(words, failed=failed)
+    def tell(self, words: str, *, failed: bool = False, about: object = None) -> None:
+        """Say on the command line what came of a key; as `CommandLine.tell`."""
+        self.line.tell(words, failed=failed, about=about)
 
-    def ask(self, title: str, help: str, take: Callable[[str], None], *, text: str = "", digits: bool = False) -> None:
+    def ask_line(
+        self, title: str, help: str, take: Callable[[str], object], *, text: str = "", digits: bool = False
+    ) -> None:
         """Have a line of text typed; as `CommandLine.ask`.
 
         The action that asks belongs to a command that `opens_line`, or is called from a menu.

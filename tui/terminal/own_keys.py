@@ -13,7 +13,8 @@ from textual.widget import Widget
 def own_bindings(widget: Widget) -> BindingsMap:
     """What a widget itself has bound, under the keys that the user has chosen."""
     bindings = widget._bindings.copy()
-    bindings.apply_keymap(widget.app._keymap)
+    if keymap := widget.app._keymap:
+        bindings.apply_keymap(keymap)
     return bindings
 
 

@@ -27,7 +27,7 @@ _HOLD = 10.0
 class _Question:
     title: str
     help: str
-    take: Callable[[str], None]
+    take: Callable[[str], object]
     digits: bool
     live: bool
 
@@ -55,6 +55,7 @@ class CommandLine(StillText):
         self._wrapped = False
         self._told = ""
         self._told_until = 0.0
+        self._about: object = None
         self._question: _Question | None = None
         self._editor = LineEditor()
 
@@ -70,7 +71,7 @@ class CommandLine(StillText):
         self._words, self._wrapped = words, wrapped
         self._draw()
 
-    def tell(self, words: str, *, failed: bool = False) -> None:
+    def tell(self, words: str, *, failed: bool = False, about: object = None) -> None:
         """Say what came of a key, for some seconds or until `forget`.
 
         A toast would cover the text that somebody reads.
@@ -78,17 +79,26 @@ class CommandLine(StillText):
         Args:
             words: clean.
             failed: whether it was not done.
+            about: what it is said of, such as a row.
         """
+        self._about = about
         self._told = f"▲ {words}" if failed else words
         self._told_until = time.monotonic() + _HOLD
         self.set_timer(_HOLD + 0.1, self._let_go)
         self._draw()
 
-    def forget(self) -> None:
-        """Say no longer what came of a key."""
-        if self._told:
+    def forget(self, *, unless: object = None) -> None:
+        """Say no longer what came of a key, unless it was said of something."""
+        if self._told and (unless is None or self._about != unless):
             self._told = ""
             self._draw()
+
+    def clear(self) -> None:
+        """Say nothing and have nothing typed: what the words were about is gone."""
+        self._words = ""
+        self.forget()
+        if self.typing:
+            self._end(None)
 
     def _let_go(self) -> None:
         if time.monotonic() >= self._told_until:
@@ -105,7 +115,7 @@ class CommandLine(StillText):
         self,
         title: str,
         help: str,
-        take: Callable[[str], None],
+        take: Callable[[str], object],
         *,
         text: str = "",
         digits: bool = False,
@@ -189,7 +199,7 @@ class CommandLine(StillText):
         self._draw()
 
     def _draw(self) -> None:
-        width = self.content_size.width or 80
+        width = self.content_size.width or self.screen.size.width - 2
         if self._question is not None:
             self.say(self._typed(self._question, width))
         elif self._told:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from core.units import count, short_count
+
 Tone = Literal["plain", "good", "flag", "bad"]
 
 UNKNOWN_TOKENS = "- tok"
@@ -32,3 +34,8 @@ class Entry:
     size: str
     preview: str
     tokens: str = ""
+
+
+def length_words(value: int) -> str:
+    """A length in at most six characters."""
+    return count(value) if value < 100_000 else short_count(value)

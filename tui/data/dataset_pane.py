@@ -1,0 +1,403 @@
+"""The dataset that is open: its rows, the row under the cursor, and all that is done with the dataset as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.css.query import NoMatches
+
+from core.clean import clean, clean_line
+from core.errors import TunedeckError
+from tui.data import sample, words
+from tui.data.desk import Desk
+from tui.data.messages import (
+    Arrived,
+    Counted,
+    Decided,
+    DecisionLinedUp,
+    Grown,
+    ListChanged,
+    Mapped,
+    NearSearched,
+    OverviewAsked,
+    RowShown,
+    Said,
+    Scanned,
+)
+from tui.data.row_pane import RowPane
+from tui.data.rows_pane import RowsPane
+from tui.data.scan import scan_payload
+from tui.screens.pane import Pane
+from tui.widgets.sample_list import SampleList
+
+if TYPE_CHECKING:
+    from core.dataset.checks import Flag
+    from core.dataset.mapping import Chosen
+    from core.recipe.recipe import Recipe
+
+
+class DatasetPane(Pane):
+    """The list and the row under its cursor; exists only while a dataset is open. Posts `Mapped`.
+
+    Here is heard what the threads behind the dataset have to tell, and decisions are lined up.
+    """
+
+    NAME = "dataset"
+
+    def __init__(self, desk: Desk) -> None:
+        """Make the pane.
+
+        Args:
+            desk: the dataset; it begins to work when the pane is shown, and ends with it.
+        """
+        super().__init__()
+        self.desk = desk
+        self.rows_pane = RowsPane(desk)
+        self.row_pane = RowPane(desk)
+
+    def compose(self) -> ComposeResult:
+        """The list above the row, or beside it."""
+        yield self.rows_pane
+        yield self.row_pane
+
+    def on_mount(self) -> None:
+        """Show the first row in the first paint; then have the rows scanned."""
+        try:
+            self.rows_pane.begin()
+            self._show_row()
+            self.show_facts()
+        except NoMatches:
+            return  # the program is being left: what a pane is composed of is not mounted any more
+        self.desk.begin(self.post_message)
+        # Rows of no known format are asked about before they are scanned.
+        known = self.desk.rows.dataset.recognition.known
+        self.call_after_refresh(self._start_scan if known else self.action_mapping)
+
+    def on_unmount(self) -> None:
+        """End what works for this pane alone; scans and what is on the disk stay."""
+        self.desk.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what would work now."""
+        desk = self.desk
+        if action == "scan":
+            return desk.scanning or desk.stopped
+        if action == "bad_lines":
+            return bool(desk.rows.bad or desk.faults)
+        return action == "report" or self.rows_pane.entry is not None
+
+    # -- what a key that decides is about --------------------------------------------------------------------
+
+    @property
+    def aim(self) -> Hashable:
+        """The row, in the list that it stands in."""
+        return self._in_this_list(self.row_pane.entry)
+
+    def pictured(self) -> Iterable[Hashable]:
+        """The rows in the list; where one has the whole screen, that one."""
+        if self.reading:
+            return [] if self.row_pane.awaited else [self.aim]
+        return [self._in_this_list(entry) for entry in self.rows_pane.shown]
+
+    def _in_this_list(self, entry: int) -> Hashable:
+        listing = self.rows_pane.listing
+        audit = listing.audit and listing.audit.started
+        return self.desk, listing.names, listing.order, listing.sought, audit, entry
+
+    # -- showing --------------------------------------------------------------------------------------------
+
+    def show_facts(self) -> None:
+        """Bring the words around the rows up to what is known."""
+        self.rows_pane.show_facts()
+        self.line.rest(words.facts(self.desk))
+        self.screen.refresh_bindings()
+
+    def _show_row(self) -> None:
+        """Show the row under the cursor."""
+        entry = self.rows_pane.entry
+        if entry != self.row_pane.entry and not self.rows_pane.finding:
+            self.line.forget(unless=entry)
+        self.row_pane.show(entry)
+
+    @on(RowShown)
+    def _row_shown(self) -> None:
+        self._show_row()
+
+    @on(ListChanged)
+    def _list_changed(self) -> None:
+        if self.rows_pane.entry is None:
+            self._show_row()
+        self.show_facts()
+
+    @property
+    def reading(self) -> bool:
+        """Whether one row has the whole screen."""
+        return self.has_class("-reading")
+
+    def _read(self, reading: bool) -> None:
+        self.set_class(reading, "-reading")
+        if reading:
+            self.row_pane.text.focus()
+        else:
+            self.rows_pane.focus_list()
+        self.row_pane.read(reading)
+        self.screen.refresh_bindings()
+
+    @on(SampleList.Chosen)
+    def action_read(self) -> None:
+        """Give the row the whole screen, and read it if it was too long to read in passing."""
+        self._read(True)
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether `go_back` does anything."""
+        return self.row_pane.aside or self.reading or self.rows_pane.narrowed
+
+    def go_back(self) -> None:
+        """Back to the row, then to the list; from the hits of a search, and from an audit, to more rows."""
+        if self.row_pane.aside:
+            self.row_pane.show_again()
+        elif self.reading:
+            self._read(False)
+        else:
+            self.rows_pane.widen()
+            self.rows_pane.focus_list()
+
+    def action_bad_lines(self) -> None:
+        """List what could not be read."""
+        desk = self.desk
+        lines = [line for _, line in desk.rows.bad] + list(desk.faults)
+        self.row_pane.show_aside(Content("bad lines"), lambda: sample.bad_lines(lines, desk.scanning))
+
+    @on(Said)
+    def _said(self, event: Said) -> None:
+        self.tell(clean(event.words), failed=event.failed)
+
+    # -- rows, as they are found ----------------------------------------------------------------------------
+
+    @on(Grown)
+    def _grown(self) -> None:
+        self.rows_pane.grow()
+        self.show_facts()
+        if self.desk.rows.dataset.reader.complete:
+            self._look_at_tokens()
+
+    @on(Arrived)
+    def _arrived(self) -> None:
+        self.rows_pane.look_again()
+        self.row_pane.look_again()
+
+    # -- decisions ------------------------------------------------------------------------------------------
+
+    @on(DecisionLinedUp)
+    def _write_next(self) -> None:
+        if sentence := self.desk.write_next(self.row_pane.entry, lambda press: self.deck.seen.meant(press, self.aim)):
+            self.line.rest(sentence, wrapped=True)
+
+    @on(Decided)
+    def _decided(self, event: Decided) -> None:
+        """Show a decision: by now it is on the disk."""
+        rows, row = self.desk.rows, event.row
+        before = rows.standing(row)
+        try:
+            self.desk.settle(event)
+        except TunedeckError as error:
+            self.tell(clean(str(error)), failed=True)
+            return
+        entry, undone = rows.entry_of(row), event.action == "undo"
+        shown = entry == self.row_pane.entry
+        if undone or event.action == "edit":
+            self.row_pane.forget_template()
+        moves_on = event.action in ("keep", "drop")
+        self.rows_pane.take_decision(entry, shown=shown, moves_on=moves_on, undone=undone)
+        # At once, as the next decision that waits is meant for the row that is shown now.
+        if shown or self.rows_pane.entry != self.row_pane.entry:
+            self._show_row()
+        if undone:
+            self.tell(words.taken_back(row, before, rows.standing(row)), about=self.rows_pane.entry)
+        self.show_facts()
+        self._write_next()
+
+    # -- the scan -------------------------------------------------------------------------------------------
+
+    def _payload(self) -> dict[str, Any]:
+        session = self.session
+        return scan_payload(self.desk.rows.dataset, session.format, session.columns, session.eval_data)
+
+    def _start_scan(self) -> None:
+        """Find or start the scan, and look for what is known of near-duplicates."""
+        payload = self._payload()
+        self.desk.start_scan(payload)
+        self.desk.look_at_near(payload)
+
+    def action_scan(self) -> None:
+        """Stop the scan where it is, or go on with it."""
+        if self.desk.stopped:
+            self._start_scan()
+        else:
+            self.desk.stop_scan()
+        self.show_facts()
+
+    @on(Scanned)
+    def _scanned(self, event: Scanned) -> None:
+        news, rows = event.news, self.desk.rows
+        found = bool(news.flags or news.bad or news.decided)
+        in_view = rows.scanned <= self.rows_pane.last_in_view
+        if (self.desk.learn(news) and (found or in_view)) or news.complete:
+            self.rows_pane.update(flags=found)
+            if news.elsewhere and rows.row_of(self.row_pane.entry) in news.decided:
+                self.row_pane.forget_template()
+                self.row_pane.show_again()
+            else:
+                self.row_pane.show_notes()
+        self.show_facts()
+        self._write_next()
+
+    def action_report(self) -> None:
+        """Write what was read, found and dropped to a file in the workspace."""
+        folder, tokens = self.desk.scan_folder, self.desk.rows.tokens
+        if folder is None or self.desk.scanning:
+            self.tell("The report is written when the scan is done.", failed=True)
+        else:
+            self._write_report(folder, dict(tokens.flags) if tokens.standing == "known" else None)
+
+    @work(thread=True, group="report")
+    def _write_report(self, folder: Path, token_flags: Mapping[int, tuple[Flag, ...]] | None) -> None:
+        from core.dataset.audit.report import write_report
+
+        workspace, paths, near = self.session.workspace, self.desk.rows.dataset.paths, self.desk.near_folder
+        try:
+            path = write_report(workspace, paths, folder, token_flags=token_flags, near=near)
+        except TunedeckError as fault:
+            self.post_message(Said(str(fault), failed=True))
+        else:
+            self.post_message(Said(f"The audit's report is written to {path.name}."))
+
+    # -- near-duplicates ------------------------------------------------------------------------------------
+
+    @on(NearSearched)
+    def _near_searched(self, event: NearSearched) -> None:
+        """Show the flags of a search in the place of those of the one before."""
+        self.desk.take_near(event.found)
+        self.rows_pane.update(flags=True)
+        self.row_pane.show_notes()
+        self.show_facts()
+
+    def action_duplicates(self) -> None:
+        """Go to the duplicates screen; what is decided there is shown here."""
+        from tui.duplicates.screen import DuplicatesScreen
+
+        def decided(_: None) -> None:
+            self.rows_pane.decided_elsewhere()
+            self.row_pane.show_again()
+            self.show_facts()
+
+        self.app.push_screen(DuplicatesScreen(self.desk, self._payload()), decided)
+
+    # -- tokens and the recipe ------------------------------------------------------------------------------
+
+    def look_at_recipe(self) -> None:
+        """The recipe may have changed."""
+        self.row_pane.show_template_again()
+        self._look_at_tokens()
+
+    def _look_at_tokens(self) -> None:
+        """Look up what is known of tokens under the recipe as it is now."""
+        recipe = self._recipe()
+        if recipe is not None and recipe.model.path:
+            self.desk.tokens.look(recipe)
+
+    def _recipe(self) -> Recipe | None:
+        try:
+            return self.session.recipe
+        except TunedeckError as fault:
+            self.tell(f"The recipe cannot be read. {clean(str(fault))}", failed=True)
+            return None
+
+    def action_tokens(self) -> None:
+        """Count the tokens of every row under the recipe; while they are counted, stop."""
+        from tui.data.preview import NEEDS_TRAIN, missing_package
+
+        if self.desk.rows.tokens.counting:
+            self.desk.tokens.stop_counting()
+            return
+        recipe = self._recipe()
+        if recipe is None:
+            return
+        if not recipe.model.path:
+            self.tell("No model is chosen, and tokens are the model's own: press 2 and fill it in, then t here.")
+        elif self.desk.rows.tokens_known:
+            self.tell("The tokens of every row are counted under this recipe.")
+        elif missing_package():
+            self.tell(f"Counting tokens {NEEDS_TRAIN}", failed=True)
+        else:
+            loading = "counting tokens: the tokenizer is being loaded, some ten seconds; t again stops it"
+            self.line.rest(loading, wrapped=True)
+            self.desk.tokens.count(recipe)
+
+    @on(Counted)
+    def _counted(self, event: Counted) -> None:
+        news, tokens = event.news, self.desk.rows.tokens
+        flags_before = bool(tokens.flags)
+        tokens.learn(news)
+        self.rows_pane.update(flags=flags_before or bool(news.flags))
+        self.row_pane.show_notes()
+        self.show_facts()
+        if news.failed:
+            self.tell(news.words, failed=True)
+
+    # -- the dataset as a whole -----------------------------------------------------------------------------
+
+    @on(OverviewAsked)
+    def action_overview(self) -> None:
+        """Go to the overview of what would be trained on."""
+        self._show_overview()
+
+    def action_export(self) -> None:
+        """Go to the overview of what would be written, which then asks in which form."""
+        self._show_overview(export=True)
+
+    def _show_overview(self, *, export: bool = False) -> None:
+        from tui.overview.screen import OverviewScreen
+
+        self.app.push_screen(OverviewScreen(self._begin_thin, export=export))
+
+    def _begin_thin(self, rows: Sequence[int]) -> None:
+        """Begin an audit of rows, in their order."""
+        self.rows_pane.begin_audit("thin", listed=tuple(map(self.desk.rows.entry_of, rows)))
+
+    async def action_mapping(self) -> None:
+        """Say which column is what, and see what comes of it."""
+        from tui.data.mapping import MappingScreen, first_rows
+
+        dataset = self.desk.rows.dataset
+        rows = await asyncio.to_thread(first_rows, dataset)
+        if not self.is_attached:
+            return
+        if not rows:
+            self.tell("There is no row to look at.", failed=True)
+            return
+
+        async def take(chosen: Chosen | None) -> None:
+            if chosen is not None and chosen != dataset.chosen:
+                await self._remember(dataset.paths, chosen)
+                self.post_message(Mapped(chosen))
+            elif not dataset.recognition.known:
+                self._start_scan()
+
+        name = clean_line(dataset.paths[0].name, 60)
+        self.app.push_screen(MappingScreen(name, rows, dataset.recognition, dataset.chosen), take)
+
+    async def _remember(self, paths: tuple[Path, ...], chosen: Chosen) -> None:
+        from core.dataset.mapping import save
+
+        try:
+            await asyncio.to_thread(save, self.session.workspace, paths, chosen)
+        except TunedeckError as fault:
+            self.notify(clean(str(fault)), severity="error", markup=False)

@@ -1,0 +1,331 @@
+"""The row under the cursor: its views, and what is decided, copied and written of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.content import Content
+
+from core.clean import clean_line
+from core.errors import TunedeckError
+from core.units import count, size
+from tui.data import sample
+from tui.data.desk import Desk
+from tui.data.messages import DecisionLinedUp, HistoryRead, Said, TemplateAnswered
+from tui.screens.pane import Pane
+from tui.widgets.sample_view import SampleView
+from tui.widgets.text_view import Line, TextView
+
+if TYPE_CHECKING:
+    from core.dataset.audit.decisions import Action
+    from tui.data.preview import TemplatePreview
+
+MOST = 74_994
+"""Bytes of text that terminals take by OSC 52; of more than that many of them drop all, without a word."""
+
+
+class RowPane(Pane):
+    """Shows one row and lines decisions on it up; posts `DecisionLinedUp`."""
+
+    NAME = "row"
+
+    def __init__(self, desk: Desk) -> None:
+        """Make the pane.
+
+        Args:
+            desk: the dataset that is open.
+        """
+        super().__init__()
+        self.entry = -1
+        """The entry that is shown, -1 before the first."""
+        self._listed = False
+        self.aside = False
+        """Whether something else is shown in its place."""
+        self.view = SampleView(("chat", "template", "raw"), id="sample")
+        """What shows the row."""
+        self._desk = desk
+        self._rows = desk.rows
+        self._preview: TemplatePreview | None = None
+        self._read_huge = False
+        self.awaited = False
+        """Whether the row is still being read."""
+        self._folded = True
+        self._thinks = False
+
+    def compose(self) -> ComposeResult:
+        """The row, in one of three views."""
+        yield self.view
+
+    def on_unmount(self) -> None:
+        """End what works for this pane alone."""
+        if self._preview is not None:
+            self._preview.close()
+
+    @property
+    def text(self) -> TextView:
+        """The row's text."""
+        return self.view.text
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what would work now."""
+        if action == "undo":
+            return self._desk.can_undo
+        return self._listed and (action != "fold" or self._thinks)
+
+    # -- showing --------------------------------------------------------------------------------------------
+
+    def show(self, entry: int | None) -> None:
+        """Show a row; the same one again stays where the reader is.
+
+        Args:
+            entry: which one; None where none is listed: the last one stays, but no key is meant for it.
+        """
+        if self._listed != (entry is not None):
+            self._listed = entry is not None
+            self.screen.refresh_bindings()
+        if entry is not None:
+            keep_place = entry == self.entry
+            self.entry = entry
+            self._show(keep_place=keep_place)
+
+    def show_again(self) -> None:
+        """Show the row as it is now, in the place of what was shown aside."""
+        if self.entry >= 0:
+            self._show(keep_place=not self.aside)
+
+    def read(self, reading: bool) -> None:
+        """Show a row also if it is so long that reading it holds up the keys, or no longer.
+
+        Args:
+            reading: whether somebody wants to read it.
+        """
+        self._read_huge = reading
+        if reading and self.entry >= 0:
+            self._show(keep_place=False)
+
+    def show_aside(self, title: Content, lines: Callable[[], Iterable[Line]]) -> None:
+        """Show something else in the place of the row, until `show_again` or another row."""
+        self.aside = True
+        self.view.show(title, lines, subtitle="esc goes back to the sample", choice=False)
+        self.screen.refresh_bindings()
+
+    def show_notes(self) -> None:
+        """Bring what is to be known about the row up to date."""
+        if self.entry >= 0 and not self.aside:
+            self.view.show_notes(sample.notes(self._rows, self.entry))
+
+    def look_again(self) -> None:
+        """Rows that were not at hand have been read."""
+        if self.awaited:
+            self.show_again()
+
+    def forget_template(self) -> None:
+        """The rows or the recipe have changed, so the template view must ask anew."""
+        if self._preview is not None:
+            self._preview.forget()
+
+    @on(TemplateAnswered)
+    def show_template_again(self) -> None:
+        """Show the template view again, if that is shown: there is an answer, or another recipe."""
+        if self.view.view == "template" and not self.aside:
+            self.show_again()
+
+    def _show(self, *, keep_place: bool) -> None:
+        rows, entry, view = self._rows, self.entry, self.view
+        if self.aside:
+            self.aside = False
+            self.screen.refresh_bindings()
+        self.awaited = not rows.at_hand(entry)
+        if self.awaited:
+            view.show(sample.subject(rows, entry), sample.on_its_way, keep_place=keep_place)
+            return
+        text = sample.RowText(rows, entry, read_huge=self._read_huge, folded=self._folded)
+        could_fold, self._thinks = self._thinks, view.view == "chat" and text.thinks()
+        if could_fold != self._thinks:
+            self.screen.refresh_bindings()
+        lines, subtitle = text.rendering(view.view)
+        if view.view == "template" and not text.too_long:
+            template = self._template().text(entry, text.sample(), lambda: self.session.recipe, self.session.workspace)
+            lines, subtitle = template.lines, template.subtitle or subtitle
+        view.show(
+            sample.subject(rows, entry),
+            lines,
+            subtitle=subtitle,
+            notes=sample.notes(rows, entry),
+            keep_place=keep_place,
+        )
+
+    def _template(self) -> TemplatePreview:
+        """The preview service's other end, made at the first look at the template."""
+        if self._preview is None:
+            from tui.data.preview import TemplatePreview
+
+            self._preview = TemplatePreview(lambda: self.post_message(TemplateAnswered()))
+        return self._preview
+
+    # -- looking --------------------------------------------------------------------------------------------
+
+    def action_next_view(self) -> None:
+        """Next view of the row."""
+        self.view.next_view()
+        self._show(keep_place=False)
+
+    def action_fold(self) -> None:
+        """Show thinking in full, or as one line again."""
+        self._folded = not self._folded
+        self._show(keep_place=True)
+
+    def action_scroll(self, pages: int) -> None:
+        """Scroll the row by whole pages."""
+        (self.text.action_page_down if pages > 0 else self.text.action_page_up)()
+
+    def action_history(self) -> None:
+        """Show what was decided about the row."""
+        self._read_history(self.entry)
+
+    @work(thread=True, group="history")
+    def _read_history(self, entry: int) -> None:
+        try:
+            self.post_message(self._desk.history(entry))
+        except TunedeckError as fault:
+            self.post_message(Said(str(fault), failed=True))
+
+    @on(HistoryRead)
+    def _history_read(self, event: HistoryRead) -> None:
+        title = Content(f"history of sample {count(event.row + 1)}")
+        self.show_aside(title, lambda: sample.history(event.decisions))
+
+    # -- deciding -------------------------------------------------------------------------------------------
+
+    def _line_up(self, action: Action, payload: dict[str, Any] | None = None, entry: int | None = None) -> None:
+        """Line a decision up; as `Desk.ask`."""
+        self._desk.ask(action, payload, entry=entry, press=self.deck.press())
+        self.post_message(DecisionLinedUp())
+
+    def action_decide(self, action: Action) -> None:
+        """Keep or drop the row, and go to the next."""
+        self._line_up(action)
+
+    def action_undo(self) -> None:
+        """Take the last decision of this sitting back."""
+        self._line_up("undo")
+
+    def action_note(self) -> None:
+        """Ask for a note on the row."""
+        self._ask_words("note", "enter writes it, esc does not")
+
+    def action_flag(self) -> None:
+        """Ask why the row is flagged."""
+        self._ask_words("flag", "why? enter writes it, esc does not")
+
+    def _ask_words(self, action: Action, help: str) -> None:
+        entry = self.entry
+        row = self._rows.row_of(entry)
+        if row is None:
+            self.tell("This line could not be read, so nothing can be noted on it.", failed=True)
+            return
+        before = self._rows.mark(entry)
+        text = "" if before is None else before.note if action == "note" else before.flag
+
+        def take(text: str) -> None:
+            self._line_up(action, {"text": text.strip()}, entry)
+
+        self.ask_line(f"{action} on {count(row + 1)}", help, take, text=text)
+
+    def action_synthetic(self) -> None:
+        """Mark the row as synthetic, or unmark it: it is never held out. A reason it is flagged for stays."""
+        from core.dataset.audit.synthetic import toggled
+
+        if self._rows.row_of(self.entry) is None:
+            self.tell("This line could not be read, so it cannot be marked.", failed=True)
+            return
+        before = self._rows.mark(self.entry)
+        text = toggled("" if before is None else before.flag)
+        self._line_up("flag", {"text": text}, self.entry)
+
+    def action_edit(self) -> None:
+        """Edit the row as JSON; what is no sample is refused, and the text is kept for another try."""
+        from tui.data.edit import RowEdit
+
+        edit = RowEdit.of(self._desk, self.entry, self.session.workspace)
+        if isinstance(edit, str):
+            self.tell(edit, failed=True)
+        else:
+            edit.open(self, self._edited)
+
+    def _edited(self, entry: int, edit: dict[str, object] | str) -> None:
+        """Hear what came of an edit: its payload, or why there is none."""
+        if isinstance(edit, str):
+            self.tell(edit, failed=True)
+        else:
+            self._line_up("edit", edit, entry)
+
+    # -- taking a row along ---------------------------------------------------------------------------------
+
+    def _whole_text(self, most: int = sys.maxsize) -> tuple[str, bool]:
+        """The row as the present view shows it, but with nothing folded; and whether `most` characters were enough."""
+        lines, length = [], 0
+        for line in self._whole_lines():
+            lines.append("".join(text for text, _ in line.spans))
+            length += len(lines[-1]) + 1
+            if length > most:
+                return "\n".join(lines), False
+        return "\n".join(lines), True
+
+    def _whole_lines(self) -> Iterable[Line]:
+        if self.view.view != "chat" or self.aside:
+            return self.view.lines()
+        return sample.RowText(self._rows, self.entry, read_huge=True, folded=False).chat()
+
+    def action_copy(self) -> None:
+        """Copy the row to the clipboard of the terminal, as far as terminals take it."""
+        text, whole = self._whole_text(MOST)
+        sent = _cut(text)
+        self.app.copy_to_clipboard(sent)
+        much = size(len(sent.encode("utf-8", "replace")))
+        if whole and sent == text:
+            self.tell(f"{much} sent to the terminal's clipboard, the whole row. {_caution()}")
+        else:
+            words = f"Only the first {much} sent to the clipboard, terminals take no more; w writes all."
+            self.tell(f"{words} {_caution()}")
+
+    def action_write(self) -> None:
+        """Ask for the name of a file to write the row to."""
+        row = self._rows.row_of(self.entry)
+        name = "bad-line" if row is None else f"sample-{row + 1}"
+        suffix = "json" if self.view.view == "raw" else "txt"
+        self.ask_line("write to", "enter writes it, esc does not", self._write, text=f"{name}.{suffix}")
+
+    @work(thread=True, group="write")
+    def _write(self, name: str) -> None:
+        path = (self.session.workspace / name.strip()).expanduser()
+        shown = clean_line(str(path), 400)
+        try:
+            with path.open("x", encoding="utf-8", errors="replace") as file:
+                file.write(self._whole_text()[0] + "\n")
+            said = Said(f"written to {shown}, {size(path.stat().st_size)}")
+        except FileExistsError:
+            said = Said(f"{shown} is there already; w takes another name.", failed=True)
+        except OSError as fault:
+            said = Said(f"{shown} cannot be written: {fault.strerror}.", failed=True)
+        self.post_message(said)
+
+
+def _cut(text: str) -> str:
+    """The beginning of a text that the clipboard takes, no character in halves."""
+    found = text.encode("utf-8", "replace")
+    return text if len(found) <= MOST else found[:MOST].decode("utf-8", "ignore")
+
+
+def _caution() -> str:
+    """Who may keep it from the clipboard: nobody tells a program whether it came there."""
+    if os.environ.get("TMUX"):
+        return "tmux passes it on only with `set -g set-clipboard on`."
+    if os.environ.get("STY"):
+        return "GNU screen does not pass it on; w writes a file."
+    return "Some terminals do not take it, and none says so."

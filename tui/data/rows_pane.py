@@ -1,0 +1,469 @@
+"""The list of rows: which are listed, in which order, and where the cursor is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+
+from core.clean import clean, clean_line
+from core.dataset.audit.pace import Pace
+from core.errors import TunedeckError
+from core.units import count
+from tui.data import words
+from tui.data.desk import Desk
+from tui.data.find import ORDERS, Finder, Lengths, Unit
+from tui.data.lines import row_line
+from tui.data.listing import FILTERS, FLAG, SOURCE, Listing
+from tui.data.messages import Found, ListChanged, OverviewAsked, RowShown, Sorted
+from tui.screens.pane import Pane
+from tui.terminal.still import StillText
+from tui.widgets.sample_entry import Entry
+from tui.widgets.sample_list import SampleList
+from tui.widgets.titled_pane import TitledPane
+
+if TYPE_CHECKING:
+    from core.dataset.audit.queue import Audit, AuditLog, Mode
+
+Choice = tuple[str, str, Callable[[], None]]
+"""A line of a menu: its name, what it means, what it does."""
+
+_AUDIT_SIZES = (100, 50, 200)
+_MOST_FILES = 200
+_MOST_COUNTED = 5_000
+"""Rows of a list up to which it is counted how many of them others hold: more would hold up the keys."""
+
+
+class RowsPane(Pane):
+    """Lists rows by filter, search, length or audit; posts `RowShown` and `ListChanged`."""
+
+    NAME = "rows"
+
+    def __init__(self, desk: Desk) -> None:
+        """Make the pane.
+
+        Args:
+            desk: the dataset that is open.
+        """
+        super().__init__()
+        self.listing = Listing(desk.rows)
+        self.rows_list = SampleList(self._line, id="list")
+        self._counts = StillText(id="counts")
+        self._frame = TitledPane(self.rows_list, self._counts, id="list-pane")
+        self._desk = desk
+        self._rows = desk.rows
+        self._finder = Finder(self.listing, self.post_message)
+        self._sought = ""
+        self._pace = Pace()
+
+    def compose(self) -> ComposeResult:
+        """The list, and how many rows each filter lists."""
+        yield self._frame
+
+    def on_unmount(self) -> None:
+        """Search no longer."""
+        self._finder.end()
+
+    @property
+    def shown(self) -> list[int]:
+        """The entries that are on the screen with what is known of them."""
+        count = self.listing.count
+        return [self.listing.entry_at(place) for place in self.rows_list.shown if place < count]
+
+    @property
+    def entry(self) -> int | None:
+        """The entry under the cursor; None in an empty list."""
+        return self.listing.entry_at(self.rows_list.cursor) if self.listing.count else None
+
+    @property
+    def last_in_view(self) -> int:
+        """The first position below those that are in view."""
+        return self.rows_list.scroll_offset.y + self.rows_list.size.height
+
+    @property
+    def finding(self) -> bool:
+        """Whether it is listed what a search has found."""
+        return "found" in self.listing.names
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether `widen` lists more rows."""
+        return bool(self.listing.also) or self.listing.filter in ("found", "audit")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what would work now."""
+        if action in ("skip", "narrow") and (self.listing.filter == "audit") != (action == "skip"):
+            return False
+        return self.listing.count > 0 or action in ("next_filter", "lists", "search", "audit")
+
+    def focus_list(self) -> None:
+        """Give the list the focus."""
+        self.rows_list.focus()
+
+    def begin(self) -> None:
+        """List all rows that are known by now."""
+        self.rows_list.reset(self.listing.count)
+        self.focus_list()
+
+    # -- showing --------------------------------------------------------------------------------------------
+
+    def _line(self, position: int) -> Entry | None:
+        """What the list says at a position; reads and parses the row. None while it is not at hand."""
+        entry = self.listing.entry_at(position)
+        query = self.listing.query if self.finding else ""
+        return row_line(self._rows, entry, query) if self._rows.at_hand(entry) else None
+
+    def show_facts(self) -> None:
+        """Bring the words around the list up to what is known."""
+        per_minute = self._pace.per_minute
+        pace = f"{per_minute:.0f} a minute" if per_minute else ""
+        self._frame.retitle(words.title(self.listing, pace))
+        self._counts.say(words.counts(self.listing, self._counts.content_size.width or self.screen.size.width - 4))
+
+    @on(SampleList.Highlighted)
+    def _highlighted(self, event: SampleList.Highlighted) -> None:
+        event.stop()
+        if self.entry is not None:
+            self.post_message(RowShown(self.entry))
+
+    def grow(self) -> None:
+        """Take in rows that are known by now."""
+        if self.listing.grows:
+            self.rows_list.grow(self.listing.count)
+
+    def look_again(self) -> None:
+        """Rows that were not at hand have been read."""
+        self.rows_list.look_again()
+
+    def update(self, *, flags: bool) -> None:
+        """Draw the rows again.
+
+        Args:
+            flags: whether other rows may belong to the list now, as flags have changed.
+        """
+        self.rows_list.update()
+        if flags and self.listing.follows_flags:
+            self.list_again()
+
+    def decided_elsewhere(self) -> None:
+        """Show decisions that were not made in this list."""
+        if self.listing.steady:
+            self.rows_list.update()
+        else:
+            self.list_again()
+
+    def list_again(self) -> None:
+        """Bring the list up to flags and decisions, with the cursor on the same row where it is among them."""
+        entry = self.entry
+        self.listing.again()
+        self._listed(entry)
+
+    def _list(self, name: str, entry: int | None = None, also: tuple[str, ...] | None = None) -> None:
+        """List the rows of a filter, with the cursor on an entry (by default the present one) if it is among them.
+
+        Args:
+            name: of the filter.
+            entry: for the cursor.
+            also: further filters that hold them; None leaves those that there are where the filter is the same.
+        """
+        entry = self.entry if entry is None else entry
+        self.listing.use_filter(name, also)
+        self._listed(entry)
+
+    def _listed(self, entry: int | None) -> None:
+        """Other rows are listed; the cursor goes to an entry, or to the first."""
+        self.rows_list.reset(self.listing.count, self.listing.position_of(entry or 0))
+        self.post_message(ListChanged())
+
+    # -- after a decision -----------------------------------------------------------------------------------
+
+    def take_decision(self, entry: int, *, shown: bool, moves_on: bool, undone: bool) -> None:
+        """Show a decision.
+
+        Args:
+            entry: what it is about.
+            shown: whether that is the row that is shown.
+            moves_on: whether it is one of those after which the next row is shown.
+            undone: whether a decision was taken back: its row is shown again.
+        """
+        if moves_on:
+            self._pace.note(time.monotonic())
+        if not self.listing.steady:  # the row may have left this list, or come back to it
+            here = entry if undone else self.entry
+            self.listing.again()
+            self._listed(here)
+            return
+        self.rows_list.update(self.listing.position_of(entry))
+        if undone and self.listing.lists(entry):
+            self.rows_list.go_to(self.listing.position_of(entry))
+        elif shown and moves_on:
+            self.rows_list.go_to(self.listing.next_row(self.rows_list.cursor))
+
+    # -- the cursor -----------------------------------------------------------------------------------------
+
+    def action_step(self, step: int) -> None:
+        """Go to a row beside this one."""
+        self.rows_list.action_move(step)
+
+    def action_go_to(self) -> None:
+        """Ask for a row's number."""
+        help = f"1 to {count(self._rows.good)}; enter goes there, esc does not"
+        self.ask_line("go to row", help, self._go_to, digits=True)
+
+    def _go_to(self, digits: str) -> None:
+        if not digits:
+            return
+        rows, number = self._rows, int(digits[:18])
+        entry = rows.entry_of(number - 1)
+        if not 1 <= number <= rows.good:
+            so_far = " so far" if not rows.dataset.reader.complete else ""
+            self.tell(f"There is no row {count(number)}: the last one is {count(rows.good)}{so_far}.", about=entry)
+        elif not self.listing.lists(entry):
+            shown = clean_line(words.listed(self.listing), 60)
+            self.tell(f"Row {count(number)} is not in this list ({shown}), so all rows are listed.", about=entry)
+        if not self.listing.lists(entry):
+            self._list("all", entry)
+        else:
+            self.rows_list.go_to(self.listing.position_of(entry))
+
+    # -- lists and orders -----------------------------------------------------------------------------------
+
+    def action_next_filter(self) -> None:
+        """List other rows, with the cursor on the same row where it is among them."""
+        name = self.listing.filter
+        self._list(FILTERS[(FILTERS.index(name) + 1) % len(FILTERS)] if name in FILTERS else "all", also=())
+
+    def action_lists(self) -> None:
+        """Choose a list, or an order, from a menu."""
+        choices = self._lists(lambda name: self._list(name, also=()))
+        for unit in self._units():
+            choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit)))
+        for order, counted in ORDERS.items():
+            if "tokens" not in order or self._rows.tokens.standing == "known":
+                choices.append((f"{order} first", f"sorts these rows by {counted}", partial(self._finder.sort, order)))
+        if self.listing.order:
+            choices.append(("in their order", "lists these rows as in the files", self.list_again))
+        self._choose("list", choices)
+
+    def _lists(
+        self,
+        listing: Callable[[str], None],
+        without: Collection[str] = (),
+        within: Mapping[str, int] | None = None,
+    ) -> list[Choice]:
+        """A choice for each list, with how many rows it has.
+
+        Args:
+            listing: called with the name of the chosen one.
+            without: names of lists that are not offered.
+            within: how many of the rows that count each list has; None counts all rows.
+        """
+        from core.dataset.checks import TITLES
+
+        rows = self._rows
+        counts = self.listing.counts()
+        told = [(name, name, count(counts[name])) for name in FILTERS]
+        told.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by hand"))
+        told += [(FLAG + name, TITLES.get(name, name), count(number)) for name, number in rows.flag_counts().items()]
+        sources = rows.sources()
+        for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
+            told.append((f"{SOURCE}{number}", f"file {clean_line(path.name, 40)}", count(end - start)))
+        if within is not None:
+            told = [(name, title, count(within[name])) for name, title, _ in told if within.get(name)]
+        return [(title, about, partial(listing, name)) for name, title, about in told if name not in without]
+
+    def _units(self) -> tuple[Unit, ...]:
+        return ("characters", "tokens") if self._rows.tokens.standing == "known" else ("characters",)
+
+    def action_narrow(self) -> None:
+        """List only those of the listed rows that another list holds as well, or all that only one of these holds."""
+        listing = self.listing
+        names = tuple(name for name in listing.names if name != "all")
+        others = tuple(name for name in names if name != "found")  # there is one search at a time
+        choices: list[Choice] = []
+        for name in reversed(names):
+            rest = tuple(each for each in names if each != name) or ("all",)
+            leave = partial(self._list, rest[0], also=rest[1:])
+            choices.append((f"no longer: {words.condition(listing, name)}", "", leave))
+
+        def narrow(name: str) -> None:
+            self._list(name, also=tuple(each for each in names if each != name))
+
+        few = listing.count <= _MOST_COUNTED
+        within = listing.counts_within(listing.listed()) if few else None
+        choices += self._lists(narrow, ("all", *names), within)
+        for unit in self._units():
+            choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit, others)))
+        choices.append(("with a text", "that you type", partial(self._ask_text, others)))
+        whose = "" if few else " (the numbers are those of all rows)"
+        self._choose(f"only those of these {count(listing.count)} rows that are also{whose}", choices, len(names))
+
+    def widen(self) -> None:
+        """List more rows again: without the last condition, at last all."""
+        listing = self.listing
+        audited = listing.filter == "audit"
+        if listing.filter == "found":
+            self._finder.end()
+            self.line.forget()
+        if listing.also:
+            self._list(listing.also[0], also=listing.also[1:])
+        elif self.narrowed:
+            self._list("all")
+            if audited:
+                self.tell("All rows are listed; a goes on with the audit.")
+
+    def _choose(self, title: str, choices: list[Choice], at: int = 0) -> None:
+        from tui.widgets.choice_menu import ChoiceMenu
+
+        def chosen(number: int | None) -> None:
+            if number is not None:
+                choices[number][2]()
+
+        self.app.push_screen(ChoiceMenu(title, [choice[:2] for choice in choices], chosen=at), chosen)
+
+    @on(Sorted)
+    def _sorted(self, event: Sorted) -> None:
+        event.stop()
+        if event.names == self.listing.names:
+            self.listing.use_order(event.order, event.entries)
+            self.rows_list.reset(self.listing.count)
+            self.post_message(ListChanged())
+
+    # -- search and lengths ---------------------------------------------------------------------------------
+
+    def action_search(self) -> None:
+        """Ask for the text to look for."""
+        self._ask_text()
+
+    def _ask_text(self, also: tuple[str, ...] = ()) -> None:
+        self.ask_line("search", "enter lists the rows that hold it, esc does not", partial(self._search, also=also))
+
+    def _search(self, query: str, also: tuple[str, ...]) -> None:
+        if query.strip():
+            self._seek(query, f"with “{clean_line(query, 60)}”", query, also)
+            self._finder.search(query)
+
+    def _ask_length(self, unit: Unit, also: tuple[str, ...] = ()) -> None:
+        help = "such as 100-500, >500, <20; enter lists them"
+        self.ask_line(f"rows of how many {unit}", help, partial(self._by_length, unit, also=also))
+
+    def _by_length(self, unit: Unit, text: str, also: tuple[str, ...]) -> None:
+        wanted = Lengths.read(text, unit)
+        if wanted is None:
+            self.tell(f"“{clean_line(text, 40)}” is no length: type 100-500, >500 or <20.")
+            return
+        self._seek(wanted.words, wanted.words, "", also)
+        self._finder.by_length(wanted)
+
+    def _seek(self, key: str, sought: str, query: str, also: tuple[str, ...]) -> None:
+        entry = self.entry
+        self._sought = key
+        self.listing.seek(query, sought, also)
+        self._listed(entry)
+
+    @on(Found)
+    def _found(self, event: Found) -> None:
+        event.stop()
+        listing = self.listing
+        if event.sought != self._sought or not self.finding:
+            return
+        first = not listing.count
+        listing.find_more(event.entries)
+        if first and listing.count:
+            self.rows_list.reset(listing.count)
+        elif not listing.order:
+            self.rows_list.grow(listing.count)
+        found = f"{count(listing.count)} row{'s' * (listing.count != 1)} {listing.sought}"
+        esc = "esc lists more rows" if listing.also else "esc lists all rows"
+        self.tell(f"{found} · {esc if event.complete else f'searching, {count(event.looked_at)} rows read …'}")
+        self.post_message(ListChanged())
+
+    # -- the audit ------------------------------------------------------------------------------------------
+
+    def _log(self) -> AuditLog:
+        from core.dataset.audit.queue import AuditLog
+
+        return AuditLog(self.session.workspace, self._rows.dataset.paths)
+
+    def action_audit(self) -> None:
+        """Go on with the audit that was left, or choose one; in an audit: another one, or none."""
+        rows = self._rows
+        present = self._log().present()
+        if present is not None and self.listing.filter != "audit":
+            self._audit(present)
+            return
+        flagged = "when the scan is done" if self._desk.scanning else f"{count(self.listing.counts()['flagged'])} rows"
+        choices: list[Choice] = []
+        if present is not None:
+            choices.append(("leave the audit", "decisions stay; all rows are listed", self._leave_audit))
+        for number in _AUDIT_SIZES:
+            about = "by a seed, so that anybody can read the same"
+            choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
+        choices.append(("random", "as many rows as you type", self._ask_audit_size))
+        choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
+        repeats = rows.flags.repeats
+        about = f"{count(repeats)} rows repeat others" if repeats else "D finds rows that repeat others"
+        choices.append(("by cluster", f"{about}; the largest cluster first", partial(self.begin_audit, "cluster")))
+        choices.append(("by flag", f"{flagged}, one flag after the other", partial(self.begin_audit, "flag")))
+        for name, number in rows.flag_counts().items():
+            choices.append((f"flag {name}", f"{count(number)} rows", partial(self.begin_audit, "flag", flag=name)))
+        thin = "B finds what is asked seldom; there a begins with it"
+        choices.append(("thin kinds first", thin, self._ask_overview))
+        choices.append(
+            ("everything", f"{count(rows.good)} rows in their order", partial(self.begin_audit, "everything"))
+        )
+        self._choose("audit", choices)
+
+    def _ask_overview(self) -> None:
+        self.post_message(OverviewAsked())
+
+    def _ask_audit_size(self) -> None:
+        def take(digits: str) -> None:
+            if number := int(digits[:9] or 0):
+                self.begin_audit("random", number)
+
+        self.ask_line("audit how many rows", "enter begins with them, esc does not", take, digits=True)
+
+    def begin_audit(self, mode: Mode, size: int = 0, flag: str = "", listed: tuple[int, ...] = ()) -> None:
+        """Begin an audit; its rows are then listed.
+
+        Args:
+            mode: as in `Audit`; so are the others.
+            size: see there.
+            flag: see there.
+            listed: see there.
+        """
+        dataset = self._rows.dataset
+        if not dataset.reader.complete or (mode in ("worst", "flag", "cluster") and self._desk.scanning):
+            self.tell("Not all rows are known yet; try again in a moment.", failed=True)
+            return
+        from core.dataset.audit.queue import Audit
+
+        log = self._log()
+        audit = Audit(mode, log.next_seed() if mode == "random" else 0, size, dataset.count, flag, time.time(), listed)
+        try:
+            log.begin(audit)
+        except TunedeckError as fault:
+            self.tell(clean(str(fault)), failed=True)
+            return
+        self._audit(audit)
+
+    def _audit(self, audit: Audit) -> None:
+        self.listing.use_audit(audit)
+        self.rows_list.reset(self.listing.count, self.listing.next_undecided(-1))
+        self.post_message(ListChanged())
+
+    def _leave_audit(self) -> None:
+        try:
+            self._log().end()
+        except TunedeckError as fault:
+            self.tell(clean(str(fault)), failed=True)
+        self._list("all")
+
+    def action_skip(self) -> None:
+        """Leave the row for later and go to the next that is undecided."""
+        self.rows_list.go_to(self.listing.next_undecided(self.rows_list.cursor))
