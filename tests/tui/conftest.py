@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.tui.data_screen import chat
+from tests.tui.waiting import settled
 from tui.app import TunedeckApp
 from tui.session import Session
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_by_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pilot.pause` and `pilot.press` wait until all is done and drawn; rows are drawn however long it takes."""
+    for module in ("textual.app", "textual.pilot"):
+        monkeypatch.setattr(f"{module}.wait_for_idle", settled)
+    for budget in ("_PAINT_BUDGET", "_SLICE"):
+        monkeypatch.setattr(f"tui.widgets.sample_list.{budget}", 60.0)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
+from tests.tui.waiting import until
 from tui.widgets.text_view import Line, TextView, plain
 
 
@@ -54,9 +55,7 @@ async def test_a_megabyte_on_one_line_is_readable_to_its_end() -> None:
         assert not app.view.complete
         assert app.shown()[0].startswith("你好 hello")
         await pilot.press("end")
-        while not app.view.complete:
-            await pilot.pause(0.01)
-        await pilot.pause()
+        await until(pilot, lambda: app.view.complete, "the whole text")
         assert app.shown()[-1].endswith("THE END")
 
 
@@ -94,9 +93,7 @@ async def test_a_wish_for_the_end_outlives_a_change_of_width() -> None:
         app.view.show(lambda: [plain("word " * 200_000 + "THE END")])
         app.view.action_to_end()
         await pilot.resize_terminal(60, 24)
-        while not app.view.complete:
-            await pilot.pause(0.01)
-        await pilot.pause()
+        await until(pilot, lambda: app.view.complete, "the whole text")
         assert app.shown()[-1].endswith("THE END")
 
 

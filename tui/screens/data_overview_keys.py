@@ -30,7 +30,7 @@ class OverviewKeys(NearKeys):
     def action_synthetic(self) -> None:
         """Mark the row as synthetic, or unmark it: it is never held out. A reason it is flagged for stays."""
         assert self._desk is not None
-        entry = self._entry
+        entry = self._at_cursor
         if self._desk.rows.row_of(entry) is None:
             self._say("This line could not be read, so it cannot be marked.")
             return

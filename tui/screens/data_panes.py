@@ -77,12 +77,18 @@ class DataPanes(StepScreen):
 
     @property
     def aim(self) -> Hashable:
-        """The row, in the list that it stands in."""
-        return self._in_this_list(self._entry)
+        """The row under the cursor, in the list that it stands in."""
+        return None if self._desk is None else self._in_this_list(self._at_cursor)
+
+    @property
+    def _at_cursor(self) -> int:
+        """The entry under the cursor; the sample pane follows the cursor a moment later."""
+        assert self._desk is not None
+        rows = self._desk.rows
+        return rows.entry_at(self.rows_list.cursor) if rows.count else -1
 
     def _in_this_list(self, entry: int) -> Hashable:
-        if self._desk is None:
-            return None
+        assert self._desk is not None
         rows = self._desk.rows
         return self._desk, rows.names, rows.order, rows.sought, rows.audit and rows.audit.started, entry
 
@@ -91,7 +97,7 @@ class DataPanes(StepScreen):
         if self._desk is None or self.has_class("-opening"):
             return []
         if self.has_class("-reading"):
-            return [] if self._awaited else [self.aim]
+            return [] if self._awaited else [self._in_this_list(self._entry)]
         rows = self._desk.rows
         return [self._in_this_list(rows.entry_at(place)) for place in self.rows_list.shown if place < rows.count]
 
@@ -134,7 +140,7 @@ class DataPanes(StepScreen):
 
     def _write_next(self) -> None:
         assert self._desk is not None
-        if words := self._desk.write_next(self._entry, lambda press: self.deck.seen.meant(press, self.aim)):
+        if words := self._desk.write_next(self._at_cursor, lambda press: self.deck.seen.meant(press, self.aim)):
             self._say(words)
 
     def tell(self, words: str, *, failed: bool = False, entry: int | None = None) -> None:

@@ -56,7 +56,7 @@ class RowKeys(DataPanes):
 
     def _type_on_row(self, action: Action, help: str) -> None:
         assert self._desk is not None
-        entry = self._entry
+        entry = self._at_cursor
         row = self._desk.rows.row_of(entry)
         if row is None:
             self._say("This line could not be read, so nothing can be noted on it.")
@@ -113,7 +113,7 @@ class RowKeys(DataPanes):
         from tui.screens.data_edit import RowEdit
 
         assert self._desk is not None
-        edit = RowEdit.of(self._desk, self._entry, self.session.workspace)
+        edit = RowEdit.of(self._desk, self._at_cursor, self.session.workspace)
         if isinstance(edit, str):
             self.tell(edit, failed=True)
         else:
