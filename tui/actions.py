@@ -3,6 +3,9 @@
 To add a key, add a `Command` to its screen's table and write the method `action_<action>` on the screen. While a key
 would not work, the screen says so in `check_action`; the footer then leaves it out. While a text field has the focus,
 printable keys belong to the field, so whatever must work there has an F-key or ctrl.
+
+A command that acts at once on what is shown, such as dropping the row under the cursor, says `decides=True`: its key is
+ignored if it was typed before that was painted (see `tui.seen`).
 """
 
 from __future__ import annotations
