@@ -7,6 +7,9 @@ keys belong to the field, so whatever must work there has an F-key or ctrl.
 A screen that is composed of panes declares one table: its own commands and, with `in_pane`, those of its panes, in the
 order in which the help lists them. They work wherever in the screen the focus is. Which pane has a command may change,
 so an id begins with the screen's name and not with the pane's.
+
+A command that acts at once on what is shown, such as dropping the row under the cursor, says `decides=True`: its key is
+ignored if it was typed before that was painted (see `tui.seen`).
 """
 
 from __future__ import annotations

@@ -65,9 +65,11 @@ def test_killed_at_random_moments_nothing_that_was_shown_as_done_is_missing(tmp_
         with begin(tmp_path, first=not sitting) as terminal:
             before = shown(terminal.text)
             assert before == (kept, dropped), "all that was on the disk is there again"
-            keys = [chance.choice("kd") for _ in range(60)]
             wanted = sum(before) + chance.randint(5, 40)
-            terminal.send(*keys)
+            for number in range(sum(before) + 1, wanted):
+                terminal.send(chance.choice("kd"))
+                terminal.wait_until(at_least(number), what=f"{number} decisions")
+            terminal.send(*(chance.choice("kd") for _ in range(5)))  # most of them are on their way when it ends
             terminal.wait_until(at_least(wanted), what=f"{wanted} decisions")
             terminal.kill(signal.SIGKILL)
             terminal.wait_exit()

@@ -23,13 +23,14 @@ def colours(tmp_path: Path) -> Path:
     return path
 
 
-def open_program(path: Path) -> Terminal:
+def open_program(path: Path, typed_ahead: str = "") -> Terminal:
     environment = {
         "PYTHONPATH": str(ROOT),
         "XDG_CACHE_HOME": str(path.parent / "cache"),
         "XDG_CONFIG_HOME": str(path.parent / "config"),
     }
-    return Terminal([sys.executable, "-m", "tui.cli", str(path)], env=environment, cwd=path.parent)
+    program = [sys.executable, "-m", "tui.cli", str(path)]
+    return Terminal(program, env=environment, cwd=path.parent, typed_ahead=typed_ahead)
 
 
 def verdicts(path: Path) -> list[str]:
@@ -48,3 +49,24 @@ def test_pasted_text_is_no_keys_on_data_and_text_in_a_field(colours: Path) -> No
         assert "dropped 0" in terminal.text.lower()
         assert verdicts(colours) == ["keep"], "what was pasted has decided nothing"
         assert terminal.alive
+
+
+def test_keys_typed_before_the_first_picture_drop_no_row(colours: Path) -> None:
+    with open_program(colours, typed_ahead="ddd") as terminal:
+        terminal.wait_for("scanned")
+        terminal.send("k")
+        terminal.wait_for("kept 1")
+        assert "dropped 0" in terminal.text.lower()
+        assert verdicts(colours) == ["keep"]
+
+
+def test_keys_typed_ahead_of_a_screen_are_typed_at_nothing(colours: Path) -> None:
+    with open_program(colours) as terminal:
+        terminal.wait_for("scanned")
+        terminal.send("5")
+        terminal.wait_for("5 EXPORT")
+        terminal.send("1ddd")  # one read: the three were typed before Data was painted again
+        terminal.wait_for("1 DATA")
+        terminal.send("k")
+        terminal.wait_for("kept 1")
+        assert verdicts(colours) == ["keep"]

@@ -54,6 +54,7 @@ class Terminal:
         rows: height in cells.
         env: set on top of this process's environment; a value of None removes a variable.
         cwd: the folder that the program starts in.
+        typed_ahead: what is typed before the program starts.
 
     Attributes:
         pid: of the program, which leads a session of its own.
@@ -67,6 +68,7 @@ class Terminal:
         rows: int = 24,
         env: Mapping[str, str | None] | None = None,
         cwd: str | os.PathLike[str] | None = None,
+        typed_ahead: str = "",
     ) -> None:
         words = [os.fspath(word) for word in argv]
         environment = dict(os.environ)
@@ -99,6 +101,7 @@ class Terminal:
         os.set_inheritable(self._fd, False)  # else the next program would hold this terminal open
         self._set_size(cols, rows)
         os.set_blocking(self._fd, False)
+        os.write(self._fd, typed_ahead.encode())
         os.close(go)
         self._pidfd: int | None = os.pidfd_open(self.pid)
         self._open = True

@@ -7,9 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.app_waiting import settled
 from tests.kit.data_screen import chat
 from tui.app import TunedeckApp
 from tui.session import Session
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_by_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pilot.pause` and `pilot.press` wait until all is done and drawn; rows are drawn however long it takes."""
+    for module in ("textual.app", "textual.pilot"):
+        monkeypatch.setattr(f"{module}.wait_for_idle", settled)
+    for budget in ("sample_list._PAINT_BUDGET", "sample_list._SLICE", "text_view._FIRST_SLICE", "text_view._SLICE"):
+        monkeypatch.setattr(f"tui.widgets.{budget}", 60.0)
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
             await until(pilot, lambda step=step: len(screen.run.live.loss) == step)  # type: ignore[misc]
             await pilot.press("left", "l")
             await pilot.pause()
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert shown.partial > before
         assert shown.painted > painted
         for row, strip in zip(shown.rows, screen._compositor.render_strips(), strict=True):

@@ -10,6 +10,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
+from tests.kit.app_waiting import until
 from tui.widgets.text_view import Line, TextView, plain
 
 
@@ -54,9 +55,7 @@ async def test_a_megabyte_on_one_line_is_readable_to_its_end() -> None:
         assert not app.view.complete
         assert app.shown()[0].startswith("你好 hello")
         await pilot.press("end")
-        while not app.view.complete:
-            await pilot.pause(0.01)
-        await pilot.pause()
+        await until(pilot, lambda: app.view.complete, "the whole text")
         assert app.shown()[-1].endswith("THE END")
 
 
@@ -87,16 +86,16 @@ async def test_a_bar_stands_beside_every_line_that_its_line_wraps_into() -> None
         assert app.shown()[:2] == ["▌ one two three", "▌ four five"]
 
 
-async def test_a_wish_for_the_end_outlives_a_change_of_width() -> None:
+async def test_a_wish_for_the_end_outlives_a_change_of_width(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enter gives the row the whole screen, end is pressed at once: the resize came after and lost the wish."""
+    monkeypatch.setattr("tui.widgets.text_view._FIRST_SLICE", 0.0)  # the end is not reached before the resize
+    monkeypatch.setattr("tui.widgets.text_view._SLICE", 0.008)
     app = Harness()
     async with app.run_test(size=(80, 24)) as pilot:
         app.view.show(lambda: [plain("word " * 200_000 + "THE END")])
         app.view.action_to_end()
         await pilot.resize_terminal(60, 24)
-        while not app.view.complete:
-            await pilot.pause(0.01)
-        await pilot.pause()
+        await until(pilot, lambda: app.view.complete, "the whole text")
         assert app.shown()[-1].endswith("THE END")
 
 

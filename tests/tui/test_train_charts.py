@@ -352,7 +352,15 @@ async def test_a_watched_run_that_ends_rings_once(
         monkeypatch.setattr(app, "_ring", rung.append)
         folder.write_status(state="finished", ended=time.time())
         await until(pilot, lambda: bool(rung))
-        await pilot.pause(1.2)
+        looks: list[str] = []
+        look = app.run_seen
+        monkeypatch.setattr(app, "run_seen", lambda state, status: (looks.append(state), look(state, status)))
+        screen = app.screen
+        assert isinstance(screen, TrainScreen)
+        for number in (1, 2):
+            screen._look_now()
+            await until(pilot, lambda number=number: len(looks) >= number, "another look")  # type: ignore[misc]
+        assert set(looks) == {"finished"}
         assert len(rung) == 1
         assert rung[0].startswith("\x1b]9;tunedeck: support-tone finished")
         assert rung[0].endswith("\x07\x07")

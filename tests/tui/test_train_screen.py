@@ -355,13 +355,15 @@ async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, 
 
 async def test_nothing_is_read_while_another_screen_is_on(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path, steps=5)
-    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+    app = make_app("train", run=folder.path)
+    async with app.run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         await pilot.press("5")
         await until(pilot, lambda: not screen.is_current)
         update = screen.run.live.update
         add_steps(folder, range(6, 9), 100)
-        await pilot.pause(1.3)
+        ticks = app._second
+        await until(pilot, lambda: app._second >= ticks + 2, "two seconds of the app's own clock")
         assert screen.run.live.update is update
         await pilot.press("3")
         await until(pilot, lambda: len(screen.run.live.loss) == 8)

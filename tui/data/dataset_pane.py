@@ -59,7 +59,7 @@ class DatasetPane(Pane):
         super().__init__()
         self.desk = desk
         self.rows_pane = RowsPane(desk)
-        self.row_pane = RowPane(desk)
+        self.row_pane = RowPane(desk, self._at_cursor)
 
     def compose(self) -> ComposeResult:
         """The list above the row, or beside it."""
@@ -96,13 +96,18 @@ class DatasetPane(Pane):
 
     @property
     def aim(self) -> Hashable:
-        """The row, in the list that it stands in."""
-        return self._in_this_list(self.row_pane.entry)
+        """The row under the cursor, in the list that it stands in."""
+        return self._in_this_list(self._at_cursor())
+
+    def _at_cursor(self) -> int:
+        """The entry under the cursor, -1 in an empty list; the row pane follows the cursor a moment later."""
+        entry = self.rows_pane.entry
+        return -1 if entry is None else entry
 
     def pictured(self) -> Iterable[Hashable]:
         """The rows in the list; where one has the whole screen, that one."""
         if self.reading:
-            return [] if self.row_pane.awaited else [self.aim]
+            return [] if self.row_pane.awaited else [self._in_this_list(self.row_pane.entry)]
         return [self._in_this_list(entry) for entry in self.rows_pane.shown]
 
     def _in_this_list(self, entry: int) -> Hashable:
@@ -197,7 +202,7 @@ class DatasetPane(Pane):
 
     @on(DecisionLinedUp)
     def _write_next(self) -> None:
-        if sentence := self.desk.write_next(self.row_pane.entry, lambda press: self.deck.seen.meant(press, self.aim)):
+        if sentence := self.desk.write_next(self._at_cursor(), lambda press: self.deck.seen.meant(press, self.aim)):
             self.line.rest(sentence, wrapped=True)
 
     @on(Decided)

@@ -34,11 +34,12 @@ class RowPane(Pane):
 
     NAME = "row"
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, at_cursor: Callable[[], int]) -> None:
         """Make the pane.
 
         Args:
             desk: the dataset that is open.
+            at_cursor: the entry under the cursor, which this pane shows a moment later; keys are meant for it.
         """
         super().__init__()
         self.entry = -1
@@ -49,6 +50,7 @@ class RowPane(Pane):
         self.view = SampleView(("chat", "template", "raw"), id="sample")
         """What shows the row."""
         self._desk = desk
+        self._at_cursor = at_cursor
         self._rows = desk.rows
         self._preview: TemplatePreview | None = None
         self._read_huge = False
@@ -224,7 +226,7 @@ class RowPane(Pane):
         self._ask_words("flag", "why? enter writes it, esc does not")
 
     def _ask_words(self, action: Action, help: str) -> None:
-        entry = self.entry
+        entry = self._at_cursor()
         row = self._rows.row_of(entry)
         if row is None:
             self.tell("This line could not be read, so nothing can be noted on it.", failed=True)
@@ -241,18 +243,19 @@ class RowPane(Pane):
         """Mark the row as synthetic, or unmark it: it is never held out. A reason it is flagged for stays."""
         from core.dataset.audit.synthetic import toggled
 
-        if self._rows.row_of(self.entry) is None:
+        entry = self._at_cursor()
+        if self._rows.row_of(entry) is None:
             self.tell("This line could not be read, so it cannot be marked.", failed=True)
             return
-        before = self._rows.mark(self.entry)
+        before = self._rows.mark(entry)
         text = toggled("" if before is None else before.flag)
-        self._line_up("flag", {"text": text}, self.entry)
+        self._line_up("flag", {"text": text}, entry)
 
     def action_edit(self) -> None:
         """Edit the row as JSON; what is no sample is refused, and the text is kept for another try."""
         from tui.data.edit import RowEdit
 
-        edit = RowEdit.of(self._desk, self.entry, self.session.workspace)
+        edit = RowEdit.of(self._desk, self._at_cursor(), self.session.workspace)
         if isinstance(edit, str):
             self.tell(edit, failed=True)
         else:
