@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,8 +56,11 @@ def standings(path: Path) -> list[Standing]:
 async def choose(pilot: Pilot[int], key: str, words: str) -> None:
     """Open a menu and take the entry with these words."""
     await pilot.press(key)
-    await until(pilot, lambda: bool(pilot.app.screen.query(OptionList)), "the menu")
-    menu = pilot.app.screen.query_one(OptionList)
+    app = pilot.app
+    assert isinstance(app, TunedeckApp)
+    await until(pilot, lambda: bool(app.screen.query(OptionList)), "the menu")
+    await until(pilot, lambda: app.seen.by(app.screen, time.monotonic()), "its picture: enter counts only then")
+    menu = app.screen.query_one(OptionList)
     number = next(n for n, option in enumerate(menu.options) if words in str(option.prompt))
     menu.highlighted = number
     await pilot.press("enter")
