@@ -181,7 +181,7 @@ class TunedeckApp(App[int]):
         """Clean what is pasted; let a key decide only about what was on the screen when it was typed."""
         if isinstance(event, events.Paste):
             event.text = clean_paste(event.text)
-        if not isinstance(event, events.Key) or not event.is_forwarded:
+        if not isinstance(event, events.Key) or not event.is_forwarded or not self.screen_stack:
             await super().on_event(event)
         elif self.seen.by(aim_of(self.screen), event.time) or not self._decides(event.key):
             self._typed = event.time

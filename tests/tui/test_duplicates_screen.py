@@ -39,8 +39,9 @@ def found_in(app: TunedeckApp) -> FoundPane:
 
 
 def title(app: TunedeckApp, pane: str) -> str:
-    """The title of the pane `groups-pane`, `members-pane` or `pair`."""
-    return str(app.screen.query_one(f"#{pane}").border_title)
+    """The title of the pane `groups-pane`, `members-pane` or `pair`; "" while there is none."""
+    found = app.screen.query(f"#{pane}")
+    return str(found.first().border_title) if found else ""
 
 
 def clusters(app: TunedeckApp) -> list[str]:

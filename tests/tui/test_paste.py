@@ -9,7 +9,7 @@ from textual.events import Key, Paste
 
 from core.dataset.audit.store import read_ledger
 from tests.kit.app_waiting import until
-from tests.kit.data_screen import MakeApp, data_screen, line, scanned
+from tests.kit.data_screen import MakeApp, line, rows_list, scanned
 from tui.widgets.path_input import PathInput
 
 PASTED = "col\x1b[0mour\x9b\u202e dq\r\nsecond line"
@@ -24,7 +24,7 @@ async def test_outside_fields_a_paste_does_nothing(make_app: MakeApp, tickets: P
         app.post_message(Paste(PASTED))
         await pilot.pause()
         assert line(app) == before
-        assert data_screen(app).rows_list.cursor == 0
+        assert rows_list(app).cursor == 0
         assert read_ledger(tickets.parent).standings() == {}
 
 

@@ -15,10 +15,10 @@ from core.dataset.audit.store import FILE, read_ledger
 from core.jobs.folder import JobFolder
 from core.paths import hidden_dir
 from tests.kit.app_waiting import until
-from tests.kit.data_screen import MakeApp, chat, counts, data_screen, list_text, scanned
+from tests.kit.data_screen import MakeApp, chat, counts, dataset, list_text, rows_list, scanned
 from tests.kit.recipe_screen import sound, workspace
 from tests.kit.run_folders import make_run
-from tests.tui.test_duplicates_screen import chained, open_duplicates, screen_of, search, standing
+from tests.tui.test_duplicates_screen import chained, found_in, open_duplicates, search, standing
 from tests.tui.test_train_screen import read
 from tests.unit.test_near_scan import texts_file
 from tests.unit.test_near_similarity import sentence
@@ -101,7 +101,7 @@ async def test_keys_typed_ahead_still_go_about(make_app: MakeApp, many: Path) ->
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
         typed_earlier(app, "d", "g", "9", "enter", "k")
-        await until(pilot, lambda: data_screen(app).rows_list.cursor == 8, "row 9")
+        await until(pilot, lambda: rows_list(app).cursor == 8, "row 9")
         assert verdicts(many) == []
         await pilot.press("k")
         await until(pilot, lambda: "kept 1" in counts(app), "a key typed at row 9")
@@ -158,9 +158,8 @@ async def test_decisions_that_wait_for_a_slow_disk_end_at_the_last_row_that_was_
         await until(pilot, scanned(app), "the scan")
         await pilot.press("k")
         await until(pilot, lambda: "kept 1" in counts(app), "the first decision, which makes the table")
-        desk = data_screen(app)._desk
-        assert desk is not None
-        in_view = len(data_screen(app).rows_list.shown)
+        desk = dataset(app).desk
+        in_view = len(rows_list(app).shown)
         assert 3 < in_view < 12
         with sqlite3.connect(hidden_dir(many.parent) / FILE, isolation_level=None) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -177,7 +176,7 @@ async def test_a_row_on_the_whole_screen_is_decided_once_it_is_there(make_app: M
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
         await pilot.press("enter")
-        assert data_screen(app).has_class("-reading")
+        assert dataset(app).reading
         await burst(app, "right", "d")
         await pilot.pause()
         await pilot.press("k")
@@ -221,10 +220,10 @@ async def test_of_duplicates_only_what_was_shown_is_dropped(make_app: MakeApp, c
     async with app.run_test(size=(80, 24)) as pilot:
         await open_duplicates(pilot, app)
         await search(pilot, app)
-        assert screen_of(app).group is not None
+        assert found_in(app).group is not None
         typed_earlier(app, "d", "k", "x", "X", "f", "l")
         await pilot.pause()
-        assert not screen_of(app)._waiting
+        assert not found_in(app).decider._waiting
         assert standing(chained) == {}
         assert not read_ledger(chained.parent).apart()
         await pilot.press("d")
@@ -256,7 +255,7 @@ async def test_a_run_is_stopped_only_after_the_question_was_there(make_app: Make
         screen = await read(pilot)
         typed_earlier(app, "p")
         await burst(app, "s", "y")
-        await until(pilot, lambda: screen._asking == "stop", "the question")
+        await until(pilot, lambda: screen.requests.asking == "stop", "the question")
         assert folder.requested() == ()
         await pilot.press("y")
         await until(pilot, lambda: folder.requested() == ("stop",), "the request")
