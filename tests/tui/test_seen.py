@@ -223,7 +223,7 @@ async def test_of_duplicates_only_what_was_shown_is_dropped(make_app: MakeApp, c
         assert found_in(app).group is not None
         typed_earlier(app, "d", "k", "x", "X", "f", "l")
         await pilot.pause()
-        assert not found_in(app).decider._waiting
+        assert not found_in(app)._decider._waiting
         assert standing(chained) == {}
         assert not read_ledger(chained.parent).apart()
         await pilot.press("d")
