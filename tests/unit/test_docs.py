@@ -6,12 +6,16 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 from core.paths import ROOT
+from core.recipe.tasks import Limit, Task
+from tui.actions import Command
 
 DOCS = ROOT / "docs"
 DECISIONS = DOCS / "decisions"
@@ -81,6 +85,24 @@ def test_files_on_a_page_are_there(page: Path) -> None:
     named = {found.rstrip(".") for found in _PATH.findall(text)}
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
     assert [name for name in sorted(set(_DECISION.findall(text))) if not (DECISIONS / name).exists()] == []
+
+
+def test_examples_of_code_are_code_and_use_what_is_there() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    blocks = [
+        ast.parse(dedent(block)) for block in re.findall(r"^ *```python\n(.*?)^ *```$", page, re.DOTALL | re.MULTILINE)
+    ]
+    nodes = [node for block in blocks for node in ast.walk(block)]
+    imported = {
+        f"{node.module}.{alias.name}" for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert {"tui.actions.Command", "core.dataset.checks.base.Check"} <= imported
+    assert [name for name in sorted(imported) if not is_there(name)] == []
+    called = {kind.__name__: {each.name for each in fields(kind)} for kind in (Task, Limit, Command)}
+    calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    named = {(node.func.id, word.arg) for node in calls if node.func.id in called for word in node.keywords}
+    assert {("Task", "columns"), ("Limit", "takes"), ("Command", "opens_line")} <= named
+    assert [(kind, word) for kind, word in sorted(named) if word not in called[kind]] == []
 
 
 def test_tests_on_a_page_are_there() -> None:
