@@ -27,7 +27,8 @@ demo: setup
 test: setup
 	@$(BIN)/python -m compileall -q core tui
 	@# Three workers for two processors: most tests of the screens wait, those of the training compute.
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@began=$$(date +%s); $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder; code=$$?; \
+	  took=$$(($$(date +%s) - began)); echo "tests took $$((took / 60)) min $$((took % 60)) s"; exit $$code
 
 check: setup
 	$(BIN)/ruff format --check .
