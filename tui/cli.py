@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tui.commands.output import (
     EXIT_BAD_INPUT,
@@ -16,6 +16,9 @@ from tui.commands.output import (
     EXIT_READER_GONE,
     complain,
 )
+
+if TYPE_CHECKING:
+    import argparse
 
 COMMANDS: dict[str, str] = {
     "scan": "look a data set over: format, bad lines, flags",
@@ -97,18 +100,32 @@ def _usage() -> int:
     return EXIT_OK
 
 
-def _headless(name: str, words: list[str]) -> int:
+def parser(name: str = "") -> argparse.ArgumentParser:
+    """The one parser of the headless commands.
+
+    Args:
+        name: the only command whose arguments are declared, since each module costs its import; "" for all of them.
+    """
     import argparse
 
+    found = argparse.ArgumentParser(prog="tunedeck", description="Fine-tune language models in the terminal.")
+    commands = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for each, purpose in COMMANDS.items():
+        module = import_module(f"tui.commands.{each.replace('-', '_')}") if name in ("", each) else None
+        command = commands.add_parser(each, help=purpose, description=module.__doc__ if module else purpose)
+        if module is not None:
+            module.add_arguments(command)
+            command.set_defaults(do=module.run)
+    return found
+
+
+def _headless(name: str, words: list[str]) -> int:
     from core.errors import BadInput, TunedeckError
 
-    module = import_module(f"tui.commands.{name.replace('-', '_')}")
-    parser = argparse.ArgumentParser(prog=f"tunedeck {name}", description=module.__doc__)
-    module.add_arguments(parser)
-    arguments = parser.parse_args(words)
+    arguments = parser(name).parse_args([name, *words])
     as_json = bool(vars(arguments).get("json"))
     try:
-        code: int = module.run(arguments)
+        code: int = arguments.do(arguments)
     except BadInput as error:
         return complain(error, EXIT_BAD_INPUT, as_json=as_json)
     except TunedeckError as error:

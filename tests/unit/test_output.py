@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui.cli import COMMANDS, parser
 from tui.commands.output import print_json
 
 VALUES = st.recursive(
@@ -41,3 +42,19 @@ def test_each_field_and_each_item_has_a_line(capsys: pytest.CaptureFixture[str])
         "  ]",
         "}",
     ]
+
+
+def test_one_parser_knows_every_command_with_all_its_options() -> None:
+    needed = {
+        "scan": ["a.jsonl"],
+        "overview": ["a.jsonl"],
+        "export-data": ["--out", "b"],
+        "train": ["a"],
+        "trust": ["."],
+    }
+    whole = parser()
+    for name in COMMANDS:
+        words = [name, *needed.get(name, ())]
+        known, _ = parser(name).parse_known_args(words)
+        assert vars(whole.parse_known_args(words)[0]) == vars(known)
+        assert known.command == name

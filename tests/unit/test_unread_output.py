@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.jobs.folder import JobFolder
+from core.jobs.trust import workspace_ask
 from core.paths import SAMPLE_DATA
 from tui.cli import COMMANDS
 
@@ -45,6 +46,7 @@ def workspace(tmp_path: Path) -> Path:
     folder = JobFolder.create(tmp_path / "runs", "done", "training")
     folder.write_status(state="finished", message="All steps are done.", started=1.0, ended=2.0)
     folder.append_metric({"step": 1, "loss": 0.5})
+    workspace_ask(tmp_path).agree()
     return tmp_path
 
 
