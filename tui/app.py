@@ -6,10 +6,10 @@ import gc
 import os
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.console import RenderableType
 from textual import events, work
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from core.jobs.status import Status
+    from tui.data.desk import Desk
 
 _NO_COLOUR = NoColor()
 
@@ -318,6 +319,15 @@ class TunedeckApp(App[int]):
         if self.session.recipe.data.train:
             self.session.passed_over = self.session.opened
         self.switch_mode("recipe")
+
+    def open_duplicates(self, desk: Desk, payload: Mapping[str, Any], then: Callable[[], object]) -> None:
+        """See `tui.deck.Deck`: the screen stands between two that do not know each other."""
+        from tui.duplicates.screen import DuplicatesScreen
+
+        def left(_: None) -> None:
+            then()
+
+        self.push_screen(DuplicatesScreen(desk, payload), left)
 
     # --- the run that is shown
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from core.jobs.status import Status
+    from tui.data.desk import Desk
     from tui.seen import Press, Seen
     from tui.session import Session
 
@@ -29,6 +31,15 @@ class Deck(Protocol):
 
     def load_recipe(self, path: Path) -> None:
         """Fill the form in from a recipe file; a file that is no recipe leaves the form as it is."""
+
+    def open_duplicates(self, desk: Desk, payload: Mapping[str, Any], then: Callable[[], object]) -> None:
+        """Show the duplicates of an open dataset.
+
+        Args:
+            desk: the dataset.
+            payload: what its scan was told.
+            then: called when the screen is left.
+        """
 
     def run_seen(self, state: str, status: Status) -> None:
         """The live screen has looked at the run; while it is shown, nobody else does."""

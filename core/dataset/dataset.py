@@ -8,11 +8,11 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.dataset.files.readers import Reader
-from core.dataset.files.records import Row, Unreadable
 from core.dataset.files.sources import open_reader
 from core.dataset.formats import Recognition, choose, format_named, to_sample
 from core.dataset.formats.text import TextLines
 from core.dataset.mapping import AUTO, Chosen, saved
+from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.dataset.files.records import json_type
 from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLE_NAMES, ROLES
+from core.dataset.records import json_type
 from core.errors import TunedeckError
 from core.paths import hidden_dir
 

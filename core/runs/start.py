@@ -186,8 +186,8 @@ def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
 
 def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder) -> None:
     """Puts the audit's report beside the run's data."""
-    from core.dataset.near.searches import last_search
-    from core.dataset.audit.report import write_report  # orjson: only where data is read
+    from core.dataset.scan.near_searches import last_search
+    from core.dataset.view.report import write_report  # orjson: only where data is read
     from core.runs.overview_job import known_tokens
     from core.runs.token_key import data_key, find_facts, recipe_key
 

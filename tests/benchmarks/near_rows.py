@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.dataset.dataset import Dataset
-from core.dataset.files.records import Unreadable
 from core.dataset.item import Item, normalise
+from core.dataset.records import Unreadable
 from core.errors import BadInput
 
 _PIECE = 1_000

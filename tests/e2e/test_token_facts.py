@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from core.dataset.audit.report import write_report
 from core.dataset.audit.store import DecisionStore
 from core.dataset.dataset import Dataset
 from core.dataset.scan.job import main as scan_job
 from core.dataset.scan.keys import key_text, row_digest
+from core.dataset.view.report import write_report
 from core.jobs.folder import JobFolder
 from core.recipe.recipe import to_json
 from core.runs.curate import curate

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.dataset.checks import Flag
 from core.dataset.dataset import Dataset
-from core.dataset.files.records import BadLine
+from core.dataset.records import BadLine
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import MakeApp, chat, counts, list_text, scanned, text_of
 from tests.tui.test_data_audit import choose

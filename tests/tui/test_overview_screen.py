@@ -10,7 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from core.dataset.audit.store import read_ledger
-from core.dataset.audit.synthetic import by_hand
+from core.dataset.synthetic import by_hand
 from core.recipe.recipe import Recipe, put
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import MakeApp, counts, dataset, list_text, scanned, text_of

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from core.dataset.dataset import Dataset
-from core.dataset.files.records import Unreadable
 from core.dataset.formats import FORMATS, choose, recognise, to_sample
+from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
 from core.errors import BadInput
 from tests.kit.clock import slow_time

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from core.clean import is_hostile
 from core.dataset.dataset import Dataset
-from core.dataset.files.records import Unreadable
 from core.dataset.formats import FORMATS, Recognition, choose, recognise, to_sample
+from core.dataset.records import Unreadable
 from core.dataset.scan.scan import scan
 from core.errors import BadInput
 

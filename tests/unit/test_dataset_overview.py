@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from core.dataset.audit.queue import Audit
-from core.dataset.audit.report import write_report
 from core.dataset.view.coverage import cover
 from core.dataset.view.mixture import drawn
 from core.dataset.view.overview import overview_of
 from core.dataset.view.plan import build_view
+from core.dataset.view.report import write_report
 from core.dataset.view.view import View
 from core.jobs.state import standing
 from core.recipe.recipe import Recipe, put, to_json

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from core.dataset.audit.queue import Audit, AuditLog
-from core.dataset.audit.report import write_report
 from core.dataset.audit.store import DecisionStore
 from core.dataset.scan import job as scan_job
 from core.dataset.scan.keys import KEY_BYTES, unpack
 from core.dataset.view.plan import build_view
+from core.dataset.view.report import write_report
 from core.errors import TunedeckError
 from core.jobs.folder import JobFolder
 

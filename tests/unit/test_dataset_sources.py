@@ -12,9 +12,9 @@ import pytest
 
 from core.dataset.files.index import GoodRows, LineIndex
 from core.dataset.files.readers import Reader
-from core.dataset.files.records import Row
 from core.dataset.files.sources import open_reader
 from core.dataset.files.streams import PlainBytes
+from core.dataset.records import Row
 from core.errors import BadInput
 from tests.kit.clock import slow_time
 

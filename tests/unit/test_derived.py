@@ -35,7 +35,7 @@ folder = find_or_start(workspace, dataset, scan_payload(dataset, "auto", {}, [])
 SEARCH = """
 from core.dataset.dataset import Dataset
 from core.dataset.near.result import NearOptions
-from core.dataset.near.searches import search_job
+from core.dataset.scan.near_searches import search_job
 from tui.data.scan import scan_payload
 dataset = Dataset.open(["rows.jsonl"])
 payload = scan_payload(dataset, "auto", {}, [])

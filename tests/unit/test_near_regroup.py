@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.dataset.near.regroup import Regroup
 from core.dataset.near.result import Cluster
 from core.dataset.scan import job as scan_job
 from core.dataset.scan.reader import ScanReader
+from core.dataset.scan.regroup import Regroup
 from core.jobs.folder import JobFolder
 from core.jobs.service import Service
 from tests.kit.waiting import PATIENCE
@@ -94,7 +94,7 @@ def test_a_pair_held_apart_holds_for_copies_but_of_equal_rows_for_these_two_alon
 
 def test_the_service_answers_and_says_what_is_wrong(tmp_path: Path) -> None:
     job, (cluster,) = searched(tmp_path, chain(random.Random(4)))
-    command = [sys.executable, "-m", "core.dataset.near.regroup"]
+    command = [sys.executable, "-m", "core.dataset.scan.regroup"]
     service = Service([*command, str(job.path)])
     try:
         (answer,) = service.submit("regroup", rows=list(cluster.rows), preferred=[2]).result(PATIENCE)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.dataset.audit.store import DecisionStore
-from core.dataset.files.old_copies import sweep_piped, unnamed_hub_copies
 from core.dataset.files.piped import take_in
 from core.dataset.scan.job import main as scan_job
+from core.dataset.scan.old_copies import sweep_piped, unnamed_hub_copies
 from core.jobs.folder import JobFolder
 from tui.cli import main
 from tui.commands.doctor import examine

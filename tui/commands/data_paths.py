@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.dataset.files.hub import HubName, fetch
-from core.dataset.files.old_copies import sweep_piped
 from core.dataset.files.piped import NAME, take_in
+from core.dataset.scan.old_copies import sweep_piped
 from core.errors import BadInput, TunedeckError
 from core.units import size
 

@@ -84,7 +84,7 @@ def examine(workspace: Path) -> dict[str, Any]:
             "This machine ends your processes at logout (KillUserProcesses of systemd-logind), runs included: "
             "`loginctl enable-linger` once, then start `systemd-run --user --scope tunedeck`."
         )
-    from core.dataset.files.old_copies import unnamed_hub_copies
+    from core.dataset.scan.old_copies import unnamed_hub_copies
 
     for path, held in unnamed_hub_copies(workspace):
         words = f"{clean_line(path.name.replace('--', '/', 1))} from the hub takes {size(held)}"

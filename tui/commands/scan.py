@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
     from core.dataset.near.result import NearOptions
-    from core.dataset.near.searches import search_job
+    from core.dataset.scan.near_searches import search_job
     from core.dataset.scan.scan import scan
     from tui.commands.data_paths import data_paths
     from tui.commands.output import EXIT_BAD_INPUT, EXIT_OK
@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _keep(search: Derived, found: ScanResult) -> None:
     """Keep what was found; where that fails, it is still printed."""
-    from core.dataset.near.searches import keep_search
+    from core.dataset.scan.near_searches import keep_search
 
     try:
         keep_search(search, found)

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from core.dataset.files.records import Row
+from core.dataset.records import Row
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset

@@ -274,7 +274,7 @@ class DatasetPane(Pane):
 
     @work(thread=True, group="report")
     def _write_report(self, folder: Path, token_flags: Mapping[int, tuple[Flag, ...]] | None) -> None:
-        from core.dataset.audit.report import write_report
+        from core.dataset.view.report import write_report
 
         workspace, paths, near = self.session.workspace, self.desk.rows.dataset.paths, self.desk.near_folder
         try:
@@ -296,14 +296,13 @@ class DatasetPane(Pane):
 
     def action_duplicates(self) -> None:
         """Go to the duplicates screen; what is decided there is shown here."""
-        from tui.duplicates.screen import DuplicatesScreen
 
-        def decided(_: None) -> None:
+        def decided() -> None:
             self.rows_pane.decided_elsewhere()
             self.row_pane.show_again()
             self.show_facts()
 
-        self.app.push_screen(DuplicatesScreen(self.desk, self._payload()), decided)
+        self.deck.open_duplicates(self.desk, self._payload(), decided)
 
     # -- tokens and the recipe ------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from core.dataset.audit.decisions import Action, Standing
     from core.dataset.audit.store import DecisionStore
     from core.dataset.dataset import Dataset
-    from core.dataset.files.records import BadLine
+    from core.dataset.records import BadLine
     from core.jobs.folder import JobFolder
     from tui.data.near_search import NearFound, NearSearch
 
@@ -192,7 +192,7 @@ class Desk:
 
     def take_near(self, found: NearFound) -> None:
         """Take in what a search has found; of files that have changed since, nothing."""
-        from core.dataset.near.searches import CHECKS
+        from core.dataset.scan.near_searches import CHECKS
 
         self.rows.take_near(found.flags, CHECKS)
         self.near_folder = None if found.changed else found.folder

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from textual.app import SuspendNotSupported
 
 from core.clean import clean, clean_line
-from core.dataset.files.records import Unreadable, parse_object
 from core.dataset.formats import to_sample
+from core.dataset.records import Unreadable, parse_object
 from core.paths import hidden_dir
 from core.units import count
 

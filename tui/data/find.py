@@ -13,7 +13,7 @@ from typing import Literal
 
 from textual.message import Message
 
-from core.dataset.files.records import Unreadable
+from core.dataset.records import Unreadable
 from core.dataset.sample import characters
 from core.units import count
 from tui.data.listing import Listing

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.clean import clean_line
-from core.dataset.files.records import Unreadable
 from core.dataset.formats import FORMATS, Recognition, choose, format_named, recognise, to_sample
 from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLE_NAMES
 from core.dataset.mapping import AUTO, Chosen, Column, columns_of, propose, role_names, turns_of
+from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 from tui.widgets.form_field import Fault, FieldState, FormField, Section

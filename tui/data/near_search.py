@@ -119,7 +119,7 @@ class NearSearch:
         """Search, unless just this was searched already; then its result is told."""
 
         def start(_: _Say) -> JobFolder:
-            from core.dataset.near.searches import search_job
+            from core.dataset.scan.near_searches import search_job
 
             return search_job(self._workspace, self._dataset, self._payload, options, self._apart()).start()
 
@@ -149,7 +149,7 @@ class NearSearch:
 
     def _last(self, say: _Say) -> JobFolder | None:
         """The newest search of these data that runs or has finished, read in the same way."""
-        from core.dataset.near.searches import searches
+        from core.dataset.scan.near_searches import searches
         from core.jobs.state import standing
 
         for folder, _ in searches(self._workspace, self._payload):
@@ -177,8 +177,8 @@ class NearSearch:
     # -- results --------------------------------------------------------------------------------------------
 
     def _found(self, folder: JobFolder, payload: Mapping[str, Any]) -> NearNews:
-        from core.dataset.near.searches import apart_digest
         from core.dataset.scan.derive import source_stamps
+        from core.dataset.scan.near_searches import apart_digest
         from core.dataset.scan.reader import ScanReader
 
         reader = ScanReader(folder.path)

@@ -241,7 +241,7 @@ class RowPane(Pane):
 
     def action_synthetic(self) -> None:
         """Mark the row as synthetic, or unmark it: it is never held out. A reason it is flagged for stays."""
-        from core.dataset.audit.synthetic import toggled
+        from core.dataset.synthetic import toggled
 
         entry = self._at_cursor()
         if self._rows.row_of(entry) is None:

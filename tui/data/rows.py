@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from core.dataset.files.index import GoodRows
-from core.dataset.files.records import BadLine, Row, Unreadable
 from core.dataset.files.shards import ShardReader
+from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Sample
 from tui.data.row_flags import RowFlags
 from tui.data.tokens import TokenColumn, outdated

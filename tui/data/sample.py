@@ -9,7 +9,7 @@ from textual.content import Content
 
 from core import timestamps
 from core.clean import clean, clean_line
-from core.dataset.files.records import BadLine, Row, Unreadable
+from core.dataset.records import BadLine, Row, Unreadable
 from core.units import count, size
 from tui.data.lines import HUGE
 from tui.data.rows import DataRows

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from core.dataset.audit.decisions import Standing
     from core.dataset.checks import Flag
     from core.dataset.dataset import Dataset
-    from core.dataset.files.records import BadLine
+    from core.dataset.records import BadLine
     from core.dataset.scan.reader import ScanReader
     from core.jobs.folder import JobFolder
     from core.jobs.state import Standing as JobStanding
@@ -242,6 +242,6 @@ def _by_packed_key(standings: Mapping[str, Standing]) -> dict[bytes, Standing]:
 
 
 def _bad_line(value: Mapping[str, Any]) -> BadLine:
-    from core.dataset.files.records import BadLine
+    from core.dataset.records import BadLine
 
     return BadLine(Path(value["file"]), value["line"], value["reason"])

@@ -204,7 +204,7 @@ class SecondLook:
         if self._service is None:
             from core.jobs.service import Service
 
-            self._service = Service([sys.executable, "-m", "core.dataset.near.regroup", str(self._folder)])
+            self._service = Service([sys.executable, "-m", "core.dataset.scan.regroup", str(self._folder)])
         future = self._service.submit(
             "regroup", rows=list(rows), preferred=list(preferred), keep=keep, apart=[list(pair) for pair in apart]
         )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean_line
 from core.dataset.files.index import GoodRows
-from core.dataset.files.records import Unreadable
 from core.dataset.near.result import Cluster, percent
+from core.dataset.records import Unreadable
 from core.units import count
 from tui.data.lines import HUGE, preview
 from tui.widgets.sample_entry import Entry

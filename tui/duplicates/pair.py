@@ -15,8 +15,8 @@ from textual.content import Content
 from textual.message import Message
 
 from core.clean import clean_line
-from core.dataset.files.records import Unreadable
 from core.dataset.near.result import percent
+from core.dataset.records import Unreadable
 from core.errors import TunedeckError
 from core.units import count, size
 from tui.actions import Command

@@ -51,7 +51,7 @@ class Context:
     Attributes:
         eval_prompts: digest of each normalised prompt of the eval files, with the place it stands at, in words.
         near: where a search for near-duplicates was asked for, what takes the rows for it.
-        synthetic: what marks a row as synthetic, see `core.dataset.audit.synthetic.marker`.
+        synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
     """
 
     eval_prompts: Mapping[bytes, str] = field(default_factory=dict)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.dataset.audit.synthetic import NAME, marker
 from core.dataset.checks.base import Check, Context, Flag
 from core.dataset.item import Item
+from core.dataset.synthetic import NAME, marker
 
 
 class Synthetic(Check):

@@ -12,7 +12,7 @@ from typing import Any
 from core.dataset.files.arrow_limits import arrow_batch_sizes, bomb, too_many_rows
 from core.dataset.files.arrow_rows import TooLarge, Weighed, viewed
 from core.dataset.files.mapped_file import MappedFile
-from core.dataset.files.records import BadLine, Row
+from core.dataset.records import BadLine, Row
 from core.errors import BadInput
 from core.units import size
 

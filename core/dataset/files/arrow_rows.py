@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.dataset.files.records import MAX_ROW_BYTES
+from core.dataset.records import MAX_ROW_BYTES
 from core.units import count
 
 MOST_VALUES = 200_000

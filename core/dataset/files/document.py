@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.dataset.files.array_index import GRAIN, ArrayIndex
-from core.dataset.files.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, parse_json, parse_object
 from core.dataset.files.streams import ByteStream
+from core.dataset.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, parse_json, parse_object
 
 
 class ArrayReader:

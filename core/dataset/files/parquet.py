@@ -14,7 +14,7 @@ from typing import Any
 from core.dataset.files.arrow_rows import TooLarge, Weighed
 from core.dataset.files.mapped_file import MappedFile
 from core.dataset.files.parquet_limits import ParquetLimits
-from core.dataset.files.records import BadLine, Row
+from core.dataset.records import BadLine, Row
 from core.errors import BadInput
 
 _BATCH_ROWS = 512

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from core.dataset.files.blocks import BlockIndex, Paragraphs
 from core.dataset.files.index import LineIndex
-from core.dataset.files.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, parse_object
 from core.dataset.files.streams import ByteStream
+from core.dataset.records import MAX_ROW_BYTES, BadLine, Row, Unreadable, parse_object
 
 
 class Reader(Protocol):

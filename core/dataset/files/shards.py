@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.dataset.files.readers import Reader
-from core.dataset.files.records import BadLine, Row
+from core.dataset.records import BadLine, Row
 from core.errors import BadInput
 
 _OPEN_FILES = 64

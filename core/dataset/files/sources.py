@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.dataset.files.readers import JsonlReader, Reader, TextReader
-from core.dataset.files.records import Unreadable, parse_json
 from core.dataset.files.streams import ByteStream, GzipBytes, MemoryBytes, PlainBytes, transcoded
+from core.dataset.records import Unreadable, parse_json
 from core.errors import BadInput
 
 # The readers of other kinds than JSONL are imported where such a file is opened: `tunedeck FILE` is to show its first

@@ -10,8 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 from core.dataset.files.blocks import BlockIndex, CsvRecords
-from core.dataset.files.records import MAX_ROW_BYTES, BadLine, Row
 from core.dataset.files.streams import ByteStream
+from core.dataset.records import MAX_ROW_BYTES, BadLine, Row
 from core.errors import BadInput
 
 _DELIMITERS = ",;\t|"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from core.dataset.files.records import Unreadable, json_type
+from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Kind, Sample
 
 UNKNOWN = "unknown"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.dataset.files.records import Unreadable, json_type
 from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, text_of
 from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
 from core.dataset.formats.turns import TurnNames, decoded, is_turns, read_turns
+from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Sample
 
 HISTORY = FormatField("history", ("history",), required=False)

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.dataset.files.records import Unreadable, json_type
 from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, FormatOption, text_of
 from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
 from core.dataset.formats.instruct import HISTORY, joined, read_history
 from core.dataset.formats.turns import TurnNames, is_turns, read_turns
+from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Sample
 
 _PROMPT_FIELDS = (

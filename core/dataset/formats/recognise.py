@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.dataset.files.records import Unreadable
 from core.dataset.formats.base import UNKNOWN, Format, Recognition
 from core.dataset.formats.chat import Messages, ShareGpt
 from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, QuestionAnswer, Turns
 from core.dataset.formats.preference import Kto, Preference
 from core.dataset.formats.text import PlainText, TextLines
+from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.dataset.files.records import Unreadable, json_type, parse_json
+from core.dataset.records import Unreadable, json_type, parse_json
 from core.dataset.sample import Message, Role
 
 ROLES: dict[str, Role] = {

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.checks import Flag
-from core.dataset.files.records import BadLine
 from core.dataset.near.result import Cluster, Leak
+from core.dataset.records import BadLine
 from core.dataset.scan.keys import KEY_BYTES, unpack
 from core.dataset.scan.results import CLUSTERS, LEAKS, SCAN_FOLDER
 from core.jobs import files

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.dataset.checks import Flag
-from core.dataset.files.records import BadLine
 from core.dataset.near.result import NearResult
 from core.dataset.near.shared import Shared
+from core.dataset.records import BadLine
 from core.dataset.scan.resume import BAD, FLAGS, KEYS, SUMMARY
 from core.dataset.scan.scan import ScanResult
 from core.jobs import files

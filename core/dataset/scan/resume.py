@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.dataset.files.records import BadLine
+from core.dataset.records import BadLine
 from core.dataset.scan.keys import DIGEST_BYTES, KEY_BYTES
 from core.jobs import files
 

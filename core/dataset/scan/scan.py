@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.dataset.audit.synthetic import NAME
 from core.dataset.checks import CHECKS, Check, Context, Flag
 from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.rows import LeakExact
 from core.dataset.dataset import Dataset
-from core.dataset.files.records import BadLine, Row, Unreadable
 from core.dataset.formats import Recognition
 from core.dataset.item import Item, prompt_digest
 from core.dataset.near.gather import Gatherer
 from core.dataset.near.result import NearOptions, NearResult, Tick
 from core.dataset.near.shared import Shared
+from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Sample
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import Occurrences, key_text, pack, row_digest
 from core.dataset.scan.resume import Begun
+from core.dataset.synthetic import NAME
 from core.errors import BadInput
 
 Progress = Callable[[int, int], None]
@@ -77,7 +77,7 @@ class Scanner:
         eval_paths: files whose prompts must not stand in it.
         checks: the checks to run; those that need eval files or `near` are passed over without.
         near: takes the rows for a search for near-duplicates, which `finish` makes.
-        synthetic: what marks a row as synthetic, see `core.dataset.audit.synthetic.marker`.
+        synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
         begun: what an earlier scan of the same rows by the same checks had found; not together with `near`.
     """
 

@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 from core.dataset.audit.decisions import Ledger
 from core.dataset.checks.base import Flag
 from core.dataset.dataset import Dataset
-from core.dataset.files.records import BadLine
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
 from core.dataset.near.result import NearOptions, Tick, percent, wrong_pairs_words
+from core.dataset.records import BadLine
 from core.dataset.scan.scan import Progress, Scanner
 from core.dataset.view.excluded import LEFT_OUT, LeftOut
 from core.dataset.view.facts import FactsWriter

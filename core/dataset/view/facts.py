@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.dataset.checks import Flag
-from core.dataset.files.records import BadLine
+from core.dataset.records import BadLine
 from core.dataset.scan.keys import pack
 from core.dataset.scan.scan import ScannedRow
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from core.dataset.audit.synthetic import NAME
 from core.dataset.near.families import Families, Joined
 from core.dataset.near.result import LEAST_THRESHOLD, Tick
+from core.dataset.synthetic import NAME
 from core.dataset.view.selection import Selection
 from core.dataset.view.split import by_prompt, deal, labelled
 from core.errors import BadInput
@@ -26,7 +26,7 @@ class Parting:
         seed: of that choice, and of what is drawn from a source that is mixed in.
         near: samples at least this like each other stay on one side, 0.5 to 1; 0 holds only equal prompts together.
         stratify: what each has its share of in the eval set: `answer`, `source` or a column; "" for nothing.
-        synthetic: what marks rows that are never held out, see `core.dataset.audit.synthetic.marker`.
+        synthetic: what marks rows that are never held out, see `core.dataset.synthetic.marker`.
     """
 
     fraction: float = 0.1

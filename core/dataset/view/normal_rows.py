@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from core.dataset.audit.decisions import Ledger
 from core.dataset.audit.store import read_ledger
 from core.dataset.dataset import Dataset
-from core.dataset.files.records import Row, Unreadable
+from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
 from core.dataset.scan.keys import Occurrences, key_text, row_digest
 from core.dataset.view.view import encoded

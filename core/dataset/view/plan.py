@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
 from core.dataset.audit.decisions import Ledger
-from core.dataset.audit.synthetic import NAME, by_hand
 from core.dataset.dataset import Dataset
 from core.dataset.scan.scan import Progress, ticking
+from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.build import Curator
 from core.dataset.view.near_split import Parting
 from core.dataset.view.view import BUILDING, View, publish, read_view, sweep, write_synced

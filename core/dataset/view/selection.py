@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 
 from core.dataset.audit.decisions import OPEN, Ledger, Standing
-from core.dataset.audit.synthetic import NAME, by_hand
 from core.dataset.item import Item, digest
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
 from core.dataset.sample import Sample
 from core.dataset.scan.scan import Progress, ScannedRow, Scanner, watched
+from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.excluded import LeftOut
 from core.dataset.view.facts import FactsWriter
 from core.dataset.view.strata import Strata

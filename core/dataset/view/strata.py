@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.dataset.files.records import Row
+from core.dataset.records import Row
 from core.dataset.sample import Sample
 from core.errors import BadInput
 

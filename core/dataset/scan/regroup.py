@@ -1,6 +1,6 @@
 """A cluster looked at again: other rows preferred, rows that are gone, pairs that are no duplicates.
 
-As a service, `python -m core.dataset.near.regroup FOLDER`, where FOLDER is that of a finished scan job with near-
+As a service, `python -m core.dataset.scan.regroup FOLDER`, where FOLDER is that of a finished scan job with near-
 duplicates: `{"ask": "regroup", "rows", "preferred", "keep", "apart"}` gets a list of clusters as in `clusters.jsonl`.
 The texts are compared as that search compared them: with the same fields, and the same beginnings left out.
 """
@@ -17,13 +17,13 @@ from typing import Any
 
 from core.dataset.dataset import Dataset
 from core.dataset.files.index import GoodRows
-from core.dataset.files.records import Unreadable
 from core.dataset.item import Item
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.gather import add_row
 from core.dataset.near.result import Cluster, Keep, NearOptions
 from core.dataset.near.search import find_clusters
 from core.dataset.near.shared import Shared
+from core.dataset.records import Unreadable
 from core.dataset.scan.results import SCAN_FOLDER, SHARED
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
@@ -128,7 +128,7 @@ def main(argv: Sequence[str]) -> int:
     from core.jobs.serve import serve
 
     if len(argv) != 1:
-        raise SystemExit("usage: python -m core.dataset.near.regroup FOLDER")
+        raise SystemExit("usage: python -m core.dataset.scan.regroup FOLDER")
     found: list[Regroup] = []
 
     def regroup(question: Mapping[str, Any]) -> list[dict[str, Any]]:
