@@ -14,7 +14,8 @@ from textual._compositor import ChopsUpdate, Compositor
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.terminal.wire import PaintedUpdate, Stretch
+from tui.terminal.pen import Stretch
+from tui.terminal.wire import PaintedUpdate
 from tui.widgets.painted import Painted
 
 if TYPE_CHECKING:
