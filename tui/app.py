@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
 from textual import events, work
 from textual.app import App, SystemCommand
+from textual.binding import Keymap
 from textual.filter import ANSIToTruecolor, LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
@@ -27,8 +26,8 @@ from tui.seen import Press, Seen
 from tui.session import Session
 from tui.settings import chosen_theme, keep_theme
 from tui.terminal.guard import ControlFilter, exit_on_hangup
-from tui.terminal.ring import ENDED, ring_words
-from tui.terminal.wire import Wire
+from tui.terminal.layer import driver_class, frames
+from tui.terminal.ring import ENDED, ring, ring_words
 from tui.themes import load_themes
 
 if TYPE_CHECKING:
@@ -153,7 +152,9 @@ class TunedeckApp(App[int]):
         self._collected = 0.0
         self._clock: Timer | None = None
         self._wall: list[LineFilter] = [ControlFilter()]
-        self._wire = Wire()
+        self._frames = frames(self)
+        self.keymap: Keymap = {}
+        """The keys that the user has chosen, by the ids of commands."""
         self.seen = Seen()
         self._typed = inf
         themes, self._faults = load_themes()
@@ -171,12 +172,8 @@ class TunedeckApp(App[int]):
             self._faults.append(f"There is no theme {wanted}; there are {', '.join(self._theme_names)}")
 
     def get_driver_class(self) -> type[Driver]:
-        """Textual's driver; on Linux one that sleeps while nobody types."""
-        if sys.platform != "linux":
-            return super().get_driver_class()
-        from tui.terminal.driver import SleepingDriver
-
-        return SleepingDriver
+        """The driver of the terminal."""
+        return driver_class(super().get_driver_class())
 
     async def on_event(self, event: events.Event) -> None:
         """Clean what is pasted; let a key decide only about what was on the screen when it was typed."""
@@ -215,19 +212,27 @@ class TunedeckApp(App[int]):
         ]
         return [*filters, *self._wall]
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Send what Textual has drawn, less the cells that the terminal shows already."""
-        super()._display(screen, cast("RenderableType | None", self._wire.lean(renderable)))
-        if renderable is not None and not self._batch_count:
-            self.seen.picture(pictured_on(screen), time.monotonic())
+    def post_display_hook(self) -> None:
+        """Note what the terminal shows now."""
+        if self._frames.sent:
+            self.seen.picture(pictured_on(self.screen), time.monotonic())
+
+    def set_keymap(self, keymap: Keymap) -> None:
+        """As Textual; widgets that act on their own keys at once ask for them here."""
+        self.keymap = dict(keymap)
+        super().set_keymap(keymap)
+
+    def update_keymap(self, keymap: Keymap) -> None:
+        """Change some keys."""
+        self.set_keymap({**self.keymap, **keymap})
 
     def on_resize(self) -> None:
         """Terminals rearrange what they show when their size changes, and lose it when the program was suspended."""
-        self._wire.forget()
+        self._frames.forget()
 
     def action_redraw(self) -> None:
         """Draw everything anew, where something else has written over the screen."""
-        self._wire.forget()
+        self._frames.forget()
         self.screen.refresh()
 
     def on_mount(self) -> None:
@@ -370,10 +375,6 @@ class TunedeckApp(App[int]):
             _collect()
         self._show_run_words(run_words(state, status, progress=False), state)
 
-    def _ring(self, sequence: str) -> None:
-        if not self.is_headless and self._driver is not None:
-            self._driver.write(sequence)
-
     def run_unseen(self) -> None:
         """The live screen is no longer on."""
         if self._live:
@@ -385,7 +386,7 @@ class TunedeckApp(App[int]):
         ended = state in ENDED and self._run_state not in ("", *ENDED)
         self._run_state = state
         if ended:
-            self._ring(ring_words(self.session.title, words, tmux="TMUX" in os.environ))
+            ring(self, ring_words(self.session.title, words, tmux="TMUX" in os.environ))
         if words == self.run_words:
             return
         self.run_words = words

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import random
 import sys
-from typing import cast
 
-from rich.console import RenderableType
 from textual.app import App, ComposeResult
-from textual.screen import Screen
 
 from tui.charts.plot import Curve
 from tui.charts.series import Series
 from tui.charts.smooth import Smoothed
-from tui.terminal.wire import Wire
+from tui.terminal.layer import frames
 from tui.themes import load_themes
 from tui.widgets.chart import Chart
 
@@ -29,7 +26,7 @@ class ChartApp(App[None]):
         for theme in load_themes()[0]:
             self.register_theme(theme)
         self.theme = "dark"
-        self._wire = Wire()
+        frames(self)
         self._random = random.Random(1)
         self._of = of
         self._train, self._eval = Series(), Series()
@@ -49,10 +46,6 @@ class ChartApp(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The project's own variables, for the time before the theme is set."""
         return load_themes()[0][0].variables
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """As the program's own app does."""
-        super()._display(screen, cast("RenderableType | None", self._wire.lean(renderable)))
 
     def compose(self) -> ComposeResult:
         """The chart alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
@@ -43,6 +44,36 @@ def make_run(parent: Path, *, steps: int = 60, of: int = 100, **status: Any) -> 
         "stages": 2,
     }
     folder.write_status(**{**fields, **status})
+    return folder
+
+
+def finished_run(parent: Path, words: str = "") -> JobFolder:
+    """A finished run with its adapter and the answers of both models; two of three answers differ.
+
+    Args:
+        parent: the workspace.
+        words: stand in the questions and in the tuned model's answers.
+    """
+    folder = JobFolder.create(parent / "runs", "night", "training")
+    folder.write_status(state="finished", step=40, of=40, ended=folder.read_job()["created"] + 61.0)
+    folder.append_metric({"step": 40, "loss": 1.5, "eval_loss": 1.75})
+    folder.adapter.mkdir()
+    (folder.adapter / "adapter_model.safetensors").write_bytes(b"\0" * 2048)
+    config = {"base_model_name_or_path": "/models/base", "peft_type": "LORA", "r": 8, "lora_alpha": 16}
+    (folder.adapter / "adapter_config.json").write_text(json.dumps(config))
+    folder.evaluation.mkdir()
+    (folder.evaluation / "summary.json").write_text('{"base_loss": 5.0, "tuned_loss": 1.25, "eval_samples": 3}')
+    answers = [
+        {
+            "n": n,
+            "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": f"question {n} {words}"}],
+            "reference": f"reference {n}",
+            "base": "same" if n == 0 else f"base {n}",
+            "tuned": "same" if n == 0 else f"tuned {n} {words}",
+        }
+        for n in range(3)
+    ]
+    (folder.evaluation / "answers.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
     return folder
 
 

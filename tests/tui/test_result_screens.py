@@ -13,6 +13,7 @@ from textual.widgets import OptionList, Static
 from core.clean import is_hostile
 from core.jobs.folder import JobFolder
 from core.runs.saved import Weights, write_weights
+from tests.kit.run_folders import finished_run
 from tests.kit.waiting import until
 from tui.app import TunedeckApp
 from tui.widgets.key_bar import KeyBar
@@ -26,27 +27,7 @@ HOSTILE = "\x1b]52;c;eA==\x07[@click=app.quit]x[/] [/INST]"
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A finished run whose texts are hostile."""
-    folder = JobFolder.create(tmp_path / "runs", "night", "training")
-    folder.write_status(state="finished", step=40, of=40, ended=folder.read_job()["created"] + 61.0)
-    folder.append_metric({"step": 40, "loss": 1.5, "eval_loss": 1.75})
-    folder.adapter.mkdir()
-    (folder.adapter / "adapter_model.safetensors").write_bytes(b"\0" * 2048)
-    config = {"base_model_name_or_path": "/models/base", "peft_type": "LORA", "r": 8, "lora_alpha": 16}
-    (folder.adapter / "adapter_config.json").write_text(json.dumps(config))
-    folder.evaluation.mkdir()
-    (folder.evaluation / "summary.json").write_text('{"base_loss": 5.0, "tuned_loss": 1.25, "eval_samples": 3}')
-    answers = [
-        {
-            "n": n,
-            "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": f"question {n} {HOSTILE}"}],
-            "reference": f"reference {n}",
-            "base": "same" if n == 0 else f"base {n}",
-            "tuned": "same" if n == 0 else f"tuned {n} {HOSTILE}",
-        }
-        for n in range(3)
-    ]
-    (folder.evaluation / "answers.jsonl").write_text("".join(json.dumps(answer) + "\n" for answer in answers))
-    return folder.path
+    return finished_run(tmp_path, HOSTILE).path
 
 
 def text(app: TunedeckApp, selector: str) -> str:

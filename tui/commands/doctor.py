@@ -84,6 +84,10 @@ def examine(workspace: Path) -> dict[str, Any]:
             "This machine ends your processes at logout (KillUserProcesses of systemd-logind), runs included: "
             "`loginctl enable-linger` once, then start `systemd-run --user --scope tunedeck`."
         )
+    if packages["textual"] is not None:
+        from tui.terminal.fence import FAULTS
+
+        notes += FAULTS.values()
     from core.dataset.scan.old_copies import unnamed_hub_copies
 
     for path, held in unnamed_hub_copies(workspace):

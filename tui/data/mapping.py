@@ -84,7 +84,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
             chosen: what the user has said of them before.
         """
         super().__init__()
-        self._name = name
+        self._file_name = name
         self._draft = MappingDraft(rows, recognition, chosen)
         self._row = 0
         self._raw = False
@@ -92,7 +92,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
     def compose(self) -> ComposeResult:
         """What was seen, the form beside the columns, a row as a sample."""
         form = Form(self._draft.sections(), id="form")
-        form.border_title = Content(f"mapping of {self._name}")
+        form.border_title = Content(f"mapping of {self._file_name}")
         columns = TextView(id="columns")
         columns.border_title = "columns, with examples"
         yield Static("", id="why", markup=False)

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from tui.actions import STEPS, by_id
 from tui.screens.pane import Pane
-from tui.terminal.lean_compositor import LeanCompositor
+from tui.terminal.layer import lean_screen
 from tui.terminal.own_keys import own_bindings
 from tui.widgets.command_line import CommandLine
 from tui.widgets.key_bar import KeyBar
@@ -58,7 +58,7 @@ class StepScreen(Screen[None]):
     def __init__(self) -> None:
         """Make the screen."""
         super().__init__()
-        self._compositor = LeanCompositor()
+        lean_screen(self)
         self._bar: TopBar | None = None
 
     @property

@@ -50,12 +50,13 @@ class SleepingDriver(LinuxDriver):
     ) -> None:
         """Make it; arguments as for Textual's."""
         super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._tells = debug
         self._bell = _Bell()
         self.exit_event = self._bell
 
     def run_input_thread(self) -> None:
         """Read, and hand on keys and other events, until the program ends or the terminal is gone."""
-        parser = XTermParser(self._debug)
+        parser = XTermParser(self._tells)
         decode = getincrementaldecoder("utf-8")("replace").decode
         pastes = PasteCutter()
         poller = select.poll()

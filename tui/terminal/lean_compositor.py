@@ -14,8 +14,9 @@ from textual._compositor import ChopsUpdate, Compositor
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.terminal.wire import PaintedUpdate, Stretch
-from tui.widgets.painted import Painted
+from tui.terminal.painted import Painted
+from tui.terminal.pen import Stretch
+from tui.terminal.wire import PaintedUpdate
 
 if TYPE_CHECKING:
     from textual.widget import Widget

@@ -6,16 +6,23 @@ ahead over a slow line, a character would so overtake the arrow before it, and l
 
 from __future__ import annotations
 
-from textual.binding import BindingsMap
+from dataclasses import replace
+
+from textual.binding import Binding, BindingsMap, Keymap
 from textual.widget import Widget
 
 
 def own_bindings(widget: Widget) -> BindingsMap:
     """What a widget itself has bound, under the keys that the user has chosen."""
-    bindings = widget._bindings.copy()
-    if keymap := widget.app._keymap:
-        bindings.apply_keymap(keymap)
-    return bindings
+    chosen: Keymap = getattr(widget.app, "keymap", {})
+    keys: dict[str, list[Binding]] = {}
+    for owner in reversed(type(widget).__mro__):
+        declared = [
+            replace(each, key=chosen.get(each.id or "", each.key)) if isinstance(each, Binding) else each
+            for each in vars(owner).get("BINDINGS", ())
+        ]
+        keys.update(BindingsMap(declared).key_to_bindings)
+    return BindingsMap.from_keys(keys)
 
 
 async def obey(widget: Widget, key: str) -> bool:

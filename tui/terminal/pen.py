@@ -17,6 +17,9 @@ from rich.style import Style
 Cell = tuple[str, Style | None]
 """A glyph and its style; the second cell of a wide glyph holds an empty string."""
 
+Stretch = tuple[int, int, list[Cell]]
+"""Row and column of the first of some cells beside each other, and the cells."""
+
 _RESET = "\x1b[0m"
 
 

@@ -10,6 +10,10 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tui.terminal.fence import Part, holds
+
+_PROMPT = holds(Part.PROMPT)
+
 
 class PromptRefresh(Widget):
     """Marks itself dirty on its screen, where Textual's widgets send two messages, which arrive in another frame."""
@@ -19,7 +23,7 @@ class PromptRefresh(Widget):
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
         """As a widget's; what needs layout or composing takes its way."""
-        if layout or recompose or not repaint or not self.is_mounted or not self.display:
+        if not _PROMPT or layout or recompose or not repaint or not self.is_mounted or not self.display:
             return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
         self._layout_cache.clear()  # holds what `render` returned: without this the header kept its old clock
         self._set_dirty(*regions)
@@ -39,6 +43,9 @@ def drawn_at_once(screen: Screen[None]) -> Iterator[None]:
 
     Anything that needs more than painting, such as a layout, takes Textual's way.
     """
+    if not _PROMPT:
+        yield
+        return
     PromptRefresh._held = True
     try:
         yield

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from core.clean import clean_line
+from tui.terminal.fence import Part, holds
+
+if TYPE_CHECKING:
+    from textual.app import App
 
 _ESC = "\x1b"
 
@@ -23,3 +29,14 @@ def ring_words(name: str, words: str, *, tmux: bool = False) -> str:
     if tmux:
         notification = f"{_ESC}Ptmux;{notification.replace(_ESC, 2 * _ESC)}{_ESC}\\"
     return f"{notification}\x07"
+
+
+def ring(app: App[Any], sequence: str) -> None:
+    """Write `ring_words` to an app's terminal; the bell alone where that cannot be done."""
+    if app.is_headless:
+        return
+    driver = app._driver if holds(Part.RING) else None
+    if driver is not None:
+        driver.write(sequence)
+    else:
+        app.bell()

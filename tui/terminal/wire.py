@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import get_character_cell_size
 from rich.color import ColorSystem
-from rich.console import Console, RenderableType
+from rich.console import COLOR_SYSTEMS, Console, RenderableType
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.strip import Strip
 
-from tui.terminal.pen import Cell, Pen
+from tui.terminal.pen import Cell, Pen, Stretch
 
-Stretch = tuple[int, int, list[Cell]]
-"""Row and column of the first of some cells beside each other, and the cells."""
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.screen import Screen
 
 MERGE_GAP = 4
 """Unchanged cells that are sent along: moving the cursor over them costs as many bytes."""
@@ -41,6 +43,30 @@ class Wire:
         if update is not None:
             self.forget()
         return update
+
+
+class LeanFrames:
+    """An app's way to the terminal, over a wire.
+
+    Attributes:
+        sent: whether what the app has just displayed goes to the terminal: not while the app gathers updates.
+    """
+
+    def __init__(self, app: App[Any]) -> None:
+        self.sent = False
+        self._wire = Wire()
+        self._app = app
+        self._send = app._display
+        app._display = self._display  # type: ignore[method-assign]
+
+    def forget(self) -> None:
+        """The terminal may show anything now: the next picture is sent whole."""
+        self._wire.forget()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Send what Textual has drawn, less the cells that the terminal shows already."""
+        self.sent = renderable is not None and not self._app._batch_count
+        self._send(screen, cast("RenderableType | None", self._wire.lean(renderable)))
 
 
 class PaintedUpdate(CompositorUpdate):
@@ -74,7 +100,7 @@ class LeanUpdate(CompositorUpdate):
 
     def render_segments(self, console: Console) -> str:
         """The bytes for the terminal."""
-        pen = Pen(console._color_system or ColorSystem.TRUECOLOR)
+        pen = Pen(COLOR_SYSTEMS.get(console.color_system or "", ColorSystem.TRUECOLOR))
         for y, x, cells in sorted(self._changes(), key=itemgetter(0, 1)):
             pen.write(y, x, cells)
         return pen.lift()

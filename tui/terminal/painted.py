@@ -11,8 +11,8 @@ from textual.strip import Strip
 
 from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs, glyphs_for
+from tui.terminal.pen import Stretch
 from tui.terminal.prompt_refresh import PromptRefresh
-from tui.terminal.wire import Stretch
 
 FULL_ABOVE = 1 / 3
 """Where more than this part of the cells changed, one refresh of the whole costs fewer bytes than many regions."""
