@@ -61,6 +61,9 @@ def test_a_name_that_is_gone_costs_its_part_of_the_layer_and_not_the_program(
         terminal.send("q")
         assert terminal.wait_exit() == 0
         assert f"left out: {left_out} end" in terminal.text
+        loaded = terminal.text.partition("loaded:")[2].split()
+        for module, part in (("driver", "DRIVER"), ("wire", "FRAMES"), ("lean_compositor", "COMPOSITOR")):
+            assert (module in loaded) == (part not in left_out.split()), "the other parts work on"
 
 
 def test_the_whole_walk_on_public_names_alone(rows: Path) -> None:
