@@ -50,7 +50,11 @@ def main() -> int:
     from tui.terminal.fence import Part, holds
 
     print("left out:", *(part.name for part in Part if not holds(part)), "end")
-    print("loaded:", *sorted(name.rpartition(".")[2] for name in sys.modules if name.startswith("tui.terminal.")))
+    print(
+        "loaded:",
+        *sorted(name.rpartition(".")[2] for name in sys.modules if name.startswith("tui.terminal.")),
+        sep="\n",
+    )
     return code
 
 
