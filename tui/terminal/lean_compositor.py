@@ -15,8 +15,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from tui.terminal.pen import Stretch
+from tui.terminal.prompt_refresh import PromptRefresh
 from tui.terminal.wire import PaintedUpdate
-from tui.widgets.painted import Painted
 
 if TYPE_CHECKING:
     from textual.widget import Widget
@@ -73,7 +73,7 @@ def _painted(seen: list[tuple[Widget, Region, Region]], dirty: Region) -> list[S
     for widget, region, visible in seen:
         if not visible.overlaps(dirty):
             continue
-        if isinstance(widget, Painted) and visible.contains_region(dirty):
+        if isinstance(widget, PromptRefresh) and visible.contains_region(dirty):
             return widget.stretches(dirty, region)
         return None
     return None
