@@ -1,17 +1,19 @@
 """The program with a Textual in which names are other ones, as they might be in a later release.
 
 `python -m tests.kit.renamed_textual NAME,NAME [WORD ...]`: each name gets another in the whole of Textual, which works
-as before. The words are those of `tunedeck`. At the end it is printed which parts of the layer were left out, and
-which modules of `tui.terminal` were loaded.
+as before. The words are those of `tunedeck`. At the end `layer.json` in the working directory says which parts
+of the layer were left out and which modules of `tui.terminal` were loaded.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
 from types import CodeType, ModuleType
 
 
@@ -49,8 +51,9 @@ def main() -> int:
     code = tunedeck(words)
     from tui.terminal.fence import Part, holds
 
-    print("left out:", *(part.name for part in Part if not holds(part)), "end")
-    print("loaded:", *sorted(name.rpartition(".")[2] for name in sys.modules if name.startswith("tui.terminal.")))
+    left_out = [part.name for part in Part if not holds(part)]
+    loaded = [name.rpartition(".")[2] for name in sys.modules if name.startswith("tui.terminal.")]
+    Path("layer.json").write_text(json.dumps({"left_out": left_out, "loaded": loaded}))
     return code
 
 

@@ -164,7 +164,8 @@ async def test_a_key_that_was_given_to_another_command_does_not_open_the_line_an
     """The keys of typed lines stood in tables of their own: with the note on another key, `n` still opened it."""
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
-        app.set_keymap({"probe.note": keys, "line.apply": "f8"})
+        app.set_keymap({"probe.note": keys})
+        app.update_keymap({"line.apply": "f8"})
         left, right, line = await probe(pilot)
         await burst(pilot, ["n", "c"])
         assert not line.typing

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
-from inspect import signature
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 from typing import Any
 
 
@@ -121,7 +121,7 @@ def _shape(private: Private, samples: dict[str, Any]) -> str:
         return ATTRIBUTE if private.name in owner.__init__.__code__.co_names else "gone"
     if private.shape.startswith("("):
         method = getattr(owner, private.name, None)
-        return f"({', '.join(_parameters(method))})" if callable(method) else "gone"
+        return _parameters(method) if callable(method) else "gone"
     if private.shape == PROPERTY:
         return PROPERTY if isinstance(getattr(owner, private.name, None), property) else "gone"
     if private.owner not in samples:
@@ -130,9 +130,18 @@ def _shape(private: Private, samples: dict[str, Any]) -> str:
     return type(getattr(sample, private.name)).__name__ if hasattr(sample, private.name) else "gone"
 
 
-def _parameters(method: Any) -> Iterable[str]:
-    for parameter in signature(method).parameters.values():
-        yield f"*{parameter.name}" if parameter.kind is parameter.VAR_POSITIONAL else parameter.name
+def _parameters(method: Any) -> str:
+    """The parameters of a method, as in `(self, *regions)`."""
+    code = method.__code__
+    count = code.co_argcount + code.co_kwonlyargcount
+    names = list(code.co_varnames[:count])
+    names += [f"{stars}{name}" for stars, name in zip(_stars(code.co_flags), code.co_varnames[count:], strict=False)]
+    return f"({', '.join(names)})"
+
+
+def _stars(flags: int) -> Iterable[str]:
+    """What stands before the names of further arguments that a function takes."""
+    return (["*"] if flags & CO_VARARGS else []) + (["**"] if flags & CO_VARKEYWORDS else [])
 
 
 PLAIN = os.environ.get("TUNEDECK_PLAIN", "") not in ("", "0")

@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from tui.terminal.painted import Painted
 from tui.terminal.pen import Stretch
+from tui.terminal.prompt_refresh import PromptRefresh
 from tui.terminal.wire import PaintedUpdate
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _painted(seen: list[tuple[Widget, Region, Region]], dirty: Region) -> list[S
     for widget, region, visible in seen:
         if not visible.overlaps(dirty):
             continue
-        if isinstance(widget, Painted) and visible.contains_region(dirty):
+        if isinstance(widget, PromptRefresh) and visible.contains_region(dirty):
             return widget.stretches(dirty, region)
         return None
     return None

@@ -7,6 +7,7 @@ ahead over a slow line, a character would so overtake the arrow before it, and l
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from textual.binding import Binding, BindingsMap, Keymap
 from textual.widget import Widget
@@ -15,8 +16,14 @@ from textual.widget import Widget
 def own_bindings(widget: Widget) -> BindingsMap:
     """What a widget itself has bound, under the keys that the user has chosen."""
     chosen: Keymap = getattr(widget.app, "keymap", {})
-    keys: dict[str, list[Binding]] = {}
-    for owner in reversed(type(widget).__mro__):
+    return _bindings(type(widget), tuple(chosen.items()))
+
+
+@lru_cache(maxsize=32)
+def _bindings(widget: type[Widget], keymap: tuple[tuple[str, str], ...]) -> BindingsMap:
+    """What a class of widgets declares, under the keys of a keymap; a class that is nearer has a key to itself."""
+    chosen, keys = dict(keymap), dict[str, list[Binding]]()
+    for owner in reversed(widget.__mro__):
         declared = [
             replace(each, key=chosen.get(each.id or "", each.key)) if isinstance(each, Binding) else each
             for each in vars(owner).get("BINDINGS", ())

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tui.terminal.fence import Part, holds
+from tui.terminal.pen import Stretch
 
 _PROMPT = holds(Part.PROMPT)
 
@@ -35,6 +36,15 @@ class PromptRefresh(Widget):
         if not PromptRefresh._held:
             screen.check_idle()
         return self
+
+    def stretches(self, wanted: Region, region: Region) -> list[Stretch] | None:
+        """The cells of a part of the widget as they go to the terminal, or None where Textual must render them.
+
+        Args:
+            wanted: the part, on the screen.
+            region: where the widget lies on the screen.
+        """
+        return None
 
 
 @contextmanager
