@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
-from tui.terminal.painted import Painted
 from tui.themes import load_themes
+from tui.widgets.painted import Painted
 
 
 class OneWidget(App[None]):

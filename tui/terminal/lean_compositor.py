@@ -14,7 +14,6 @@ from textual._compositor import ChopsUpdate, Compositor
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.terminal.painted import Painted
 from tui.terminal.pen import Stretch
 from tui.terminal.prompt_refresh import PromptRefresh
 from tui.terminal.wire import PaintedUpdate

@@ -20,7 +20,7 @@ from tui.charts.plot import (
 )
 from tui.charts.raster import View
 from tui.charts.xaxis import STEPS, XUnit
-from tui.terminal.painted import Painted
+from tui.widgets.painted import Painted
 
 ZOOM = 0.5
 """Part of the visible steps that stays visible after zooming in once."""

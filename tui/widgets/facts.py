@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual.geometry import Size
 
 from tui.charts.cells import Cells
-from tui.terminal.painted import Painted
+from tui.widgets.painted import Painted
 
 GAP = 3
 

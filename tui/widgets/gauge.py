@@ -10,7 +10,6 @@ from textual.geometry import Size
 from core.clean import clean_line
 from tui.charts.cells import Cells
 from tui.charts.frame import draw_frame
-from tui.terminal.painted import Painted
 from tui.widgets.device import Device, notes
 from tui.widgets.device_rows import (
     CARD_ROWS,
@@ -22,6 +21,7 @@ from tui.widgets.device_rows import (
     draw_together,
     draw_whole,
 )
+from tui.widgets.painted import Painted
 
 QUIET = "no throttling now"
 """Said where something else was said before, so that what is below does not move up and down."""

@@ -12,7 +12,7 @@ from core.units import count
 from tui.actions import Command, declare
 from tui.charts.cells import Cells
 from tui.charts.frame import draw_frame
-from tui.terminal.painted import Painted
+from tui.widgets.painted import Painted
 
 LINES = 5_000
 """Lines that are kept; the file has them all."""

@@ -11,7 +11,7 @@ from textual.message import Message
 
 from tui.actions import Command, declare
 from tui.charts.cells import Cells
-from tui.terminal.painted import Painted
+from tui.widgets.painted import Painted
 
 _LEAST = 16
 """Cells that a column of flexible width wants; for them, others are left out."""

@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual.geometry import Size
 
 from tui.charts.cells import Cells
-from tui.terminal.painted import Painted
+from tui.widgets.painted import Painted
 
 Line = Sequence[tuple[str, str]]
 """Pieces of clean text, each with the name of a style (see `TextLines.COMPONENT_CLASSES`)."""

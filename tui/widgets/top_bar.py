@@ -8,7 +8,7 @@ from textual.reactive import reactive
 
 from core.clean import clean_line
 from tui.charts.cells import Cells
-from tui.terminal.painted import Painted
+from tui.widgets.painted import Painted
 
 _NAME = " tunedeck "
 
