@@ -358,7 +358,7 @@ async def test_a_watched_run_that_ends_rings_once(
         screen = app.screen
         assert isinstance(screen, TrainScreen)
         for number in (1, 2):
-            screen._look_now()
+            screen.look_now()
             await until(pilot, lambda number=number: len(looks) >= number, "another look")  # type: ignore[misc]
         assert set(looks) == {"finished"}
         assert len(rung) == 1

@@ -233,7 +233,7 @@ def test_the_command_exports_and_refuses_in_sentences(
     for words, arguments in (
         ("there already", ["a.jsonl", "--out", "all.jsonl"]),
         ("no data are named", ["--out", "x.jsonl"]),
-        ("no source with a share", ["a.jsonl", "--mix", "b.jsonl", "--out", "x.jsonl"]),
+        ("path=share", ["a.jsonl", "--mix", "b.jsonl", "--out", "x.jsonl"]),
         ("from 0.5 to 1", ["a.jsonl", "--near", "0.2", "--out", "x.jsonl"]),
     ):
         assert main(["export-data", *arguments]) == 2
