@@ -349,7 +349,7 @@ async def test_a_watched_run_that_ends_rings_once(
     async with app.run_test(size=(80, 24)) as pilot:
         await read(pilot)
         rung: list[str] = []
-        monkeypatch.setattr(app, "_ring", rung.append)
+        monkeypatch.setattr("tui.app.ring", lambda _, words: rung.append(words))
         folder.write_status(state="finished", ended=time.time())
         await until(pilot, lambda: bool(rung))
         looks: list[str] = []
