@@ -85,8 +85,8 @@ def test_an_interrupted_run_ends_early_where_the_plain_one_has_its_rise_and_save
     weights = read_weights(folder.adapter)
     assert weights is not None
     assert (weights.step, weights.saved_at_step) == (best, end)
-    assert (weights.eval_step, weights.eval_loss) == (best, losses[best])
-    assert weights.loss == logged(plain)[(best, "loss")]["loss"]
+    assert (weights.eval_step, weights.eval_value) == (best, losses[best])
+    assert weights.value == logged(plain)[(best, "loss")]["loss"]
     assert f"step {best}" in (folder.adapter / "README.md").read_text()
     assert _weights(folder.adapter) != _weights(last)
 
