@@ -16,9 +16,9 @@ from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
 from core.paths import ROOT
 from core.recipe.recipe import from_json
+from core.runs.commands import training_command
 from core.runs.resume import plan_resume, resume_run
 from core.runs.scores import read_comparison
-from core.runs.start import training_command
 from tests.e2e.test_ranks import begin
 from tests.e2e.test_sharded import begin_sharded
 from tests.kit import plain_dpo
