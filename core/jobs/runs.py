@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class RunInfo:
         detail: a sentence on the state, or "".
         place: of a run that waits: its place in the queue, from 1.
         earlier: seconds that it took in the starts before its last one.
+        task: what kind of training it is, as its recipe names it; "" where none does.
+        newest: the last value of each metric near the end of its log; not in `to_json`.
     """
 
     id: str
@@ -57,6 +59,8 @@ class RunInfo:
     place: int | None = None
     started: float | None = None
     earlier: float = 0.0
+    task: str = ""
+    newest: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def taken_out(self) -> bool:
@@ -86,6 +90,7 @@ class RunInfo:
             "eval_loss": _json_number(self.eval_loss),
             "detail": self.detail,
             "place": self.place,
+            "task": self.task or None,
         }
 
 
@@ -114,7 +119,9 @@ def from_json(value: Mapping[str, Any], folder: Path) -> RunInfo:
         detail=str(value["detail"]),
         place=value["place"],
         earlier=timestamps.seconds(value.get("earlier")) or 0.0,
-        **numbers,
+        task=str(value.get("task") or ""),
+        loss=numbers["loss"],
+        eval_loss=numbers["eval_loss"],
     )
 
 
@@ -158,6 +165,8 @@ def run_info(folder: JobFolder) -> RunInfo:
         eval_loss=last.get("eval_loss"),
         detail=now.detail,
         place=_place(now.status.fields.get("place")) if now.state == QUEUED else None,
+        task=_task(job),
+        newest=last,
     )
 
 
@@ -190,7 +199,7 @@ def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
 
 
 def _last_metrics(folder: JobFolder) -> dict[str, float]:
-    """The last `step`, `loss` and `eval_loss` near the end of `metrics.jsonl`."""
+    """The last value of each metric near the end of `metrics.jsonl`."""
     try:
         with open(folder.metrics, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -200,12 +209,17 @@ def _last_metrics(folder: JobFolder) -> dict[str, float]:
         return {}
     last: dict[str, float] = {}
     for record in objects(lines, parser()):
-        found: dict[str, Any] = {key: record[key] for key in ("step", "loss", "eval_loss") if key in record}
-        for key, value in with_numbers(found).items():
+        for key, value in with_numbers(record).items():
             number = _number(value)
             if number is not None:
                 last[key] = number
     return last
+
+
+def _task(job: Mapping[str, Any]) -> str:
+    payload = job.get("payload")
+    recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
+    return str(recipe.get("task") or "") if isinstance(recipe, Mapping) else ""
 
 
 def _place(value: object) -> int | None:

@@ -16,6 +16,12 @@ from core.recipe.values import Value
 
 Better = Literal["lower", "higher"]
 
+LOSS, EVAL_LOSS = "loss", "eval_loss"
+"""What every trainer logs of what it minimizes, whatever says how the run goes."""
+
+LOSS_TITLES = {LOSS: "loss", EVAL_LOSS: "eval loss"}
+"""What these are called where they are not the headline."""
+
 
 @dataclass(frozen=True, slots=True)
 class Headline:
@@ -38,9 +44,23 @@ class Headline:
     unit: str
     per_token: bool
 
+    @property
+    def train_title(self) -> str:
+        """What sentences call it where the eval set's value is spoken of, too."""
+        return f"train {self.title}"
+
+    @property
+    def eval_title(self) -> str:
+        """What the value on the eval set is called."""
+        return f"eval {self.title}"
+
+    def cost(self, value: float) -> float:
+        """A value such that lower is better, and back again: the negative where higher is better."""
+        return value if self.better == "lower" else -value
+
     def improves(self, value: float, best: float, margin: float = 0.0) -> bool:
         """Whether a value is better than the best so far by more than a margin."""
-        return value < best - margin if self.better == "lower" else value > best + margin
+        return self.cost(value) < self.cost(best) - margin
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +142,7 @@ SFT = Task(
     columns=("input_ids", "labels"),
     marks=True,
     metrics=_TOKEN_METRICS,
-    headline=Headline("loss", "eval_loss", "lower", "loss", "nats per token", per_token=True),
+    headline=Headline(LOSS, EVAL_LOSS, "lower", "loss", "nats per token", per_token=True),
     rates={"lora": (1e-4, 5e-4), "full": (1e-5, 5e-5)},
 )
 
@@ -144,7 +164,7 @@ DPO = Task(
         "logps/rejected": "rejected log-prob",
         **_TOKEN_METRICS,
     },
-    headline=Headline("loss", "eval_loss", "lower", "DPO loss", "", per_token=False),
+    headline=Headline(LOSS, EVAL_LOSS, "lower", "DPO loss", "", per_token=False),
     rates={"lora": (5e-6, 2e-5), "full": (5e-7, 5e-6)},
     sequences=2,
     reference=True,
@@ -179,6 +199,17 @@ DPO = Task(
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (SFT, DPO)}
 """Every task by its name, in the order of the form."""
+
+
+def task_named(name: object) -> Task:
+    """The task of a name; supervised training where a file, older than the key, has none that is known."""
+    return TASKS.get(name, SFT) if isinstance(name, str) else SFT
+
+
+def task_of(payload: object) -> Task:
+    """The task of a job, from what `job.json` says of it; supervised training where that names none."""
+    recipe = payload.get("recipe") if isinstance(payload, Mapping) else None
+    return task_named(recipe.get("task")) if isinstance(recipe, Mapping) else SFT
 
 
 def tasks_with(section: str) -> Condition:

@@ -16,6 +16,7 @@ from core.errors import BadInput
 from core.jobs import files
 from core.recipe.devices import ranks_of
 from core.recipe.recipe import KNOBS, Recipe, from_json, get, put, to_json, why_without_effect
+from core.recipe.tasks import task_named
 from core.recipe.values import Value, number_text
 from core.units import count, short_count
 
@@ -63,11 +64,11 @@ class Checkpoint:
         epoch: epochs done, a fraction.
         position: samples of the current epoch that have been trained on.
         samples: samples in an epoch.
-        loss: the last train loss that was logged; None if there is none.
+        value: the task's headline metric as it was logged last, of training; None if there is none.
         learning_rate: of that same line.
         tokens: `num_tokens` so far.
         evaluation_due: whether the evaluation of this step was interrupted, so that it has to be made up for.
-        without_gain: evaluations in a row that had not lowered the eval loss; 0 where nobody counted.
+        without_gain: evaluations in a row that were no better than the best; 0 where nobody counted.
         recipe: what it was trained with.
         unlogged: what the trainer had gathered for its next line of metrics.
         epoch_random: state of torch's generator at the start of the epoch, as hexadecimal digits.
@@ -80,7 +81,7 @@ class Checkpoint:
     epoch: float
     position: int
     samples: int
-    loss: float | None
+    value: float | None
     learning_rate: float | None
     tokens: int
     evaluation_due: bool
@@ -148,7 +149,9 @@ def read(path: Path) -> Checkpoint:
     facts = _sealed(path)
     state = _object(path, "trainer_state.json")
     try:
-        logged = [line for line in state["log_history"] if "loss" in line]
+        recipe = from_json(facts["recipe"])
+        metric = task_named(recipe.task).headline.metric
+        logged = [line for line in state["log_history"] if metric in line]
         step, samples, per_step = int(state["global_step"]), int(facts["samples"]), int(facts["samples_per_step"])
         return Checkpoint(
             path=path,
@@ -157,12 +160,12 @@ def read(path: Path) -> Checkpoint:
             epoch=float(state["epoch"]),
             position=min(samples, step % -(-samples // per_step) * per_step),
             samples=samples,
-            loss=logged[-1]["loss"] if logged else None,
+            value=logged[-1][metric] if logged else None,
             learning_rate=logged[-1]["learning_rate"] if logged else None,
             tokens=int(facts["tokens"]),
             evaluation_due=bool(facts["evaluation_due"]),
             without_gain=_without_gain(state),
-            recipe=from_json(facts["recipe"]),
+            recipe=recipe,
             unlogged=dict(facts["unlogged"]),
             epoch_random=str(facts["epoch_random"]),
             ranks=tuple(facts.get("ranks", ())),
@@ -229,10 +232,10 @@ def refuse_misfits(checkpoint: Checkpoint, recipe: Recipe) -> None:
 
 
 def where_it_stands(checkpoint: Checkpoint) -> str:
-    """Step, loss, learning rate and data position of a checkpoint, in a line."""
+    """Step, headline metric, learning rate and data position of a checkpoint, in a line."""
     words = [f"step {count(checkpoint.step)} of {count(checkpoint.of)}"]
-    if checkpoint.loss is not None:
-        words.append(f"loss {checkpoint.loss:.4f}")
+    if checkpoint.value is not None:
+        words.append(f"{task_named(checkpoint.recipe.task).headline.title} {checkpoint.value:.4f}")
     if checkpoint.learning_rate is not None:
         words.append(f"learning rate {number_text(float(f'{checkpoint.learning_rate:.4g}'))}")
     words.append(

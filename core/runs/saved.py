@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.jobs import files
 from core.jobs.folder import JobFolder
 from core.jobs.tail import Tail, objects, parser
+from core.recipe.tasks import SFT, Headline, task_named
 from core.units import count, significant
 
 NAME = "weights.json"
-_VERSION = 1
+_VERSIONS = (1, 2)
+"""That are read; the last is written. Since 2 the task is named, and the metrics are those of its headline."""
 _EVENTS = 1 << 18
 """Bytes at the end of `events.jsonl` that are read for runs whose folders have no `weights.json` yet."""
 
@@ -32,26 +34,44 @@ class Weights:
         step: the training step that they are of.
         saved_at_step: the step at which they were saved; a later one where the best were kept.
         of: steps of the run in all, None where that is not known.
-        loss: the last train loss that was logged up to `step`.
-        eval_loss: the last eval loss that was measured after a step up to `step`.
+        value: the task's headline metric as it was logged last up to `step`, of training.
+        eval_value: the same on the eval set, measured after a step up to `step`.
         eval_step: the step at which it was measured.
-        eval_loss_first: the base model's.
+        eval_first: the base model's.
+        task: the name of the task.
     """
 
     step: int
     saved_at_step: int
     of: int | None = None
-    loss: float | None = None
-    eval_loss: float | None = None
+    value: float | None = None
+    eval_value: float | None = None
     eval_step: int | None = None
-    eval_loss_first: float | None = None
+    eval_first: float | None = None
+    task: str = SFT.name
+
+    @property
+    def headline(self) -> Headline:
+        """The metric that its values are of."""
+        return task_named(self.task).headline
+
+    def metrics(self) -> dict[str, Any]:
+        """What was measured, by the names that the metrics have: `loss`, `eval_loss`, `eval_step`, `eval_loss_first`."""
+        headline = self.headline
+        return {
+            headline.metric: self.value,
+            headline.eval_metric: self.eval_value,
+            "eval_step": self.eval_step,
+            f"{headline.eval_metric}_first": self.eval_first,
+        }
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON, for `from_json`."""
-        return asdict(self)
+        """As JSON, for `from_json`."""
+        place = {"task": self.task, "step": self.step, "saved_at_step": self.saved_at_step, "of": self.of}
+        return {**place, **self.metrics()}
 
     def words(self, run_step: int | None = None) -> str:
-        """Step and eval loss: `step 624 of 1,500, eval loss 1.234 at step 600; the run continued to step 843`.
+        """Step and headline metric: `step 624 of 1,500, eval loss 1.234 at step 600; the run continued to step 843`.
 
         Args:
             run_step: the last step of the run, where that is to be compared.
@@ -59,15 +79,17 @@ class Weights:
         found = f"step {count(self.step)}" + (f" of {count(self.of)}" if self.of else "")
         if self.step != self.saved_at_step:
             found += f" (the best up to step {count(self.saved_at_step)})"
-        if self.eval_loss is not None and self.eval_step is not None:
+        if self.eval_value is not None and self.eval_step is not None:
             at = "" if self.eval_step == self.step else f" at step {count(self.eval_step)}"
-            found += f", eval loss {significant(self.eval_loss, 4)}{at}"
+            found += f", {self.headline.eval_title} {significant(self.eval_value, 4)}{at}"
         if run_step is not None and run_step > self.saved_at_step:
             found += f"; the run continued to step {count(run_step)} without saving it"
         return found
 
 
-def weights_at(history: Iterable[Mapping[str, Any]], step: int, saved_at_step: int, of: int) -> Weights:
+def weights_at(
+    history: Iterable[Mapping[str, Any]], step: int, saved_at_step: int, of: int, task: str = SFT.name
+) -> Weights:
     """What a trainer's log says of the weights of a step.
 
     Args:
@@ -75,20 +97,23 @@ def weights_at(history: Iterable[Mapping[str, Any]], step: int, saved_at_step: i
         step: see `Weights`.
         saved_at_step: likewise.
         of: likewise.
+        task: likewise.
     """
+    headline = task_named(task).headline
     past = [line for line in history if line.get("step", 0) <= step]
-    losses = [line["loss"] for line in past if "loss" in line]
-    evaluated = [line for line in past if "eval_loss" in line]
+    trained = [line[headline.metric] for line in past if headline.metric in line]
+    evaluated = [line for line in past if headline.eval_metric in line]
     after = [line for line in evaluated if line.get("step")]
-    before = [line["eval_loss"] for line in evaluated if not line.get("step")]
+    before = [line[headline.eval_metric] for line in evaluated if not line.get("step")]
     return Weights(
         step=step,
         saved_at_step=saved_at_step,
         of=of,
-        loss=losses[-1] if losses else None,
-        eval_loss=after[-1]["eval_loss"] if after else None,
+        value=trained[-1] if trained else None,
+        eval_value=after[-1][headline.eval_metric] if after else None,
         eval_step=after[-1]["step"] if after else None,
-        eval_loss_first=before[0] if before else None,
+        eval_first=before[0] if before else None,
+        task=task,
     )
 
 
@@ -98,7 +123,7 @@ def write_weights(folder: Path, weights: Weights) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    (folder / NAME).write_bytes(files.encode({"version": _VERSION, **weights.to_json()}))
+    (folder / NAME).write_bytes(files.encode({"version": _VERSIONS[-1], **weights.to_json()}))
 
 
 def read_weights(folder: Path) -> Weights | None:
@@ -109,7 +134,7 @@ def read_weights(folder: Path) -> Weights | None:
     said = files.read_json(os.fspath(folder / NAME))
     if said is None:
         return _by_events(folder.parent)
-    return from_json(said) if said.get("version") == _VERSION else None
+    return from_json(said) if said.get("version") in _VERSIONS else None
 
 
 def from_json(said: Mapping[str, Any]) -> Weights | None:
@@ -117,14 +142,17 @@ def from_json(said: Mapping[str, Any]) -> Weights | None:
     step, saved_at_step = _whole(said.get("step")), _whole(said.get("saved_at_step"))
     if step is None or saved_at_step is None:
         return None
+    task = task_named(said.get("task"))
+    headline = task.headline
     return Weights(
         step=step,
         saved_at_step=saved_at_step,
         of=_whole(said.get("of")),
-        loss=_number(said.get("loss")),
-        eval_loss=_number(said.get("eval_loss")),
+        value=_number(said.get(headline.metric)),
+        eval_value=_number(said.get(headline.eval_metric)),
         eval_step=_whole(said.get("eval_step")),
-        eval_loss_first=_number(said.get("eval_loss_first")),
+        eval_first=_number(said.get(f"{headline.eval_metric}_first")),
+        task=task.name,
     )
 
 

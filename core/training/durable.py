@@ -19,7 +19,7 @@ from core.engine.worker import Stopped, Worker
 from core.errors import BadInput
 from core.jobs import folder as folders
 from core.recipe.recipe import Recipe, to_json
-from core.recipe.tasks import TASKS
+from core.recipe.tasks import EVAL_LOSS, LOSS, TASKS
 from core.runs.checkpoint import Checkpoint, read, seal
 from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
@@ -145,7 +145,7 @@ class DurableTrainer(Trainer):
         value = float(loss.detach())  # TRL has waited for this forward pass already, for its entropy
         if not math.isfinite(value):
             training = self.model.training
-            self.on_not_finite("loss" if training else "eval_loss", value)
+            self.on_not_finite(LOSS if training else EVAL_LOSS, value)
             self._guard.loss(value, self.state.global_step + training)
         return loss
 

@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from core.engine.worker import Stopped, Worker
 from core.jobs import requests
+from core.recipe.tasks import LOSS
 from core.runs.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class Reporter(TrainerCallback):
         if logs is None:
             return
         line: dict[str, Any] = {"step": state.global_step, **logs}
-        if "loss" in line:
+        if LOSS in line:
             line["tokens_per_second"] = _rounded(self._pace.tokens_per_second(logs.get("num_tokens", 0.0)))
             line["eta_seconds"] = _rounded(self._eta(args, state))
         self._worker.metric(line)

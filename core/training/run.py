@@ -313,7 +313,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
         worker.reach("the best checkpoint could not be read", patience=folders.GONE_AFTER)
     best = load_best(worker, trainer) if recipe.training.keep_best else None
     step = state.global_step if best is None else best
-    saved = weights_at(state.log_history, step, state.global_step, state.max_steps)
+    saved = weights_at(state.log_history, step, state.global_step, state.max_steps, recipe.task)
     Guard(recipe, "no").weights(trainer.model, state.global_step)
     target = worker.folder.path / adapter_of(recipe).folder
     # Under FSDP every rank has a part: they put the weights together, and rank 0 writes them.
@@ -325,15 +325,12 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
         "steps": state.global_step,
         "seconds": round(worker.folder.read_status().earlier + time.monotonic() - began, 1),  # of all its starts
         "saved_step": saved.step,
-        "loss": saved.loss,
-        "eval_loss_first": saved.eval_loss_first,
-        "eval_loss": saved.eval_loss,
-        "eval_step": saved.eval_step,
+        **saved.metrics(),
         "peak_memory": _peak_memory(),
     }
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
-    if saved.eval_loss_first is not None:
-        words += f", eval loss {saved.eval_loss_first:.3f} before"
+    if saved.eval_first is not None:
+        words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
     worker.event("summary", f"{words}; saved {saved.words()} in {target.name}/.", path=os.fspath(target), **facts)
 
 

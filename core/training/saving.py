@@ -249,7 +249,8 @@ def _card(recipe: Recipe, saved: Weights, note: str) -> str:
     front += ["---", ""]
     body = [f"# {recipe.name or 'Fine-tuned model'}", "", f"{adapter.made} `{recipe.model.path}`.", ""]
     lines = [f"Weights: {saved.words()}", f"Learning rate: {recipe.training.learning_rate}"]
-    if saved.eval_loss_first is not None:
-        lines.append(f"Eval loss of the base: {significant(saved.eval_loss_first, 4)}")
+    if saved.eval_first is not None:
+        title = saved.headline.eval_title
+        lines.append(f"{title[0].upper()}{title[1:]} of the base: {significant(saved.eval_first, 4)}")
     lines += [note] if note else []
     return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

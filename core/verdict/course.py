@@ -1,16 +1,21 @@
-"""The course of a run in bounded memory: train loss in bins of equal width, evaluations, the usual gradient norm."""
+"""The course of a run in bounded memory: its headline metric in bins of equal width, evaluations, the gradient norm.
+
+The metric is kept as a cost, of which lower is better: a metric of which higher is better is kept as its negative.
+"""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections import deque
 from dataclasses import dataclass
 
+from core.recipe.tasks import SFT, Headline
 from core.verdict import thresholds as at
 from core.verdict.finding import Kind
 
 BINS = 128
-"""Bins of the train loss that are kept at most; when they are full, pairs become one."""
+"""Bins of the train cost that are kept at most; when they are full, pairs become one."""
 
 EVALUATIONS = 512
 """Evaluations that are kept at most; when they are full, every other one goes, the best excepted."""
@@ -24,7 +29,7 @@ _YOUNG = 1 / (1 - _MEMORY)
 _SPIKE = math.log(at.SPIKE)
 
 _HUGE = 1e100
-"""Losses beyond it count as it: squares and sums of them must stay within what a float holds."""
+"""Costs beyond it count as it: squares and sums of them must stay within what a float holds."""
 
 _LARGEST = 700.0
 """The logarithm of the largest ratio that is told: beyond it a float has no number for it."""
@@ -32,7 +37,7 @@ _LARGEST = 700.0
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """The train loss over a stretch: mean, standard deviation of single events, and their number."""
+    """The train cost over a stretch: mean, standard deviation of single events, and their number."""
 
     mean: float
     deviation: float
@@ -56,10 +61,10 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """An eval loss: its step, the loss, the epoch, and the log events of training before it."""
+    """A value on the eval set: its step, the cost, the epoch, and the log events of training before it."""
 
     step: int
-    loss: float
+    cost: float
     epoch: float
     events: int
 
@@ -76,23 +81,28 @@ class Spike:
 class Course:
     """What the rules look at. Memory does not grow with the run's length.
 
+    Args:
+        headline: the metric that says how the run goes.
+
     Attributes:
+        headline: the same.
         events: log events of training so far.
         step: the last step that was logged.
         width: log events in a bin.
         bins: whole bins of that width, oldest first.
-        means: the mean train loss of each.
-        start: losses of the first events.
+        means: the mean train cost of each.
+        start: costs of the first events.
         peak_rate: the largest learning rate so far.
-        evaluations: eval losses, oldest first.
+        evaluations: costs on the eval set, oldest first.
         spikes: the last spikes of the gradient.
         still: log events in a row with a gradient norm of exactly 0.
-        trivial: step and mean loss of the events near zero early in the first epoch, or None.
+        trivial: step and mean of the events near zero early in the first epoch, of a loss per token; else None.
         broken: step and name of the first value that was not finite, or None.
         shown: the kind that the judge shows now: some rules take less to stay than to begin.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, headline: Headline = SFT.headline) -> None:
+        self.headline = headline
         self.events = 0
         self.step = 0
         self.width = 1
@@ -106,7 +116,7 @@ class Course:
         self.trivial: tuple[int, float] | None = None
         self.broken: tuple[int, str] | None = None
         self.shown: Kind | None = None
-        self._totals = [0.0]  # sums of the losses, and of their squares, up to the end of each bin
+        self._totals = [0.0]  # sums of the costs, and of their squares, up to the end of each bin
         self._squares = [0.0]
         self._open = 0  # events of the bin that is not whole yet, their first step and sums
         self._open_first = 0
@@ -114,24 +124,24 @@ class Course:
         self._norm = self._norm_variance = 0.0
         self._norms = self._row = self._broken_norms = 0
 
-    def trained(self, step: int, loss: float, norm: float | None) -> bool:
+    def trained(self, step: int, cost: float, norm: float | None) -> bool:
         """Takes in a log event of training; returns whether a bin is whole with it, which `close` must end."""
         self.step = step
-        if not -_HUGE < loss < _HUGE:  # quicker than isfinite, and nan is neither
-            if not math.isfinite(loss):
-                self.broken = self.broken or (step, "train loss")
+        if not -_HUGE < cost < _HUGE:  # quicker than isfinite, and nan is neither
+            if not math.isfinite(cost):
+                self.broken = self.broken or (step, self.headline.train_title)
                 return False
-            loss = math.copysign(_HUGE, loss)
+            cost = math.copysign(_HUGE, cost)
         self.events += 1
         if norm is not None:
             self._gradient(step, norm)
         if not self._open:
             self._open_first = step
         self._open += 1
-        self._open_total += loss
-        self._open_squares += loss * loss
+        self._open_total += cost
+        self._open_squares += cost * cost
         if self.events <= at.FIRST:
-            self.start.append(loss)
+            self.start.append(cost)
         return self._open == self.width
 
     def close(self, rate: float, epoch: float) -> None:
@@ -147,36 +157,54 @@ class Course:
         self._totals.append(self._totals[-1] + self._open_total)
         self._squares.append(self._squares[-1] + self._open_squares)
         self._drop_open()
-        if epoch < 1 and at.TRIVIAL_EVENTS <= self.events <= at.TRIVIAL_WITHIN and self.trivial is None:
+        early = epoch < 1 and at.TRIVIAL_EVENTS <= self.events <= at.TRIVIAL_WITHIN
+        if early and self.trivial is None and self.headline.per_token:
             newest = self.means[-at.TRIVIAL_EVENTS :]
             if max(newest) <= at.TRIVIAL:
                 self.trivial = (self.bins[-len(newest)].first, sum(newest) / len(newest))
         if len(self.bins) == BINS:
             self._halve()
 
-    def broke(self, step: int, norm: float) -> None:
-        """Takes in a gradient norm without a loss: the worker writes one that ended the run in that step."""
-        if not math.isfinite(norm):
-            self.broken = self.broken or (step, "gradient")
+    def broke(self, step: int, value: float, what: str = "gradient") -> None:
+        """Takes in a value that is told beside the headline metric: one that is not finite ends the run in that step.
 
-    def evaluated(self, step: int, loss: float, epoch: float) -> None:
-        """Takes in an eval loss."""
+        Args:
+            step: the step.
+            value: a gradient norm or a loss.
+            what: what it is.
+        """
+        if not math.isfinite(value):
+            self.broken = self.broken or (step, what)
+
+    def evaluated(self, step: int, cost: float, epoch: float) -> None:
+        """Takes in a value on the eval set."""
         self.step = max(step, self.step)
-        if not math.isfinite(loss):
-            self.broken = self.broken or (step, "eval loss")
+        if not math.isfinite(cost):
+            self.broken = self.broken or (step, self.headline.eval_title)
             return
-        loss = max(-_HUGE, min(loss, _HUGE))
+        cost = max(-_HUGE, min(cost, _HUGE))
         while self.evaluations and self.evaluations[-1].step >= step:
             self.evaluations.pop()  # a resumed run evaluates its checkpoint's step again
-        self.evaluations.append(Evaluation(step, loss, epoch, self.events))
+        self.evaluations.append(Evaluation(step, cost, epoch, self.events))
         if len(self.evaluations) == EVALUATIONS:
             best = self.best
             self.evaluations = [e for n, e in enumerate(self.evaluations) if n % 2 == 0 or e is best]
 
     @property
     def best(self) -> Evaluation | None:
-        """The evaluation with the smallest loss, the first of equals."""
-        return min(self.evaluations, key=lambda evaluation: evaluation.loss, default=None)
+        """The evaluation with the smallest cost, the first of equals."""
+        return min(self.evaluations, key=lambda evaluation: evaluation.cost, default=None)
+
+    def size(self, cost: float) -> float:
+        """What a change from a cost is a share of.
+
+        A loss per token is a share of itself. Any other metric may be zero or negative, and what it began with counts,
+        too, where that was larger: a DPO loss that has come down to 0.01 has not doubled at 0.02.
+        """
+        if self.headline.per_token:
+            return cost
+        first = statistics.fmean(self.start) if self.start else 0.0
+        return max(abs(cost), abs(first))
 
     def rewind(self, step: int) -> None:
         """Forgets what came at a step or later: the run goes on from an earlier checkpoint."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from core.recipe.recipe import Recipe, read
 from core.recipe.schedule import steps_of
+from core.recipe.tasks import Headline, task_named
 from core.units import count
 
 
@@ -76,7 +77,7 @@ class Verdict:
         sentence: what is seen, with its numbers; begins with the kind in capitals, plain text.
         advice: what to change next time, the most likely remedy first; empty where nothing need change.
         best_step: step of the best evaluation so far, or None.
-        best_eval: its loss.
+        best_eval: the headline metric there.
         keep_step: step of the checkpoint on disk that is nearest to it; filled in by `core.verdict.run` where the last
             weights are not the best, else None.
     """
@@ -138,12 +139,14 @@ class Plan:
 
     Attributes:
         recipe: its recipe.
+        headline: the metric that says how it goes.
         steps: steps in all, or None while that is unknown.
         events: log events of training in all, or None.
         warmup: steps of rising learning rate.
     """
 
     recipe: Recipe
+    headline: Headline
     steps: int | None
     events: int | None
     warmup: int
@@ -161,4 +164,5 @@ class Plan:
         warmup = 0
         if training.scheduler != "constant":
             warmup = steps_of(training.warmup, steps or 0)
-        return cls(found, steps, steps // training.log_every if steps else None, warmup)
+        headline = task_named(recipe.get("task")).headline
+        return cls(found, headline, steps, steps // training.log_every if steps else None, warmup)

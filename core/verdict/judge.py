@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from core.recipe.tasks import EVAL_LOSS, LOSS, LOSS_TITLES
 from core.verdict import thresholds as at
 from core.verdict.course import Course
 from core.verdict.devices import Devices
@@ -14,7 +15,7 @@ from core.verdict.rules import RULES
 from core.verdict.words import tell
 
 _BEYOND = 10**308
-"""A whole number from which on it counts as infinite: no loss is, and a float might not hold it."""
+"""A whole number from which on it counts as infinite: no metric is, and a float might not hold it."""
 
 _MEASURE = 1e12
 """No epoch and no learning rate comes near it."""
@@ -31,7 +32,10 @@ class VerdictJudge:
     def __init__(self, recipe: Mapping[str, Any] | None = None, steps: int | None = None) -> None:
         self._recipe = recipe or {}
         self._plan = Plan.of(self._recipe, steps)
-        self._course = Course()
+        headline = self._plan.headline
+        self._course = Course(headline)
+        self._metric, self._eval_metric, self._cost = headline.metric, headline.eval_metric, headline.cost
+        self._beside = tuple(key for key in (LOSS, EVAL_LOSS) if key not in (self._metric, self._eval_metric))
         self._devices = Devices()
         self._shown: Finding | None = None
         self._coming: Finding | None = None
@@ -54,11 +58,15 @@ class VerdictJudge:
             step = record.get("step")
             if not isinstance(step, int):
                 continue
-            loss = _number(record.get("loss"))
-            if loss is not None:
-                self._add_trained(step, loss, record)
-            elif (loss := _number(record.get("eval_loss"))) is not None:
-                self._course.evaluated(step, loss, _finite(record.get("epoch")))
+            for key in self._beside:
+                if (loss := _number(record.get(key))) is not None and not math.isfinite(loss):
+                    self._course.broke(step, loss, "train loss" if key == LOSS else LOSS_TITLES[key])
+                    self._judge()
+            value = _number(record.get(self._metric))
+            if value is not None:
+                self._add_trained(step, self._cost(value), record)
+            elif (value := _number(record.get(self._eval_metric))) is not None:
+                self._course.evaluated(step, self._cost(value), _finite(record.get("epoch")))
                 self._judge()
             elif (norm := _number(record.get("grad_norm"))) is not None:
                 self._course.broke(step, norm)
@@ -83,7 +91,7 @@ class VerdictJudge:
             finding = self._quiet(over)
         return tell(finding, course, plan)
 
-    def _add_trained(self, step: int, loss: float, record: Mapping[str, Any]) -> None:
+    def _add_trained(self, step: int, cost: float, record: Mapping[str, Any]) -> None:
         course = self._course
         if step <= self._trained_step:
             self._rewind(step)
@@ -94,7 +102,7 @@ class VerdictJudge:
         moment = record.get("t")
         if moment.__class__ is float or moment.__class__ is int:
             self._devices.trained(moment, step)
-        if course.trained(step, loss, norm):
+        if course.trained(step, cost, norm):
             course.close(_finite(record.get("learning_rate")), _finite(record.get("epoch")))
             self._judge()
         elif course.broken is not None:

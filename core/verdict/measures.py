@@ -12,8 +12,31 @@ from core.verdict.finding import Plan
 
 
 def beginning(course: Course) -> float:
-    """The train loss at the start."""
+    """The train cost at the start."""
     return statistics.fmean(course.start)
+
+
+def has_fallen(course: Course, now: Level) -> bool:
+    """Whether the train cost is far below its start; where it is no loss per token, also beyond the start's noise."""
+    fall = beginning(course) - now.mean
+    unsure = 0.0 if course.headline.per_token else at.SURE * now.deviation / math.sqrt(len(course.start))
+    return fall >= max(at.FALLEN * course.size(beginning(course)), unsure) and fall > 0
+
+
+def well_below(course: Course, start: float) -> float:
+    """The cost at which a run that has blown up is well again."""
+    return start - (1 - at.BACK) * course.size(start)
+
+
+def unmoved(course: Course, then: Level, now: Level) -> bool:
+    """Whether the train cost is where it was.
+
+    A reward scatters so much that only many of them tell: then it must not be seen to move, and cannot have moved far.
+    """
+    size, change, error = course.size(then.mean), abs(now.mean - then.mean), error_of_difference(then, now)
+    if change + error <= at.UNMOVED_TRAIN * size:
+        return True
+    return not course.headline.per_token and change <= 2 * error and change + error <= at.UNMOVED_SCATTERED * size
 
 
 def error_of_difference(one: Level, other: Level) -> float:
@@ -39,15 +62,15 @@ def beyond_a_stair(course: Course, plan: Plan) -> int:
 
 
 def eval_flat(course: Course, first: int, end: int) -> bool:
-    """Whether the eval losses of a stretch of log events lie on a line that does not fall; no, if too few tell."""
+    """Whether the evaluations of a stretch of log events lie on a line that does not fall; no, if too few tell."""
     found = [evaluation for evaluation in course.evaluations if first <= evaluation.events <= end]
     if len(found) < at.EVALS_FOR_A_LINE or found[0].events == found[-1].events:
         return False
-    events, losses = [evaluation.events for evaluation in found], [evaluation.loss for evaluation in found]
-    slope, origin = statistics.linear_regression(events, losses)
-    mean = statistics.fmean(losses)
-    off = max(abs(loss - origin - slope * n) for n, loss in zip(events, losses, strict=True))
-    return abs(slope) * (end - first) <= at.FLAT_EVAL * mean and off <= at.EVAL_SWING / 2 * mean
+    events, costs = [evaluation.events for evaluation in found], [evaluation.cost for evaluation in found]
+    slope, origin = statistics.linear_regression(events, costs)
+    size = course.size(statistics.fmean(costs))
+    off = max(abs(cost - origin - slope * n) for n, cost in zip(events, costs, strict=True))
+    return abs(slope) * (end - first) <= at.FLAT_EVAL * size and off <= at.EVAL_SWING / 2 * size
 
 
 def eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Evaluation] | None:
@@ -57,28 +80,29 @@ def eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Eva
         return None
     after = [evaluation for evaluation in course.evaluations if evaluation.step > best.step]
     last = after[-at.EVAL_RISES :]
-    if len(last) < at.EVAL_RISES or min(evaluation.loss for evaluation in last) <= (1 + share / 2) * best.loss:
+    size = course.size(best.cost)
+    if len(last) < at.EVAL_RISES or min(evaluation.cost for evaluation in last) <= best.cost + share / 2 * size:
         return None
-    return (best, after[0], last[-1]) if last[-1].loss >= (1 + share) * best.loss else None
+    return (best, after[0], last[-1]) if last[-1].cost >= best.cost + share * size else None
 
 
 def train_falls(course: Course, since: Evaluation) -> bool:
-    """Whether the train loss has fallen since an evaluation, to the lowest it ever was."""
+    """Whether the train cost has fallen since an evaluation, to the lowest it ever was."""
     first, end = since.events // course.width, len(course.bins)
     width = min(course.window(*at.MEAN_OVER), (end - first) // 2)
     if width < 1 or not at_its_lowest(course, width):
         return False
     then, now = course.level(first, first + width), course.level(end - width, end)
-    return then.mean - now.mean > max(at.TRAIN_FALL * then.mean, error_of_difference(then, now))
+    return then.mean - now.mean > max(at.TRAIN_FALL * course.size(then.mean), error_of_difference(then, now))
 
 
 def at_its_lowest(course: Course, width: int) -> bool:
-    """Whether the newest train loss is the lowest, but for its noise; over all there is where that is less."""
+    """Whether the newest train cost is the lowest, but for its noise; over all there is where that is less."""
     width = min(width, len(course.bins))
     if width < 1:
         return False
     now, lowest = course.level(len(course.bins) - width, len(course.bins)), min(course.sliding(width))
-    return now.mean <= lowest + max(at.TRAIN_FALL * lowest, at.SURE * now.error)
+    return now.mean <= lowest + max(at.TRAIN_FALL * course.size(lowest), at.SURE * now.error)
 
 
 def last_swing(values: Sequence[float], rises: Callable[[int, int], bool]) -> tuple[int, int] | None:

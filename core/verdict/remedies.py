@@ -16,6 +16,7 @@ USUAL_EPOCHS = 3.0
 MORE_SAMPLES = Advice("", "", "more samples")
 WHOLE_SAMPLES = Advice("", "", "damaged samples left out")
 LOSS_MASK = Advice("data.loss_on", "", "answers that carry loss (1 Data, tokens)")
+CONTRAST = Advice("", "", "samples that tell better answers from worse ones")
 COOLING = Advice("", "", "a cooler machine or a lower power limit")
 BFLOAT16 = Advice("model.dtype", "bfloat16", "bfloat16")
 EVAL_DATA = Advice("data.eval_fraction", "0.1", "0.1 of the samples held out")
@@ -35,6 +36,11 @@ def usual_rate(plan: Plan) -> Advice:
     """What the method usually takes, or five times as much where the rate is that high already."""
     low, _ = TASKS[plan.recipe.task].rates[adapter_of(plan.recipe).kind]
     return rate(plan, max(2 * low / plan.recipe.training.learning_rate, 5.0))
+
+
+def signal(plan: Plan) -> Advice:
+    """What the gradient comes from: tokens that carry loss, or answers that are told apart."""
+    return LOSS_MASK if plan.headline.per_token else CONTRAST
 
 
 def clip(plan: Plan, limit: float = 1.0) -> list[Advice]:

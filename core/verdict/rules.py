@@ -1,4 +1,7 @@
-"""The rules: each looks at the course of a run for one thing, and knows nothing of the others."""
+"""The rules: each looks at the course of a run for one thing, and knows nothing of the others.
+
+They speak of losses. What they see is the cost of the run's headline metric, whichever that is: see `Course`.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,11 @@ from core.verdict.measures import (
     eval_flat,
     eval_rise,
     first_above,
+    has_fallen,
     last_swing,
     train_falls,
+    unmoved,
+    well_below,
 )
 
 Rule = Callable[[Course, Plan], Finding | None]
@@ -42,12 +48,17 @@ def not_finite(course: Course, plan: Plan) -> Finding | None:
 
 def nothing_to_learn(course: Course, plan: Plan) -> Finding | None:
     """A train loss near zero almost at once, on samples that were never seen before; or no gradient at all."""
-    if course.still >= at.TRIVIAL_EVENTS:
+    if course.still >= at.TRIVIAL_EVENTS and not _learned(course):
         return Finding(Kind.NOT_LEARNING, course.step, cause="no gradient")
     if course.trivial is None:
         return None
     step, loss = course.trivial
-    return Finding(Kind.NOT_LEARNING, step, {"loss": loss}, "trivial")
+    return Finding(Kind.NOT_LEARNING, step, {"now": loss}, "trivial")
+
+
+def _learned(course: Course) -> bool:
+    """Whether a run without a gradient has nothing left to learn: rewards that are all the same give none."""
+    return not course.headline.per_token and bool(course.bins) and has_fallen(course, course.newest(*at.MEAN_OVER))
 
 
 def blown_up(course: Course, plan: Plan) -> Finding | None:
@@ -59,7 +70,7 @@ def blown_up(course: Course, plan: Plan) -> Finding | None:
     start, top_at = beginning(course), means.index(max(means))
     top = course.level(top_at, top_at + width)
     unsure = at.SURE * math.hypot(top.error, top.deviation / math.sqrt(len(course.start)))
-    if top.mean - start <= max(at.BLOWN_UP * start, unsure) or means[-1] <= at.BACK * start:
+    if top.mean - start <= max(at.BLOWN_UP * course.size(start), unsure) or means[-1] <= well_below(course, start):
         return None
     low_at = means.index(min(means[: top_at + 1]))
     since = first_above(course, means, width, low_at, (means[low_at] + top.mean) / 2)
@@ -71,13 +82,13 @@ def eval_blown_up(course: Course, plan: Plan) -> Finding | None:
     if not course.evaluations or course.evaluations[0].events:
         return None
     width = course.window(*at.MEAN_OVER)
-    if at_its_lowest(course, width) and course.newest(*at.MEAN_OVER).mean <= at.BACK * beginning(course):
+    if at_its_lowest(course, width) and course.newest(*at.MEAN_OVER).mean <= well_below(course, beginning(course)):
         return None
-    start, now = course.evaluations[0].loss, course.evaluations[-1].loss
-    top = max(course.evaluations, key=lambda evaluation: evaluation.loss)
-    if top.loss <= (1 + at.EVAL_BLOWN_UP) * start or now <= at.BACK * start:
+    start, now = course.evaluations[0].cost, course.evaluations[-1].cost
+    top = max(course.evaluations, key=lambda evaluation: evaluation.cost)
+    if top.cost <= start + at.EVAL_BLOWN_UP * course.size(start) or now <= well_below(course, start):
         return None
-    return Finding(Kind.DIVERGING, top.step, {"low": start, "top": top.loss, "now": now}, "eval, blown up")
+    return Finding(Kind.DIVERGING, top.step, {"low": start, "top": top.cost, "now": now}, "eval, blown up")
 
 
 def diverging(course: Course, plan: Plan) -> Finding | None:
@@ -88,24 +99,24 @@ def diverging(course: Course, plan: Plan) -> Finding | None:
         return None
     best_at = means.index(min(means))
     best, now = course.level(best_at, best_at + width), course.level(len(course.bins) - width, len(course.bins))
-    limit = best.mean + max(at.RISEN * best.mean, at.SURE_OF_MANY * error_of_difference(best, now))
+    limit = best.mean + max(at.RISEN * course.size(best.mean), at.SURE_OF_MANY * error_of_difference(best, now))
     if now.mean > limit:
         since = first_above(course, means, width, best_at, limit)
         return Finding(Kind.DIVERGING, since, {"low": best.mean, "now": now.mean}, "train")
     risen = eval_rise(course, at.EVAL_RISEN)
     if risen is None or course.events < at.ENOUGH or train_falls(course, risen[0]):
         return None
-    return Finding(Kind.DIVERGING, risen[1].step, {"low": risen[0].loss, "now": risen[2].loss}, "eval")
+    return Finding(Kind.DIVERGING, risen[1].step, {"low": risen[0].cost, "now": risen[2].cost}, "eval")
 
 
 def memorised(course: Course, plan: Plan) -> Finding | None:
     """A train loss near zero on samples seen again, while that on unseen ones is not: held out, or of epoch one."""
-    if course.events < at.ENOUGH or course.bins[-1].epoch < at.SEEN_AGAIN:
+    if not course.headline.per_token or course.events < at.ENOUGH or course.bins[-1].epoch < at.SEEN_AGAIN:
         return None
     now = course.newest(5, 0.05).mean
-    facts = {"loss": now}
+    facts = {"now": now}
     if course.evaluations:
-        unseen = facts["eval"] = course.evaluations[-1].loss
+        unseen = facts["eval"] = course.evaluations[-1].cost
     else:
         passed = max(1, sum(bin_.epoch <= 1 for bin_ in course.bins))
         unseen = course.level(max(0, passed - course.window(5, 0)), passed).mean
@@ -127,7 +138,7 @@ def overfitting(course: Course, plan: Plan) -> Finding | None:
     if not falls:
         return None
     best, first, last = risen
-    return Finding(Kind.OVERFITTING, first.step, {"now": last.loss, "epoch": best.epoch})
+    return Finding(Kind.OVERFITTING, first.step, {"now": last.cost, "epoch": best.epoch})
 
 
 def spiking(course: Course, plan: Plan) -> Finding | None:
@@ -149,7 +160,7 @@ def oscillating(course: Course, plan: Plan) -> Finding | None:
 
     def rises(low: int, high: int) -> bool:
         rise = means[high] - means[low]
-        if rise <= at.SWING * means[low]:
+        if rise <= at.SWING * course.size(means[low]):
             return False
         return rise > at.SURE_OF_MANY * error_of_difference(
             course.level(low, low + width), course.level(high, high + width)
@@ -167,8 +178,8 @@ def eval_oscillating(course: Course, plan: Plan) -> Finding | None:
     """The same of the eval loss."""
     if course.step <= plan.warmup or course.events < at.ENOUGH:
         return None
-    losses = [evaluation.loss for evaluation in course.evaluations]
-    swing = last_swing(losses, lambda low, high: losses[high] - losses[low] > at.EVAL_SWING * losses[low])
+    losses = [evaluation.cost for evaluation in course.evaluations]
+    swing = last_swing(losses, lambda low, high: losses[high] - losses[low] > at.EVAL_SWING * course.size(losses[low]))
     if swing is None:
         return None
     low, high = swing
@@ -185,15 +196,14 @@ def not_learning(course: Course, plan: Plan) -> Finding | None:
     first = course.evaluations[0] if course.evaluations else None
     if first is not None and first.events == 0:
         last = course.evaluations[-1]
-        if last.events < needed or abs(last.loss - first.loss) > at.UNMOVED * first.loss:
+        if last.events < needed or abs(last.cost - first.cost) > at.UNMOVED * course.size(first.cost):
             return None
-        return Finding(Kind.NOT_LEARNING, last.step, {"first": first.loss, "now": last.loss}, "eval")
+        if course.headline.per_token:  # others may have the same value by accident: the training must say it as well
+            return Finding(Kind.NOT_LEARNING, last.step, {"first": first.cost, "now": last.cost}, "eval")
     number = len(course.bins)
     third = max(1, number // 3)
     then, now = course.level(0, third), course.level(number - third, number)
-    if abs(now.mean - then.mean) + error_of_difference(then, now) > at.UNMOVED_TRAIN * then.mean:
-        return None
-    if beginning(course) - now.mean > at.FALLEN * beginning(course):
+    if has_fallen(course, now) or not unmoved(course, then, now):
         return None
     return Finding(Kind.NOT_LEARNING, course.step, {"first": then.mean, "now": now.mean}, "train")
 
@@ -216,16 +226,17 @@ def plateau(course: Course, plan: Plan) -> Finding | None:
         return None
     middle = first + over // 2
     then, now = course.level(first, middle), course.level(middle, number)
-    if beginning(course) - now.mean < at.FALLEN * beginning(course):
+    if not has_fallen(course, now):
         return None
-    fall, error = (then.mean - now.mean) / then.mean, error_of_difference(then, now) / then.mean
+    size = course.size(then.mean)
+    fall, error = (then.mean - now.mean) / size, error_of_difference(then, now) / size
     if course.evaluations:
         if not eval_flat(course, first * course.width, course.events) or abs(fall) + error > at.FLAT_BESIDE_EVAL:
             return None
     elif abs(fall) + 2 * error > at.FLAT:
         return None
     bin_ = course.bins[first]
-    return Finding(Kind.PLATEAU, bin_.first, {"loss": now.mean, "epoch": bin_.epoch})
+    return Finding(Kind.PLATEAU, bin_.first, {"now": now.mean, "epoch": bin_.epoch})
 
 
 RULES: tuple[Ranked, ...] = (

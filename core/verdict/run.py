@@ -12,6 +12,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.follow import Update
 from core.recipe.recipe import read
 from core.recipe.schedule import schedule_of
+from core.recipe.tasks import Headline
 from core.verdict.finding import Kind, Verdict
 from core.verdict.judge import VerdictJudge
 
@@ -34,6 +35,11 @@ class RunJudge:
         self._payload: Mapping[str, Any] | None = None
         self._judge = VerdictJudge()
         self._logged = False
+
+    @property
+    def headline(self) -> Headline:
+        """The metric that says how it goes; known with the first look."""
+        return self._judge.plan.headline
 
     def take(self, update: Update) -> Verdict | None:
         """Takes in what one look at the folder has found, and says how the run goes; None before its first metric."""

@@ -1,4 +1,4 @@
-"""All runs of a workspace with what they came to: verdict, best eval loss, peak of memory. Thousands stay quick.
+"""All runs of a workspace with what they came to: verdict, best evaluation, peak of memory. Thousands stay quick.
 
 What was read of a run that is over is kept in `.tunedeck/runs.json`, with a stamp of the files that it came from; the
 metrics of a run are read once in its life.
@@ -21,12 +21,13 @@ from core.jobs.follow import Follower, Update
 from core.jobs.runs import RunInfo, from_json, run_info
 from core.jobs.status import ENDINGS
 from core.paths import hidden_dir, runs_dir
+from core.recipe.tasks import EVAL_LOSS, Headline, task_named
 from core.runs.saved import Weights, read_weights
 from core.runs.saved import from_json as weights_from_json
 from core.verdict.run import RunJudge
 
 _NAME = "runs.json"
-_VERSION = 2
+_VERSION = 3
 _SLICE = 0.05
 
 _Stamp = list[int]
@@ -41,8 +42,9 @@ class RunLine:
         model: the base model's folder or name, its last part.
         verdict: how it goes, in a word or two; "" before its first metric and while it is not known yet.
         verdict_text: the verdict's sentence and advice.
-        best_eval: the lowest eval loss, None without an evaluation.
+        best_eval: the best of its headline metric on the eval set, None without an evaluation.
         best_step: its step.
+        last_eval: the newest value of the same.
         memory: bytes at the most, of the GPUs that it has used, else of RAM; None where nobody measured.
         adapter: of which step its adapter is and what was measured then; None where it has none.
         known: whether all of this has been read.
@@ -54,9 +56,15 @@ class RunLine:
     verdict_text: str = ""
     best_eval: float | None = None
     best_step: int | None = None
+    last_eval: float | None = None
     memory: int | None = None
     adapter: Weights | None = None
     known: bool = False
+
+    @property
+    def headline(self) -> Headline:
+        """The metric that says how it went."""
+        return task_named(self.info.task).headline
 
     @property
     def seconds(self) -> float | None:
@@ -73,14 +81,21 @@ class RunLine:
 
     def to_json(self) -> dict[str, Any]:
         """For `tunedeck runs --json`: the fields of `RunInfo` and these."""
-        seconds = self.seconds
+        seconds, headline = self.seconds, self.headline
         return {
             **self.info.to_json(),
             "model": self.model,
             "verdict": self.verdict or None,
             "verdict_text": self.verdict_text or None,
-            "best_eval_loss": self.best_eval,
+            "best_eval_loss": self.best_eval if headline.eval_metric == EVAL_LOSS else None,
             "best_step": self.best_step,
+            "headline": {
+                "metric": headline.eval_metric,
+                "title": headline.eval_title,
+                "better": headline.better,
+                "value": self.last_eval,
+                "best": self.best_eval,
+            },
             "memory_peak": self.memory,
             "adapter": None if self.adapter is None else self.adapter.to_json(),
             "seconds": None if seconds is None else round(seconds, 1),
@@ -196,13 +211,14 @@ class RunList:
         reader = self._readers.get(name)
         if reader is None:
             reader = self._readers[name] = _Reader(JobFolder(line.info.folder))
-        whole, best = reader.read(deadline), reader.best
+        whole, best, last = reader.read(deadline), reader.best, reader.last
         found = replace(
             line,
             verdict=reader.verdict,
             verdict_text=reader.verdict_text,
-            best_eval=best[0] if best else None,
-            best_step=best[1] if best else None,
+            best_eval=best[1] if best else None,
+            best_step=best[0] if best else None,
+            last_eval=last[1] if last else None,
             memory=reader.memory,
             known=whole,
         )
@@ -240,9 +256,15 @@ class _Reader:
                 return False
 
     @property
-    def best(self) -> tuple[float, int] | None:
-        """The lowest eval loss after a step, and which; None without one."""
-        return min(((loss, step) for step, loss in self._evaluations), default=None)
+    def best(self) -> tuple[int, float] | None:
+        """The step after which the headline metric was best, the first of equals, and its value; None without one."""
+        cost = self._judge.headline.cost
+        return min(self._evaluations, key=lambda evaluation: cost(evaluation[1]), default=None)
+
+    @property
+    def last(self) -> tuple[int, float] | None:
+        """The newest evaluation after a step; None without one."""
+        return self._evaluations[-1] if self._evaluations else None
 
     @property
     def memory(self) -> int | None:
@@ -252,13 +274,14 @@ class _Reader:
     def _take_evaluations(self, update: Update) -> None:
         if "metrics.jsonl" in update.restarted:
             self._evaluations.clear()
+        metric = self._judge.headline.eval_metric
         for record in update.metrics:
-            step, loss = record.get("step"), record.get("eval_loss")
-            if not isinstance(step, int) or not isinstance(loss, (int, float)) or step == 0 or not isfinite(loss):
+            step, value = record.get("step"), record.get(metric)
+            if not isinstance(step, int) or not isinstance(value, (int, float)) or step == 0 or not isfinite(value):
                 continue
             while self._evaluations and self._evaluations[-1][0] >= step:
                 self._evaluations.pop()  # the run went back to a checkpoint
-            self._evaluations.append((step, loss))
+            self._evaluations.append((step, value))
 
     def _take_memory(self, update: Update) -> None:
         for event in update.events:
@@ -313,8 +336,9 @@ def _from_json(value: Mapping[str, Any], folder: Path) -> RunLine:
         model=str(value["model"]),
         verdict=str(value["verdict"] or ""),
         verdict_text=str(value["verdict_text"] or ""),
-        best_eval=value["best_eval_loss"],
+        best_eval=value["headline"]["best"],
         best_step=value["best_step"],
+        last_eval=value["headline"]["value"],
         memory=value["memory_peak"],
         adapter=None if value["adapter"] is None else weights_from_json(value["adapter"]),
         known=True,

@@ -25,6 +25,7 @@ from core.jobs.follow import Follower
 from core.jobs.runs import run_info
 from core.jobs.status import FAILED
 from core.jobs.trust import is_address
+from core.recipe.tasks import EVAL_LOSS, LOSS
 from core.runs.saved import read_weights
 from core.verdict.run import RunJudge
 
@@ -61,8 +62,10 @@ def main(argv: Sequence[str]) -> int:
 
 def facts_of(folder: JobFolder) -> dict[str, Any]:
     """How a run has ended: `id, name, folder, state, message, step, of, seconds, loss, eval_loss, best_eval_loss,
-    best_step, adapter_step, adapter_eval_loss, verdict, verdict_text, traceback, text`; `text` says the most of it in
-    two lines, as chats want it.
+    best_step, adapter_step, adapter_eval_loss, metric, best, adapter, verdict, verdict_text, traceback, text`.
+
+    `metric` is the one on the eval set that says how the run went, `best` its best value, `adapter` the adapter's.
+    `text` says the most of it in two lines, as chats want it.
     """
     judge, follower = RunJudge(folder), Follower(folder)
     update = follower.poll()
@@ -76,16 +79,21 @@ def facts_of(folder: JobFolder) -> dict[str, Any]:
     seconds = None if taken is None else round(taken, 1)
     plain = run.to_json()
     adapter = read_weights(folder.adapter) if folder.adapter.is_dir() else None
+    metric, best = judge.headline.eval_metric, None if verdict is None else verdict.best_eval
+    of_adapter = None if adapter is None else adapter.eval_value
     text = f"{run.name}: {run.state}" + (f" at step {run.step:,} of {run.of:,}" if run.step and run.of else "")
     said = verdict.text() if verdict is not None and run.state != FAILED else status.message
     return {
-        **{key: plain[key] for key in ("id", "name", "folder", "state", "step", "of", "loss", "eval_loss")},
+        **{key: plain[key] for key in ("id", "name", "folder", "state", "step", "of", LOSS, EVAL_LOSS)},
         "message": status.message,
         "seconds": seconds,
-        "best_eval_loss": verdict.best_eval if verdict is not None else None,
+        "best_eval_loss": best if metric == EVAL_LOSS else None,
         "best_step": verdict.best_step if verdict is not None else None,
         "adapter_step": None if adapter is None else adapter.step,
-        "adapter_eval_loss": None if adapter is None else adapter.eval_loss,
+        "adapter_eval_loss": of_adapter if metric == EVAL_LOSS else None,
+        "metric": metric,
+        "best": best,
+        "adapter": of_adapter,
         "verdict": str(verdict.kind.value) if verdict is not None else None,
         "verdict_text": verdict.text() if verdict is not None else None,
         "traceback": "\n".join(last_lines(os.fspath(folder.log), _LINES)) if run.state == FAILED else None,

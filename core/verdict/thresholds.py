@@ -99,6 +99,10 @@ times too low moves it by less than 0.001."""
 UNMOVED_TRAIN = 0.015
 """The same of the train loss, whose batches differ. Tuned."""
 
+UNMOVED_SCATTERED = 0.05
+"""The same of a metric that is no loss per token, with one standard error included, where no move can be seen in it.
+Set on made-up rewards, for no run has been recorded yet."""
+
 UNMOVED_AFTER = (20, 0.15)
 """Log events, and share of the run, after the warmup before it is said. Tuned."""
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.recipe.tasks import Headline
 from core.units import count, significant
 from core.verdict import remedies
 from core.verdict import thresholds as at
@@ -23,9 +24,26 @@ class _Case:
     course: Course
     plan: Plan
 
+    def said(self, cost: float) -> str:
+        """A cost as people read the metric."""
+        return significant(self.headline.cost(cost))
+
     def fact(self, name: str) -> str:
-        """A number of the finding, as people read it."""
-        return significant(self.finding.facts[name])
+        """A cost of the finding, as people read the metric."""
+        return self.said(self.finding.facts[name])
+
+    def worse(self, lower: str, higher: str) -> str:
+        """A word for the way to worse: of a metric of which lower is better, or of one of which higher is."""
+        return lower if self.headline.better == "lower" else higher
+
+    @property
+    def headline(self) -> Headline:
+        return self.plan.headline
+
+    @property
+    def what(self) -> str:
+        """What the metric is called."""
+        return self.headline.title
 
     @property
     def since(self) -> str:
@@ -37,7 +55,7 @@ class _Case:
         best = self.course.best
         if best is None or len(self.course.evaluations) < 2:
             return ""
-        return f" Best: step {count(best.step)}, eval {significant(best.loss)}."
+        return f" Best: step {count(best.step)}, eval {self.said(best.cost)}."
 
 
 def tell(finding: Finding, course: Course, plan: Plan) -> Verdict:
@@ -57,7 +75,7 @@ def tell(finding: Finding, course: Course, plan: Plan) -> Verdict:
         sentence=f"{kind.value.upper()}{sentence}",
         advice=tuple(advice),
         best_step=best.step if best else None,
-        best_eval=best.loss if best else None,
+        best_eval=plan.headline.cost(best.cost) if best else None,
     )
 
 
@@ -70,9 +88,8 @@ def _too_short(case: _Case) -> _Told:
     seen, step, warmup = case.course.events, case.course.step, case.plan.warmup
     missing: list[str] = []
     if seen < at.ENOUGH:
-        missing.append(
-            f"a verdict takes {at.ENOUGH} points of train loss, there {'is' if seen == 1 else 'are'} {count(seen)}"
-        )
+        there = f"there {'is' if seen == 1 else 'are'} {count(seen)}"
+        missing.append(f"a verdict takes {at.ENOUGH} points of {case.headline.train_title}, {there}")
     if step < warmup:
         missing.append(f"the warmup ends at step {count(warmup)}, the run is at {count(step)}")
     few = seen < at.ENOUGH and case.plan.recipe.training.log_every > 1
@@ -82,18 +99,22 @@ def _too_short(case: _Case) -> _Told:
 def _healthy(case: _Case) -> _Told:
     course = case.course
     now = course.newest(5, 0.05).mean
-    words = f": train loss {significant(statistics.fmean(course.start))} -> {significant(now)}"
+    words = f": {case.headline.train_title} {case.said(statistics.fmean(course.start))} -> {case.said(now)}"
     evaluations = course.evaluations
     if not evaluations:
         return f"{words}. Without eval data, overfitting cannot be seen.", [remedies.EVAL_DATA]
     if len(evaluations) > 1:
-        words += f", eval loss {significant(evaluations[0].loss)} -> {significant(evaluations[-1].loss)}"
+        first, last = case.said(evaluations[0].cost), case.said(evaluations[-1].cost)
+        words += f", {case.headline.eval_title} {first} -> {last}"
     newest_is_best = course.best is evaluations[-1]
     return f"{words}." if newest_is_best else f"{words}.{case.best}", []
 
 
 def _plateau(case: _Case) -> _Told:
-    words = f"{case.since}: train loss stays at {case.fact('loss')} though the learning rate is still high.{case.best}"
+    words = (
+        f"{case.since}: {case.headline.train_title} stays at {case.fact('now')} though the learning rate is still high."
+    )
+    words += case.best
     useful = case.finding.facts["epoch"]
     return words, [
         *remedies.epochs(case.plan, useful),
@@ -103,33 +124,38 @@ def _plateau(case: _Case) -> _Told:
 
 
 def _oscillating(case: _Case) -> _Told:
-    words = f"{case.since}: {case.finding.cause} loss went from {case.fact('low')} up to {case.fact('top')} and back."
+    words = f"{case.since}: {case.finding.cause} {case.what} went from {case.fact('low')} {case.worse('up', 'down')} to"
+    words += f" {case.fact('top')} and back."
     return words, [remedies.rate(case.plan, 1 / 3), remedies.accumulation(case.plan)]
 
 
 def _diverging(case: _Case) -> _Told:
     what, _, blown_up = case.finding.cause.partition(", ")
     if blown_up:
-        words = f"{case.since}: {what} loss went from {case.fact('low')} up to {case.fact('top')};"
-        back = case.finding.facts["now"] <= (1 + at.EVAL_BLOWN_UP) * case.finding.facts["low"]
+        words = f"{case.since}: {what} {case.what} went from {case.fact('low')} {case.worse('up', 'down')} to"
+        words += f" {case.fact('top')};"
+        low = case.finding.facts["low"]
+        back = case.finding.facts["now"] <= low + at.EVAL_BLOWN_UP * case.course.size(low)
         words += f" now {case.fact('now')}{', about where it started' if back else ''}."
     else:
-        words = f"{case.since}: {what} loss rose from {case.fact('low')} to {case.fact('now')} and stays up."
+        words = f"{case.since}: {what} {case.what} {case.worse('rose', 'fell')} from {case.fact('low')} to"
+        words += f" {case.fact('now')} and stays {case.worse('up', 'down')}."
     since = case.finding.since
     advice = [remedies.rate(case.plan, 1 / 10), *remedies.clip(case.plan), *remedies.longer_warmup(case.plan, since)]
     return words, advice
 
 
 def _overfitting(case: _Case) -> _Told:
-    words = f"{case.since}: eval loss rises, train loss falls.{case.best}"
+    worse, better = case.worse("rises", "falls"), case.worse("falls", "rises")
+    words = f"{case.since}: {case.headline.eval_title} {worse}, {case.headline.train_title} {better}.{case.best}"
     useful = remedies.epochs(case.plan, case.finding.facts["epoch"])
     return words, [*useful, *remedies.dropout(case.plan), remedies.MORE_SAMPLES]
 
 
 def _memorised(case: _Case) -> _Told:
     facts, best = case.finding.facts, case.course.best
-    words = f"{case.since}: train loss {case.fact('loss')}, the samples are known by heart"
-    words += f"; eval loss {case.fact('eval')}.{case.best}" if "eval" in facts else "."
+    words = f"{case.since}: {case.headline.train_title} {case.fact('now')}, the samples are known by heart"
+    words += f"; {case.headline.eval_title} {case.fact('eval')}.{case.best}" if "eval" in facts else "."
     useful = best.epoch if best is not None else remedies.USUAL_EPOCHS if facts["epoch"] > remedies.USUAL_EPOCHS else 1
     return words, [*remedies.epochs(case.plan, useful), *remedies.dropout(case.plan), remedies.MORE_SAMPLES]
 
@@ -137,12 +163,12 @@ def _memorised(case: _Case) -> _Told:
 def _not_learning(case: _Case) -> _Told:
     cause = case.finding.cause
     if cause == "no gradient":
-        return f"{case.since}: the gradient is exactly 0, so no weight moves.", [remedies.LOSS_MASK]
+        return f"{case.since}: the gradient is exactly 0, so no weight moves.", [remedies.signal(case.plan)]
     if cause == "trivial":
-        words = f"{case.since}: train loss {case.fact('loss')} on unseen samples,"
+        words = f"{case.since}: {case.headline.train_title} {case.fact('now')} on unseen samples,"
         return f"{words} so next to nothing carries loss.", [remedies.LOSS_MASK]
-    words = f": {cause} loss {case.fact('now')} after {count(case.course.step)} steps, {case.fact('first')}"
-    return f"{words} at the start.", [remedies.usual_rate(case.plan), remedies.LOSS_MASK]
+    words = f": {cause} {case.what} {case.fact('now')} after {count(case.course.step)} steps, {case.fact('first')}"
+    return f"{words} at the start.", [remedies.usual_rate(case.plan), remedies.signal(case.plan)]
 
 
 def _spikes(case: _Case) -> _Told:

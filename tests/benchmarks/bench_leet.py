@@ -24,7 +24,7 @@ from tests.benchmarks.live_runs import EXTRAS, gpu, make_run, metrics
 from tests.benchmarks.peers import NoPeer, peer
 from tests.benchmarks.table import Row
 from tests.kit.terminal import Terminal
-from tui.live.metrics import loss_words
+from tui.live.metrics import headline_words
 
 BIN = Path(sys.executable).parent
 FEEDER = Path(__file__).with_name("leet_feeder.py")
@@ -167,7 +167,7 @@ def _minute(folder: JobFolder, feeder: subprocess.Popen[str] | None, programs: P
         if feeder is not None and feeder.stdin is not None:
             feeder.stdin.write(json.dumps({**_shared(record), **({"print": said} if said else {})}) + "\n")
             feeder.stdin.flush()
-        ours, theirs = f"train {loss_words(record['loss'])}", f"{record['loss']!r}"[:10]
+        ours, theirs = f"train {headline_words(record['loss'])}", f"{record['loss']!r}"[:10]
         for (name, _), watched in programs.items():
             if name != "htop":
                 watched.await_value(theirs if name == "leet" else ours)

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from core.jobs.folder import JobFolder
+from core.recipe.tasks import TASKS, Headline
 from core.runs.checkpoint import read
 from core.runs.resume import plan_resume
 from core.runs.saved import read_weights
+from core.verdict.tell import facts_of
 from tests.e2e.test_resume import go_on, logged, run_to_end
-from tests.kit.training_runs import events, make_run, talk
+from tests.kit.accuracy_training import ACCURACY
+from tests.kit.training_runs import events, lines, make_run, pair, talk
 from tests.kit.warm.process import WarmPython
 
 _RUN: dict[str, Any] = {
@@ -26,6 +29,15 @@ _RUN: dict[str, Any] = {
     "evaluation__after_training": False,
 }
 _PATIENCE = 3
+_LONG: dict[str, Any] = {
+    **_RUN,
+    "training__max_steps": 60,
+    "training__eval_every": 4.0,
+    "training__save_every": 0.0,
+    "training__early_stopping": _PATIENCE,
+    "training__keep_best": True,
+}
+"""A run that is long enough for a verdict, and ends early."""
 
 
 def _wrong(number: int) -> dict[str, Any]:
@@ -38,7 +50,7 @@ def _run(parent: Path, **changes: Any) -> JobFolder:
 
 
 def _expected(losses: dict[int, float]) -> tuple[int, int]:
-    """The step at which the run is to end, and the best one, by the rule in words."""
+    """The step at which the run is to end, and the best one, by the rule in words; of costs, lower is better."""
     best, waited = 0, 0
     for step, loss in losses.items():
         waited = waited + 1 if best and loss >= losses[best] else 0
@@ -85,10 +97,52 @@ def test_an_interrupted_run_ends_early_where_the_plain_one_has_its_rise_and_save
     weights = read_weights(folder.adapter)
     assert weights is not None
     assert (weights.step, weights.saved_at_step) == (best, end)
-    assert (weights.eval_step, weights.eval_loss) == (best, losses[best])
-    assert weights.loss == logged(plain)[(best, "loss")]["loss"]
+    assert (weights.eval_step, weights.eval_value) == (best, losses[best])
+    assert weights.value == logged(plain)[(best, "loss")]["loss"]
     assert f"step {best}" in (folder.adapter / "README.md").read_text()
     assert _weights(folder.adapter) != _weights(last)
+
+
+def _ended_early(folder: JobFolder, headline: Headline) -> dict[str, Any]:
+    """Makes sure that a run ended where its headline metric says so, with its best weights; returns what was told."""
+    assert folder.read_status().state == "finished", folder.log.read_text()[-3000:]
+    values = {
+        line["step"]: line[headline.eval_metric]
+        for line in lines(folder.metrics)
+        if line["step"] and headline.eval_metric in line
+    }
+    end, best = _expected({step: headline.cost(value) for step, value in values.items()})
+    assert end == max(values) < _LONG["training__max_steps"]
+    (told,) = events(folder, "early_stop")
+    assert (told["step"], told["best_step"], told[f"best_{headline.eval_metric}"]) == (end, best, values[best])
+    assert _weights(folder.adapter) == _weights(folder.checkpoints / f"checkpoint-{best}")
+    weights = read_weights(folder.adapter)
+    assert weights is not None
+    assert (weights.step, weights.saved_at_step) == (best, end)
+    return told
+
+
+def test_a_dpo_run_ends_early_by_its_eval_loss_and_is_said_to_overfit(warm: WarmPython, tmp_path: Path) -> None:
+    swapped = [pair(number) for number in range(60, 68)]
+    for sample in swapped:
+        sample["chosen"], sample["rejected"] = sample["rejected"], sample["chosen"]
+    changes: dict[str, Any] = {"task": "dpo", "training__learning_rate": 1e-3, "lora__dropout": 0.0}
+    folder = make_run(tmp_path, [pair(number) for number in range(24)], swapped, **{**_LONG, **changes})
+    headline = TASKS["dpo"].headline
+    told = _ended_early(run_to_end(folder), headline)
+    assert "did not lower the eval DPO loss" in told["message"]
+    facts = facts_of(folder)
+    assert facts["verdict"] == "overfitting"
+    assert "eval DPO loss rises, train DPO loss falls" in facts["verdict_text"]
+    assert (facts["metric"], facts["best_step"]) == ("eval_loss", 0), "the base model was better"
+
+
+def test_where_higher_is_better_a_run_ends_when_its_metric_rises_no_more(warm: WarmPython, tmp_path: Path) -> None:
+    folder = _run(tmp_path, **_LONG)
+    told = _ended_early(run_to_end(folder, "tests.kit.accuracy_training"), ACCURACY)
+    assert "did not raise the eval token accuracy" in told["message"]
+    (summary,) = events(folder, "summary")
+    assert summary["eval_mean_token_accuracy"] == told["best_eval_mean_token_accuracy"]
 
 
 def _step(path: Path) -> int:

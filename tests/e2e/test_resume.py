@@ -187,10 +187,10 @@ def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_besi
         step=stopped_at,
         saved_at_step=stopped_at,
         of=_STEPS,
-        loss=found[(stopped_at, "loss")]["loss"],
-        eval_loss=eval_loss,
+        value=found[(stopped_at, "loss")]["loss"],
+        eval_value=eval_loss,
         eval_step=3,
-        eval_loss_first=found[(0, "eval_loss")]["eval_loss"],
+        eval_first=found[(0, "eval_loss")]["eval_loss"],
     )
     own = f"step {stopped_at} of {_STEPS}, eval loss {significant(eval_loss, 4)} at step 3"
     words = f"{own}; the run continued to step {went_on_to} without saving it"

@@ -76,7 +76,7 @@ async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
             folder.append_gpu(gpu_record(gpu(0, utilization=step - 550)))
             folder.write_status(step=step)
             screen.look_now()
-            await until(pilot, lambda step=step: len(screen.run.live.loss) == step)  # type: ignore[misc]
+            await until(pilot, lambda step=step: len(screen.run.live.main) == step)  # type: ignore[misc]
             await pilot.press("left", "l")
             await pilot.pause()
         await pilot.pause()

@@ -58,7 +58,7 @@ async def test_the_live_screen_shows_them_as_unknown(make_app: MakeApp, tmp_path
         assert screen.query_one("#events", TextLines).plain[-1].split() == ["-", *["An", "alert", "of", "no", "time."]]
         for _ in range(4):  # steps, epochs, tokens, time
             await pilot.press("x")
-            assert "loss" in "".join(text_of(screen.query_one("#loss", Chart)))
+            assert "loss" in "".join(text_of(screen.query_one("#headline", Chart)))
         await pilot.press("E")
         await pilot.pause()
         assert pilot.app.is_running

@@ -174,7 +174,7 @@ async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeA
         await until(pilot, lambda: max(len(curve.series) for curve in screen.charts.chart.curves if curve.letter) == 40)
         await until(pilot, lambda: "(pinned)  1.261" in "".join(text_of(screen.charts.chart)))
         app.show_run(third.path)
-        await until(pilot, lambda: len(screen.run.live.loss) == 10)
+        await until(pilot, lambda: len(screen.run.live.main) == 10)
         assert [curve.letter for curve in screen.charts.chart.curves] == ["a", "a", "", "", ""]
         shown = [chart for chart in screen.query_one(Panels).charts if chart.display]
         await until(pilot, lambda: {chart.span() for chart in (screen.charts.chart, *shown)} == {(0, 40)})
@@ -199,7 +199,7 @@ async def test_a_long_run_is_glimpsed_first_and_then_read_whole(
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         await until(pilot, lambda: screen.run.shown is screen.run.live)
-        assert len(screen.run.live.loss) == 4000
+        assert len(screen.run.live.main) == 4000
 
 
 async def test_energy_and_cost_are_in_the_step_line(
@@ -398,7 +398,7 @@ async def test_nothing_is_lost_when_the_screen_comes_and_goes(make_app: MakeApp,
             add_steps(folder, range(step, step + 1), 100)
             screen.look_now()
             await pilot.press("5", "3")
-        await until(pilot, lambda: list(screen.run.live.loss.x) == list(range(1, 16)))
+        await until(pilot, lambda: list(screen.run.live.main.x) == list(range(1, 16)))
 
 
 async def test_text_typed_fast_behind_the_search_key_asks_nothing_of_the_run(make_app: MakeApp, tmp_path: Path) -> None:

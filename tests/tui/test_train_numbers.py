@@ -30,5 +30,5 @@ async def test_no_number_that_a_run_logs_ends_the_screen(make_app: MakeApp, tmp_
         for metric in odd:
             await pilot.press("b", "left", "g", "z", "0", "x")
             await until(pilot, lambda: screen.charts.chart.title == metrics.title_of(metric))  # noqa: B023
-        assert max(screen.run.live.loss.x) == 50
+        assert max(screen.run.live.main.x) == 50
         assert screen.run.live.last("epoch") == 0.4

@@ -59,7 +59,7 @@ async def test_a_long_run_is_not_read_ahead_of_the_screen(
         await read(pilot)
         if overlaid:
             screen.charts.overlay(Picked((str(long.path),)))
-            await until(pilot, lambda: len(screen.charts.overlays.runs[0].live.loss) == 9_000)
+            await until(pilot, lambda: len(screen.charts.overlays.runs[0].live.main) == 9_000)
         else:
-            assert len(screen.run.live.loss) == 9_000
+            assert len(screen.run.live.main) == 9_000
     assert 1 <= most <= 2

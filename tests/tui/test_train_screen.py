@@ -75,7 +75,7 @@ async def test_a_running_job_shows_loss_facts_state_and_events(make_app: MakeApp
         clock = time.strftime("%H:%M:%S", time.localtime(told["t"]))
         assert screen.query_one("#events", TextLines).plain[-1].split() == [clock, *told["message"].split()]
         assert "Checkpoint 50 saved" in told["message"]
-        chart = screen.query_one("#loss", Chart)
+        chart = screen.query_one("#headline", Chart)
         assert "eval 0.8680" in text_of(chart)[0]
         assert text_of(chart)[-1].endswith("100 steps ╯")
         lines = text_of(screen.query_one("#lines", Gauges))
@@ -91,7 +91,7 @@ async def test_each_size_has_chart_facts_state_and_footer(
     folder.append_gpu(gpu_record(problem="No NVIDIA driver is installed on this machine, so there are no readings."))
     async with make_app("train", run=folder.path).run_test(size=size) as pilot:
         screen = await read(pilot)
-        assert screen.query_one("#loss", Chart).size.height >= 6
+        assert screen.query_one("#headline", Chart).size.height >= 6
         for id_ in ("#facts", "#state", "KeyBar"):
             region = screen.query_one(id_).region
             assert region.height >= 1
@@ -107,10 +107,10 @@ async def test_new_steps_appear_and_few_cells_are_sent(make_app: MakeApp, tmp_pa
     folder = make_run(tmp_path, steps=600, of=1000)
     async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
-        charts = Sent(screen.query_one("#loss", Chart))
+        charts = Sent(screen.query_one("#headline", Chart))
         add_steps(folder, range(601, 602), 1000)
         folder.write_status(step=601)
-        await until(pilot, lambda: len(screen.run.live.loss) == 601)
+        await until(pilot, lambda: len(screen.run.live.main) == 601)
         await until(pilot, lambda: "step   601 of" in screen.query_one(Facts).plain)
         assert 0 < charts.cells < 60
 
@@ -124,7 +124,7 @@ async def test_the_clock_sends_its_own_cells_only(make_app: MakeApp, tmp_path: P
         screen = await read(pilot)
         bar = screen.query_one(TopBar)
         await until(pilot, lambda: " of " not in bar.status)  # the live screen says the steps itself
-        sent = [Sent(screen.query_one(kind)) for kind in ("TopBar", "#loss", "#facts", "#state", "#events")]
+        sent = [Sent(screen.query_one(kind)) for kind in ("TopBar", "#headline", "#facts", "#state", "#events")]
         before = bar.status
         await until(pilot, lambda: bar.status != before)
         assert 0 < sum(part.cells for part in sent) <= 24
@@ -161,7 +161,7 @@ async def test_a_failed_run_says_why_and_shows_the_log(make_app: MakeApp, tmp_pa
         shown = "\n".join(text_of(log))
         assert "FloatingPointError: ␛[31mloss␛[0m is nan" in shown
         assert "\x1b" not in shown
-        assert "1 not finite" in text_of(screen.query_one("#loss", Chart))[0]
+        assert "1 not finite" in text_of(screen.query_one("#headline", Chart))[0]
 
 
 @pytest.mark.parametrize(
@@ -290,10 +290,10 @@ async def test_a_run_whose_folder_goes_away_is_said_and_followed_on_when_it_is_b
         assert state(screen).startswith("running")
         await pilot.press("c")
         await pilot.pause()
-        assert len(screen.run.live.loss) == 60
+        assert len(screen.run.live.main) == 60
         (tmp_path / "elsewhere").rename(folder.path)
         add_steps(folder, range(61, 71), 100)
-        await until(pilot, lambda: len(screen.run.live.loss) == 70)
+        await until(pilot, lambda: len(screen.run.live.main) == 70)
         await until(pilot, lambda: "cannot be reached" not in state(screen))
         folder.path.rename(tmp_path / "elsewhere")
         await until(pilot, lambda: "cannot be reached" in state(screen))
@@ -333,7 +333,7 @@ async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, 
     folder = make_run(tmp_path, steps=100, state=state, **over)
     async with make_app("train", run=folder.path).run_test(size=(120, 30)) as pilot:
         screen = await read(pilot)
-        chart = screen.query_one("#loss", Chart)
+        chart = screen.query_one("#headline", Chart)
         await pilot.press("left", "left")
         assert chart.crosshair is not None
         assert "epoch" in text_of(chart)[-1]
@@ -349,7 +349,7 @@ async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, 
         assert screen.run.live.smoothing == "strong"
         assert list(screen.run.live.average.series.y) != before
         await pilot.press("m")
-        assert list(screen.run.live.average.series.y) == list(screen.run.live.loss.y)
+        assert list(screen.run.live.average.series.y) == list(screen.run.live.main.y)
         assert chart.curves[1].series is screen.run.live.average.series
 
 
@@ -366,7 +366,7 @@ async def test_nothing_is_read_while_another_screen_is_on(make_app: MakeApp, tmp
         await until(pilot, lambda: app._second >= ticks + 2, "two seconds of the app's own clock")
         assert screen.run.live.update is update
         await pilot.press("3")
-        await until(pilot, lambda: len(screen.run.live.loss) == 8)
+        await until(pilot, lambda: len(screen.run.live.main) == 8)
 
 
 async def test_another_run_takes_the_place_of_the_first(make_app: MakeApp, tmp_path: Path) -> None:
@@ -375,8 +375,8 @@ async def test_another_run_takes_the_place_of_the_first(make_app: MakeApp, tmp_p
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         app.show_run(second.path)
-        await until(pilot, lambda: len(screen.run.live.loss) == 5)
-        assert screen.query_one("#loss", Chart).curves[0].series is screen.run.live.loss
+        await until(pilot, lambda: len(screen.run.live.main) == 5)
+        assert screen.query_one("#headline", Chart).curves[0].series is screen.run.live.main
 
 
 async def test_a_resumed_run_draws_its_steps_once(make_app: MakeApp, tmp_path: Path) -> None:
@@ -384,4 +384,4 @@ async def test_a_resumed_run_draws_its_steps_once(make_app: MakeApp, tmp_path: P
     add_steps(folder, range(51, 71), 100)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        assert list(screen.run.live.loss.x) == list(range(1, 71))
+        assert list(screen.run.live.main.x) == list(range(1, 71))

@@ -54,7 +54,7 @@ async def test_an_overfitting_run_says_since_when_what_to_keep_and_what_to_chang
         assert "Best: step 200, eval 1.12. Keep checkpoint 180. Next time: 1.5 epochs" in said
         await pilot.pause()
         assert 1 <= pilot.app.screen.query_one("#verdict").size.height <= rows
-        assert pilot.app.screen.query_one("#loss", Chart).size.height >= 6
+        assert pilot.app.screen.query_one("#headline", Chart).size.height >= 6
         assert pilot.app.screen.query_one("KeyBar").region.bottom <= size[1]
 
 

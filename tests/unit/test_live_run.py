@@ -25,8 +25,8 @@ def test_metrics_become_series_whatever_keys_they_have() -> None:
             {"t": 5.0, "loss": 9.0},
         )
     )
-    assert list(run.loss.x) == [1, 2, 3]
-    assert isnan(run.loss.y[1])
+    assert list(run.main.x) == [1, 2, 3]
+    assert isnan(run.main.y[1])
     assert run.last("eval_loss") == 2.5
     assert run.at("epoch", 2.7) == 0.2
     assert run.last("note") is run.last("flag") is run.last("nothing") is None
@@ -43,17 +43,17 @@ def test_a_resumed_run_overwrites_what_came_after_its_checkpoint() -> None:
     run = LiveRun()
     run.add(update(*({"step": n, "loss": 1.0} for n in range(1, 9))))
     run.add(update(*({"step": n, "loss": 2.0} for n in range(5, 11))))
-    assert list(run.loss.x) == list(range(1, 11))
-    assert list(run.loss.y) == [1.0] * 4 + [2.0] * 6
+    assert list(run.main.x) == list(range(1, 11))
+    assert list(run.main.y) == [1.0] * 4 + [2.0] * 6
 
 
 def test_a_file_that_begins_anew_is_drawn_anew() -> None:
     run = LiveRun()
-    series = run.loss
+    series = run.main
     run.add(update({"step": 500, "loss": 1.0}))
     run.add(update({"step": 501, "loss": 4.0}, restarted=("metrics.jsonl",)))
-    assert list(run.loss.x) == [501]
-    assert run.loss is series
+    assert list(run.main.x) == [501]
+    assert run.main is series
 
 
 def test_training_steps_are_told_from_those_of_a_later_part() -> None:
@@ -77,6 +77,6 @@ def test_the_step_is_that_of_the_newest_line_where_the_status_lags_behind() -> N
 
 def test_the_best_value_is_named_with_its_step() -> None:
     run = LiveRun()
-    assert run.best("eval_loss") is None
+    assert run.best() is None
     run.add(update(*({"step": n, "eval_loss": abs(n - 30) / 10 + 1} for n in range(10, 60, 10))))
-    assert run.best("eval_loss") == (30, 1.0)
+    assert run.best() == (30, 1.0)

@@ -76,7 +76,7 @@ def test_only_fields_that_have_an_effect_must_fit_a_checkpoint() -> None:
         epoch=0.5,
         position=4,
         samples=8,
-        loss=None,
+        value=None,
         learning_rate=None,
         tokens=0,
         evaluation_due=False,

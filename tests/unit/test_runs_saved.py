@@ -53,7 +53,10 @@ def test_it_is_read_back_as_it_was_written_and_what_is_no_step_is_none(tmp_path:
     weights = Weights(800, 1000, 1500, 1.25, float("inf"), 800, 5.0)
     write_weights(tmp_path, weights)
     said = json.loads((tmp_path / NAME).read_text())
-    assert (said["version"], said["step"], said["eval_loss"]) == (1, 800, "inf")
+    assert (said["version"], said["step"], said["eval_loss"]) == (2, 800, "inf")
+    assert read_weights(tmp_path) == Weights(800, 1000, 1500, 1.25, None, 800, 5.0)
+    older = {key: value for key, value in said.items() if key != "task"}
+    (tmp_path / NAME).write_text(json.dumps({**older, "version": 1}))
     assert read_weights(tmp_path) == Weights(800, 1000, 1500, 1.25, None, 800, 5.0)
     for bad in ({**said, "version": 9}, {**said, "step": "800"}, {**said, "step": True}, {**said, "step": -1}, {}):
         (tmp_path / NAME).write_text(json.dumps(bad))

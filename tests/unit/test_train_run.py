@@ -63,15 +63,15 @@ def test_a_run_is_read_once_by_one_thread_after_another(tmp_path: Path) -> None:
     model = opened(folder)
     with looking(model) as (looks, posted):
         read(posted, model)
-        assert (list(model.live.loss.x), model.state, model.read) == ([1, 2, 3, 4, 5], "running", 1.0)
+        assert (list(model.live.main.x), model.state, model.read) == ([1, 2, 3, 4, 5], "running", 1.0)
         add_steps(folder, range(6, 8), 100)
         looks.look_now()
-        while model.live.loss.x[-1] < 7:
+        while model.live.main.x[-1] < 7:
             read(posted, model)
     add_steps(folder, range(8, 10), 100)
     with looking(model) as (_, posted):
         read(posted, model)
-    assert list(model.live.loss.x) == list(range(1, 10))
+    assert list(model.live.main.x) == list(range(1, 10))
 
 
 def test_the_next_piece_of_a_long_run_is_read_when_the_one_before_was_taken(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_next_piece_of_a_long_run_is_read_when_the_one_before_was_taken(tmp_
             more, pieces = piece.update.more, pieces + 1
             piece.taken.set()
     assert pieces > 2
-    assert len(model.live.loss) == 9_000
+    assert len(model.live.main) == 9_000
 
 
 def test_an_overlaid_run_is_read_by_the_same_thread_until_it_is_over(tmp_path: Path) -> None:
@@ -124,4 +124,4 @@ def test_a_glimpse_is_shown_until_all_is_read_and_another_run_begins_anew(tmp_pa
         read(posted, model)
     assert model.shown is model.live
     model.open(None)
-    assert (model.folder, model.state, len(model.shown.loss), model.verdict) == (None, "", 0, None)
+    assert (model.folder, model.state, len(model.shown.main), model.verdict) == (None, "", 0, None)

@@ -18,7 +18,7 @@ from core.verdict.words import tell
 ROW = 78
 """Cells of a row at 80 columns, the margins taken off."""
 
-HIGH = {"now": 123.4567, "top": 1234.567, "low": 0.0123456, "first": 5.5351, "loss": 0.00123456, "eval": 3.21987}
+HIGH = {"now": 123.4567, "top": 1234.567, "low": 0.0123456, "first": 5.5351, "eval": 3.21987}
 FINDINGS = [
     Finding(Kind.WARMING_UP, 0),
     Finding(Kind.TOO_SHORT, 0),
@@ -31,8 +31,8 @@ FINDINGS = [
     Finding(Kind.DIVERGING, 112_960, HIGH, "train, blown up"),
     Finding(Kind.DIVERGING, 112_960, HIGH, "eval, blown up"),
     Finding(Kind.OVERFITTING, 112_960, {**HIGH, "epoch": 1.2}),
-    Finding(Kind.MEMORISED, 112_960, {"loss": 0.0312, "epoch": 12.0}),
-    Finding(Kind.MEMORISED, 112_960, {"loss": 0.0312, "epoch": 12.0, "eval": 3.2198}),
+    Finding(Kind.MEMORISED, 112_960, {"now": 0.0312, "epoch": 12.0}),
+    Finding(Kind.MEMORISED, 112_960, {"now": 0.0312, "epoch": 12.0, "eval": 3.2198}),
     Finding(Kind.NOT_LEARNING, 112_960, HIGH, "eval"),
     Finding(Kind.NOT_LEARNING, 112_960, HIGH, "train"),
     Finding(Kind.NOT_LEARNING, 112_960, HIGH, "trivial"),

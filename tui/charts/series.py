@@ -220,6 +220,11 @@ class Series:
         found = self.bounds(0, len(self))
         return (self.x[self._lo.index(found.lo)], found.lo) if found.size else None
 
+    def highest(self) -> tuple[float, float] | None:
+        """Step and value of the largest finite value, or None."""
+        found = self.bounds(0, len(self))
+        return (self.x[self._hi.index(found.hi)], found.hi) if found.size else None
+
     def nearest(self, x: float) -> int | None:
         """Position of the value whose step is nearest to `x`, or None without any."""
         if not self.x:

@@ -13,6 +13,7 @@ from core import timestamps
 from core.clean import clean_line
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
+from core.recipe.tasks import LOSS_TITLES, SFT, Headline
 from core.units import count, duration, short_count, significant
 from core.verdict import Kind, Verdict
 from core.verdict.run import RunJudge
@@ -21,12 +22,16 @@ _BAR = 24
 """Cells of the progress bar."""
 
 
-def metric_line(metrics: dict[str, Any]) -> str:
-    """One log event as text: `step 40  loss 0.914  eval loss 1.004  grad 0.41  lr 1.6e-4  9.31 k tok/s`."""
+def metric_line(metrics: dict[str, Any], headline: Headline = SFT.headline) -> str:
+    """One log event as text, first the metric that says how the run goes.
+
+    `step 40  loss 0.914  eval loss 1.004  grad 0.41  lr 1.6e-4  9.31 k tok/s`
+    """
     parts = [f"step {count(_step(metrics)).rjust(6)}"]
     for key, title in (
-        ("loss", "loss"),
-        ("eval_loss", "eval loss"),
+        (headline.metric, headline.title),
+        (headline.eval_metric, headline.eval_title),
+        *((key, title) for key, title in LOSS_TITLES.items() if key not in (headline.metric, headline.eval_metric)),
         ("grad_norm", "grad"),
         ("learning_rate", "lr"),
         ("train_loss", "mean train loss"),
@@ -63,6 +68,11 @@ class VerdictTeller:
         self._judge = RunJudge(folder)
         self._told: Kind = Kind.WARMING_UP
 
+    @property
+    def headline(self) -> Headline:
+        """The metric that says how it goes; known with the first look."""
+        return self._judge.headline
+
     def take(self, update: Update) -> Verdict | None:
         """The verdict, if it is another kind than the one before, or the last; none while there is more to be read."""
         verdict = self._judge.take(update)
@@ -80,12 +90,12 @@ class RunPrinter:
 
         Args:
             folder: the run.
-            every: without a terminal, how many steps pass between two lines of train loss.
+            every: without a terminal, how many steps pass between two lines of training.
         """
         self._teller = VerdictTeller(folder)
         self._live = sys.stdout.isatty()
         self._every = every
-        self._last_loss: float | None = None
+        self._last: float | None = None
         self._printed_step = -1
         self._phase = ""
         self._shown = ""
@@ -103,16 +113,18 @@ class RunPrinter:
             self._phase = status.phase
             if not self._live:
                 self._line(f"phase: {status.phase}")
-        for metrics in update.metrics:
-            loss = metrics.get("loss")
-            if isinstance(loss, int | float):
-                self._last_loss = float(loss)
-            step = _step(metrics)
-            worth = "eval_loss" in metrics or step >= self._printed_step + self._every
-            if worth and (not self._live or "eval_loss" in metrics):
-                self._line(metric_line(metrics))
-                self._printed_step = step
         verdict = self._teller.take(update)
+        headline = self._teller.headline
+        for metrics in update.metrics:
+            value = metrics.get(headline.metric)
+            if isinstance(value, int | float):
+                self._last = float(value)
+            step = _step(metrics)
+            evaluated = headline.eval_metric in metrics
+            worth = evaluated or step >= self._printed_step + self._every
+            if worth and (not self._live or evaluated):
+                self._line(metric_line(metrics, headline))
+                self._printed_step = step
         if verdict is not None:
             self._line(verdict.text())
         if self._live:
@@ -129,8 +141,8 @@ class RunPrinter:
         cells = round(done * _BAR)
         eta = next((m["eta_seconds"] for m in reversed(metrics) if "eta_seconds" in m), None)
         words = [f"[{'#' * cells}{'.' * (_BAR - cells)}]", f"{count(step)} of {count(of)}" if of else self._phase]
-        if self._last_loss is not None:
-            words.append(f"loss {significant(self._last_loss)}")
+        if self._last is not None:
+            words.append(f"{self._teller.headline.title} {significant(self._last)}")
         if (left := timestamps.seconds(eta)) is not None and step < of:
             words.append(f"ends in {duration(left)}")
         elif of:

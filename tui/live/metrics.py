@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from core.clean import clean_line
-from core.recipe.tasks import TASKS
+from core.recipe.tasks import LOSS, LOSS_TITLES, TASKS
 from core.units import short_count, significant
 from tui.live.run import LiveRun
 
@@ -20,7 +20,7 @@ USUAL = (
 """Metrics that have a panel without being asked for, where the run logs them."""
 
 _TITLES = {
-    "loss": "loss",
+    **LOSS_TITLES,
     "learning_rate": "learning rate",
     "grad_norm": "gradient norm",
     "tokens_per_second": "tokens/s",
@@ -29,8 +29,8 @@ _TITLES = {
 }
 
 
-def loss_words(value: float) -> str:
-    """A loss with four digits, always six cells wide so that nothing beside it moves."""
+def headline_words(value: float) -> str:
+    """A value of a headline metric with four digits, always six cells wide so that nothing beside it moves."""
     return f"{significant(value, 4):>6}"
 
 
@@ -74,6 +74,7 @@ def metrics_of(run: LiveRun) -> list[str]:
 
 
 def usual_panels(run: LiveRun) -> list[str]:
-    """The metrics that have a panel without being asked for."""
-    found = [name for name in USUAL if name in run.names]
+    """The metrics that have a panel without being asked for; the headline has the large chart."""
+    headline = run.headline.metric
+    found = [name for name in (*USUAL, LOSS) if name in run.names and name != headline]
     return found or list(USUAL[:3])

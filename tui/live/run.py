@@ -10,6 +10,7 @@ from operator import le
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from core import timestamps
+from core.recipe.tasks import SFT, Headline
 from tui.charts.series import HUGE, Series
 from tui.charts.smooth import Smoothed
 from tui.live.devices import LIMIT as DEVICE_LIMIT
@@ -25,10 +26,10 @@ PAST = 5_000
 """Events that are kept to be read again; the file has them all."""
 
 SMOOTHING = {"normal": 1.0, "strong": 4.0, "off": 0.0}
-"""Names of how much the loss is smoothed, and by how much more than normal."""
+"""Names of how much the headline metric is smoothed, and by how much more than normal."""
 
 LIMIT, LONG = 1 << 17, 1 << 15
-"""Entries that are kept of a metric, and of one of a longer run that is no loss: memory is flat at any length."""
+"""Entries that are kept of the headline metric, and of any other of a longer run: memory is flat at any length."""
 
 MOMENT = "_moment"
 """The series of the moments, in unix seconds, at which steps were logged."""
@@ -55,8 +56,9 @@ class LiveRun:
     """A run as it is being followed. Curves may hold on to its series: they grow, and are emptied on a restart.
 
     Attributes:
-        loss: the train loss at each log event.
-        average: its moving average.
+        headline: the metric that says how it goes.
+        main: its values in training, one a log event.
+        average: their moving average.
         gpus: what its GPUs did.
         names: the metrics that it has logged, in the order of their first coming.
         eta: seconds to the end as the trainer reckoned them last, and the moment at which it did; or None.
@@ -69,13 +71,14 @@ class LiveRun:
         partial: whether this is a glimpse of a long run, not all of it.
     """
 
-    def __init__(self, *, partial: bool = False) -> None:
+    def __init__(self, headline: Headline = SFT.headline, *, partial: bool = False) -> None:
+        self.headline = headline
         self.partial = partial
         self._series: dict[str, Series] = {}
         self.names: list[str] = []
         self._known: set[str] = set()
-        self.loss = self.series("loss")
-        self.average = Smoothed(self.loss, 0.9)
+        self.main = self.series(headline.metric)
+        self.average = Smoothed(self.main, 0.9)
         self.gpus = LiveGpus()
         self._machine = LiveMachine(self.series(MOMENT), self._machine_series)
         self.eta: tuple[float, float] | None = None
@@ -90,7 +93,8 @@ class LiveRun:
         """The series of a metric; empty until the run logs it."""
         found = self._series.get(key)
         if found is None:
-            found = self._series[key] = Series(LIMIT, LIMIT if key in ("loss", "eval_loss") else LONG)
+            whole = key in (self.headline.metric, self.headline.eval_metric)
+            found = self._series[key] = Series(LIMIT, LIMIT if whole else LONG)
         return found
 
     def _machine_series(self, key: str) -> Series:
@@ -110,6 +114,14 @@ class LiveRun:
         series = self.series(key)
         position = series.positions(step, step)[1] - 1
         return series.y[position] if position >= 0 else None
+
+    def judge_by(self, headline: Headline) -> None:
+        """Take another metric for the one that says how it goes: what kind of run it is was just read."""
+        if headline != self.headline:
+            self.headline = headline
+            self.main = self.series(headline.metric)
+            self.average = Smoothed(self.main, 0.9)
+            self._smooth()
 
     def add(self, update: Update) -> None:
         """Take in what one look at the run's folder found."""
@@ -138,7 +150,7 @@ class LiveRun:
         if self.update is None:
             return None, None
         status = self.update.status
-        last = int(self.loss.x[-1]) if len(self.loss) else None
+        last = int(self.main.x[-1]) if len(self.main) else None
         if status.stage:
             return last, last
         step, moment = status.step, self.last(MOMENT)
@@ -158,9 +170,19 @@ class LiveRun:
         self.smoothing = smoothing
         self._smooth()
 
-    def best(self, key: str) -> tuple[float, float] | None:
-        """Step and value of a metric's smallest finite value, or None."""
-        return self.series(key).lowest()
+    @property
+    def evaluations(self) -> Series:
+        """The headline metric on the eval set."""
+        return self.series(self.headline.eval_metric)
+
+    def best(self) -> tuple[float, float] | None:
+        """Step and value of the best finite evaluation, or None."""
+        lower = self.headline.better == "lower"
+        return self.evaluations.lowest() if lower else self.evaluations.highest()
+
+    def to_be_drawn(self, metric: str) -> Series:
+        """The series of a metric: of the headline, its moving average."""
+        return self.average.series if metric == self.headline.metric else self.series(metric)
 
     def _add_metrics(self, records: list[dict[str, Any]]) -> None:
         """Add records, of the same keys if possible a metric at a time: a long run has millions of values."""
@@ -203,7 +225,7 @@ class LiveRun:
     def _smooth(self) -> None:
         """Bring the average up to date, over a window that suits the run's length once that is known."""
         _, of = self.progress()
-        steps = self.loss.x
+        steps = self.main.x
         if of and len(steps) >= 2 and steps[1] > steps[0]:
             window = min(max(of / (steps[1] - steps[0]) / _WINDOWS, 3.0), 200.0) * SMOOTHING[self.smoothing]
             self.average.set_weight(1 - 1 / window if window > 1 else 0.0)

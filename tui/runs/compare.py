@@ -31,9 +31,6 @@ from tui.widgets.text_lines import TextLines
 
 LETTERS = "ABCDEF"
 _STYLES = ("first", "second", "third", "fourth", "fifth", "sixth")
-_TITLES = {"loss": "train loss", "eval_loss": "eval loss"}
-"""The metrics that come first; all others follow, in the order in which the runs logged them."""
-
 _SLICE = 0.05
 
 
@@ -70,13 +67,22 @@ class CompareScreen(StepScreen):
         super().__init__()
         self._lines = list(lines)
         self._names = telling_names([(line.info.name, line.info.id) for line in lines])
-        self._live = [LiveRun() for _ in lines]
-        self._metric, self._axis = "loss", AXES[0]
+        self._live = [LiveRun(line.headline) for line in lines]
+        self._titles = {
+            metric: title
+            for line in lines
+            for metric, title in (
+                (line.headline.metric, line.headline.train_title),
+                (line.headline.eval_metric, line.headline.eval_title),
+            )
+        }
+        """The metrics that come first; all others follow, in the order in which the runs logged them."""
+        self._metric, self._axis = lines[0].headline.metric, AXES[0]
         self._rows: list[tuple[str, tuple[str, ...]]] = _results(self._lines)
 
     def compose_body(self) -> Iterable[Widget]:
         """Curves; what the runs came to and how they differ; the row under the cursor in full."""
-        yield Chart("train loss", [], id="curves", write_x=self._place)
+        yield Chart("", [], id="curves", write_x=self._place)
         with Container(id="fields"):
             yield Table(self._columns(80), self._cells, id="rows")
         yield TextLines(id="whole")
@@ -148,12 +154,12 @@ class CompareScreen(StepScreen):
         curves = []
         for number, letter in self._lettered():
             live = self._live[number]
-            series = live.average.series if self._metric == "loss" else live.series(self._metric)
+            series = live.to_be_drawn(self._metric)
             kind = "marked" if self._metric.startswith("eval_") else "line"
             places = along(live, self._axis)
             curves.append(Curve(self._names[number], series, kind, _STYLES[number], letter=letter, along=places))  # type: ignore[arg-type]
         chart = self.query_one(Chart)
-        title = _TITLES.get(self._metric) or title_of(self._metric)
+        title = self._titles.get(self._metric) or title_of(self._metric)
         chart.describe(title, writer_of(self._metric), from_zero=False)
         chart.set_curves(curves)
         self._set_end()
@@ -201,8 +207,9 @@ class CompareScreen(StepScreen):
 
     def action_metric(self, by: int) -> None:
         """The next metric that any of them has logged, or the one before."""
-        logged = {**dict.fromkeys(_TITLES), **dict.fromkeys(name for live in self._live for name in live.names)}
-        names = [name for name in logged if any(len(live.series(name)) for live in self._live)] or ["loss"]
+        logged = {**dict.fromkeys(self._titles), **dict.fromkeys(name for live in self._live for name in live.names)}
+        names = [name for name in logged if any(len(live.series(name)) for live in self._live)]
+        names = names or [self._lines[0].headline.metric]
         self._metric = names[(names.index(self._metric) + by) % len(names)] if self._metric in names else names[0]
         self._draw_curves()
         self.refresh_bindings()

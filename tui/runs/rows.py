@@ -106,7 +106,9 @@ def _number(value: float | None, *, least_first: bool) -> tuple[bool, float]:
 
 SORTS: dict[str, Callable[[RunLine], tuple[bool, float] | tuple[bool, str]]] = {
     "newest first": lambda line: (False, -line.info.created),
-    "best eval first": lambda line: _number(line.best_eval, least_first=True),
+    "best eval first": lambda line: _number(
+        None if line.best_eval is None else line.headline.cost(line.best_eval), least_first=True
+    ),
     "longest first": lambda line: _number(line.seconds, least_first=False),
     "most memory first": lambda line: _number(line.memory, least_first=False),
     "by name": lambda line: (False, line.info.name.lower()),

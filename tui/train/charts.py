@@ -12,11 +12,12 @@ from textual.widget import Widget
 
 from core.jobs.follow import Update
 from core.jobs.runs import RunInfo, list_runs
+from core.recipe.tasks import Headline
 from core.units import count
 from tui.actions import Command
 from tui.charts.plot import Curve
 from tui.live.axes import RunAxis, next_axis
-from tui.live.metrics import USUAL, from_zero, loss_words, metrics_of, title_of, usual_panels, writer_of
+from tui.live.metrics import USUAL, from_zero, headline_words, metrics_of, title_of, usual_panels, writer_of
 from tui.live.run import LiveRun
 from tui.screens.pane import Pane
 from tui.train.messages import Overlaid, Said
@@ -114,19 +115,20 @@ class ChartsPane(Pane):
             beside: stands at the right of the large chart.
         """
         super().__init__()
-        self.chart = Chart("loss", [], id="loss", write=loss_words, write_x=self._place)
+        self.chart = Chart("", [], id="headline", write=headline_words, write_x=self._place)
         self.panels = Panels(id="small")
         self.overlays = Overlays()
         self._run = run
         self._beside = beside
         self._axis = RunAxis()
-        self._large = "loss"
+        self._picked: str | None = None
+        """The metric that the user gave the large chart."""
         self._chosen: list[str] | None = None
         """The metrics that the user gave a panel."""
         self._rows = 2
         self._bound: LiveRun | None = None
-        """What the charts have the curves of, with so many metrics:"""
-        self._names = 0
+        """What the charts have the curves of, with so many metrics, judged by:"""
+        self._known: tuple[int, Headline | None] = 0, None
         self._rested = False
 
     def compose(self) -> ComposeResult:
@@ -139,9 +141,9 @@ class ChartsPane(Pane):
     # -- which curves ---------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Another run is shown: its loss over steps."""
+        """Another run is shown: its headline metric over steps."""
         self.overlays.begin(self._run.folder)
-        self._large, self._axis.name = "loss", "steps"
+        self._picked, self._axis.name = None, "steps"
         self._bind()
 
     def take_overlaid(self, source: Source, update: Update) -> None:
@@ -163,6 +165,15 @@ class ChartsPane(Pane):
             self._fill()
 
     @property
+    def _headline(self) -> str:
+        return self._run.shown.headline.metric
+
+    @property
+    def _large(self) -> str:
+        """The metric in the large chart."""
+        return self._picked or self._headline
+
+    @property
     def _metrics(self) -> list[str]:
         """The metrics that have panels, or would have them."""
         return usual_panels(self._run.shown) if self._chosen is None else self._chosen
@@ -174,7 +185,7 @@ class ChartsPane(Pane):
     def _bind(self) -> None:
         """Bind the charts to the series of what is shown now."""
         run = self._bound = self._run.shown
-        self._names = len(run.names)
+        self._known = len(run.names), run.headline
         self._axis.bind(run)
         others = self.overlays.curves(self._large, self._axis.name)
         self.chart.set_curves([*others, *self._curves(run, self._large, large=True)])
@@ -182,20 +193,22 @@ class ChartsPane(Pane):
 
     def _fill(self) -> None:
         """Fill the panels; the large chart says of how many metrics these are."""
-        run, large = self._run.shown, self._large
+        run, large, main = self._run.shown, self._large, self._large == self._headline
         filled = self.panels.show(self._panel_metrics, self._rows)
         for metric, chart in filled:
             chart.set_curves(self._curves(run, metric, large=False))
             chart.share(self.chart)
         known = len(metrics_of(run))
         note = f"{1 + len(filled)} of {known} metrics " if known > 1 else ""
-        write = loss_words if large == "loss" else writer_of(large)
-        self.chart.describe(title_of(large), write, from_zero=from_zero(large) and large not in USUAL, note=note)
+        write = headline_words if main else writer_of(large)
+        title = run.headline.title if main else title_of(large)
+        self.chart.describe(title, write, from_zero=from_zero(large) and large not in USUAL, note=note)
 
     def _curves(self, run: LiveRun, metric: str, *, large: bool) -> list[Curve]:
         """The curves of one metric: single values as a band where they scatter, train and eval in one chart."""
         series, places = run.series(metric), self._axis.along
-        if metric == "loss":
+        main = metric == run.headline.metric
+        if main:
             curves = [
                 Curve("train", series, "band", "band", along=places),
                 Curve("avg", run.average.series, "line", "first", along=places),
@@ -207,7 +220,7 @@ class ChartsPane(Pane):
             ]
         else:
             curves = [Curve("", series, "line", "first", along=places)]
-        if f"eval_{metric}" in run.names or metric == "loss":
+        if f"eval_{metric}" in run.names or main:
             curves.append(Curve("eval", run.series(f"eval_{metric}"), "marked", "second", along=places))
         return curves
 
@@ -220,7 +233,7 @@ class ChartsPane(Pane):
             steady: whether this is one look of many at a run that goes on: then the panels wait for every other one.
         """
         run = self._run.shown
-        if run is not self._bound or len(run.names) != self._names:
+        if run is not self._bound or (len(run.names), run.headline) != self._known:
             self._bind()
         calm = self._rested = steady and not self._rested
         end, unit = self._axis.end(run, 16 if self.session.low_bandwidth else 4)  # an axis that moves is sent whole
@@ -257,7 +270,7 @@ class ChartsPane(Pane):
         if action == "pan":
             return self.chart.zoomed
         drawn = action == "overlay" or not self.chart.empty_now
-        return drawn and (action != "smooth" or self._large == "loss")
+        return drawn and (action != "smooth" or self._large == self._headline)
 
     @property
     def narrowed(self) -> bool:
@@ -302,15 +315,15 @@ class ChartsPane(Pane):
         self._changed()
 
     def action_large(self) -> None:
-        """Give the large chart to the next metric: the loss, then those with a panel."""
-        turn = ["loss", *self._metrics]
+        """Give the large chart to the next metric: the headline, then those with a panel."""
+        turn = [self._headline, *self._metrics]
         at = turn.index(self._large) if self._large in turn else -1
-        self._large = turn[(at + 1) % len(turn)]
+        self._picked = turn[(at + 1) % len(turn)]
         self._changed()
 
     def action_panels(self) -> None:
         """Choose the metrics that have a panel."""
-        metrics = [metric for metric in metrics_of(self._run.shown) if metric != "loss"]
+        metrics = [metric for metric in metrics_of(self._run.shown) if metric != self._headline]
         choices = [Choice(metric, title_of(metric), self._newest(metric)) for metric in metrics]
         title, fate = "panels", "shown"
         if not self.panels.display:
@@ -331,7 +344,7 @@ class ChartsPane(Pane):
         new = [metric for metric in metrics if metric not in before]
         self._chosen = [*new, *(metric for metric in metrics if metric in before)]
         if not self.panels.display:
-            self._large = new[0] if new else self._large if self._large in self._chosen else "loss"
+            self._picked = new[0] if new else self._large if self._large in self._chosen else None
         self._changed()
         shown = sum(chart.display for chart in self.panels.charts) if self.panels.display else 0
         without = len(self._panel_metrics) - shown

@@ -26,7 +26,7 @@ _SLACK = 1e-6
 
 
 def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fact]:
-    """Step, part, time left with its spread, epoch, throughput, tokens, best eval loss, energy, cost; how long it took.
+    """Step, part, time left with its spread, epoch, throughput, tokens, best evaluation, energy, cost; its time.
 
     What matters most stands first. While it runs, the header has its clock.
 
@@ -67,10 +67,10 @@ def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fa
     tokens = run.last("num_tokens")
     if tokens is not None:
         found.append(Fact("tokens", "", short_count(tokens), "tokens seen"))
-    best = None if run.partial else run.best("eval_loss")
+    best = None if run.partial else run.best()
     if best is not None:
         base = best[0] == 0  # measured before the first step: the lists of runs count evaluations after one only
-        alone = base and len(run.series("eval_loss")) == 1
+        alone = base and len(run.evaluations) == 1
         place = "before training" if base else f"at step {count(round(best[0]))}"
         found.append(Fact("best", "eval" if alone else "best eval", significant(best[1], 4), place))
     elapsed = status.seconds(None if update.over else now)

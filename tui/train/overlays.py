@@ -10,9 +10,10 @@ from core.clean import clean_line
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.runs import RunInfo
+from core.recipe.tasks import task_named
 from tui.charts.plot import Curve
 from tui.live.axes import along
-from tui.live.metrics import loss_words
+from tui.live.metrics import headline_words
 from tui.live.run import LiveRun
 from tui.telling_names import telling_names
 from tui.train.run import Source
@@ -63,12 +64,14 @@ class Overlays:
         for run in self.runs:
             if run.source is source:
                 known = len(run.live.names)
+                other = run.live.headline != source.headline
+                run.live.judge_by(source.headline)
                 run.live.add(update)
-                return len(run.live.names) != known
+                return other or len(run.live.names) != known
         return False
 
     def smooth_as(self, smoothing: str) -> None:
-        """Smooth their losses by an amount, a name of `SMOOTHING`."""
+        """Smooth their headline metrics by an amount, a name of `SMOOTHING`."""
         for run in self.runs:
             run.live.smooth_as(smoothing)
 
@@ -107,7 +110,7 @@ class Overlays:
         """Their curves of a metric, over what x counts; a pinned run has its evaluation drawn as well."""
         for number, run in enumerate(self.runs):
             live, places, style = run.live, along(run.live, axis), STYLES[number % len(STYLES)]
-            series = live.average.series if metric == "loss" else live.series(metric)
+            series = live.to_be_drawn(metric)
             pinned = run.source.folder == self._pinned
             if pinned and len(live.series(f"eval_{metric}")):
                 evaluated = live.series(f"eval_{metric}")
@@ -121,5 +124,5 @@ def _source(folder: Path) -> Source:
 
 
 def _run_words(run: RunInfo) -> str:
-    loss = "" if run.eval_loss is None else f"  eval {loss_words(run.eval_loss).strip()}"
-    return f"{run.state}{loss}"
+    evaluated = run.newest.get(task_named(run.task).headline.eval_metric)
+    return run.state + ("" if evaluated is None else f"  eval {headline_words(evaluated).strip()}")

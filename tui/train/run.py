@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.message import Message
 
+from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.glimpse import glimpse
+from core.recipe.tasks import SFT, task_of
 from tui.live.run import LiveRun
 from tui.train.messages import Glimpsed, Looked
 from tui.train.words import RESUMABLE
@@ -36,6 +39,7 @@ class Source:
 
     Attributes:
         over: whether the run has ended and all of it was read.
+        headline: the metric that says how the run goes, as far as is known.
         checkpoints: whether there are any, once the screen's own run has ended.
         lock: held while a thread reads: that of a moment ago may still be at its last look.
     """
@@ -44,13 +48,21 @@ class Source:
         """Make it; nothing is read yet."""
         self.folder = folder
         self.follower = follower
-        self.over = self.checkpoints = False
+        self.headline = SFT.headline
+        self.over = self.checkpoints = self._task_known = False
         self.lock = threading.Lock()
 
     def look_for_checkpoints(self, update: Update) -> None:
         """Find out whether a run that has ended left any checkpoint, whole or not. In the thread."""
         if update.state in RESUMABLE and not self.checkpoints:
             self.checkpoints = any(JobFolder(self.folder).checkpoints.glob("checkpoint-*"))
+
+    def look_for_task(self) -> None:
+        """Find out which metric says how the run goes. In the thread."""
+        if not self._task_known:
+            with suppress(BadInput):  # the folder is being made, or is gone: asked again at the next look
+                self.headline = task_of(JobFolder(self.folder).read_job().get("payload")).headline
+                self._task_known = True
 
     @cached_property
     def judge(self) -> RunJudge:
@@ -113,11 +125,13 @@ class RunModel:
 
     def take_glimpse(self, update: Update) -> None:
         """Show some records from everywhere in the run."""
-        self._glimpse = LiveRun(partial=True)
+        headline = self.live.headline if self.source is None else self.source.headline
+        self._glimpse = LiveRun(headline, partial=True)
         self._glimpse.add(update)
 
     def take(self, looked: Looked) -> None:
         """Take in a look at its folder."""
+        self.live.judge_by(looked.source.headline)
         self.live.add(looked.update)
         self.verdict, self.read = looked.verdict, looked.read
         if not looked.update.more:
@@ -169,6 +183,7 @@ class Looks:
     def _glimpse(self) -> None:
         follower = self._own.follower
         with self._own.lock:
+            self._own.look_for_task()
             records = [] if follower.begun else glimpse(JobFolder(self._own.folder).metrics)
             if records:
                 first = follower.poll(0, 0.0)
@@ -181,6 +196,7 @@ class Looks:
             Whether more waits to be read.
         """
         with source.lock:
+            source.look_for_task()
             update = source.follower.poll(*AT_ONCE)
             source.over = update.over
             verdict = None

@@ -155,11 +155,13 @@ def question(kind: str, plan: Plan | None = None, *, comparing: bool = False) ->
 
 
 def _eval_words(run: LiveRun) -> str:
-    series = run.series("eval_loss")
+    series = run.evaluations
     if len(series) < 2:
         return ""
     first, last = significant(series.y[0], 4), significant(series.y[-1], 4)
-    return f"Eval loss {first} at step {count(round(series.x[0]))}, {last} at step {count(round(series.x[-1]))}."
+    title = run.headline.eval_title
+    title = f"{title[0].upper()}{title[1:]}"
+    return f"{title} {first} at step {count(round(series.x[0]))}, {last} at step {count(round(series.x[-1]))}."
 
 
 def event_lines(run: LiveRun, number: int) -> list[Line]:

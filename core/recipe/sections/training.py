@@ -200,7 +200,8 @@ class Training:
     early_stopping: int = knob(
         0,
         title="Stop early after",
-        help="Evaluations in a row that do not lower the eval loss, after which the run ends by itself. 0: never.",
+        help="Evaluations in a row without a better eval loss, after which the run ends by itself. 0: never. "
+        "Tasks that are judged by another metric, such as a reward, use that one.",
         consequence="Saves the hours in which it only overfits; too few ends on a bump of the curve.",
         unit="evaluations",
         ge=0,
@@ -210,7 +211,7 @@ class Training:
     early_stopping_threshold: float = knob(
         0.0,
         title="Least gain",
-        help="An evaluation counts as better only if the eval loss is lower than the best one by more than this.",
+        help="An evaluation counts as better only if it beats the best one by more than this.",
         consequence="Above 0, a run that only creeps ends, too.",
         ge=0,
         source="transformers' EarlyStoppingCallback",
@@ -220,7 +221,7 @@ class Training:
     keep_best: bool = knob(
         False,
         title="Save the best",
-        help="Save the weights with the lowest eval loss at the end, not the last ones.",
+        help="Save the weights with the best eval loss, or other metric of the task, at the end, not the last ones.",
         consequence="Yes: each new best is a checkpoint, and the best one stays beside the newest.",
         source="transformers' load_best_model_at_end",
         when=_EVALUATED,
