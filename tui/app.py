@@ -27,7 +27,7 @@ from tui.session import Session
 from tui.settings import chosen_theme, keep_theme
 from tui.terminal.guard import ControlFilter, exit_on_hangup
 from tui.terminal.layer import driver_class, frames
-from tui.terminal.ring import ENDED, ring, ring_words
+from tui.terminal.terminal_bell import ENDED, bell_sequence, ring
 from tui.themes import load_themes
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from core.jobs.status import Status
-    from tui.data.desk import Desk
+    from tui.data.desk import OpenDataset
 
-_NO_COLOUR = NoColor()
+_NO_COLOR = NoColor()
 
 _SETTLED = 2.0
 """Seconds after the start when all modules and widgets of the first screen are there."""
@@ -206,7 +206,7 @@ class TunedeckApp(App[int]):
         colours of their own, or are the terminal's.
         """
         filters = [
-            _NO_COLOUR if isinstance(each, Monochrome) else each
+            _NO_COLOR if isinstance(each, Monochrome) else each
             for each in super().get_line_filters()
             if not isinstance(each, ANSIToTruecolor)
         ]
@@ -325,7 +325,7 @@ class TunedeckApp(App[int]):
             self.session.passed_over = self.session.opened
         self.switch_mode("recipe")
 
-    def open_duplicates(self, desk: Desk, payload: Mapping[str, Any], then: Callable[[], object]) -> None:
+    def open_duplicates(self, desk: OpenDataset, payload: Mapping[str, Any], then: Callable[[], object]) -> None:
         """See `tui.deck.Deck`: the screen stands between two that do not know each other."""
         from tui.duplicates.screen import DuplicatesScreen
 
@@ -386,7 +386,7 @@ class TunedeckApp(App[int]):
         ended = state in ENDED and self._run_state not in ("", *ENDED)
         self._run_state = state
         if ended:
-            ring(self, ring_words(self.session.title, words, tmux="TMUX" in os.environ))
+            ring(self, bell_sequence(self.session.title, words, tmux="TMUX" in os.environ))
         if words == self.run_words:
             return
         self.run_words = words

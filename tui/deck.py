@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from core.jobs.status import Status
-    from tui.data.desk import Desk
+    from tui.data.desk import OpenDataset
     from tui.seen import Press, Seen
     from tui.session import Session
 
@@ -32,7 +32,7 @@ class Deck(Protocol):
     def load_recipe(self, path: Path) -> None:
         """Fill the form in from a recipe file; a file that is no recipe leaves the form as it is."""
 
-    def open_duplicates(self, desk: Desk, payload: Mapping[str, Any], then: Callable[[], object]) -> None:
+    def open_duplicates(self, desk: OpenDataset, payload: Mapping[str, Any], then: Callable[[], object]) -> None:
         """Show the duplicates of an open dataset.
 
         Args:

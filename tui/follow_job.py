@@ -11,15 +11,15 @@ from core.errors import TunedeckError
 
 if TYPE_CHECKING:
     from core.jobs.folder import JobFolder
-    from core.jobs.state import Standing
+    from core.jobs.state import JobState
 
 PERIOD = 0.25
 """Seconds between two looks at a job that has nothing new."""
 
-News = TypeVar("News")
+JobUpdate = TypeVar("JobUpdate")
 
 
-class JobFollower(Generic[News]):
+class JobFollower(Generic[JobUpdate]):
     """Follows one job until its results are read.
 
     All that it is given is called in its thread. The job itself goes on when it is followed no longer.
@@ -29,8 +29,8 @@ class JobFollower(Generic[News]):
         start: finds or starts the job; None if there is none to follow.
         look: reads what is new, and says it with `say`; given how the job stood before that, so that everything a job
             that is over has written is there to be read. Returns the seconds until the next look, None for no more.
-        failed: makes news of a sentence: the job could not be started, followed or stopped.
-        tell: hears the news.
+        failed: makes an update of a sentence: the job could not be started, followed or stopped.
+        post: called with each update.
     """
 
     def __init__(
@@ -38,15 +38,15 @@ class JobFollower(Generic[News]):
         name: str,
         *,
         start: Callable[[], JobFolder | None],
-        look: Callable[[JobFolder, Standing], float | None],
-        failed: Callable[[str], News],
-        tell: Callable[[News], object],
+        look: Callable[[JobFolder, JobState], float | None],
+        failed: Callable[[str], JobUpdate],
+        post: Callable[[JobUpdate], object],
     ) -> None:
         self._name = name
         self._start = start
         self._look = look
         self._failed = failed
-        self._tell = tell
+        self._post = post
         self._closed = threading.Event()
         self._stopping = threading.Lock()
         self._stop_wanted = False
@@ -56,10 +56,10 @@ class JobFollower(Generic[News]):
         """Start the thread."""
         self._in_thread(self._name, self._run)
 
-    def say(self, news: News) -> None:
+    def say(self, update: JobUpdate) -> None:
         """Tell news, unless the job is followed no longer."""
         if not self._closed.is_set():
-            self._tell(news)
+            self._post(update)
 
     def rest(self, seconds: float) -> bool:
         """Let other threads run for a moment; returns whether the job is followed no longer."""
@@ -112,7 +112,7 @@ class JobFollower(Generic[News]):
         threading.Thread(target=thread, name=name, daemon=True).start()
 
 
-def ended_early(now: Standing, what: str) -> str:
+def ended_early(now: JobState, what: str) -> str:
     """A sentence on a job that ended without its result: it failed, was stopped or is lost.
 
     Args:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.settings import Settings
+from tui.settings import UserSettings
 
 if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
@@ -42,7 +42,7 @@ class Session:
     passed_over: tuple[object, ...] = ()
     run: Path | None = None
     low_bandwidth: bool = False
-    settings: Settings = field(default_factory=Settings)
+    settings: UserSettings = field(default_factory=UserSettings)
     _recipe: Recipe | None = None
 
     @property

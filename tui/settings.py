@@ -16,7 +16,7 @@ _THEME = "theme"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class UserSettings:
     """The user's settings; every one may be missing.
 
     Attributes:
@@ -51,7 +51,7 @@ def keep_theme(name: str) -> str:
     return ""
 
 
-def load_settings(path: Path | None = None) -> Settings:
+def load_settings(path: Path | None = None) -> UserSettings:
     """The settings; never raises: what is wrong is said in `fault`, and what it concerns has its default.
 
     Args:
@@ -61,20 +61,20 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Settings()
+        return UserSettings()
     except (OSError, ValueError) as error:
-        return Settings(fault=f"The settings in {path} were left out: {error}")
+        return UserSettings(fault=f"The settings in {path} were left out: {error}")
     import tomllib  # most have no settings, and need not wait for it
 
     try:
         values = tomllib.loads(text)
     except ValueError as error:
-        return Settings(fault=f"The settings in {path} were left out: {error}")
+        return UserSettings(fault=f"The settings in {path} were left out: {error}")
     prices: list[float | None] = []
     for name in ("price_per_hour", "price_per_million_tokens"):
         price = values.get(name)
         if price is not None and (isinstance(price, bool) or not isinstance(price, (int, float)) or not price >= 0):
-            return Settings(fault=f"{path}: {name} must be a number, such as 2.49")
+            return UserSettings(fault=f"{path}: {name} must be a number, such as 2.49")
         prices.append(price)
     currency = values.get("currency", "")
-    return Settings(prices[0], prices[1], clean_line(currency, 8) if isinstance(currency, str) else "")
+    return UserSettings(prices[0], prices[1], clean_line(currency, 8) if isinstance(currency, str) else "")

@@ -21,20 +21,20 @@ def read_theme(path: Path) -> Theme:
     values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     if "primary" not in values:
         raise ValueError('it has no colour named "primary"')
-    colours = {name: str(value) for name, value in values.items() if isinstance(value, str)}
+    colors = {name: str(value) for name, value in values.items() if isinstance(value, str)}
     theme = Theme(
         name=str(values.get("name", path.stem)),
-        primary=colours["primary"],
-        secondary=colours.get("secondary"),
-        accent=colours.get("accent"),
-        success=colours.get("success"),
-        warning=colours.get("warning"),
-        error=colours.get("error"),
-        foreground=colours.get("foreground"),
-        background=colours.get("background"),
-        surface=colours.get("surface"),
-        panel=colours.get("panel"),
-        boost=colours.get("boost"),
+        primary=colors["primary"],
+        secondary=colors.get("secondary"),
+        accent=colors.get("accent"),
+        success=colors.get("success"),
+        warning=colors.get("warning"),
+        error=colors.get("error"),
+        foreground=colors.get("foreground"),
+        background=colors.get("background"),
+        surface=colors.get("surface"),
+        panel=colors.get("panel"),
+        boost=colors.get("boost"),
         dark=bool(values.get("dark", True)),
         ansi=bool(values.get("ansi", False)),
         variables={str(key): str(value) for key, value in values.get("variables", {}).items()},

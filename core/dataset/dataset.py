@@ -10,7 +10,7 @@ from core.clean import clean_line
 from core.dataset.files.readers import Reader
 from core.dataset.files.sources import open_reader
 from core.dataset.formats import Recognition, choose, format_named, to_sample
-from core.dataset.formats.text import TextLines
+from core.dataset.formats.text import PlainTextLines
 from core.dataset.mapping import AUTO, Chosen, saved
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
@@ -64,7 +64,7 @@ class Dataset:
         given = [paths] if isinstance(paths, (str, Path)) else list(paths)
         if format is not None:
             format_named(format)
-        reader = open_reader(given, text_lines=format == TextLines.name)
+        reader = open_reader(given, text_lines=format == PlainTextLines.name)
         rows = first_rows(reader)
         chosen = Chosen(format or AUTO, dict(columns or {}))
         return cls(tuple(Path(path) for path in given), reader, choose(rows, format, columns), chosen)

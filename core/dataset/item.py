@@ -22,7 +22,7 @@ class Item:
         turns: every turn: the prompt's, then the chosen (or rated), then the rejected answer's.
         conversation: the turns without the rejected answer's.
         text: all that the sample says, one text.
-        normalised: the same after NFKC, lower case and collapsed white space.
+        normalized: the same after NFKC, lower case and collapsed white space.
         words: the normalised text's, split at white space.
         encoded: the normalised text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same.
@@ -30,7 +30,7 @@ class Item:
     """
 
     __slots__ = (
-        "_prompt", "content", "conversation", "encoded", "error", "nonstandard", "normalised", "row", "sample", "text",
+        "_prompt", "content", "conversation", "encoded", "error", "nonstandard", "normalized", "row", "sample", "text",
         "turns", "value", "words",
     )  # fmt: skip
 
@@ -51,7 +51,7 @@ class Item:
         self.nonstandard = nonstandard
         self.conversation: tuple[Message, ...] = ()
         self.turns: tuple[Message, ...] = ()
-        self.text = self.normalised = ""
+        self.text = self.normalized = ""
         self.content = self.encoded = b""
         self.words: list[str] = []
         if sample is not None:
@@ -59,8 +59,8 @@ class Item:
             self.turns = self.conversation + sample.rejected
             self.text = sample.text if sample.kind == "text" else "\n".join(map(said, self.turns))
             self.words = _words(self.text)
-            self.normalised = " ".join(self.words)
-            self.encoded = self.normalised.encode("utf-8", "surrogatepass")
+            self.normalized = " ".join(self.words)
+            self.encoded = self.normalized.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)
 
     @property
@@ -71,10 +71,10 @@ class Item:
         return self._prompt
 
     def _asked(self, sample: Sample) -> str:
-        return self.normalised if sample.kind == "text" else prompt_text(sample)
+        return self.normalized if sample.kind == "text" else prompt_text(sample)
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """The text after NFKC, lower case and collapsed white space."""
     return " ".join(_words(text))
 
@@ -117,12 +117,12 @@ def prompt_digest(sample: Sample) -> bytes | None:
 def prompt_text(sample: Sample) -> str:
     """What is asked, normalised: all before the last answer but the system prompt, or the whole text."""
     if sample.kind == "text":
-        return normalise(sample.text)
+        return normalize(sample.text)
     turns = sample.messages
     if sample.kind == "messages":
         answers = [number for number, turn in enumerate(turns) if turn.role == "assistant"]
         turns = turns[: answers[-1]] if answers else turns
-    return normalise("\n".join(said(turn) for turn in turns if turn.role != "system"))
+    return normalize("\n".join(said(turn) for turn in turns if turn.role != "system"))
 
 
 def said(turn: Message) -> str:

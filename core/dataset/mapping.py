@@ -86,7 +86,7 @@ def _names(paths: Sequence[str | Path]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class SourceColumn:
     """A column of a file, as its first rows show it.
 
     Attributes:
@@ -102,7 +102,7 @@ class Column:
     examples: tuple[Any, ...]
 
 
-def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[SourceColumn]:
     """The columns of some rows, in their order."""
     found = []
     for name in dict.fromkeys(name for row in rows for name in row):
@@ -113,7 +113,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
             if value not in examples and len(examples) < 3:
                 examples.append(value)
         kind = kinds.most_common(1)[0][0] if kinds else "nothing"
-        found.append(Column(str(name), kind, len(values), tuple(examples)))
+        found.append(SourceColumn(str(name), kind, len(values), tuple(examples)))
     return found
 
 
@@ -126,7 +126,7 @@ def _kind(value: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class TurnKeys:
     """What stands in the turns of a column.
 
     Attributes:
@@ -142,7 +142,7 @@ class Turns:
     speakers: tuple[str, ...] = ()
 
 
-def turns_of(rows: Sequence[Mapping[str, Any]], column: str, role: str = "") -> Turns:
+def turns_of(rows: Sequence[Mapping[str, Any]], column: str, role: str = "") -> TurnKeys:
     """Looks into the turns of a column.
 
     Args:
@@ -165,7 +165,7 @@ def turns_of(rows: Sequence[Mapping[str, Any]], column: str, role: str = "") -> 
         short = [key for key in names if max(map(len, names[key])) <= _MOST_ROLE and len(values[key]) == len(turns)]
         role = min(short, key=lambda key: len(names[key]), default="")
     speakers = tuple(dict.fromkeys(values.get(role, ())))[:20]
-    return Turns(keys, role, content, speakers)
+    return TurnKeys(keys, role, content, speakers)
 
 
 def propose(rows: Sequence[Mapping[str, Any]]) -> Chosen:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["messages", "text", "preference", "kto"]
+SampleKind = Literal["messages", "text", "preference", "kto"]
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -64,7 +64,7 @@ class Sample:
     has messages (the prompt), chosen and rejected; `kto` has messages (the prompt), chosen (the completion) and label.
     """
 
-    kind: Kind
+    kind: SampleKind
     messages: tuple[Message, ...] = ()
     text: str = ""
     chosen: tuple[Message, ...] = ()

@@ -106,14 +106,14 @@ def search(reader: Reader, query: str, should_stop: Callable[[], bool] = lambda:
     folded = fold(query)
     needles = _Needles(folded)
     found: list[int] = []
-    told = 0.0
+    reported_at = 0.0
     done = 0
     for entry, done in _candidates(reader, needles, should_stop):
         if entry >= 0 and holds(reader.row(entry).value, folded):
             found.append(entry)
         now = time.monotonic()
-        if now - told > _PERIOD:
-            told = now if found else told
+        if now - reported_at > _PERIOD:
+            reported_at = now if found else reported_at
             yield Hits(tuple(found), done)
             found = []
     if not should_stop():

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from core.dataset.sample import Sample
-from core.engine.encoded import Encoded, Settings
+from core.engine.encoded import Encoded, EncodingSettings
 
 _FORMS = {
     ("input_ids", "labels"): "talks",
@@ -20,20 +20,20 @@ _FORMS = {
 """Which module makes which columns."""
 
 
-class Form(Protocol):
+class Encoder(Protocol):
     """What such a module does."""
 
-    def encode(self, sample: Sample, tokenizer: Any, settings: Settings, *, with_text: bool) -> Encoded:
+    def encode(self, sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool) -> Encoded:
         """Tokens and labels of one sample."""
 
-    def masks(self, encoded: Encoded, tokenizer: Any, settings: Settings) -> list[list[bool]]:
+    def masks(self, encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:
         """For each sequence, which of its tokens carry loss in the batch that TRL's collator makes."""
 
-    def stop_trained(self, settings: Settings) -> bool:
+    def stop_trained(self, settings: EncodingSettings) -> bool:
         """Whether the token that ends an answer carries loss."""
 
 
-def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: bool = False) -> Encoded:
+def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool = False) -> Encoded:
     """Tokens and labels of one sample.
 
     Args:
@@ -48,15 +48,15 @@ def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: boo
     return _form(settings).encode(sample, tokenizer, settings, with_text=with_text)
 
 
-def masks(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[list[bool]]:
+def masks(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:
     """For each sequence, which of its tokens carry loss in the batch that TRL's collator makes."""
     return _form(settings).masks(encoded, tokenizer, settings)
 
 
-def stop_trained(settings: Settings) -> bool:
+def stop_trained(settings: EncodingSettings) -> bool:
     """Whether the token that ends an answer carries loss, so that the model learns to stop."""
     return _form(settings).stop_trained(settings)
 
 
-def _form(settings: Settings) -> Form:
-    return cast(Form, import_module(f"core.engine.{_FORMS[settings.columns]}"))
+def _form(settings: EncodingSettings) -> Encoder:
+    return cast(Encoder, import_module(f"core.engine.{_FORMS[settings.columns]}"))

@@ -14,7 +14,7 @@ MASKED = -100
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class EncodingSettings:
     """What decides the tokens and labels of a sample, beside the tokenizer.
 
     Attributes:
@@ -32,7 +32,7 @@ class Settings:
     task: str = "sft"
 
     @classmethod
-    def of(cls, recipe: Recipe, template: Template) -> Settings:
+    def of(cls, recipe: Recipe, template: Template) -> EncodingSettings:
         """The settings of a recipe."""
         data = recipe.data
         return cls(template, data.max_length, data.loss_on, data.packing, recipe.task)

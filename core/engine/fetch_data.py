@@ -156,11 +156,11 @@ def _write(folder: JobFolder, rows: Any, total: int | None, path: Path) -> int:
 
 
 def _lines(folder: JobFolder, rows: Any, total: int | None) -> Iterator[bytes]:
-    told = 0.0
+    reported_at = 0.0
     for number, row in enumerate(rows, 1):
         yield json.dumps(row, ensure_ascii=False, default=_written).encode("utf-8", "backslashreplace") + b"\n"
-        if time.monotonic() - told > _PERIOD:
-            told = time.monotonic()
+        if time.monotonic() - reported_at > _PERIOD:
+            reported_at = time.monotonic()
             folder.write_progress(number, total, phase="fetching")
             if any(name != requests.SAVE for name in requests.pending(folder)):
                 raise _Stopped

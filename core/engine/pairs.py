@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from core.dataset.sample import Sample
-from core.engine.encoded import MASKED, Encoded, Sequence, Settings
+from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
 from core.engine.template import as_template_turn, tokenize
 from core.errors import BadInput
 
 _ANSWERS = ("chosen", "rejected")
 
 
-def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: bool) -> Encoded:
+def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool) -> Encoded:
     """Tokens and labels of one pair, as `core.engine.encode.encode`.
 
     As TRL does, an answer begins where the tokens of the prompt alone and those of the prompt with either answer part,
@@ -51,7 +51,7 @@ def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: boo
     return Encoded(row, tuple(sequences), parts)
 
 
-def stop_trained(settings: Settings) -> bool:
+def stop_trained(settings: EncodingSettings) -> bool:
     """Answers are compared whole, with what the template ends them with."""
     return True
 
@@ -63,7 +63,7 @@ def collator(tokenizer: Any, max_length: int) -> Any:
     return DataCollatorForPreference(pad_token_id=tokenizer.pad_token_id, max_length=max_length)
 
 
-def masks(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[list[bool]]:
+def masks(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:
     """Which tokens of either sequence are compared: the completion mask that the collator hands to the trainer."""
     batch = collator(tokenizer, settings.max_length)([dict(encoded.row)])
     found: list[list[int]] = batch["completion_mask"].tolist()

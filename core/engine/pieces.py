@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.engine.encode import masks
-from core.engine.encoded import Encoded, Sequence, Settings
+from core.engine.encoded import Encoded, EncodingSettings, Sequence
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TokenText:
     """The text of one token, or of several that share a character.
 
     Attributes:
@@ -26,7 +26,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SamplePart:
     """A part of a sample as a screen shows it.
 
     Attributes:
@@ -36,11 +36,11 @@ class Part:
     """
 
     name: str
-    pieces: list[Piece]
+    pieces: list[TokenText]
     sequence: Sequence | None
 
 
-def parts_of(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[Part]:
+def parts_of(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[SamplePart]:
     """A sample in parts; the prompt of a pair once.
 
     Args:
@@ -48,38 +48,38 @@ def parts_of(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[Part]
         tokenizer: for tokens that are not in the text, such as one that begins every sequence.
         settings: it was encoded with.
     """
-    found: list[Part] = []
+    found: list[SamplePart] = []
     for sequence, mask in zip(encoded.sequences, masks(encoded, tokenizer, settings), strict=True):
         pieces = _pieces(sequence, mask, tokenizer)
         if not sequence.answer:
-            found.append(Part("", pieces, sequence))
+            found.append(SamplePart("", pieces, sequence))
             continue
         start = next((place for place, piece in enumerate(pieces) if piece.trained), len(pieces))
         if not found:
-            found.append(Part("prompt", pieces[:start], None))
-        found.append(Part(sequence.answer, pieces[start:], sequence))
+            found.append(SamplePart("prompt", pieces[:start], None))
+        found.append(SamplePart(sequence.answer, pieces[start:], sequence))
     return found
 
 
-def _pieces(sequence: Sequence, mask: Several[bool], tokenizer: Any) -> list[Piece]:
+def _pieces(sequence: Sequence, mask: Several[bool], tokenizer: Any) -> list[TokenText]:
     """The kept tokens of a sequence in order; their texts joined are the rendered text up to the cut."""
-    found: list[Piece] = []
+    found: list[TokenText] = []
     start = end = tokens = 0  # of the piece that is being collected
     trained = False
     for place, token in enumerate(sequence.input_ids):
         first, last = sequence.offsets[place]
         carries = mask[place]
         if tokens and first >= end:
-            found.append(Piece(sequence.text[start:end], trained, tokens))
+            found.append(TokenText(sequence.text[start:end], trained, tokens))
             start, tokens, trained = end, 0, False
         if first == last:  # in no place of the text
-            found.append(Piece(tokenizer.decode([token]) if not tokens else "", carries, 1))
+            found.append(TokenText(tokenizer.decode([token]) if not tokens else "", carries, 1))
             continue
         end = max(end, last)
         tokens += 1
         trained = trained or carries
     if tokens:
-        found.append(Piece(sequence.text[start:end], trained, tokens))
+        found.append(TokenText(sequence.text[start:end], trained, tokens))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from core.dataset.sample import Sample
 from core.engine.encode import encode
-from core.engine.encoded import Encoded, Settings
+from core.engine.encoded import Encoded, EncodingSettings
 from core.errors import BadInput
 
 _BLOCK = 1_000
@@ -31,7 +31,7 @@ class ViewRow:
 
 
 @dataclass(slots=True)
-class Facts:
+class EncodingSummary:
     """What encoding has found out about a whole view.
 
     Attributes:
@@ -127,8 +127,8 @@ def read_view(path: Path) -> Iterator[ViewRow]:
 
 
 def encode_view(
-    rows: Iterable[ViewRow], tokenizer: Any, settings: Settings, *, seen: Callable[[int], None] = lambda _: None
-) -> tuple[Any, Facts]:
+    rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings, *, seen: Callable[[int], None] = lambda _: None
+) -> tuple[Any, EncodingSummary]:
     """The samples of a view as the data set that the trainer takes.
 
     Args:
@@ -146,7 +146,7 @@ def encode_view(
     import pyarrow as pa
     from datasets import Dataset
 
-    facts = Facts()
+    facts = EncodingSummary()
     numbers = pa.list_(pa.int32())
     schema = pa.schema(dict.fromkeys(settings.columns, numbers))
     blocks: list[Any] = []

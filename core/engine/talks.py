@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from core.dataset.sample import Message, Sample
-from core.engine.encoded import MASKED, Encoded, Sequence, Settings
+from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
 from core.engine.template import Template, as_template_turn, tokenize
 from core.errors import BadInput
 
 
-def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: bool) -> Encoded:
+def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool) -> Encoded:
     """Tokens and labels of one sample, as `core.engine.encode.encode`."""
     if sample.kind == "text":
         whole = _encode_text(sample.text, tokenizer, with_text)
@@ -20,7 +20,7 @@ def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: boo
     return Encoded({"input_ids": kept.input_ids, "labels": kept.labels}, (kept,), {})
 
 
-def stop_trained(settings: Settings) -> bool:
+def stop_trained(settings: EncodingSettings) -> bool:
     """Whether the token that ends an answer carries loss."""
     return settings.template.stop_trained or settings.loss_on == "everything"
 
@@ -35,7 +35,7 @@ def _encode_text(text: str, tokenizer: Any, with_text: bool) -> Sequence:
     return Sequence(ids, list(ids), text=ended if with_text else "", offsets=offsets)
 
 
-def _encode_messages(sample: Sample, tokenizer: Any, settings: Settings, with_text: bool) -> Sequence:
+def _encode_messages(sample: Sample, tokenizer: Any, settings: EncodingSettings, with_text: bool) -> Sequence:
     turns = supervised_turns(sample)
     template = settings.template
     muted = any(turn.role == "assistant" and not turn.trained for turn in turns)
@@ -149,7 +149,7 @@ def collate(samples: list[Encoded], tokenizer: Any) -> dict[str, Any]:
     return batch
 
 
-def masks(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[list[bool]]:
+def masks(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:
     """Which tokens carry loss: the labels that the collator hands to the model."""
     labels: list[int] = collate([encoded], tokenizer)["labels"][0].tolist()
     return [[label != MASKED for label in labels]]

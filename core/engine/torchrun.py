@@ -27,16 +27,16 @@ AGAIN = "TUNEDECK_AGAIN"
 GRACE = 5
 """Seconds that the other ranks have after one of them has ended, before they get SIGKILL."""
 
-Entry = tuple[Callable[..., None] | str, tuple[str, ...], str]
+RankCommand = tuple[Callable[..., None] | str, tuple[str, ...], str]
 """What a rank runs: a function or a program, its arguments, and how it is started (`spawn`, `fork`)."""
 
 
-def python_entry(module: str, folder: str) -> Entry:
+def python_entry(module: str, folder: str) -> RankCommand:
     """A fresh interpreter for each rank."""
     return sys.executable, ("-u", "-m", module, folder), "spawn"
 
 
-def main(argv: Sequence[str], entry: Callable[[str, str], Entry] = python_entry) -> int:
+def main(argv: Sequence[str], entry: Callable[[str, str], RankCommand] = python_entry) -> int:
     """Runs all ranks of this machine to their end.
 
     Args:
@@ -74,7 +74,7 @@ def main(argv: Sequence[str], entry: Callable[[str, str], Entry] = python_entry)
     return 1
 
 
-def _run(count: int, entry: Entry) -> Mapping[int, int]:
+def _run(count: int, entry: RankCommand) -> Mapping[int, int]:
     """The ranks that failed, with their exit codes (minus the signal where one ended them)."""
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from core.clean import clean_line
-from core.engine.worker import Again, Stopped, Worker
+from core.engine.worker import Again, Worker, WorkerStopped
 from core.errors import BadInput, TunedeckError
 from core.jobs.ending import EXIT_AGAIN, EXIT_STOPPED
 from core.jobs.files import JobGone
@@ -49,7 +49,7 @@ def _ending(worker: Worker, body: Callable[[Worker, Recipe], None]) -> int:
         worker.job = worker.folder.read_job()
         body(worker, from_json(_recipe(worker)))
         worker.end("", "", phase="done")
-    except Stopped as stopped:
+    except WorkerStopped as stopped:
         _last_word(worker, "", stopped.message, **{LEAVING: EXIT_STOPPED})
         return EXIT_STOPPED
     except Again:

@@ -21,8 +21,8 @@ from core.jobs import requests
 from core.jobs.backlog import Backlog
 from core.jobs.files import DiskFull, JobGone, Unreachable
 from core.jobs.folder import JobFolder
-from core.jobs.rekeep import Kept
 from core.jobs.status import FAILED, PAUSED, RUNNING, STOPPING
+from core.jobs.takeover import KeeperTakeover
 
 if TYPE_CHECKING:
     from core.engine.ranks import Rank
@@ -41,7 +41,7 @@ STOP_PATIENCE = 15.0
 """Seconds that a save may wait for such a folder once the run is to stop: a scheduler kills after 30."""
 
 
-class Stopped(Exception):
+class WorkerStopped(Exception):
     """The worker was asked to end, and what there was to save has been saved.
 
     Args:
@@ -87,7 +87,7 @@ class Worker:
         self._holding = False
         self._waits_for = ""
         self._phase = ""
-        self._untold: dict[str, int] = {}
+        self._unsent: dict[str, int] = {}
         self._terminations = 0
         self._lock = threading.RLock()
         self.job: Mapping[str, Any] = {}
@@ -104,7 +104,7 @@ class Worker:
             yield
             return
         end = threading.Event()
-        kept = Kept(self.folder, os.environ)
+        kept = KeeperTakeover(self.folder, os.environ)
 
         def listen() -> None:
             while not end.wait(LISTEN_EVERY):
@@ -127,7 +127,7 @@ class Worker:
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
         """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
         self._phase = name
-        self._untold = {}
+        self._unsent = {}
         self._status(state=self._going_on, phase=name, message=message, step=step, of=of)
         self.event("phase", message or f"{name.capitalize()}.", phase=name)
         self._next_status = time.monotonic() + STATUS_EVERY
@@ -146,10 +146,10 @@ class Worker:
         """Says how far it is; written about once a second, so it may be called every step."""
         now = time.monotonic()
         if now < self._next_status:
-            self._untold = {"step": step, "of": of}
+            self._unsent = {"step": step, "of": of}
             return
         self._next_status = now + STATUS_EVERY
-        self._untold = {}
+        self._unsent = {}
         self._status(step=step, of=of, message=message or self._backlog.problem)
 
     def event(self, kind: str, message: str, **fields: Any) -> None:
@@ -278,7 +278,7 @@ class Worker:
 
     def _stop_for(self, names: tuple[str, ...], message: str) -> None:
         if requests.STOP_NOW in names or requests.STOP in names:
-            raise Stopped(message, now=requests.STOP_NOW in names)
+            raise WorkerStopped(message, now=requests.STOP_NOW in names)
 
     def reachable(self) -> bool:
         """Whether the folder can be reached now; of several ranks, each must call this at the same point.
@@ -394,7 +394,7 @@ class Worker:
         while self._speaks and not self.folder.reachable() and self._terminations < 2 and time.monotonic() < deadline:
             tick.wait(LOOK_AGAIN)
         self._backlog.flush()
-        self._insist(message=message, **self._untold, **({"state": state} if state else {}), **fields)
+        self._insist(message=message, **self._unsent, **({"state": state} if state else {}), **fields)
 
     def status(self, **fields: Any) -> None:
         """Writes fields of the status at once."""

@@ -84,7 +84,7 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
 
 
 def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
-    from core.engine.encoded import Settings
+    from core.engine.encoded import EncodingSettings
     from core.engine.prompts import held_out_prompts
     from core.engine.samples import encode_view, read_view
 
@@ -93,7 +93,7 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
         worker.event("alert", "No samples are held out, so base and tuned model cannot be compared.")
         return None, []
     worker.phase("encoding", "Turning held-out samples into tokens.")
-    settings = replace(Settings.of(recipe, template), packing="none")  # each sample is measured by itself
+    settings = replace(EncodingSettings.of(recipe, template), packing="none")  # each sample is measured by itself
     rows, _ = encode_view(read_view(path), tokenizer, settings, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
         read_view(path), recipe.evaluation.prompts, tokenizer, template, max_length=recipe.data.max_length

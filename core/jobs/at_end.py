@@ -17,9 +17,9 @@ from typing import Any
 from core.errors import TunedeckError
 from core.jobs.children import Children, spawn
 from core.jobs.folder import JobFolder
-from core.jobs.trust import COMMAND, Ask
+from core.jobs.trust import COMMAND, ConsentRequest
 
-MODULE = "core.verdict.tell"
+MODULE = "core.verdict.notify"
 """Run as `python -m MODULE FOLDER`, in the keeper's interpreter."""
 CLAIM = ".told"
 """A file that whoever tells of the end makes before: so nobody tells of it twice, whoever was killed when."""
@@ -30,7 +30,7 @@ _LONGEST = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EndNotifications:
     """What a job's payload wants at its end.
 
     Attributes:
@@ -44,18 +44,18 @@ class Wanted:
     @property
     def agreed(self) -> tuple[str, ...]:
         """Those that this user has agreed to."""
-        return tuple(target for target in self.targets if Ask(COMMAND, target).agreed)
+        return tuple(target for target in self.targets if ConsentRequest(COMMAND, target).agreed)
 
 
-def wanted(payload: Mapping[str, Any]) -> Wanted:
+def wanted(payload: Mapping[str, Any]) -> EndNotifications:
     """What a payload wants at the end; nothing where it is not of the form."""
     found = payload.get("at_end")
     if not isinstance(found, Mapping):
-        return Wanted()
+        return EndNotifications()
     targets, seconds = found.get("targets"), found.get("seconds")
     if not isinstance(targets, list) or not isinstance(seconds, (int, float)):
-        return Wanted()
-    return Wanted(tuple(str(target) for target in targets), min(max(float(seconds), 1.0), _LONGEST))
+        return EndNotifications()
+    return EndNotifications(tuple(str(target) for target in targets), min(max(float(seconds), 1.0), _LONGEST))
 
 
 def claim(folder: JobFolder, payload: Mapping[str, Any]) -> bool:
@@ -80,7 +80,7 @@ def forget(folder: JobFolder) -> None:
         pass
 
 
-def tell_of_end(
+def notify_end(
     folder: JobFolder, payload: Mapping[str, Any], environment: Mapping[str, str], children: Children
 ) -> None:
     """Runs what is to be run when a job has ended, and waits for it. For whoever has the claim.
@@ -91,8 +91,8 @@ def tell_of_end(
         environment: of the keeper.
         children: of the keeper.
     """
-    told = wanted(payload)
-    limit = len(told.targets) * told.seconds + GRACE
+    notifications = wanted(payload)
+    limit = len(notifications.targets) * notifications.seconds + GRACE
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         output = os.open(folder.path / "at_end.log", flags, 0o644)

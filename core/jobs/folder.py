@@ -359,9 +359,9 @@ class JobFolder:
         with self._writing(), files.locked(self._lock):
             before = self.read_status()
             earlier = before.seconds() or before.earlier
-            told = {**fields, "earlier": round(earlier, 3)} if earlier else fields
-            self._known = told
-            files.replace(self._status, files.encode(told), durable=True)
+            record = {**fields, "earlier": round(earlier, 3)} if earlier else fields
+            self._known = record
+            files.replace(self._status, files.encode(record), durable=True)
 
     def requested(self) -> tuple[str, ...]:
         """The names in `requests/`; never raises."""

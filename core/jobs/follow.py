@@ -11,7 +11,7 @@ from typing import Any
 from core import timestamps
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
-from core.jobs.state import Standing, standing
+from core.jobs.state import JobState, standing
 from core.jobs.status import UNKNOWN, Status
 from core.jobs.tail import LONGEST_LOG_LINE, Tail, objects, parser, with_numbers
 
@@ -80,7 +80,7 @@ class Follower:
         self._parse = parser()
         self._job: Mapping[str, Any] | None = None
         self._job_stamp: tuple[int, int] | None = None
-        self._last: Standing | None = None
+        self._last: JobState | None = None
 
     @property
     def begun(self) -> bool:
@@ -164,7 +164,7 @@ class Follower:
                 names.append(os.path.basename(tail.path))
         return tuple(names)
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> JobState:
         try:
             found = os.stat(self.folder.job)
             stamp = (found.st_mtime_ns, found.st_ino)

@@ -1,7 +1,7 @@
 """The keeper of one job: starts its workers, knows how they ended, and writes it down.
 
 `python -m core.jobs.keeper FOLDER` puts itself into the background and lives as long as the job. It owns nothing that
-the workers need: when it is killed they go on, and start another keeper (`core.jobs.rekeep`), which takes over here.
+the workers need: when it is killed they go on, and start another keeper (`core.jobs.takeover`), which takes over here.
 Standard library only, and small: it sits beside a training run for days.
 """
 
@@ -127,13 +127,13 @@ class Keeper:
             state, message, end = self._run_stage(number, argv)
         self._end(state, message, end)
 
-    def claim_the_telling(self) -> bool:
-        """Whether it is this process that is to `tell`."""
+    def claim_notification(self) -> bool:
+        """Whether it is this process that is to `notify_of_end`."""
         return at_end.claim(self._folder, self._job.get("payload") or {})
 
-    def tell(self) -> None:
+    def notify_of_end(self) -> None:
         """Tells whoever the job says of its end; the job is over, and may be started again meanwhile."""
-        at_end.tell_of_end(self._folder, self._job.get("payload") or {}, self._environment, self._children)
+        at_end.notify_end(self._folder, self._job.get("payload") or {}, self._environment, self._children)
 
     def _take_over(self) -> None:
         me = process.identify(os.getpid())
@@ -376,7 +376,7 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
             os.close(writing)
             os._exit(0 if os.read(reading, 1) else 1)
         os.close(reading)
-        taken_over = partial(_tell, writing)
+        taken_over = partial(_report_takeover, writing)
     with enduring_output():
         _keep(folder, argv, start, taken_over, lock)
     return 0
@@ -392,13 +392,13 @@ def _keep(folder: JobFolder, how: Sequence[str], start: Start, taken_over: Calla
     else:
         keeper.run(taken_over)
     # Under the lock, so that whoever starts the job again, or tells of it too, comes before or after.
-    mine = standing(folder).over and keeper.claim_the_telling()
+    mine = standing(folder).over and keeper.claim_notification()
     os.close(lock)
     if mine:
-        keeper.tell()
+        keeper.notify_of_end()
 
 
-def _tell(descriptor: int) -> None:
+def _report_takeover(descriptor: int) -> None:
     os.write(descriptor, b"1")
     os.close(descriptor)
 

@@ -27,7 +27,7 @@ PATIENCE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class QueuedRun:
     """One run of the queue.
 
     Attributes:
@@ -56,7 +56,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class QueueFile:
     """What `queue.json` says.
 
     Attributes:
@@ -65,7 +65,7 @@ class Contents:
         runner: the process that starts them, as it last named itself; it may have ended.
     """
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[QueuedRun, ...] = ()
     paused: bool = False
     runner: Identity | None = None
 
@@ -100,11 +100,11 @@ class Queue:
         """Held by the runner as long as it lives."""
         return self._path.with_name(".queue-runner.lock")
 
-    def folder(self, entry: Entry) -> JobFolder:
+    def folder(self, entry: QueuedRun) -> JobFolder:
         """The folder of an entry's run."""
         return JobFolder(runs_dir(self.workspace) / entry.id)
 
-    def read(self) -> Contents:
+    def read(self) -> QueueFile:
         """What the file says; an empty queue where there is none.
 
         Raises:
@@ -113,15 +113,15 @@ class Queue:
         found = files.read_json(os.fspath(self._path))
         if found is None:
             if not self._path.exists():
-                return Contents()
+                return QueueFile()
             raise BadInput("The queue cannot be read", where=os.fspath(self._path), do="Delete the file to begin anew")
         try:
             entries = tuple(_entry(value) for value in found["runs"])
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"The queue cannot be read ({error!r})", where=os.fspath(self._path)) from error
-        return Contents(entries, bool(found.get("paused")), process.from_json(found.get("runner")))
+        return QueueFile(entries, bool(found.get("paused")), process.from_json(found.get("runner")))
 
-    def write(self, contents: Contents) -> None:
+    def write(self, contents: QueueFile) -> None:
         """Replaces the file; only for who holds the lock."""
         value = {
             "version": 1,
@@ -132,7 +132,7 @@ class Queue:
         files.replace(os.fspath(self._path), files.encode(value), durable=True)
 
     @contextmanager
-    def locked(self) -> Iterator[Contents]:
+    def locked(self) -> Iterator[QueueFile]:
         """Holds the queue's lock, for a read and a write.
 
         Raises:
@@ -157,7 +157,7 @@ class Queue:
         finally:
             os.close(lock)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: QueuedRun) -> None:
         """Puts a run at the end."""
         with self.locked() as now:
             self.write(replace(now, entries=(*now.entries, entry)))
@@ -200,11 +200,11 @@ class Queue:
         with self.locked() as now:
             self.write(replace(now, paused=paused))
 
-    def waiting(self, contents: Contents) -> list[Entry]:
+    def waiting(self, contents: QueueFile) -> list[QueuedRun]:
         """The entries whose run has not been started, in order."""
         return [entry for entry in contents.entries if standing(self.folder(entry)).state == QUEUED]
 
-    def _waiting(self, contents: Contents, run_id: str) -> Entry:
+    def _waiting(self, contents: QueueFile, run_id: str) -> QueuedRun:
         found = next((entry for entry in self.waiting(contents) if entry.id == run_id), None)
         if found is None:
             raise BadInput("This run does not wait in the queue", where=run_id, do="See `tunedeck queue`")
@@ -216,11 +216,11 @@ def queue_of(folder: JobFolder) -> Queue:
     return Queue(folder.path.parents[1])
 
 
-def _entry(value: Mapping[str, Any]) -> Entry:
+def _entry(value: Mapping[str, Any]) -> QueuedRun:
     name = str(value["id"])
     if name != os.path.basename(name) or name in ("", ".", ".."):
         raise ValueError(f"{name!r} is no run of this workspace")
-    return Entry(
+    return QueuedRun(
         id=name,
         added=float(value["added"]),
         devices=tuple(str(name) for name in value.get("devices") or ()),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core import timestamps
 from core.gpu.readings import GpuSample
-from core.jobs.queue import Entry
+from core.jobs.queue import QueuedRun
 from core.units import gib
 
 CPU = "cpu"
@@ -23,13 +23,13 @@ class Turn:
         waits: what for, as the end of a sentence; "" if it starts.
     """
 
-    entry: Entry
+    entry: QueuedRun
     devices: tuple[str, ...] | None
     waits: str = ""
 
 
 def decide(
-    waiting: Sequence[Entry],
+    waiting: Sequence[QueuedRun],
     busy: Mapping[str, str],
     gpus: Sequence[GpuSample],
     *,
@@ -62,7 +62,7 @@ def decide(
     return turns
 
 
-def _turn(entry: Entry, taken: Mapping[str, str], gpus: Sequence[GpuSample], now: float, gpu_problem: str) -> Turn:
+def _turn(entry: QueuedRun, taken: Mapping[str, str], gpus: Sequence[GpuSample], now: float, gpu_problem: str) -> Turn:
     if entry.not_before > now:
         return Turn(entry, None, f"waits until {_clock(entry.not_before, now)}")
     if entry.devices:

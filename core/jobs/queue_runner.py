@@ -25,12 +25,12 @@ from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, launch
 from core.jobs.output import enduring_output
-from core.jobs.queue import Contents, Entry, Queue
+from core.jobs.queue import Queue, QueuedRun, QueueFile
 from core.jobs.queue_rules import Turn, decide, device_set
-from core.jobs.rekeep import tell_of_unseen
 from core.jobs.runs import run_info
 from core.jobs.state import standing
 from core.jobs.status import FAILED, LOST, QUEUED
+from core.jobs.takeover import notify_unseen_ends
 from core.jobs.trust import refusal
 from core.paths import runs_dir
 
@@ -57,7 +57,7 @@ class Runner:
         self._gpus = GpuReader()
         self._gpus.open()
         self._ended: dict[str, int] = {}
-        self._told: set[str] = set()
+        self._notified: set[str] = set()
 
     def step(self) -> bool:
         """One look at the queue.
@@ -75,7 +75,7 @@ class Runner:
             turns = self._turns(now, gpus)
             for place, turn in enumerate(turns, 1):
                 if turn.devices is None or self._commands is None:
-                    self._tell(turn, place)
+                    self._write_waiting(turn, place)
                 else:
                     due.append(turn)
             if not turns or now.paused:
@@ -87,12 +87,12 @@ class Runner:
             self._start(turn, self._commands)
         return True
 
-    def _turns(self, now: Contents, gpus: Sequence[GpuSample]) -> list[Turn]:
+    def _turns(self, now: QueueFile, gpus: Sequence[GpuSample]) -> list[Turn]:
         waiting = waiting_here(self._queue, now)
         busy = self._busy(gpus) if waiting else {}
         return decide(waiting, busy, gpus, now=time.time(), paused=now.paused, gpu_problem=self._gpus.problem)
 
-    def _tell(self, turn: Turn, place: int) -> None:
+    def _write_waiting(self, turn: Turn, place: int) -> None:
         folder = self._queue.folder(turn.entry)
         waits = turn.waits or "is about to start"
         words = f"Place {place} in the queue: {waits}."
@@ -116,7 +116,7 @@ class Runner:
         try:
             launch(folder, stages, env=env, waits=True)
         except files.DiskFull as error:
-            self._tell(replace(turn, waits=f"waits for room on the disk ({error.what.lower()})"), 1)
+            self._write_waiting(replace(turn, waits=f"waits for room on the disk ({error.what.lower()})"), 1)
         except (BadInput, JobFailed, files.JobGone) as error:  # the run says it too; the others are not to suffer
             print(f"{folder.id}: {error}", file=sys.stderr, flush=True)
 
@@ -142,9 +142,9 @@ class Runner:
             if job is None or status.state == QUEUED or job.get("host") != os.uname().nodename:
                 continue
             if standing(folder, job=job).over:
-                if path not in self._told:
-                    self._told.add(path)
-                    tell_of_unseen([run_info(folder)])
+                if path not in self._notified:
+                    self._notified.add(path)
+                    notify_unseen_ends([run_info(folder)])
             else:
                 env: Mapping[str, str] = job.get("env") or {}
                 for name in device_set(env.get("CUDA_VISIBLE_DEVICES"), gpus):
@@ -177,7 +177,7 @@ def had_its_turn(folder: JobFolder) -> bool:
     return now.over and not (now.state == LOST and now.rebooted)
 
 
-def waiting_here(queue: Queue, now: Contents) -> list[Entry]:
+def waiting_here(queue: Queue, now: QueueFile) -> list[QueuedRun]:
     """The entries that wait, in order, and that may be started for this user (`core.jobs.trust`)."""
     return [entry for entry in queue.waiting(now) if refusal(queue.folder(entry)) is None]
 
@@ -202,7 +202,7 @@ def ensure_runner(workspace: Path, module: str) -> bool:
     if now.alive:
         return True
     if now.paused:
-        tell(workspace)
+        update_waiting_runs(workspace)
         return False
     try:
         code = detach(module, [queue.workspace], queue.log, clean_environment(), patience=30.0)
@@ -213,7 +213,7 @@ def ensure_runner(workspace: Path, module: str) -> bool:
     return True
 
 
-def tell(workspace: Path) -> None:
+def update_waiting_runs(workspace: Path) -> None:
     """Writes into each waiting run its place and what it waits for; after a change of the order, without a runner."""
     runner = Runner(Queue(workspace))
     try:
@@ -275,6 +275,6 @@ def main(argv: Sequence[str], commands: Commands) -> int:
                 return 0
 
 
-def entry_of(folder: JobFolder, devices: Sequence[str], *, free_bytes: int = 0, not_before: float = 0.0) -> Entry:
+def entry_of(folder: JobFolder, devices: Sequence[str], *, free_bytes: int = 0, not_before: float = 0.0) -> QueuedRun:
     """An entry for a run that begins to wait now."""
-    return Entry(folder.id, round(time.time(), 3), tuple(devices), free_bytes, not_before)
+    return QueuedRun(folder.id, round(time.time(), 3), tuple(devices), free_bytes, not_before)

@@ -12,7 +12,7 @@ from core.jobs.state import standing
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class FolderContents:
     """What goes with a job's folder.
 
     Attributes:
@@ -28,7 +28,7 @@ class Contents:
     compared: bool
 
 
-def contents(folder: JobFolder) -> Contents:
+def contents(folder: JobFolder) -> FolderContents:
     """What would go with a folder; takes a moment where there are many files."""
     size = 0
     for where, _, names in os.walk(folder.path):
@@ -38,7 +38,7 @@ def contents(folder: JobFolder) -> Contents:
             except OSError:
                 continue
             size += found.st_size if found.st_nlink == 1 else 0
-    return Contents(
+    return FolderContents(
         bytes=size,
         checkpoints=sum(1 for _ in folder.checkpoints.glob("checkpoint-*")),
         trained=folder.adapter.is_dir() or (folder.path / "model").is_dir(),

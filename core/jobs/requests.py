@@ -10,7 +10,7 @@ from core.errors import BadInput
 from core.jobs import files, process
 from core.jobs.folder import JobFolder
 from core.jobs.queue import queue_of
-from core.jobs.state import Standing, standing
+from core.jobs.state import JobState, standing
 from core.jobs.status import FAILED, QUEUED, STOPPED, Status
 from core.jobs.trust import refuse_run
 
@@ -81,9 +81,14 @@ def ask(folder: JobFolder, name: str) -> None:
         _end_orphan(folder, now.status)
 
 
-def unheard(now: Standing) -> bool:
+def unreachable(now: JobState) -> bool:
     """Whether a job is another machine's, and nobody there would hear a request: it has said nothing for a minute."""
-    return not now.over and not now.local and now.state != QUEUED and (now.heard is None or now.heard > GONE_AFTER)
+    return (
+        not now.over
+        and not now.local
+        and now.state != QUEUED
+        and (now.heartbeat_age is None or now.heartbeat_age > GONE_AFTER)
+    )
 
 
 def give_up(folder: JobFolder) -> None:
@@ -102,8 +107,8 @@ def give_up(folder: JobFolder) -> None:
     now = standing(folder)
     if now.over:
         raise BadInput(f"The run has already ended ({now.state})", where=folder.id)
-    if not unheard(now):
-        words = "it is this machine's" if now.local else f"it was heard from {now.heard or 0:.0f} s ago"
+    if not unreachable(now):
+        words = "it is this machine's" if now.local else f"it was heard from {now.heartbeat_age or 0:.0f} s ago"
         raise BadInput(f"The machine of this run is not gone: {words}", where=folder.id, do="Stop it without --gone")
     words = f"Its machine, {folder.read_job().get('host')}, is gone, as somebody on {os.uname().nodename} has said."
     clear(folder)

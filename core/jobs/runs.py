@@ -69,7 +69,7 @@ class RunInfo:
 
     @property
     def end_unseen(self) -> bool:
-        """Whether it is over and no keeper was left to write that, or to tell of it: see `core.jobs.rekeep`."""
+        """Whether it is over and no keeper was left to write that, or to tell of it: see `core.jobs.takeover`."""
         return self.ended is None and self.state in (*ENDINGS, LOST)
 
     def to_json(self) -> dict[str, Any]:

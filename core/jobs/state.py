@@ -36,7 +36,7 @@ SILENCE = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobState:
     """What is known about a job now.
 
     Attributes:
@@ -44,7 +44,7 @@ class Standing:
         detail: a sentence on why, or on what is wrong; "" where there is nothing to say.
         status: the reading that it rests on.
         local: whether the job is this machine's, so that its processes could be looked at.
-        heard: seconds since the last heartbeat, None if there was none.
+        heartbeat_age: seconds since the last heartbeat, None if there was none.
         kept: whether a keeper is known to live.
         rebooted: whether it is lost because the machine was restarted.
     """
@@ -53,7 +53,7 @@ class Standing:
     detail: str
     status: Status
     local: bool = True
-    heard: float | None = None
+    heartbeat_age: float | None = None
     kept: bool = False
     rebooted: bool = False
 
@@ -63,7 +63,7 @@ class Standing:
         return self.state == LOST or self.state in ENDINGS
 
 
-def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: float | None = None) -> Standing:
+def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: float | None = None) -> JobState:
     """Finds out how a job stands; never raises.
 
     Args:
@@ -77,47 +77,49 @@ def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: fl
         job = folder.read_job() if job is None else job
     except BadInput as error:
         return _without_job(folder, status, str(error), now)
-    heard = None if status.heartbeat is None else max(0.0, now - status.heartbeat)
+    heartbeat_age = None if status.heartbeat is None else max(0.0, now - status.heartbeat)
     host = job.get("host")
     local = host == os.uname().nodename
     if status.over:
-        return Standing(status.state, status.message, status, local, heard)
+        return JobState(status.state, status.message, status, local, heartbeat_age)
     if not local:
-        age = "never heard from" if heard is None else f"not heard from for {heard:.0f} s"
-        return Standing(_shown(folder, status), f"It runs on {host}; {age}.", status, local, heard)
+        age = "never heard from" if heartbeat_age is None else f"not heard from for {heartbeat_age:.0f} s"
+        return JobState(_shown(folder, status), f"It runs on {host}; {age}.", status, local, heartbeat_age)
     keeper = process.from_json(job.get("keeper"))
     if keeper is None:
-        return _unkept(job, status, heard, now)
+        return _unkept(job, status, heartbeat_age, now)
     if process.is_alive(keeper):
-        silent = heard is not None and heard > SILENCE
+        silent = heartbeat_age is not None and heartbeat_age > SILENCE
         detail = (
-            f"The keeper has written nothing for {heard:.0f} s: it is stopped, or its disk is full." if silent else ""
+            f"The keeper has written nothing for {heartbeat_age:.0f} s: it is stopped, or its disk is full."
+            if silent
+            else ""
         )
-        return Standing(_shown(folder, status), detail or status.message, status, local, heard, kept=True)
+        return JobState(_shown(folder, status), detail or status.message, status, local, heartbeat_age, kept=True)
     status = folder.read_status()  # the keeper may have written the ending after the first reading
     if status.over:
-        return Standing(status.state, status.message, status, local, heard)
-    return _orphaned(folder, keeper.boot_id, status, heard)
+        return JobState(status.state, status.message, status, local, heartbeat_age)
+    return _orphaned(folder, keeper.boot_id, status, heartbeat_age)
 
 
-def _without_job(folder: JobFolder, status: Status, problem: str, now: float) -> Standing:
+def _without_job(folder: JobFolder, status: Status, problem: str, now: float) -> JobState:
     """Where nothing can be read of what the job is: the folder is gone or away, or has lost its `job.json` alone."""
-    heard = None if status.heartbeat is None else max(0.0, now - status.heartbeat)
+    heartbeat_age = None if status.heartbeat is None else max(0.0, now - status.heartbeat)
     try:
         folder.check()
-        return Standing(LOST, problem, status, True, heard)  # it is there, and torn
+        return JobState(LOST, problem, status, True, heartbeat_age)  # it is there, and torn
     except JobGone:
         if not os.path.isdir(folder.path):
-            return Standing(LOST, f"The run's folder {folder.path} is gone: it was deleted or moved.", status)
+            return JobState(LOST, f"The run's folder {folder.path} is gone: it was deleted or moved.", status)
     except Unreachable as error:
         if not os.path.isdir(folder.path):
-            return Standing(UNKNOWN, f"{error.what}.", status, True, heard)
+            return JobState(UNKNOWN, f"{error.what}.", status, True, heartbeat_age)
     if status.over:
-        return Standing(status.state, status.message, status, True, heard)
-    if any(map(process.is_alive, status.processes)) or (heard is not None and heard < SILENCE):
+        return JobState(status.state, status.message, status, True, heartbeat_age)
+    if any(map(process.is_alive, status.processes)) or (heartbeat_age is not None and heartbeat_age < SILENCE):
         words = "Its job.json is missing; a run that continues writes it again."
-        return Standing(_shown(folder, status), words, status, True, heard, kept=True)
-    return Standing(LOST, problem, status, True, heard)
+        return JobState(_shown(folder, status), words, status, True, heartbeat_age, kept=True)
+    return JobState(LOST, problem, status, True, heartbeat_age)
 
 
 def _shown(folder: JobFolder, status: Status) -> str:
@@ -128,29 +130,31 @@ def _shown(folder: JobFolder, status: Status) -> str:
     return status.state or STARTING
 
 
-def _unkept(job: Mapping[str, Any], status: Status, heard: float | None, now: float) -> Standing:
+def _unkept(job: Mapping[str, Any], status: Status, heartbeat_age: float | None, now: float) -> JobState:
     if status.state == QUEUED:
-        return Standing(QUEUED, status.message, status, True, heard)
+        return JobState(QUEUED, status.message, status, True, heartbeat_age)
     begun = job.get("created") if status.started is None else status.started
     if isinstance(begun, (int, float)) and abs(now - begun) < LAUNCH_PATIENCE:  # a clock may have been set back
-        return Standing(STARTING, status.message, status, True, heard)
-    return Standing(LOST, "It was never started: whoever wanted to start it ended before.", status, True, heard)
+        return JobState(STARTING, status.message, status, True, heartbeat_age)
+    return JobState(LOST, "It was never started: whoever wanted to start it ended before.", status, True, heartbeat_age)
 
 
-def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heard: float | None) -> Standing:
+def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heartbeat_age: float | None) -> JobState:
     if any(map(process.is_alive, status.processes)):  # ranks live on where torchrun was killed, too
         words = "The keeper of this run was killed; the worker goes on by itself, without GPU readings."
-        return Standing(_shown(folder, status), words, status, True, heard)
+        return JobState(_shown(folder, status), words, status, True, heartbeat_age)
     if status.state in ENDINGS:
-        return Standing(status.state, status.message, status, True, heard)
+        return JobState(status.state, status.message, status, True, heartbeat_age)
     if LEAVING in status.fields:
-        return Standing(STOPPED, status.message or "Stopped as asked.", status, True, heard)
+        return JobState(STOPPED, status.message or "Stopped as asked.", status, True, heartbeat_age)
     if status.phase == DONE and status.stage + 1 >= status.stages:
-        return Standing(FINISHED, "The worker came to its end; its keeper had been killed before.", status, True, heard)
+        return JobState(
+            FINISHED, "The worker came to its end; its keeper had been killed before.", status, True, heartbeat_age
+        )
     rebooted = keeper_boot != boot_id()
     if rebooted:
         words = "The machine was restarted while the run was going on."
     else:
         words = "Keeper and worker are gone and left no ending: both were killed."
     words += " What was saved is in its folder; start it again from there."
-    return Standing(LOST, words, status, True, heard, rebooted=rebooted)
+    return JobState(LOST, words, status, True, heartbeat_age, rebooted=rebooted)

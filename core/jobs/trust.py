@@ -27,7 +27,7 @@ CODE = "code"
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ConsentRequest:
     """One thing that needs the user's yes once.
 
     Attributes:
@@ -97,7 +97,7 @@ class NotAgreed(BadInput):
         asks: what, each to be agreed to.
     """
 
-    def __init__(self, asks: Sequence[Ask]) -> None:
+    def __init__(self, asks: Sequence[ConsentRequest]) -> None:
         self.asks = tuple(asks)
         what = ". ".join(ask.question for ask in self.asks)
         super().__init__(what, do=". ".join(dict.fromkeys(ask.how for ask in self.asks)))
@@ -108,7 +108,7 @@ def is_address(target: str) -> bool:
     return target.startswith(("http://", "https://"))
 
 
-def refuse_without_yes(asks: Iterable[Ask]) -> None:
+def refuse_without_yes(asks: Iterable[ConsentRequest]) -> None:
     """Lets only what was agreed to go on.
 
     Raises:
@@ -118,13 +118,13 @@ def refuse_without_yes(asks: Iterable[Ask]) -> None:
         raise NotAgreed(missing)
 
 
-def workspace_ask(workspace: Path) -> Ask:
+def workspace_ask(workspace: Path) -> ConsentRequest:
     """The yes that a workspace needs; one that belongs to another user needs a yes of its own."""
     path = os.path.realpath(workspace)
-    return Ask(WORKSPACE if _uid(path) in (None, os.geteuid()) else FOREIGN, path)
+    return ConsentRequest(WORKSPACE if _uid(path) in (None, os.geteuid()) else FOREIGN, path)
 
 
-def start_ask(workspace: Path) -> Ask | None:
+def start_ask(workspace: Path) -> ConsentRequest | None:
     """The yes that a start in a workspace needs, None where the start itself is the user's word.
 
     It is in a folder of the user's own in which nothing was started yet, so that nobody's runs come along with it.

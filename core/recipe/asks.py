@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.jobs.trust import CODE, COMMAND, Ask
+from core.jobs.trust import CODE, COMMAND, ConsentRequest
 from core.recipe.recipe import Recipe
 from core.recipe.sections.model import Model
 
@@ -10,7 +10,7 @@ FIELD_OF = {COMMAND: "reporting.at_end", CODE: "model.trust_remote_code"}
 """The field that wants each of them."""
 
 
-def asks_of(recipe: Recipe) -> list[Ask]:
+def asks_of(recipe: Recipe) -> list[ConsentRequest]:
     """What a recipe runs: its own command at the end, and the model's code; agreed to or not.
 
     Args:
@@ -18,12 +18,12 @@ def asks_of(recipe: Recipe) -> list[Ask]:
     """
     asks = []
     if command := recipe.reporting.at_end.strip():
-        asks.append(Ask(COMMAND, command))
+        asks.append(ConsentRequest(COMMAND, command))
     if recipe.model.trust_remote_code:
         asks.append(code_ask(recipe.model))
     return asks
 
 
-def code_ask(model: Model) -> Ask:
+def code_ask(model: Model) -> ConsentRequest:
     """The yes that a model's own code needs: for that model by name, and by revision where it names one."""
-    return Ask(CODE, f"{model.path}@{model.revision}" if model.revision else model.path)
+    return ConsentRequest(CODE, f"{model.path}@{model.revision}" if model.revision else model.path)

@@ -22,7 +22,7 @@ class _Known:
     shape: ModelShape | None
     schedule: Schedule | None
     samples: int | None
-    device: memory.Device
+    device: memory.DeviceType
 
 
 def consequence(
@@ -30,7 +30,7 @@ def consequence(
     recipe: Recipe,
     shape: ModelShape | None = None,
     samples: int | None = None,
-    device: memory.Device = "cuda",
+    device: memory.DeviceType = "cuda",
 ) -> str:
     """What the field's value means here: its general consequence, then the numbers that are known.
 
@@ -42,8 +42,8 @@ def consequence(
         device: where it will run.
     """
     schedule = schedule_of(recipe, samples) if samples else None
-    tell = _TELL.get(path)
-    now = tell(_Known(recipe, shape, schedule, samples, device)) if tell else ""
+    describe = _DESCRIPTIONS.get(path)
+    now = describe(_Known(recipe, shape, schedule, samples, device)) if describe else ""
     return " ".join(part for part in (KNOBS[path].consequence, now) if part)
 
 
@@ -149,7 +149,7 @@ def _allowed(path: str, known: _Known) -> str:
     return "" if all(ask.agreed for ask in asks) else "You have not allowed it yet: the start asks."
 
 
-_TELL: dict[str, Callable[[_Known], str]] = {
+_DESCRIPTIONS: dict[str, Callable[[_Known], str]] = {
     "method": _trained,
     "model.path": _model,
     "model.dtype": _weights,

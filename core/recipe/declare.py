@@ -14,9 +14,9 @@ from core.recipe.values import (
     FORMATS,
     SWITCH,
     WANTED,
-    Kind,
     Record,
     Value,
+    ValueKind,
     join,
     number_text,
     pairs_of,
@@ -24,7 +24,7 @@ from core.recipe.values import (
     split,
 )
 
-Severity = Literal["error", "warn", "note"]
+ProblemLevel = Literal["error", "warn", "note"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Problem:
 
     path: str
     sentence: str
-    severity: Severity = "error"
+    severity: ProblemLevel = "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Knob:
     """
 
     path: str
-    kind: Kind
+    kind: ValueKind
     default: Value
     title: str
     help: str
@@ -292,10 +292,10 @@ def _record(hint: Any) -> type | None:
     return inner if isinstance(inner, type) and is_dataclass(inner) else None
 
 
-def _kind(hint: Any, said: Mapping[str, Any]) -> Kind:
+def _kind(hint: Any, said: Mapping[str, Any]) -> ValueKind:
     if hint is str:
         return "choice" if said["choices"] else "path" if said["paths"] else "text"
     if _record(hint):
         return "records"
-    scalar: dict[Any, Kind] = {bool: "switch", int: "whole", float: "number", tuple[str, ...]: "list"}
+    scalar: dict[Any, ValueKind] = {bool: "switch", int: "whole", float: "number", tuple[str, ...]: "list"}
     return scalar.get(hint, "mapping")

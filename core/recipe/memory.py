@@ -22,7 +22,7 @@ from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
 
-Device = Literal["cuda", "cpu"]
+DeviceType = Literal["cuda", "cpu"]
 
 _STATE_BYTES = {"adamw_8bit": 2.0, "paged_adamw_8bit": 2.0, "lion_8bit": 1.0, "adafactor": 0.0, "sgd": 0.0}
 """Bytes of optimizer state a trained parameter; AdamW keeps two states in the parameter's own type."""
@@ -74,7 +74,7 @@ class Forecast:
         }
 
 
-def forecast(recipe: Recipe, shape: ModelShape, device: Device, *, longest: int = 0) -> Forecast:
+def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: int = 0) -> Forecast:
     """The memory of a run on one device.
 
     Args:
@@ -125,7 +125,7 @@ def over_quantized(recipe: Recipe, shape: ModelShape) -> bool:
     return recipe.model.quantization != "none" or bool(shape.quantized)
 
 
-def weight_bytes(recipe: Recipe, shape: ModelShape, device: Device) -> float:
+def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float:
     """Bytes of the base model's weights as loaded; embedding, head and norms are never quantized.
 
     Weights that are stored quantized are loaded as they are.
@@ -151,7 +151,7 @@ def checkpoint_bytes(recipe: Recipe, shape: ModelShape) -> float:
     return trained_parameters(recipe, shape) * (width + state)
 
 
-def _width(recipe: Recipe, device: Device) -> int:
+def _width(recipe: Recipe, device: DeviceType) -> int:
     if recipe.model.dtype == "auto":
         return 2 if device == "cuda" else 4
     return 4 if recipe.model.dtype == "float32" else 2

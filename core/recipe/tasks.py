@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from core.dataset.sample import Kind
+from core.dataset.sample import SampleKind
 from core.recipe.conditions import Condition, one_of
-from core.recipe.declare import Severity
+from core.recipe.declare import ProblemLevel
 from core.recipe.values import Value
 
 Better = Literal["lower", "higher"]
@@ -78,7 +78,7 @@ class Limit:
     path: str
     sentence: str
     takes: tuple[Value, ...]
-    severity: Severity = "error"
+    severity: ProblemLevel = "error"
     given: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -110,12 +110,12 @@ class Task:
     meaning: str
     title: str
     module: str
-    samples: tuple[Kind, ...]
+    samples: tuple[SampleKind, ...]
     wants: str
     columns: tuple[str, ...]
     headline: Headline
     rates: Mapping[str, tuple[float, float]]
-    unused: Mapping[Kind, str] = field(default_factory=dict)
+    unused: Mapping[SampleKind, str] = field(default_factory=dict)
     sections: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     artifact: str = "text-generation"

@@ -18,7 +18,7 @@ class Record(Protocol):
 
 
 Value = str | int | float | bool | tuple[str, ...] | tuple[Record, ...] | Mapping[str, str]
-Kind = Literal["text", "path", "choice", "whole", "number", "switch", "list", "mapping", "records"]
+ValueKind = Literal["text", "path", "choice", "whole", "number", "switch", "list", "mapping", "records"]
 
 SWITCH = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -119,7 +119,7 @@ def _mapping(raw: object) -> dict[str, str] | None:
     return dict(raw) if sound else None
 
 
-COERCERS: dict[Kind, Callable[[object], Value | None]] = {
+COERCERS: dict[ValueKind, Callable[[object], Value | None]] = {
     "text": _text,
     "path": _text,
     "choice": _text,
@@ -129,7 +129,7 @@ COERCERS: dict[Kind, Callable[[object], Value | None]] = {
     "list": _entries,
     "mapping": _mapping,
 }
-WANTED: dict[Kind, str] = {
+WANTED: dict[ValueKind, str] = {
     "text": "is text",
     "path": "is the name of a file or folder",
     "choice": "is one of its choices",
@@ -139,7 +139,7 @@ WANTED: dict[Kind, str] = {
     "list": "is a list of names",
     "mapping": "is a list of name=column pairs",
 }
-FORMATS: dict[Kind, Callable[[Any], str]] = {
+FORMATS: dict[ValueKind, Callable[[Any], str]] = {
     "text": str,
     "path": str,
     "choice": str,

@@ -13,7 +13,7 @@ from core.runs.saved import Weights, read_weights
 from core.units import size
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
+class SavedAdapter:
     """An adapter on disk.
 
     Attributes:
@@ -42,7 +42,7 @@ class Adapter:
         return sum(size for _, size in self.files)
 
 
-def read_adapter(run: Path) -> Adapter | None:
+def read_adapter(run: Path) -> SavedAdapter | None:
     """The adapter of a run, or None where it has none (yet).
 
     Raises:
@@ -60,7 +60,7 @@ def read_adapter(run: Path) -> Adapter | None:
             f"the adapter cannot be read ({error})", where=str(folder), do="Look at the run's log"
         ) from error
     targets = config.get("target_modules") or ()
-    return Adapter(
+    return SavedAdapter(
         folder=folder,
         files=tuple(sorted(files, key=lambda entry: -entry[1])),
         base_model=str(config.get("base_model_name_or_path") or ""),
@@ -72,7 +72,7 @@ def read_adapter(run: Path) -> Adapter | None:
     )
 
 
-def adapter_words(adapter: Adapter, run_step: int | None = None) -> str:
+def adapter_words(adapter: SavedAdapter, run_step: int | None = None) -> str:
     """The adapter in a line: where it lies, its size, of which step it is.
 
     Args:
@@ -83,7 +83,7 @@ def adapter_words(adapter: Adapter, run_step: int | None = None) -> str:
     return f"{adapter.folder} ({size(adapter.size)}){of}"
 
 
-def loading_code(adapter: Adapter) -> str:
+def loading_code(adapter: SavedAdapter) -> str:
     """Python that loads the adapter with peft alone and asks it something."""
     return f"""\
 from peft import PeftModel
@@ -108,7 +108,7 @@ print(tokenizer.decode(new, skip_special_tokens=True))
 _ELSEWHERE = "Name another folder"
 
 
-def copy_adapter(adapter: Adapter, target: Path) -> Path:
+def copy_adapter(adapter: SavedAdapter, target: Path) -> Path:
     """Copy an adapter's folder, whole or not at all.
 
     Args:

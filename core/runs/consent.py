@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.jobs.trust import COMMAND, Ask, NotAgreed, refuse_without_yes, start_ask, workspace_ask
+from core.jobs.trust import COMMAND, ConsentRequest, NotAgreed, refuse_without_yes, start_ask, workspace_ask
 from core.runs.at_end import command_of_the_user
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.recipe import Recipe
@@ -55,4 +55,4 @@ def check_again(recipe: Recipe) -> None:
 def _agree_to_settings() -> None:
     """The user's own command is agreed to by standing in the settings; so it is once they have changed."""
     if command := command_of_the_user():
-        Ask(COMMAND, command).agree()
+        ConsentRequest(COMMAND, command).agree()

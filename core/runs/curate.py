@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.dataset.view.view import View
+from core.dataset.view.view import CuratedView
 from core.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
-    from core.dataset.view.plan import Plan
+    from core.dataset.view.plan import ViewPlan
     from core.dataset.audit.decisions import Ledger
 
 
@@ -21,7 +21,7 @@ def curate(
     decisions: Ledger | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-) -> View:
+) -> CuratedView:
     """Builds the view, or finds it where it was built before.
 
     Args:
@@ -29,7 +29,7 @@ def curate(
         workspace: the folder that holds `.tunedeck`.
         decisions: the user's decisions on rows; by default those of the workspace.
         on_progress: told how much of what is being done is done, and how much there is.
-        should_stop: asked meanwhile; saying yes raises `core.dataset.scan.scan.Stopped`.
+        should_stop: asked meanwhile; saying yes raises `core.dataset.scan.scan.ScanStopped`.
 
     Raises:
         BadInput: as `core.dataset.view.plan.build_view`.
@@ -39,12 +39,12 @@ def curate(
     return plan.find() or plan.build(on_progress, should_stop=should_stop)
 
 
-def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) -> Plan:
+def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) -> ViewPlan:
     """What goes into the view of a recipe, looked up; the arguments are those of `curate`."""
-    from core.dataset.view.plan import Plan  # orjson: only where data is read
+    from core.dataset.view.plan import ViewPlan  # orjson: only where data is read
 
     data = recipe.data
-    return Plan(
+    return ViewPlan(
         workspace,
         {
             "paths": data.train,

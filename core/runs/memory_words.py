@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from core.recipe.adapters import adapter_of
-from core.recipe.memory import Device, Forecast
+from core.recipe.memory import DeviceType, Forecast
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
 
 
-def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: Device) -> tuple[str, str]:
+def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: DeviceType) -> tuple[str, str]:
     """What takes the most, and what needs less of it, a sentence; and the field to begin with.
 
     Args:

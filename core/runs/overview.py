@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.dataset.view.view import View
+from core.dataset.view.view import CuratedView
 from core.errors import TunedeckError
 from core.jobs.launch import clean_environment, worker_python
 from core.recipe.recipe import Recipe, to_json
@@ -28,7 +28,7 @@ def measure_command(recipe_file: Path, samples: Path, out: Path) -> list[str]:
     return [worker_python(), "-m", "core.training.measure", *map(os.fspath, (recipe_file, samples, out))]
 
 
-def measure_view(recipe: Recipe, view: View) -> dict[str, Any]:
+def measure_view(recipe: Recipe, view: CuratedView) -> dict[str, Any]:
     """Counts the tokens of a view here and now, which takes seconds to minutes; as `tokens_of`.
 
     Raises:
@@ -48,7 +48,7 @@ def measure_view(recipe: Recipe, view: View) -> dict[str, Any]:
         return tokens_of(recipe, view, out)
 
 
-def join_samples(view: View, path: Path) -> None:
+def join_samples(view: CuratedView, path: Path) -> None:
     """Writes the samples that are trained on and those held out to one file, for `measure`."""
     with path.open("wb") as joined:
         for part in (view.train, view.eval):
@@ -57,7 +57,7 @@ def join_samples(view: View, path: Path) -> None:
                     joined.write(piece)
 
 
-def tokens_of(recipe: Recipe, view: View, measured: Path) -> dict[str, Any]:
+def tokens_of(recipe: Recipe, view: CuratedView, measured: Path) -> dict[str, Any]:
     """What a view has in tokens.
 
     Args:
@@ -188,7 +188,7 @@ def _width(longest: int) -> int:
     return next(step * scale for step in (1, 2, 5, 10) if step * scale >= rough)
 
 
-def _by_source(view: View, facts: Sequence[Mapping[str, Any]]) -> list[dict[str, int]]:
+def _by_source(view: CuratedView, facts: Sequence[Mapping[str, Any]]) -> list[dict[str, int]]:
     """Tokens of each contribution: the data set's own, then each source that is mixed in, which stand in this order."""
     found = []
     at = 0

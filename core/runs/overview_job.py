@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.view.overview import overview_of
-from core.dataset.scan.scan import Stopped
-from core.dataset.view.view import View, read_view
+from core.dataset.scan.scan import ScanStopped
+from core.dataset.view.view import CuratedView, read_view
 from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
 from core.jobs.derived import Derived, digest, stamps
@@ -99,7 +99,7 @@ def main(argv: Sequence[str]) -> int:
             _write_tokens(folder, payload)
         else:
             _write_facts(folder, payload)
-    except Stopped:
+    except ScanStopped:
         for name in requests.pending(folder):
             requests.done(folder, name, "The overview was stopped.")
         return _STOPPED
@@ -115,10 +115,10 @@ def _write_facts(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     def should_stop() -> bool:
         return any(name != requests.SAVE for name in requests.pending(folder))
 
-    def told(what: str) -> None:
+    def on_progress(what: str) -> None:
         folder.write_status(phase=what)
         if should_stop():
-            raise Stopped
+            raise ScanStopped
 
     folder.write_status(phase="curating the data")
     view = curate(
@@ -129,7 +129,7 @@ def _write_facts(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     )
     out = folder.path / FOLDER
     out.mkdir(exist_ok=True)
-    files.replace(os.fspath(out / FACTS), files.encode(overview_of(view, told)), durable=False)
+    files.replace(os.fspath(out / FACTS), files.encode(overview_of(view, on_progress)), durable=False)
     if recipe.model.path:
         join_samples(view, out / _SAMPLES)
         files.replace(os.fspath(out / _RECIPE), json.dumps(to_json(recipe)).encode(), durable=False)
@@ -149,7 +149,7 @@ def _write_tokens(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     folder.write_status(phase="done")
 
 
-def _view(workspace: Path, facts: Mapping[str, Any]) -> View:
+def _view(workspace: Path, facts: Mapping[str, Any]) -> CuratedView:
     return read_view(hidden_dir(workspace) / "views" / str(facts.get("fingerprint", "")))
 
 

@@ -35,13 +35,13 @@ from core.recipe.rules.validate import validate
 from core.recipe.rules.validate import validate
 from core.recipe.worker_packages import TorchBuild, torch_build
 
-Verdict = Literal["ok", "warn", "stop"]
+CheckResult = Literal["ok", "warn", "stop"]
 
 _STACK = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "jinja2")
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class PreflightCheck:
     """One line of the preflight.
 
     Attributes:
@@ -52,7 +52,7 @@ class Check:
     """
 
     name: str
-    verdict: Verdict
+    verdict: CheckResult
     sentence: str
     path: str = ""
 
@@ -75,7 +75,7 @@ def preflight(
     *,
     gpus: Sequence[GpuSample] = (),
     gpu_problem: str = "",
-) -> list[Check]:
+) -> list[PreflightCheck]:
     """Every check of a recipe, in the order of a reader's interest. Takes some ten milliseconds and opens the data.
 
     Args:
@@ -97,12 +97,12 @@ def preflight(
     return [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
 
 
-def stops(checks: Sequence[Check]) -> list[Check]:
+def stops(checks: Sequence[PreflightCheck]) -> list[PreflightCheck]:
     """The checks that keep the run from starting."""
     return [check for check in checks if check.verdict == "stop"]
 
 
-def device_of(recipe: Recipe, gpus: Sequence[GpuSample], torch: TorchBuild | None) -> memory.Device:
+def device_of(recipe: Recipe, gpus: Sequence[GpuSample], torch: TorchBuild | None) -> memory.DeviceType:
     """Where the run computes.
 
     Args:
@@ -115,20 +115,20 @@ def device_of(recipe: Recipe, gpus: Sequence[GpuSample], torch: TorchBuild | Non
     return "cpu" if torch is not None and torch.unable(["any"]) else "cuda"
 
 
-def _fields(seen: _Seen) -> Iterator[Check]:
+def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
     problems = validate(seen.recipe, seen.shape)
     for problem in problems:
         if problem.severity != "note":
-            yield Check("recipe", "stop" if problem.severity == "error" else "warn", problem.sentence, problem.path)
+            yield PreflightCheck("recipe", "stop" if problem.severity == "error" else "warn", problem.sentence, problem.path)
     if not any(problem.severity == "error" for problem in problems):
-        yield Check("recipe", "ok", "Every field is in its range.")
+        yield PreflightCheck("recipe", "ok", "Every field is in its range.")
 
 
-def _data(recipe: Recipe, workspace: Path) -> tuple[list[Check], frozenset[str] | None]:
+def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
 
-    checks: list[Check] = []
+    checks: list[PreflightCheck] = []
     kinds: set[str] = set()
     columns = dict(recipe.data.columns)
     form = None if recipe.data.format == "auto" else recipe.data.format
@@ -140,46 +140,46 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[Check], frozenset[str] 
         try:
             dataset = Dataset.open(list(paths), form, columns) if trained is None else trained.open_beside(list(paths))
         except BadInput as error:
-            checks.append(Check("data", "stop", str(error), path))
+            checks.append(PreflightCheck("data", "stop", str(error), path))
             continue
         found = dataset.recognition
         trained = trained or dataset
         if found.kind is None:
-            checks.append(Check("data", "stop", f"The format is not recognised: {clean_line(found.why)}", path))
+            checks.append(PreflightCheck("data", "stop", f"The format is not recognised: {clean_line(found.why)}", path))
         else:
             kinds.add(found.kind)
-            checks.append(Check("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
+            checks.append(PreflightCheck("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
             if found.kind not in task.samples:
                 words = f"{task.title} trains on {task.wants}. These samples are {found.kind}: choose another task."
-                checks.append(Check("data", "stop", words, path))
+                checks.append(PreflightCheck("data", "stop", words, path))
             elif found.kind in task.unused:
-                checks.append(Check("data", "warn", task.unused[found.kind], path))
+                checks.append(PreflightCheck("data", "warn", task.unused[found.kind], path))
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
         for readable, sentence in mix_words(recipe, trained, workspace):
-            checks.append(Check("mix", "ok", sentence) if readable else Check("mix", "stop", sentence, "data.mix"))
+            checks.append(PreflightCheck("mix", "ok", sentence) if readable else PreflightCheck("mix", "stop", sentence, "data.mix"))
     return checks, frozenset(kinds) if kinds else None
 
 
-def _eval(seen: _Seen) -> Iterator[Check]:
+def _eval(seen: _Seen) -> Iterator[PreflightCheck]:
     data = seen.recipe.data
     if data.eval:
         checked = "checked for equal and near prompts" if data.split_near else "checked for equal prompts"
-        yield Check("eval data", "ok", f"Evaluated on samples of their own; training samples are {checked}.")
+        yield PreflightCheck("eval data", "ok", f"Evaluated on samples of their own; training samples are {checked}.")
     elif data.eval_fraction:
         together = f"; samples at least {data.split_near:.0%} alike stay together" if data.split_near else ""
-        yield Check("eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out{together}.")
+        yield PreflightCheck("eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out{together}.")
 
 
-def _model(seen: _Seen) -> Iterator[Check]:
+def _model(seen: _Seen) -> Iterator[PreflightCheck]:
     if seen.model_fault is not None:
         missing = isinstance(seen.model_fault, NotDownloaded)
-        yield Check("model", "warn" if missing else "stop", str(seen.model_fault), "model.path")
+        yield PreflightCheck("model", "warn" if missing else "stop", str(seen.model_fault), "model.path")
     if seen.shape is not None:
         shape = seen.shape
         trained = memory.trained_parameters(seen.recipe, shape)
-        yield Check(
+        yield PreflightCheck(
             "model",
             "ok",
             f"{shape.architecture or shape.model_type}, {units.short_count(shape.parameters)} parameters, "
@@ -187,26 +187,26 @@ def _model(seen: _Seen) -> Iterator[Check]:
         )
 
 
-def _template(seen: _Seen) -> Iterator[Check]:
+def _template(seen: _Seen) -> Iterator[PreflightCheck]:
     recipe, shape = seen.recipe, seen.shape
     if shape is None or seen.kinds is None or seen.kinds == {"text"}:
         return
     try:
         template = template_text(recipe.model.chat_template, shape)
     except BadInput as error:
-        yield Check("chat template", "stop", str(error), "model.chat_template")
+        yield PreflightCheck("chat template", "stop", str(error), "model.chat_template")
         return
     path, own = "model.chat_template", recipe.model.chat_template or "the model’s own"
     if not template:
-        yield Check("chat template", "stop", "The model has no chat template: choose one, such as chatml.", path)
+        yield PreflightCheck("chat template", "stop", "The model has no chat template: choose one, such as chatml.", path)
     elif not TASKS[recipe.task].marks:
-        yield Check("chat template", "ok", f"Prompts and answers are rendered with the chat template, {own}.")
+        yield PreflightCheck("chat template", "ok", f"Prompts and answers are rendered with the chat template, {own}.")
     elif recipe.data.loss_on == "everything" or marks_answers(template):
-        yield Check("chat template", "ok", f"The chat template, {own}, marks the answers.")
+        yield PreflightCheck("chat template", "ok", f"The chat template, {own}, marks the answers.")
     elif twin := marked_twin(template):
-        yield Check("chat template", "ok", f"Answers are marked by the shipped {twin}, which renders the same text.")
+        yield PreflightCheck("chat template", "ok", f"Answers are marked by the shipped {twin}, which renders the same text.")
     else:
-        yield Check(
+        yield PreflightCheck(
             "chat template",
             "warn",
             "The template does not mark its answers, and no shipped one renders the same. The run stops at its start "
@@ -215,9 +215,9 @@ def _template(seen: _Seen) -> Iterator[Check]:
         )
 
 
-def _installed(seen: _Seen) -> Iterator[Check]:
+def _installed(seen: _Seen) -> Iterator[PreflightCheck]:
     if worker_python() != sys.executable:
-        yield Check("packages", "ok", f"The run uses the packages of {clean_line(worker_python())}.")
+        yield PreflightCheck("packages", "ok", f"The run uses the packages of {clean_line(worker_python())}.")
         return
     recipe = seen.recipe
     wanted = list(_STACK)
@@ -228,16 +228,16 @@ def _installed(seen: _Seen) -> Iterator[Check]:
         wanted.append("flash_attn")
     missing = [name for name in wanted if util.find_spec(name) is None]
     if missing:
-        yield Check(
+        yield PreflightCheck(
             "packages", "stop", f"Not installed: {', '.join(missing)}. Run `pip install 'tunedeck[train]'` here."
         )
     else:
-        yield Check("packages", "ok", "The training packages are installed.")
+        yield PreflightCheck("packages", "ok", "The training packages are installed.")
 
 
-def _reporting(seen: _Seen) -> Iterator[Check]:
+def _reporting(seen: _Seen) -> Iterator[PreflightCheck]:
     for name in missing(seen.recipe):
-        yield Check(
+        yield PreflightCheck(
             "trackers",
             "stop",
             f"{name} is not installed where the training runs: `{clean_line(worker_python())} -m pip install {name}`, "
@@ -246,44 +246,44 @@ def _reporting(seen: _Seen) -> Iterator[Check]:
         )
     for ask in asks_of(seen.recipe):
         if not ask.agreed:
-            yield Check("allowed", "warn", f"{ask.question}. The start asks you.", FIELD_OF[ask.kind])
+            yield PreflightCheck("allowed", "warn", f"{ask.question}. The start asks you.", FIELD_OF[ask.kind])
         elif ask.kind == COMMAND:
-            yield Check(
+            yield PreflightCheck(
                 "at the end", "ok", f"When the run ends, this is told: {clean_line(ask.text)}", FIELD_OF[COMMAND]
             )
 
 
-def _devices(seen: _Seen) -> Iterator[Check]:
+def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
     chosen = seen.recipe.training.devices.strip()
     if chosen.startswith("cpu"):
         ranks = ranks_of(seen.recipe)
-        yield Check("device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU, {ranks} processes.")
+        yield PreflightCheck("device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU, {ranks} processes.")
     elif not seen.gpus:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
         if chosen:
             words = f"No GPU found, but the recipe names {chosen}.{why} Set devices to cpu, or leave it empty."
-            yield Check("device", "stop", clean_line(words), "training.devices")
+            yield PreflightCheck("device", "stop", clean_line(words), "training.devices")
         else:
-            yield Check("device", "warn", f"No GPU: this would train on the CPU.{why}", "training.devices")
+            yield PreflightCheck("device", "warn", f"No GPU: this would train on the CPU.{why}", "training.devices")
     else:
         known = {gpu.index for gpu in seen.gpus}
         wrong = [part for part in _numbers(chosen) if part not in known]
         if wrong:
             there = ", ".join(str(index) for index in sorted(known))
-            yield Check("device", "stop", f"There is no GPU {wrong[0]}; there are {there}.", "training.devices")
+            yield PreflightCheck("device", "stop", f"There is no GPU {wrong[0]}; there are {there}.", "training.devices")
             return
         names = [f"GPU {gpu.index} {gpu.name or ''}".rstrip() for gpu in _chosen(seen)]
         unable = "" if seen.torch is None else seen.torch.unable([f"GPU {gpu.index}" for gpu in _chosen(seen)])
         if unable and chosen:
             words = f"{unable}. Install a torch with CUDA where the training runs, or set devices to cpu."
-            yield Check("device", "stop", words, "training.devices")
+            yield PreflightCheck("device", "stop", words, "training.devices")
         elif unable:
-            yield Check("device", "warn", f"{unable}: this would train on the CPU.", "training.devices")
+            yield PreflightCheck("device", "warn", f"{unable}: this would train on the CPU.", "training.devices")
         else:
-            yield Check("device", "ok", f"Trains on {clean_line(', '.join(names))}.")
+            yield PreflightCheck("device", "ok", f"Trains on {clean_line(', '.join(names))}.")
 
 
-def _memory(seen: _Seen) -> Iterator[Check]:
+def _memory(seen: _Seen) -> Iterator[PreflightCheck]:
     if seen.shape is None:
         return
     device = device_of(seen.recipe, seen.gpus, seen.torch)
@@ -299,16 +299,16 @@ def _memory(seen: _Seen) -> Iterator[Check]:
         ]
         free, place = min(rooms, default=None), "GPU memory"
     if free is None:
-        yield Check("memory", "warn", f"Needs about {units.gib(need)}; how much {place} is free is not known.")
+        yield PreflightCheck("memory", "warn", f"Needs about {units.gib(need)}; how much {place} is free is not known.")
     elif need > free:
         advice, field = less_memory(seen.recipe, seen.shape, forecast, device)
         words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} are free. {advice}"
-        yield Check("memory", "warn", words, field)
+        yield PreflightCheck("memory", "warn", words, field)
     else:
-        yield Check("memory", "ok", f"Needs about {units.gib(need)} of {place}, {units.gib(free)} are free.")
+        yield PreflightCheck("memory", "ok", f"Needs about {units.gib(need)} of {place}, {units.gib(free)} are free.")
 
 
-def _disk(seen: _Seen) -> Iterator[Check]:
+def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
     if seen.shape is None:
         return
     training = seen.recipe.training
@@ -317,23 +317,23 @@ def _disk(seen: _Seen) -> Iterator[Check]:
     place = next(folder for folder in (seen.workspace, *seen.workspace.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if not os.access(place, os.W_OK | os.X_OK):
-        yield Check("disk", "stop", f"{place} cannot be written to: start tunedeck in a folder of yours.")
+        yield PreflightCheck("disk", "stop", f"{place} cannot be written to: start tunedeck in a folder of yours.")
     elif full := no_more_files(place):
-        yield Check("disk", "stop", f"{full}. Delete some in {place}.")
+        yield PreflightCheck("disk", "stop", f"{full}. Delete some in {place}.")
     elif need > free:
-        yield Check(
+        yield PreflightCheck(
             "disk",
             "stop",
             f"{kept} checkpoints need about {units.size(need)}, {units.size(free)} are free: keep fewer.",
             "training.keep_checkpoints",
         )
     else:
-        yield Check("disk", "ok", f"Checkpoints need about {units.size(need)}, {units.size(free)} are free.")
+        yield PreflightCheck("disk", "ok", f"Checkpoints need about {units.size(need)}, {units.size(free)} are free.")
 
 
-def _workspace(seen: _Seen) -> Iterator[Check]:
+def _workspace(seen: _Seen) -> Iterator[PreflightCheck]:
     if why := short_lived(seen.workspace):
-        yield Check(
+        yield PreflightCheck(
             "workspace", "warn", f"{clean_line(why)} Start tunedeck in a folder that stays, or copy what you keep."
         )
 
@@ -347,7 +347,7 @@ def _chosen(seen: _Seen) -> list[GpuSample]:
     return [gpu for gpu in seen.gpus if gpu.index in wanted]
 
 
-_RULES: tuple[Callable[[_Seen], Iterator[Check]], ...] = (
+_RULES: tuple[Callable[[_Seen], Iterator[PreflightCheck]], ...] = (
     _eval,
     _model,
     _template,

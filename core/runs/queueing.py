@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.dataset.view.view import View
+from core.dataset.view.view import CuratedView
 from core import timestamps
-from core.dataset.view.view import View
+from core.dataset.view.view import CuratedView
 from core.errors import BadInput
 from core.jobs import queue_runner
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue
-from core.jobs.queue import Entry, Queue
+from core.jobs.queue import QueuedRun, Queue
 from core.jobs.queue_rules import CPU
-from core.jobs.queue_runner import entry_of, had_its_turn, tell
+from core.jobs.queue_runner import entry_of, had_its_turn, update_waiting_runs
 from core.jobs.state import standing
 from core.jobs.trust import NotAgreed, refusal, start_ask
 from core.runs.checkpoint import last_good
@@ -51,7 +51,7 @@ def queue_run(
     base: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-    view_of: Callable[[Recipe], View] | None = None,
+    view_of: Callable[[Recipe], CuratedView] | None = None,
 ) -> JobFolder:
     """Prepares a run, puts it at the end of the queue, and sees to it that somebody starts it.
 
@@ -80,7 +80,7 @@ def queue_run(
     )
     Queue(workspace).add(entry)
     ensure_runner(workspace)
-    tell(workspace)
+    update_waiting_runs(workspace)
     return run.folder
 
 
@@ -151,7 +151,7 @@ def _put_back(folder: JobFolder) -> str:
     return f"{folder.id}: {words}"
 
 
-def waiting_runs(workspace: Path) -> list[tuple[Entry, str]]:
+def waiting_runs(workspace: Path) -> list[tuple[QueuedRun, str]]:
     """The runs that wait, in order, each with a sentence on what it waits for."""
     queue = Queue(workspace)
     return [(entry, queue.folder(entry).read_status().message) for entry in queue.waiting(queue.read())]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
-from core.jobs.rekeep import tell_of_unseen
+from core.jobs.takeover import notify_unseen_ends
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
 from core.jobs.trust import refuse_run
@@ -22,7 +22,7 @@ from core.recipe.yamlfile import save
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ResumePlan:
     """What going on means.
 
     Attributes:
@@ -36,7 +36,7 @@ class Plan:
     passed: tuple[str, ...]
 
 
-def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> Plan:
+def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
     """Finds out how a run can go on; changes nothing.
 
     Args:
@@ -61,10 +61,10 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> Plan:
         raise BadInput("The data of this run is gone, data/train.jsonl in its folder", where=folder.id, do=anew)
     chosen = own if recipe is None else put(recipe, "data.view", own.data.view)
     refuse_misfits(checkpoint, chosen)
-    return Plan(checkpoint, chosen, tuple(passed))
+    return ResumePlan(checkpoint, chosen, tuple(passed))
 
 
-def resume_run(folder: JobFolder, plan: Plan) -> None:
+def resume_run(folder: JobFolder, plan: ResumePlan) -> None:
     """Starts the run's stages again; returns when the keeper has taken over.
 
     Args:
@@ -86,4 +86,4 @@ def resume_run(folder: JobFolder, plan: Plan) -> None:
         save(plan.recipe, folder.recipe, portable=False)
     stages, environment = commands_of(folder, plan.recipe)
     launch(folder, stages, env=environment, payload=payload)
-    tell_of_unseen(list_runs(folder.path.parents[1]))
+    notify_unseen_ends(list_runs(folder.path.parents[1]))

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.dataset.view.view import View, link_view
+from core.dataset.view.view import CuratedView, link_view
 from core.errors import BadInput, TunedeckError
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
-from core.jobs.neighbours import neighbours
-from core.jobs.rekeep import tell_of_unseen
+from core.jobs.same_device_runs import same_device_runs
+from core.jobs.takeover import notify_unseen_ends
 from core.jobs.runs import list_runs
 from core.paths import runs_dir
 from core.runs.at_end import at_end_of
@@ -70,7 +70,7 @@ def start_run(
     decisions: Ledger | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-    view_of: Callable[[Recipe], View] | None = None,
+    view_of: Callable[[Recipe], CuratedView] | None = None,
 ) -> JobFolder:
     """Starts a detached run and returns as soon as its keeper has taken over; the arguments are those of `prepare_run`.
 
@@ -89,11 +89,11 @@ def start_run(
         view_of=view_of,
     )
     visible = run.environment.get("CUDA_VISIBLE_DEVICES")
-    for name, where in neighbours(runs_dir(workspace), visible, read_gpus()[0], run.folder.id):
+    for name, where in same_device_runs(runs_dir(workspace), visible, read_gpus()[0], run.folder.id):
         words = f"{name} goes on on {where}, too: both take longer. The queue lets one begin when the other has ended."
         run.folder.append_event("alert", words)
     launch(run.folder, run.stages, env=run.environment)
-    tell_of_unseen(list_runs(workspace))
+    notify_unseen_ends(list_runs(workspace))
     return run.folder
 
 
@@ -106,7 +106,7 @@ def prepare_run(
     decisions: Ledger | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
-    view_of: Callable[[Recipe], View] | None = None,
+    view_of: Callable[[Recipe], CuratedView] | None = None,
     elsewhere: bool = False,
 ) -> Prepared:
     """Makes the folder of a run, with all that it needs.
@@ -120,7 +120,7 @@ def prepare_run(
         name: the run's name; by default the recipe's.
         decisions: the user's decisions on rows; by default those of the workspace.
         on_progress: told rows read and rows in all while the data is read.
-        should_stop: asked meanwhile; saying yes raises `core.dataset.scan.scan.Stopped`.
+        should_stop: asked meanwhile; saying yes raises `core.dataset.scan.scan.ScanStopped`.
         view_of: gives the view of the resolved recipe, where it is not to be built here (`core.runs.view_job`); then
             the three before it are not used.
         elsewhere: whether another machine is to train, so that the devices of this one do not matter.
@@ -184,7 +184,7 @@ def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
     return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
 
 
-def _stamp_audit(recipe: Recipe, workspace: Path, view: View, folder: JobFolder) -> None:
+def _stamp_audit(recipe: Recipe, workspace: Path, view: CuratedView, folder: JobFolder) -> None:
     """Puts the audit's report beside the run's data."""
     from core.dataset.scan.near_searches import last_search
     from core.dataset.view.report import write_report  # orjson: only where data is read

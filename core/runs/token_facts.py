@@ -182,7 +182,7 @@ def edit_digest(sample: Mapping[str, Any]) -> int:
     return int.from_bytes(hashlib.blake2b(canonical, digest_size=8).digest(), "little") or 1
 
 
-class FactsWriter:
+class TokenFactsWriter:
     """Fills a cache in; goes on where an earlier job has stopped.
 
     Args:

@@ -22,11 +22,11 @@ _VERSION = 1
 _TOKENIZER = ("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab", "merges", "config.json")
 """How the names of files begin that decide a model's tokens."""
 
-Standing = Literal["known", "stale", "none"]
+TokenState = Literal["known", "stale", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class TokenLookup:
     """What is known of the tokens of a data set under a recipe.
 
     Attributes:
@@ -35,7 +35,7 @@ class Found:
         facts: the cache of this recipe; where it is not `known`, one that has no rows.
     """
 
-    standing: Standing
+    standing: TokenState
     facts: TokenFacts
 
 
@@ -68,7 +68,7 @@ def recipe_key(recipe: Recipe, base: Path) -> str:
     return digest(parts)
 
 
-def find_facts(workspace: Path, data: str, recipe: str) -> Found:
+def find_facts(workspace: Path, data: str, recipe: str) -> TokenLookup:
     """The cache of a data set under a recipe.
 
     Args:
@@ -78,8 +78,8 @@ def find_facts(workspace: Path, data: str, recipe: str) -> Found:
     """
     folder = facts_folder(workspace, data, recipe)
     if (folder / ABOUT).exists():
-        return Found("known", TokenFacts(folder))
-    return Found("stale" if _folders(workspace, data) else "none", TokenFacts(folder))
+        return TokenLookup("known", TokenFacts(folder))
+    return TokenLookup("stale" if _folders(workspace, data) else "none", TokenFacts(folder))
 
 
 def latest_facts(workspace: Path, data: str) -> TokenFacts | None:

@@ -17,15 +17,13 @@ from core.jobs import requests
 from core.jobs.derived import Derived, one_stage, stop
 from core.jobs.folder import JobFolder
 from core.jobs.small_job import end_of
-from core.jobs.state import Standing, standing
+from core.jobs.state import JobState, standing
 from core.runs.curate import plan_of
 from core.recipe.recipe import Recipe, from_json, to_json
 
 if TYPE_CHECKING:
-    from core.dataset.view.view import View
-
-Told = Callable[[str, int, int], None]
-"""Called with what is done now, in words, how much of it is and how much there is; 0 where that is not known."""
+    from core.dataset.near.result import StageProgress
+    from core.dataset.view.view import CuratedView
 
 _SMALL = 2**20
 """Bytes up to which a view is built at once, in the thread that asks: a process would take longer to start."""
@@ -36,7 +34,7 @@ _MODULE = "core.runs.view_job"
 _READING = "reading the rows"
 
 
-def view_of(recipe: Recipe, workspace: Path, told: Told, should_stop: Callable[[], bool]) -> View:
+def view_of(recipe: Recipe, workspace: Path, on_progress: StageProgress, should_stop: Callable[[], bool]) -> CuratedView:
     """The view of a recipe: as it is there already, else built by a job that this waits for.
 
     It is the one that `core.runs.curate.curate` would build here. The job goes on where this process ends.
@@ -44,7 +42,7 @@ def view_of(recipe: Recipe, workspace: Path, told: Told, should_stop: Callable[[
     Args:
         recipe: with absolute paths, and the mapping that is kept for its data.
         workspace: the folder that holds `.tunedeck`.
-        told: hears the progress.
+        on_progress: called with what is done now, how much of it is, and how much there is.
         should_stop: asked ten times a second; saying yes stops the job.
 
     Raises:
@@ -52,23 +50,23 @@ def view_of(recipe: Recipe, workspace: Path, told: Told, should_stop: Callable[[
         JobFailed: the job ended without a view.
         Stopped: `should_stop` said so.
     """
-    from core.dataset.scan.scan import Stopped  # orjson: only where data is read
+    from core.dataset.scan.scan import ScanStopped  # orjson: only where data is read
 
     plan = plan_of(recipe, workspace)
     found = plan.find()
     if found is not None:
         return found
     if plan.bytes <= _SMALL:
-        return plan.build(lambda done, of: told(_READING, done, of), should_stop=should_stop)
+        return plan.build(lambda done, of: on_progress(_READING, done, of), should_stop=should_stop)
     folder = _job(recipe, workspace, plan.fingerprint).start()
     while not (now := standing(folder)).over:
         phase = (
             now.status.phase if now.status.phase != _MODULE.rpartition(".")[2] else ""
         )  # the keeper's, until it runs
-        told(phase or "starting", now.status.step or 0, now.status.of or 0)
+        on_progress(phase or "starting", now.status.step or 0, now.status.of or 0)
         if should_stop():
             stop(folder)
-            raise Stopped
+            raise ScanStopped
         time.sleep(_PERIOD)
     _raise_for(now, folder)
     found = plan.find()
@@ -80,10 +78,10 @@ def view_of(recipe: Recipe, workspace: Path, told: Told, should_stop: Callable[[
 def main(argv: Sequence[str]) -> int:
     """The worker; exit codes as of `core.jobs.small_job.end_of`."""
     from core.dataset.scan.collector import seldom_collecting
-    from core.dataset.scan.scan import Stopped
+    from core.dataset.scan.scan import ScanStopped
 
     with seldom_collecting():
-        return end_of(argv, _MODULE, _run, stopped=Stopped, words="Preparing the data was stopped.")
+        return end_of(argv, _MODULE, _run, stopped=ScanStopped, words="Preparing the data was stopped.")
 
 
 def _run(folder: JobFolder, payload: dict[str, Any]) -> None:
@@ -119,7 +117,7 @@ def _job(recipe: Recipe, workspace: Path, fingerprint: str) -> Derived:
     )
 
 
-def _raise_for(now: Standing, folder: JobFolder) -> None:
+def _raise_for(now: JobState, folder: JobFolder) -> None:
     if now.state == "finished":
         return
     if now.state == "stopped":

@@ -18,7 +18,7 @@ def contributions(manifest: dict[str, Any], tokens: Sequence[int]) -> list[dict[
     Args:
         manifest: of the curated view.
         tokens: of each sample that is trained on, in the view's order, its tokens after the cut and those of them that
-            carry loss; 0 and 0 of one that was left out (`core.engine.samples.Facts.each`).
+            carry loss; 0 and 0 of one that was left out (`core.engine.samples.EncodingSummary.each`).
 
     Returns:
         Each contribution with `trained_samples`, `tokens` and `trained_tokens`: of one epoch.

@@ -15,7 +15,7 @@ from transformers.trainer import SCHEDULER_NAME
 
 from core import units
 from core.engine.quantized import base_unchanged, in_four_bits, pack_as_evaluation_does
-from core.engine.worker import Stopped, Worker
+from core.engine.worker import Worker, WorkerStopped
 from core.errors import BadInput
 from core.jobs import folder as folders
 from core.recipe.recipe import Recipe, to_json
@@ -165,7 +165,7 @@ class DurableTrainer(Trainer):
         except torch.OutOfMemoryError:
             self.short_in_evaluation = True
             raise
-        except Stopped as stopped:
+        except WorkerStopped as stopped:
             if stopped.now or self._resumed is not None or self.state.global_step == 0:
                 raise
             self._evaluation_due = True
@@ -243,7 +243,7 @@ class DurableTrainer(Trainer):
                 drop_old(checkpoints, training.keep_checkpoints, best)
         elif self._ranks.sharded:
             self._ranks.help_write(self)
-        self._ranks.meet()
+        self._ranks.barrier()
         seconds = time.monotonic() - began
         size = folder_size(target)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"

@@ -14,7 +14,7 @@ from core.jobs import files
 from core.recipe.recipe import from_json
 
 if TYPE_CHECKING:
-    from core.engine.encoded import Settings
+    from core.engine.encoded import EncodingSettings
     from core.engine.samples import ViewRow
 
 
@@ -51,7 +51,7 @@ _SHOWN = 100
 """Characters of each end of a lost text."""
 
 
-def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: Settings) -> Iterator[Measured]:
+def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings) -> Iterator[Measured]:
     """The tokens of samples, by the function that the training uses, one at a time.
 
     Args:
@@ -85,7 +85,7 @@ def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: Settings) -> Iter
         )
 
 
-def _lost(row: ViewRow, tokenizer: Any, settings: Settings) -> str:
+def _lost(row: ViewRow, tokenizer: Any, settings: EncodingSettings) -> str:
     from core.engine.encode import encode
     from core.engine.pieces import lost_text
 
@@ -105,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         0, or 2 with a sentence on stderr.
     """
-    from core.engine.encoded import Settings
+    from core.engine.encoded import EncodingSettings
     from core.engine.load import load_tokenizer
     from core.engine.samples import read_view
     from core.engine.template import use_template
@@ -119,7 +119,7 @@ def main(argv: Sequence[str]) -> int:
         except (OSError, ValueError) as error:
             raise BadInput(f"The recipe cannot be read ({error})", where=str(recipe_file)) from error
         tokenizer = load_tokenizer(recipe.model)
-        settings = Settings.of(recipe, use_template(tokenizer, recipe.model.chat_template))
+        settings = EncodingSettings.of(recipe, use_template(tokenizer, recipe.model.chat_template))
         facts = measure(read_view(view), tokenizer, settings)
         lines = b"".join(files.encode(asdict(fact)) + b"\n" for fact in facts)
         files.replace(str(out), lines, durable=False)

@@ -24,7 +24,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import DATA_PYTHON, clean_environment
 from core.jobs.small_job import end_of
 from core.recipe.recipe import from_json
-from core.runs.token_facts import FactsWriter, RowTokens, TokenFacts, edit_digest
+from core.runs.token_facts import RowTokens, TokenFacts, TokenFactsWriter, edit_digest
 
 _PERIOD = 0.25
 """Seconds after which what was measured is written."""
@@ -49,7 +49,7 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
 
     Args:
         folder: the job's folder.
-        payload: `recipe` as JSON with absolute paths, `cache`: the cache's folder, `about`: see `FactsWriter`,
+        payload: `recipe` as JSON with absolute paths, `cache`: the cache's folder, `about`: see `TokenFactsWriter`,
             `question`: which data, see `core.dataset.view.normal_rows`. The variable `DATA_PYTHON` names the
             interpreter that reads them; a file could name any program.
 
@@ -57,16 +57,16 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
         TunedeckError: recipe, model or data cannot be used, or the cache cannot be written.
     """
     folder.write_status(phase="loading the tokenizer")
-    from core.engine.encoded import Settings
+    from core.engine.encoded import EncodingSettings
     from core.engine.load import load_tokenizer
     from core.engine.template import use_template
 
     recipe = from_json(payload["recipe"])
     tokenizer = load_tokenizer(recipe.model)
-    settings = Settings.of(recipe, use_template(tokenizer, recipe.model.chat_template))
+    settings = EncodingSettings.of(recipe, use_template(tokenizer, recipe.model.chat_template))
     cache = Path(payload["cache"])
     try:
-        writer = FactsWriter(cache, payload["about"])
+        writer = TokenFactsWriter(cache, payload["about"])
     except OSError as fault:
         raise TunedeckError(
             f"The cache of token counts cannot be written: {fault.strerror}", where=str(cache)
@@ -86,7 +86,7 @@ def _measure(
     folder: JobFolder,
     rows: Iterator[dict[str, Any]],
     entries: int,
-    writer: FactsWriter,
+    writer: TokenFactsWriter,
     measured: Mapping[int, int],
     encoder: tuple[Any, Any],
 ) -> None:

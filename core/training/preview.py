@@ -17,7 +17,7 @@ from core.errors import BadInput
 from core.recipe.recipe import Recipe, from_json
 
 if TYPE_CHECKING:
-    from core.engine.pieces import Part
+    from core.engine.pieces import SamplePart
 
 _KEPT = 4
 """Tokenizers that stay in memory."""
@@ -45,7 +45,7 @@ class Preview:
             BadInput: model, template or sample cannot be used.
         """
         from core.engine.encode import encode, stop_trained
-        from core.engine.encoded import Settings
+        from core.engine.encoded import EncodingSettings
         from core.engine.pieces import parts_of
 
         recipe = from_json(_part(question, "recipe"))
@@ -54,7 +54,7 @@ class Preview:
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(f"The question's sample is not in the normal form ({error})") from error
         tokenizer, template = self._tokenizer(recipe)
-        settings = Settings.of(recipe, template)
+        settings = EncodingSettings.of(recipe, template)
         encoded = encode(sample, tokenizer, settings, with_text=True)
         return {
             "parts": [_part_json(part) for part in parts_of(encoded, tokenizer, settings)],
@@ -81,7 +81,7 @@ class Preview:
         return self._loaded[key]
 
 
-def _part_json(part: Part) -> dict[str, Any]:
+def _part_json(part: SamplePart) -> dict[str, Any]:
     from core.engine.pieces import lost_text
 
     found: dict[str, Any] = {"name": part.name, "pieces": [[piece.text, piece.trained] for piece in part.pieces]}

@@ -8,7 +8,7 @@ from typing import Any
 from core.engine.worker import Worker
 
 
-def tell_ranks(worker: Worker, facts: Mapping[str, Any]) -> None:
+def report_ranks(worker: Worker, facts: Mapping[str, Any]) -> None:
     """Writes what was found of the ranks: as an event, and with their identities into the status.
 
     Args:

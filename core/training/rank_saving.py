@@ -112,7 +112,7 @@ class RankSaving:
                 (folder / f"rng_state_{number}.pth").write_bytes(state)
         return True
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Waits until every rank is here."""
         if self._worker.rank is not None:
             self._worker.rank.gather(None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from core.engine.worker import Stopped, Worker
+from core.engine.worker import Worker, WorkerStopped
 from core.jobs import requests
 from core.recipe.tasks import LOSS
 from core.runs.checkpoint import Checkpoint
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from core.training.in_step import InStep
 
 
-class Pace:
+class Throughput:
     """How fast it goes: tokens a second and the seconds that are left.
 
     Time spent evaluating and saving is no training time; evaluations that are still to come count towards the end.
@@ -80,7 +80,7 @@ class Reporter(TrainerCallback):
 
     def __init__(self, worker: Worker, *, resumed: Checkpoint | None = None) -> None:
         self._worker = worker
-        self._pace = Pace(tokens=0 if resumed is None else resumed.tokens)
+        self._pace = Throughput(tokens=0 if resumed is None else resumed.tokens)
         self._begun = False
         self._evaluating_since: float | None = None
         self._predicted = 0
@@ -155,7 +155,7 @@ class Reporter(TrainerCallback):
             if requests.STOP_NOW in names:
                 raise self._now(state)
         if requests.STOP in names and save is None:
-            raise Stopped("Stopped as asked, in the first step: there is nothing new to save.")
+            raise WorkerStopped("Stopped as asked, in the first step: there is nothing new to save.")
         if save is not None and {requests.SAVE, requests.STOP} & set(names):
             save()
         if requests.STOP in names and self.in_step is not None:
@@ -183,7 +183,7 @@ class Reporter(TrainerCallback):
         if requests.STOP in names:
             self.stopping = True
             self._evaluating_since = None
-            raise Stopped("Stopped as asked, before the first step: there is nothing new to save.")
+            raise WorkerStopped("Stopped as asked, before the first step: there is nothing new to save.")
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """An evaluation is done."""
@@ -220,8 +220,10 @@ class Reporter(TrainerCallback):
         every = state.eval_steps if args.eval_strategy == "steps" else 0
         return self._pace.eta(left, -(-left // int(every)) if every else 0)
 
-    def _now(self, state: TrainerState) -> Stopped:
-        return Stopped(f"Stopped at once, as asked, at step {state.global_step:,} of {state.max_steps:,}.", now=True)
+    def _now(self, state: TrainerState) -> WorkerStopped:
+        return WorkerStopped(
+            f"Stopped at once, as asked, at step {state.global_step:,} of {state.max_steps:,}.", now=True
+        )
 
 
 def _rounded(value: float | None) -> float | None:

@@ -7,7 +7,7 @@ import shutil
 import time
 from typing import Any
 
-from core.engine.worker import Stopped, Worker
+from core.engine.worker import Worker, WorkerStopped
 from core.errors import TunedeckError
 from core.jobs.files import JobGone, Unreachable, apply_umask, sync_tree
 from core.jobs.rescue import new_folders
@@ -19,9 +19,9 @@ from core.runs.saved import weights_at
 from core.training.finite import Guard
 from core.training.saving import saved_bytes, weights_writer
 
-Lost = JobGone | Unreachable | Stopped
+Lost = JobGone | Unreachable | WorkerStopped
 
-_REASONS = {JobGone: "was deleted", Unreachable: "could not be reached", Stopped: "could not be written to"}
+_REASONS = {JobGone: "was deleted", Unreachable: "could not be reached", WorkerStopped: "could not be written to"}
 
 
 def rescued(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: Lost) -> Lost:
@@ -44,8 +44,8 @@ def rescued(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: 
         words = _save(worker, recipe, trainer, tokenizer, lost)
     except Exception as error:  # whatever goes wrong here, the run ends for the reason that it had
         words = f"What it had trained could not be saved anywhere: {error}"
-    if isinstance(lost, Stopped):
-        return Stopped(f"{lost.message} {words}")
+    if isinstance(lost, WorkerStopped):
+        return WorkerStopped(f"{lost.message} {words}")
     return type(lost)(lost.what, where=lost.where, do=words)
 
 

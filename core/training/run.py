@@ -13,7 +13,7 @@ from core import units
 from core.engine.process import prepare, set_threads
 from core.engine.torchrun import AGAIN
 from core.engine.work import run
-from core.engine.worker import Again, Stopped, Worker
+from core.engine.worker import Again, Worker, WorkerStopped
 from core.errors import BadInput
 from core.jobs import folder as folders
 from core.jobs import requests
@@ -23,7 +23,7 @@ from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
 from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
 from core.training.memory_retry import Shortage, no_room, shrink
-from core.training.rank_report import tell_ranks
+from core.training.rank_report import report_ranks
 
 if TYPE_CHECKING:
     from core.engine.load import Hardware
@@ -143,7 +143,7 @@ def _train(
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _tell_parameters(worker, trainer.model)
     if worker.rank is not None:
-        tell_ranks(worker, check(worker.rank, recipe, trainer.accelerator))
+        report_ranks(worker, check(worker.rank, recipe, trainer.accelerator))
     saving = False
     try:
         try:
@@ -159,25 +159,25 @@ def _train(
         _save(worker, recipe, trainer, tokenizer, began)
     except (JobGone, Unreachable) as end:
         raise rescued(worker, recipe, trainer, tokenizer, end) from end
-    except Stopped as end:
+    except WorkerStopped as end:
         if end.now or not (saving or worker.lost()):
             raise
         raise rescued(worker, recipe, trainer, tokenizer, end) from end
     step = f"step {trainer.state.global_step:,} of {trainer.state.max_steps:,}"
     if reporter.stopping:
         worker.done(requests.STOP, f"Stopped at {step}; checkpoint and weights are saved.")
-        raise Stopped(f"Stopped as asked at {step}; checkpoint and weights are saved.")
+        raise WorkerStopped(f"Stopped as asked at {step}; checkpoint and weights are saved.")
     return None
 
 
 def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> tuple[Any, Any]:
     """The two halves of the view as data sets; the held-out one is None where it is empty."""
     from core.engine.encode import stop_trained
-    from core.engine.encoded import Settings
+    from core.engine.encoded import EncodingSettings
     from core.engine.samples import encode_view, read_view
     from core.training.contributions import note_contributions
 
-    settings = Settings.of(recipe, template)
+    settings = EncodingSettings.of(recipe, template)
     data = worker.folder.data
     worker.phase("encoding", f"Turning samples into tokens with {template.origin}.")
 

@@ -68,7 +68,7 @@ def whole_weights(model: Any, *, trained_only: bool) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ShardedState:
     """Something of a checkpoint that no rank holds alone.
 
     Attributes:
@@ -80,7 +80,7 @@ class Part:
     write: Callable[[dict[str, Any], Path], None]
 
 
-def checkpoint_parts(trainer: Any, *, trained_only: bool) -> tuple[Part, ...]:
+def checkpoint_parts(trainer: Any, *, trained_only: bool) -> tuple[ShardedState, ...]:
     """Weights and optimizer; one after the other, so that one of them is in memory at a time.
 
     Args:
@@ -100,6 +100,6 @@ def checkpoint_parts(trainer: Any, *, trained_only: bool) -> tuple[Part, ...]:
         torch.save(weights, folder / f"{FSDP_MODEL_NAME}.bin")
 
     return (
-        Part(lambda: whole_weights(trainer.model, trained_only=trained_only), write_weights),
-        Part(optimizer, lambda state, folder: torch.save(state, folder / f"{OPTIMIZER_NAME}.bin")),
+        ShardedState(lambda: whole_weights(trainer.model, trained_only=trained_only), write_weights),
+        ShardedState(optimizer, lambda state, folder: torch.save(state, folder / f"{OPTIMIZER_NAME}.bin")),
     )

@@ -45,7 +45,7 @@ class Guarded(TrainerCallback):
             getattr(self._tracker, event)(args, state, control, **names)
         except Exception as error:  # whatever a service or its client does must not cost the night's training
             self._failed = True
-            _tell(self._worker, f"{self._name} gets no more metrics of this run", error)
+            _warn(self._worker, f"{self._name} gets no more metrics of this run", error)
 
 
 for _event in [name for name in vars(TrainerCallback) if name.startswith("on_")]:
@@ -64,7 +64,7 @@ def usable_trackers(names: Sequence[str], worker: Worker) -> list[str]:
         try:
             kind()
         except Exception as error:  # what another package raises while it is imported can be anything
-            _tell(worker, f"{_NAMES.get(name, name)} cannot be used here and gets no metrics", error)
+            _warn(worker, f"{_NAMES.get(name, name)} cannot be used here and gets no metrics", error)
         else:
             found.append(name)
     return found
@@ -85,7 +85,7 @@ def guard_trackers(trainer: Trainer, names: Sequence[str], worker: Worker) -> No
             trainer.callback_handler.callbacks[place] = Guarded(callback, _NAMES.get(name, name), worker)
 
 
-def _tell(worker: Worker, what: str, error: Exception) -> None:
+def _warn(worker: Worker, what: str, error: Exception) -> None:
     traceback.print_exc()
     first = clean_line((str(error).strip().splitlines() or [type(error).__name__])[0], 200).rstrip(".")
     words = f"{what}: {first}. The run goes on, and metrics.jsonl has them all; the traceback is in output.log."

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from core.recipe.tasks import SFT, Headline
 from core.verdict import thresholds as at
-from core.verdict.finding import Kind
+from core.verdict.finding import VerdictKind
 
 BINS = 128
 """Bins of the train cost that are kept at most; when they are full, pairs become one."""
@@ -60,7 +60,7 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class EvalPoint:
     """A value on the eval set: its step, the cost, the epoch, and the log events of training before it."""
 
     step: int
@@ -110,12 +110,12 @@ class Course:
         self.means: list[float] = []
         self.start: list[float] = []
         self.peak_rate = 0.0
-        self.evaluations: list[Evaluation] = []
+        self.evaluations: list[EvalPoint] = []
         self.spikes: deque[Spike] = deque(maxlen=64)
         self.still = 0
         self.trivial: tuple[int, float] | None = None
         self.broken: tuple[int, str] | None = None
-        self.shown: Kind | None = None
+        self.shown: VerdictKind | None = None
         self._totals = [0.0]  # sums of the costs, and of their squares, up to the end of each bin
         self._squares = [0.0]
         self._open = 0  # events of the bin that is not whole yet, their first step and sums
@@ -185,13 +185,13 @@ class Course:
         cost = max(-_HUGE, min(cost, _HUGE))
         while self.evaluations and self.evaluations[-1].step >= step:
             self.evaluations.pop()  # a resumed run evaluates its checkpoint's step again
-        self.evaluations.append(Evaluation(step, cost, epoch, self.events))
+        self.evaluations.append(EvalPoint(step, cost, epoch, self.events))
         if len(self.evaluations) == EVALUATIONS:
             best = self.best
             self.evaluations = [e for n, e in enumerate(self.evaluations) if n % 2 == 0 or e is best]
 
     @property
-    def best(self) -> Evaluation | None:
+    def best(self) -> EvalPoint | None:
         """The evaluation with the smallest cost, the first of equals."""
         return min(self.evaluations, key=lambda evaluation: evaluation.cost, default=None)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.verdict import thresholds as at
-from core.verdict.finding import Finding, Kind
+from core.verdict.finding import Finding, VerdictKind
 
 _WAITING = 600
 """Samples that may wait for the next log event, so that it is known whether the run trained meanwhile."""
@@ -17,7 +17,7 @@ _HEAT = "heat"
 """How the words of `core.gpu` for both thermal slowdowns begin."""
 
 
-class Devices:
+class GpuHistory:
     """The last samples of a run's GPUs, of the time between its first and its newest log event only.
 
     Before and after that the run loads, encodes or compares, and an idle GPU is no fault of its training.
@@ -28,7 +28,7 @@ class Devices:
         self._seen: deque[tuple[Mapping[int, tuple[int | None, bool]], float | None]] = deque(maxlen=at.WATCHED)
         self._began = self._until = float("inf")
         self._step = 0
-        self._since: dict[tuple[Kind, int], int] = {}
+        self._since: dict[tuple[VerdictKind, int], int] = {}
 
     def trained(self, moment: float, step: int) -> None:
         """A log event of training, and its time."""
@@ -67,7 +67,7 @@ class Devices:
     def _throttled(self, number: int) -> Finding | None:
         held = [devices[number][1] for devices, _ in self._seen if number in devices]
         share = statistics.fmean(held) if held else 0.0
-        return self._found(Kind.THROTTLED, number, share >= at.HOT, share < at.COOLED, {"share": share})
+        return self._found(VerdictKind.THROTTLED, number, share >= at.HOT, share < at.COOLED, {"share": share})
 
     def _starved(self, number: int) -> Finding | None:
         known = [devices[number][0] for devices, _ in self._seen if number in devices]
@@ -77,9 +77,11 @@ class Devices:
         usual = statistics.median(busy)
         cpus = [cpu for _, cpu in self._seen if cpu is not None]
         facts = {"busy": usual, "cpu": statistics.median(cpus) if cpus else 0.0}
-        return self._found(Kind.STARVED, number, usual < at.STARVED, usual >= at.FED, facts)
+        return self._found(VerdictKind.STARVED, number, usual < at.STARVED, usual >= at.FED, facts)
 
-    def _found(self, kind: Kind, number: int, begins: bool, ends: bool, facts: Mapping[str, float]) -> Finding | None:
+    def _found(
+        self, kind: VerdictKind, number: int, begins: bool, ends: bool, facts: Mapping[str, float]
+    ) -> Finding | None:
         """Between the two limits a finding stays what it was."""
         key = (kind, number)
         if begins:

@@ -13,7 +13,7 @@ from core.recipe.tasks import Headline, task_named
 from core.units import count
 
 
-class Kind(StrEnum):
+class VerdictKind(StrEnum):
     """How a run goes. The value is the word on the screen."""
 
     WARMING_UP = "warming up"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
     OSCILLATING = "oscillating"
     DIVERGING = "diverging"
     OVERFITTING = "overfitting"
-    MEMORISED = "memorised"
+    MEMORIZED = "memorised"
     NOT_LEARNING = "not learning"
     SPIKES = "gradient spikes"
     NOT_FINITE = "not finite"
@@ -31,7 +31,7 @@ class Kind(StrEnum):
     THROTTLED = "thermal throttling"
 
 
-QUIET = frozenset({Kind.WARMING_UP, Kind.TOO_SHORT, Kind.HEALTHY})
+QUIET = frozenset({VerdictKind.WARMING_UP, VerdictKind.TOO_SHORT, VerdictKind.HEALTHY})
 """Kinds that nobody need do anything about."""
 
 
@@ -46,7 +46,7 @@ class Finding:
         cause: which of its causes it is, where it has several.
     """
 
-    kind: Kind
+    kind: VerdictKind
     since: int
     facts: Mapping[str, float] = field(default_factory=dict)
     cause: str = ""
@@ -82,7 +82,7 @@ class Verdict:
             weights are not the best, else None.
     """
 
-    kind: Kind
+    kind: VerdictKind
     since_step: int | None
     sentence: str
     advice: tuple[Advice, ...] = ()
@@ -134,7 +134,7 @@ def _next_time(advice: Sequence[Advice]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """What the run was to be.
 
     Attributes:
@@ -152,7 +152,7 @@ class Plan:
     warmup: int
 
     @classmethod
-    def of(cls, recipe: Mapping[str, Any], steps: int | None) -> Plan:
+    def of(cls, recipe: Mapping[str, Any], steps: int | None) -> RunPlan:
         """The plan of a run.
 
         Args:

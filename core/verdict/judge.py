@@ -9,10 +9,10 @@ from typing import Any
 from core.recipe.tasks import EVAL_LOSS, LOSS, LOSS_TITLES
 from core.verdict import thresholds as at
 from core.verdict.course import Course
-from core.verdict.devices import Devices
-from core.verdict.finding import Finding, Kind, Plan, Verdict
+from core.verdict.devices import GpuHistory
+from core.verdict.finding import Finding, RunPlan, Verdict, VerdictKind
 from core.verdict.rules import RULES
-from core.verdict.words import tell
+from core.verdict.words import describe_finding
 
 _BEYOND = 10**308
 """A whole number from which on it counts as infinite: no metric is, and a float might not hold it."""
@@ -31,26 +31,26 @@ class VerdictJudge:
 
     def __init__(self, recipe: Mapping[str, Any] | None = None, steps: int | None = None) -> None:
         self._recipe = recipe or {}
-        self._plan = Plan.of(self._recipe, steps)
+        self._plan = RunPlan.of(self._recipe, steps)
         headline = self._plan.headline
         self._course = Course(headline)
         self._metric, self._eval_metric, self._cost = headline.metric, headline.eval_metric, headline.cost
         self._beside = tuple(key for key in (LOSS, EVAL_LOSS) if key not in (self._metric, self._eval_metric))
-        self._devices = Devices()
+        self._devices = GpuHistory()
         self._shown: Finding | None = None
         self._coming: Finding | None = None
         self._count = self._without = 0
         self._trained_step = -1
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> RunPlan:
         """What the run was to be."""
         return self._plan
 
     def expect(self, steps: int | None) -> None:
         """The number of steps in all is known now, or another one."""
         if steps != self._plan.steps:
-            self._plan = Plan.of(self._recipe, steps)
+            self._plan = RunPlan.of(self._recipe, steps)
 
     def add(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Takes in records of `metrics.jsonl`, in order. Numbers may be floats or the strings "nan", "inf", "-inf"."""
@@ -89,7 +89,7 @@ class VerdictJudge:
             finding = self._devices.finding()
         if finding is None:
             finding = self._quiet(over)
-        return tell(finding, course, plan)
+        return describe_finding(finding, course, plan)
 
     def _add_trained(self, step: int, cost: float, record: Mapping[str, Any]) -> None:
         course = self._course
@@ -113,8 +113,8 @@ class VerdictJudge:
         needed = at.ENOUGH
         if course.events < needed or course.step < plan.warmup:
             short = over or (plan.events is not None and plan.events < needed)
-            return Finding(Kind.TOO_SHORT if short else Kind.WARMING_UP, 0)
-        return Finding(Kind.HEALTHY, 0)
+            return Finding(VerdictKind.TOO_SHORT if short else VerdictKind.WARMING_UP, 0)
+        return Finding(VerdictKind.HEALTHY, 0)
 
     def _judge(self) -> None:
         """Asks the rules once more; what they say must hold for a while before it is shown or taken back."""

@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from core.verdict import thresholds as at
-from core.verdict.course import Course, Evaluation, Level
-from core.verdict.finding import Plan
+from core.verdict.course import Course, EvalPoint, Level
+from core.verdict.finding import RunPlan
 
 
 def beginning(course: Course) -> float:
@@ -50,7 +50,7 @@ def first_above(course: Course, means: Sequence[float], width: int, begin: int, 
     return course.bins[found + width // 2].first
 
 
-def beyond_a_stair(course: Course, plan: Plan) -> int:
+def beyond_a_stair(course: Course, plan: RunPlan) -> int:
     """Bins of the last epochs that hold a stair in their middle, of all while there are none; 0 in one epoch."""
     if not course.bins:
         return 0
@@ -73,7 +73,7 @@ def eval_flat(course: Course, first: int, end: int) -> bool:
     return abs(slope) * (end - first) <= at.FLAT_EVAL * size and off <= at.EVAL_SWING / 2 * size
 
 
-def eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Evaluation] | None:
+def eval_rise(course: Course, share: float) -> tuple[EvalPoint, EvalPoint, EvalPoint] | None:
     """The best evaluation, the first after it and the newest, if the last are all worse by this share."""
     best = course.best
     if best is None:
@@ -86,7 +86,7 @@ def eval_rise(course: Course, share: float) -> tuple[Evaluation, Evaluation, Eva
     return (best, after[0], last[-1]) if last[-1].cost >= best.cost + share * size else None
 
 
-def train_falls(course: Course, since: Evaluation) -> bool:
+def train_falls(course: Course, since: EvalPoint) -> bool:
     """Whether the train cost has fallen since an evaluation, to the lowest it ever was."""
     first, end = since.events // course.width, len(course.bins)
     width = min(course.window(*at.MEAN_OVER), (end - first) // 2)

@@ -8,7 +8,7 @@ from core.recipe.adapters import adapter_of
 from core.recipe.recipe import why_without_effect
 from core.recipe.tasks import TASKS
 from core.recipe.values import number_text
-from core.verdict.finding import Advice, Plan
+from core.verdict.finding import Advice, RunPlan
 
 USUAL_EPOCHS = 3.0
 """The most that the help of `training.epochs` names for most data."""
@@ -24,7 +24,7 @@ EVERY_STEP = Advice("training.log_every", "1", "log every step")
 PACKING = Advice("data.packing", "bfd", "packing bfd")
 
 
-def rate(plan: Plan, times: float) -> Advice:
+def rate(plan: RunPlan, times: float) -> Advice:
     """The learning rate times a factor, with one digit."""
     value = plan.recipe.training.learning_rate * times
     digit = 10.0 ** math.floor(math.log10(value))
@@ -32,18 +32,18 @@ def rate(plan: Plan, times: float) -> Advice:
     return Advice("training.learning_rate", text, f"learning rate {text}")
 
 
-def usual_rate(plan: Plan) -> Advice:
+def usual_rate(plan: RunPlan) -> Advice:
     """What the method usually takes, or five times as much where the rate is that high already."""
     low, _ = TASKS[plan.recipe.task].rates[adapter_of(plan.recipe).kind]
     return rate(plan, max(2 * low / plan.recipe.training.learning_rate, 5.0))
 
 
-def signal(plan: Plan) -> Advice:
+def signal(plan: RunPlan) -> Advice:
     """What the gradient comes from: tokens that carry loss, or answers that are told apart."""
     return LOSS_MASK if plan.headline.per_token else CONTRAST
 
 
-def clip(plan: Plan, limit: float = 1.0) -> list[Advice]:
+def clip(plan: RunPlan, limit: float = 1.0) -> list[Advice]:
     """Clip gradients, where they are not clipped so low already."""
     if 0 < plan.recipe.training.max_grad_norm <= limit:
         return []
@@ -51,14 +51,14 @@ def clip(plan: Plan, limit: float = 1.0) -> list[Advice]:
     return [Advice("training.max_grad_norm", text, f"gradients clipped at {text}")]
 
 
-def longer_warmup(plan: Plan, since: int) -> list[Advice]:
+def longer_warmup(plan: RunPlan, since: int) -> list[Advice]:
     """A longer warmup, where the trouble began early."""
     if plan.steps is None or since > 0.15 * plan.steps or plan.warmup >= 0.1 * plan.steps:
         return []
     return [Advice("training.warmup", "0.1", "warmup 0.1")]
 
 
-def epochs(plan: Plan, useful: float) -> list[Advice]:
+def epochs(plan: RunPlan, useful: float) -> list[Advice]:
     """As many epochs as were of use, in halves, at least a half; nothing where the run had no more."""
     value = max(0.5, math.ceil(2 * useful) / 2)
     if plan.recipe.training.max_steps == 0 and value >= plan.recipe.training.epochs:
@@ -67,14 +67,14 @@ def epochs(plan: Plan, useful: float) -> list[Advice]:
     return [Advice("training.epochs", text, f"{text} epoch{'' if value == 1 else 's'}")]
 
 
-def dropout(plan: Plan) -> list[Advice]:
+def dropout(plan: RunPlan) -> list[Advice]:
     """More dropout, where the method has it and it is low."""
     if why_without_effect(plan.recipe, "lora.dropout") or plan.recipe.lora.dropout >= 0.1:
         return []
     return [Advice("lora.dropout", "0.1", "dropout 0.1")]
 
 
-def rank(plan: Plan) -> list[Advice]:
+def rank(plan: RunPlan) -> list[Advice]:
     """Twice the rank, where there is one."""
     if why_without_effect(plan.recipe, "lora.rank"):
         return []
@@ -82,13 +82,13 @@ def rank(plan: Plan) -> list[Advice]:
     return [Advice("lora.rank", text, f"rank {text}")]
 
 
-def accumulation(plan: Plan) -> Advice:
+def accumulation(plan: RunPlan) -> Advice:
     """Four times the batches a step, which halves the noise of its gradient."""
     text = str(4 * plan.recipe.training.gradient_accumulation)
     return Advice("training.gradient_accumulation", text, f"accumulation {text}")
 
 
-def larger_batch(plan: Plan) -> Advice:
+def larger_batch(plan: RunPlan) -> Advice:
     """Twice the samples at once; the accumulation halves where it can, so that the effective batch stays."""
     training = plan.recipe.training
     batch = str(2 * training.batch_size)

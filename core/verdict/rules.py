@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from core.verdict import thresholds as at
 from core.verdict.course import Course
-from core.verdict.finding import Finding, Kind, Plan
+from core.verdict.finding import Finding, RunPlan, VerdictKind
 from core.verdict.measures import (
     at_its_lowest,
     beginning,
@@ -27,7 +27,7 @@ from core.verdict.measures import (
     well_below,
 )
 
-Rule = Callable[[Course, Plan], Finding | None]
+Rule = Callable[[Course, RunPlan], Finding | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,22 @@ class Ranked:
     hold: int = at.HOLD
 
 
-def not_finite(course: Course, plan: Plan) -> Finding | None:
+def not_finite(course: Course, plan: RunPlan) -> Finding | None:
     """A loss that is no number, or gradients that stay none."""
     if course.broken is None:
         return None
     step, what = course.broken
-    return Finding(Kind.NOT_FINITE, step, cause=what)
+    return Finding(VerdictKind.NOT_FINITE, step, cause=what)
 
 
-def nothing_to_learn(course: Course, plan: Plan) -> Finding | None:
+def nothing_to_learn(course: Course, plan: RunPlan) -> Finding | None:
     """A train loss near zero almost at once, on samples that were never seen before; or no gradient at all."""
     if course.still >= at.TRIVIAL_EVENTS and not _learned(course):
-        return Finding(Kind.NOT_LEARNING, course.step, cause="no gradient")
+        return Finding(VerdictKind.NOT_LEARNING, course.step, cause="no gradient")
     if course.trivial is None:
         return None
     step, loss = course.trivial
-    return Finding(Kind.NOT_LEARNING, step, {"now": loss}, "trivial")
+    return Finding(VerdictKind.NOT_LEARNING, step, {"now": loss}, "trivial")
 
 
 def _learned(course: Course) -> bool:
@@ -61,7 +61,7 @@ def _learned(course: Course) -> bool:
     return not course.headline.per_token and bool(course.bins) and has_fallen(course, course.newest(*at.MEAN_OVER))
 
 
-def blown_up(course: Course, plan: Plan) -> Finding | None:
+def blown_up(course: Course, plan: RunPlan) -> Finding | None:
     """A train loss that went far above its start and has not come far below it since: what the base could is lost."""
     width = course.window(*at.MEAN_OVER)
     means = course.sliding(width)
@@ -74,10 +74,10 @@ def blown_up(course: Course, plan: Plan) -> Finding | None:
         return None
     low_at = means.index(min(means[: top_at + 1]))
     since = first_above(course, means, width, low_at, (means[low_at] + top.mean) / 2)
-    return Finding(Kind.DIVERGING, since, {"low": start, "top": top.mean, "now": means[-1]}, "train, blown up")
+    return Finding(VerdictKind.DIVERGING, since, {"low": start, "top": top.mean, "now": means[-1]}, "train, blown up")
 
 
-def eval_blown_up(course: Course, plan: Plan) -> Finding | None:
+def eval_blown_up(course: Course, plan: RunPlan) -> Finding | None:
     """The same of the eval loss; where the train loss is well and at its lowest, that is overfitting."""
     if not course.evaluations or course.evaluations[0].events:
         return None
@@ -88,10 +88,10 @@ def eval_blown_up(course: Course, plan: Plan) -> Finding | None:
     top = max(course.evaluations, key=lambda evaluation: evaluation.cost)
     if top.cost <= start + at.EVAL_BLOWN_UP * course.size(start) or now <= well_below(course, start):
         return None
-    return Finding(Kind.DIVERGING, top.step, {"low": start, "top": top.cost, "now": now}, "eval, blown up")
+    return Finding(VerdictKind.DIVERGING, top.step, {"low": start, "top": top.cost, "now": now}, "eval, blown up")
 
 
-def diverging(course: Course, plan: Plan) -> Finding | None:
+def diverging(course: Course, plan: RunPlan) -> Finding | None:
     """A loss that has risen from its best and stays up."""
     width = course.window(*at.MEAN_OVER)
     means = course.sliding(width)
@@ -102,14 +102,14 @@ def diverging(course: Course, plan: Plan) -> Finding | None:
     limit = best.mean + max(at.RISEN * course.size(best.mean), at.SURE_OF_MANY * error_of_difference(best, now))
     if now.mean > limit:
         since = first_above(course, means, width, best_at, limit)
-        return Finding(Kind.DIVERGING, since, {"low": best.mean, "now": now.mean}, "train")
+        return Finding(VerdictKind.DIVERGING, since, {"low": best.mean, "now": now.mean}, "train")
     risen = eval_rise(course, at.EVAL_RISEN)
     if risen is None or course.events < at.ENOUGH or train_falls(course, risen[0]):
         return None
-    return Finding(Kind.DIVERGING, risen[1].step, {"low": risen[0].cost, "now": risen[2].cost}, "eval")
+    return Finding(VerdictKind.DIVERGING, risen[1].step, {"low": risen[0].cost, "now": risen[2].cost}, "eval")
 
 
-def memorised(course: Course, plan: Plan) -> Finding | None:
+def memorized(course: Course, plan: RunPlan) -> Finding | None:
     """A train loss near zero on samples seen again, while that on unseen ones is not: held out, or of epoch one."""
     if not course.headline.per_token or course.events < at.ENOUGH or course.bins[-1].epoch < at.SEEN_AGAIN:
         return None
@@ -125,12 +125,12 @@ def memorised(course: Course, plan: Plan) -> Finding | None:
     first = len(course.bins) - 1
     while first > 0 and course.means[first - 1] <= at.BY_HEART:
         first -= 1
-    return Finding(Kind.MEMORISED, course.bins[first].first, {**facts, "epoch": course.bins[first].epoch})
+    return Finding(VerdictKind.MEMORIZED, course.bins[first].first, {**facts, "epoch": course.bins[first].epoch})
 
 
-def overfitting(course: Course, plan: Plan) -> Finding | None:
+def overfitting(course: Course, plan: RunPlan) -> Finding | None:
     """An eval loss that has risen from its best while the train loss falls."""
-    shown = course.shown is Kind.OVERFITTING
+    shown = course.shown is VerdictKind.OVERFITTING
     risen = eval_rise(course, at.EVAL_RISE / 2 if shown else at.EVAL_RISE)
     if risen is None:
         return None
@@ -138,20 +138,20 @@ def overfitting(course: Course, plan: Plan) -> Finding | None:
     if not falls:
         return None
     best, first, last = risen
-    return Finding(Kind.OVERFITTING, first.step, {"now": last.cost, "epoch": best.epoch})
+    return Finding(VerdictKind.OVERFITTING, first.step, {"now": last.cost, "epoch": best.epoch})
 
 
-def spiking(course: Course, plan: Plan) -> Finding | None:
+def spiking(course: Course, plan: RunPlan) -> Finding | None:
     """Several gradients far above the usual one, the last of them not long ago."""
     over = course.window(*at.SPIKES_OVER) * course.width
     found = [spike for spike in course.spikes if spike.event > course.events - over]
     if len(found) < at.SPIKES:
         return None
     facts = {"number": len(found), "ratio": max(spike.ratio for spike in found), "last": found[-1].step}
-    return Finding(Kind.SPIKES, found[0].step, facts)
+    return Finding(VerdictKind.SPIKES, found[0].step, facts)
 
 
-def oscillating(course: Course, plan: Plan) -> Finding | None:
+def oscillating(course: Course, plan: RunPlan) -> Finding | None:
     """A train loss that has risen and come back: steps too large to settle."""
     if course.step <= plan.warmup or course.events < at.ENOUGH:
         return None
@@ -171,10 +171,10 @@ def oscillating(course: Course, plan: Plan) -> Finding | None:
         return None
     low, high = swing
     facts = {"low": means[low], "top": means[high]}
-    return Finding(Kind.OSCILLATING, course.bins[low + width].first, facts, "train")
+    return Finding(VerdictKind.OSCILLATING, course.bins[low + width].first, facts, "train")
 
 
-def eval_oscillating(course: Course, plan: Plan) -> Finding | None:
+def eval_oscillating(course: Course, plan: RunPlan) -> Finding | None:
     """The same of the eval loss."""
     if course.step <= plan.warmup or course.events < at.ENOUGH:
         return None
@@ -184,10 +184,10 @@ def eval_oscillating(course: Course, plan: Plan) -> Finding | None:
         return None
     low, high = swing
     facts = {"low": losses[low], "top": losses[high]}
-    return Finding(Kind.OSCILLATING, course.evaluations[low + 1].step, facts, "eval")
+    return Finding(VerdictKind.OSCILLATING, course.evaluations[low + 1].step, facts, "eval")
 
 
-def not_learning(course: Course, plan: Plan) -> Finding | None:
+def not_learning(course: Course, plan: RunPlan) -> Finding | None:
     """A loss that is where it was before the first step, though enough steps have been made to move it."""
     warm = sum(bin_.first > plan.warmup for bin_ in course.bins) * course.width
     needed, share = at.UNMOVED_AFTER
@@ -199,16 +199,16 @@ def not_learning(course: Course, plan: Plan) -> Finding | None:
         if last.events < needed or abs(last.cost - first.cost) > at.UNMOVED * course.size(first.cost):
             return None
         if course.headline.per_token:  # others may have the same value by accident: the training must say it as well
-            return Finding(Kind.NOT_LEARNING, last.step, {"first": first.cost, "now": last.cost}, "eval")
+            return Finding(VerdictKind.NOT_LEARNING, last.step, {"first": first.cost, "now": last.cost}, "eval")
     number = len(course.bins)
     third = max(1, number // 3)
     then, now = course.level(0, third), course.level(number - third, number)
     if has_fallen(course, now) or not unmoved(course, then, now):
         return None
-    return Finding(Kind.NOT_LEARNING, course.step, {"first": then.mean, "now": now.mean}, "train")
+    return Finding(VerdictKind.NOT_LEARNING, course.step, {"first": then.mean, "now": now.mean}, "train")
 
 
-def plateau(course: Course, plan: Plan) -> Finding | None:
+def plateau(course: Course, plan: RunPlan) -> Finding | None:
     """A loss that has fallen and falls no more, while the learning rate is still high.
 
     Over several epochs it falls by stairs, where samples come again: level steps between them are no plateau.
@@ -236,13 +236,13 @@ def plateau(course: Course, plan: Plan) -> Finding | None:
     elif abs(fall) + 2 * error > at.FLAT:
         return None
     bin_ = course.bins[first]
-    return Finding(Kind.PLATEAU, bin_.first, {"now": now.mean, "epoch": bin_.epoch})
+    return Finding(VerdictKind.PLATEAU, bin_.first, {"now": now.mean, "epoch": bin_.epoch})
 
 
 RULES: tuple[Ranked, ...] = (
     Ranked(not_finite, hold=1),
     Ranked(nothing_to_learn, hold=1),
-    Ranked(memorised),
+    Ranked(memorized),
     Ranked(eval_blown_up, hold=1),
     Ranked(blown_up),
     Ranked(overfitting, hold=1),

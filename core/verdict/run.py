@@ -13,13 +13,13 @@ from core.jobs.follow import Update
 from core.recipe.recipe import read
 from core.recipe.schedule import schedule_of
 from core.recipe.tasks import Headline
-from core.verdict.finding import Kind, Verdict
+from core.verdict.finding import Verdict, VerdictKind
 from core.verdict.judge import VerdictJudge
 
 _CHECKPOINT = "checkpoint-"
 """What the folder of a checkpoint is called, before its step."""
 
-_WORTH_KEEPING = (Kind.OVERFITTING, Kind.MEMORISED)
+_WORTH_KEEPING = (VerdictKind.OVERFITTING, VerdictKind.MEMORIZED)
 """Kinds in which an earlier checkpoint is better than the last weights."""
 
 

@@ -237,7 +237,7 @@ class _Reader:
         self._follower = Follower(folder, log_bytes=0)
         self._gpu_memory = 0
         self._ram = 0
-        self._told: int | None = None
+        self._reported_peak: int | None = None
         self._evaluations: list[tuple[int, float]] = []
         self.verdict = self.verdict_text = ""
 
@@ -269,7 +269,7 @@ class _Reader:
     @property
     def memory(self) -> int | None:
         """The peak: what the driver said of all its GPUs, else the trainer's word, which is of one, else the RAM's."""
-        return self._gpu_memory or self._told or self._ram or None
+        return self._gpu_memory or self._reported_peak or self._ram or None
 
     def _take_evaluations(self, update: Update) -> None:
         if "metrics.jsonl" in update.restarted:
@@ -287,7 +287,7 @@ class _Reader:
         for event in update.events:
             peak = event.get("peak_memory")
             if event.get("kind") == "summary" and isinstance(peak, int):
-                self._told = peak
+                self._reported_peak = peak
         for record in update.gpu:
             worker = record.get("worker") or {}
             pids = set(worker.get("pids") or ())

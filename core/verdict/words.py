@@ -11,9 +11,9 @@ from core.units import count, significant
 from core.verdict import remedies
 from core.verdict import thresholds as at
 from core.verdict.course import Course
-from core.verdict.finding import QUIET, Advice, Finding, Kind, Plan, Verdict
+from core.verdict.finding import QUIET, Advice, Finding, RunPlan, Verdict, VerdictKind
 
-_Told = tuple[str, list[Advice]]
+_Wording = tuple[str, list[Advice]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class _Case:
 
     finding: Finding
     course: Course
-    plan: Plan
+    plan: RunPlan
 
     def said(self, cost: float) -> str:
         """A cost as people read the metric."""
@@ -58,7 +58,7 @@ class _Case:
         return f" Best: step {count(best.step)}, eval {self.said(best.cost)}."
 
 
-def tell(finding: Finding, course: Course, plan: Plan) -> Verdict:
+def describe_finding(finding: Finding, course: Course, plan: RunPlan) -> Verdict:
     """The verdict for a finding.
 
     Args:
@@ -67,7 +67,7 @@ def tell(finding: Finding, course: Course, plan: Plan) -> Verdict:
         plan: what the run was to be.
     """
     kind = finding.kind
-    sentence, advice = _TELL[kind](_Case(finding, course, plan))
+    sentence, advice = _WORDINGS[kind](_Case(finding, course, plan))
     best = course.best if len(course.evaluations) > 1 else None
     return Verdict(
         kind=kind,
@@ -79,12 +79,12 @@ def tell(finding: Finding, course: Course, plan: Plan) -> Verdict:
     )
 
 
-def _warming_up(case: _Case) -> _Told:
+def _warming_up(case: _Case) -> _Wording:
     until = max(case.plan.warmup, at.ENOUGH * case.plan.recipe.training.log_every)
     return f": too early to judge before step {count(until)}.", []
 
 
-def _too_short(case: _Case) -> _Told:
+def _too_short(case: _Case) -> _Wording:
     seen, step, warmup = case.course.events, case.course.step, case.plan.warmup
     missing: list[str] = []
     if seen < at.ENOUGH:
@@ -96,7 +96,7 @@ def _too_short(case: _Case) -> _Told:
     return f": {'; '.join(missing)}.", [remedies.EVERY_STEP] if few else []
 
 
-def _healthy(case: _Case) -> _Told:
+def _healthy(case: _Case) -> _Wording:
     course = case.course
     now = course.newest(5, 0.05).mean
     words = f": {case.headline.train_title} {case.said(statistics.fmean(course.start))} -> {case.said(now)}"
@@ -110,7 +110,7 @@ def _healthy(case: _Case) -> _Told:
     return f"{words}." if newest_is_best else f"{words}.{case.best}", []
 
 
-def _plateau(case: _Case) -> _Told:
+def _plateau(case: _Case) -> _Wording:
     words = (
         f"{case.since}: {case.headline.train_title} stays at {case.fact('now')} though the learning rate is still high."
     )
@@ -123,13 +123,13 @@ def _plateau(case: _Case) -> _Told:
     ]
 
 
-def _oscillating(case: _Case) -> _Told:
+def _oscillating(case: _Case) -> _Wording:
     words = f"{case.since}: {case.finding.cause} {case.what} went from {case.fact('low')} {case.worse('up', 'down')} to"
     words += f" {case.fact('top')} and back."
     return words, [remedies.rate(case.plan, 1 / 3), remedies.accumulation(case.plan)]
 
 
-def _diverging(case: _Case) -> _Told:
+def _diverging(case: _Case) -> _Wording:
     what, _, blown_up = case.finding.cause.partition(", ")
     if blown_up:
         words = f"{case.since}: {what} {case.what} went from {case.fact('low')} {case.worse('up', 'down')} to"
@@ -145,14 +145,14 @@ def _diverging(case: _Case) -> _Told:
     return words, advice
 
 
-def _overfitting(case: _Case) -> _Told:
+def _overfitting(case: _Case) -> _Wording:
     worse, better = case.worse("rises", "falls"), case.worse("falls", "rises")
     words = f"{case.since}: {case.headline.eval_title} {worse}, {case.headline.train_title} {better}.{case.best}"
     useful = remedies.epochs(case.plan, case.finding.facts["epoch"])
     return words, [*useful, *remedies.dropout(case.plan), remedies.MORE_SAMPLES]
 
 
-def _memorised(case: _Case) -> _Told:
+def _memorized(case: _Case) -> _Wording:
     facts, best = case.finding.facts, case.course.best
     words = f"{case.since}: {case.headline.train_title} {case.fact('now')}, the samples are known by heart"
     words += f"; {case.headline.eval_title} {case.fact('eval')}.{case.best}" if "eval" in facts else "."
@@ -160,7 +160,7 @@ def _memorised(case: _Case) -> _Told:
     return words, [*remedies.epochs(case.plan, useful), *remedies.dropout(case.plan), remedies.MORE_SAMPLES]
 
 
-def _not_learning(case: _Case) -> _Told:
+def _not_learning(case: _Case) -> _Wording:
     cause = case.finding.cause
     if cause == "no gradient":
         return f"{case.since}: the gradient is exactly 0, so no weight moves.", [remedies.signal(case.plan)]
@@ -171,20 +171,20 @@ def _not_learning(case: _Case) -> _Told:
     return f"{words} at the start.", [remedies.usual_rate(case.plan), remedies.signal(case.plan)]
 
 
-def _spikes(case: _Case) -> _Told:
+def _spikes(case: _Case) -> _Wording:
     facts = case.finding.facts
     words = f"{case.since}: {count(int(facts['number']))} gradients up to {facts['ratio']:.0f} times the usual norm,"
     words += f" the last at step {count(int(facts['last']))}."
     return words, [remedies.WHOLE_SAMPLES, *remedies.clip(case.plan, 0.3), remedies.rate(case.plan, 1 / 2)]
 
 
-def _not_finite(case: _Case) -> _Told:
+def _not_finite(case: _Case) -> _Wording:
     words = f" at step {count(case.finding.since)}: the {case.finding.cause} is no number any more."
     advice = [remedies.rate(case.plan, 1 / 10), *remedies.clip(case.plan)]
     return words, [*advice, remedies.BFLOAT16] if case.plan.recipe.model.dtype == "float16" else advice
 
 
-def _starved(case: _Case) -> _Told:
+def _starved(case: _Case) -> _Wording:
     facts = case.finding.facts
     words = f"{case.since}: {_gpu(case)} works {facts['busy']:.0f} % of the time"
     words += f"; the worker's CPU is at {facts['cpu']:.0f} %." if facts["cpu"] >= at.BUSY_CPU else ", else it waits."
@@ -192,26 +192,26 @@ def _starved(case: _Case) -> _Told:
     return words, [remedies.larger_batch(case.plan), *([] if packs else [remedies.PACKING])]
 
 
-def _throttled(case: _Case) -> _Told:
+def _throttled(case: _Case) -> _Wording:
     share = 100 * case.finding.facts["share"]
     words = f"{case.since}: heat held the clocks of {_gpu(case)} down {share:.0f} % of the last 2 min."
     return words, [remedies.COOLING]
 
 
-_TELL: dict[Kind, Callable[[_Case], _Told]] = {
-    Kind.WARMING_UP: _warming_up,
-    Kind.TOO_SHORT: _too_short,
-    Kind.HEALTHY: _healthy,
-    Kind.PLATEAU: _plateau,
-    Kind.OSCILLATING: _oscillating,
-    Kind.DIVERGING: _diverging,
-    Kind.OVERFITTING: _overfitting,
-    Kind.MEMORISED: _memorised,
-    Kind.NOT_LEARNING: _not_learning,
-    Kind.SPIKES: _spikes,
-    Kind.NOT_FINITE: _not_finite,
-    Kind.STARVED: _starved,
-    Kind.THROTTLED: _throttled,
+_WORDINGS: dict[VerdictKind, Callable[[_Case], _Wording]] = {
+    VerdictKind.WARMING_UP: _warming_up,
+    VerdictKind.TOO_SHORT: _too_short,
+    VerdictKind.HEALTHY: _healthy,
+    VerdictKind.PLATEAU: _plateau,
+    VerdictKind.OSCILLATING: _oscillating,
+    VerdictKind.DIVERGING: _diverging,
+    VerdictKind.OVERFITTING: _overfitting,
+    VerdictKind.MEMORIZED: _memorized,
+    VerdictKind.NOT_LEARNING: _not_learning,
+    VerdictKind.SPIKES: _spikes,
+    VerdictKind.NOT_FINITE: _not_finite,
+    VerdictKind.STARVED: _starved,
+    VerdictKind.THROTTLED: _throttled,
 }
 
 

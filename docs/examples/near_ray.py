@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from core.dataset.item import normalise
+from core.dataset.item import normalize
 from core.dataset.near.exact import jaccard
 from core.dataset.near.sketch import Banding, sketch
 
@@ -30,7 +30,7 @@ Batch = dict[str, Any]
 
 def keyed(batch: Batch, column: str) -> Batch:
     """Texts, normalised, with their keys."""
-    texts = [text for text in map(normalise, batch[column]) if text]
+    texts = [text for text in map(normalize, batch[column]) if text]
     return {
         "key": [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest() for text in texts],
         "text": texts,

@@ -14,7 +14,7 @@ from tui.charts.cells import Cells
 from tui.charts.glyphs import BRAILLE
 from tui.charts.layer import Layer
 from tui.charts.plot import Box, Curve, draw_grid, draw_plot
-from tui.charts.raster import View
+from tui.charts.raster import Viewport
 from tui.charts.series import Series
 from tui.charts.smooth import Smoothed
 
@@ -56,13 +56,13 @@ def _redraws() -> list[Row]:
 
         def draw(end: float, curves: list[Curve] = curves, box: Box = box) -> float:
             begun = time.process_time()
-            cells, view = Cells(WIDTH, HEIGHT), View(0, end, 0, 2)
+            cells, view = Cells(WIDTH, HEIGHT), Viewport(0, end, 0, 2)
             draw_grid(cells, box, view, BRAILLE)
             draw_plot(cells, box, view, curves, BRAILLE, fill="tint")
             return (time.process_time() - begun) * 1e3
 
         draw(points)
-        layer, ground, view = Layer(), Cells(WIDTH, HEIGHT), View(0, points * 1.5, 0, 2)
+        layer, ground, view = Layer(), Cells(WIDTH, HEIGHT), Viewport(0, points * 1.5, 0, 2)
         layer.draw(ground, box, view, curves, BRAILLE, fill="tint")
         live = []
         for step in range(60):

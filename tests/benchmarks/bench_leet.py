@@ -211,6 +211,6 @@ def _against(name: str, value: float, unit: str, peer_name: str, theirs: float, 
 def _delay(at: str, ours: Watched, leet: Watched | None) -> Row:
     """The 95th percentile; a value that never came counts as the longest."""
     late = sorted([*ours.delays, *[float("inf")] * (SECONDS - len(ours.delays))])[int(0.95 * SECONDS)]
-    told = f", of leet {len(leet.delays)}" if leet is not None else ""
-    note = f"{len(ours.delays)} of {SECONDS} seen within two seconds{told}"
+    reported = f", of leet {len(leet.delays)}" if leet is not None else ""
+    note = f"{len(ours.delays)} of {SECONDS} seen within two seconds{reported}"
     return Row(f"{at}, newest point, p95", late, "s", bar=f"<= {DELAY_BAR} s", met=late <= DELAY_BAR, note=note)

@@ -153,7 +153,7 @@ def _private(pid: int) -> float:
 
 def _peers(path: Path) -> list[Row]:
     """CPU of opening, counting, and showing rows from anywhere; of each the least of three processes."""
-    ours = min(_told([sys.executable, "-c", _OURS, str(path), str(ROWS)])[0] for _ in range(3))
+    ours = min(_reported([sys.executable, "-c", _OURS, str(path), str(ROWS)])[0] for _ in range(3))
     rows = []
     for name, share in (("duckdb", 1 / 5), ("polars", 1 / 20)):
         label = f"CPU of opening it, against {name}"
@@ -163,7 +163,7 @@ def _peers(path: Path) -> list[Row]:
             rows.append(Row(label, ours, "CPU s", note=f"left out: {error}"))
             continue
         argv = [str(python), str(HERE / "million_peer.py"), name, str(path), str(ROWS)]
-        cpu, wall, peak = min(_told(argv) for _ in range(3))
+        cpu, wall, peak = min(_reported(argv) for _ in range(3))
         rows.append(
             Row(
                 label,
@@ -179,7 +179,7 @@ def _peers(path: Path) -> list[Row]:
     return rows
 
 
-def _told(argv: list[str]) -> list[float]:
+def _reported(argv: list[str]) -> list[float]:
     """The numbers that a process prints."""
     return [float(word) for word in subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()]
 

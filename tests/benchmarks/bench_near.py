@@ -93,8 +93,8 @@ def _measure(argv: Sequence[str | Path]) -> _Measured:
     )
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", watcher, *map(str, argv)]
-    told = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
-    code, output, cpu, memory, seconds = json.loads(told.stdout)
+    reported = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    code, output, cpu, memory, seconds = json.loads(reported.stdout)
     if code:
         raise RuntimeError(f"{' '.join(map(str, argv))} ended with {code}")
     return _Measured(output, cpu, memory, seconds)
@@ -115,7 +115,7 @@ def _row(name: str, value: float, unit: str, met: bool, note: str, bar: float) -
 def _sample_texts(file: Path) -> list[str]:
     dataset = Dataset.open(file)
     dataset.reader.extend()
-    return [Item(entry, dataset.sample(entry)).normalised for entry in range(dataset.count)]
+    return [Item(entry, dataset.sample(entry)).normalized for entry in range(dataset.count)]
 
 
 def _precision(name: str, clusters: Sequence[dict[str, Any]], texts: Sequence[str]) -> Row:

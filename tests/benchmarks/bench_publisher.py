@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.dataset.item import normalise
+from core.dataset.item import normalize
 from core.dataset.near.result import Fields, NearOptions
 from core.dataset.scan.scan import scan
 from tests.benchmarks.table import Row
@@ -55,7 +55,7 @@ def _values(name: str) -> list[dict[str, str]]:
 
 
 def _text(value: dict[str, str]) -> str:
-    return normalise("\n".join(value[name] for name in ("instruction", "input", "output")))
+    return normalize("\n".join(value[name] for name in ("instruction", "input", "output")))
 
 
 def _best(removed: Sequence[str], stays: Sequence[str]) -> NDArray[np.float64]:

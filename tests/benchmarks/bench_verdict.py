@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Callable
 
-from core.verdict import Kind, VerdictJudge
+from core.verdict import VerdictJudge, VerdictKind
 from tests.benchmarks.table import Row
 
 STEPS = 100_000
@@ -35,7 +35,7 @@ def run() -> list[Row]:
     def judge() -> None:
         judge = VerdictJudge({}, STEPS)
         judge.add(records)
-        assert judge.verdict().kind is Kind.HEALTHY
+        assert judge.verdict().kind is VerdictKind.HEALTHY
 
     parsing = _best(lambda: [json.loads(line) for line in lines])
     judging = _best(judge)

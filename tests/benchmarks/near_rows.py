@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from core.dataset.dataset import Dataset
-from core.dataset.item import Item, normalise
+from core.dataset.item import Item, normalize
 from core.dataset.records import Unreadable
 from core.errors import BadInput
 
@@ -23,12 +23,12 @@ def near_rows(folder: Path, count: int) -> list[str]:
         count: rows wanted. What is missing is made of random rows by replacing, deleting and inserting characters at
             rates up to 5%.
     """
-    rows = [normalise(text) for text in _texts(folder)]
+    rows = [normalize(text) for text in _texts(folder)]
     rows = [text for text in rows if text]
     made = random.Random(0)
     real = len(rows)
     while len(rows) < count:
-        rows.append(normalise(_with_slips(rows[made.randrange(real)], made)))
+        rows.append(normalize(_with_slips(rows[made.randrange(real)], made)))
     made.shuffle(rows)
     return rows[:count]
 

@@ -6,14 +6,14 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
-from core.verdict import Kind, VerdictJudge
+from core.verdict import VerdictJudge, VerdictKind
 from tests.curves import HELD_OUT, TUNING, Recording, load
 
 
-def named_at(run: Recording) -> tuple[Kind, float | None]:
+def named_at(run: Recording) -> tuple[VerdictKind, float | None]:
     """The last verdict, and the part of the run that was over when it was first shown."""
     judge = VerdictJudge(run.recipe, run.steps)
-    shown: list[tuple[int, Kind]] = []
+    shown: list[tuple[int, VerdictKind]] = []
     for record in run.records:
         judge.add([record])
         shown.append((record["step"], judge.verdict().kind))
@@ -23,7 +23,7 @@ def named_at(run: Recording) -> tuple[Kind, float | None]:
 
 def table(folder: Path) -> list[str]:
     """A row for each kind of run."""
-    found: dict[str, list[tuple[Kind, float | None]]] = defaultdict(list)
+    found: dict[str, list[tuple[VerdictKind, float | None]]] = defaultdict(list)
     for run in load(folder):
         found[run.kind].append(named_at(run))
     rows = ["| run | runs | verdict at the end | first shown at |", "|---|---|---|---|"]

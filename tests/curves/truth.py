@@ -45,7 +45,7 @@ def _overfitting(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
     return min(evals[-2:]) > 1.025 * min(evals) and statistics.fmean(losses[-8:]) < 0.7 * then
 
 
-def _memorised(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
+def _memorized(losses: Numbers, evals: Numbers, norms: Numbers) -> bool:
     return statistics.fmean(losses[-8:]) < 0.1
 
 
@@ -71,7 +71,7 @@ _SHOWS: dict[str, Callable[[Numbers, Numbers, Numbers], bool]] = {
     "diverging": _diverging,
     "oscillating": _oscillating,
     "overfitting": _overfitting,
-    "memorised": _memorised,
+    "memorised": _memorized,
     "not_learning": _not_learning,
     "masked": _masked,
     "plateau": _plateau,

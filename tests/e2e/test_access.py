@@ -95,8 +95,8 @@ def test_a_live_run_survives_a_move_there_and_back_with_its_keeper(live: JobFold
     moments = [line["t"] for line in lines(live.gpu)]
     assert moments == sorted(set(moments))
     assert [moment for moment in moments if moment > away_until]
-    told = [json.dumps(event) for event in lines(live.events)]
-    assert len(told) == len(set(told))
+    reported = [json.dumps(event) for event in lines(live.events)]
+    assert len(reported) == len(set(reported))
 
 
 @pytest.mark.parametrize("what", ["run", "runs"])

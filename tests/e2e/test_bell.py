@@ -23,7 +23,7 @@ def end(folder: JobFolder) -> None:
     folder.write_status(state="finished", phase="done", ended=time.time())
 
 
-def told(terminal: Terminal) -> int:
+def reported(terminal: Terminal) -> int:
     """Notifications of the end."""
     return len(SAID.findall(terminal.raw))
 
@@ -42,7 +42,7 @@ def test_a_run_that_ends_before_the_eyes_rings_once_and_one_that_had_ended_does_
         terminal.wait_for("2 runs, 1 going on")
         terminal.send("enter")  # the newest is the first
         terminal.wait_for("60 %")
-        assert (told(terminal), bells(terminal)) == (0, 0)
+        assert (reported(terminal), bells(terminal)) == (0, 0)
         end(folder)
         terminal.wait_for("finished after")
         terminal.send("6")
@@ -50,7 +50,7 @@ def test_a_run_that_ends_before_the_eyes_rings_once_and_one_that_had_ended_does_
         terminal.send("3")
         terminal.wait_for("4 shows the result")
         terminal.wait_for("HEALTHY")
-        assert (told(terminal), bells(terminal)) == (1, 1)
+        assert (reported(terminal), bells(terminal)) == (1, 1)
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_the_notification_goes_through_tmux(tmp_path: Path) -> None:
             terminal.wait_for("60 of 100")
             end(folder)
             terminal.wait_for("finished after")
-            terminal.wait_until(lambda _: bool(told(terminal)), what="the notification")
-            assert told(terminal) == 1
+            terminal.wait_until(lambda _: bool(reported(terminal)), what="the notification")
+            assert reported(terminal) == 1
     finally:
         subprocess.run([*server, "kill-server"], check=False)

@@ -12,7 +12,7 @@ from core.recipe.tasks import TASKS, Headline
 from core.runs.checkpoint import read
 from core.runs.resume import plan_resume
 from core.runs.saved import read_weights
-from core.verdict.tell import facts_of
+from core.verdict.notify import facts_of
 from tests.e2e.test_resume import go_on, logged, run_to_end
 from tests.kit.accuracy_training import ACCURACY
 from tests.kit.training_runs import events, lines, make_run, pair, talk
@@ -87,8 +87,8 @@ def test_an_interrupted_run_ends_early_where_the_plain_one_has_its_rise_and_save
     go_on(folder)
 
     assert logged(folder) == {(step, kind): line for (step, kind), line in logged(plain).items() if step <= end}
-    (told,) = events(folder, "early_stop")
-    assert (told["step"], told["best_step"], told["best_eval_loss"]) == (end, best, losses[best])
+    (reported,) = events(folder, "early_stop")
+    assert (reported["step"], reported["best_step"], reported["best_eval_loss"]) == (end, best, losses[best])
     last = max(folder.checkpoints.iterdir(), key=_step)
     assert {_step(path) for path in folder.checkpoints.iterdir()} == {best, read(last).step}
     assert _weights(folder.adapter) == _weights(folder.checkpoints / f"checkpoint-{best}")
@@ -113,13 +113,17 @@ def _ended_early(folder: JobFolder, headline: Headline) -> dict[str, Any]:
     }
     end, best = _expected({step: headline.cost(value) for step, value in values.items()})
     assert end == max(values) < _LONG["training__max_steps"]
-    (told,) = events(folder, "early_stop")
-    assert (told["step"], told["best_step"], told[f"best_{headline.eval_metric}"]) == (end, best, values[best])
+    (reported,) = events(folder, "early_stop")
+    assert (reported["step"], reported["best_step"], reported[f"best_{headline.eval_metric}"]) == (
+        end,
+        best,
+        values[best],
+    )
     assert _weights(folder.adapter) == _weights(folder.checkpoints / f"checkpoint-{best}")
     weights = read_weights(folder.adapter)
     assert weights is not None
     assert (weights.step, weights.saved_at_step) == (best, end)
-    return told
+    return reported
 
 
 def test_a_dpo_run_ends_early_by_its_eval_loss_and_is_said_to_overfit(warm: WarmPython, tmp_path: Path) -> None:
@@ -129,8 +133,8 @@ def test_a_dpo_run_ends_early_by_its_eval_loss_and_is_said_to_overfit(warm: Warm
     changes: dict[str, Any] = {"task": "dpo", "training__learning_rate": 1e-3, "lora__dropout": 0.0}
     folder = make_run(tmp_path, [pair(number) for number in range(24)], swapped, **{**_LONG, **changes})
     headline = TASKS["dpo"].headline
-    told = _ended_early(run_to_end(folder), headline)
-    assert "did not lower the eval DPO loss" in told["message"]
+    reported = _ended_early(run_to_end(folder), headline)
+    assert "did not lower the eval DPO loss" in reported["message"]
     facts = facts_of(folder)
     assert facts["verdict"] == "overfitting"
     assert "eval DPO loss rises, train DPO loss falls" in facts["verdict_text"]
@@ -139,10 +143,10 @@ def test_a_dpo_run_ends_early_by_its_eval_loss_and_is_said_to_overfit(warm: Warm
 
 def test_where_higher_is_better_a_run_ends_when_its_metric_rises_no_more(warm: WarmPython, tmp_path: Path) -> None:
     folder = _run(tmp_path, **_LONG)
-    told = _ended_early(run_to_end(folder, "tests.kit.accuracy_training"), ACCURACY)
-    assert "did not raise the eval token accuracy" in told["message"]
+    reported = _ended_early(run_to_end(folder, "tests.kit.accuracy_training"), ACCURACY)
+    assert "did not raise the eval token accuracy" in reported["message"]
     (summary,) = events(folder, "summary")
-    assert summary["eval_mean_token_accuracy"] == told["best_eval_mean_token_accuracy"]
+    assert summary["eval_mean_token_accuracy"] == reported["best_eval_mean_token_accuracy"]
 
 
 def _step(path: Path) -> int:

@@ -23,7 +23,7 @@ from core.jobs.follow import Follower
 from core.jobs.launch import launch, worker_command
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
-from core.jobs.trust import COMMAND, Ask
+from core.jobs.trust import COMMAND, ConsentRequest
 from core.runs.resume import plan_resume
 from tests.e2e.test_resume import go_on, logged, run_to_end
 from tests.kit.training_runs import events, make_run, talk
@@ -102,9 +102,9 @@ def one_crash(workspace: Path, uninterrupted: JobFolder, victim: str, at: int, k
     folder = make_run(workspace / "runs", _SAMPLES, **_RUN, training__save_every=3.0)
     if victim == "keeper":
         command = f'echo "$TUNEDECK_STATE" >> "{workspace}/told"'
-        Ask(COMMAND, command).agree()
-        told = {"targets": [command], "seconds": 60}
-        folder.write_job({**folder.read_job(), "payload": {**_payload(folder), "at_end": told}})
+        ConsentRequest(COMMAND, command).agree()
+        reported = {"targets": [command], "seconds": 60}
+        folder.write_job({**folder.read_job(), "payload": {**_payload(folder), "at_end": reported}})
     launch(folder, [worker_command("core.training", folder)])
     kill(folder, victim, at, kind)
     check_readers(folder)

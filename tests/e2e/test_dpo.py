@@ -185,8 +185,8 @@ def test_a_weight_that_is_not_finite_ends_the_run_and_short_memory_does_not(warm
         env={"DISTURB_AT": "2", "DISTURB_MEMORY": "2"},
     )
     _end(short, "finished")
-    (told,) = events(short, "oom")
-    assert (told["batch_size"], told["gradient_accumulation"]) == (1, 4)
+    (reported,) = events(short, "oom")
+    assert (reported["batch_size"], reported["gradient_accumulation"]) == (1, 4)
     assert lines(short.metrics)[-1]["step"] == 4
 
 
@@ -212,8 +212,8 @@ def test_two_ranks_train_on_pairs_and_resume(warm: WarmPython, tmp_path: Path, m
     resume_run(folder, plan_resume(folder))
     _end(folder, "finished")
     assert _logged(lines(folder.metrics)) == _logged(lines(whole.metrics))
-    (told,) = events(whole, "ranks")
-    assert told["world_size"] == 2
+    (reported,) = events(whole, "ranks")
+    assert reported["world_size"] == 2
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
 @pytest.mark.parametrize(
     "name", ["", requests.STOP, pytest.param(requests.STOP_NOW, marks=pytest.mark.slow)], ids=["room", "stop", "now"]
 )
-def test_a_disk_without_a_byte_left_is_told_and_waited_for(
+def test_a_disk_without_a_byte_left_is_reported_and_waited_for(
     warm: WarmPython, tmp_path: Path, disk: Path, name: str
 ) -> None:
     folder: JobFolder = make_run(disk / "runs", **_RUN)

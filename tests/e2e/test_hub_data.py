@@ -75,10 +75,10 @@ def test_a_split_becomes_a_file_of_the_workspace_and_several_are_named(tmp_path:
 
 
 def refused(workspace: Path) -> str:
-    heard: list[str] = []
+    received: list[str] = []
     with pytest.raises(BadInput) as fault:
-        hub.fetch(workspace, HubName("org/name", ("train",)), heard.append)
-    assert heard[0].startswith("org/name:train: ")
+        hub.fetch(workspace, HubName("org/name", ("train",)), received.append)
+    assert received[0].startswith("org/name:train: ")
     return str(fault.value)
 
 

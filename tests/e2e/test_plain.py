@@ -52,7 +52,7 @@ def open_renamed(names: str, path: Path, plain: bool = False) -> Terminal:
     ],
 )
 def test_a_name_that_is_gone_costs_its_part_of_the_layer_and_not_the_program(
-    rows: Path, names: str, left_out: list[str]
+    rows: Path, names: str, excluded: list[str]
 ) -> None:
     with open_renamed(names, rows) as terminal:
         terminal.wait_for("scanned")
@@ -62,9 +62,9 @@ def test_a_name_that_is_gone_costs_its_part_of_the_layer_and_not_the_program(
         terminal.send("q")
         assert terminal.wait_exit() == 0
     layer = json.loads((rows.parent / "layer.json").read_text())
-    assert layer["left_out"] == left_out
+    assert layer["left_out"] == excluded
     for module, part in (("driver", "DRIVER"), ("wire", "FRAMES"), ("lean_compositor", "COMPOSITOR")):
-        assert (module in layer["loaded"]) == (part not in left_out), "the other parts work on"
+        assert (module in layer["loaded"]) == (part not in excluded), "the other parts work on"
 
 
 def test_the_whole_walk_on_public_names_alone(rows: Path) -> None:

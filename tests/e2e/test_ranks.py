@@ -137,8 +137,8 @@ def test_memory_that_is_short_on_one_rank_starts_all_again_with_half_the_batch(
     command[-2] = "tests.kit.disturbed_training"
     launch(folder, [command], env={"DISTURB_AT": "4", "DISTURB_MEMORY": "1", "DISTURB_RANK": "1"})
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
-    (told,) = events(folder, "oom")
-    assert (told["batch_size"], told["gradient_accumulation"]) == (1, 2)
+    (reported,) = events(folder, "oom")
+    assert (reported["batch_size"], reported["gradient_accumulation"]) == (1, 2)
     assert [event["step"] for event in events(folder, "resume")] == [3]
     assert set(losses(folder)) == set(range(1, 9))
     assert [event for event in events(folder, "alert") if event.get("failed")] == []

@@ -45,15 +45,15 @@ def test_ranks_end_early_together_with_the_best_weights_and_answered_prompts(war
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
     found = {line["step"]: line["eval_loss"] for line in lines(folder.metrics) if "eval_loss" in line and line["step"]}
     best = min(found, key=lambda step: found[step])
-    (told,) = events(folder, "early_stop")
-    assert (told["step"], told["best_step"]) == (best + 2 * _PATIENCE, best)
-    assert max(losses(folder)) == told["step"] < 30
+    (reported,) = events(folder, "early_stop")
+    assert (reported["step"], reported["best_step"]) == (best + 2 * _PATIENCE, best)
+    assert max(losses(folder)) == reported["step"] < 30
     assert [process.from_json(one) for one in folder.read_status().fields["ranks"]] != []
     (summary,) = events(folder, "summary")
     assert (summary["saved_step"], summary["eval_loss"]) == (best, found[best])
     assert weights(folder.adapter) == weights(folder.checkpoints / f"checkpoint-{best}")
     rounds = lines(folder.samples)
-    assert [line["step"] for line in rounds] == [*range(0, told["step"], 4), *([told["step"]])]
+    assert [line["step"] for line in rounds] == [*range(0, reported["step"], 4), *([reported["step"]])]
     assert all(len(line["samples"]) == 1 for line in rounds)
     assert not events(folder, "alert")
 

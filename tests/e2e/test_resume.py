@@ -23,7 +23,7 @@ from core.runs.checkpoint import last_good
 from core.runs.resume import plan_resume, resume_run
 from core.runs.saved import Weights
 from core.units import significant
-from core.verdict.tell import facts_of
+from core.verdict.notify import facts_of
 from tests.kit.training_runs import events, lines, make_run, recipe, talk
 from tests.kit.waiting import until
 from tests.kit.warm.process import WarmPython
@@ -148,10 +148,10 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert (folder.adapter / "adapter_model.safetensors").exists()
     go_on(folder)
     assert logged(folder) == logged(straight())
-    told = events(folder, "resume")[0]
-    assert told["step"] == stopped_at
-    assert f"step {stopped_at} of {_STEPS}, loss " in told["message"]
-    assert "learning rate" in told["message"]
+    reported = events(folder, "resume")[0]
+    assert reported["step"] == stopped_at
+    assert f"step {stopped_at} of {_STEPS}, loss " in reported["message"]
+    assert "learning rate" in reported["message"]
 
 
 def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_beside_it(
@@ -339,9 +339,9 @@ def test_memory_that_is_short_halves_the_batch_and_goes_on(
     folder = make(tmp_path, training__save_every=4.0, training__eval_batch_size=2)
     run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="6", DISTURB_MEMORY="2")
     assert folder.read_status().state == "finished", folder.log.read_text()[-2000:]
-    (told,) = events(folder, "oom")
-    assert (told["batch_size"], told["gradient_accumulation"]) == (2, 4)
-    assert "same effective batch" in told["message"]
+    (reported,) = events(folder, "oom")
+    assert (reported["batch_size"], reported["gradient_accumulation"]) == (2, 4)
+    assert "same effective batch" in reported["message"]
     (resumed,) = events(folder, "resume")
     assert resumed["step"] == 4
     found, whole = logged(folder), logged(straight())

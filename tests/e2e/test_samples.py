@@ -73,8 +73,8 @@ def test_prompts_that_cannot_be_answered_end_the_samples_and_not_the_run(
     monkeypatch.setattr("core.training.sampling.generate", broken)
     folder = make_run(tmp_path, **{**_RUN, **_ASKED, "training__max_steps": 4})
     assert main([str(folder.path)]) == 0
-    (told,) = events(folder, "alert")
-    assert "this model cannot). The run goes on" in told["message"]
+    (reported,) = events(folder, "alert")
+    assert "this model cannot). The run goes on" in reported["message"]
     assert not folder.samples.exists()
     assert (folder.adapter / "adapter_model.safetensors").exists()
     assert json.loads(folder.status.read_text())["phase"] == "done"

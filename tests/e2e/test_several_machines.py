@@ -53,6 +53,6 @@ def test_two_machines_train_one_run(warm: WarmPython, tmp_path: Path, monkeypatc
     )
     until(lambda: standing(folder).over, "the ending is written")
     assert standing(folder).state == "finished", done.stderr[-3000:] + folder.log.read_text()[-3000:]
-    (told,) = events(folder, "ranks")
-    assert told["world_size"] == 2
+    (reported,) = events(folder, "ranks")
+    assert reported["world_size"] == 2
     assert [line["step"] for line in lines(folder.metrics) if "loss" in line] == [1, 2, 3, 4, 5, 6]

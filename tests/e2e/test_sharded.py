@@ -53,8 +53,8 @@ def test_a_model_that_two_ranks_share_trains_as_one_that_each_has(warm: WarmPyth
     whole = begin(make_run(tmp_path / "whole", **{**changes, "training__parallel": "ddp"}))
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
     assert ended(whole) == "finished"
-    (told,) = events(folder, "ranks")
-    assert (told["world_size"], told["distributed_type"]) == (2, "FSDP")
+    (reported,) = events(folder, "ranks")
+    assert (reported["world_size"], reported["distributed_type"]) == (2, "FSDP")
     assert losses(folder) == pytest.approx(losses(whole), rel=1e-4)
     shared, alone = _weights(folder), _weights(whole)
     assert shared.keys() == alone.keys()

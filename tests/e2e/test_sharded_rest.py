@@ -38,8 +38,8 @@ def test_it_ends_early_with_the_best_weights(warm: WarmPython, tmp_path: Path) -
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
     found = {step: loss for step, loss in _eval_losses(folder).items() if step}
     best = min(found, key=lambda step: found[step])
-    (told,) = events(folder, "early_stop")
-    assert (told["step"], told["best_step"]) == (best + 4, best)
+    (reported,) = events(folder, "early_stop")
+    assert (reported["step"], reported["best_step"]) == (best + 4, best)
     (summary,) = events(folder, "summary")
     assert (summary["saved_step"], summary["eval_loss"]) == (best, found[best])
     assert weights(folder.adapter) == weights(folder.checkpoints / f"checkpoint-{best}")
@@ -49,8 +49,8 @@ def test_memory_that_is_short_on_one_rank_starts_all_again(warm: WarmPython, tmp
     folder = make_run(tmp_path, **{**SHARDED, "training__save_every": 3.0})
     begin_sharded(folder, DISTURB_AT="4", DISTURB_MEMORY="1", DISTURB_RANK="1")
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
-    (told,) = events(folder, "oom")
-    assert (told["batch_size"], told["gradient_accumulation"]) == (1, 2)
+    (reported,) = events(folder, "oom")
+    assert (reported["batch_size"], reported["gradient_accumulation"]) == (1, 2)
     assert [event["step"] for event in events(folder, "resume")] == [3]
     assert set(losses(folder)) == set(range(1, 9))
 

@@ -89,8 +89,8 @@ def test_a_rank_that_cannot_answer_costs_the_samples_and_not_the_run(warm: WarmP
     changes = {**SHARDED, **_ASKED, "training__save_every": 2.0}
     folder = begin_sharded(make_run(tmp_path / "runs", **changes), FAILS_TO_ANSWER="1")
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
-    (told,) = events(folder, "alert")
-    assert "No more samples" in told["message"]
+    (reported,) = events(folder, "alert")
+    assert "No more samples" in reported["message"]
     assert [event["step"] for event in events(folder, "resume")] == [2]
     assert [line["step"] for line in lines(folder.samples)] == [0]
     assert set(losses(folder)) == set(range(1, 9))

@@ -14,7 +14,7 @@ from core.jobs.folder import JobFolder
 from core.recipe.recipe import to_json
 from core.runs.curate import curate
 from core.runs.start import _stamp_audit
-from core.runs.token_facts import FactsWriter, TokenFacts
+from core.runs.token_facts import TokenFacts, TokenFactsWriter
 from core.runs.token_job import payload_of
 from tests.e2e.test_commands import tunedeck
 from tests.kit.training_runs import lines, recipe, talk, work
@@ -109,7 +109,7 @@ def test_a_job_goes_on_where_one_was_stopped_and_measures_edited_rows_again(
     cache = TokenFacts(Path(payload_of(Dataset.open(data), recipe(data__max_length=100), tmp_path, tmp_path)["cache"]))
     with (cache.folder / "facts.bin").open("r+b") as file:
         file.truncate(3 * 28)
-    writer = FactsWriter(cache.folder, {})
+    writer = TokenFactsWriter(cache.folder, {})
     writer.close()
     assert cache.count == 3
     store = DecisionStore(tmp_path)

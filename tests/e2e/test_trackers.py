@@ -55,7 +55,7 @@ def test_tensorboard_gets_what_the_metrics_have(warm: WarmPython, tmp_path: Path
         assert [value for _, value in found] == pytest.approx([value for _, value in expected], rel=1e-6)
 
 
-def test_a_tracker_that_fails_is_told_and_the_run_goes_on(
+def test_a_tracker_that_fails_is_reported_and_the_run_goes_on(
     warm: WarmPython, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("no folder")
@@ -63,7 +63,7 @@ def test_a_tracker_that_fails_is_told_and_the_run_goes_on(
     folder = make_run(tmp_path / "runs", **_RUN)
     ended = work(warm, "core.training", folder.path)
     assert ended.returncode == 0, ended.stderr
-    (told,) = events(folder, "alert")
-    assert told["message"].startswith("TensorBoard gets no more metrics of this run: ")
-    assert "Not a directory" in told["message"]
+    (reported,) = events(folder, "alert")
+    assert reported["message"].startswith("TensorBoard gets no more metrics of this run: ")
+    assert "Not a directory" in reported["message"]
     assert [step for step, _ in _logged(folder, "loss")] == [1, 2, 3, 4]

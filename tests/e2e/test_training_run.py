@@ -91,7 +91,7 @@ def test_comparison_has_the_trainers_losses_and_both_answers(finished: JobFolder
     assert summary["differs"] == 4
 
 
-def test_an_adapter_that_changes_nothing_is_told_so(
+def test_an_adapter_that_changes_nothing_is_reported_so(
     finished: JobFolder, warm_python: WarmPython, tmp_path: Path
 ) -> None:
     folder = JobFolder(shutil.copytree(finished.path, tmp_path / "run"))
@@ -190,7 +190,7 @@ def test_a_run_without_a_trained_token_cannot_start(warm_python: WarmPython, tmp
     assert lines(folder.metrics) == []
 
 
-def test_rows_without_a_trained_token_are_left_out_and_named(warm_python: WarmPython, tmp_path: Path) -> None:
+def test_rows_without_a_trained_token_are_excluded_and_named(warm_python: WarmPython, tmp_path: Path) -> None:
     samples = [talk(number) for number in range(12)]
     samples[3]["messages"][1]["trained"] = False
     samples[7]["messages"][0]["content"] *= 40
@@ -252,7 +252,7 @@ def test_a_checkpoint_on_request_does_not_end_the_run_and_stop_now_does(
     assert "Stopped at once" in folder.read_status().message
 
 
-def test_a_model_without_weights_is_told_before_anything_is_loaded(warm_python: WarmPython, tmp_path: Path) -> None:
+def test_a_model_without_weights_is_reported_before_anything_is_loaded(warm_python: WarmPython, tmp_path: Path) -> None:
     base = tmp_path / "base"
     shutil.copytree(BASE, base)
     (base / "model.safetensors").unlink()

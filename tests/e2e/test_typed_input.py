@@ -14,7 +14,7 @@ from tests.kit.terminal import Terminal
 
 
 @pytest.fixture
-def colours(tmp_path: Path) -> Path:
+def colors(tmp_path: Path) -> Path:
     """Twenty rows; row 3 holds an escape sequence and `dq`."""
     rows = [chat(f"question {number}") for number in range(1, 21)]
     rows[2] = chat("colour [0mdq")
@@ -37,8 +37,8 @@ def verdicts(path: Path) -> list[str]:
     return [each.verdict for each in read_ledger(path.parent).standings().values() if each.verdict]
 
 
-def test_pasted_text_is_no_keys_on_data_and_text_in_a_field(colours: Path) -> None:
-    with open_program(colours) as terminal:
+def test_pasted_text_is_no_keys_on_data_and_text_in_a_field(colors: Path) -> None:
+    with open_program(colors) as terminal:
         terminal.wait_for("scanned")
         terminal.send("\x1b[200~colour \x1b[0mdq\x1b[201~")
         terminal.send("k")
@@ -47,21 +47,21 @@ def test_pasted_text_is_no_keys_on_data_and_text_in_a_field(colours: Path) -> No
         terminal.wait_for("1 row with")
         assert "colour [0mdq" in terminal.text
         assert "dropped 0" in terminal.text.lower()
-        assert verdicts(colours) == ["keep"], "what was pasted has decided nothing"
+        assert verdicts(colors) == ["keep"], "what was pasted has decided nothing"
         assert terminal.alive
 
 
-def test_keys_typed_before_the_first_picture_drop_no_row(colours: Path) -> None:
-    with open_program(colours, typed_ahead="ddd") as terminal:
+def test_keys_typed_before_the_first_picture_drop_no_row(colors: Path) -> None:
+    with open_program(colors, typed_ahead="ddd") as terminal:
         terminal.wait_for("scanned")
         terminal.send("k")
         terminal.wait_for("kept 1")
         assert "dropped 0" in terminal.text.lower()
-        assert verdicts(colours) == ["keep"]
+        assert verdicts(colors) == ["keep"]
 
 
-def test_keys_typed_ahead_of_a_screen_are_typed_at_nothing(colours: Path) -> None:
-    with open_program(colours) as terminal:
+def test_keys_typed_ahead_of_a_screen_are_typed_at_nothing(colors: Path) -> None:
+    with open_program(colors) as terminal:
         terminal.wait_for("scanned")
         terminal.send("5")
         terminal.wait_for("5 EXPORT")
@@ -69,4 +69,4 @@ def test_keys_typed_ahead_of_a_screen_are_typed_at_nothing(colours: Path) -> Non
         terminal.wait_for("1 DATA")
         terminal.send("k")
         terminal.wait_for("kept 1")
-        assert verdicts(colours) == ["keep"]
+        assert verdicts(colors) == ["keep"]

@@ -14,7 +14,7 @@ from core.gpu.host import tree
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.process import Identity
-from core.jobs.state import Standing, standing
+from core.jobs.state import JobState, standing
 from tests.kit.killing import kill
 from tests.kit.waiting import until
 
@@ -38,7 +38,7 @@ def _end(job: JobFolder) -> None:
         process.send(worker, signal.SIGKILL, group=True)
 
 
-def ended(folder: JobFolder) -> Standing:
+def ended(folder: JobFolder) -> JobState:
     return until(lambda: (now := standing(folder)).over and now, "the job has ended") or standing(folder)
 
 

@@ -51,9 +51,9 @@ def main() -> int:
     code = tunedeck(words)
     from tui.terminal.fence import Part, holds
 
-    left_out = [part.name for part in Part if not holds(part)]
+    excluded = [part.name for part in Part if not holds(part)]
     loaded = [name.rpartition(".")[2] for name in sys.modules if name.startswith("tui.terminal.")]
-    Path("layer.json").write_text(json.dumps({"left_out": left_out, "loaded": loaded}))
+    Path("layer.json").write_text(json.dumps({"left_out": excluded, "loaded": loaded}))
     return code
 
 

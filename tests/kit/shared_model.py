@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
         saving.written()
     else:
         saving.help_write(trainer)
-    saving.meet()
+    saving.barrier()
     expected = {name: weight.full_tensor() for name, weight in model.named_parameters()}
     if number == 0:
         weights = torch.load(folder.path / "checkpoint" / "pytorch_model_fsdp.bin")

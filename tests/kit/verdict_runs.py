@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from core.verdict import Kind, VerdictJudge
+from core.verdict import VerdictJudge, VerdictKind
 
 RECIPE: dict[str, Any] = {
     "training": {"learning_rate": 2e-4, "warmup": 0.0, "epochs": 3.0, "scheduler": "constant_with_warmup"},
@@ -58,10 +58,10 @@ def judged(records: Iterable[dict[str, Any]], steps: int | None = None, **recipe
     return judge
 
 
-def kinds(records: Iterable[dict[str, Any]], steps: int | None = None, **recipe: Any) -> list[tuple[int, Kind]]:
+def kinds(records: Iterable[dict[str, Any]], steps: int | None = None, **recipe: Any) -> list[tuple[int, VerdictKind]]:
     """Every change of the verdict while the records come in one by one: the step, and what it was from there on."""
     judge = VerdictJudge({**RECIPE, **recipe}, steps)
-    changes: list[tuple[int, Kind]] = []
+    changes: list[tuple[int, VerdictKind]] = []
     for record in records:
         judge.add([record])
         kind = judge.verdict().kind

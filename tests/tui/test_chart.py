@@ -202,11 +202,11 @@ async def test_any_size_is_drawn(size: tuple[int, int]) -> None:
         assert all(len(row) == loss.chart.size.width for row in text_of(loss.chart))
 
 
-async def test_another_theme_recolours_the_chart() -> None:
+async def test_another_theme_recolors_the_chart() -> None:
     loss = Loss(300)
     app = OneWidget(loss.chart)
 
-    def colours() -> set[object]:
+    def colors() -> set[object]:
         def of(segment: Segment) -> object:
             return segment.style.color if segment.style else None
 
@@ -214,7 +214,7 @@ async def test_another_theme_recolours_the_chart() -> None:
 
     async with app.run_test(size=(80, 20)) as pilot:
         await pilot.pause()
-        dark = colours()
+        dark = colors()
         app.theme = "light"
         await pilot.pause()
-        assert colours().isdisjoint(dark)
+        assert colors().isdisjoint(dark)

@@ -12,7 +12,7 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import OptionList, TextArea
 
-from core.dataset.audit.decisions import Standing
+from core.dataset.audit.decisions import DecisionState
 from core.dataset.audit.store import read_ledger
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import (
@@ -49,7 +49,7 @@ def progress(app: TunedeckApp, number: int) -> Callable[[], bool]:
     return lambda: f"audit: {number} of 50" in title(app)
 
 
-def standings(path: Path) -> list[Standing]:
+def standings(path: Path) -> list[DecisionState]:
     return list(read_ledger(path.parent).standings().values())
 
 
@@ -126,7 +126,7 @@ async def test_notes_and_flags_are_typed_fast_and_stay_with_the_row(make_app: Ma
         await pilot.press("n", *"2 kinds, 不好", "enter", "!", *"ask Ann", "enter")
         notes = app.screen.query_one("#notes")
         await until(pilot, lambda: "ask Ann" in text_of(notes) and "2 kinds, 不好" in text_of(notes), "note and flag")
-        assert standings(tickets) == [Standing(note="2 kinds, 不好", flag="ask Ann")]
+        assert standings(tickets) == [DecisionState(note="2 kinds, 不好", flag="ask Ann")]
         assert rows_list(app).cursor == 0
         await pilot.press("n", "ctrl+u", *"never", "escape")
         await choose(pilot, "F", "marked")
@@ -150,7 +150,7 @@ async def test_a_note_is_opened_by_the_key_that_the_user_gave_it_and_no_longer_b
         await pilot.press("n", "/", "k")
         await until(pilot, lambda: "kept 1" in counts(app), "k, which is a key and no text")
         await pilot.press("N", *"kd", "enter")
-        await until(pilot, lambda: Standing(note="kd") in standings(tickets), "the note")
+        await until(pilot, lambda: DecisionState(note="kd") in standings(tickets), "the note")
         await pilot.press("f3", *"答案", "enter")
         await until(pilot, lambda: "4 rows with “答案”" in line(app), "the hits")
         assert "kept 1  dropped 0" in counts(app)

@@ -94,7 +94,7 @@ async def test_a_file_that_vanishes_while_it_is_open_breaks_nothing(make_app: Ma
         await until(pilot, lambda: "cannot be read any more" in sample_text(app), "the text")
 
 
-async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_told(
+async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_reported(
     make_app: MakeApp, tickets: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tui.data.desk._LOOK_EVERY", 0.02)

@@ -12,7 +12,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 from core.paths import hidden_dir
 from core.recipe.recipe import Recipe, put
-from core.runs.token_facts import FactsWriter, RowTokens
+from core.runs.token_facts import RowTokens, TokenFactsWriter
 from core.runs.token_job import payload_of
 from tests.kit import waiting
 from tests.kit.app_waiting import until
@@ -36,7 +36,7 @@ def talks(tmp_path: Path) -> Path:
 def cached(workspace: Path, data: Path, found: Recipe) -> None:
     """A cache as the job would leave it."""
     payload = payload_of(Dataset.open(data), found, workspace, workspace)
-    writer = FactsWriter(Path(payload["cache"]), payload["about"])
+    writer = TokenFactsWriter(Path(payload["cache"]), payload["about"])
     rows = [
         (RowTokens(0, 20, 6), {}),
         (RowTokens(1, 21, 0), {}),

@@ -189,9 +189,9 @@ async def test_a_mark_on_a_wrong_eval_row_is_dropped_with_a_note_and_old_results
         await until(pilot, lambda: any('1 "not a duplicate"' in each.message for each in app._notifications), "a note")
         await until(pilot, shows(app, "the prompt in eval.jsonl, line 2"), "the eval row that it is like")
     (job,) = (tmp_path / ".tunedeck" / "jobs").glob("*-near-*")
-    told = json.loads((job / "job.json").read_text())
-    assert told["payload"].pop("near_version") == 2
-    (job / "job.json").write_text(json.dumps(told))
+    reported = json.loads((job / "job.json").read_text())
+    assert reported["payload"].pop("near_version") == 2
+    (job / "job.json").write_text(json.dumps(reported))
     again = make_app(data=(tmp_path / "train.jsonl",), eval_data=(tmp_path / "eval.jsonl",))
     async with again.run_test(size=(80, 24)) as pilot:
         await opened(again, pilot)

@@ -12,7 +12,7 @@ from textual.binding import Binding
 from textual.events import Key, Paste
 
 from tui.widgets.form import Form
-from tui.widgets.form_field import Fault, FieldState, FormField, Pen, Section, draw_heading, draw_row, drawing
+from tui.widgets.form_field import Fault, FieldState, FormField, RowStyle, Section, draw_heading, draw_row, drawing
 from tui.widgets.line_editor import LineEditor
 
 SECTIONS = (
@@ -129,7 +129,7 @@ async def test_escape_gives_digits_back_until_the_cursor_moves() -> None:
         assert (app.values["mass"], app.noted) == ("3", ["three"])
 
 
-async def test_left_taking_and_typed_fields_look_different_without_colour() -> None:
+async def test_left_taking_and_typed_fields_look_different_without_color() -> None:
     app = Depot()
     async with app.run_test() as pilot:
 
@@ -315,8 +315,8 @@ def test_a_row_is_as_wide_as_the_form_whatever_it_holds(
         assert sum(cell_len(part) for part, _ in draw_heading(section.title, "3 more", columns)) == width
         for field in section.fields:
             for pen in (
-                Pen(current, current),
-                Pen(True, False, editor if field.kind != "choice" else None, "suggested"),
+                RowStyle(current, current),
+                RowStyle(True, False, editor if field.kind != "choice" else None, "suggested"),
             ):
                 spans = draw_row(field, FieldState(text, True, hint.replace("\x1b", ""), fault), columns, pen)
                 assert sum(cell_len(part) for part, _ in spans) <= width

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tests.kit.one_widget import OneWidget, Sent, text_of
-from tui.widgets.device import Device
+from tui.widgets.device import DeviceReading
 from tui.widgets.gauge import Gauges
 
 GIB = 2**30
 
-FULL = Device(
+FULL = DeviceReading(
     "GPU 0",
     "H100 80GB",
     memory_run=int(58.9 * GIB),
@@ -52,7 +52,7 @@ async def test_a_panel_says_what_is_the_runs_and_what_is_others() -> None:
 async def test_values_that_cannot_be_had_are_na(panel: bool) -> None:
     gauges = Gauges(panel=panel)
     async with OneWidget(gauges).run_test(size=(80, 12)) as pilot:
-        gauges.show([Device("GPU 3")])
+        gauges.show([DeviceReading("GPU 3")])
         await pilot.pause()
         text = "\n".join(text_of(gauges))
         assert "n/a/n/a GiB" in text
@@ -104,14 +104,14 @@ async def test_a_busy_gpu_at_its_power_limit_is_no_warning(panel: bool) -> None:
 async def test_a_device_that_fell_off_the_bus_is_named_beside_those_that_work() -> None:
     gauges = Gauges()
     async with OneWidget(gauges).run_test(size=(80, 4)) as pilot:
-        gauges.show([FULL, Device("GPU 1", problem="GPU 1 has fallen off the bus; restart the machine.")])
+        gauges.show([FULL, DeviceReading("GPU 1", problem="GPU 1 has fallen off the bus; restart the machine.")])
         await pilot.pause()
         lines = text_of(gauges)
         assert "94 %" in lines[0]
         assert lines[1].split() == ["GPU", "1", "has", "fallen", "off", "the", "bus;", "restart", "the", "machine."]
 
 
-def node(count: int) -> list[Device]:
+def node(count: int) -> list[DeviceReading]:
     """GPUs at work, the sixth of them stalled."""
     busy = [(2.0,) * 12 if number == 5 else (98.0,) * 12 for number in range(count)]
     return [
@@ -140,7 +140,7 @@ async def test_more_gpus_than_rows_are_told_together_the_stalled_one_by_name() -
     gauges = Gauges()
     gauges.rows_alone, gauges.most_rows = 3, 4
     async with OneWidget(gauges).run_test(size=(60, 20)) as pilot:
-        gauges.show([*node(15), Device("GPU 15", problem="GPU 15 has fallen off the bus; restart the machine.")])
+        gauges.show([*node(15), DeviceReading("GPU 15", problem="GPU 15 has fallen off the bus; restart the machine.")])
         await pilot.pause()
         rows = [row.strip() for row in text_of(gauges)]
         assert rows[0] == "16 GPUs  █████▁█████████·  2 % (GPU 5) to 98 %"
@@ -195,7 +195,7 @@ async def test_a_panel_with_sixteen_gpus_has_a_line_each_and_says_below_what_is_
     gauges = Gauges(panel=True)
     gauges.styles.height = 27
     async with OneWidget(gauges).run_test(size=(64, 40)) as pilot:
-        lost = Device("GPU 9", problem="GPU 9 has fallen off the bus; restart the machine.")
+        lost = DeviceReading("GPU 9", problem="GPU 9 has fallen off the bus; restart the machine.")
         devices = node(16)
         devices[9], devices[3] = lost, replace(devices[3], throttle=("power limit", "heat"))
         gauges.show(devices)
@@ -227,7 +227,7 @@ async def test_many_devices_in_a_small_panel_become_lines() -> None:
     gauges = Gauges(panel=True)
     async with OneWidget(gauges).run_test(size=(60, 12)) as pilot:
         gauges.styles.height = 10
-        gauges.show([Device(f"GPU {n}", utilization=n) for n in range(8)])
+        gauges.show([DeviceReading(f"GPU {n}", utilization=n) for n in range(8)])
         await pilot.pause()
         text = text_of(gauges)
         assert sum("GPU " in line and "%" in line for line in text) == 8

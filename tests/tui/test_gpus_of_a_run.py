@@ -20,7 +20,7 @@ from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
 from tui.live.run import LiveRun
 from tui.train import words as train_words
-from tui.widgets.device import Device
+from tui.widgets.device import DeviceReading
 from tui.widgets.gauge import Gauges
 
 GIB = 2**30
@@ -52,7 +52,7 @@ class Node:
         assert worker is not None
         self.worker = worker.pid
 
-    def say(self, text: str) -> list[Device]:
+    def say(self, text: str) -> list[DeviceReading]:
         """Let the driver say this; the devices as the screen has them from it."""
         self._readings.with_suffix(".new").write_text(text)
         os.replace(self._readings.with_suffix(".new"), self._readings)

@@ -13,7 +13,7 @@ from tests.kit.app_waiting import until
 from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
-from tui.terminal.pen import Cell
+from tui.terminal.pen import ScreenCell
 from tui.terminal.wire import PaintedUpdate, cells_of
 
 MakeApp = Callable[..., TunedeckApp]
@@ -29,7 +29,7 @@ class Shown:
     """What a terminal would show, from the updates that it gets."""
 
     def __init__(self, app: TunedeckApp) -> None:
-        self.rows: list[list[Cell]] = []
+        self.rows: list[list[ScreenCell]] = []
         self.partial = self.painted = 0
         self._send = app._display
 
@@ -58,9 +58,9 @@ class Shown:
 
 @pytest.mark.parametrize(("size", "colour"), [((80, 24), True), ((120, 40), True), ((80, 24), False)])
 async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
-    make_app: MakeApp, tmp_path: Path, size: tuple[int, int], colour: bool, monkeypatch: pytest.MonkeyPatch
+    make_app: MakeApp, tmp_path: Path, size: tuple[int, int], color: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not colour:
+    if not color:
         monkeypatch.setenv("NO_COLOR", "1")
     folder = make_run(tmp_path, steps=600, of=1000)
     app = make_app("train", run=folder.path)

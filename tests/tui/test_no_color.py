@@ -12,7 +12,7 @@ from tui.app import TunedeckApp
 from tui.widgets.key_bar import KeyBar
 
 
-async def test_no_colour_is_sent_and_text_is_never_drawn_in_its_own_background(
+async def test_no_color_is_sent_and_text_is_never_drawn_in_its_own_background(
     make_app: Callable[..., TunedeckApp], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Textual's grey filter once turned the terminal's default colours into black on black."""

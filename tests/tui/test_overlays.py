@@ -15,9 +15,9 @@ from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
 from tui.charts.cells import Cells
 from tui.charts.glyphs import BRAILLE
-from tui.charts.legend import Entry, draw_legend
+from tui.charts.legend import LegendEntry, draw_legend
 from tui.charts.plot import Box, Curve, draw_plot
-from tui.charts.raster import View
+from tui.charts.raster import Viewport
 from tui.charts.series import Series
 from tui.runs.compare import _STYLES, CompareScreen
 from tui.runs.screen import RunsScreen
@@ -34,7 +34,7 @@ def level(value: float) -> Series:
     return series
 
 
-def colours(chart: Chart) -> set[object]:
+def colors(chart: Chart) -> set[object]:
     def of(segment: Segment) -> object:
         return segment.style.color if segment.style else None
 
@@ -49,30 +49,30 @@ def colours(chart: Chart) -> set[object]:
 
 @pytest.mark.parametrize("theme", [theme.name for theme in load_themes()[0]])
 @pytest.mark.parametrize("styles", [_STYLES, ("first", "second", *STYLES)])
-async def test_each_run_has_a_colour_of_its_own(theme: str, styles: tuple[str, ...]) -> None:
+async def test_each_run_has_a_color_of_its_own(theme: str, styles: tuple[str, ...]) -> None:
     chart = Chart("loss", [Curve(style, level(place), "line", style) for place, style in enumerate(styles, 1)])
     app = OneWidget(chart)
     async with app.run_test(size=(100, 30)) as pilot:
         app.theme = theme
         await pilot.pause()
-        assert len(colours(chart)) == len(styles)
+        assert len(colors(chart)) == len(styles)
 
 
-def test_without_colour_each_line_has_its_letter_and_its_dashes() -> None:
+def test_without_color_each_line_has_its_letter_and_its_dashes() -> None:
     curves = [Curve(letter, level(place), "line", "first", letter=letter) for place, letter in enumerate("abcdef", 1)]
     cells, box = Cells(80, 24), Box(0, 0, 80, 24)
-    draw_plot(cells, box, View(0, 100, 0, 7), curves, BRAILLE, fill="alone")
+    draw_plot(cells, box, Viewport(0, 100, 0, 7), curves, BRAILLE, fill="alone")
     rows = [row.strip() for row in cells.text() if row.strip()]
     assert [{each for each in row if each.isalpha()} for row in rows] == [{each} for each in "fedcba"]
     assert all(row.count(letter) >= 3 for row, letter in zip(rows, "fedcba", strict=True))
     assert len({row.replace(letter, "")[:40] for row, letter in zip(rows, "fedcba", strict=True)}) == 6
     plain = Cells(80, 24)
-    draw_plot(plain, box, View(0, 100, 0, 7), curves, BRAILLE, fill="tint")
+    draw_plot(plain, box, Viewport(0, 100, 0, 7), curves, BRAILLE, fill="tint")
     assert all(sum(each.isalpha() for each in row) <= 1 for row in plain.text())
 
 
 def test_a_legend_names_all_runs_as_long_as_there_is_room_for_the_names() -> None:
-    entries = [Entry(letter, f"rank {n}", "1.204", "first") for n, letter in enumerate("abcde")]
+    entries = [LegendEntry(letter, f"rank {n}", "1.204", "first") for n, letter in enumerate("abcde")]
     high, flat, tiny = Cells(80, 20), Cells(58, 5), Cells(30, 4)
     for cells in (high, flat, tiny):
         draw_legend(cells, Box(0, 0, cells.width, cells.height), entries)
@@ -118,7 +118,7 @@ async def test_six_compared_runs_are_named_in_legend_and_columns(
         assert all(name in text_of(rows)[0] for name in names)
 
 
-def test_a_theme_that_names_no_chart_colours_has_those_of_its_kind(
+def test_a_theme_that_names_no_chart_colors_has_those_of_its_kind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "tunedeck" / "themes"

@@ -88,7 +88,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
         assert "zebra" in list_text(app).splitlines()[0]
 
 
-async def test_the_data_screen_leads_to_the_export_which_says_what_was_written_and_what_was_left_out(
+async def test_the_data_screen_leads_to_the_export_which_says_what_was_written_and_what_was_excluded(
     make_app: MakeApp, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
     """The key worked on the overview alone, and told only how many rows were left out."""

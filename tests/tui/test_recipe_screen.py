@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Static
 
 from core.recipe.recipe import KNOBS, Recipe, is_shown, put
-from core.recipe.sections.data import Source
+from core.recipe.sections.data import MixSource
 from tests.kit.app_waiting import until
 from tests.kit.recipe_screen import form, help_text, line, looked, row, screen, sound, workspace, yaml
 from tui.app import TunedeckApp
@@ -187,7 +187,7 @@ async def test_a_list_of_records_is_typed_in_its_row(make_app: MakeApp, workspac
         await pilot.press(*"tickets.jsonl")
         assert "is a list of path=share" in help_text(app)
         await pilot.press(*"=0.1")
-        source = Source(str(workspace / "tickets.jsonl"), 0.1)
+        source = MixSource(str(workspace / "tickets.jsonl"), 0.1)
         await until(pilot, lambda: app.session.recipe.data.mix == (source,), "the source")
         await pilot.press("escape")
         assert "./tickets.jsonl=0.1" in row(app, "data.mix")

@@ -81,7 +81,7 @@ async def test_saving_after_an_open_was_taken_back_does_not_write_over_the_opene
         assert load(workspace / "tickets.yaml") == sound(workspace)
 
 
-async def test_a_recipe_that_cannot_be_read_is_told_with_its_line_and_nothing_is_lost(
+async def test_a_recipe_that_cannot_be_read_is_reported_with_its_line_and_nothing_is_lost(
     make_app: MakeApp, workspace: Path
 ) -> None:
     (workspace / "bad.yaml").write_text("name: x\nlora:\n  rank: many\n")

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
-from core.jobs.trust import CODE, COMMAND, Ask
+from core.jobs.trust import CODE, COMMAND, ConsentRequest
 from core.recipe.recipe import from_json, put
 from tests.kit import waiting
 from tests.kit.app_waiting import until
@@ -101,14 +101,14 @@ async def test_a_command_of_the_recipe_is_shown_and_asked_for_once_before_the_st
         assert command in app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
         await pilot.press("escape")
         assert "Not started" in line(app)
-        assert not Ask(COMMAND, command).agreed
+        assert not ConsentRequest(COMMAND, command).agreed
         assert not (workspace / "runs").exists()
         await pilot.press("f5")
         await until(pilot, lambda: isinstance(app.screen, Agree), "the question again")
         app.switch_mode = lambda mode: None  # type: ignore[assignment,method-assign,return-value]
         await pilot.press("y")
         folder = await started(app, pilot)
-        assert Ask(COMMAND, command).agreed
+        assert ConsentRequest(COMMAND, command).agreed
     waiting.until(lambda: standing(folder).over, "the run ends")
 
 
@@ -136,7 +136,7 @@ async def test_the_form_says_that_a_command_is_not_allowed_yet_and_a_choice_by_h
         form(app).go_to("reporting.at_end")
         await until(pilot, lambda: "You have not allowed it yet" in help_text(app), "the help says so")
         form(app).go_to("model.trust_remote_code")
-        assert not Ask(CODE, recipe.model.path).agreed
+        assert not ConsentRequest(CODE, recipe.model.path).agreed
         form(app).retype("yes")
         await until(pilot, lambda: app.session.recipe.model.trust_remote_code, "the field is set")
-        assert Ask(CODE, recipe.model.path).agreed
+        assert ConsentRequest(CODE, recipe.model.path).agreed

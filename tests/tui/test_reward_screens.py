@@ -17,7 +17,7 @@ from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
 from tui.runs.compare import CompareScreen
 from tui.widgets.chart import Chart
-from tui.widgets.facts import Facts
+from tui.widgets.facts import FactLines
 
 MakeApp = Callable[..., TunedeckApp]
 
@@ -44,8 +44,8 @@ async def test_the_large_chart_has_the_reward_and_a_panel_the_loss(make_app: Mak
         await until(pilot, lambda: "loss" in panels(screen))
         assert [curve.name for curve in chart.curves] == ["train", "avg", "eval"]
         assert chart.curves[0].series is screen.run.live.series("reward")
-        await until(pilot, lambda: "best eval" in " ".join(text_of(screen.query_one(Facts))))
-        assert "at step 160" in " ".join(text_of(screen.query_one(Facts)))
+        await until(pilot, lambda: "best eval" in " ".join(text_of(screen.query_one(FactLines))))
+        assert "at step 160" in " ".join(text_of(screen.query_one(FactLines)))
         turn = []
         for _ in range(4):
             await pilot.press("b")

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from core.jobs.queue import Queue
-from core.jobs.queue_runner import tell
+from core.jobs.queue_runner import update_waiting_runs
 from core.jobs.state import standing
 from tests.kit.app_waiting import until
 from tests.kit.queued_runs import use_stand_ins, wait_in
@@ -44,7 +44,7 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(
     queue = Queue(tmp_path)
     queue.pause(True)
     runs = [wait_in(queue, "ends", name=name) for name in ("first", "second", "third")]
-    tell(tmp_path)
+    update_waiting_runs(tmp_path)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "3 queued and held")
@@ -66,7 +66,7 @@ async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_a
     queue.pause(True)
     for name in ("first", "second"):
         wait_in(queue, "ends", name=name)
-    tell(tmp_path)
+    update_waiting_runs(tmp_path)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued 2")

@@ -6,7 +6,7 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.geometry import Region
 
-from tui.widgets.sample_entry import Entry
+from tui.widgets.sample_entry import ListEntry
 from tui.widgets.sample_list import SampleList
 
 MILLIONS = 3_000_000
@@ -31,10 +31,10 @@ class Harness(App[None]):
     def on_mount(self) -> None:
         self.query_one(SampleList).reset(self.rows)
 
-    def read(self, position: int) -> Entry:
+    def read(self, position: int) -> ListEntry:
         self.asked.append(position)
         mark = "drop" if position in self.changed else ""
-        return Entry(position + 1, "ok", "good", mark, "214 ch", f"preview {position}")
+        return ListEntry(position + 1, "ok", "good", mark, "214 ch", f"preview {position}")
 
     def on_sample_list_highlighted(self, event: SampleList.Highlighted) -> None:
         self.highlighted.append(event.position)
@@ -121,7 +121,7 @@ async def test_click_moves_and_double_click_chooses() -> None:
         assert app.chosen == [6]
 
 
-async def test_enter_chooses_and_every_move_is_told_once() -> None:
+async def test_enter_chooses_and_every_move_is_reported_once() -> None:
     app = Harness()
     async with app.run_test(size=(80, 20)) as pilot:
         await pilot.press("down", "enter")
@@ -178,11 +178,11 @@ async def test_slow_rows_do_not_hold_up_the_paint(monkeypatch: pytest.MonkeyPatc
     app = Harness()
     steps: set[int] = set()
 
-    def slow(position: int) -> Entry:
+    def slow(position: int) -> ListEntry:
         until = time.perf_counter() + 0.015
         while time.perf_counter() < until:
             pass
-        return Entry(position + 1, "ok", "good", "", "1 ch", f"preview {position}")
+        return ListEntry(position + 1, "ok", "good", "", "1 ch", f"preview {position}")
 
     async with app.run_test(size=(80, 20)) as pilot:
         await pilot.pause()

@@ -13,7 +13,7 @@ from tests.kit import held_scan
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import data_screen, dataset, line
 from tui.app import TunedeckApp
-from tui.data.scan import ScanNews
+from tui.data.scan import ScanFindings
 
 MakeApp = Callable[..., TunedeckApp]
 ROWS = 12_000
@@ -51,15 +51,15 @@ async def test_c_stops_the_scan_and_goes_on_with_it(
 
 def test_news_of_a_scan_that_is_heard_again_counts_once(tmp_path: Path) -> None:
     from core.dataset.dataset import Dataset
-    from tui.data.desk import Desk
+    from tui.data.desk import OpenDataset
 
     path = tmp_path / "rows.jsonl"
     path.write_text('{"prompt": "a", "completion": ""}\n{broken\n')
     found = scan(path)
-    desk = Desk(Dataset.open(path), tmp_path)
-    news = ScanNews(flags=found.row_flags, bad=((1, found.bad_lines[0]),), rows=1, total=2)
-    desk.learn(news)
-    desk.learn(news)
+    desk = OpenDataset(Dataset.open(path), tmp_path)
+    update = ScanFindings(flags=found.row_flags, bad=((1, found.bad_lines[0]),), rows=1, total=2)
+    desk.learn(update)
+    desk.learn(update)
     desk.close()
     assert desk.rows.flags == found.row_flags
     assert len(desk.rows.bad) == 1

@@ -20,7 +20,7 @@ from tests.tui.test_train_screen import read, state
 from tui.app import TunedeckApp
 from tui.cli import main
 from tui.widgets.chart import Chart
-from tui.widgets.facts import Facts
+from tui.widgets.facts import FactLines
 from tui.widgets.text_lines import TextLines
 
 MakeApp = Callable[..., TunedeckApp]
@@ -54,7 +54,7 @@ async def test_the_live_screen_shows_them_as_unknown(make_app: MakeApp, tmp_path
     async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
         assert state(screen).startswith(how)
-        assert "step  89 of 100" in screen.query_one(Facts).plain
+        assert "step  89 of 100" in screen.query_one(FactLines).plain
         assert screen.query_one("#events", TextLines).plain[-1].split() == ["-", *["An", "alert", "of", "no", "time."]]
         for _ in range(4):  # steps, epochs, tokens, time
             await pilot.press("x")

@@ -103,7 +103,7 @@ async def test_f9_takes_the_next_theme_until_it_is_round(make_app: MakeApp) -> N
         assert seen == ["dark", "light", "terminal", "dark"]
 
 
-async def test_no_color_takes_the_terminals_own_colours(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_color_takes_the_terminals_own_colors(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     app = make_app("runs")
     async with app.run_test() as pilot:

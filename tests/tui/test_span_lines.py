@@ -16,7 +16,7 @@ MASKED = Marking("masked", next_style="masked-next")
 LOST = Marking("lost")
 
 
-def test_neighbours_of_one_marking_are_drawn_apart_and_of_another_with_its_styles() -> None:
+def test_neighbors_of_one_marking_are_drawn_apart_and_of_another_with_its_styles() -> None:
     (line, after) = span_lines([("How", MASKED), (" do", MASKED), ("Hel", TRAINED), ("lo\n", TRAINED), ("x", MASKED)])
     assert line.spans == (
         ("How", "masked"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.kit.one_widget import OneWidget, Sent, text_of
-from tui.widgets.facts import Fact, Facts
+from tui.widgets.facts import Fact, FactLines
 from tui.widgets.text_lines import TextLines
 
 
@@ -24,7 +24,7 @@ async def test_lines_that_do_not_wrap_say_that_they_are_cut() -> None:
 
 
 async def test_a_value_that_changes_moves_nothing_beside_it() -> None:
-    facts = Facts()
+    facts = FactLines()
     async with OneWidget(facts).run_test(size=(80, 4)) as pilot:
         facts.show([Fact("eta", "ends in", "1 min 05 s"), Fact("elapsed", "elapsed", "0:00:41")])
         await pilot.pause()
@@ -36,7 +36,7 @@ async def test_a_value_that_changes_moves_nothing_beside_it() -> None:
 
 
 async def test_facts_flow_into_more_rows_where_it_is_narrow() -> None:
-    facts = Facts()
+    facts = FactLines()
     async with OneWidget(facts).run_test(size=(30, 6)) as pilot:
         facts.show([Fact(str(n), "label", "12345678") for n in range(3)])
         await pilot.pause()

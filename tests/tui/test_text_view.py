@@ -11,7 +11,7 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from tests.kit.app_waiting import until
-from tui.widgets.text_view import Line, TextView, plain
+from tui.widgets.text_view import TextLine, TextView, plain
 
 
 class Harness(App[None]):
@@ -62,7 +62,7 @@ async def test_a_megabyte_on_one_line_is_readable_to_its_end() -> None:
 async def test_lines_are_taken_from_their_source_only_as_far_as_needed() -> None:
     taken = 0
 
-    def lines() -> Iterator[Line]:
+    def lines() -> Iterator[TextLine]:
         nonlocal taken
         for n in range(10_000_000):
             taken += 1
@@ -81,7 +81,7 @@ async def test_lines_are_taken_from_their_source_only_as_far_as_needed() -> None
 async def test_a_bar_stands_beside_every_line_that_its_line_wraps_into() -> None:
     app = Harness()
     async with app.run_test(size=(20, 5)) as pilot:
-        app.view.show(lambda: [Line((("one two three four five", "trained"),), indent=2, bar="▌")])
+        app.view.show(lambda: [TextLine((("one two three four five", "trained"),), indent=2, bar="▌")])
         await pilot.pause()
         assert app.shown()[:2] == ["▌ one two three", "▌ four five"]
 

@@ -11,7 +11,7 @@ import pytest
 from textual.events import Key
 from textual.widgets import Input, OptionList
 
-from core.jobs import glimpse as glimpses
+from core.jobs import sampled_read as sampled_reads
 from core.jobs.folder import JobFolder
 from tests.kit.app_waiting import until
 from tests.kit.one_widget import text_of
@@ -22,7 +22,7 @@ from tui.charts.xaxis import Along, steps_axis, time_unit, tokens_unit
 from tui.live import metrics
 from tui.train.charts import Panels
 from tui.train.screen import TrainScreen
-from tui.widgets.facts import Facts
+from tui.widgets.facts import FactLines
 from tui.widgets.gauge import Gauges
 from tui.widgets.log_view import LogView
 from tui.widgets.pick_menu import PickMenu
@@ -181,17 +181,17 @@ async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeA
         assert shown, "panels lie on the axis of the longer run, too"
 
 
-async def test_a_long_run_is_glimpsed_first_and_then_read_whole(
+async def test_a_long_run_is_sampled_first_and_then_read_whole(
     make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = make_run(tmp_path, steps=0, of=4000, step=4000, state="finished", ended=time.time())
     with open(folder.metrics, "w", encoding="utf-8") as file:
         for step in range(1, 4001):
             file.write(json.dumps({"t": 1.0 * step, "step": step, "loss": 1.0, "pad": "x" * 40}) + "\n")
-    monkeypatch.setattr(glimpses, "LONG", 1)
-    monkeypatch.setattr(glimpses, "PIECES", 8)
-    monkeypatch.setattr(glimpses, "PIECE", 1000)
-    some = [record["step"] for record in glimpses.glimpse(folder.metrics)]
+    monkeypatch.setattr(sampled_reads, "LONG", 1)
+    monkeypatch.setattr(sampled_reads, "PIECES", 8)
+    monkeypatch.setattr(sampled_reads, "PIECE", 1000)
+    some = [record["step"] for record in sampled_reads.sampled_read(folder.metrics)]
     assert some == sorted(set(some))
     assert some[0] == 1
     assert some[-1] == 4000
@@ -218,7 +218,7 @@ async def test_energy_and_cost_are_in_the_step_line(
     app.session.settings = load_settings()
     async with app.run_test(size=(160, 45)) as pilot:
         screen = await read(pilot)
-        facts = screen.query_one(Facts).plain
+        facts = screen.query_one(FactLines).plain
         assert "9.0 Wh" in facts
         assert "cost 50.0" in facts
         assert facts.endswith("took 0:00:50")
@@ -287,24 +287,24 @@ async def test_all_events_are_read_and_searched_in_the_place_of_the_log(make_app
         await until(pilot, lambda: "No line of the log holds it. e: all events." in state(screen))
         await pilot.press("e")
         await until(pilot, lambda: bool(screen.query("#told")))
-        told = screen.query_one("#told", LogView)
-        await until(pilot, lambda: told.display and told.has_focus)
+        reported = screen.query_one("#told", LogView)
+        await until(pilot, lambda: reported.display and reported.has_focus)
         assert not screen.query_one("#log").display
         await pilot.press("slash", *"checkpoint 50 saved", "enter")
         await until(pilot, lambda: "1 line holds it" in state(screen))
-        assert any("Checkpoint 50 saved" in row for row in text_of(told))
-        assert "\x1b" not in "".join(told.lines)
+        assert any("Checkpoint 50 saved" in row for row in text_of(reported))
+        assert "\x1b" not in "".join(reported.lines)
         folder.append_event("checkpoint", "The newest.")
-        await until(pilot, lambda: told.lines[-1].endswith("The newest."))
+        await until(pilot, lambda: reported.lines[-1].endswith("The newest."))
         await pilot.press("end")
-        assert "following" in text_of(told)[0]
+        assert "following" in text_of(reported)[0]
         folder.write_status(state="stopped", ended=2.0)
-        await until(pilot, lambda: "complete" in text_of(told)[0])
+        await until(pilot, lambda: "complete" in text_of(reported)[0])
         await pilot.press("l")
-        await until(pilot, lambda: screen.query_one("#log").display and not told.display)
+        await until(pilot, lambda: screen.query_one("#log").display and not reported.display)
         assert "complete" in text_of(screen.query_one("#log", LogView))[0]
         await pilot.press("e", "e")
-        await until(pilot, lambda: not told.display and not screen.query_one("#log").display)
+        await until(pilot, lambda: not reported.display and not screen.query_one("#log").display)
 
 
 async def test_the_end_of_a_long_line_of_the_log_can_be_read(make_app: MakeApp, tmp_path: Path) -> None:

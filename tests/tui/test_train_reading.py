@@ -15,7 +15,7 @@ from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
 from tui.live.run import LiveRun
-from tui.train.messages import Looked
+from tui.train.messages import RunRead
 from tui.train.screen import TrainScreen
 from tui.widgets.pick_menu import Picked
 
@@ -36,7 +36,7 @@ async def test_a_long_run_is_not_read_ahead_of_the_screen(
 
     def posted(screen: TrainScreen, message: Message) -> bool:
         nonlocal waiting, most
-        if isinstance(message, Looked) and overlaid != (message.source is screen.run.source):
+        if isinstance(message, RunRead) and overlaid != (message.source is screen.run.source):
             waiting += 1
             most = max(most, waiting)
             if waiting > 2:

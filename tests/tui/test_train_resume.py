@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from core.jobs import requests
 from core.jobs.folder import JobFolder
-from core.jobs.trust import COMMAND, Ask, workspace_ask
+from core.jobs.trust import COMMAND, ConsentRequest, workspace_ask
 from core.recipe.recipe import Recipe, put, to_json
 from core.runs.checkpoint import seal
 from tests.kit.app_waiting import until
@@ -125,7 +125,7 @@ async def test_a_resume_asks_before_it_runs_anything_of_a_workspace_that_was_cop
             await pilot.press("escape")
             assert folder.read_status().state == "failed"
             workspace_ask(tmp_path).agree()
-        Ask(COMMAND, command).agree()
+        ConsentRequest(COMMAND, command).agree()
         await pilot.press("r")
         await until(pilot, lambda: "Go on from step 50" in state(screen))
         await pilot.press("y")

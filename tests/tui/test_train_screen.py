@@ -20,7 +20,7 @@ from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tui.app import TunedeckApp
 from tui.train.screen import TrainScreen
 from tui.widgets.chart import Chart
-from tui.widgets.facts import Facts
+from tui.widgets.facts import FactLines
 from tui.widgets.gauge import Gauges
 from tui.widgets.key_bar import KeyBar
 from tui.widgets.log_view import LogView
@@ -63,7 +63,7 @@ async def test_a_running_job_shows_loss_facts_state_and_events(make_app: MakeApp
     folder.append_gpu(gpu_record(gpu(0), gpu(1, utilization=None)))
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        facts = screen.query_one(Facts).plain
+        facts = screen.query_one(FactLines).plain
         assert "step  60 of 100" in facts
         assert "epoch 2.40" in facts
         assert "60 %" in facts
@@ -71,10 +71,10 @@ async def test_a_running_job_shows_loss_facts_state_and_events(make_app: MakeApp
         assert "48.7 k tokens" in facts
         assert "3.97 k tokens/s" in facts
         assert state(screen).startswith("running  training")
-        told = json.loads(folder.events.read_text().splitlines()[-1])
-        clock = time.strftime("%H:%M:%S", time.localtime(told["t"]))
-        assert screen.query_one("#events", TextLines).plain[-1].split() == [clock, *told["message"].split()]
-        assert "Checkpoint 50 saved" in told["message"]
+        reported = json.loads(folder.events.read_text().splitlines()[-1])
+        clock = time.strftime("%H:%M:%S", time.localtime(reported["t"]))
+        assert screen.query_one("#events", TextLines).plain[-1].split() == [clock, *reported["message"].split()]
+        assert "Checkpoint 50 saved" in reported["message"]
         chart = screen.query_one("#headline", Chart)
         assert "eval 0.8680" in text_of(chart)[0]
         assert text_of(chart)[-1].endswith("100 steps ╯")
@@ -111,7 +111,7 @@ async def test_new_steps_appear_and_few_cells_are_sent(make_app: MakeApp, tmp_pa
         add_steps(folder, range(601, 602), 1000)
         folder.write_status(step=601)
         await until(pilot, lambda: len(screen.run.live.main) == 601)
-        await until(pilot, lambda: "step   601 of" in screen.query_one(Facts).plain)
+        await until(pilot, lambda: "step   601 of" in screen.query_one(FactLines).plain)
         assert 0 < charts.cells < 60
 
 
@@ -143,8 +143,8 @@ async def test_a_finished_run_says_where_the_adapter_is_and_what_comes_next(make
         assert "Eval loss 3.348 at step 10, 0.8840 at step 100." in words
         assert f"runs/{folder.id}/adapter" in words
         assert "stop" not in keys(screen)
-        assert "ends in" not in screen.query_one(Facts).plain
-        assert "step 100 of 100" in screen.query_one(Facts).plain
+        assert "ends in" not in screen.query_one(FactLines).plain
+        assert "step 100 of 100" in screen.query_one(FactLines).plain
 
 
 async def test_a_failed_run_says_why_and_shows_the_log(make_app: MakeApp, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.app import App, ComposeResult
 
 from tests.kit.data_screen import text_of
-from tui.widgets.text_view import Line, plain
+from tui.widgets.text_view import TextLine, plain
 from tui.widgets.word_diff import WordDiff, compare
 
 
@@ -20,7 +20,7 @@ class OneDiff(App[None]):
         return self.query_one(WordDiff)
 
 
-def lines(*texts: str) -> list[Line]:
+def lines(*texts: str) -> list[TextLine]:
     return [plain(text) for text in texts]
 
 

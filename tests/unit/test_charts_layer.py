@@ -11,7 +11,7 @@ from tui.charts.cells import Cells
 from tui.charts.glyphs import BLOCK, BRAILLE, Glyphs
 from tui.charts.layer import Layer
 from tui.charts.plot import Box, Curve, Fill, draw_plot
-from tui.charts.raster import Trace, View
+from tui.charts.raster import Trace, Viewport
 from tui.charts.series import Series
 
 BOX = Box(3, 1, 30, 8)
@@ -31,7 +31,7 @@ def grow(series: Series, chance: random.Random) -> None:
 def test_dots_that_are_followed_are_those_that_are_found_at_once(seed: int) -> None:
     chance = random.Random(seed)
     series = Series(chance.choice((40, 10_000)))
-    view = View(chance.choice((0, 20)), 100, 0.5, 10, chance.random() < 0.3)
+    view = Viewport(chance.choice((0, 20)), 100, 0.5, 10, chance.random() < 0.3)
     means = chance.random() < 0.5
     trace = Trace(series, view, 60, 32, means=means)
     kept = 0
@@ -62,7 +62,7 @@ def test_a_layer_that_is_drawn_on_shows_what_a_whole_plot_shows(seed: int, glyph
         grow(train, chance)
         if number % 3 == 0:
             grow(evaluated, chance)
-        view = View(0, 100 if number < 30 else 120, 0, 10)
+        view = Viewport(0, 100 if number < 30 else 120, 0, 10)
         drawn = layer.draw(ground, BOX, view, curves, glyphs, fill=fill)
         whole = Cells(36, 10)
         whole.lay(ground)
@@ -73,7 +73,7 @@ def test_a_layer_that_is_drawn_on_shows_what_a_whole_plot_shows(seed: int, glyph
 def test_another_ground_other_curves_and_letters_are_drawn_whole() -> None:
     series = Series()
     series.extend([1, 2, 3], [1, 5, 2])
-    layer, view = Layer(), View(0, 10, 0, 10)
+    layer, view = Layer(), Viewport(0, 10, 0, 10)
     plain, letter = Curve("a", series, "line", "first"), Curve("b", series, "line", "third", letter="B")
     for text, curve in (("one", plain), ("two", plain), ("two", letter), ("two", letter)):
         ground = Cells(36, 10)

@@ -10,7 +10,7 @@ from tui.charts.bar import draw_bar
 from tui.charts.cells import Cells
 from tui.charts.glyphs import ASCII, BLOCK, BRAILLE, Glyphs, glyphs_for
 from tui.charts.plot import Box, Curve, draw_plot
-from tui.charts.raster import Dots, View, band_spans, line_spans
+from tui.charts.raster import Dots, Viewport, band_spans, line_spans
 from tui.charts.series import Series
 
 
@@ -45,37 +45,37 @@ def test_dots_fill_over_several_cells() -> None:
 
 
 def test_view_puts_bounds_on_the_outer_rows_and_columns() -> None:
-    view = View(0, 100, 0, 10)
+    view = Viewport(0, 100, 0, 10)
     row = view.rows(40)
     assert (row(10), row(0)) == (0, 39)
     assert (view.column(0, 50), view.column(99.9, 50), view.column(100, 50)) == (0, 49, 49)
-    log = View(0, 1, 0.01, 100, log=True).rows(41)
+    log = Viewport(0, 1, 0.01, 100, log=True).rows(41)
     assert (log(100), log(1), log(0.01)) == (0, 20, 40)
 
 
 def test_a_line_joins_sparse_values_without_holes() -> None:
-    spans = line_spans(series_of((0, 0), (9, 9)), View(0, 9, 0, 9), 10, 10)
+    spans = line_spans(series_of((0, 0), (9, 9)), Viewport(0, 9, 0, 9), 10, 10)
     assert [span and span[0] for span in spans] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 
 
-def test_neighbouring_columns_touch_across_a_jump() -> None:
-    spans = line_spans(series_of((0, 0), (1, 9)), View(0, 1, 0, 9), 2, 10)
+def test_neighboring_columns_touch_across_a_jump() -> None:
+    spans = line_spans(series_of((0, 0), (1, 9)), Viewport(0, 1, 0, 9), 2, 10)
     assert spans == [(5, 9), (0, 4)]
 
 
 def test_nan_is_a_gap() -> None:
-    spans = line_spans(series_of((0, 5), (2, 5), (4, nan), (6, 5), (8, 5)), View(0, 9, 0, 9), 10, 10)
+    spans = line_spans(series_of((0, 5), (2, 5), (4, nan), (6, 5), (8, 5)), Viewport(0, 9, 0, 9), 10, 10)
     assert [column for column, span in enumerate(spans) if span is None] == [3, 4, 5, 9]
 
 
 def test_a_band_reaches_from_smallest_to_largest() -> None:
-    spans = band_spans(series_of((0, 2), (0.1, 8), (0.2, 5)), View(0, 10, 0, 9), 10, 10)
+    spans = band_spans(series_of((0, 2), (0.1, 8), (0.2, 5)), Viewport(0, 10, 0, 9), 10, 10)
     assert spans[0] == (1, 7)
 
 
 def test_zoomed_in_lines_come_from_and_go_to_what_lies_outside() -> None:
     series = series_of((0, 0), (100, 100))
-    spans = line_spans(series, View(40, 60, 0, 100), 20, 101)
+    spans = line_spans(series, Viewport(40, 60, 0, 100), 20, 101)
     assert None not in spans
     assert spans[10] is not None
     assert abs(spans[10][0] - 50) <= 5
@@ -86,10 +86,10 @@ def test_marks_and_lines_lie_on_a_tinted_band() -> None:
     flat = series_of((0, 5), (10, 5))
     cells = Cells(20, 8)
     curves = [Curve("", series, "band", "band"), Curve("", flat, "line", "first")]
-    draw_plot(cells, Box(0, 0, 20, 8), View(0, 10, 0, 9), curves, BRAILLE, fill="tint")
+    draw_plot(cells, Box(0, 0, 20, 8), Viewport(0, 10, 0, 9), curves, BRAILLE, fill="tint")
     styles = {style for row in cells.styles for style in row}
     assert {"fill", "first+fill"} <= styles
-    draw_plot(cells, Box(0, 0, 20, 8), View(0, 10, 0, 9), curves, BRAILLE, fill="alone")
+    draw_plot(cells, Box(0, 0, 20, 8), Viewport(0, 10, 0, 9), curves, BRAILLE, fill="alone")
     assert "░" in "".join(cells.text())
 
 
@@ -97,7 +97,7 @@ def test_marks_and_lines_lie_on_a_tinted_band() -> None:
 def test_values_of_a_sparse_series_are_marked(glyphs: Glyphs, mark: str) -> None:
     cells = Cells(20, 5)
     curve = Curve("eval", series_of((2, 5), (8, 5), (9, nan)), "marked", "second")
-    draw_plot(cells, Box(0, 0, 20, 5), View(0, 10, 0, 10), [curve], glyphs, fill="tint")
+    draw_plot(cells, Box(0, 0, 20, 5), Viewport(0, 10, 0, 10), [curve], glyphs, fill="tint")
     assert [x for x, glyph in enumerate(cells.glyphs[2]) if glyph == mark] == [4, 16]
 
 

@@ -128,7 +128,7 @@ def test_many_at_once_are_as_one_by_one(points: list[tuple[int, float]], cut: in
     assert batched.not_finite == single.not_finite
 
 
-def test_nearest_finds_the_closer_neighbour() -> None:
+def test_nearest_finds_the_closer_neighbor() -> None:
     series = series_of([0.0] * 10)
     assert [series.nearest(x) for x in (-5, 1.2, 1.8, 99)] == [0, 0, 1, 9]
     assert Series().nearest(3) is None

@@ -8,10 +8,10 @@ from core.dataset.sample import Message, Sample
 from tui.widgets.chat_lines import chat_lines, thinks
 from tui.widgets.code_lines import LANGUAGES, code_lines
 from tui.widgets.message_lines import message_lines, split_thinking
-from tui.widgets.text_view import Line
+from tui.widgets.text_view import TextLine
 
 
-def shown(lines: list[Line]) -> list[str]:
+def shown(lines: list[TextLine]) -> list[str]:
     return ["".join(text for text, _ in line.spans) for line in lines]
 
 
@@ -63,7 +63,7 @@ def test_tools_calls_and_their_answers_are_shown() -> None:
     assert lines[-4:] == ["tool get_weather", "Rain until noon.", "assistant", "Yes, until noon."]
 
 
-def test_fenced_code_is_coloured_and_has_a_bar_in_the_margin() -> None:
+def test_fenced_code_is_colored_and_has_a_bar_in_the_margin() -> None:
     lines = list(message_lines('See:\n```python\nx = "a"  # why\n```\nDone.', indent=0, folded=True))
     assert shown(lines) == ["See:", "```python", 'x = "a"  # why', "```", "Done."]
     assert lines[2].bar == "│", "not by colour alone"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.audit.decisions import OPEN, Standing
+from core.dataset.audit.decisions import OPEN, DecisionState
 from core.dataset.audit.store import DecisionStore, read_ledger
 from core.errors import BadInput, TunedeckError
 from core.paths import ROOT
@@ -39,7 +39,7 @@ def test_the_latest_decision_stands_and_undo_takes_back_the_last(tmp_path: Path)
     store = DecisionStore(tmp_path)
     for action in ("keep", "drop", "note", "undo", "undo"):
         store.decide("a:0", action, {"text": "hm"}).result(PATIENCE)  # type: ignore[arg-type]
-    assert store.standing("a:0") == Standing(verdict="keep")
+    assert store.standing("a:0") == DecisionState(verdict="keep")
     store.decide("a:0", "undo").result(PATIENCE)
     store.decide("a:0", "undo").result(PATIENCE)
     assert store.standing("a:0") == OPEN
@@ -54,12 +54,12 @@ def test_an_edit_is_a_keep_and_notes_leave_the_verdict(tmp_path: Path) -> None:
     store.decide("a:0", "edit", {"sample": {"kind": "text", "text": "\ud800"}})
     store.decide("a:0", "note", {"text": "why"})
     store.decide("b:1", "flag", {"text": "odd"}).result(PATIENCE)
-    assert store.standing("a:0") == Standing("keep", {"kind": "text", "text": "\ud800"}, "why")
+    assert store.standing("a:0") == DecisionState("keep", {"kind": "text", "text": "\ud800"}, "why")
     assert store.standing("b:1").flag == "odd"
     store.close()
     assert read_ledger(tmp_path).standings() == {
-        "a:0": Standing("keep", {"kind": "text", "text": "\ud800"}, "why"),
-        "b:1": Standing(flag="odd"),
+        "a:0": DecisionState("keep", {"kind": "text", "text": "\ud800"}, "why"),
+        "b:1": DecisionState(flag="odd"),
     }
 
 
@@ -67,16 +67,16 @@ def test_decisions_made_together_are_written_together_or_not_at_all(tmp_path: Pa
     store = DecisionStore(tmp_path)
     drops = [(f"{n}:0", "drop", {"text": "near-duplicate of row 1, 93%"}) for n in range(3)]
     assert [made.key for made in store.decide_together(drops).result(PATIENCE)] == ["0:0", "1:0", "2:0"]
-    assert store.standing("1:0") == Standing("drop", why="near-duplicate of row 1, 93%")
+    assert store.standing("1:0") == DecisionState("drop", why="near-duplicate of row 1, 93%")
     assert isinstance(
         store.decide_together([("a:0", "keep", {}), ("b:0", "burn", {})]).exception(PATIENCE), TunedeckError
     )
-    assert store.standing("a:0") == Standing(), "the second could not be written, so the first was not either"
+    assert store.standing("a:0") == DecisionState(), "the second could not be written, so the first was not either"
     store.decide_together([(f"{n}:0", "undo", {}) for n in range(3)]).result(PATIENCE)
     assert store.standings() == {}
     store.decide("0:0", "drop", {"text": "why"})
     store.decide("0:0", "keep").result(PATIENCE)
-    assert store.standing("0:0") == Standing("keep"), "the reason of a drop goes with the drop"
+    assert store.standing("0:0") == DecisionState("keep"), "the reason of a drop goes with the drop"
     store.close()
 
 
@@ -165,13 +165,13 @@ def test_a_burst_of_decisions_waits_for_few_syncs_and_keeps_its_order(tmp_path: 
 def test_a_store_hears_what_others_decide_and_not_what_it_wrote_itself(tmp_path: Path) -> None:
     first = DecisionStore(tmp_path)
     first.decide("a:0", "keep").result()
-    heard: list[str] = []
-    other = DecisionStore(tmp_path, heard.extend)
+    received: list[str] = []
+    other = DecisionStore(tmp_path, received.extend)
     other.ready.result()
     other.decide("b:0", "drop").result()
     first.decide("c:0", "drop").result()
-    until(lambda: bool(heard), "the other's decision")
-    assert heard == ["c:0"]
+    until(lambda: bool(received), "the other's decision")
+    assert received == ["c:0"]
     assert other.standing("c:0").verdict == "drop"
     first.close()
     other.close()

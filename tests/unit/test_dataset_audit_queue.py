@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.audit.pace import Pace
+from core.dataset.audit.pace import AuditPace
 from core.dataset.audit.queue import Audit, AuditLog
 from core.dataset.checks import Flag
 from core.errors import TunedeckError
@@ -85,7 +85,7 @@ def test_an_audit_that_cannot_be_noted_down_is_a_sentence(tmp_path: Path) -> Non
 
 
 def test_the_pace_counts_no_time_away() -> None:
-    pace = Pace()
+    pace = AuditPace()
     pace.note(0.0)
     assert pace.per_minute == 0
     for second in (10.0, 20.0, 30.0):

@@ -64,7 +64,7 @@ def test_roles_labels_and_tools_keep_samples_apart() -> None:
     assert flags("exact_duplicate", ask("q", "a"), swapped, good, bad) == [None] * 4
 
 
-def test_normalised_duplicates_are_not_the_exact_ones() -> None:
+def test_normalized_duplicates_are_not_the_exact_ones() -> None:
     found = flags(
         "normalised_duplicate",
         ask("Hello  world", "ｆｉｎｅ"),

@@ -15,7 +15,7 @@ from core.dataset.sample import Sample
 from core.dataset.scan.keys import key_text, row_digest
 from core.dataset.view.plan import DROP_FLAGS, build_view
 from core.dataset.view.split import split
-from core.dataset.view.view import View, link_view, read_view
+from core.dataset.view.view import CuratedView, link_view, read_view
 from core.errors import BadInput
 
 Row = dict[str, Any]
@@ -34,7 +34,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def answers(view: View, name: str = "train") -> list[str]:
+def answers(view: CuratedView, name: str = "train") -> list[str]:
     path = view.train if name == "train" else view.eval
     return [Sample.from_json(line["sample"]).answer for line in lines(path)]
 
@@ -53,7 +53,7 @@ def decide(workspace: Path, *decisions: tuple[str, str] | tuple[str, str, dict[s
 ROWS = [exchange(f"question {number}", f"answer {number}") for number in range(40)]
 
 
-def test_rows_are_left_out_for_their_flags_and_counted(tmp_path: Path) -> None:
+def test_rows_are_excluded_for_their_flags_and_counted(tmp_path: Path) -> None:
     faults = [
         ROWS[3],
         exchange("q", ""),
@@ -142,7 +142,7 @@ def test_the_seed_chooses_and_the_fraction_is_met() -> None:
     assert split([b"same"] * 50, groups[:50], 0.5, 1) == split(groups[:50], groups[:50], 0.5, 1)
 
 
-def test_an_eval_file_is_held_out_whole_and_leaks_are_left_out(tmp_path: Path) -> None:
+def test_an_eval_file_is_held_out_whole_and_leaks_are_excluded(tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", ROWS)
     held = write(tmp_path / "eval.jsonl", [exchange("QUESTION 5", "five"), exchange("other", "o"), {"prompt": "bad"}])
     view = build_view(tmp_path, paths=[data], eval_paths=[held])

@@ -17,9 +17,9 @@ from core.dataset.dataset import Dataset
 from core.dataset.sample import Message, Sample
 from core.dataset.scan.keys import key_text, row_digest
 from core.dataset.view.plan import build_view
-from core.dataset.view.view import View
+from core.dataset.view.view import CuratedView
 from core.dataset.write.hosted import NotHosted, as_hosted, faults
-from core.dataset.write.write import Form, export_view
+from core.dataset.write.write import ExportFormat, export_view
 from core.errors import BadInput
 from tui.cli import main
 
@@ -75,7 +75,7 @@ def conversation(turns: list[tuple[str, str, bool]]) -> list[dict[str, Any]]:
     form=st.sampled_from(("jsonl", "parquet")),
 )
 def test_conversations_read_back_as_the_same_samples(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[list[tuple[str, str, bool]]], tools: bool, form: Form
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[tuple[str, str, bool]]], tools: bool, form: ExportFormat
 ) -> None:
     folder = tmp_path_factory.mktemp("export")
     data = write(
@@ -100,7 +100,7 @@ def test_conversations_read_back_as_the_same_samples(
     ],
 )  # fmt: skip
 def test_public_data_of_every_kind_read_back_as_the_same_samples(
-    public_data: Path, tmp_path: Path, name: str, form: Form
+    public_data: Path, tmp_path: Path, name: str, form: ExportFormat
 ) -> None:
     view = build_view(tmp_path, paths=[public_data / name], eval_fraction=0.2)
     exported = export_view(view, form, tmp_path / f"out.{form}")
@@ -151,7 +151,7 @@ def test_a_failed_export_leaves_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".out*"))
 
 
-def view_of(folder: Path, rows: Sequence[Row]) -> View:
+def view_of(folder: Path, rows: Sequence[Row]) -> CuratedView:
     return build_view(folder, paths=[write(folder / "data.jsonl", rows)], eval_fraction=0, drop_flags=())
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.dataset.dataset import Dataset
-from core.dataset.formats import FORMATS, choose, recognise, to_sample
+from core.dataset.formats import FORMATS, choose, recognize, to_sample
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
 from core.errors import BadInput
@@ -19,7 +19,7 @@ Q, A = Message("user", "q"), Message("assistant", "a")
 
 
 def sample(row: dict[str, Any]) -> Sample:
-    return to_sample(row, recognise([row]))
+    return to_sample(row, recognize([row]))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def sample(row: dict[str, Any]) -> Sample:
     ],
 )  # fmt: skip
 def test_every_spelling_of_one_exchange_gives_the_same_sample(row: dict[str, Any], name: str) -> None:
-    recognition = recognise([row])
+    recognition = recognize([row])
     assert recognition.name == name
     assert recognition.why.endswith(".")
     assert to_sample(row, recognition) == Sample("messages", (Q, A))
@@ -171,7 +171,7 @@ def test_kto_keeps_the_label(row: dict[str, Any]) -> None:
 )  # fmt: skip
 def test_kto_labels_are_read_as_bad_and_good(labels: tuple[Any, Any]) -> None:
     rows = [{"prompt": f"q{number}", "completion": "a", "label": labels[number % 2]} for number in range(6)]
-    found = recognise(rows)
+    found = recognize(rows)
     assert (found.name, found.kind) == ("kto", "kto")
     assert "in `label` true, 1 and good marks a good answer" in found.why
     assert [to_sample(row, found).label for row in rows] == [False, True] * 3
@@ -182,8 +182,8 @@ def test_kto_labels_are_read_as_bad_and_good(labels: tuple[Any, Any]) -> None:
     [("prompt", "completion"), ("query", "response"), ("question", "answer"), ("input", "output"), ("q", "a"),
      ("instruction", "output"), ("source", "target"), ("user", "assistant"), ("question", "solution")],
 )  # fmt: skip
-def test_a_labelled_answer_is_never_read_as_a_supervised_one(asked: str, answered: str) -> None:
-    assert recognise([{asked: "q", answered: "a"}]).kind == "messages"
+def test_a_labeled_answer_is_never_read_as_a_supervised_one(asked: str, answered: str) -> None:
+    assert recognize([{asked: "q", answered: "a"}]).kind == "messages"
     assert sample({asked: "q", answered: "a", "label": 0}) == Sample("kto", (Q,), chosen=(A,), label=False)
 
 
@@ -205,9 +205,9 @@ def test_a_format_is_told_by_the_same_rows_however_fast_a_file_is_read(
 def test_a_label_that_is_no_verdict_does_not_make_kto() -> None:
     for labels in ((3,), (0, 1, 2), ("0", "1", "2"), (1, 0, -1), (0.5, 1.0), ("sports", "1")):
         rows = [{"prompt": "q", "completion": "a", "label": label} for label in (*labels, None)]
-        assert recognise(rows).name == "prompt-completion"
-    assert recognise([{"text": "q", "label": "sports"}]).name == "text"
-    found = recognise([{"prompt": "q", "completion": "a", "label": label} for label in (0, 1, "good")])
+        assert recognize(rows).name == "prompt-completion"
+    assert recognize([{"text": "q", "label": "sports"}]).name == "text"
+    found = recognize([{"prompt": "q", "completion": "a", "label": label} for label in (0, 1, "good")])
     with pytest.raises(Unreadable, match="1 or 0, good or bad, it is 'neutral'"):
         to_sample({"prompt": "q", "completion": "a", "label": "neutral"}, found)
 
@@ -233,7 +233,7 @@ def test_a_row_that_cannot_be_formatted_says_why(row: dict[str, Any], reason: st
 
 def test_the_user_corrects_mapping_and_format() -> None:
     rows = [{"frage": "q", "antwort": "a", "text": "t"}]
-    assert recognise(rows).name == "text"
+    assert recognize(rows).name == "text"
     columns = {"prompt": "frage", "completion": "antwort"}
     assert to_sample(rows[0], choose(rows, None, columns)) == Sample("messages", (Q, A))
     assert choose(rows, "prompt-completion", columns).columns == columns
@@ -248,7 +248,7 @@ def test_the_user_corrects_mapping_and_format() -> None:
 
 
 def test_an_unknown_shape_names_its_columns_and_raises_nothing() -> None:
-    recognition = recognise([{"left": 1, "right": [2]}])
+    recognition = recognize([{"left": 1, "right": [2]}])
     assert (recognition.name, recognition.kind, recognition.known) == ("unknown", None, False)
     assert "`left`, `right`" in recognition.why
     with pytest.raises(Unreadable):
@@ -293,7 +293,7 @@ PUBLIC = {
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_public_files_are_recognised_and_every_row_becomes_a_sample(public_data: Path, name: str) -> None:
+def test_public_files_are_recognized_and_every_row_becomes_a_sample(public_data: Path, name: str) -> None:
     dataset = Dataset.open(public_data / name)
     dataset.reader.extend()
     assert (dataset.recognition.name, dataset.count) == PUBLIC[name]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core.clean import is_hostile
 from core.dataset.dataset import Dataset
-from core.dataset.formats import FORMATS, Recognition, choose, recognise, to_sample
+from core.dataset.formats import FORMATS, Recognition, choose, recognize, to_sample
 from core.dataset.records import Unreadable
 from core.dataset.scan.scan import scan
 from core.errors import BadInput
@@ -84,7 +84,7 @@ def test_any_bytes_give_rows_or_a_sentence_within_a_second(tmp_path: Path, suffi
 @given(rows=st.lists(ROWS, min_size=1, max_size=4))
 @FAST
 def test_any_row_is_formatted_or_refused_with_a_reason(rows: list[dict[str, Any]]) -> None:
-    recognition = recognise(rows)
+    recognition = recognize(rows)
     for row in rows:
         check_formatting(row, recognition)
 

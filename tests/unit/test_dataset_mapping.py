@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.dataset.dataset import Dataset
-from core.dataset.formats import choose, recognise, to_sample
+from core.dataset.formats import choose, recognize, to_sample
 from core.dataset.mapping import Chosen, columns_of, propose, save, saved
 from core.dataset.scan.scan import scan
 from core.dataset.view.plan import build_view
@@ -32,7 +32,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def test_turns_of_unusual_keys_and_names_are_proposed_and_read() -> None:
-    assert not recognise(TALK).known
+    assert not recognize(TALK).known
     proposed = propose(TALK)
     assert proposed.columns == {
         "messages": "talk",
@@ -121,7 +121,7 @@ def test_an_eval_file_is_read_by_the_users_mapping_where_it_has_the_columns(tmp_
 
 
 def draft(rows: list[dict[str, Any]], chosen: Chosen | None = None) -> MappingDraft:
-    return MappingDraft(rows, recognise(rows), chosen or Chosen())
+    return MappingDraft(rows, recognize(rows), chosen or Chosen())
 
 
 def test_a_draft_changes_one_column_and_keeps_the_rest() -> None:

@@ -18,10 +18,10 @@ from core.dataset.view.mixture import drawn
 from core.dataset.view.overview import overview_of
 from core.dataset.view.plan import build_view
 from core.dataset.view.report import write_report
-from core.dataset.view.view import View
+from core.dataset.view.view import CuratedView
 from core.jobs.state import standing
 from core.recipe.recipe import Recipe, put, to_json
-from core.recipe.sections.data import Source
+from core.recipe.sections.data import MixSource
 from core.runs.overview import cost_of, tokens_of
 from core.runs.overview_job import job_of, known_tokens, read_facts
 from core.runs.pace import pace_of
@@ -32,7 +32,7 @@ from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.cli import main
 from tui.overview.words import overview_lines
-from tui.settings import Settings, load_settings
+from tui.settings import UserSettings, load_settings
 
 Row = dict[str, Any]
 
@@ -50,7 +50,7 @@ def rows_of(made: random.Random, count: int, answer: str) -> list[Row]:
     return [{"prompt": sentence(made, 12), "completion": f"{answer} {number}"} for number in range(count)]
 
 
-def mixed(folder: Path, mix: dict[str, float], seed: int = 0, **more: Any) -> View:
+def mixed(folder: Path, mix: dict[str, float], seed: int = 0, **more: Any) -> CuratedView:
     return build_view(folder, paths=[folder / "own.jsonl"], mix=mix, split_seed=seed, **more)
 
 
@@ -73,7 +73,7 @@ def test_a_source_that_is_mixed_in_has_its_share_and_the_seed_draws_it(tmp_path:
     ]
     assert [each["samples"] for each in view.manifest["contributions"]] == [180, 22, 22]
 
-    def general_rows(view: View) -> set[int]:
+    def general_rows(view: CuratedView) -> set[int]:
         return {line["row"] for line in lines(view.train) if line["source"] == 1}
 
     first = general_rows(view)
@@ -209,7 +209,7 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
 def test_the_price_of_tokens_is_the_users_and_mistakes_are_said(tmp_path: Path) -> None:
     file = tmp_path / "settings.toml"
     file.write_text('price_per_million_tokens = 2\ncurrency = "CHF"\n')
-    assert load_settings(file) == Settings(price_per_million_tokens=2, currency="CHF")
+    assert load_settings(file) == UserSettings(price_per_million_tokens=2, currency="CHF")
     for value in ("-1", "true", "nan", "'2'"):
         file.write_text(f"price_per_million_tokens = {value}\n")
         assert "price_per_million_tokens must be a number" in load_settings(file).fault
@@ -247,7 +247,7 @@ def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) 
     write(tmp_path / "own.jsonl", rows_of(made, 90, "own"))
     write(tmp_path / "general.jsonl", rows_of(made, 50, "general"))
     recipe = put(Recipe(), "data.train", (str(tmp_path / "own.jsonl"),))
-    recipe = put(put(recipe, "data.mix", (Source(str(tmp_path / "general.jsonl"), 0.1),)), "data.eval_fraction", 0.0)
+    recipe = put(put(recipe, "data.mix", (MixSource(str(tmp_path / "general.jsonl"), 0.1),)), "data.eval_fraction", 0.0)
 
     def said() -> list[str]:
         return [check.sentence for check in preflight(recipe, tmp_path) if check.name == "mix"]

@@ -12,7 +12,7 @@ import pytest
 
 from core.dataset.scan.keys import KEY_BYTES, row_digest, unpack
 from core.dataset.scan.reader import ScanReader
-from core.dataset.scan.scan import Stopped, scan
+from core.dataset.scan.scan import ScanStopped, scan
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.paths import ROOT
@@ -106,10 +106,10 @@ def test_an_eval_file_of_unknown_format_is_read_with_the_data_sets_mapping(tmp_p
 def test_a_scan_tells_progress_and_can_be_stopped(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text((exchange("q", "a") + "\n") * 5_000)
-    told: list[tuple[int, int]] = []
-    scan(path, on_progress=lambda done, of: told.append((done, of)))
-    assert told[-1] == (5_000, 5_000)
-    with pytest.raises(Stopped):
+    reported: list[tuple[int, int]] = []
+    scan(path, on_progress=lambda done, of: reported.append((done, of)))
+    assert reported[-1] == (5_000, 5_000)
+    with pytest.raises(ScanStopped):
         scan(path, should_stop=lambda: True)
 
 

@@ -101,7 +101,7 @@ def test_deep_nesting_ends_in_a_sentence(write: Write, deep: bytes) -> None:
     assert bad(reader)[0][0] == 2
 
 
-def test_a_line_of_50_mb_is_a_row_and_so_are_its_neighbours(write: Write) -> None:
+def test_a_line_of_50_mb_is_a_row_and_so_are_its_neighbors(write: Write) -> None:
     huge = json.dumps({"text": "x" * 50_000_000}).encode()
     reader = open_reader([write("a.jsonl", b'{"text": "a"}\n' + huge + b'\n{"text": "b"}\n')])
     first, second, third = rows(reader)
@@ -356,6 +356,6 @@ def test_a_file_without_permission_gets_a_sentence(write: Write) -> None:
         ('{"text" : "b", "a": {"text": [{"text": 1}, {"text": 2}]}}', ""),
     ],
 )
-def test_a_key_that_stands_twice_is_told(write: Write, line: str, said: str) -> None:
+def test_a_key_that_stands_twice_is_reported(write: Write, line: str, said: str) -> None:
     (row,) = rows(open_reader([write("a.jsonl", line.encode())]))
     assert row.nonstandard == said

@@ -20,8 +20,8 @@ from core.dataset.sample import Sample
 from core.dataset.scan.keys import key_text, row_digest
 from core.dataset.scan.scan import scan
 from core.dataset.view.plan import DROP_FLAGS, build_view
-from core.dataset.view.split import deal, labelled
-from core.dataset.view.view import View
+from core.dataset.view.split import deal, labeled
+from core.dataset.view.view import CuratedView
 from core.errors import BadInput
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
@@ -43,10 +43,10 @@ def samples(path: Path) -> list[Sample]:
 
 
 def text(sample: Sample) -> str:
-    return Item(0, sample).normalised
+    return Item(0, sample).normalized
 
 
-def leaks(view: View, threshold: float) -> list[tuple[str, str]]:
+def leaks(view: CuratedView, threshold: float) -> list[tuple[str, str]]:
     """Every pair across the sides that is alike in text or in prompt, by brute force."""
     return [
         (text(one), text(other))
@@ -225,9 +225,9 @@ def test_an_eval_file_is_checked_for_near_leaks_which_are_listed_and_dropped_on_
     assert clean.dropped == {"leak_exact": 1, "leak_near": 1}
     assert clean.manifest["notes"] == []
     assert leaks(clean, 0.8) == []
-    left_out = lines(clean.folder / "left_out.jsonl")
-    assert [(each["row"], each["reason"]) for each in left_out] == [(4, "leak_exact"), (2, "leak_near")]
-    assert Sample.from_json(left_out[1]["sample"]).question == questions[2]
+    excluded = lines(clean.folder / "left_out.jsonl")
+    assert [(each["row"], each["reason"]) for each in excluded] == [(4, "leak_exact"), (2, "leak_near")]
+    assert Sample.from_json(excluded[1]["sample"]).question == questions[2]
 
 
 def test_what_is_said_to_be_no_near_leak_is_none_in_the_view_and_another_view_is_built_for_it(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_what_is_said_to_be_no_near_leak_is_none_in_the_view_and_another_view_is
     asked: list[Row] = [{"prompt": with_slips(questions[at], 1, made), "completion": "no"} for at in (2, 4)]
     held = write(tmp_path / "eval.jsonl", asked)
 
-    def view() -> View:
+    def view() -> CuratedView:
         flags = (*DROP_FLAGS, "leak_near")
         return build_view(tmp_path, paths=[train], eval_paths=[held], near=0.8, drop_flags=flags)
 
@@ -266,7 +266,7 @@ def test_rows_that_are_said_to_be_no_duplicates_may_stand_on_both_sides(tmp_path
     assert build_view(tmp_path, paths=[data], eval_fraction=0.5, near=0.8).eval_count == 1
 
 
-def test_near_duplicates_are_left_out_on_request_each_because_of_one_that_stays(tmp_path: Path) -> None:
+def test_near_duplicates_are_excluded_on_request_each_because_of_one_that_stays(tmp_path: Path) -> None:
     made = random.Random(9)
     rows = varied(made, 80, 1)
     data = write(tmp_path / "a.jsonl", rows)
@@ -285,4 +285,4 @@ def test_near_duplicates_are_left_out_on_request_each_because_of_one_that_stays(
 
 
 def test_groups_follow_equal_digests() -> None:
-    assert labelled([b"a", b"b", b"a", b"c"]) == [0, 1, 0, 2]
+    assert labeled([b"a", b"b", b"a", b"c"]) == [0, 1, 0, 2]

@@ -19,7 +19,7 @@ from core.errors import BadInput
 from core.jobs import files
 from core.jobs.derived import Derived, digest, stamps, stop
 from core.jobs.folder import JobFolder
-from core.jobs.state import Standing, standing
+from core.jobs.state import JobState, standing
 from core.paths import ROOT
 from tests.kit.jobs_worker import command
 from tests.kit.real_jobs import ended
@@ -188,17 +188,19 @@ def test_keys_change_with_any_file_below_a_folder(tmp_path: Path) -> None:
 
 
 def follow(start: Callable[[], JobFolder | None]) -> tuple[JobFollower[str], list[str]]:
-    told: list[str] = []
+    reported: list[str] = []
 
-    def look(folder: JobFolder, now: Standing) -> float | None:
+    def look(folder: JobFolder, now: JobState) -> float | None:
         if not now.over:
             return 0.01
         follower.say("result" if now.state == "finished" else ended_early(now, "count"))
         return None
 
-    follower = JobFollower("count", start=start, look=look, failed=lambda words: f"failed: {words}", tell=told.append)
+    follower = JobFollower(
+        "count", start=start, look=look, failed=lambda words: f"failed: {words}", post=reported.append
+    )
     follower.begin()
-    return follower, told
+    return follower, reported
 
 
 def test_a_stop_that_comes_before_the_job_is_started_stops_it(tmp_path: Path) -> None:
@@ -208,25 +210,25 @@ def test_a_stop_that_comes_before_the_job_is_started_stops_it(tmp_path: Path) ->
         asked.wait(PATIENCE)
         return counting(tmp_path).start()
 
-    follower, told = follow(start)
+    follower, reported = follow(start)
     follower.stop()
     asked.set()
-    until(lambda: told, "the end")
-    assert told[0].startswith("The count ended early. Saved at step")
+    until(lambda: reported, "the end")
+    assert reported[0].startswith("The count ended early. Saved at step")
 
 
 def test_a_follower_tells_why_there_is_nothing_to_follow_and_is_quiet_once_closed(tmp_path: Path) -> None:
     def start() -> JobFolder:
         raise BadInput("no such data")
 
-    _, told = follow(start)
-    until(lambda: told, "the fault")
-    assert told == ["failed: no such data."]
+    _, reported = follow(start)
+    until(lambda: reported, "the fault")
+    assert reported == ["failed: no such data."]
     running = counting(tmp_path).start()
-    closed, unheard = follow(lambda: running)
+    closed, unreceived = follow(lambda: running)
     closed.close()
     closed.say("too late")
-    _, heard = follow(lambda: running)
+    _, received = follow(lambda: running)
     (running.path / "enough").touch()
-    until(lambda: heard, "the end")
-    assert (heard, unheard) == (["result"], [])
+    until(lambda: received, "the end")
+    assert (received, unreceived) == (["result"], [])

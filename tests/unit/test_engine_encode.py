@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from core.dataset.sample import Message, Sample
 from core.engine import encode as encoding
-from core.engine.encoded import MASKED, Encoded, Sequence, Settings
+from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
 from core.engine.load import load_tokenizer
-from core.engine.pieces import Piece, lost_text, parts_of
+from core.engine.pieces import TokenText, lost_text, parts_of
 from core.engine.samples import ViewRow, encode_view
 from core.engine.talks import collate
 from core.engine.template import Template, use_template
@@ -43,7 +43,7 @@ def _talk(*turns: tuple[str, str], trained: bool = True) -> Sample:
     return Sample("messages", tuple(Message(role, text, trained=trained) for role, text in turns))  # type: ignore[arg-type]
 
 
-def encode(sample: Sample, tokenizer: Any, settings: Settings, *, with_text: bool = False) -> Sequence:
+def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool = False) -> Sequence:
     """The one sequence that supervised training makes of a sample."""
     (sequence,) = encoding.encode(sample, tokenizer, settings, with_text=with_text).sequences
     return sequence
@@ -53,7 +53,7 @@ def _whole(sequence: Sequence) -> Encoded:
     return Encoded({"input_ids": sequence.input_ids, "labels": sequence.labels}, (sequence,), {})
 
 
-def _pieces(encoded: Encoded, tokenizer: Any, settings: Settings) -> list[Piece]:
+def _pieces(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[TokenText]:
     (part,) = parts_of(encoded, tokenizer, settings)
     return part.pieces
 
@@ -75,14 +75,14 @@ CONVERSATION = _talk(
 def test_each_answer_of_a_conversation_is_trained_with_its_end_and_nothing_else(
     tokenizer: Any, template: Template
 ) -> None:
-    encoded = encode(CONVERSATION, tokenizer, Settings(template, 512))
+    encoded = encode(CONVERSATION, tokenizer, EncodingSettings(template, 512))
     assert _trained(encoded, tokenizer) == f"Arr, in the bay!{END}Far away, naïve friend 😀{END}"
     assert encoded.trained_tokens == sum(label != MASKED for label in encoded.labels)
     assert encoded.lost_tokens == 0
 
 
 def test_everything_is_trained_when_the_recipe_says_so(tokenizer: Any, template: Template) -> None:
-    encoded = encode(CONVERSATION, tokenizer, Settings(template, 512, loss_on="everything"))
+    encoded = encode(CONVERSATION, tokenizer, EncodingSettings(template, 512, loss_on="everything"))
     assert encoded.labels == encoded.input_ids
     assert encoded.trained_tokens == len(encoded.input_ids) - 1
 
@@ -92,24 +92,24 @@ def test_a_turn_that_the_data_takes_out_of_the_loss_is_not_trained(tokenizer: An
     turns[2] = Message("assistant", turns[2].content, trained=False)
     sample = Sample("messages", tuple(turns))
     for loss_on in ("answers", "everything"):
-        encoded = encode(sample, tokenizer, Settings(template, 512, loss_on=loss_on))
+        encoded = encode(sample, tokenizer, EncodingSettings(template, 512, loss_on=loss_on))
         assert "Arr" not in _trained(encoded, tokenizer)
         assert _trained(encoded, tokenizer).rstrip().endswith(f"naïve friend 😀{END}")
-    answers = encode(sample, tokenizer, Settings(template, 512))
+    answers = encode(sample, tokenizer, EncodingSettings(template, 512))
     assert _trained(answers, tokenizer) == f"Far away, naïve friend 😀{END}"
 
 
 def test_a_cut_in_an_answer_loses_its_end_and_is_counted(tokenizer: Any, template: Template) -> None:
-    whole = encode(CONVERSATION, tokenizer, Settings(template, 512))
+    whole = encode(CONVERSATION, tokenizer, EncodingSettings(template, 512))
     length = len(whole.input_ids) - 6
-    cut = encode(CONVERSATION, tokenizer, Settings(template, length), with_text=True)
+    cut = encode(CONVERSATION, tokenizer, EncodingSettings(template, length), with_text=True)
     assert cut.input_ids == whole.input_ids[:length]
     assert cut.labels == whole.labels[:length]
     assert cut.lost_tokens == 6
     assert cut.lost_trained == sum(label != MASKED for label in whole.labels[length:]) > 0
     assert not _trained(cut, tokenizer).endswith(END)
     assert lost_text(cut).rstrip().endswith(END)
-    assert encode(CONVERSATION, tokenizer, Settings(template, length, packing="bfd_split")).lost_tokens == 0
+    assert encode(CONVERSATION, tokenizer, EncodingSettings(template, length, packing="bfd_split")).lost_tokens == 0
 
 
 def test_tool_calls_are_trained_and_tools_and_their_results_are_not() -> None:
@@ -126,7 +126,7 @@ def test_tool_calls_are_trained_and_tools_and_their_results_are_not() -> None:
     )
     own = load_tokenizer(BASE)
     with_tools = Path(trl.__file__).parent / "chat_templates" / "qwen2_5_training.jinja"
-    encoded = encode(sample, own, Settings(use_template(own, str(with_tools)), 2048), with_text=True)
+    encoded = encode(sample, own, EncodingSettings(use_template(own, str(with_tools)), 2048), with_text=True)
     trained = _trained(encoded, own)
     assert '"find_order"' in trained
     assert "17" in trained
@@ -142,10 +142,10 @@ def test_preference_data_is_trained_on_the_chosen_answer_alone(tokenizer: Any, t
     sample = Sample(
         "preference", prompt.messages, chosen=(Message("assistant", "Welcome"),), rejected=(Message("assistant", "Go"),)
     )
-    assert _trained(encode(sample, tokenizer, Settings(template, 512)), tokenizer) == f"Welcome{END}"
+    assert _trained(encode(sample, tokenizer, EncodingSettings(template, 512)), tokenizer) == f"Welcome{END}"
     bad = Sample("kto", prompt.messages, chosen=(Message("assistant", "Go"),), label=False)
     with pytest.raises(BadInput, match="bad one"):
-        encode(bad, tokenizer, Settings(template, 512))
+        encode(bad, tokenizer, EncodingSettings(template, 512))
 
 
 def test_text_gets_one_end_and_never_two_beginnings(template: Template) -> None:
@@ -158,19 +158,26 @@ def test_text_gets_one_end_and_never_two_beginnings(template: Template) -> None:
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
         single=f"{begin} $A", special_tokens=[(begin, number)]
     )
-    whole = encoding.encode(Sample("text", text="once upon a time"), tokenizer, Settings(template, 512), with_text=True)
+    whole = encoding.encode(
+        Sample("text", text="once upon a time"), tokenizer, EncodingSettings(template, 512), with_text=True
+    )
     (plain,) = whole.sequences
     assert plain.input_ids[0] == number
     assert plain.input_ids[-1] == tokenizer.eos_token_id
     assert plain.labels == plain.input_ids
-    assert "".join(piece.text for piece in _pieces(whole, tokenizer, Settings(template, 512))) == begin + plain.text
+    assert (
+        "".join(piece.text for piece in _pieces(whole, tokenizer, EncodingSettings(template, 512)))
+        == begin + plain.text
+    )
     for text in ("once upon a time" + tokenizer.eos_token, begin + "once upon a time"):
-        assert encode(Sample("text", text=text), tokenizer, Settings(template, 512)).input_ids == plain.input_ids
+        assert (
+            encode(Sample("text", text=text), tokenizer, EncodingSettings(template, 512)).input_ids == plain.input_ids
+        )
 
 
 def test_labels_are_those_of_the_collator_and_padding_is_never_trained(tokenizer: Any, template: Template) -> None:
-    long = encode(CONVERSATION, tokenizer, Settings(template, 512))
-    short = encode(_talk(("user", "Hi"), ("assistant", "Ho")), tokenizer, Settings(template, 512))
+    long = encode(CONVERSATION, tokenizer, EncodingSettings(template, 512))
+    short = encode(_talk(("user", "Hi"), ("assistant", "Ho")), tokenizer, EncodingSettings(template, 512))
     batch = collate([_whole(long), _whole(short)], tokenizer)
     assert batch["labels"][0].tolist() == long.labels
     assert batch["labels"][1].tolist() == short.labels + [MASKED] * (len(long.labels) - len(short.labels))
@@ -181,8 +188,8 @@ def test_the_end_stays_trained_where_it_is_also_the_padding(template: Template) 
     """Padding with the end token has left models that never stop; labels go by length here, not by token."""
     tokenizer = load_tokenizer(BASE)
     tokenizer.pad_token = tokenizer.eos_token
-    long = encode(CONVERSATION, tokenizer, Settings(template, 512))
-    short = encode(_talk(("user", "Hi"), ("assistant", "Ho")), tokenizer, Settings(template, 512))
+    long = encode(CONVERSATION, tokenizer, EncodingSettings(template, 512))
+    short = encode(_talk(("user", "Hi"), ("assistant", "Ho")), tokenizer, EncodingSettings(template, 512))
     row = collate([_whole(long), _whole(short)], tokenizer)["labels"][1].tolist()
     assert row.count(tokenizer.convert_tokens_to_ids(END)) == 1
 
@@ -218,7 +225,7 @@ def test_tokens_and_labels_are_those_that_trl_makes_of_the_same_messages(
         ViewRow(str(n), n, Sample("messages", tuple(Message.from_json(turn) for turn in talk)))
         for n, talk in enumerate(talks)
     ]
-    ours, facts = encode_view(view, tokenizer, Settings(template, 48))
+    ours, facts = encode_view(view, tokenizer, EncodingSettings(template, 48))
     assert facts.cut > 0
     assert [(row["input_ids"], row["labels"]) for row in ours] == theirs
 
@@ -238,8 +245,8 @@ def test_pieces_join_to_the_rendered_text_and_the_trained_ones_to_the_answers(te
     template = use_template(tokenizer, "")
     # Behind a letter: an answer that begins with a space may share its first token with the line end before it.
     sample = _talk(*((("user", "assistant")[n % 2], f"A{text}") for n, text in enumerate(texts)))
-    encoded = encode(sample, tokenizer, Settings(template, 4096), with_text=True)
-    found = _pieces(_whole(encoded), tokenizer, Settings(template, 512))
+    encoded = encode(sample, tokenizer, EncodingSettings(template, 4096), with_text=True)
+    found = _pieces(_whole(encoded), tokenizer, EncodingSettings(template, 512))
     assert "".join(piece.text for piece in found) == encoded.text
     answers = "".join(f"A{text}{END}" for text in texts[1::2])
     assert "".join(piece.text for piece in found if piece.trained) == answers
@@ -251,8 +258,8 @@ def test_a_template_without_marks_is_refused_for_answers_and_taken_for_everythin
     template = use_template(own, "")
     assert not template.marks_answers
     with pytest.raises(BadInput, match="does not mark its answers"):
-        encode(CONVERSATION, own, Settings(template, 512))
-    assert encode(CONVERSATION, own, Settings(template, 512, loss_on="everything")).trained_tokens > 0
+        encode(CONVERSATION, own, EncodingSettings(template, 512))
+    assert encode(CONVERSATION, own, EncodingSettings(template, 512, loss_on="everything")).trained_tokens > 0
 
 
 def test_a_models_own_template_without_marks_is_trained_by_its_twin_that_has_them() -> None:
@@ -261,7 +268,7 @@ def test_a_models_own_template_without_marks_is_trained_by_its_twin_that_has_the
     own.chat_template = unmarked
     template = use_template(own, "")
     assert template.origin.startswith("the shipped template")
-    assert _trained(encode(CONVERSATION, own, Settings(template, 512)), own).startswith("Arr, in the bay!")
+    assert _trained(encode(CONVERSATION, own, EncodingSettings(template, 512)), own).startswith("Arr, in the bay!")
     assert own.chat_template == unmarked
 
 
@@ -271,9 +278,9 @@ def test_a_twin_is_not_used_for_a_sample_that_it_renders_differently() -> None:
     own.chat_template = "{% if tools %}tools: {{ tools }}{% endif %}" + unmarked
     template = use_template(own, "")
     tools = ({"type": "function", "function": {"name": "f", "description": "", "parameters": {}}},)
-    assert encode(CONVERSATION, own, Settings(template, 512)).trained_tokens > 0
+    assert encode(CONVERSATION, own, EncodingSettings(template, 512)).trained_tokens > 0
     with pytest.raises(BadInput, match="differently"):
-        encode(Sample("messages", CONVERSATION.messages, tools=tools), own, Settings(template, 512))
+        encode(Sample("messages", CONVERSATION.messages, tools=tools), own, EncodingSettings(template, 512))
 
 
 def test_the_end_of_an_answer_outside_the_marks_is_noticed(tokenizer: Any) -> None:
@@ -296,18 +303,18 @@ def test_every_shipped_template_trains_the_answers_and_their_end(name: str) -> N
     assert template.marks_answers
     assert template.prompt_kept
     sample = _talk(("user", "Where?"), ("assistant", "In the bay."), ("user", "Sure?"), ("assistant", "Yes."))
-    trained = _trained(encode(sample, own, Settings(template, 512)), own)
+    trained = _trained(encode(sample, own, EncodingSettings(template, 512)), own)
     assert re.fullmatch(r"In the bay\.\s*<[^<>]+>\s*Yes\.\s*<[^<>]+>\s*", trained)
 
 
-def test_a_sample_that_the_template_refuses_is_left_out_with_its_row(tokenizer: Any) -> None:
+def test_a_sample_that_the_template_refuses_is_excluded_with_its_row(tokenizer: Any) -> None:
     own = load_tokenizer(BASE)
     own.chat_template = (
         "{% if messages[0].role != 'user' %}{{ raise_exception('user first') }}{% endif %}" + own.chat_template
     )
     template = use_template(own, "")
     rows = [ViewRow("a:0", 4, CONVERSATION), ViewRow("b:0", 9, _talk(("user", "Hi"), ("assistant", "Ho")))]
-    encoded, facts = encode_view(rows, own, Settings(template, 512))
+    encoded, facts = encode_view(rows, own, EncodingSettings(template, 512))
     assert len(encoded) == 1
     assert facts.refused[0][0] == 4
     assert "user first" in facts.refused[0][1]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from core.dataset.formats import recognise, to_sample
+from core.dataset.formats import recognize, to_sample
 from core.dataset.sample import Message, Sample
 from core.engine.encode import encode, masks
-from core.engine.encoded import Encoded, Settings
+from core.engine.encoded import Encoded, EncodingSettings
 from core.engine.load import load_tokenizer
 from core.engine.pieces import lost_text, parts_of
 from core.engine.samples import ViewRow, encode_view
@@ -54,12 +54,12 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture(scope="module")
-def settings(tokenizer: Any) -> Settings:
-    return Settings(use_template(tokenizer, ""), 512, task="dpo")
+def settings(tokenizer: Any) -> EncodingSettings:
+    return EncodingSettings(use_template(tokenizer, ""), 512, task="dpo")
 
 
 def _sample(row: dict[str, Any]) -> Sample:
-    found = recognise([row])
+    found = recognize([row])
     assert found.kind == "preference", found.why
     return to_sample(row, found)
 
@@ -95,7 +95,7 @@ def _trainer(samples: list[Sample], folder: Path, max_length: int) -> Any:
 
 @pytest.mark.parametrize("max_length", [512, 24])
 def test_tokens_and_masks_are_those_that_trl_makes_of_the_same_pairs(
-    tokenizer: Any, settings: Settings, tmp_path: Path, max_length: int
+    tokenizer: Any, settings: EncodingSettings, tmp_path: Path, max_length: int
 ) -> None:
     samples = [_sample(row) for row in SPELLINGS.values()]
     samples.append(_sample({"prompt": "And where? " * 30, "chosen": GOOD, "rejected": BAD}))
@@ -123,7 +123,7 @@ def test_tokens_and_masks_are_those_that_trl_makes_of_the_same_pairs(
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_screen_shows_the_prompt_once_and_both_answers_with_their_end(
-    tokenizer: Any, settings: Settings, spelling: str
+    tokenizer: Any, settings: EncodingSettings, spelling: str
 ) -> None:
     encoded = encode(_sample(SPELLINGS[spelling]), tokenizer, settings, with_text=True)
     prompt, chosen, rejected = parts_of(encoded, tokenizer, settings)
@@ -136,7 +136,7 @@ def test_a_screen_shows_the_prompt_once_and_both_answers_with_their_end(
     assert sum(piece.tokens for piece in prompt.pieces) == encoded.parts["prompt"]
 
 
-def test_a_cut_takes_the_end_of_each_answer_and_is_counted_in_both(tokenizer: Any, settings: Settings) -> None:
+def test_a_cut_takes_the_end_of_each_answer_and_is_counted_in_both(tokenizer: Any, settings: EncodingSettings) -> None:
     sample = _sample(SPELLINGS["texts"])
     whole = encode(sample, tokenizer, settings)
     length = whole.parts["prompt"] + 2
@@ -149,7 +149,7 @@ def test_a_cut_takes_the_end_of_each_answer_and_is_counted_in_both(tokenizer: An
     assert lost_text(cut.sequences[0]).rstrip().endswith(END)
 
 
-def test_what_is_no_pair_is_refused_in_a_sentence(tokenizer: Any, settings: Settings) -> None:
+def test_what_is_no_pair_is_refused_in_a_sentence(tokenizer: Any, settings: EncodingSettings) -> None:
     talk = Sample("messages", (Message("user", "Hi"), Message("assistant", "Ho")))
     with pytest.raises(BadInput, match="no preference pair"):
         encode(talk, tokenizer, settings)
@@ -160,7 +160,7 @@ def test_what_is_no_pair_is_refused_in_a_sentence(tokenizer: Any, settings: Sett
 
 
 def test_every_loss_of_the_form_is_one_that_the_installed_trl_computes(
-    tokenizer: Any, settings: Settings, tmp_path: Path
+    tokenizer: Any, settings: EncodingSettings, tmp_path: Path
 ) -> None:
     from trl import DPOConfig
 
@@ -176,7 +176,7 @@ def test_every_loss_of_the_form_is_one_that_the_installed_trl_computes(
         assert math.isfinite(float(trainer.compute_loss(trainer.model, batch).detach())), name
 
 
-def test_real_pairs_are_read_and_encoded(public_data: Path, tokenizer: Any, settings: Settings) -> None:
+def test_real_pairs_are_read_and_encoded(public_data: Path, tokenizer: Any, settings: EncodingSettings) -> None:
     rows = json.loads((public_data / "dpo_en_demo.json").read_text())
     found: list[Encoded] = [encode(_sample(row), tokenizer, settings) for row in rows[:40]]
     assert all(encoded.parts["chosen"] > 1 and encoded.parts["rejected"] > 1 for encoded in found)

@@ -15,7 +15,7 @@ import pytest
 
 from core.engine.process import memory_words
 from core.engine.work import run
-from core.engine.worker import Stopped, Worker
+from core.engine.worker import Worker, WorkerStopped
 from core.errors import BadInput
 from core.jobs import folder as folders
 from core.jobs import requests
@@ -46,7 +46,7 @@ def test_the_way_it_ends_is_an_exit_code_and_a_sentence(folder: JobFolder) -> No
         return run([str(folder.path)], body)
 
     assert ends_by(None) == 0
-    assert ends_by(Stopped("Stopped at step 3.")) == 3
+    assert ends_by(WorkerStopped("Stopped at step 3.")) == 3
     assert folder.read_status().message == "Stopped at step 3."
     assert ends_by(BadInput("no rows", where="x.jsonl")) == 2
     assert ends_by(ZeroDivisionError("by zero")) == 1
@@ -129,7 +129,7 @@ def test_the_last_step_is_in_the_status_at_the_end(folder: JobFolder) -> None:
         worker.phase("training", "", step=0, of=12)
         for step in range(1, 9):
             worker.progress(step, 12)
-        raise Stopped("Stopped at once.", now=True)
+        raise WorkerStopped("Stopped at once.", now=True)
 
     assert run([str(folder.path)], body) == 3
     status = folder.read_status()
@@ -274,7 +274,7 @@ def test_a_stop_is_answered_while_it_waits_for_a_full_disk(folder: JobFolder) ->
         (folder.requests / "stop").write_text("{}")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(Stopped, match="while paused"):
+    with pytest.raises(WorkerStopped, match="while paused"):
         write_whole(worker, folder.checkpoints / "checkpoint-5", write)
     assert 1 <= tried <= 2
     assert list(folder.checkpoints.iterdir()) == []

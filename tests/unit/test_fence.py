@@ -182,11 +182,13 @@ async def test_the_plain_driver_posts_one_event_a_paste_whatever_it_holds() -> N
     terminal, far_end = os.pipe()
     driver = PlainDriver(App())
     driver.fileno = terminal
-    heard: list[object] = []
-    driver.send_message = heard.append  # type: ignore[method-assign,assignment]
+    received: list[object] = []
+    driver.send_message = received.append  # type: ignore[method-assign,assignment]
 
     def keys_and_pastes() -> list[str]:
-        return [each.text if isinstance(each, Paste) else each.key for each in heard if isinstance(each, Key | Paste)]
+        return [
+            each.text if isinstance(each, Paste) else each.key for each in received if isinstance(each, Key | Paste)
+        ]
 
     with ThreadPoolExecutor() as threads:
         reading = threads.submit(driver.run_input_thread)

@@ -112,9 +112,9 @@ def test_what_a_gpu_does_not_support_is_none(read: Reader) -> None:
 
 
 def test_a_driver_that_tells_no_processes_is_not_taken_to_say_that_there_are_none(read: Reader) -> None:
-    _, (told, untold) = read("driver gpus 2\n0 memory 1000 400\n1 memory 1000 400\n1 untold 1\n")
-    assert (told.processes, told.used_by([4711])) == ((), 0)
-    assert (untold.processes, untold.used_by([4711])) == (None, None)
+    _, (reported, unreported) = read("driver gpus 2\n0 memory 1000 400\n1 memory 1000 400\n1 untold 1\n")
+    assert (reported.processes, reported.used_by([4711])) == ((), 0)
+    assert (unreported.processes, unreported.used_by([4711])) == (None, None)
 
 
 def test_in_a_container_a_process_that_is_not_found_may_be_there_under_another_number(read: Reader) -> None:
@@ -130,7 +130,7 @@ def test_older_driver_has_its_older_calls(read: Reader) -> None:
     assert sample.throttle == ("heat, held by the hardware",)
 
 
-def test_throttling_is_told_in_words_and_idle_is_none(read: Reader) -> None:
+def test_throttling_is_reported_in_words_and_idle_is_none(read: Reader) -> None:
     _, (sample,) = read(f"driver gpus 1\n0 throttle {0x01 | 0x02 | 0x04 | 0x20}\n")
     assert sample.throttle == ("power limit", "heat")
 
@@ -171,7 +171,7 @@ def test_lost_gpu_is_a_problem_of_its_own_only(read: Reader) -> None:
     assert samples[1] == GpuSample(index=1, problem="GPU 1 has fallen off the bus; restart the machine.")
 
 
-def test_gpu_that_is_lost_while_it_is_read_is_told_at_the_next_reading(variables: dict[str, str]) -> None:
+def test_gpu_that_is_lost_while_it_is_read_is_reported_at_the_next_reading(variables: dict[str, str]) -> None:
     file = Path(variables["NVML_STANDIN"])
     file.write_text("driver gpus 1\n" + A100.format(n=0))
     with subprocess.Popen(
@@ -244,8 +244,8 @@ def test_the_ending_says_whether_the_memory_of_the_runs_processes_is_free(
     file = Path(variables["NVML_STANDIN"])
 
     def write(*processes: tuple[int, int]) -> None:
-        told = "".join(f"{n} process {pid} {size}\n" for n in (0, 1) for pid, size in processes)
-        text = f"driver gpus 2\n0 uuid GPU-0\n1 uuid GPU-1\n1 memory 100 30\n{told}"
+        reported = "".join(f"{n} process {pid} {size}\n" for n in (0, 1) for pid, size in processes)
+        text = f"driver gpus 2\n0 uuid GPU-0\n1 uuid GPU-1\n1 memory 100 30\n{reported}"
         file.with_suffix(".new").write_text(text)
         file.with_suffix(".new").rename(file)
 

@@ -18,9 +18,9 @@ from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS, task_named, task_of
 from core.runs.checkpoint import Checkpoint, where_it_stands
 from core.runs.saved import Weights, read_weights, weights_at, write_weights
-from core.verdict import Kind, Verdict, VerdictJudge
+from core.verdict import Verdict, VerdictJudge, VerdictKind
+from core.verdict.notify import facts_of
 from core.verdict.run_list import RunLine, RunList
-from core.verdict.tell import facts_of
 from tests.kit.reward_task import REWARD, add_reward_task, rewarded, rising
 from tui.commands.watch import metric_line
 from tui.live.metrics import usual_panels
@@ -28,7 +28,7 @@ from tui.live.run import LiveRun
 from tui.runs.rows import listed
 from tui.train.facts import facts
 
-_SOUND = {Kind.WARMING_UP, Kind.HEALTHY}
+_SOUND = {VerdictKind.WARMING_UP, VerdictKind.HEALTHY}
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +36,10 @@ def _a_task_with_a_reward(monkeypatch: pytest.MonkeyPatch) -> None:
     add_reward_task(monkeypatch)
 
 
-def judged(records: Iterable[dict[str, Any]], steps: int = 300, **recipe: Any) -> tuple[list[Kind], Verdict]:
+def judged(records: Iterable[dict[str, Any]], steps: int = 300, **recipe: Any) -> tuple[list[VerdictKind], Verdict]:
     """The kinds of verdict in the course of a run, and the last."""
     judge = VerdictJudge({"task": "reward", **recipe}, steps)
-    kinds: list[Kind] = []
+    kinds: list[VerdictKind] = []
     for record in records:
         judge.add([record])
         kind = judge.verdict().kind
@@ -67,48 +67,48 @@ def test_a_reward_that_rises_beside_a_loss_of_zero_is_healthy_at_every_step(seed
 def test_rewards_of_any_size_and_sign_are_judged_by_how_they_move(low: float) -> None:
     assert set(judged(rewarded(240, lambda step: low + 4 * rising(step), noise=0.2))[0]) <= _SOUND
     kinds, last = judged(rewarded(240, lambda step: low + 4 * rising(240 - step), noise=0.2))
-    assert last.kind is Kind.DIVERGING, kinds
+    assert last.kind is VerdictKind.DIVERGING, kinds
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_reward_that_falls_is_diverging_and_said_to_fall(seed: int) -> None:
     _, last = judged(rewarded(240, lambda step: rising(240 - step), seed=seed))
-    assert last.kind is Kind.DIVERGING
+    assert last.kind is VerdictKind.DIVERGING
     assert "train reward" in last.sentence
     assert "down to" in last.sentence
     _, later = judged(rewarded(300, lambda step: rising(2 * step) if step < 150 else 0.45, seed=seed))
-    assert later.kind is Kind.DIVERGING
+    assert later.kind is VerdictKind.DIVERGING
     assert "train reward fell from" in later.sentence
 
 
 def test_a_reward_that_does_not_move_is_not_learned() -> None:
     for noise in (0.0, 0.02, 0.05):
         _, last = judged(rewarded(300, lambda step: 0.4, noise=noise))
-        assert last.kind is Kind.NOT_LEARNING, noise
+        assert last.kind is VerdictKind.NOT_LEARNING, noise
         assert "train reward 0." in last.sentence
-    assert judged(rewarded(300, lambda step: 0.0, noise=0.0))[1].kind is Kind.NOT_LEARNING
+    assert judged(rewarded(300, lambda step: 0.0, noise=0.0))[1].kind is VerdictKind.NOT_LEARNING
     _, still = judged(rewarded(60, lambda step: 0.4, norm=lambda step: 0.0))
-    assert (still.kind, still.advice[0].setting) == (Kind.NOT_LEARNING, ""), "no loss mask would help"
+    assert (still.kind, still.advice[0].setting) == (VerdictKind.NOT_LEARNING, ""), "no loss mask would help"
 
 
 def test_no_gradient_where_all_answers_are_right_is_no_fault() -> None:
     records = rewarded(300, lambda step: min(1.0, step / 200), noise=0.0, norm=lambda step: 0.3 * (step < 200))
-    assert Kind.NOT_LEARNING not in judged(records)[0]
+    assert VerdictKind.NOT_LEARNING not in judged(records)[0]
 
 
 def test_an_eval_reward_that_falls_while_training_goes_on_rising_is_overfitting() -> None:
     records = rewarded(240, eval_reward=lambda step: 0.5 - abs(step - 100) / 400)
     _, last = judged(records)
-    assert last.kind is Kind.OVERFITTING
+    assert last.kind is VerdictKind.OVERFITTING
     assert "eval reward falls, train reward rises" in last.sentence
     assert last.best_step == 100
     assert last.best_eval == max(record["eval_reward"] for record in records if "eval_reward" in record)
 
 
 @pytest.mark.parametrize("record", [{"loss": math.nan}, {"loss": "nan", "reward": 0.3}, {"reward": math.inf}])
-def test_a_loss_that_is_not_finite_is_told_beside_a_reward(record: dict[str, Any]) -> None:
+def test_a_loss_that_is_not_finite_is_reported_beside_a_reward(record: dict[str, Any]) -> None:
     _, last = judged([*rewarded(40), {"step": 41, **record}])
-    assert last.kind is Kind.NOT_FINITE
+    assert last.kind is VerdictKind.NOT_FINITE
     assert ("train loss" if "loss" in record else "train reward") in last.sentence
 
 
@@ -122,9 +122,9 @@ def test_a_dpo_loss_that_comes_near_zero_is_neither_memorized_nor_diverging_nor_
         return [{**record, "loss": max(0.0, record["reward"]), "epoch": record["epoch"] * 3} for record in changed]
 
     kinds, last = judged(records(_dpo), task="dpo")
-    assert set(kinds) <= {*_SOUND, Kind.PLATEAU}
+    assert set(kinds) <= {*_SOUND, VerdictKind.PLATEAU}
     assert "DPO loss" in last.sentence
-    assert judged(records(lambda step: _dpo(step) if step < 200 else 0.3), task="dpo")[1].kind is Kind.DIVERGING
+    assert judged(records(lambda step: _dpo(step) if step < 200 else 0.3), task="dpo")[1].kind is VerdictKind.DIVERGING
 
 
 def test_a_recipe_without_a_task_or_of_an_unknown_one_is_judged_by_its_loss() -> None:
@@ -178,14 +178,14 @@ def test_runs_that_are_judged_by_a_loss_keep_their_keys(tmp_path: Path) -> None:
     assert said["headline"]["title"] == "eval DPO loss"
 
 
-def test_what_is_told_at_the_end_names_the_metric(tmp_path: Path) -> None:
+def test_what_is_reported_at_the_end_names_the_metric(tmp_path: Path) -> None:
     folder = _run(tmp_path, "one", 0.9)
     folder.adapter.mkdir()
     write_weights(folder.adapter, Weights(40, 60, 60, 0.3, 0.9, 40, 0.1, "reward"))
-    told = facts_of(folder)
-    assert (told["metric"], told["adapter"], told["best_eval_loss"]) == ("eval_reward", 0.9, None)
-    assert told["best"] == pytest.approx(0.9, abs=0.1)
-    assert "reward" in told["verdict_text"]
+    reported = facts_of(folder)
+    assert (reported["metric"], reported["adapter"], reported["best_eval_loss"]) == ("eval_reward", 0.9, None)
+    assert reported["best"] == pytest.approx(0.9, abs=0.1)
+    assert "reward" in reported["verdict_text"]
 
 
 def test_a_live_run_draws_its_reward_and_has_the_loss_in_a_panel(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_program_that_does_not_exist_is_a_sentence(folder: JobFolder) -> None:
     assert "training worker cannot be started: /no/such/python" in now.detail
 
 
-def test_keeper_that_cannot_start_is_told_at_once(folder: JobFolder) -> None:
+def test_keeper_that_cannot_start_is_reported_at_once(folder: JobFolder) -> None:
     with pytest.raises(JobFailed, match="No such file"):
         launch(folder, [command("ends", folder)], python="/no/such/python")
     assert standing(folder).state == "failed"
@@ -257,8 +257,8 @@ def goes_on_meanwhile(folder: JobFolder, worker: process.Identity, back: Callabl
     assert (now.state, now.detail) == ("stopped", f"Stopped at step {steps[-1]}.")
     moments = [line["t"] for line in lines(folder.gpu)]
     assert moments == sorted(set(moments))
-    told = [json.dumps(event) for event in events(folder)]
-    assert len(told) == len(set(told))
+    reported = [json.dumps(event) for event in events(folder)]
+    assert len(reported) == len(set(reported))
     assert [event["answer"] for event in events(folder) if event["kind"] == "request"] == ["received", "done"]
     assert [event["kind"] for event in events(folder)][-1] == "ended"
 

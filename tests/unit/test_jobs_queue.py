@@ -22,7 +22,7 @@ from core.jobs import files, process, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.queue import Queue
-from core.jobs.queue_runner import tell
+from core.jobs.queue_runner import update_waiting_runs
 from core.jobs.state import standing
 from core.paths import ROOT
 from core.runs.queueing import ensure_runner, pick_up
@@ -100,7 +100,7 @@ def test_the_order_can_be_changed_and_a_run_taken_out(queue: Queue) -> None:
     a, b, c = (wait_in(queue, "ends", name=name) for name in "abc")
     queue.move(c.id, 1)
     requests.ask(b, requests.STOP)
-    tell(queue.workspace)
+    update_waiting_runs(queue.workspace)
     assert [entry.id for entry in queue.waiting(queue.read())] == [c.id, a.id]
     assert state(b) == "stopped"
     assert "Place 2" in a.read_status().message

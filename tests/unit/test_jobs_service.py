@@ -46,7 +46,7 @@ async def test_questions_are_answered_in_order_whatever_libraries_print(service:
     assert service.ready
 
 
-def test_readiness_is_told_before_the_first_question() -> None:
+def test_readiness_is_reported_before_the_first_question() -> None:
     ready = threading.Event()
     service = Service(CHILD, on_ready=ready.set)
     service.start()
@@ -128,11 +128,14 @@ def test_cancelled_question_is_not_computed(tmp_path: Path) -> None:
 
 
 def test_cancelled_future_takes_its_question_back(tmp_path: Path) -> None:
-    heard = tmp_path / "heard"
-    service = Service(["sh", "-c", 'exec cat > "$0"', str(heard)])
+    received = tmp_path / "heard"
+    service = Service(["sh", "-c", 'exec cat > "$0"', str(received)])
     waiting = service.submit("hang")
     assert waiting.cancel()
-    until(lambda: heard.exists() and b'{"cancel":1}' in heard.read_bytes().splitlines(), "the question is taken back")
+    until(
+        lambda: received.exists() and b'{"cancel":1}' in received.read_bytes().splitlines(),
+        "the question is taken back",
+    )
     service.close()
 
 

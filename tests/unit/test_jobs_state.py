@@ -32,7 +32,7 @@ def test_job_of_another_machine_is_known_by_its_heartbeat_only(folder: JobFolder
     change_job(folder, host="gpu-7", keeper={**ME.to_json(), "pid": 1})
     folder.write_status(state="running", heartbeat=1_000.0)
     now = standing(folder, now=1_042.4)
-    assert (now.state, now.local, now.heard, now.over) == ("running", False, pytest.approx(42.4), False)
+    assert (now.state, now.local, now.heartbeat_age, now.over) == ("running", False, pytest.approx(42.4), False)
     assert now.detail == "It runs on gpu-7; not heard from for 42 s."
     folder.write_status(state="finished", ended=1_050.0)
     assert standing(folder).over
@@ -57,7 +57,7 @@ def test_job_that_nobody_started_is_starting_for_a_while_and_lost_then(folder: J
     assert standing(folder, now=time.time() + 86_400).state == "queued"
 
 
-def test_keeper_that_is_silent_is_told(folder: JobFolder) -> None:
+def test_keeper_that_is_silent_is_reported(folder: JobFolder) -> None:
     assert ME is not None
     change_job(folder, keeper=ME.to_json())
     folder.write_status(state="running", heartbeat=1_000.0)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.dataset.item import normalise
+from core.dataset.item import normalize
 from core.dataset.near.exact import jaccard
 from core.dataset.near.sketch import Banding
 from core.paths import ROOT
@@ -53,7 +53,7 @@ def test_its_functions_find_the_near_pairs_and_no_others(example: Names) -> None
     for group in groups(rows_of(keyed, "key", "text"), ("key", "text"), 1):
         ((key, text),) = rows_of(example["first"](group), "key", "text")
         by_key[str(key)] = str(text)
-    assert len(by_key) == len({normalise(text) for text in texts} - {""})
+    assert len(by_key) == len({normalize(text) for text in texts} - {""})
 
     batch = {"key": np.array(list(by_key)), "text": np.array(list(by_key.values()), dtype=object)}
     bands = rows_of(example["banded"](batch, Banding.for_threshold(0.8)), "band", "key")

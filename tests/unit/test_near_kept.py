@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.near import crew
-from core.dataset.near.kept import FILE, Kept, is_kept
+from core.dataset.near import worker_pool
+from core.dataset.near.kept import FILE, SearchCache, is_kept
 from core.dataset.near.result import Cluster, NearOptions
 from core.dataset.near.search import find_clusters, no_tick
 from core.dataset.near.sketch import Banding, Sketches
@@ -27,7 +27,7 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.sketched = self.verified = 0
-        sketch, verified = crew.sketch, Verifier._verified  # type: ignore[attr-defined]
+        sketch, verified = worker_pool.sketch, Verifier._verified  # type: ignore[attr-defined]
 
         def sketching(texts: list[str], banding: Banding) -> Sketches:
             self.sketched += len(texts)
@@ -37,7 +37,7 @@ class Counted:
             self.verified += 1
             return verified(verifier, first, second)
 
-        monkeypatch.setattr(crew, "sketch", sketching)
+        monkeypatch.setattr(worker_pool, "sketch", sketching)
         monkeypatch.setattr(Verifier, "_verified", verifying)
 
 
@@ -50,7 +50,9 @@ def found(folder: Path | None, phase: str = "", at: int = 0, options: NearOption
 
     corpus = corpus_of(TEXTS)
     try:
-        return find_clusters(corpus, options or NearOptions(), tick=tick if phase else no_tick, kept=Kept(folder))
+        return find_clusters(
+            corpus, options or NearOptions(), tick=tick if phase else no_tick, kept=SearchCache(folder)
+        )
     finally:
         corpus.close()
 

@@ -144,7 +144,7 @@ def test_scan_job_view_and_overview_give_the_same_leaks(tmp_path: Path) -> None:
     assert "4 training samples ask nearly what the eval file asks" in view.manifest["notes"][0]
 
 
-def test_near_duplicates_are_left_out_beside_an_eval_file_of_similar_rows(tmp_path: Path) -> None:
+def test_near_duplicates_are_excluded_beside_an_eval_file_of_similar_rows(tmp_path: Path) -> None:
     made = random.Random(3)
     text = sentence(made, 30)
     like = [{"text": with_slips(text, 1, made)} for _ in range(3)]

@@ -18,7 +18,7 @@ from core.dataset.near.result import NearOptions, percent
 from core.dataset.scan.keys import KEY_BYTES, key_text, row_digest, unpack
 from core.dataset.scan.near_searches import last_search
 from core.dataset.scan.reader import ScanReader
-from core.dataset.scan.scan import ScanResult, Stopped, scan
+from core.dataset.scan.scan import ScanResult, ScanStopped, scan
 from core.jobs.folder import JobFolder
 from core.paths import ROOT
 from tests.kit.waiting import PATIENCE
@@ -58,7 +58,7 @@ def test_the_planted_near_duplicates_and_leaks_of_the_sample_data_are_found() ->
     }
     assert flagged == rows
     assert {name: result.flags[name] for name in rows} == {name: planted["counts"][name] for name in rows}
-    assert result.near.left_out == ("the system prompt, the same in all rows (38 characters)",)
+    assert result.near.excluded == ("the system prompt, the same in all rows (38 characters)",)
 
 
 def test_without_near_nothing_of_it_is_reported(tmp_path: Path) -> None:
@@ -133,10 +133,10 @@ def test_a_long_system_prompt_makes_no_rows_alike(tmp_path: Path) -> None:
     result = scan(write(tmp_path / "a.jsonl", rows), near=NEAR)
     assert result.near is not None
     assert result.near.clusters == ()
-    assert "system prompt" in result.near.left_out[0]
+    assert "system prompt" in result.near.excluded[0]
     whole = scan(tmp_path / "a.jsonl", near=NearOptions(fields="whole")).near
     assert whole is not None
-    assert (len(whole.clusters), whole.left_out) == (1, ())
+    assert (len(whole.clusters), whole.excluded) == (1, ())
 
 
 def test_a_near_leak_names_its_place_and_an_equal_prompt_is_the_exact_checks(tmp_path: Path) -> None:
@@ -200,25 +200,25 @@ def test_a_search_can_be_stopped_and_says_what_it_is_doing(tmp_path: Path) -> No
     made = random.Random(6)
     file = texts_file(tmp_path / "a.jsonl", [sentence(made, 5) for _ in range(2_500)])
     phases: list[str] = []
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
     scan(
         file,
         near=NEAR,
         on_phase=phases.append,
-        on_progress=lambda done, of: told.append((phases[-1] if phases else "", done, of)),
+        on_progress=lambda done, of: reported.append((phases[-1] if phases else "", done, of)),
     )
     assert phases == ["sketching", "comparing", "choosing what stays"]
-    assert [(done, of) for phase, done, of in told if phase == "sketching"][:2] == [(0, 2_498), (1_000, 2_498)], (
+    assert [(done, of) for phase, done, of in reported if phase == "sketching"][:2] == [(0, 2_498), (1_000, 2_498)], (
         "two are equal"
     )
-    with pytest.raises(Stopped):
+    with pytest.raises(ScanStopped):
         scan(file, near=NEAR, should_stop=lambda: "comparing" in phases[3:], on_phase=phases.append)
 
 
-def test_removals_of_a_real_file_name_a_row_that_stays_whatever_was_left_out(public_data: Path) -> None:
+def test_removals_of_a_real_file_name_a_row_that_stays_whatever_was_excluded(public_data: Path) -> None:
     result = scan(public_data / "gpteacher_toolformer.json", near=NEAR)
     assert result.near is not None
-    assert "10 shared beginnings" in result.near.left_out[0]
+    assert "10 shared beginnings" in result.near.excluded[0]
     values = json.loads((public_data / "gpteacher_toolformer.json").read_text(encoding="utf-8"))
     whole = [" ".join("\n".join(map(str, value.values())).lower().split()) for value in values]
     drops = [(drop, cluster) for cluster in result.near.clusters for drop in cluster.drop]

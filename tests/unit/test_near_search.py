@@ -146,7 +146,7 @@ def test_one_process_and_two_find_the_same() -> None:
 
 
 def test_a_helper_ends_when_nobody_feeds_it() -> None:
-    command = [sys.executable, "-m", "core.dataset.near.crew", "25", "5"]
+    command = [sys.executable, "-m", "core.dataset.near.worker_pool", "25", "5"]
     ended = subprocess.run(
         command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
     )
@@ -168,9 +168,9 @@ def test_pairs_that_the_user_held_apart_are_no_edge() -> None:
 
 def test_a_search_tells_progress_and_ends_when_the_tick_raises() -> None:
     texts = families(13, 10)
-    told = []
-    clusters_of(texts, tick=lambda what, done, of: told.append((what, done, of)))
-    assert {what for what, _, _ in told} == {"sketching", "comparing", "choosing what stays"}
+    reported = []
+    clusters_of(texts, tick=lambda what, done, of: reported.append((what, done, of)))
+    assert {what for what, _, _ in reported} == {"sketching", "comparing", "choosing what stays"}
 
     class Enough(Exception):
         pass
@@ -187,16 +187,16 @@ def test_thousands_of_copies_cost_one_comparison_each() -> None:
     made = random.Random(14)
     text = sentence(made, 40)
     copies = list(dict.fromkeys(with_slips(text, 1, made) for _ in range(3_000)))
-    told = 0
+    reported = 0
 
     def tick(what: str, done: int, of: int) -> None:
-        nonlocal told
-        told += what == "comparing"
+        nonlocal reported
+        reported += what == "comparing"
 
     (cluster,) = clusters_of(copies, tick=tick)
     assert len(cluster.rows) == len(copies)
     # 25 bands, and once for 2,000 pairs compared: a quadratic search would compare millions.
-    assert told <= 25 + len(copies) * 3 // 2_000
+    assert reported <= 25 + len(copies) * 3 // 2_000
 
 
 def test_of_one_large_cluster_of_a_template_each_row_that_goes_has_one_that_stays_and_few_are_missed() -> None:
@@ -226,7 +226,7 @@ def test_texts_are_held_on_disk_and_not_in_memory(tmp_path: Path) -> None:
     assert held < written / 20
 
 
-def test_a_full_system_prompt_and_a_constant_answer_are_left_out() -> None:
+def test_a_full_system_prompt_and_a_constant_answer_are_excluded() -> None:
     made = random.Random(16)
     corpus = Corpus()
     system, answer = "Du bist ein ﬁx und fertiger Helfer.", "I  cannot say"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.dataset.item import normalise
+from core.dataset.item import normalize
 from core.dataset.near.exact import LONGEST, Similarity, jaccard
 from core.dataset.near.headers import Headers
 from core.dataset.near.sketch import _BLOCK, Banding, _least_hashes, _least_hashes_of_long, sketch
@@ -33,7 +33,7 @@ TEXTS = st.text(st.sampled_from("abc é漢字\U0001f600\ud800"), max_size=40)
 @given(first=TEXTS, second=TEXTS)
 @settings(max_examples=300, deadline=None)
 def test_similarity_is_the_jaccard_of_character_five_grams(first: str, second: str) -> None:
-    texts = [normalise(first), normalise(second)]
+    texts = [normalize(first), normalize(second)]
     assert jaccard(*texts) == pytest.approx(defined(*texts))
     assert Similarity(texts.__getitem__, 0.0).of(0, 1) == pytest.approx(defined(*texts))
 
@@ -85,7 +85,7 @@ def test_the_default_threshold_cuts_25_bands_of_5() -> None:
     assert Banding.for_threshold(1.0).width > Banding.for_threshold(0.5).width
 
 
-def test_a_sketch_depends_on_the_text_alone_and_not_on_its_neighbours() -> None:
+def test_a_sketch_depends_on_the_text_alone_and_not_on_its_neighbors() -> None:
     made = random.Random(3)
     texts = [sentence(made, length) for length in (1, 3, 50, 500, 9_000)] + ["a", "漢字かな交じり文です", "ab"]
     banding = Banding.for_threshold(0.8)

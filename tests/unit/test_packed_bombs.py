@@ -127,9 +127,9 @@ def second_page() -> tuple[bytes, bytes]:
     footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
     pages, contents = data[:footer], data[footer:]
     group = parquet.ParquetFile(io.BytesIO(data)).metadata.row_group(0)
-    for told in {varint(group.column(0).total_uncompressed_size), varint(group.total_byte_size)}:
-        assert told in contents
-        contents = contents.replace(told, varint(100, len(told)))
+    for reported in {varint(group.column(0).total_uncompressed_size), varint(group.total_byte_size)}:
+        assert reported in contents
+        contents = contents.replace(reported, varint(100, len(reported)))
     (size,) = {varint(long + extra) for extra in range(20) if varint(long + extra) in pages}
     return pages + contents, pages.replace(size, varint(2**31 - 1, len(size))) + contents
 
@@ -277,7 +277,7 @@ def test_damaged_files_give_rows_or_sentences_and_never_end_the_process(tmp_path
 @pytest.mark.parametrize(
     "data", [b"", b"\x19", b"\x1c" * 100, b"\x15" + b"\xff" * 12, b"\x19\xf8\xff\xff\xff\x7f", b"\x1f"]
 )
-def test_structures_that_are_none_are_told(data: bytes) -> None:
+def test_structures_that_are_not_there_are_reported(data: bytes) -> None:
     with pytest.raises(Damaged):
         Compact(data).struct()
 

@@ -18,7 +18,7 @@ from tests.kit.waiting import until
 from tui.terminal.driver import SleepingDriver
 from tui.terminal.paste import END, MOST, START, PasteCutter
 
-Heard = list[str]
+Received = list[str]
 
 
 class Reader:
@@ -28,22 +28,22 @@ class Reader:
         self.cutter = PasteCutter()
         self.parser = XTermParser()
         self.decode = getincrementaldecoder("utf-8")("replace").decode
-        self.heard: Heard = []
+        self.received: Received = []
 
-    def read(self, *reads: bytes) -> Heard:
+    def read(self, *reads: bytes) -> Received:
         for data in reads:
             for piece in self.cutter.feed(data):
                 if isinstance(piece, str):
-                    self.heard.append(f"<{piece}>")
+                    self.received.append(f"<{piece}>")
                     continue
                 text = self.decode(piece)
                 for event in self.parser.feed(text) if text else ():
                     if isinstance(event, Key):
-                        self.heard.append(event.character or event.key)
+                        self.received.append(event.character or event.key)
                     else:
                         assert isinstance(event, Paste)
                         assert event.text == "", "of a paste the parser sees nothing"
-        return self.heard
+        return self.received
 
 
 def paste(text: bytes) -> bytes:
@@ -51,7 +51,7 @@ def paste(text: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "heard"),
+    ("data", "received"),
     [
         (paste(b"colour \x1b[0mdq"), ["<colour \x1b[0mdq>"]),
         (b"ab" + paste(b"dq") + b"\x1b[Ac", ["a", "b", "<dq>", "up", "c"]),
@@ -63,11 +63,11 @@ def paste(text: bytes) -> bytes:
         (b"\x1b[20~\x1b[2~\x1b[24;1R"[:9] + paste(b"t"), ["f9", "insert", "<t>"]),
     ],
 )
-def test_a_paste_is_one_event_wherever_the_reads_split_it(data: bytes, heard: Heard) -> None:
-    assert Reader().read(data) == heard
+def test_a_paste_is_one_event_wherever_the_reads_split_it(data: bytes, received: Received) -> None:
+    assert Reader().read(data) == received
     for at in range(1, len(data)):
-        assert Reader().read(data[:at], data[at:]) == heard, (data[:at], data[at:])
-    assert Reader().read(*(data[at : at + 1] for at in range(len(data)))) == heard
+        assert Reader().read(data[:at], data[at:]) == received, (data[:at], data[at:])
+    assert Reader().read(*(data[at : at + 1] for at in range(len(data)))) == received
 
 
 @given(
@@ -97,14 +97,14 @@ def test_an_escape_key_is_handed_on_at_once_and_a_late_marker_is_still_one() -> 
     reader.read(b"\x1b")
     reader.cutter.pause()  # by now it was taken for the key
     assert reader.read(START[1:] + b"dq" + END + b"k")[-2:] == ["<dq>", "k"]
-    assert "d" not in reader.heard
+    assert "d" not in reader.received
 
 
 def test_a_paste_that_never_ends_keeps_a_bounded_text_and_gives_the_keys_back() -> None:
     reader = Reader()
     reader.read(START, *[b"d" * 4_096] * (MOST // 4_096 + 40))
     assert reader.cutter.pasting
-    assert reader.heard == []
+    assert reader.received == []
     assert reader.cutter.give_up() == "d" * MOST
     assert not reader.cutter.pasting
     assert reader.read(b"k") == ["k"]
@@ -123,11 +123,13 @@ async def test_the_driver_posts_one_event_a_paste_and_ends_one_that_stalls(monke
     terminal, far_end = os.pipe()
     driver = SleepingDriver(App())
     driver.fileno = terminal
-    heard: list[object] = []
-    monkeypatch.setattr(driver, "process_message", heard.append)
+    received: list[object] = []
+    monkeypatch.setattr(driver, "process_message", received.append)
 
     def keys_and_pastes() -> list[str]:
-        return [each.text if isinstance(each, Paste) else each.key for each in heard if isinstance(each, Key | Paste)]
+        return [
+            each.text if isinstance(each, Paste) else each.key for each in received if isinstance(each, Key | Paste)
+        ]
 
     with ThreadPoolExecutor() as threads:
         reading = threads.submit(driver.run_input_thread)

@@ -8,7 +8,7 @@ import pyte
 from rich.color import ColorSystem
 from rich.style import Style
 
-from tui.terminal.pen import Cell, Pen, look_of
+from tui.terminal.pen import Pen, ScreenCell, look_of
 
 TRUE = ColorSystem.TRUECOLOR
 WIDTH, HEIGHT = 30, 5
@@ -28,12 +28,12 @@ STYLES = [
 ]
 
 
-def cells(text: str, style: Style | None) -> list[Cell]:
+def cells(text: str, style: Style | None) -> list[ScreenCell]:
     """Cells of narrow glyphs."""
     return [(char, style) for char in text]
 
 
-def written(*stretches: tuple[int, int, list[Cell]]) -> str:
+def written(*stretches: tuple[int, int, list[ScreenCell]]) -> str:
     pen = Pen(TRUE)
     for y, x, stretch in stretches:
         pen.write(y, x, stretch)
@@ -55,7 +55,7 @@ def test_bold_is_taken_back_by_saying_all_anew() -> None:
     assert text == "\x1b[1;2H\x1b[1;31ma\x1b[0;31mb\x1b[0m"
 
 
-def test_colours_beside_the_palette_and_the_terminals_own_stay_as_they_are() -> None:
+def test_colors_beside_the_palette_and_the_terminals_own_stay_as_they_are() -> None:
     assert look_of(STYLES[3], TRUE).front == "38;2;18;52;87"
     assert look_of(Style.parse("#000000 on #0000ff"), TRUE)[1:3] == ("38;2;0;0;0", "48;2;0;0;255"), "numbers 16 and 21"
     assert look_of(Style.parse("red on bright_blue"), TRUE)[1:3] == ("31", "104")
@@ -77,7 +77,7 @@ def test_a_terminal_shows_the_cells_with_their_styles() -> None:
     chance = random.Random(5)
     screen = pyte.Screen(WIDTH, HEIGHT)
     stream = pyte.Stream(screen)
-    meant: dict[tuple[int, int], Cell] = {}
+    meant: dict[tuple[int, int], ScreenCell] = {}
     for _ in range(150):
         stretches = []
         for y in chance.sample(range(HEIGHT), 3):

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import BadInput
 from core.gpu.readings import GpuSample
-from core.jobs.queue import Entry
+from core.jobs.queue import QueuedRun
 from core.jobs.queue_rules import Turn, decide, device_set, device_words
 from core.recipe.recipe import Recipe, put
 from core.runs.queueing import device_set_of, parse_time
@@ -21,11 +21,11 @@ def gpu(index: int, free: int = 80) -> GpuSample:
     return GpuSample(index, uuid=f"GPU-{index}", memory_total=80 * GIB, memory_used=(80 - free) * GIB)
 
 
-def entry(name: str, *devices: str, free: float = 0, at: float = 0) -> Entry:
-    return Entry(name, 0.0, devices, int(free * GIB), at)
+def entry(name: str, *devices: str, free: float = 0, at: float = 0) -> QueuedRun:
+    return QueuedRun(name, 0.0, devices, int(free * GIB), at)
 
 
-def turns(*waiting: Entry, busy: dict[str, str] | None = None, gpus: int | list[GpuSample] = 2) -> list[Turn]:
+def turns(*waiting: QueuedRun, busy: dict[str, str] | None = None, gpus: int | list[GpuSample] = 2) -> list[Turn]:
     cards = [gpu(n) for n in range(gpus)] if isinstance(gpus, int) else gpus
     return decide(waiting, busy or {}, cards, now=NOON)
 

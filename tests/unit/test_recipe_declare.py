@@ -20,7 +20,7 @@ from core.paths import ROOT
 from core.recipe.declare import Knob, Problem, fields_of
 from core.recipe.declare import knob as declared
 from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, get, put, to_json, unknown
-from core.recipe.sections.data import Source
+from core.recipe.sections.data import MixSource
 from core.recipe.values import Value, number_text
 
 _TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
@@ -154,7 +154,7 @@ class _Rewarded:
 
 def test_records_are_lists_of_texts_mappings_or_records() -> None:
     mix = KNOBS["data.mix"]
-    two = (Source("a=b.jsonl", 0.1), Source("/x/c, d.json", 0.25))
+    two = (MixSource("a=b.jsonl", 0.1), MixSource("/x/c, d.json", 0.25))
     assert mix.parse('a=b.jsonl=0.1, "/x/c, d.json=.25"') == two
     assert mix.format(two) == 'a=b.jsonl=0.1, "/x/c, d.json=0.25"'
     assert mix.coerce([{"path": "a=b.jsonl", "share": "0.1"}, "/x/c, d.json=0.25"]) == two

@@ -47,7 +47,7 @@ def test_what_names_no_devices_is_refused_and_counts_as_one_process(written: str
     assert ranks_of(put(Recipe(), "training.devices", written)) == 1
 
 
-def test_a_model_is_shared_out_only_among_several() -> None:
+def test_a_model_is_sharded_only_among_several() -> None:
     for devices, parallel, expected in (("0,1", "fsdp", True), ("0,1", "ddp", False), ("0", "fsdp", False)):
         recipe = put(put(Recipe(), "training.devices", devices), "training.parallel", parallel)
         assert is_sharded(recipe) is expected

@@ -17,7 +17,7 @@ from core.recipe.recipe import Recipe, put
 from core.recipe.values import Value
 from core.recipe.worker_packages import TorchBuild
 from core.runs.memory_words import less_memory
-from core.runs.preflight import Check, device_of, preflight, stops
+from core.runs.preflight import PreflightCheck, device_of, preflight, stops
 from tests.kit.recipe_models import write_model
 from tests.kit.training_python import python_with_torch
 
@@ -46,7 +46,7 @@ def cuda_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUNEDECK_PYTHON", python_with_torch(tmp_path / "cuda"))
 
 
-def found(recipe: Recipe, workspace: Path, name: str, gpus: tuple[GpuSample, ...] = (_GPU,)) -> list[Check]:
+def found(recipe: Recipe, workspace: Path, name: str, gpus: tuple[GpuSample, ...] = (_GPU,)) -> list[PreflightCheck]:
     return [check for check in preflight(recipe, workspace, gpus=gpus) if check.name == name]
 
 
@@ -146,7 +146,8 @@ def test_what_needs_less_memory_is_what_takes_the_most_of_it(recipe: Recipe, tmp
 def test_without_a_gpu_the_cpu_is_announced_and_a_named_gpu_stops(recipe: Recipe, tmp_path: Path) -> None:
     check = preflight(recipe, tmp_path, gpu_problem="There is no driver.")
     assert (
-        Check("device", "warn", "No GPU: this would train on the CPU. There is no driver.", "training.devices") in check
+        PreflightCheck("device", "warn", "No GPU: this would train on the CPU. There is no driver.", "training.devices")
+        in check
     )
     assert [one.name for one in stops(preflight(put(recipe, "training.devices", "0"), tmp_path))] == ["device"]
 

@@ -19,10 +19,10 @@ from core.jobs.at_end import wanted
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch, worker_command
 from core.jobs.state import standing
-from core.jobs.trust import COMMAND, Ask, NotAgreed, workspace_ask
+from core.jobs.trust import COMMAND, ConsentRequest, NotAgreed, workspace_ask
 from core.recipe import templates
 from core.recipe.recipe import Recipe, from_json, put
-from core.recipe.sections.data import Source
+from core.recipe.sections.data import MixSource
 from core.recipe.values import Value
 from core.recipe.yamlfile import load, save
 from core.runs.start import resolve, start_run
@@ -111,13 +111,13 @@ def test_the_stamped_report_tells_of_the_last_search_for_near_duplicates_in_the_
         ended(folder)
         return (folder.data / "audit.md").read_text()
 
-    told = report()
-    assert "searched for from 60% alike on" in told
-    assert "| near-duplicate |" in told
+    reported = report()
+    assert "searched for from 60% alike on" in reported
+    assert "| near-duplicate |" in reported
     data.write_text(data.read_text() + rows[4].replace("answer", "another answer") + "\n")
-    told = report()
-    assert "Near-duplicates were not searched for in these data as they are" in told
-    assert "| near-duplicate |" not in told
+    reported = report()
+    assert "Near-duplicates were not searched for in these data as they are" in reported
+    assert "| near-duplicate |" not in reported
 
 
 def test_a_mix_is_named_in_manifest_and_report_and_changes_the_view(workspace: Path) -> None:
@@ -127,11 +127,11 @@ def test_a_mix_is_named_in_manifest_and_report_and_changes_the_view(workspace: P
     ]
     (workspace / "general.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     plain = start_run(recipe_of(), workspace)
-    folder = start_run(recipe_of(data__mix=(Source("./general.jsonl", 0.25),)), workspace)
+    folder = start_run(recipe_of(data__mix=(MixSource("./general.jsonl", 0.25),)), workspace)
     for each in (plain, folder):
         ended(each)
     recipe = from_json(folder.read_job()["payload"]["recipe"])
-    assert recipe.data.mix == (Source(str(workspace / "general.jsonl"), 0.25),)
+    assert recipe.data.mix == (MixSource(str(workspace / "general.jsonl"), 0.25),)
     assert load(folder.recipe) == recipe
     view, before = read_view(folder.data), read_view(plain.data)
     assert (view.fingerprint != before.fingerprint, view.eval_count) == (True, before.eval_count)
@@ -208,7 +208,7 @@ def test_a_command_at_the_end_is_allowed_once_before_a_start_and_then_runs(works
         start_run(recipe, workspace)
     assert command in str(caught.value)
     assert not (workspace / "runs").exists()
-    Ask(COMMAND, command).agree()
+    ConsentRequest(COMMAND, command).agree()
     for _ in range(2):
         folder = start_run(recipe, workspace)
         assert wanted(folder.read_job()["payload"]).agreed == (command,)
@@ -231,7 +231,7 @@ def test_the_command_line_allows_what_it_names_and_asks_for_the_rest(
     typed = f"touch {workspace / 'Y'}"
     assert main(["train", str(file), "--set", f"reporting.at_end={typed}", *here]) == 0
     until(lambda: (workspace / "Y").exists(), "what was typed has run")
-    assert not Ask(COMMAND, command).agreed
+    assert not ConsentRequest(COMMAND, command).agreed
     assert main(["train", str(file), "--allow-command", *here]) == 0
     until(lambda: (workspace / "X").exists(), "what was allowed has run")
 
@@ -256,8 +256,8 @@ def test_a_run_beside_another_on_the_same_device_says_so(workspace: Path) -> Non
     folder = start_run(recipe_of(training__devices="cpu"), workspace)
     until(lambda: standing(folder).over, "the job ends")
     alerts = [json.loads(line) for line in folder.events.read_text().splitlines() if '"alert"' in line]
-    told = [alert["message"] for alert in alerts if "goes on on" in alert["message"]]
-    assert told == [
+    reported = [alert["message"] for alert in alerts if "goes on on" in alert["message"]]
+    assert reported == [
         f"{other.id} goes on on the CPU, too: both take longer. The queue lets one begin when the other has ended."
     ]
     elsewhere = start_run(recipe_of(training__devices="cpu"), workspace / "elsewhere", base=workspace)

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from core.recipe.recipe import Data, Model, Recipe
-from core.runs.token_facts import FACTS, FactsWriter, RowTokens, TokenFacts
+from core.runs.token_facts import FACTS, RowTokens, TokenFacts, TokenFactsWriter
 from core.runs.token_key import data_key, facts_folder, find_facts, latest_facts, recipe_key
 
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     """Five rows: whole, cut, cut with its whole answer, refused by the template, and one that is no sample."""
-    writer = FactsWriter(tmp_path / "facts", {"max_length": 64})
+    writer = TokenFactsWriter(tmp_path / "facts", {"max_length": 64})
     writer.add(
         [
             (RowTokens(0, 20, 5), {}),
@@ -49,7 +49,7 @@ def test_rows_come_back_with_flags_and_reasons(cache: Path) -> None:
 def test_a_row_can_be_measured_again_and_a_torn_record_is_written_anew(cache: Path) -> None:
     with (cache / FACTS).open("ab") as file:
         file.write(b"torn")
-    writer = FactsWriter(cache, {})
+    writer = TokenFactsWriter(cache, {})
     assert writer.count == 5
     assert not TokenFacts(cache).complete, "a job that goes on says so"
     writer.add([(RowTokens(1, 30, 10, edit=7), {}), (RowTokens(5, 8, 2), {})])
@@ -70,7 +70,7 @@ def test_facts_are_those_of_one_recipe_and_one_state_of_the_files(tmp_path: Path
     rows = data_key([data], "messages", {"messages": "messages"})
     assert find_facts(tmp_path, rows, key).standing == "none"
     assert latest_facts(tmp_path, rows) is None
-    writer = FactsWriter(facts_folder(tmp_path, rows, key), {})
+    writer = TokenFactsWriter(facts_folder(tmp_path, rows, key), {})
     assert find_facts(tmp_path, rows, key).standing == "known"
     assert find_facts(tmp_path, rows, shorter).standing == "stale"
     assert latest_facts(tmp_path, rows) is None, "not before it is complete"

@@ -12,7 +12,7 @@ from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe, put
 from core.recipe.rules.validate import validate
 from core.recipe.schedule import schedule_of, steps_of
-from core.recipe.sections.data import Source
+from core.recipe.sections.data import MixSource
 from core.recipe.values import Value
 from tests.kit.recipe_models import LLAMA_3_1_8B, TINY, shape_from
 
@@ -94,10 +94,15 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"model.trust_remote_code": True}, "model.trust_remote_code", "warn", "your rights"),
         ({"data.drop_flags": ("empty",)}, "data.drop_flags", "error", "the nearest is empty_answer."),
         ({"lora.rank": 0}, "lora.rank", "error", "at least 1"),
-        ({"data.mix": (Source("/d/a", 0.1), Source("/d/a", 0.2))}, "data.mix", "error", "mixed in twice"),
-        ({"data.mix": (Source("/d/a", 0.6), Source("/d/b", 0.4))}, "data.mix", "error", "makes 100% of the training"),
-        ({"data.mix": (Source("/d/a", 0.6),)}, "data.mix", "warn", "60% of the training set"),
-        ({"data.mix": (Source("/d/train.jsonl", 0.1),)}, "data.mix", "error", "is training or eval data"),
+        ({"data.mix": (MixSource("/d/a", 0.1), MixSource("/d/a", 0.2))}, "data.mix", "error", "mixed in twice"),
+        (
+            {"data.mix": (MixSource("/d/a", 0.6), MixSource("/d/b", 0.4))},
+            "data.mix",
+            "error",
+            "makes 100% of the training",
+        ),
+        ({"data.mix": (MixSource("/d/a", 0.6),)}, "data.mix", "warn", "60% of the training set"),
+        ({"data.mix": (MixSource("/d/train.jsonl", 0.1),)}, "data.mix", "error", "is training or eval data"),
     ],
 )
 def test_a_rule_speaks_where_it_should(values: dict[str, Value], path: str, severity: str, words: str) -> None:

@@ -15,7 +15,7 @@ from core.clean import is_hostile
 from core.errors import BadInput
 from core.recipe.paths import absolute
 from core.recipe.recipe import KNOBS, SECTIONS, Recipe, from_json, is_shown, put, to_json
-from core.recipe.sections.data import Source
+from core.recipe.sections.data import MixSource
 from core.recipe.yamlfile import check, dumps, load, loads, save
 from tests.unit.test_recipe_declare import recipes
 
@@ -88,13 +88,13 @@ def test_a_file_of_another_version_says_so_where_it_does_not_fit() -> None:
 
 
 def test_a_mix_is_a_list_of_mappings_and_its_old_spelling_is_still_read(tmp_path: Path) -> None:
-    both = (Source("./general.jsonl", 0.1), Source("/x/a=b, c.jsonl", 0.05))
+    both = (MixSource("./general.jsonl", 0.1), MixSource("/x/a=b, c.jsonl", 0.05))
     old = loads('data:\n  mix: [./general.jsonl=0.1, "/x/a=b, c.jsonl=0.05"]\n')
     assert old.data.mix == both
     assert '  mix: [{path: ./general.jsonl, share: 0.1}, {path: "/x/a=b, c.jsonl", share: 0.05}]' in dumps(old)
     assert loads(dumps(old)) == old
     assert from_json({"data": {"mix": ["./general.jsonl=0.1", "/x/a=b, c.jsonl=0.05"]}}) == old
-    assert absolute(old, tmp_path).data.mix == (Source(str(tmp_path / "general.jsonl"), 0.1), both[1])
+    assert absolute(old, tmp_path).data.mix == (MixSource(str(tmp_path / "general.jsonl"), 0.1), both[1])
     _, faults = check("data:\n  mix:\n    - {path: a.jsonl, share: 2}\n")
     assert [(line, fault.sentence) for line, fault in faults] == [
         (2, "Mix in: Share is more than 0, less than 1, not 2.")

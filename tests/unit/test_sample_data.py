@@ -150,8 +150,8 @@ def test_the_other_faults_stand_where_the_report_says(report: dict[str, Any]) ->
         assert contents(row_at(fault), "assistant")[0].strip() == ""
     [swapped] = faults(report, "role_order")
     assert [turn["role"] for turn in row_at(swapped)["messages"]] == ["system", "assistant", "user"]
-    [coloured] = faults(report, "control_characters")
-    assert "\x1b[31m" in contents(row_at(coloured), "user")[0]
+    [colored] = faults(report, "control_characters")
+    assert "\x1b[31m" in contents(row_at(colored), "user")[0]
     [long] = faults(report, "over_long")
     lengths = sorted(len(json.dumps(row)) for row in rows_of(TRAIN))
     assert len(json.dumps(row_at(long))) == lengths[-1] > 5 * lengths[-2]

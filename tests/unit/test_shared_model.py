@@ -26,8 +26,8 @@ def ended(warm_python: WarmPython, tmp_path_factory: pytest.TempPathFactory) -> 
         )
         for number in ("0", "1")
     ]
-    told = [process.communicate(timeout=60)[1].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
+    reported = [process.communicate(timeout=60)[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], reported
     return folder
 
 

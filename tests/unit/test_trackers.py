@@ -62,7 +62,7 @@ def test_the_trackers_reach_the_trainers_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # transformers' half a tracker
-def test_a_tracker_whose_package_is_broken_is_told_and_left_out(
+def test_a_tracker_whose_package_is_broken_is_reported_and_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("trl", reason="the train extra is not installed")
@@ -75,6 +75,6 @@ def test_a_tracker_whose_package_is_broken_is_told_and_left_out(
     monkeypatch.delitem(sys.modules, "mlflow", raising=False)
     folder = JobFolder.create(tmp_path / "runs", "a run", "training")
     assert usable_trackers(["mlflow"], Worker(folder)) == []
-    (told,) = events(folder, "alert")
-    assert told["message"].startswith("MLflow cannot be used here and gets no metrics: ")
+    (reported,) = events(folder, "alert")
+    assert reported["message"].startswith("MLflow cannot be used here and gets no metrics: ")
     assert usable_trackers([], Worker(folder)) == []

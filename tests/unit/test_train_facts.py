@@ -12,7 +12,7 @@ from core.jobs.status import Status
 from tui.live.devices import LiveGpus
 from tui.live.run import LiveRun
 from tui.settings import load_settings
-from tui.terminal.ring import ring_words
+from tui.terminal.terminal_bell import bell_sequence
 from tui.train.facts import facts, quiet_for, seconds_left, span_left, span_words
 
 
@@ -95,12 +95,12 @@ def test_the_end_waits_while_nothing_is_logged_and_after_a_while_that_is_said() 
     run = running([2.0] * 40, 1000, eta=600.0)
     assert seconds_left(run, 81.0) == 599.0
     assert seconds_left(run, 5_000.0) == 598.0
-    told = []
+    reported = []
     for heartbeat in (100.0, 139.0, 141.0, 1_000.0):
         status = Status(state="running", phase="training", step=40, of=1000, started=0.0, heartbeat=heartbeat)
         run.add(Update(status, "running", ""))
-        told.append([f"{fact.before} {fact.value}" for fact in facts(run, heartbeat) if fact.key == "quiet"])
-    assert told == [[], [], ["nothing logged for 1 min"], ["nothing logged for 15 min"]]
+        reported.append([f"{fact.before} {fact.value}" for fact in facts(run, heartbeat) if fact.key == "quiet"])
+    assert reported == [[], [], ["nothing logged for 1 min"], ["nothing logged for 15 min"]]
     run.add(Update(status, "running", "", events=[{"t": 950.0, "kind": "request"}]))
     assert quiet_for(run) is None, "it went on after a pause"
     run.add(Update(Status(state="running", phase="saving", heartbeat=2_000.0), "running", ""))
@@ -131,12 +131,12 @@ def test_a_span_is_written_in_one_manner(early: float, late: float, words: str) 
 def test_an_evaluation_of_the_base_alone_is_not_called_the_best() -> None:
     """A run showed a best eval loss of step 0 here, and none in the list of runs."""
     run = running([1.0] * 4, 40)
-    told = []
+    reported = []
     for step, loss in ((0, 5.0), (4, 6.0), (8, 4.0)):
         run.series("eval_loss").append(step, loss)
         (fact,) = (fact for fact in facts(run, 6.0) if fact.key == "best")
-        told.append(f"{fact.before} {fact.value} {fact.after}")
-    assert told == ["eval 5.000 before training", "best eval 5.000 before training", "best eval 4.000 at step 8"]
+        reported.append(f"{fact.before} {fact.value} {fact.after}")
+    assert reported == ["eval 5.000 before training", "best eval 5.000 before training", "best eval 4.000 at step 8"]
 
 
 def test_the_cost_is_the_users_price_for_the_time(tmp_path: Path) -> None:
@@ -157,11 +157,11 @@ def test_settings_that_are_wrong_are_said_and_left_out(tmp_path: Path, text: str
 
 
 def test_the_name_of_a_run_cannot_end_the_notification_early() -> None:
-    words = ring_words("a\x07\x1b]52;c;eA==\x07b", "finished")
+    words = bell_sequence("a\x07\x1b]52;c;eA==\x07b", "finished")
     assert words.count("\x07") == 2
     assert words.count("\x1b") == 1
 
 
 def test_tmux_gets_the_notification_as_a_passthrough_and_the_bell_beside_it() -> None:
-    words = ring_words("support-tone", "finished", tmux=True)
+    words = bell_sequence("support-tone", "finished", tmux=True)
     assert words == "\x1bPtmux;\x1b\x1b]9;tunedeck: support-tone finished\x07\x1b\\\x07"

@@ -14,15 +14,15 @@ from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from tests.kit.run_folders import add_steps, make_run
 from tests.kit.waiting import PATIENCE
-from tui.train.messages import Looked
-from tui.train.run import Looks, RunModel, Source
+from tui.train.messages import RunRead
+from tui.train.run import Looks, RunModel, RunSource
 
 _FOR_EVER = 600.0
 """Seconds between two looks of which a test sees the first only."""
 
 
 @contextmanager
-def looking(model: RunModel, *overlaid: Source) -> Iterator[tuple[Looks, SimpleQueue[Message]]]:
+def looking(model: RunModel, *overlaid: RunSource) -> Iterator[tuple[Looks, SimpleQueue[Message]]]:
     posted: SimpleQueue[Message] = SimpleQueue()
     assert model.source is not None
     looks = Looks(model.source, lambda: overlaid, _FOR_EVER, posted.put)
@@ -36,9 +36,9 @@ def looking(model: RunModel, *overlaid: Source) -> Iterator[tuple[Looks, SimpleQ
         assert not thread.is_alive()
 
 
-def look(posted: SimpleQueue[Message]) -> Looked:
+def look(posted: SimpleQueue[Message]) -> RunRead:
     found = posted.get(timeout=PATIENCE)
-    assert isinstance(found, Looked)
+    assert isinstance(found, RunRead)
     return found
 
 
@@ -93,7 +93,7 @@ def test_the_next_piece_of_a_long_run_is_read_when_the_one_before_was_taken(tmp_
 def test_an_overlaid_run_is_read_by_the_same_thread_until_it_is_over(tmp_path: Path) -> None:
     model = opened(make_run(tmp_path, steps=5))
     other = make_run(tmp_path, steps=3, state="finished", ended=2.0)
-    source = Source(other.path, Follower(other, gpu_bytes=0, log_bytes=0))
+    source = RunSource(other.path, Follower(other, gpu_bytes=0, log_bytes=0))
     with looking(model, source) as (looks, posted):
         while not source.over:
             piece = look(posted)
@@ -109,17 +109,17 @@ def test_an_overlaid_run_is_read_by_the_same_thread_until_it_is_over(tmp_path: P
             assert piece.source is model.source, "nothing more comes of a run that is over"
 
 
-def test_a_glimpse_is_shown_until_all_is_read_and_another_run_begins_anew(tmp_path: Path) -> None:
+def test_a_sampled_read_is_shown_until_all_is_read_and_another_run_begins_anew(tmp_path: Path) -> None:
     folder = make_run(tmp_path, steps=9_000, of=9_000)
     model = opened(folder)
     assert model.source is not None
-    model.take_glimpse(Follower(folder).poll(10, 1.0))
-    assert model.glimpsed
+    model.take_sampled_read(Follower(folder).poll(10, 1.0))
+    assert model.sampled
     assert model.shown is not model.live
     with looking(model) as (_, posted):
         model.take(piece := look(posted))
         assert piece.update.more
-        assert model.glimpsed
+        assert model.sampled
         piece.taken.set()
         read(posted, model)
     assert model.shown is model.live

@@ -24,10 +24,10 @@ from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.queue import Queue
 from core.jobs.queue_runner import entry_of
-from core.jobs.rekeep import Kept, tell_of_unseen
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
-from core.jobs.trust import CODE, COMMAND, FOREIGN, Ask, NotAgreed, workspace_ask
+from core.jobs.takeover import KeeperTakeover, notify_unseen_ends
+from core.jobs.trust import CODE, COMMAND, FOREIGN, ConsentRequest, NotAgreed, workspace_ask
 from core.paths import ROOT
 from core.recipe.asks import asks_of
 from core.recipe.recipe import Recipe, put, to_json
@@ -143,7 +143,7 @@ def test_a_sent_run_in_a_workspace_of_ones_own_is_not_obeyed_either(
     folder = hostile(workspace, mark)
     monkeypatch.chdir(workspace)
     assert main(words) == 0
-    tell_of_unseen(list_runs(workspace))
+    notify_unseen_ends(list_runs(workspace))
     assert not mark.exists()
     assert not (folder.path / ".told").exists()
 
@@ -153,7 +153,7 @@ def test_what_a_plain_start_looks_for_runs_nothing(workspace: Path, mark: Path) 
 
     workspace_ask(workspace).agree()
     folder = hostile(workspace, mark)
-    Ask(COMMAND, shlex.join(["touch", str(mark)])).agree()
+    ConsentRequest(COMMAND, shlex.join(["touch", str(mark)])).agree()
     assert _run_that_goes_on(workspace) is None
     assert not (folder.path / ".told").exists()
     assert not mark.exists()
@@ -237,7 +237,7 @@ def test_a_worker_that_knows_of_no_stages_gets_a_keeper_that_runs_none(workspace
     assert me is not None
     folder.write_job({**folder.read_job(), "keeper": {**me.to_json(), "start_time": 1}})
     folder.write_status(worker=me.to_json())
-    Kept(folder, {**os.environ, "PYTHONPATH": str(ROOT)}).look()
+    KeeperTakeover(folder, {**os.environ, "PYTHONPATH": str(ROOT)}).look()
     worker.kill()
     worker.wait()
     until(lambda: standing(folder).over, "the job ends")
@@ -267,9 +267,9 @@ def test_no_line_is_written_through_a_link_that_lies_in_a_run(workspace: Path, n
     workspace_ask(workspace).agree()
     outside = workspace / "profile"
     outside.write_text("kept\n")
-    Ask(COMMAND, "echo said").agree()
-    told = {"targets": ["echo said"], "seconds": 5}
-    folder = JobFolder.create(workspace / "runs", "sent", "training", payload={"recipe": {}, "at_end": told})
+    ConsentRequest(COMMAND, "echo said").agree()
+    reported = {"targets": ["echo said"], "seconds": 5}
+    folder = JobFolder.create(workspace / "runs", "sent", "training", payload={"recipe": {}, "at_end": reported})
     (folder.path / name).symlink_to(outside)
     with pytest.raises(JobFailed, match=r"keeper\.log") if name == "keeper.log" else nullcontext():
         keeper = launch(folder, [command("ends", folder)])
@@ -350,7 +350,7 @@ def test_the_users_own_settings_need_no_yes(workspace: Path, monkeypatch: pytest
     (tmp_path / "tunedeck").mkdir()
     (tmp_path / "tunedeck" / "settings.toml").write_text('at_end = "notify me"\n')
     check_start(Recipe(), workspace)
-    assert Ask(COMMAND, "notify me").agreed
+    assert ConsentRequest(COMMAND, "notify me").agreed
 
 
 def test_trust_says_what_a_recipe_runs_and_allows_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -358,7 +358,7 @@ def test_trust_says_what_a_recipe_runs_and_allows_it(tmp_path: Path, capsys: pyt
     recipe.write_text("reporting:\n  at_end: mail me\n")
     assert main(["trust", str(recipe)]) == 0
     assert "mail me" in capsys.readouterr().out
-    assert Ask(COMMAND, "mail me").agreed
+    assert ConsentRequest(COMMAND, "mail me").agreed
     recipe.write_text("method: lora\n")
     assert main(["trust", str(recipe)]) == 0
     assert "nothing to allow" in capsys.readouterr().out
@@ -369,5 +369,5 @@ def test_a_state_folder_that_cannot_be_written_is_said(monkeypatch: pytest.Monke
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     with pytest.raises(files.TunedeckError, match="XDG_STATE_HOME"):
-        Ask(COMMAND, "mail me").agree()
-    assert not Ask(COMMAND, "mail me").agreed
+        ConsentRequest(COMMAND, "mail me").agree()
+    assert not ConsentRequest(COMMAND, "mail me").agreed

@@ -9,23 +9,23 @@ from collections import Counter
 
 import pytest
 
-from core.verdict import Kind, VerdictJudge
+from core.verdict import VerdictJudge, VerdictKind
 from core.verdict.finding import QUIET
 from tests.curves import HELD_OUT, TUNING, Recording, load
 from tests.curves.truth import shows
 
 EXPECTED = {
-    "not_finite": Kind.NOT_FINITE,
-    "diverging": Kind.DIVERGING,
-    "oscillating": Kind.OSCILLATING,
-    "overfitting": Kind.OVERFITTING,
-    "memorised": Kind.MEMORISED,
-    "not_learning": Kind.NOT_LEARNING,
-    "masked": Kind.NOT_LEARNING,
-    "plateau": Kind.PLATEAU,
-    "spikes": Kind.SPIKES,
+    "not_finite": VerdictKind.NOT_FINITE,
+    "diverging": VerdictKind.DIVERGING,
+    "oscillating": VerdictKind.OSCILLATING,
+    "overfitting": VerdictKind.OVERFITTING,
+    "memorised": VerdictKind.MEMORIZED,
+    "not_learning": VerdictKind.NOT_LEARNING,
+    "masked": VerdictKind.NOT_LEARNING,
+    "plateau": VerdictKind.PLATEAU,
+    "spikes": VerdictKind.SPIKES,
 }
-ALSO = {"spikes": (Kind.HEALTHY,)}  # once the damaged samples are learned, there are no more
+ALSO = {"spikes": (VerdictKind.HEALTHY,)}  # once the damaged samples are learned, there are no more
 """What else the last verdict of a kind may be."""
 
 LATE = ("not_finite", "memorised", "plateau", "spikes")
@@ -36,10 +36,10 @@ HEALTHY = [case for case in RUNS if case.values[0].kind == "healthy"]
 SPOILED = [case for case in RUNS if case.values[0].kind != "healthy"]
 
 
-def changes(run: Recording) -> list[tuple[int, Kind]]:
+def changes(run: Recording) -> list[tuple[int, VerdictKind]]:
     """What the verdict was after each record, where it changed; the last as it is once the run is over."""
     judge = VerdictJudge(run.recipe, run.steps)
-    found: list[tuple[int, Kind]] = []
+    found: list[tuple[int, VerdictKind]] = []
     for record in run.records:
         judge.add([record])
         kind = judge.verdict().kind
@@ -67,8 +67,8 @@ def test_each_way_of_spoiling_is_held_out_three_times_each_from_a_seed_of_its_ow
 @pytest.mark.parametrize("run", HEALTHY)
 def test_a_good_run_gives_no_alarm_at_any_moment(run: Recording) -> None:
     found = changes(run)
-    assert {kind for _, kind in found} <= {Kind.WARMING_UP, Kind.HEALTHY}
-    assert found[-1][1] is Kind.HEALTHY
+    assert {kind for _, kind in found} <= {VerdictKind.WARMING_UP, VerdictKind.HEALTHY}
+    assert found[-1][1] is VerdictKind.HEALTHY
 
 
 @pytest.mark.parametrize("run", RUNS)
@@ -86,6 +86,6 @@ def test_a_spoiled_run_is_named_and_its_words_do_not_flap(run: Recording) -> Non
 
 
 @pytest.mark.parametrize("run", [case for case in SPOILED if case.values[0].kind not in LATE])
-def test_a_spoiled_run_is_told_while_there_is_time_to_save_it(run: Recording) -> None:
+def test_a_spoiled_run_is_reported_while_there_is_time_to_save_it(run: Recording) -> None:
     first = next(step for step, kind in changes(run) if kind not in QUIET)
     assert first <= 0.75 * run.records[-1]["step"]

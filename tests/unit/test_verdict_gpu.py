@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.paths import ROOT
-from core.verdict import Kind, Verdict, VerdictJudge
+from core.verdict import Verdict, VerdictJudge, VerdictKind
 from core.verdict import thresholds as at
 from tests.kit import nvml
 from tests.kit.verdict_runs import RECIPE, course
@@ -67,19 +67,19 @@ def verdict_of(gpu: list[dict[str, Any]], steps: int = 300) -> Verdict:
 
 def test_a_gpu_that_works_less_than_half_of_the_time_is_starved(read: Read) -> None:
     verdict = verdict_of(records(read((31, 0)), 0, 200))
-    assert verdict.kind is Kind.STARVED
+    assert verdict.kind is VerdictKind.STARVED
     assert "the GPU works 31 % of the time" in verdict.sentence
     assert "CPU is at 100 %" in verdict.sentence
     assert verdict.advice[0].setting == "training.batch_size"
 
 
 def test_busy_gpus_and_those_that_do_not_tell_are_no_matter(read: Read) -> None:
-    assert verdict_of(records(read((97, 0)), 0, 200)).kind is Kind.HEALTHY
-    assert verdict_of(records(read((None, 0)), 0, 200)).kind is Kind.HEALTHY
+    assert verdict_of(records(read((97, 0)), 0, 200)).kind is VerdictKind.HEALTHY
+    assert verdict_of(records(read((None, 0)), 0, 200)).kind is VerdictKind.HEALTHY
 
 
 def test_two_minutes_must_have_been_seen(read: Read) -> None:
-    assert verdict_of(records(read((5, 0)), 0, at.WATCHED - 1)).kind is Kind.HEALTHY
+    assert verdict_of(records(read((5, 0)), 0, at.WATCHED - 1)).kind is VerdictKind.HEALTHY
 
 
 def test_one_idle_gpu_among_eight_is_named(read: Read) -> None:
@@ -89,18 +89,21 @@ def test_one_idle_gpu_among_eight_is_named(read: Read) -> None:
 
 def test_another_ones_idle_gpu_is_no_matter(read: Read) -> None:
     gpus = read((97, 0), (0, 0))
-    assert verdict_of(records(gpus, 0, 200, devices=[0])).kind is Kind.HEALTHY
+    assert verdict_of(records(gpus, 0, 200, devices=[0])).kind is VerdictKind.HEALTHY
 
 
 def test_a_pause_for_a_checkpoint_is_no_starving(read: Read) -> None:
     busy, idle = read((97, 0)), read((0, 0))
-    assert verdict_of([*records(busy, 0, 80), *records(idle, 80, 110), *records(busy, 110, 200)]).kind is Kind.HEALTHY
+    assert (
+        verdict_of([*records(busy, 0, 80), *records(idle, 80, 110), *records(busy, 110, 200)]).kind
+        is VerdictKind.HEALTHY
+    )
 
 
 def test_before_the_first_step_and_after_the_last_an_idle_gpu_is_as_it_should_be(read: Read) -> None:
     busy, idle = read((97, 0)), read((0, 0))
     gpu = [*records(idle, -300, 0), *records(busy, 0, 130), *records(idle, 130, 600)]
-    assert verdict_of(gpu, steps=131).kind is Kind.HEALTHY
+    assert verdict_of(gpu, steps=131).kind is VerdictKind.HEALTHY
 
 
 def test_between_the_limits_it_stays_what_it_was(read: Read) -> None:
@@ -111,25 +114,25 @@ def test_between_the_limits_it_stays_what_it_was(read: Read) -> None:
     for reading, first in ((middle, 0), (low, 200), (middle, 400), (high, 600)):
         judge.add_gpu(records(reading, first, first + 200))
         found.append(judge.verdict().kind)
-    assert found == [Kind.HEALTHY, Kind.STARVED, Kind.STARVED, Kind.HEALTHY]
+    assert found == [VerdictKind.HEALTHY, VerdictKind.STARVED, VerdictKind.STARVED, VerdictKind.HEALTHY]
 
 
 def test_clocks_held_down_by_heat_are_thermal_throttling_a_power_limit_is_not(read: Read) -> None:
     verdict = verdict_of(records(read((99, HEAT)), 0, 200))
-    assert verdict.kind is Kind.THROTTLED
+    assert verdict.kind is VerdictKind.THROTTLED
     assert "100 % of the last 2 min" in verdict.sentence
-    assert verdict_of(records(read((99, POWER_LIMIT)), 0, 200)).kind is Kind.HEALTHY
+    assert verdict_of(records(read((99, POWER_LIMIT)), 0, 200)).kind is VerdictKind.HEALTHY
 
 
 def test_a_fault_of_the_losses_comes_before_one_of_the_devices(read: Read) -> None:
     judge = VerdictJudge(RECIPE, 1_000)
     judge.add(course(300, lambda step: 1.0 + (step > 100) * 0.02 * (step - 100)))
     judge.add_gpu(records(read((5, HEAT)), 0, 200))
-    assert judge.verdict().kind is Kind.DIVERGING
+    assert judge.verdict().kind is VerdictKind.DIVERGING
 
 
 @pytest.mark.parametrize(
     "record", [{}, {"t": 1_100}, {"t": "x", "gpus": 3}, {"t": 1_100, "gpus": [None], "devices": [0, 9]}]
 )
 def test_records_of_any_shape_do_no_harm(record: dict[str, Any]) -> None:
-    assert verdict_of([record] * 200).kind is Kind.HEALTHY
+    assert verdict_of([record] * 200).kind is VerdictKind.HEALTHY

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.verdict import Kind, VerdictJudge
+from core.verdict import VerdictJudge, VerdictKind
 from core.verdict.course import BINS, EVALUATIONS, Course
 from tests.kit.verdict_runs import RECIPE, course, falling, judged, kinds
 
@@ -24,7 +24,7 @@ def diverging(step: int) -> float:
 def test_how_records_are_cut_into_pieces_changes_nothing(cuts: list[int]) -> None:
     records = course(400, diverging, eval_loss=falling)
     whole = judged(records, 400).verdict(over=True)
-    assert whole.kind is Kind.DIVERGING
+    assert whole.kind is VerdictKind.DIVERGING
     judge = VerdictJudge(RECIPE, 400)
     ends = [0, *sorted(cuts), len(records)]
     for first, end in pairwise(ends):
@@ -37,7 +37,7 @@ def test_a_verdict_must_hold_before_it_is_shown_and_be_gone_before_it_is_taken_b
     """A loss about the limit of divergence: without holding, the words changed at every other event."""
     records = course(400, lambda step: falling(step) * (1.17 if step > 100 else 1), noise=0.05)
     changes = [kind for _, kind in kinds(records, 2_000)]
-    assert changes[:2] == [Kind.WARMING_UP, Kind.HEALTHY]
+    assert changes[:2] == [VerdictKind.WARMING_UP, VerdictKind.HEALTHY]
     assert len(changes) <= 6
 
 
@@ -47,7 +47,7 @@ def test_once_it_has_begun_its_step_stays_while_its_numbers_go_on() -> None:
     for record in course(400, diverging):
         judge.add([record])
         verdict = judge.verdict()
-        if verdict.kind is Kind.DIVERGING:
+        if verdict.kind is VerdictKind.DIVERGING:
             seen.append(verdict)
     assert len(seen) > 100
     assert len({verdict.since_step for verdict in seen}) == 1
@@ -86,11 +86,11 @@ def test_a_run_that_is_resumed_forgets_what_never_was() -> None:
     records = course(200, diverging, eval_loss=diverging)
     broken = [*records, {"step": 201, "loss": "nan"}]
     judge = judged(broken, 400)
-    assert judge.verdict().kind is Kind.NOT_FINITE
+    assert judge.verdict().kind is VerdictKind.NOT_FINITE
     again = [record for record in course(400, falling, eval_loss=falling, seed=1) if record["step"] > 150]
     judge.add(again)
     verdict = judge.verdict()
-    assert verdict.kind is Kind.HEALTHY
+    assert verdict.kind is VerdictKind.HEALTHY
     assert verdict.best_step == 400
 
 
@@ -108,7 +108,7 @@ def test_a_run_that_is_resumed_forgets_what_never_was() -> None:
 )
 def test_records_of_any_shape_do_no_harm(record: dict[str, Any]) -> None:
     judge = judged([*course(39), record], 100)
-    assert judge.verdict().kind is Kind.HEALTHY
+    assert judge.verdict().kind is VerdictKind.HEALTHY
 
 
 _NUMBERS = st.one_of(
@@ -140,7 +140,7 @@ def test_evaluations_may_come_oftener_than_points_of_train_loss() -> None:
             judge.add([{"step": step, "loss": 3 * 0.9 ** (step / 25), "learning_rate": 1e-4, "epoch": step / 100}])
         judge.add([{"step": step, "eval_loss": 2 + abs(step - 60) / 60, "epoch": step / 100}])
         seen.append(judge.verdict())
-    assert Kind.OVERFITTING in {verdict.kind for verdict in seen}
+    assert VerdictKind.OVERFITTING in {verdict.kind for verdict in seen}
     assert seen[-1].best_step == 60
 
 
@@ -151,7 +151,7 @@ def test_an_eval_loss_above_its_start_is_overfitting_where_the_train_loss_is_at_
         if step <= 80 else 1 + 0.6 * (step - 80) / 320, epochs=8, noise=0.03,
     )  # fmt: skip
     verdict = judged(records, 400).verdict(over=True)
-    assert verdict.kind is Kind.OVERFITTING
+    assert verdict.kind is VerdictKind.OVERFITTING
     assert verdict.best_step == 80
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
-from core.verdict import Kind, Verdict
+from core.verdict import Verdict, VerdictKind
 from core.verdict.run import RunJudge
 from tests.kit.verdict_runs import course, falling
 
@@ -41,7 +41,7 @@ def verdict_of(folder: JobFolder) -> Verdict:
 
 def test_it_knows_the_recipe_of_the_run(tmp_path: Path) -> None:
     verdict = verdict_of(make(tmp_path, [*course(40), {"step": 41, "loss": float("nan")}]))
-    assert verdict.kind is Kind.NOT_FINITE
+    assert verdict.kind is VerdictKind.NOT_FINITE
     assert verdict.advice[0].to == "1e-4"
 
 
@@ -51,16 +51,16 @@ def test_of_an_overfitting_run_it_names_the_checkpoint_on_disk_that_is_nearest_t
     for name in ("checkpoint-100", "checkpoint-180", "checkpoint-400", "checkpoint-x", ".checkpoint-200.partial"):
         (folder.checkpoints / name).mkdir(parents=True)
     verdict = verdict_of(folder)
-    assert (verdict.kind, verdict.best_step, verdict.keep_step) == (Kind.OVERFITTING, 200, 180)
+    assert (verdict.kind, verdict.best_step, verdict.keep_step) == (VerdictKind.OVERFITTING, 200, 180)
     assert "Keep checkpoint 180." in verdict.text()
 
 
 def test_steps_of_a_later_part_of_the_job_are_not_those_of_the_training(tmp_path: Path) -> None:
     """The comparison counts samples: a run of 400 steps that compares 9 would be too short to judge."""
     verdict = verdict_of(make(tmp_path, course(8), state="running", stage=1, step=3, of=9))
-    assert verdict.kind is Kind.TOO_SHORT
+    assert verdict.kind is VerdictKind.TOO_SHORT
     verdict = verdict_of(make(tmp_path, course(8), state="running", step=8, of=400))
-    assert verdict.kind is Kind.WARMING_UP
+    assert verdict.kind is VerdictKind.WARMING_UP
 
 
 def test_metrics_that_start_anew_are_judged_anew(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_metrics_that_start_anew_are_judged_anew(tmp_path: Path) -> None:
     after = judge.take(follower.poll())
     assert before is not None
     assert after is not None
-    assert (before.kind, after.kind) == (Kind.NOT_FINITE, Kind.HEALTHY)
+    assert (before.kind, after.kind) == (VerdictKind.NOT_FINITE, VerdictKind.HEALTHY)
 
 
 def test_before_the_first_metric_and_without_a_folder_there_is_nothing_to_say(tmp_path: Path) -> None:

@@ -10,37 +10,37 @@ import pytest
 
 from core.recipe.declare import Problem
 from core.recipe.recipe import KNOBS
-from core.verdict import Advice, Kind, Verdict
+from core.verdict import Advice, Verdict, VerdictKind
 from core.verdict.course import Course
-from core.verdict.finding import Finding, Plan
-from core.verdict.words import tell
+from core.verdict.finding import Finding, RunPlan
+from core.verdict.words import describe_finding
 
 ROW = 78
 """Cells of a row at 80 columns, the margins taken off."""
 
 HIGH = {"now": 123.4567, "top": 1234.567, "low": 0.0123456, "first": 5.5351, "eval": 3.21987}
 FINDINGS = [
-    Finding(Kind.WARMING_UP, 0),
-    Finding(Kind.TOO_SHORT, 0),
-    Finding(Kind.HEALTHY, 0),
-    Finding(Kind.PLATEAU, 112_960, {**HIGH, "epoch": 1.2}),
-    Finding(Kind.OSCILLATING, 112_960, HIGH, "train"),
-    Finding(Kind.OSCILLATING, 112_960, HIGH, "eval"),
-    Finding(Kind.DIVERGING, 112_960, HIGH, "train"),
-    Finding(Kind.DIVERGING, 112_960, HIGH, "eval"),
-    Finding(Kind.DIVERGING, 112_960, HIGH, "train, blown up"),
-    Finding(Kind.DIVERGING, 112_960, HIGH, "eval, blown up"),
-    Finding(Kind.OVERFITTING, 112_960, {**HIGH, "epoch": 1.2}),
-    Finding(Kind.MEMORISED, 112_960, {"now": 0.0312, "epoch": 12.0}),
-    Finding(Kind.MEMORISED, 112_960, {"now": 0.0312, "epoch": 12.0, "eval": 3.2198}),
-    Finding(Kind.NOT_LEARNING, 112_960, HIGH, "eval"),
-    Finding(Kind.NOT_LEARNING, 112_960, HIGH, "train"),
-    Finding(Kind.NOT_LEARNING, 112_960, HIGH, "trivial"),
-    Finding(Kind.NOT_LEARNING, 112_960, cause="no gradient"),
-    Finding(Kind.SPIKES, 112_960, {"number": 17, "ratio": 1234.5, "last": 199_998}),
-    Finding(Kind.NOT_FINITE, 112_960, cause="train loss"),
-    Finding(Kind.STARVED, 112_960, {"busy": 12.0, "cpu": 100.0, "gpu": 11, "of": 16}),
-    Finding(Kind.THROTTLED, 112_960, {"busy": 0.0, "share": 1.0, "gpu": 11, "of": 16}),
+    Finding(VerdictKind.WARMING_UP, 0),
+    Finding(VerdictKind.TOO_SHORT, 0),
+    Finding(VerdictKind.HEALTHY, 0),
+    Finding(VerdictKind.PLATEAU, 112_960, {**HIGH, "epoch": 1.2}),
+    Finding(VerdictKind.OSCILLATING, 112_960, HIGH, "train"),
+    Finding(VerdictKind.OSCILLATING, 112_960, HIGH, "eval"),
+    Finding(VerdictKind.DIVERGING, 112_960, HIGH, "train"),
+    Finding(VerdictKind.DIVERGING, 112_960, HIGH, "eval"),
+    Finding(VerdictKind.DIVERGING, 112_960, HIGH, "train, blown up"),
+    Finding(VerdictKind.DIVERGING, 112_960, HIGH, "eval, blown up"),
+    Finding(VerdictKind.OVERFITTING, 112_960, {**HIGH, "epoch": 1.2}),
+    Finding(VerdictKind.MEMORIZED, 112_960, {"now": 0.0312, "epoch": 12.0}),
+    Finding(VerdictKind.MEMORIZED, 112_960, {"now": 0.0312, "epoch": 12.0, "eval": 3.2198}),
+    Finding(VerdictKind.NOT_LEARNING, 112_960, HIGH, "eval"),
+    Finding(VerdictKind.NOT_LEARNING, 112_960, HIGH, "train"),
+    Finding(VerdictKind.NOT_LEARNING, 112_960, HIGH, "trivial"),
+    Finding(VerdictKind.NOT_LEARNING, 112_960, cause="no gradient"),
+    Finding(VerdictKind.SPIKES, 112_960, {"number": 17, "ratio": 1234.5, "last": 199_998}),
+    Finding(VerdictKind.NOT_FINITE, 112_960, cause="train loss"),
+    Finding(VerdictKind.STARVED, 112_960, {"busy": 12.0, "cpu": 100.0, "gpu": 11, "of": 16}),
+    Finding(VerdictKind.THROTTLED, 112_960, {"busy": 0.0, "share": 1.0, "gpu": 11, "of": 16}),
 ]
 RECIPES: list[dict[str, Any]] = [
     {},
@@ -64,9 +64,9 @@ def long_run(*, evaluated: bool) -> Course:
 def test_every_verdict_fits_two_rows_of_a_small_terminal_and_keeps_some_advice(
     finding: Finding, recipe: dict[str, Any]
 ) -> None:
-    plan = Plan.of(recipe, 200_000)
+    plan = RunPlan.of(recipe, 200_000)
     for evaluated in (True, False):
-        verdict = tell(finding, long_run(evaluated=evaluated), plan)
+        verdict = describe_finding(finding, long_run(evaluated=evaluated), plan)
         text = verdict.text(lambda words: len(textwrap.wrap(words, ROW)) <= 2)
         assert len(textwrap.wrap(text, ROW)) <= 2
         assert text.startswith(finding.kind.value.upper())
@@ -77,7 +77,7 @@ def test_every_verdict_fits_two_rows_of_a_small_terminal_and_keeps_some_advice(
 def test_advice_names_fields_of_the_recipe_and_values_that_they_take(recipe: dict[str, Any]) -> None:
     named = set()
     for finding in FINDINGS:
-        for advice in tell(finding, long_run(evaluated=True), Plan.of(recipe, 200_000)).advice:
+        for advice in describe_finding(finding, long_run(evaluated=True), RunPlan.of(recipe, 200_000)).advice:
             if advice.setting and advice.to:
                 named.add(advice.setting)
                 assert not isinstance(KNOBS[advice.setting].parse(advice.to), Problem), advice
@@ -85,7 +85,7 @@ def test_advice_names_fields_of_the_recipe_and_values_that_they_take(recipe: dic
 
 
 def test_every_kind_has_its_words() -> None:
-    assert {finding.kind for finding in FINDINGS} == set(Kind)
+    assert {finding.kind for finding in FINDINGS} == set(VerdictKind)
 
 
 def test_overfitting_reads_as_a_person_would_say_it() -> None:
@@ -95,8 +95,8 @@ def test_overfitting_reads_as_a_person_would_say_it() -> None:
         course.close(2e-4, step / 1_000)
         if step % 20 == 0:
             course.evaluated(step, 0.981 + abs(step - 960) / 10_000, step / 1_000)
-    finding = Finding(Kind.OVERFITTING, 980, {"now": 1.009, "epoch": 0.96})
-    verdict = tell(finding, course, Plan.of({"training": {"epochs": 3.0}}, 3_000))
+    finding = Finding(VerdictKind.OVERFITTING, 980, {"now": 1.009, "epoch": 0.96})
+    verdict = describe_finding(finding, course, RunPlan.of({"training": {"epochs": 3.0}}, 3_000))
     assert verdict.sentence == (
         "OVERFITTING since step 980: eval loss rises, train loss falls. Best: step 960, eval 0.981."
     )
@@ -105,7 +105,7 @@ def test_overfitting_reads_as_a_person_would_say_it() -> None:
 
 def test_the_checkpoint_to_keep_stands_before_the_advice_and_the_least_advice_goes_first() -> None:
     verdict = Verdict(
-        Kind.OVERFITTING,
+        VerdictKind.OVERFITTING,
         7,
         "OVERFITTING since step 7.",
         (Advice("a", "1", "one"), Advice("b", "2", "two"), Advice("c", "3", "three")),
@@ -117,7 +117,7 @@ def test_the_checkpoint_to_keep_stands_before_the_advice_and_the_least_advice_go
 
 
 def test_a_verdict_is_json() -> None:
-    verdict = tell(FINDINGS[10], long_run(evaluated=True), Plan.of({}, 200_000))
+    verdict = describe_finding(FINDINGS[10], long_run(evaluated=True), RunPlan.of({}, 200_000))
     plain = json.loads(json.dumps(verdict.to_json()))
     assert plain["kind"] == "overfitting"
     assert plain["since_step"] == 112_960
@@ -126,8 +126,13 @@ def test_a_verdict_is_json() -> None:
 
 
 def test_clipping_is_not_advised_where_gradients_are_clipped_already() -> None:
-    settings = [advice.setting for advice in tell(FINDINGS[6], long_run(evaluated=True), Plan.of({}, 100)).advice]
+    settings = [
+        advice.setting for advice in describe_finding(FINDINGS[6], long_run(evaluated=True), RunPlan.of({}, 100)).advice
+    ]
     assert "training.max_grad_norm" not in settings
     recipe = {"training": {"max_grad_norm": 0.0}}
-    settings = [advice.setting for advice in tell(FINDINGS[6], long_run(evaluated=True), Plan.of(recipe, 100)).advice]
+    settings = [
+        advice.setting
+        for advice in describe_finding(FINDINGS[6], long_run(evaluated=True), RunPlan.of(recipe, 100)).advice
+    ]
     assert "training.max_grad_norm" in settings

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.dataset.scan.scan import Stopped
-from core.dataset.view.view import View
+from core.dataset.scan.scan import ScanStopped
+from core.dataset.view.view import CuratedView
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
@@ -33,7 +33,7 @@ def jobs(workspace: Path) -> list[JobFolder]:
     return [JobFolder(path) for path in sorted((workspace / ".tunedeck" / "jobs").glob("*-view-*"))]
 
 
-def texts(view: View) -> tuple[bytes, ...]:
+def texts(view: CuratedView) -> tuple[bytes, ...]:
     return tuple((view.folder / name).read_bytes() for name in ("train.jsonl", "eval.jsonl", "left_out.jsonl"))
 
 
@@ -44,12 +44,12 @@ def _nothing_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_view_is_the_same_whichever_process_builds_it_and_is_built_once(tmp_path: Path) -> None:
     recipe = recipe_on(tmp_path)
-    told: list[str] = []
-    view = view_job.view_of(recipe, tmp_path / "job", lambda phase, done, of: told.append(phase), lambda: False)
+    reported: list[str] = []
+    view = view_job.view_of(recipe, tmp_path / "job", lambda phase, done, of: reported.append(phase), lambda: False)
     (job,) = jobs(tmp_path / "job")
     assert standing(job).state == "finished"
-    assert told, "something is said meanwhile"
-    assert all(words in ("starting", "reading the rows", "done") or ": " in words for words in told)
+    assert reported, "something is said meanwhile"
+    assert all(words in ("starting", "reading the rows", "done") or ": " in words for words in reported)
     here = curate(recipe, tmp_path / "here")
     assert texts(view) == texts(here)
     assert view.fingerprint == here.fingerprint
@@ -61,7 +61,7 @@ def test_a_view_is_the_same_whichever_process_builds_it_and_is_built_once(tmp_pa
 
 def test_a_start_that_is_cancelled_ends_the_job_and_leaves_no_view(tmp_path: Path) -> None:
     recipe = recipe_on(tmp_path, 4_000)
-    with pytest.raises(Stopped):
+    with pytest.raises(ScanStopped):
         view_job.view_of(recipe, tmp_path, lambda *_: None, lambda: True)
     (job,) = jobs(tmp_path)
     until(lambda: standing(job).over, "the job ends")

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from core.clean import is_hostile
 from core.dataset.audit.store import DecisionStore
 from core.dataset.dataset import Dataset
-from core.dataset.formats import recognise
+from core.dataset.formats import recognize
 from core.dataset.mapping import Chosen
 from core.dataset.scan.keys import key_text, row_digest
 from core.dataset.scan.scan import scan
@@ -36,8 +36,8 @@ from tui.data.edit import as_text
 from tui.data.lines import around, row_line
 from tui.data.mapping_draft import MappingDraft
 from tui.data.rows import DataRows
-from tui.widgets.sample_entry import Entry
-from tui.widgets.text_view import Line
+from tui.widgets.sample_entry import ListEntry
+from tui.widgets.text_view import TextLine
 from tui.widgets.word_diff import compare
 
 QUIET = b'{"prompt": "a quiet question", "completion": "a quiet answer"}'
@@ -93,7 +93,7 @@ def writes_within(folder: Path) -> Iterator[list[str]]:
     assert [path for path in strange if path != os.devnull and "__pycache__" not in path] == []
 
 
-def check_lines(lines: Iterable[Line]) -> list[Line]:
+def check_lines(lines: Iterable[TextLine]) -> list[TextLine]:
     shown = list(islice(lines, _SHOWN))
     for line in shown:
         for text, _ in line.spans:
@@ -102,7 +102,7 @@ def check_lines(lines: Iterable[Line]) -> list[Line]:
     return shown
 
 
-def template(text: str) -> list[Line]:
+def template(text: str) -> list[TextLine]:
     """The template view, where the preview service answers with this text in tokens of some lengths."""
     pieces, at = [], 0
     for number, length in zip(range(4_000), cycle((1, 7, 2, 30, 3)), strict=False):
@@ -126,7 +126,7 @@ def look_at(path: Path, format: str | None = None) -> None:
     values: list[dict[str, Any]] = []
     for entry in range(reader.count):
         line = row_line(rows, entry)
-        assert isinstance(line, Entry)
+        assert isinstance(line, ListEntry)
         assert not is_hostile(line.preview + line.status + line.size)
         text = data_sample.RowText(rows, entry)
         chat = check_lines(text.rendering("chat")[0]())
@@ -143,7 +143,7 @@ def look_at(path: Path, format: str | None = None) -> None:
             values.append(text.row.value)
             assert not is_hostile(as_text(text.row.value).replace("\n", ""))
     if values:
-        draft = MappingDraft(values[:32], recognise(values[:32]), Chosen())
+        draft = MappingDraft(values[:32], recognize(values[:32]), Chosen())
         assert not is_hostile(draft.words()[0])
         draft.sections()
         draft.states()

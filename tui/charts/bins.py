@@ -105,7 +105,7 @@ class Bins:
     def _pieces(self, first: int, end: int, whole: int) -> list[tuple[int, int, int]]:
         """A stretch as parts `(level, first, end)`: level 0 are entries, each further one bins of the one before."""
         if end - first > 2 * FANOUT:
-            self._summarise(whole)
+            self._summarize(whole)
         found: list[tuple[int, int, int]] = []
         for number, level in enumerate(self._levels):
             inner, inner_end = -(-first // FANOUT), end // FANOUT
@@ -125,7 +125,7 @@ class Bins:
             found.append((number, first, end))
         return found
 
-    def _summarise(self, whole: int) -> None:
+    def _summarize(self, whole: int) -> None:
         """Make the whole bins that are still missing."""
         below = whole
         if self._levels and len(self._levels[0].lo) == below // FANOUT:

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs
 
-Piece = tuple[str, str]
+StyledText = tuple[str, str]
 """A clean text and the style that it is written in."""
 
 
@@ -18,7 +18,7 @@ def draw_frame(
     glyphs: Glyphs,
     *,
     title: str,
-    values: Sequence[Piece] = (),
+    values: Sequence[StyledText] = (),
     style: str = "frame",
     title_style: str = "title",
 ) -> int:
@@ -43,7 +43,7 @@ def draw_frame(
     return used
 
 
-def draw_values(cells: Cells, used: int, values: Sequence[Piece], style: str = "frame") -> None:
+def draw_values(cells: Cells, used: int, values: Sequence[StyledText], style: str = "frame") -> None:
     """Draw values at the right of a frame's head, of which `used` cells are taken by the title."""
     width = cells.width
     shown = list(values)

@@ -18,7 +18,7 @@ from tui.charts.plot import (
     has_marks,
     traces_of,
 )
-from tui.charts.raster import Trace, View
+from tui.charts.raster import Trace, Viewport
 from tui.charts.xaxis import XUnit
 
 
@@ -31,7 +31,7 @@ class Ground:
         self._used = 0
 
     def draw(
-        self, size: tuple[int, int], box: Box, view: View, title: str, unit: XUnit, glyphs: Glyphs
+        self, size: tuple[int, int], box: Box, view: Viewport, title: str, unit: XUnit, glyphs: Glyphs
     ) -> tuple[Cells, int]:
         """The cells, to be copied, not drawn into, and the column after the title.
 
@@ -64,7 +64,7 @@ class Layer:
         self._traces: list[Trace] = []
 
     def draw(
-        self, ground: Cells, box: Box, view: View, curves: Sequence[Curve], glyphs: Glyphs, *, fill: Fill
+        self, ground: Cells, box: Box, view: Viewport, curves: Sequence[Curve], glyphs: Glyphs, *, fill: Fill
     ) -> Cells:
         """The ground with the curves on it; to be copied, not drawn into.
 

@@ -9,7 +9,7 @@ from tui.charts.cells import Cells
 from tui.charts.plot import Box
 
 
-class Entry(NamedTuple):
+class LegendEntry(NamedTuple):
     """A curve in the legend: its letter, its name, its value in words, and the style of its dots."""
 
     letter: str
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
         return f" {self.letter} {self.name} {self.value} " if named else f" {self.letter} {self.value.strip()} "
 
 
-def draw_legend(cells: Cells, box: Box, entries: Sequence[Entry]) -> None:
+def draw_legend(cells: Cells, box: Box, entries: Sequence[LegendEntry]) -> None:
     """Draw the entries a row each; where that is more than half of the plot, several a row, in the end without names.
 
     Args:
@@ -44,9 +44,9 @@ def draw_legend(cells: Cells, box: Box, entries: Sequence[Entry]) -> None:
             x = cells.put(x, box.y + number, entry.words(named=named), entry.style, end=box.x + box.width)
 
 
-def _packed(entries: Sequence[Entry], width: int, *, named: bool) -> list[list[Entry]]:
+def _packed(entries: Sequence[LegendEntry], width: int, *, named: bool) -> list[list[LegendEntry]]:
     """As few rows as they fit into."""
-    rows: list[list[Entry]] = [[]]
+    rows: list[list[LegendEntry]] = [[]]
     used = 0
     for entry in entries:
         length = len(entry.words(named=named))

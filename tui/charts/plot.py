@@ -10,7 +10,7 @@ from core.units import count
 from tui.charts.axis import Tick, linear_ticks, log_ticks
 from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs
-from tui.charts.raster import FULL, Dots, Span, Trace, View
+from tui.charts.raster import FULL, CellSpan, Dots, Trace, Viewport
 from tui.charts.series import Series
 from tui.charts.xaxis import STEPS, Along, XUnit, ticks
 
@@ -69,13 +69,13 @@ class Box:
     height: int
 
 
-def y_ticks(view: View, height: int) -> list[Tick]:
+def y_ticks(view: Viewport, height: int) -> list[Tick]:
     """Ticks for a y axis of so many cells, six at most."""
     wanted = max(2, min(6, round(height / 3.5)))
     return (log_ticks if view.log else linear_ticks)(view.y0, view.y1, wanted)
 
 
-def x_ticks(view: View, width: int, unit: XUnit) -> list[Tick]:
+def x_ticks(view: Viewport, width: int, unit: XUnit) -> list[Tick]:
     """Ticks for an x axis of so many cells; never parts of a step."""
     return ticks(view.x0, view.x1, unit, max(1, width // 12))
 
@@ -83,7 +83,7 @@ def x_ticks(view: View, width: int, unit: XUnit) -> list[Tick]:
 def draw_plot(
     cells: Cells,
     box: Box,
-    view: View,
+    view: Viewport,
     curves: Sequence[Curve],
     glyphs: Glyphs,
     *,
@@ -111,7 +111,7 @@ def draw_plot(
         if curve.kind == "band":
             _put_band(cells, box, trace.spans, glyphs, curve.style, fill, first)
     lines = [(curve, trace.spans) for curve, trace in known if curve.kind != "band"]
-    lettered: list[tuple[Curve, list[Span]]] = []
+    lettered: list[tuple[Curve, list[CellSpan]]] = []
     for curve, spans in sorted(lines, key=lambda line: line[0].kind == "line"):
         if curve.letter and fill == "alone":
             lettered.append((curve, spans))
@@ -129,7 +129,7 @@ def draw_plot(
             _put_letter(cells, box, curve, view)
 
 
-def traces_of(box: Box, view: View, curves: Sequence[Curve]) -> list[Trace]:
+def traces_of(box: Box, view: Viewport, curves: Sequence[Curve]) -> list[Trace]:
     """The dots of each curve in a plot of this size."""
     columns, rows = box.width * 2, box.height * 4
     return [Trace(curve.series, view, columns, rows, curve.along, means=curve.kind != "band") for curve in curves]
@@ -140,13 +140,13 @@ def _number(curve: Curve) -> int:
     return ord(curve.letter.lower()) - ord("a")
 
 
-def _dashed(spans: Sequence[Span], number: int) -> list[Span]:
+def _dashed(spans: Sequence[CellSpan], number: int) -> list[CellSpan]:
     """A line with the gaps of its dash pattern."""
     on, off = DASHES[number % len(DASHES)]
     return [span if column % (on + off) < on else None for column, span in enumerate(spans)]
 
 
-def _put_letters(cells: Cells, box: Box, curve: Curve, spans: Sequence[Span]) -> None:
+def _put_letters(cells: Cells, box: Box, curve: Curve, spans: Sequence[CellSpan]) -> None:
     """The curve's letter along it; those of other curves lie between."""
     first = LETTERS_APART * _number(curve) // len(DASHES) % LETTERS_APART
     for x in range(first, box.width, LETTERS_APART):
@@ -157,7 +157,7 @@ def _put_letters(cells: Cells, box: Box, curve: Curve, spans: Sequence[Span]) ->
 
 
 def _put_band(
-    cells: Cells, box: Box, spans: Sequence[Span], glyphs: Glyphs, style: str, fill: Fill, column: int
+    cells: Cells, box: Box, spans: Sequence[CellSpan], glyphs: Glyphs, style: str, fill: Fill, column: int
 ) -> None:
     """Whole cells of the band as a tint or as shade, its edges and thin places as dots, from a column on."""
     dots = Dots(box.width, box.height)
@@ -194,13 +194,13 @@ def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str, co
                 style_row[x] = on_band if style_row[x].endswith(FILL) else style
 
 
-def has_marks(box: Box, curve: Curve, view: View) -> bool:
+def has_marks(box: Box, curve: Curve, view: Viewport) -> bool:
     """Whether a series has marks at its values: of too many they would hide the line."""
     first, end = curve.series.positions(curve.step(view.x0), curve.step(view.x1))
     return curve.kind == "marked" and end - first <= box.width // 3
 
 
-def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs, column: int) -> None:
+def _put_marks(cells: Cells, box: Box, curve: Curve, view: Viewport, glyphs: Glyphs, column: int) -> None:
     """A mark at each value of a series, from a column on.
 
     In braille it is a knot of dots, true to a quarter of a cell; else a glyph.
@@ -223,7 +223,7 @@ def _put_marks(cells: Cells, box: Box, curve: Curve, view: View, glyphs: Glyphs,
     _put_line(cells, box, dots, glyphs, curve.style, column)
 
 
-def _put_letter(cells: Cells, box: Box, curve: Curve, view: View) -> None:
+def _put_letter(cells: Cells, box: Box, curve: Curve, view: Viewport) -> None:
     """The curve's letter, a cell after its last value in view."""
     series = curve.series
     _, end = series.positions(curve.step(view.x0), curve.step(view.x1))
@@ -235,7 +235,7 @@ def _put_letter(cells: Cells, box: Box, curve: Curve, view: View) -> None:
         cells.put(box.x + min(x + 1, box.width - 1), box.y + y, curve.letter, curve.style)
 
 
-def draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs, unit: XUnit = STEPS) -> None:
+def draw_grid(cells: Cells, box: Box, view: Viewport, glyphs: Glyphs, unit: XUnit = STEPS) -> None:
     """Dotted lines at the ticks of both axes, `unit` being what x counts; before the curves."""
     if box.width <= 0 or box.height <= 0:
         return
@@ -251,7 +251,7 @@ def draw_grid(cells: Cells, box: Box, view: View, glyphs: Glyphs, unit: XUnit = 
             cells.put(box.x, box.y + y, (glyphs.grid_x * box.width)[: box.width], "grid")
 
 
-def draw_y_labels(cells: Cells, box: Box, view: View, style: str) -> None:
+def draw_y_labels(cells: Cells, box: Box, view: Viewport, style: str) -> None:
     """Tick labels left of the plot, ending one cell before it."""
     row = view.rows(box.height * 4)
     for tick in y_ticks(view, box.height):
@@ -260,7 +260,7 @@ def draw_y_labels(cells: Cells, box: Box, view: View, style: str) -> None:
             cells.put(box.x - 1 - len(tick.label), box.y + y, tick.label, style)
 
 
-def draw_x_labels(cells: Cells, box: Box, view: View, y: int, unit: XUnit, style: str) -> None:
+def draw_x_labels(cells: Cells, box: Box, view: Viewport, y: int, unit: XUnit, style: str) -> None:
     """Tick labels in row `y`, centred under their grid lines; at the right the axis' end with the unit."""
     end = view.x1 / unit.size
     last = f" {count(round(end)) if unit.whole or end >= 100 else f'{end:.3g}'} {unit.name} "
@@ -287,6 +287,6 @@ def draw_crosshair(cells: Cells, box: Box, column: int, glyphs: Glyphs) -> None:
             cells.styles[y][box.x + column] = "crosshair+fill"
 
 
-def label_width(view: View, height: int) -> int:
+def label_width(view: Viewport, height: int) -> int:
     """Cells that the widest y label needs."""
     return max((len(tick.label) for tick in y_ticks(view, height)), default=1)

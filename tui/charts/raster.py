@@ -23,7 +23,7 @@ def _span_masks() -> list[list[list[int]]]:
 _SPAN = _span_masks()
 FULL = 0xFF
 
-Span = tuple[int, int] | None
+CellSpan = tuple[int, int] | None
 """Top and bottom dot row of one dot column, or nothing there."""
 
 
@@ -58,7 +58,7 @@ class Dots:
             masks[index] |= whole
         masks[index + width] |= side[0][bottom & 3]
 
-    def draw(self, spans: Sequence[Span], first: int = 0) -> None:
+    def draw(self, spans: Sequence[CellSpan], first: int = 0) -> None:
         """Set the dots of one span a dot column, from the column `first` on."""
         for column in range(first, len(spans)):
             span = spans[column]
@@ -66,7 +66,7 @@ class Dots:
                 self.fill(column, span[0], span[1])
 
 
-class View(NamedTuple):
+class Viewport(NamedTuple):
     """What part of the plane is shown, and how."""
 
     x0: float
@@ -100,7 +100,7 @@ class _Anchor(NamedTuple):
     bottom: int
 
 
-def band_spans(series: Series, view: View, width: int, height: int, along: Along | None = None) -> list[Span]:
+def band_spans(series: Series, view: Viewport, width: int, height: int, along: Along | None = None) -> list[CellSpan]:
     """The reach of a series from its smallest to its largest value in each dot column; where it is sparse, a line.
 
     Args:
@@ -113,7 +113,7 @@ def band_spans(series: Series, view: View, width: int, height: int, along: Along
     return Trace(series, view, width, height, along, means=False).spans
 
 
-def line_spans(series: Series, view: View, width: int, height: int, along: Along | None = None) -> list[Span]:
+def line_spans(series: Series, view: Viewport, width: int, height: int, along: Along | None = None) -> list[CellSpan]:
     """A series as a line through the mean of each dot column; arguments as for `band_spans`."""
     return Trace(series, view, width, height, along, means=True).spans
 
@@ -130,15 +130,15 @@ class Trace:
     """
 
     def __init__(
-        self, series: Series, view: View, width: int, height: int, along: Along | None = None, *, means: bool
+        self, series: Series, view: Viewport, width: int, height: int, along: Along | None = None, *, means: bool
     ) -> None:
         self._series, self._view, self._width, self._along, self._means = series, view, width, along, means
         self._row = view.rows(height)
         self._step_at = along.step if along else _same
         self._place_of = along.place if along else _same
-        self._single: list[Span] = [None] * width
+        self._single: list[CellSpan] = [None] * width
         """The spans before the one to the right of each took half of a step up or down."""
-        self.spans: list[Span] = [None] * width
+        self.spans: list[CellSpan] = [None] * width
         self.first, self.same = 0, False
         self._rewinds, self._scale = series.rewinds, series.scale
         self._length = self._taken = 0
@@ -222,7 +222,7 @@ def _same(x: float) -> float:
     return x
 
 
-def _join(spans: list[Span], single: list[Span], before: _Anchor, here: _Anchor) -> None:
+def _join(spans: list[CellSpan], single: list[CellSpan], before: _Anchor, here: _Anchor) -> None:
     """Draw straight from one anchor to the next, so that neighbouring columns touch."""
     distance = here.column - before.column
     for column in range(max(before.column + 1, 0), min(here.column + 1, len(spans))):

@@ -8,7 +8,7 @@ import time
 from core.errors import BadInput, JobFailed
 from core.jobs.folder import JobFolder
 from tui.commands.output import print_json, say
-from tui.commands.which_run import ACTIVE, refuse_unheard
+from tui.commands.which_run import ACTIVE, refuse_unreachable
 
 
 def add_wait_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) ->
     state = standing(folder).state
     if state not in ACTIVE:
         raise BadInput(f"{folder.id} does not run: it is {state}", do="See `tunedeck runs`")
-    refuse_unheard(folder)
+    refuse_unreachable(folder)
     follower = Follower(folder)
     while follower.poll().more:
         pass  # what was answered before is no answer
@@ -52,7 +52,7 @@ def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) ->
             message = str(event.get("message", ""))
             if event["answer"] == requests.REFUSED:
                 raise BadInput(message.rstrip("."), where=folder.id)
-            return _tell(folder, message, arguments)
+            return _send(folder, message, arguments)
         if update.over:
             raise BadInput(f"The run has ended meanwhile: it is {update.state}", where=folder.id)
         time.sleep(0.1)
@@ -62,7 +62,7 @@ def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) ->
     )
 
 
-def _tell(folder: JobFolder, message: str, arguments: argparse.Namespace) -> int:
+def _send(folder: JobFolder, message: str, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"id": folder.id, "state": folder.read_status().state, "folder": str(folder.path)})
     else:

@@ -41,13 +41,13 @@ def _path(word: str, workspace: Path) -> Path:
 def _fetched(name: HubName, workspace: Path) -> Path:
     live = sys.stderr.isatty()
 
-    def tell(words: str) -> None:
+    def on_progress(words: str) -> None:
         if live:
             sys.stderr.write(f"\r\x1b[K{words}")
             sys.stderr.flush()
 
     try:
-        return fetch(workspace, name, tell)
+        return fetch(workspace, name, on_progress)
     finally:
         if live:
             sys.stderr.write("\r\x1b[K")

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from tui.commands.scan import columns_of
 
 if TYPE_CHECKING:
-    from core.dataset.view.view import View
+    from core.dataset.view.view import CuratedView
     from core.recipe.recipe import Recipe
 
 
@@ -96,7 +96,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     return recipe
 
 
-def view_of(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> View:
+def view_of(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> CuratedView:
     """The curated view of the recipe's data, with the decisions of the folder that the command runs in."""
     from core.runs.curate import curate
 

@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     live = sys.stderr.isatty() and not arguments.json
 
-    def told(words: str) -> None:
+    def on_progress(words: str) -> None:
         if live:
             sys.stderr.write(f"\r\x1b[K{words}")
             sys.stderr.flush()
@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = recipe_of(arguments)
     if arguments.model:
         recipe = absolute(replace(recipe, model=replace(recipe.model, path=arguments.model)), Path.cwd())
-    view = view_of(recipe, lambda done, of: told(f"curating {done / max(of, 1):4.0%}"))
-    facts: dict[str, Any] = {**overview_of(view, told), "tokens": None, "cost": None, "tokens_words": ""}
+    view = view_of(recipe, lambda done, of: on_progress(f"curating {done / max(of, 1):4.0%}"))
+    facts: dict[str, Any] = {**overview_of(view, on_progress), "tokens": None, "cost": None, "tokens_words": ""}
     if arguments.no_tokens:
         facts["tokens_words"] = "not counted"
     elif not recipe.model.path:
         facts["tokens_words"] = "not counted: no model is named (--model, or a recipe)"
     else:
-        told("counting tokens")
+        on_progress("counting tokens")
         try:
             facts["tokens"] = measure_view(recipe, view)
             settings = load_settings()
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             facts["tokens_words"] = settings.fault
         except TunedeckError as fault:
             facts["tokens_words"] = str(fault)
-    told("")
+    on_progress("")
     if arguments.json:
         print_json(facts)
         return 0

@@ -43,7 +43,7 @@ def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it, and show the queue."""
     from core.jobs.queue import Queue
-    from core.jobs.queue_runner import tell
+    from core.jobs.queue_runner import update_waiting_runs
     from core.jobs.trust import NotAgreed
     from core.runs.queueing import pick_up, refuse_unknown
 
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
         said = [str(refused)]
     if arguments.do != "list":
-        tell(workspace)
+        update_waiting_runs(workspace)
     return _show(workspace, said, as_json=arguments.json)
 
 

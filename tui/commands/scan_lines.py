@@ -85,7 +85,7 @@ def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     )
     if near.wrong_pairs:
         lines += _wrapped(f"{wrong_pairs_words(len(near.wrong_pairs))}. The Duplicates screen drops them", indent="  ")
-    for said in near.left_out:
+    for said in near.excluded:
         lines += _wrapped(f"left out before comparing: {said}", indent="  ")
     dataset.reader.extend()
     entries = GoodRows(list(found.bad_entries))

@@ -7,7 +7,7 @@ import time
 
 from core.errors import BadInput, JobFailed
 from tui.commands.output import print_json, say
-from tui.commands.which_run import ACTIVE, add_run_argument, refuse_unheard, which_run
+from tui.commands.which_run import ACTIVE, add_run_argument, refuse_unreachable, which_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.gone:
         give_up(folder)
     else:
-        refuse_unheard(folder)
+        refuse_unreachable(folder)
         ask(folder, "stop-now" if arguments.now else "stop")
     if not arguments.json and not arguments.gone:
         say(f"Asked {folder.path.name} to {'end now' if arguments.now else 'save and end'}.")

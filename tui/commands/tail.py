@@ -24,11 +24,11 @@ def run(arguments: argparse.Namespace) -> int:
     from core.clean import clean_line
     from core.jobs.follow import Follower, Update
     from core.jobs.state import standing
-    from tui.commands.watch import VerdictTeller, event_line, metric_line, watch
+    from tui.commands.watch import VerdictPrinter, event_line, metric_line, watch
     from tui.run_words import run_words
 
     folder = which_run(arguments)
-    teller = VerdictTeller(folder)
+    printer = VerdictPrinter(folder)
 
     def as_text(update: Update) -> None:
         for metrics in update.metrics:
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
             say(event_line(event))
         for line in update.log if arguments.log else ():
             say(f"log: {clean_line(line)}")
-        verdict = teller.take(update)
+        verdict = printer.take(update)
         if verdict is not None:
             say(verdict.text())
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
                 sys.stdout.write(json_text({"type": kind, **record}) + "\n")
         for line in update.log if arguments.log else ():
             sys.stdout.write(json_text({"type": "log", "line": line}) + "\n")
-        verdict = teller.take(update)
+        verdict = printer.take(update)
         if verdict is not None:
             sys.stdout.write(json_text({"type": "verdict", **verdict.to_json()}) + "\n")
         sys.stdout.flush()

@@ -15,7 +15,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.recipe.tasks import LOSS_TITLES, SFT, Headline
 from core.units import count, duration, short_count, significant
-from core.verdict import Kind, Verdict
+from core.verdict import Verdict, VerdictKind
 from core.verdict.run import RunJudge
 
 _BAR = 24
@@ -57,7 +57,7 @@ def event_line(event: dict[str, Any]) -> str:
     return clean_line(f"{event.get('kind', 'event')}: {event.get('message', '')}", 400)
 
 
-class VerdictTeller:
+class VerdictPrinter:
     """Tells how a run goes, in words, each time that it goes otherwise, and how it went when it has ended.
 
     Args:
@@ -66,7 +66,7 @@ class VerdictTeller:
 
     def __init__(self, folder: JobFolder) -> None:
         self._judge = RunJudge(folder)
-        self._told: Kind = Kind.WARMING_UP
+        self._reported: VerdictKind = VerdictKind.WARMING_UP
 
     @property
     def headline(self) -> Headline:
@@ -76,9 +76,9 @@ class VerdictTeller:
     def take(self, update: Update) -> Verdict | None:
         """The verdict, if it is another kind than the one before, or the last; none while there is more to be read."""
         verdict = self._judge.take(update)
-        if verdict is None or update.more or (verdict.kind is self._told and not update.over):
+        if verdict is None or update.more or (verdict.kind is self._reported and not update.over):
             return None
-        self._told = verdict.kind
+        self._reported = verdict.kind
         return verdict
 
 
@@ -92,7 +92,7 @@ class RunPrinter:
             folder: the run.
             every: without a terminal, how many steps pass between two lines of training.
         """
-        self._teller = VerdictTeller(folder)
+        self._printer = VerdictPrinter(folder)
         self._live = sys.stdout.isatty()
         self._every = every
         self._last: float | None = None
@@ -102,7 +102,7 @@ class RunPrinter:
 
     def skip(self, update: Update) -> None:
         """Take in what is known already, such as the part of a run before it goes on, and print nothing."""
-        self._teller.take(update)
+        self._printer.take(update)
 
     def show(self, update: Update) -> None:
         """Print what is new."""
@@ -113,8 +113,8 @@ class RunPrinter:
             self._phase = status.phase
             if not self._live:
                 self._line(f"phase: {status.phase}")
-        verdict = self._teller.take(update)
-        headline = self._teller.headline
+        verdict = self._printer.take(update)
+        headline = self._printer.headline
         for metrics in update.metrics:
             value = metrics.get(headline.metric)
             if isinstance(value, int | float):
@@ -142,7 +142,7 @@ class RunPrinter:
         eta = next((m["eta_seconds"] for m in reversed(metrics) if "eta_seconds" in m), None)
         words = [f"[{'#' * cells}{'.' * (_BAR - cells)}]", f"{count(step)} of {count(of)}" if of else self._phase]
         if self._last is not None:
-            words.append(f"{self._teller.headline.title} {significant(self._last)}")
+            words.append(f"{self._printer.headline.title} {significant(self._last)}")
         if (left := timestamps.seconds(eta)) is not None and step < of:
             words.append(f"ends in {duration(left)}")
         elif of:

@@ -21,17 +21,17 @@ def add_run_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workspace", type=Path, default=Path(), help="the folder that holds `runs/` (default: here)")
 
 
-def refuse_unheard(folder: JobFolder) -> None:
+def refuse_unreachable(folder: JobFolder) -> None:
     """Spare the user a wait for an answer that nobody can give.
 
     Raises:
         BadInput: the run is another machine's, and has not been heard from for a minute.
     """
-    from core.jobs.requests import unheard
+    from core.jobs.requests import unreachable
     from core.jobs.state import standing
 
     now = standing(folder)
-    if unheard(now):
+    if unreachable(now):
         raise BadInput(
             now.detail.rstrip("."),
             where=folder.id,

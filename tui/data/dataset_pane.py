@@ -15,7 +15,7 @@ from textual.css.query import NoMatches
 from core.clean import clean, clean_line
 from core.errors import TunedeckError
 from tui.data import sample, words
-from tui.data.desk import Desk
+from tui.data.desk import OpenDataset
 from tui.data.messages import (
     Arrived,
     Counted,
@@ -25,9 +25,9 @@ from tui.data.messages import (
     ListChanged,
     Mapped,
     NearSearched,
+    Notice,
     OverviewAsked,
     RowShown,
-    Said,
     Scanned,
 )
 from tui.data.row_pane import RowPane
@@ -50,7 +50,7 @@ class DatasetPane(Pane):
 
     NAME = "dataset"
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: OpenDataset) -> None:
         """Make the pane.
 
         Args:
@@ -180,9 +180,9 @@ class DatasetPane(Pane):
         lines = [line for _, line in desk.rows.bad] + list(desk.faults)
         self.row_pane.show_aside(Content("bad lines"), lambda: sample.bad_lines(lines, desk.scanning))
 
-    @on(Said)
-    def _said(self, event: Said) -> None:
-        self.tell(clean(event.words), failed=event.failed)
+    @on(Notice)
+    def _said(self, event: Notice) -> None:
+        self.show_message(clean(event.words), failed=event.failed)
 
     # -- rows, as they are found ----------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class DatasetPane(Pane):
         try:
             self.desk.settle(event)
         except TunedeckError as error:
-            self.tell(clean(str(error)), failed=True)
+            self.show_message(clean(str(error)), failed=True)
             return
         entry, undone = rows.entry_of(row), event.action == "undo"
         shown = entry == self.row_pane.entry
@@ -225,7 +225,7 @@ class DatasetPane(Pane):
         if shown or self.rows_pane.entry != self.row_pane.entry:
             self._show_row()
         if undone:
-            self.tell(words.taken_back(row, before, rows.standing(row)), about=self.rows_pane.entry)
+            self.show_message(words.taken_back(row, before, rows.standing(row)), about=self.rows_pane.entry)
         self.show_facts()
         self._write_next()
 
@@ -251,12 +251,12 @@ class DatasetPane(Pane):
 
     @on(Scanned)
     def _scanned(self, event: Scanned) -> None:
-        news, rows = event.news, self.desk.rows
-        found = bool(news.flags or news.bad or news.decided)
+        update, rows = event.update, self.desk.rows
+        found = bool(update.flags or update.bad or update.decided)
         in_view = rows.scanned <= self.rows_pane.last_in_view
-        if (self.desk.learn(news) and (found or in_view)) or news.complete:
+        if (self.desk.learn(update) and (found or in_view)) or update.complete:
             self.rows_pane.update(flags=found)
-            if news.elsewhere and rows.row_of(self.row_pane.entry) in news.decided:
+            if update.elsewhere and rows.row_of(self.row_pane.entry) in update.decided:
                 self.row_pane.forget_template()
                 self.row_pane.show_again()
             else:
@@ -268,7 +268,7 @@ class DatasetPane(Pane):
         """Write what was read, found and dropped to a file in the workspace."""
         folder, tokens = self.desk.scan_folder, self.desk.rows.tokens
         if folder is None or self.desk.scanning:
-            self.tell("The report is written when the scan is done.", failed=True)
+            self.show_message("The report is written when the scan is done.", failed=True)
         else:
             self._write_report(folder, dict(tokens.flags) if tokens.standing == "known" else None)
 
@@ -280,9 +280,9 @@ class DatasetPane(Pane):
         try:
             path = write_report(workspace, paths, folder, token_flags=token_flags, near=near)
         except TunedeckError as fault:
-            self.post_message(Said(str(fault), failed=True))
+            self.post_message(Notice(str(fault), failed=True))
         else:
-            self.post_message(Said(f"The audit's report is written to {path.name}."))
+            self.post_message(Notice(f"The audit's report is written to {path.name}."))
 
     # -- near-duplicates ------------------------------------------------------------------------------------
 
@@ -321,7 +321,7 @@ class DatasetPane(Pane):
         try:
             return self.session.recipe
         except TunedeckError as fault:
-            self.tell(f"The recipe cannot be read. {clean(str(fault))}", failed=True)
+            self.show_message(f"The recipe cannot be read. {clean(str(fault))}", failed=True)
             return None
 
     def action_tokens(self) -> None:
@@ -335,11 +335,13 @@ class DatasetPane(Pane):
         if recipe is None:
             return
         if not recipe.model.path:
-            self.tell("No model is chosen, and tokens are the model's own: press 2 and fill it in, then t here.")
+            self.show_message(
+                "No model is chosen, and tokens are the model's own: press 2 and fill it in, then t here."
+            )
         elif self.desk.rows.tokens_known:
-            self.tell("The tokens of every row are counted under this recipe.")
+            self.show_message("The tokens of every row are counted under this recipe.")
         elif missing_package():
-            self.tell(f"Counting tokens {NEEDS_TRAIN}", failed=True)
+            self.show_message(f"Counting tokens {NEEDS_TRAIN}", failed=True)
         else:
             loading = "counting tokens: the tokenizer is being loaded, some ten seconds; t again stops it"
             self.line.rest(loading, wrapped=True)
@@ -347,14 +349,14 @@ class DatasetPane(Pane):
 
     @on(Counted)
     def _counted(self, event: Counted) -> None:
-        news, tokens = event.news, self.desk.rows.tokens
+        update, tokens = event.update, self.desk.rows.tokens
         flags_before = bool(tokens.flags)
-        tokens.learn(news)
-        self.rows_pane.update(flags=flags_before or bool(news.flags))
+        tokens.learn(update)
+        self.rows_pane.update(flags=flags_before or bool(update.flags))
         self.row_pane.show_notes()
         self.show_facts()
-        if news.failed:
-            self.tell(news.words, failed=True)
+        if update.failed:
+            self.show_message(update.words, failed=True)
 
     # -- the dataset as a whole -----------------------------------------------------------------------------
 
@@ -385,7 +387,7 @@ class DatasetPane(Pane):
         if not self.is_attached:
             return
         if not rows:
-            self.tell("There is no row to look at.", failed=True)
+            self.show_message("There is no row to look at.", failed=True)
             return
 
         async def take(chosen: Chosen | None) -> None:

@@ -18,15 +18,15 @@ from textual.message import Message
 
 from core.clean import clean
 from core.errors import TunedeckError
-from tui.data.ahead import RowsAhead
-from tui.data.messages import Arrived, Counted, Decided, Grown, HistoryRead, NearSearched, Said, Scanned
+from tui.data.messages import Arrived, Counted, Decided, Grown, HistoryRead, NearSearched, Notice, Scanned
+from tui.data.prefetch import RowPrefetcher
 from tui.data.rows import DataRows
-from tui.data.scan import ScanFollower, ScanNews, find_or_start
+from tui.data.scan import ScanFindings, ScanFollower, find_or_start
 from tui.data.tokens import TokenFollower
 from tui.seen import NO_KEY, Press
 
 if TYPE_CHECKING:
-    from core.dataset.audit.decisions import Action, Standing
+    from core.dataset.audit.decisions import Action, DecisionState
     from core.dataset.audit.store import DecisionStore
     from core.dataset.dataset import Dataset
     from core.dataset.records import BadLine
@@ -63,7 +63,7 @@ def _follows_cursor(ask: _Ask) -> bool:
     return ask.entry is None and ask.action != "undo"
 
 
-class Desk:
+class OpenDataset:
     """An open data set with its index, scan and decisions.
 
     Args:
@@ -79,13 +79,13 @@ class Desk:
     """
 
     def __init__(self, dataset: Dataset, workspace: Path) -> None:
-        self.rows = DataRows(dataset, ahead=RowsAhead(dataset, lambda: self._tell(Arrived())))
+        self.rows = DataRows(dataset, prefetch=RowPrefetcher(dataset, lambda: self._post(Arrived())))
         self.faults: tuple[BadLine, ...] = ()
         self.scan_words = ""
         self.stopped = False
         self.changed = ""
         self._workspace = workspace
-        self._tell: Callable[[Message], object] = lambda _: None
+        self._post: Callable[[Message], object] = lambda _: None
         self._closed = threading.Event()
         self._scan: ScanFollower | None = None
         self._tokens: TokenFollower | None = None
@@ -98,20 +98,20 @@ class Desk:
         self._done: list[tuple[int, str]] = []
         self._settled: set[int] = set()
 
-    def begin(self, tell: Callable[[Message], object]) -> None:
+    def begin(self, post: Callable[[Message], object]) -> None:
         """Begin to work.
 
         Args:
-            tell: hears what there is to tell, in threads of the desk.
+            post: hears what there is to tell, in threads of the desk.
         """
-        self._tell = tell
+        self._post = post
         threading.Thread(target=self._index, name="index", daemon=True).start()
 
     def close(self) -> None:
         """Work on it no longer; a scan goes on by itself, and what was decided is still written."""
         self._closed.set()
-        if self.rows.ahead is not None:
-            self.rows.ahead.close()
+        if self.rows.prefetch is not None:
+            self.rows.prefetch.close()
         if self._scan is not None:
             self._scan.stop()
         for each in (self._tokens, self._near):
@@ -125,29 +125,29 @@ class Desk:
     def _index(self) -> None:
         """Find the remaining rows, a few milliseconds at a time, and tell four times a second."""
         reader = self.rows.dataset.reader
-        told = time.monotonic()
+        reported_at = time.monotonic()
         while not reader.complete and not self._closed.wait(0.0005):  # the pause lets the screen's thread run
             try:
                 reader.extend(_INDEX_SLICE)
             except OSError as fault:
                 words = f"The file cannot be read any further: {fault.strerror or fault}."
-                self._tell(Scanned(ScanNews(problem=words)))
+                self._post(Scanned(ScanFindings(problem=words)))
                 return
-            if time.monotonic() - told > _REPORT_EVERY:
-                self._tell(Grown())
-                told = time.monotonic()
-        self._tell(Grown())
+            if time.monotonic() - reported_at > _REPORT_EVERY:
+                self._post(Grown())
+                reported_at = time.monotonic()
+        self._post(Grown())
         self._watch()
 
     def _watch(self) -> None:
         """Tell when a file is no longer what was read: a program may be writing it."""
-        from tui.data.watch import changed_words, stamps
+        from tui.data.file_watch import changed_words, stamps
 
         before = stamps(self.rows.dataset.reader.files)
         while not self._closed.wait(_LOOK_EVERY):
             if (words := changed_words(before)) != self.changed:
                 self.changed = words
-                self._tell(Grown())
+                self._post(Grown())
 
     # -- the scan -------------------------------------------------------------------------------------------
 
@@ -160,17 +160,17 @@ class Desk:
             from core.dataset.audit.store import DecisionStore
             from tui.data.opened import remember
 
-            self._store = DecisionStore(workspace, self._hear)
+            self._store = DecisionStore(workspace, self._decided_elsewhere)
             job = find_or_start(workspace, dataset, payload)
             remember(workspace, dataset.paths)
             return job
 
-        def standings() -> Mapping[str, Standing]:
+        def standings() -> Mapping[str, DecisionState]:
             assert self._store is not None
             self._store.ready.result()
             return self._store.standings()
 
-        self._scan = ScanFollower(start, standings, lambda news: self._tell(Scanned(news)))
+        self._scan = ScanFollower(start, standings, lambda update: self._post(Scanned(update)))
 
     def look_at_near(self, payload: Mapping[str, Any]) -> None:
         """Tell what the last search for near-duplicates has found, or the one that runs."""
@@ -181,13 +181,13 @@ class Desk:
 
             return read_ledger(self._workspace).apart()
 
-        def tell(news: object) -> None:
-            if isinstance(news, NearFound):
-                self._tell(NearSearched(news))
+        def post(update: object) -> None:
+            if isinstance(update, NearFound):
+                self._post(NearSearched(update))
 
         if self._near is not None:
             self._near.close()
-        self._near = NearSearch(self._workspace, self.rows.dataset, payload, apart, tell)
+        self._near = NearSearch(self._workspace, self.rows.dataset, payload, apart, post)
         self._near.look()
 
     def take_near(self, found: NearFound) -> None:
@@ -197,11 +197,11 @@ class Desk:
         self.rows.take_near(found.flags, CHECKS)
         self.near_folder = None if found.changed else found.folder
 
-    def _hear(self, keys: Collection[str]) -> None:
+    def _decided_elsewhere(self, keys: Collection[str]) -> None:
         """Others have decided on rows; called in the store's thread."""
         store = self._store
         if self._scan is not None and store is not None and not self._closed.is_set():
-            self._scan.hear({key: store.standing(key) for key in keys})
+            self._scan.decided_elsewhere({key: store.standing(key) for key in keys})
 
     @property
     def scanning(self) -> bool:
@@ -214,29 +214,29 @@ class Desk:
             self.scan_words = "stopping the scan"
             self._scan.cancel()
 
-    def learn(self, news: ScanNews) -> bool:
+    def learn(self, update: ScanFindings) -> bool:
         """Take in what the scan has found; returns whether any row looks different now."""
         rows = self.rows
-        if news.elsewhere:
-            for row, standing in news.decided.items():
+        if update.elsewhere:
+            for row, standing in update.decided.items():
                 rows.stand(row, standing)
             return True
         before = rows.scanned
-        rows.learn(news.flags, news.bad, max(before, news.rows))
-        for row, standing in news.decided.items():
+        rows.learn(update.flags, update.bad, max(before, update.rows))
+        for row, standing in update.decided.items():
             if row not in self._settled:
                 rows.stand(row, standing)
-        self.stopped = news.stopped
-        if news.stopped:
-            where = f" at {news.rows / news.total:.0%}" if news.total else ""
+        self.stopped = update.stopped
+        if update.stopped:
+            where = f" at {update.rows / update.total:.0%}" if update.total else ""
             self.scan_words = f"scan stopped{where}: C goes on"
-        elif news.problem:
-            self.scan_words = clean(news.problem)
-        elif news.complete:
-            self.scan_words, self.faults, rows.judged = "scanned", news.faults, True
+        elif update.problem:
+            self.scan_words = clean(update.problem)
+        elif update.complete:
+            self.scan_words, self.faults, rows.judged = "scanned", update.faults, True
         else:
-            self.scan_words = f"scanning {news.rows / news.total:.0%}" if news.total else "scanning"
-        return bool(news.flags or news.bad or news.decided or rows.scanned > before)
+            self.scan_words = f"scanning {update.rows / update.total:.0%}" if update.total else "scanning"
+        return bool(update.flags or update.bad or update.decided or rows.scanned > before)
 
     # -- tokens ---------------------------------------------------------------------------------------------
 
@@ -244,7 +244,7 @@ class Desk:
     def tokens(self) -> TokenFollower:
         """What looks the rows' tokens up and has them counted."""
         if self._tokens is None:
-            self._tokens = TokenFollower(self.rows.dataset, self._workspace, lambda news: self._tell(Counted(news)))
+            self._tokens = TokenFollower(self.rows.dataset, self._workspace, lambda update: self._post(Counted(update)))
         return self._tokens
 
     # -- decisions ------------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ class Desk:
         self._writing = True
         action = ask.action
         future = self._store.decide(key, action, ask.payload)
-        future.add_done_callback(lambda done: self._tell(Decided(row, key, action, done)))
+        future.add_done_callback(lambda done: self._post(Decided(row, key, action, done)))
 
     def settle(self, decided: Decided) -> None:
         """Take in a decision that has come back from the disk.
@@ -344,7 +344,7 @@ class Desk:
         if decided.action != "undo":
             self._done.append((decided.row, decided.key))
 
-    def stand(self, stood: Mapping[int, tuple[str, Standing]], *, undone: bool) -> None:
+    def stand(self, stood: Mapping[int, tuple[str, DecisionState]], *, undone: bool) -> None:
         """Take in what was decided on another screen, or taken back there; `undo` here takes it back as well.
 
         Args:
@@ -359,9 +359,9 @@ class Desk:
         else:
             self._done += [(row, key) for row, (key, _) in stood.items()]
 
-    def history(self, entry: int) -> HistoryRead | Said:
+    def history(self, entry: int) -> HistoryRead | Notice:
         """What was decided about an entry; reads the disk."""
         row, key, store = self.rows.row_of(entry), self.key_of(entry), self._store
         if row is None or key is None or store is None:
-            return Said("The scan has not come to this row yet, so its decisions are not known.")
+            return Notice("The scan has not come to this row yet, so its decisions are not known.")
         return HistoryRead(row, store.history(key))

@@ -21,7 +21,7 @@ from core.paths import hidden_dir
 from core.units import count
 
 if TYPE_CHECKING:
-    from tui.data.desk import Desk
+    from tui.data.desk import OpenDataset
     from tui.screens.pane import Pane
 
 Edited = Callable[[int, "dict[str, object] | str"], None]
@@ -46,12 +46,12 @@ class RowEdit:
 
     entry: int
     number: int
-    desk: Desk
+    desk: OpenDataset
     path: Path
     before: str
 
     @classmethod
-    def of(cls, desk: Desk, entry: int, workspace: Path) -> RowEdit | str:
+    def of(cls, desk: OpenDataset, entry: int, workspace: Path) -> RowEdit | str:
         """Begins an edit, or says why there is none."""
         row, number, key = desk.rows.read(entry), desk.rows.row_of(entry), desk.key_of(entry)
         if row.value is None or number is None:

@@ -9,7 +9,7 @@ from core import paths
 from core.clean import clean_line
 from core.units import size
 from tui.data.opened import last_opened
-from tui.widgets.file_picker import Choice
+from tui.widgets.file_picker import FileChoice
 
 _MOST_LOOKED_AT = 3_000
 _MOST_OFFERED = 200
@@ -20,7 +20,7 @@ _MODEL_FILES = (".json", ".txt")
 """How the names of a model's own files end, which are no data beside its weights: settings, tokenizer, merges."""
 
 
-def data_files(folder: Path) -> list[Choice]:
+def data_files(folder: Path) -> list[FileChoice]:
     """The data files of a folder and of the folders in it, by name; never raises.
 
     Leaves out runs, and what belongs to a model or an adapter.
@@ -28,7 +28,7 @@ def data_files(folder: Path) -> list[Choice]:
     """
     from core.dataset.files.sources import DATA_SUFFIXES
 
-    found: list[Choice] = []
+    found: list[FileChoice] = []
     looked_at = 0
     folders = [folder]
     for place in folders:
@@ -56,19 +56,19 @@ def data_files(folder: Path) -> list[Choice]:
                     and entry.is_file()
                 ):
                     name = os.path.relpath(entry.path, folder)
-                    found.append(Choice(Path(entry.path), clean_line(name, 200), size(entry.stat().st_size)))
+                    found.append(FileChoice(Path(entry.path), clean_line(name, 200), size(entry.stat().st_size)))
             except OSError:
                 continue
     return found
 
 
-def sample_data() -> list[Choice]:
+def sample_data() -> list[FileChoice]:
     """The data set that comes with the program, if this installation has it."""
     found = sorted(paths.SAMPLE_DATA.glob("*.jsonl"), key=lambda path: ("train" not in path.name, path.name))
-    return [Choice(path, f"sample data: {path.name}", size(path.stat().st_size)) for path in found]
+    return [FileChoice(path, f"sample data: {path.name}", size(path.stat().st_size)) for path in found]
 
 
-def offered(workspace: Path) -> list[Choice]:
+def offered(workspace: Path) -> list[FileChoice]:
     """What is offered in a workspace: what was opened last, its data files with plain text last, the sample data."""
     files = sorted(data_files(workspace), key=lambda choice: choice.path.suffix == ".txt")
     choices = files + sample_data()
@@ -78,6 +78,6 @@ def offered(workspace: Path) -> list[Choice]:
     known = next((choice for choice in choices if choice.path.absolute() == last), None)
     if known is None:
         inside = os.path.relpath(last, workspace) if last.is_relative_to(workspace.absolute()) else str(last)
-        known = Choice(last, clean_line(inside, 200), "")
+        known = FileChoice(last, clean_line(inside, 200), "")
     about = " · ".join(filter(None, (known.about, "opened last")))
-    return [Choice(known.path, known.name, about), *(choice for choice in choices if choice is not known)]
+    return [FileChoice(known.path, known.name, about), *(choice for choice in choices if choice is not known)]

@@ -17,7 +17,7 @@ from core.dataset.records import Unreadable
 from core.dataset.sample import characters
 from core.units import count
 from tui.data.listing import Listing
-from tui.data.messages import Found, Said, Sorted
+from tui.data.messages import Notice, SearchProgress, Sorted
 
 _SLICE = 20_000
 _PERIOD = 0.05
@@ -82,13 +82,13 @@ class Finder:
 
     Args:
         listing: the rows, and which of them are listed.
-        tell: hears what was found, in these threads.
+        post: hears what was found, in these threads.
     """
 
-    def __init__(self, listing: Listing, tell: Callable[[Message], object]) -> None:
+    def __init__(self, listing: Listing, post: Callable[[Message], object]) -> None:
         self._listing = listing
         self._rows = listing.rows
-        self._tell = tell
+        self._post = post
         self._ended = threading.Event()
 
     def end(self) -> None:
@@ -101,9 +101,9 @@ class Finder:
 
         reader, ended = self._rows.dataset.reader, self._begin()
 
-        def found() -> Iterator[Found]:
+        def found() -> Iterator[SearchProgress]:
             for hits in search(reader, query, ended.is_set):
-                yield Found(query, hits.entries, hits.done, hits.complete)
+                yield SearchProgress(query, hits.entries, hits.done, hits.complete)
 
         self._run(found(), ended)
 
@@ -128,7 +128,7 @@ class Finder:
             for start in range(0, len(listed), _SLICE):
                 part = listed[start : start + _SLICE]
                 slices.append(sorted((sign * value(entry), entry) for entry in part))
-            self._tell(Sorted(names, order, [entry for _, entry in heapq.merge(*slices)]))
+            self._post(Sorted(names, order, [entry for _, entry in heapq.merge(*slices)]))
 
         threading.Thread(target=work, name="sort", daemon=True).start()
 
@@ -152,32 +152,34 @@ class Finder:
         self._ended = threading.Event()
         return self._ended
 
-    def _run(self, found: Iterator[Found], ended: threading.Event) -> None:
+    def _run(self, found: Iterator[SearchProgress], ended: threading.Event) -> None:
         def work() -> None:
             try:
                 for each in found:
                     if ended.is_set():
                         return
-                    self._tell(each)
+                    self._post(each)
             except OSError as fault:
-                self._tell(Said(f"The search has ended: {fault.strerror or fault}.", failed=True))
+                self._post(Notice(f"The search has ended: {fault.strerror or fault}.", failed=True))
 
         threading.Thread(target=work, name="search", daemon=True).start()
 
-    def _chosen(self, lengths: Iterator[tuple[int, int]], wanted: Lengths, ended: threading.Event) -> Iterator[Found]:
+    def _chosen(
+        self, lengths: Iterator[tuple[int, int]], wanted: Lengths, ended: threading.Event
+    ) -> Iterator[SearchProgress]:
         """The entries whose length is wanted, some times a second."""
         gathered: list[int] = []
-        told = 0.0
+        reported_at = 0.0
         entry = 0
         for entry, length in lengths:
             if wanted.hold(length):
                 gathered.append(entry)
-            if (now := time.monotonic()) - told > _PERIOD:
-                yield Found(wanted.words, tuple(gathered), entry, complete=False)
-                gathered, told = [], now
+            if (now := time.monotonic()) - reported_at > _PERIOD:
+                yield SearchProgress(wanted.words, tuple(gathered), entry, complete=False)
+                gathered, reported_at = [], now
                 if ended.wait(_PAUSE):  # lets the screen's thread run
                     return
-        yield Found(wanted.words, tuple(gathered), entry + 1, complete=True)
+        yield SearchProgress(wanted.words, tuple(gathered), entry + 1, complete=True)
 
     def _characters(self) -> Iterator[tuple[int, int]]:
         """Each entry that is a sample, and its characters; reads all rows."""

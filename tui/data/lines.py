@@ -11,7 +11,7 @@ from core.dataset.sample import Sample, characters
 from core.dataset.search import fold
 from core.units import size
 from tui.data.rows import DataRows
-from tui.widgets.sample_entry import Entry, Tone, length_words
+from tui.widgets.sample_entry import ListEntry, Tone, length_words
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
@@ -80,7 +80,7 @@ def preview(sample: Sample) -> str:
     return clean_line(words, PREVIEW) or "(empty)"
 
 
-def row_line(rows: DataRows, entry: int, query: str = "") -> Entry:
+def row_line(rows: DataRows, entry: int, query: str = "") -> ListEntry:
     """What the list says of an entry; reads and parses the row.
 
     Args:
@@ -96,13 +96,13 @@ def row_line(rows: DataRows, entry: int, query: str = "") -> Entry:
         sample = rows.sample(row)
     except Unreadable as fault:
         if row.value is None:
-            return Entry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), PREVIEW))
+            return ListEntry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), PREVIEW))
         return _entry(rows, entry, "", clean_line(f"({fault})", PREVIEW), unformatted=True)
     text = (query and around(sample, query)) or preview(sample)
     return _entry(rows, entry, f"{length_words(characters(sample))} ch", text)
 
 
-def _entry(rows: DataRows, entry: int, length: str, text: str, *, unformatted: bool = False) -> Entry:
+def _entry(rows: DataRows, entry: int, length: str, text: str, *, unformatted: bool = False) -> ListEntry:
     row = rows.row_of(entry)
     flags = rows.flags_of(entry)
     own = rows.mark(entry)
@@ -117,4 +117,4 @@ def _entry(rows: DataRows, entry: int, length: str, text: str, *, unformatted: b
     elif row is not None and row < rows.scanned:
         status = ("ok", "good") if rows.judged else ("ok so far", "plain")
     tokens = rows.tokens.cell(row, None if row is None else rows.edited(row))
-    return Entry(0 if row is None else row + 1, *status, rows.decision(entry), length, text, tokens)
+    return ListEntry(0 if row is None else row + 1, *status, rows.decision(entry), length, text, tokens)

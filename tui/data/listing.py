@@ -261,12 +261,12 @@ class Listing:
         Begins with the list that is likely the shortest and asks the others about each of its entries. Where there are
         only whole files and what is undecided, which may be a million entries, nothing is gone through.
         """
-        told = sorted((name for name in self.names if _rank(name) < _SPANS), key=_rank)
+        named = sorted((name for name in self.names if _rank(name) < _SPANS), key=_rank)
         start, end = self._span()
         undecided = [name for name in self.names if name == "undecided"]
-        if not told:
+        if not named:
             return Undecided(self.rows.undecided_rows(), start, end) if undecided else range(start, end)
-        first, *others = [*told, *undecided]
+        first, *others = [*named, *undecided]
         holds = [self.holder(name) for name in others]
         return [entry for entry in self._entries(first) if start <= entry < end and all(each(entry) for each in holds)]
 

@@ -22,7 +22,7 @@ from tui.widgets.chat_lines import chat_lines
 from tui.widgets.form import Form
 from tui.widgets.json_lines import json_lines
 from tui.widgets.key_bar import KeyBar
-from tui.widgets.text_view import Line, TextView, plain
+from tui.widgets.text_view import TextLine, TextView, plain
 
 _EXAMPLE = 160
 
@@ -133,7 +133,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
         preview.border_title = Content(f"row {self._row + 1} of {len(self._draft.rows)} {view}")
         preview.show(self._row_lines, keep_place=keep_place)
 
-    def _column_lines(self) -> Iterator[Line]:
+    def _column_lines(self) -> Iterator[TextLine]:
         """Each column: what holds it, how often it is filled, an example or two."""
         parts: dict[str, list[str]] = {}
         for field, name in self._draft.said.items():
@@ -145,7 +145,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
                 spans.append((f", in {column.filled} of {total} rows", "muted"))
             if column.name in parts:
                 spans.append((f"  = {', '.join(parts[column.name])}", "strong"))
-            yield Line(tuple(spans))
+            yield TextLine(tuple(spans))
             if column.kind == "turns":
                 found = turns_of(self._draft.rows, column.name, self._draft.said.get("turn.role", ""))
                 yield plain(clean_line(f"keys: {', '.join(found.keys)}", _EXAMPLE), "muted", indent=2)
@@ -156,12 +156,12 @@ class MappingScreen(ModalScreen[Chosen | None]):
                 text = example if isinstance(example, str) else str(example)[: _EXAMPLE * 4]
                 yield plain(clean_line(" ".join(text[: _EXAMPLE * 4].split()), _EXAMPLE), "text", indent=2)
 
-    def _row_lines(self) -> Iterable[Line]:
+    def _row_lines(self) -> Iterable[TextLine]:
         if self._raw:
             return json_lines(self._draft.rows[self._row])
         sample = self._draft.sample(self._row)
         if isinstance(sample, str):
-            return [Line((("no sample: ", "warning"), (clean(sample).replace("\n", " "), "text")))]
+            return [TextLine((("no sample: ", "warning"), (clean(sample).replace("\n", " "), "text")))]
         return chat_lines(sample)
 
     # -- keys -----------------------------------------------------------------------------------------------

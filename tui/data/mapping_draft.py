@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.clean import clean_line
-from core.dataset.formats import FORMATS, Recognition, choose, format_named, recognise, to_sample
+from core.dataset.formats import FORMATS, Recognition, choose, format_named, recognize, to_sample
 from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLE_NAMES
-from core.dataset.mapping import AUTO, Chosen, Column, columns_of, propose, role_names, turns_of
+from core.dataset.mapping import AUTO, Chosen, SourceColumn, columns_of, propose, role_names, turns_of
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
@@ -37,7 +37,7 @@ class MappingDraft:
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], recognition: Recognition, chosen: Chosen) -> None:
         self.rows = rows
-        self.columns: list[Column] = columns_of(rows)
+        self.columns: list[SourceColumn] = columns_of(rows)
         self._shown = {_written(each.name): each.name for each in self.columns}
         self.format = chosen.format
         self.said: dict[str, str] = dict(chosen.columns)
@@ -55,7 +55,7 @@ class MappingDraft:
     @property
     def name(self) -> str:
         """The format that counts: the one that is chosen, else the one that is recognised."""
-        return recognise(self.rows).name if self.format == AUTO else self.format
+        return recognize(self.rows).name if self.format == AUTO else self.format
 
     def sections(self) -> tuple[Section, ...]:
         """The form's fields: the format, its columns, and keys and names inside the values where there are any."""
@@ -126,7 +126,7 @@ class MappingDraft:
     def _take_format(self, name: str) -> None:
         self.format = name
         if name == AUTO:
-            self.said = dict(recognise(self.rows).columns)
+            self.said = dict(recognize(self.rows).columns)
             return
         format = format_named(name)
         names = {each.name for each in format.fields} | {each.name for each in format.options}

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
     from tui.data.near_search import NearFound
-    from tui.data.scan import ScanNews
-    from tui.data.tokens import TokenNews
+    from tui.data.scan import ScanFindings
+    from tui.data.tokens import TokenUpdate
 
 # -- from threads of the desk -------------------------------------------------------------------------------
 
@@ -32,14 +32,14 @@ class Arrived(Message):
 class Scanned(Message):
     """The scan has something to tell."""
 
-    news: ScanNews
+    update: ScanFindings
 
 
 @dataclass
 class Counted(Message):
     """There is something new of the rows' tokens."""
 
-    news: TokenNews
+    update: TokenUpdate
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Decided(Message):
 
 
 @dataclass
-class Found(Message):
+class SearchProgress(Message):
     """A search has found more, or has ended.
 
     Attributes:
@@ -107,7 +107,7 @@ class HistoryRead(Message):
 
 
 @dataclass
-class Said(Message):
+class Notice(Message):
     """Something that was asked for is done, or why it is not, in a sentence; may quote data."""
 
     words: str

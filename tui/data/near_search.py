@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.dataset.near.result import Cluster, Leak
     from core.dataset.scan.reader import ScanReader
     from core.jobs.folder import JobFolder
-    from core.jobs.state import Standing
+    from core.jobs.state import JobState
 
 _KEYS_AT_ONCE = 20_000
 
@@ -36,7 +36,7 @@ class NearFound:
         leaks: near leaks to the eval files, by row.
         flags: row to its near flags.
         apart: pairs of rows that are said to be no duplicates, now.
-        left_out: what was not compared, a sentence each; may quote data.
+        excluded: what was not compared, a sentence each; may quote data.
         when: when the search ended, unix seconds.
         changed: what is different since, a sentence; then rows may be others, and nothing can be decided here.
         marked: whether rows were said to be no duplicates, or that was taken back, since the search.
@@ -50,7 +50,7 @@ class NearFound:
     leaks: tuple[Leak, ...]
     flags: Mapping[int, tuple[Flag, ...]] = field(repr=False)
     apart: frozenset[tuple[int, int]] = frozenset()
-    left_out: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     when: float = 0.0
     changed: str = ""
     marked: bool = False
@@ -79,10 +79,10 @@ class NearProgress:
     running: bool = True
 
 
-NearNews = NearFound | NearProgress | None
+NearUpdate = NearFound | NearProgress | None
 """None: there is no search of these data yet."""
 
-_Say = Callable[[NearNews], None]
+_Say = Callable[[NearUpdate], None]
 
 
 class NearSearch:
@@ -93,7 +93,7 @@ class NearSearch:
         dataset: what is open.
         payload: as the scan of the data screen has it.
         apart: tells which pairs of keys are no duplicates; called in threads.
-        tell: hears the news, in threads of the search.
+        post: called with each update, in threads of the search.
     """
 
     def __init__(
@@ -102,14 +102,14 @@ class NearSearch:
         dataset: Dataset,
         payload: Mapping[str, Any],
         apart: Callable[[], frozenset[tuple[str, str]]],
-        tell: Callable[[NearNews], object],
+        post: Callable[[NearUpdate], object],
     ) -> None:
         self._workspace = workspace
         self._dataset = dataset
         self._payload = dict(payload)
         self._apart = apart
-        self._tell = tell
-        self._follower: JobFollower[NearNews] | None = None
+        self._post = post
+        self._follower: JobFollower[NearUpdate] | None = None
 
     def look(self) -> None:
         """Tell of the search that runs, or of the last that has ended."""
@@ -137,12 +137,12 @@ class NearSearch:
 
     def _begin(self, start: Callable[[_Say], JobFolder | None]) -> None:
         self.close()
-        follower: JobFollower[NearNews] = JobFollower(
+        follower: JobFollower[NearUpdate] = JobFollower(
             "near search",
             start=lambda: start(follower.say),
             look=lambda folder, now: self._look(follower.say, folder, now),
             failed=lambda words: NearProgress(words, running=False),
-            tell=self._tell,
+            post=self._post,
         )
         self._follower = follower
         follower.begin()
@@ -159,7 +159,7 @@ class NearSearch:
         say(None)
         return None
 
-    def _look(self, say: _Say, folder: JobFolder, now: Standing) -> float | None:
+    def _look(self, say: _Say, folder: JobFolder, now: JobState) -> float | None:
         if not now.over:
             status = now.status
             share = f" {status.step / status.of:.0%}" if status.step is not None and status.of else ""
@@ -176,7 +176,7 @@ class NearSearch:
 
     # -- results --------------------------------------------------------------------------------------------
 
-    def _found(self, folder: JobFolder, payload: Mapping[str, Any]) -> NearNews:
+    def _found(self, folder: JobFolder, payload: Mapping[str, Any]) -> NearUpdate:
         from core.dataset.scan.derive import source_stamps
         from core.dataset.scan.near_searches import apart_digest
         from core.dataset.scan.reader import ScanReader
@@ -205,7 +205,7 @@ class NearSearch:
             tuple(clusters),
             tuple(reader.leaks()),
             flags,
-            left_out=tuple(summary["near"]["left_out"]),
+            excluded=tuple(summary["near"]["left_out"]),
             when=(reader.folder / "summary.json").stat().st_mtime,
             marked=apart_digest(apart) != payload.get("apart"),
             bad=tuple(bad),

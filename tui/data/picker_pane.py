@@ -133,7 +133,7 @@ def _open(
     format: str,
     columns: Mapping[str, str],
     workspace: Path,
-    tell: Callable[[str], object],
+    on_progress: Callable[[str], object],
 ) -> Future[Dataset]:
     """Open in a thread: the probing of a large or odd file may take seconds.
 
@@ -144,7 +144,7 @@ def _open(
         format: the format that the user has chosen, or `auto`.
         columns: the columns that the user has named; with neither, what is kept in the workspace counts.
         workspace: the folder that holds `.tunedeck`.
-        tell: told, in the thread, how far the fetching of a Hub dataset is.
+        on_progress: told, in the thread, how far the fetching of a Hub dataset is.
     """
     future: Future[Dataset] = Future()
 
@@ -153,7 +153,7 @@ def _open(
         from core.dataset.mapping import Chosen
 
         try:
-            found = [_local(path, workspace, tell) for path in paths]
+            found = [_local(path, workspace, on_progress) for path in paths]
             future.set_result(Dataset.open_as_said(found, Chosen(format, dict(columns)), workspace))
         except BaseException as error:  # handed on whole: whoever asks for the result gets it
             future.set_exception(error)
@@ -162,7 +162,7 @@ def _open(
     return future
 
 
-def _local(path: Path, workspace: Path, tell: Callable[[str], object]) -> Path:
+def _local(path: Path, workspace: Path, on_progress: Callable[[str], object]) -> Path:
     """The path itself, or the file of the Hub dataset that it names."""
     if path.exists():
         return path
@@ -170,4 +170,4 @@ def _local(path: Path, workspace: Path, tell: Callable[[str], object]) -> Path:
 
     inside = path.relative_to(workspace) if path.is_relative_to(workspace) else path
     name = HubName.parse(str(inside))
-    return path if name is None else fetch(workspace, name, tell)
+    return path if name is None else fetch(workspace, name, on_progress)

@@ -18,7 +18,7 @@ from core.clean import clean, clean_line
 from core.errors import TunedeckError
 from core.units import count
 from tui.widgets.span_lines import Marking, span_lines
-from tui.widgets.text_view import Line, plain
+from tui.widgets.text_view import TextLine, plain
 
 if TYPE_CHECKING:
     from core.jobs.service import Service
@@ -46,7 +46,7 @@ class TemplateText:
         subtitle: the count of trained tokens, or "".
     """
 
-    lines: Callable[[], Iterable[Line]]
+    lines: Callable[[], Iterable[TextLine]]
     subtitle: str = ""
 
 
@@ -178,11 +178,11 @@ def _subtitle(answer: dict[str, Any]) -> str:
     return words + (f" · {count(answer['lost'])} lost" if answer["lost"] else "")
 
 
-def _lines(answer: dict[str, Any]) -> Iterator[Line]:
+def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
     origin = clean_line(str(answer["template"]), 200)
     legend = (("▌", "bar"), (" trained", "trained"), ("   masked: read, not learned   ", "masked"))
     # Drawn as tokens are: each apart from the one before it.
-    yield Line((*legend, ("token", "masked-next"), (" by", "masked"), (" token", "masked-next")))
+    yield TextLine((*legend, ("token", "masked-next"), (" by", "masked"), (" token", "masked-next")))
     yield plain(f"template: {origin}", "muted")
     if not answer["stop_trained"]:
         yield plain("▲ the end of an answer is not trained: the model may never learn to stop", "warning")

@@ -15,11 +15,11 @@ from core.clean import clean_line
 from core.errors import TunedeckError
 from core.units import count, size
 from tui.data import sample
-from tui.data.desk import Desk
-from tui.data.messages import DecisionLinedUp, HistoryRead, Said, TemplateAnswered
+from tui.data.desk import OpenDataset
+from tui.data.messages import DecisionLinedUp, HistoryRead, Notice, TemplateAnswered
 from tui.screens.pane import Pane
 from tui.widgets.sample_view import SampleView
-from tui.widgets.text_view import Line, TextView
+from tui.widgets.text_view import TextLine, TextView
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Action
@@ -34,7 +34,7 @@ class RowPane(Pane):
 
     NAME = "row"
 
-    def __init__(self, desk: Desk, at_cursor: Callable[[], int]) -> None:
+    def __init__(self, desk: OpenDataset, at_cursor: Callable[[], int]) -> None:
         """Make the pane.
 
         Args:
@@ -110,7 +110,7 @@ class RowPane(Pane):
         if reading and self.entry >= 0:
             self._show(keep_place=False)
 
-    def show_aside(self, title: Content, lines: Callable[[], Iterable[Line]]) -> None:
+    def show_aside(self, title: Content, lines: Callable[[], Iterable[TextLine]]) -> None:
         """Show something else in the place of the row, until `show_again` or another row."""
         self.aside = True
         self.view.show(title, lines, subtitle="esc goes back to the sample", choice=False)
@@ -195,7 +195,7 @@ class RowPane(Pane):
         try:
             self.post_message(self._desk.history(entry))
         except TunedeckError as fault:
-            self.post_message(Said(str(fault), failed=True))
+            self.post_message(Notice(str(fault), failed=True))
 
     @on(HistoryRead)
     def _history_read(self, event: HistoryRead) -> None:
@@ -205,7 +205,7 @@ class RowPane(Pane):
     # -- deciding -------------------------------------------------------------------------------------------
 
     def _line_up(self, action: Action, payload: dict[str, Any] | None = None, entry: int | None = None) -> None:
-        """Line a decision up; as `Desk.ask`."""
+        """Line a decision up; as `OpenDataset.ask`."""
         self._desk.ask(action, payload, entry=entry, press=self.deck.press())
         self.post_message(DecisionLinedUp())
 
@@ -229,7 +229,7 @@ class RowPane(Pane):
         entry = self._at_cursor()
         row = self._rows.row_of(entry)
         if row is None:
-            self.tell("This line could not be read, so nothing can be noted on it.", failed=True)
+            self.show_message("This line could not be read, so nothing can be noted on it.", failed=True)
             return
         before = self._rows.mark(entry)
         text = "" if before is None else before.note if action == "note" else before.flag
@@ -245,7 +245,7 @@ class RowPane(Pane):
 
         entry = self._at_cursor()
         if self._rows.row_of(entry) is None:
-            self.tell("This line could not be read, so it cannot be marked.", failed=True)
+            self.show_message("This line could not be read, so it cannot be marked.", failed=True)
             return
         before = self._rows.mark(entry)
         text = toggled("" if before is None else before.flag)
@@ -257,14 +257,14 @@ class RowPane(Pane):
 
         edit = RowEdit.of(self._desk, self._at_cursor(), self.session.workspace)
         if isinstance(edit, str):
-            self.tell(edit, failed=True)
+            self.show_message(edit, failed=True)
         else:
             edit.open(self, self._edited)
 
     def _edited(self, entry: int, edit: dict[str, object] | str) -> None:
         """Hear what came of an edit: its payload, or why there is none."""
         if isinstance(edit, str):
-            self.tell(edit, failed=True)
+            self.show_message(edit, failed=True)
         else:
             self._line_up("edit", edit, entry)
 
@@ -280,7 +280,7 @@ class RowPane(Pane):
                 return "\n".join(lines), False
         return "\n".join(lines), True
 
-    def _whole_lines(self) -> Iterable[Line]:
+    def _whole_lines(self) -> Iterable[TextLine]:
         if self.view.view != "chat" or self.aside:
             return self.view.lines()
         return sample.RowText(self._rows, self.entry, read_huge=True, folded=False).chat()
@@ -292,10 +292,10 @@ class RowPane(Pane):
         self.app.copy_to_clipboard(sent)
         much = size(len(sent.encode("utf-8", "replace")))
         if whole and sent == text:
-            self.tell(f"{much} sent to the terminal's clipboard, the whole row. {_caution()}")
+            self.show_message(f"{much} sent to the terminal's clipboard, the whole row. {_caution()}")
         else:
             words = f"Only the first {much} sent to the clipboard, terminals take no more; w writes all."
-            self.tell(f"{words} {_caution()}")
+            self.show_message(f"{words} {_caution()}")
 
     def action_write(self) -> None:
         """Ask for the name of a file to write the row to."""
@@ -311,11 +311,11 @@ class RowPane(Pane):
         try:
             with path.open("x", encoding="utf-8", errors="replace") as file:
                 file.write(self._whole_text()[0] + "\n")
-            said = Said(f"written to {shown}, {size(path.stat().st_size)}")
+            said = Notice(f"written to {shown}, {size(path.stat().st_size)}")
         except FileExistsError:
-            said = Said(f"{shown} is there already; w takes another name.", failed=True)
+            said = Notice(f"{shown} is there already; w takes another name.", failed=True)
         except OSError as fault:
-            said = Said(f"{shown} cannot be written: {fault.strerror}.", failed=True)
+            said = Notice(f"{shown} cannot be written: {fault.strerror}.", failed=True)
         self.post_message(said)
 
 

@@ -15,12 +15,12 @@ from tui.data.row_flags import RowFlags
 from tui.data.tokens import TokenColumn, outdated
 
 if TYPE_CHECKING:
-    from core.dataset.audit.decisions import Standing
+    from core.dataset.audit.decisions import DecisionState
     from core.dataset.checks import Flag
     from core.dataset.dataset import Dataset
-    from tui.data.ahead import RowsAhead
+    from tui.data.prefetch import RowPrefetcher
 
-Decision = Literal["", "keep", "drop"]
+Mark = Literal["", "keep", "drop"]
 
 
 @dataclass
@@ -36,7 +36,7 @@ class DataRows:
         decisions: for each decided row, keep or drop.
         marks: for each row that was edited, noted or flagged by hand, where it stands.
         tokens: what is known of the rows' tokens.
-        ahead: reads rows that take a while.
+        prefetch: reads rows that take a while.
         scanned: rows that a scan has looked at, from the first on.
         judged: whether the scan is done; some checks, such as those for unusual lengths, flag rows at its end only.
         bad: entry and place of what could not be read, ascending.
@@ -46,10 +46,10 @@ class DataRows:
 
     dataset: Dataset
     flags: RowFlags = field(default_factory=RowFlags)
-    decisions: dict[int, Decision] = field(default_factory=dict)
-    marks: dict[int, Standing] = field(default_factory=dict)
+    decisions: dict[int, Mark] = field(default_factory=dict)
+    marks: dict[int, DecisionState] = field(default_factory=dict)
     tokens: TokenColumn = field(default_factory=TokenColumn)
-    ahead: RowsAhead | None = None
+    prefetch: RowPrefetcher | None = None
     scanned: int = 0
     judged: bool = False
     bad: list[tuple[int, BadLine]] = field(default_factory=list)
@@ -83,7 +83,7 @@ class DataRows:
         rows = {*self.flags, *self.tokens.flags}
         return {self._good.entry(row): self._flags(row) for row in rows}
 
-    def decided_entries(self) -> dict[int, Decision]:
+    def decided_entries(self) -> dict[int, Mark]:
         """What was decided, by entry."""
         return {self._good.entry(row): choice for row, choice in self.decisions.items()}
 
@@ -95,7 +95,7 @@ class DataRows:
         """How many rows have each flag, the most frequent first."""
         return dict((self.flags.names + self.tokens.flags.names).most_common())
 
-    def stand(self, row: int, standing: Standing) -> None:
+    def stand(self, row: int, standing: DecisionState) -> None:
         """Take in where a row stands."""
         self.version += 1
         if standing.verdict:
@@ -109,14 +109,14 @@ class DataRows:
         if standing.why:
             self.reasons[row] = standing.why
 
-    def standing(self, row: int) -> Standing:
+    def standing(self, row: int) -> DecisionState:
         """What the decisions on a row come to, as far as they are known here."""
-        from core.dataset.audit.decisions import Standing
+        from core.dataset.audit.decisions import DecisionState
 
-        known = self.marks.get(row) or Standing()
+        known = self.marks.get(row) or DecisionState()
         return replace(known, verdict=self.decisions.get(row, ""), why=self.reasons.get(row, ""))
 
-    def mark(self, entry: int) -> Standing | None:
+    def mark(self, entry: int) -> DecisionState | None:
         """Where an entry stands that was edited, noted or flagged by hand."""
         row = self.row_of(entry)
         return None if row is None else self.marks.get(row)
@@ -170,7 +170,7 @@ class DataRows:
         """The entry of a row, within what there is."""
         return self._good.entry(max(0, min(row, self.good - 1)))
 
-    def decision(self, entry: int) -> Decision:
+    def decision(self, entry: int) -> Mark:
         """What was decided about an entry."""
         row = self.row_of(entry)
         return "" if row is None else self.decisions.get(row, "")
@@ -197,14 +197,14 @@ class DataRows:
     def read(self, entry: int) -> Row:
         """The entry as it stands in the file; a file that went away meanwhile is a reason like any other."""
         try:
-            return self.dataset.row(entry) if self.ahead is None else self.ahead.row(entry)
+            return self.dataset.row(entry) if self.prefetch is None else self.prefetch.row(entry)
         except OSError as fault:
             file = self.dataset.reader.files[0]
             return Row(entry, file, 0, error=f"the file cannot be read any more: {fault.strerror or fault}")
 
     def at_hand(self, entry: int) -> bool:
         """Whether an entry can be read without waiting; if not, it is on its way."""
-        return self.ahead is None or self.ahead.at_hand(entry)
+        return self.prefetch is None or self.prefetch.at_hand(entry)
 
     @property
     def tokens_known(self) -> bool:

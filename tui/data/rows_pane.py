@@ -11,25 +11,25 @@ from textual import on
 from textual.app import ComposeResult
 
 from core.clean import clean, clean_line
-from core.dataset.audit.pace import Pace
+from core.dataset.audit.pace import AuditPace
 from core.errors import TunedeckError
 from core.units import count
 from tui.data import words
-from tui.data.desk import Desk
+from tui.data.desk import OpenDataset
 from tui.data.find import ORDERS, Finder, Lengths, Unit
 from tui.data.lines import row_line
 from tui.data.listing import FILTERS, FLAG, SOURCE, Listing
-from tui.data.messages import Found, ListChanged, OverviewAsked, RowShown, Sorted
+from tui.data.messages import ListChanged, OverviewAsked, RowShown, SearchProgress, Sorted
 from tui.screens.pane import Pane
 from tui.terminal.still import StillText
-from tui.widgets.sample_entry import Entry
+from tui.widgets.sample_entry import ListEntry
 from tui.widgets.sample_list import SampleList
 from tui.widgets.titled_pane import TitledPane
 
 if TYPE_CHECKING:
     from core.dataset.audit.queue import Audit, AuditLog, Mode
 
-Choice = tuple[str, str, Callable[[], None]]
+MenuAction = tuple[str, str, Callable[[], None]]
 """A line of a menu: its name, what it means, what it does."""
 
 _AUDIT_SIZES = (100, 50, 200)
@@ -43,7 +43,7 @@ class RowsPane(Pane):
 
     NAME = "rows"
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: OpenDataset) -> None:
         """Make the pane.
 
         Args:
@@ -58,7 +58,7 @@ class RowsPane(Pane):
         self._rows = desk.rows
         self._finder = Finder(self.listing, self.post_message)
         self._sought = ""
-        self._pace = Pace()
+        self._pace = AuditPace()
 
     def compose(self) -> ComposeResult:
         """The list, and how many rows each filter lists."""
@@ -111,7 +111,7 @@ class RowsPane(Pane):
 
     # -- showing --------------------------------------------------------------------------------------------
 
-    def _line(self, position: int) -> Entry | None:
+    def _line(self, position: int) -> ListEntry | None:
         """What the list says at a position; reads and parses the row. None while it is not at hand."""
         entry = self.listing.entry_at(position)
         query = self.listing.query if self.finding else ""
@@ -221,10 +221,14 @@ class RowsPane(Pane):
         entry = rows.entry_of(number - 1)
         if not 1 <= number <= rows.good:
             so_far = " so far" if not rows.dataset.reader.complete else ""
-            self.tell(f"There is no row {count(number)}: the last one is {count(rows.good)}{so_far}.", about=entry)
+            self.show_message(
+                f"There is no row {count(number)}: the last one is {count(rows.good)}{so_far}.", about=entry
+            )
         elif not self.listing.lists(entry):
             shown = clean_line(words.listed(self.listing), 60)
-            self.tell(f"Row {count(number)} is not in this list ({shown}), so all rows are listed.", about=entry)
+            self.show_message(
+                f"Row {count(number)} is not in this list ({shown}), so all rows are listed.", about=entry
+            )
         if not self.listing.lists(entry):
             self._list("all", entry)
         else:
@@ -254,7 +258,7 @@ class RowsPane(Pane):
         listing: Callable[[str], None],
         without: Collection[str] = (),
         within: Mapping[str, int] | None = None,
-    ) -> list[Choice]:
+    ) -> list[MenuAction]:
         """A choice for each list, with how many rows it has.
 
         Args:
@@ -266,15 +270,15 @@ class RowsPane(Pane):
 
         rows = self._rows
         counts = self.listing.counts()
-        told = [(name, name, count(counts[name])) for name in FILTERS]
-        told.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by hand"))
-        told += [(FLAG + name, TITLES.get(name, name), count(number)) for name, number in rows.flag_counts().items()]
+        choices = [(name, name, count(counts[name])) for name in FILTERS]
+        choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by hand"))
+        choices += [(FLAG + name, TITLES.get(name, name), count(number)) for name, number in rows.flag_counts().items()]
         sources = rows.sources()
         for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
-            told.append((f"{SOURCE}{number}", f"file {clean_line(path.name, 40)}", count(end - start)))
+            choices.append((f"{SOURCE}{number}", f"file {clean_line(path.name, 40)}", count(end - start)))
         if within is not None:
-            told = [(name, title, count(within[name])) for name, title, _ in told if within.get(name)]
-        return [(title, about, partial(listing, name)) for name, title, about in told if name not in without]
+            choices = [(name, title, count(within[name])) for name, title, _ in choices if within.get(name)]
+        return [(title, about, partial(listing, name)) for name, title, about in choices if name not in without]
 
     def _units(self) -> tuple[Unit, ...]:
         return ("characters", "tokens") if self._rows.tokens.standing == "known" else ("characters",)
@@ -284,7 +288,7 @@ class RowsPane(Pane):
         listing = self.listing
         names = tuple(name for name in listing.names if name != "all")
         others = tuple(name for name in names if name != "found")  # there is one search at a time
-        choices: list[Choice] = []
+        choices: list[MenuAction] = []
         for name in reversed(names):
             rest = tuple(each for each in names if each != name) or ("all",)
             leave = partial(self._list, rest[0], also=rest[1:])
@@ -314,9 +318,9 @@ class RowsPane(Pane):
         elif self.narrowed:
             self._list("all")
             if audited:
-                self.tell("All rows are listed; a goes on with the audit.")
+                self.show_message("All rows are listed; a goes on with the audit.")
 
-    def _choose(self, title: str, choices: list[Choice], at: int = 0) -> None:
+    def _choose(self, title: str, choices: list[MenuAction], at: int = 0) -> None:
         from tui.widgets.choice_menu import ChoiceMenu
 
         def chosen(number: int | None) -> None:
@@ -354,7 +358,7 @@ class RowsPane(Pane):
     def _by_length(self, unit: Unit, text: str, also: tuple[str, ...]) -> None:
         wanted = Lengths.read(text, unit)
         if wanted is None:
-            self.tell(f"“{clean_line(text, 40)}” is no length: type 100-500, >500 or <20.")
+            self.show_message(f"“{clean_line(text, 40)}” is no length: type 100-500, >500 or <20.")
             return
         self._seek(wanted.words, wanted.words, "", also)
         self._finder.by_length(wanted)
@@ -365,8 +369,8 @@ class RowsPane(Pane):
         self.listing.seek(query, sought, also)
         self._listed(entry)
 
-    @on(Found)
-    def _found(self, event: Found) -> None:
+    @on(SearchProgress)
+    def _found(self, event: SearchProgress) -> None:
         event.stop()
         listing = self.listing
         if event.sought != self._sought or not self.finding:
@@ -379,7 +383,7 @@ class RowsPane(Pane):
             self.rows_list.grow(listing.count)
         found = f"{count(listing.count)} row{'s' * (listing.count != 1)} {listing.sought}"
         esc = "esc lists more rows" if listing.also else "esc lists all rows"
-        self.tell(f"{found} · {esc if event.complete else f'searching, {count(event.looked_at)} rows read …'}")
+        self.show_message(f"{found} · {esc if event.complete else f'searching, {count(event.looked_at)} rows read …'}")
         self.post_message(ListChanged())
 
     # -- the audit ------------------------------------------------------------------------------------------
@@ -397,7 +401,7 @@ class RowsPane(Pane):
             self._audit(present)
             return
         flagged = "when the scan is done" if self._desk.scanning else f"{count(self.listing.counts()['flagged'])} rows"
-        choices: list[Choice] = []
+        choices: list[MenuAction] = []
         if present is not None:
             choices.append(("leave the audit", "decisions stay; all rows are listed", self._leave_audit))
         for number in _AUDIT_SIZES:
@@ -439,7 +443,7 @@ class RowsPane(Pane):
         """
         dataset = self._rows.dataset
         if not dataset.reader.complete or (mode in ("worst", "flag", "cluster") and self._desk.scanning):
-            self.tell("Not all rows are known yet; try again in a moment.", failed=True)
+            self.show_message("Not all rows are known yet; try again in a moment.", failed=True)
             return
         from core.dataset.audit.queue import Audit
 
@@ -448,7 +452,7 @@ class RowsPane(Pane):
         try:
             log.begin(audit)
         except TunedeckError as fault:
-            self.tell(clean(str(fault)), failed=True)
+            self.show_message(clean(str(fault)), failed=True)
             return
         self._audit(audit)
 
@@ -461,7 +465,7 @@ class RowsPane(Pane):
         try:
             self._log().end()
         except TunedeckError as fault:
-            self.tell(clean(str(fault)), failed=True)
+            self.show_message(clean(str(fault)), failed=True)
         self._list("all")
 
     def action_skip(self) -> None:

@@ -15,10 +15,10 @@ from tui.data.lines import HUGE
 from tui.data.rows import DataRows
 from tui.widgets.chat_lines import chat_lines, thinks
 from tui.widgets.json_lines import json_lines
-from tui.widgets.text_view import Line, plain
+from tui.widgets.text_view import TextLine, plain
 
 if TYPE_CHECKING:
-    from core.dataset.audit.decisions import Decision, Standing
+    from core.dataset.audit.decisions import Decision, DecisionState
 
 _DECIDED = {"": "", "keep": " ✓ kept", "drop": " ✗ dropped"}
 _WITHOUT_LINES = ("Parquet", "Arrow")
@@ -47,7 +47,7 @@ def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
     return own + [(TITLES.get(flag.name, flag.name), clean_line(flag.reason, 400)) for flag in flags]
 
 
-def _own(standing: Standing | None) -> list[tuple[str, str]]:
+def _own(standing: DecisionState | None) -> list[tuple[str, str]]:
     """What the user has said of a row."""
     if standing is None:
         return []
@@ -61,7 +61,7 @@ def _own(standing: Standing | None) -> list[tuple[str, str]]:
     return said
 
 
-def history(decisions: Sequence[Decision]) -> Iterator[Line]:
+def history(decisions: Sequence[Decision]) -> Iterator[TextLine]:
     """What was decided about a row, oldest first."""
     if not decisions:
         yield plain("Nothing was decided about this row so far.")
@@ -69,11 +69,13 @@ def history(decisions: Sequence[Decision]) -> Iterator[Line]:
         when = f"{timestamps.text(each.time, '%Y-%m-%d %H:%M:%S'):19}"
         who = clean_line(f"{each.user} on {each.host}", 120)
         text = clean_line(str(each.payload.get("text", "")), 2_000)
-        yield Line(((when, "muted"), (f"  {each.action.ljust(5)}", "strong"), (f"  {text}" if text else "", "text")))
+        yield TextLine(
+            ((when, "muted"), (f"  {each.action.ljust(5)}", "strong"), (f"  {text}" if text else "", "text"))
+        )
         yield plain(who, "muted", indent=21)
 
 
-def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[Line]:
+def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[TextLine]:
     """The list of what could not be read."""
     if not lines:
         yield plain("Every line could be read." if not more else "No bad line so far; the scan goes on.")
@@ -82,7 +84,7 @@ def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[Line]:
     yield plain("")
     for bad in lines:
         place = f"{clean_line(bad.file.name, 200)}, line {count(bad.line)}: "
-        yield Line(((place, "key"), (clean_line(bad.reason, 2_000), "text")))
+        yield TextLine(((place, "key"), (clean_line(bad.reason, 2_000), "text")))
     if more:
         yield plain("… the scan goes on", "muted")
 
@@ -112,7 +114,7 @@ class RowText:
             self._row = self._rows.read(self.entry)
         return self._row
 
-    def rendering(self, view: str) -> tuple[Callable[[], Iterable[Line]], str]:
+    def rendering(self, view: str) -> tuple[Callable[[], Iterable[TextLine]], str]:
         """The text of a view, and file and line for the lower border; the template's is asked for elsewhere."""
         if self.too_long:
             return ask_to_read(self.length), ""
@@ -129,7 +131,7 @@ class RowText:
         lost = f", {count(found.lost)} cut off" if found.lost else ""
         return f"{count(found.trained)} of {count(found.tokens)} tokens trained{lost}"
 
-    def chat(self) -> Iterable[Line]:
+    def chat(self) -> Iterable[TextLine]:
         """The sample as a conversation, or why it is none."""
         try:
             sample = self._rows.sample(self.row)
@@ -151,27 +153,27 @@ class RowText:
         except Unreadable:
             return None
 
-    def raw(self) -> Iterable[Line]:
+    def raw(self) -> Iterable[TextLine]:
         """The row's own JSON; the bytes as text where they are none."""
         if self.row.value is None:
             return unreadable(self.row.error, self.row)
         return json_lines(self.row.value)
 
 
-def on_its_way() -> Iterable[Line]:
+def on_its_way() -> Iterable[TextLine]:
     """What stands in the place of a row that is being unpacked or decoded."""
     return [plain("reading …", "muted")]
 
 
-def unreadable(reason: str, row: Row) -> Iterable[Line]:
+def unreadable(reason: str, row: Row) -> Iterable[TextLine]:
     """Why a row is no sample, and what stands in the file."""
-    yield Line((("no sample: ", "warning"), (clean_line(reason, 2_000), "text")))
+    yield TextLine((("no sample: ", "warning"), (clean_line(reason, 2_000), "text")))
     yield plain("")
     for line in clean(row.raw_text[:200_000]).split("\n"):
         yield plain(line, "muted")
 
 
-def ask_to_read(length: int) -> Callable[[], Iterable[Line]]:
+def ask_to_read(length: int) -> Callable[[], Iterable[TextLine]]:
     """What stands in the place of a row that is too long to read in passing."""
     return lambda: [
         plain(f"This row has {size(length)}: reading it would hold up the keys for a moment.", "text"),

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
-    from core.dataset.audit.decisions import Standing
+    from core.dataset.audit.decisions import DecisionState
     from core.dataset.checks import Flag
     from core.dataset.dataset import Dataset
     from core.dataset.records import BadLine
     from core.dataset.scan.reader import ScanReader
     from core.jobs.folder import JobFolder
-    from core.jobs.state import Standing as JobStanding
+    from core.jobs.state import JobState as JobStanding
 
-_MOST_TOLD = 6_000
+_MOST_REPORTED = 6_000
 """Flagged rows in one piece of news: the screen takes them in within a frame, and draws before the next."""
 _BREATH = 0.03
 _KEYS_AT_ONCE = 20_000
@@ -28,7 +28,7 @@ _FEW = 16
 
 
 @dataclass(frozen=True, slots=True)
-class ScanNews:
+class ScanFindings:
     """What a scan has found since the last news.
 
     Attributes:
@@ -47,7 +47,7 @@ class ScanNews:
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     bad: tuple[tuple[int, BadLine], ...] = ()
     rows: int = 0
-    decided: Mapping[int, Standing] = field(default_factory=dict)
+    decided: Mapping[int, DecisionState] = field(default_factory=dict)
     total: int = 0
     complete: bool = False
     faults: tuple[BadLine, ...] = ()
@@ -88,25 +88,25 @@ class ScanFollower:
     Args:
         start: finds or starts the scan; called in the follower's thread.
         standings: what was decided so far, by key; likewise, may block.
-        tell: hears each piece of news; likewise.
+        post: called with each update; likewise.
     """
 
     def __init__(
         self,
         start: Callable[[], JobFolder],
-        standings: Callable[[], Mapping[str, Standing]],
-        tell: Callable[[ScanNews], object],
+        standings: Callable[[], Mapping[str, DecisionState]],
+        post: Callable[[ScanFindings], object],
     ) -> None:
         self._find = start
         self._standings = standings
         self._reader: ScanReader | None = None
-        self._decided: dict[bytes, Standing] = {}
+        self._decided: dict[bytes, DecisionState] = {}
         self._keys_read = 0
         self._bad_read = 0
-        self._gathered = ScanNews()
-        self._told = 0.0
+        self._gathered = ScanFindings()
+        self._reported_at = 0.0
         self._follower = JobFollower(
-            "scan", start=self._start, look=self._look, failed=lambda words: ScanNews(problem=words), tell=tell
+            "scan", start=self._start, look=self._look, failed=lambda words: ScanFindings(problem=words), post=post
         )
         self._follower.begin()
 
@@ -119,7 +119,7 @@ class ScanFollower:
         """The folder of the scan's results, once that is known."""
         return None if self._reader is None else self._reader.folder
 
-    def hear(self, standings: Mapping[str, Standing]) -> None:
+    def decided_elsewhere(self, standings: Mapping[str, DecisionState]) -> None:
         """Takes in what others have decided, by key; tells it of rows that are keyed already. May read for a moment."""
         by_key = _by_packed_key(standings)
         self._decided.update(by_key)  # rows that are keyed later
@@ -127,7 +127,7 @@ class ScanFollower:
             return
         found = {row: by_key[key] for row, key in _rows_of(self._reader, by_key)}
         if found:
-            self._follower.say(ScanNews(decided=found, elsewhere=True))
+            self._follower.say(ScanFindings(decided=found, elsewhere=True))
 
     def stop(self) -> None:
         """Follow no longer; the scan itself goes on."""
@@ -147,31 +147,31 @@ class ScanFollower:
 
     def _look(self, folder: JobFolder, now: JobStanding) -> float | None:
         assert self._reader is not None
-        news = self._news(self._reader)
-        self._gathered = gathered = _together(self._gathered, news)
-        if news.complete:
+        update = self._read_update(self._reader)
+        self._gathered = gathered = _together(self._gathered, update)
+        if update.complete:
             self._follower.say(gathered)
             return None
-        waits = bool(news.flags or news.bad or news.decided)
+        waits = bool(update.flags or update.bad or update.decided)
         if now.over and not waits:
             stopped = now.state == "stopped"
             words = "" if stopped else ended_early(now, "scan")
             self._follower.say(replace(gathered, stopped=stopped, problem=words))
             return None
-        many = len(gathered.flags) > _MOST_TOLD
-        if not waits or many or time.monotonic() - self._told > PERIOD:
+        many = len(gathered.flags) > _MOST_REPORTED
+        if not waits or many or time.monotonic() - self._reported_at > PERIOD:
             self._follower.say(gathered)
-            self._gathered, self._told = ScanNews(), time.monotonic()
+            self._gathered, self._reported_at = ScanFindings(), time.monotonic()
         return _BREATH if many else 0.002 if waits else PERIOD
 
-    def _news(self, reader: ScanReader) -> ScanNews:
+    def _read_update(self, reader: ScanReader) -> ScanFindings:
         summary = reader.summary() or {}
         update = reader.poll()
         rows = reader.keyed_rows
         decided = self._decided_rows(reader, rows)
         self._bad_read += len(update.bad)
         complete = bool(summary.get("complete")) and not update.more and self._keys_read >= rows
-        return ScanNews(
+        return ScanFindings(
             flags=update.flags,
             bad=update.bad,
             rows=rows,
@@ -182,7 +182,7 @@ class ScanFollower:
             faults=tuple(map(_bad_line, summary["bad_lines"][self._bad_read :])) if complete else (),
         )
 
-    def _decided_rows(self, reader: ScanReader, rows: int) -> dict[int, Standing]:
+    def _decided_rows(self, reader: ScanReader, rows: int) -> dict[int, DecisionState]:
         """Rows among the newly keyed ones on which something was decided before, some thousand keys at a time."""
         from core.dataset.scan.keys import KEY_BYTES
 
@@ -221,7 +221,7 @@ def _rows_of(reader: ScanReader, wanted: Collection[bytes]) -> Iterator[tuple[in
                 at = packed.find(key, at + 1)
 
 
-def _together(first: ScanNews, then: ScanNews) -> ScanNews:
+def _together(first: ScanFindings, then: ScanFindings) -> ScanFindings:
     """Two pieces of news as one: a screen hears them four times a second, however fast they come."""
     flags = dict(first.flags)
     for row, found in then.flags.items():
@@ -229,10 +229,10 @@ def _together(first: ScanNews, then: ScanNews) -> ScanNews:
     return replace(then, flags=flags, bad=first.bad + then.bad, decided={**first.decided, **then.decided})
 
 
-def _by_packed_key(standings: Mapping[str, Standing]) -> dict[bytes, Standing]:
+def _by_packed_key(standings: Mapping[str, DecisionState]) -> dict[bytes, DecisionState]:
     from core.dataset.scan.keys import pack
 
-    found: dict[bytes, Standing] = {}
+    found: dict[bytes, DecisionState] = {}
     for key, standing in standings.items():
         digest, _, occurrence = key.partition(":")
         if not occurrence.isdecimal():  # a decision on a pair of rows

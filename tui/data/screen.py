@@ -78,7 +78,7 @@ class DataScreen(StepScreen):
 
     async def _show(self, dataset: Dataset) -> None:
         from tui.data.dataset_pane import DatasetPane
-        from tui.data.desk import Desk
+        from tui.data.desk import OpenDataset
 
         self.session.data = dataset.paths  # the file, where a Hub dataset was opened
         self.session.format, self.session.columns = dataset.chosen.format, dict(dataset.chosen.columns)
@@ -87,7 +87,7 @@ class DataScreen(StepScreen):
         with self.app.batch_update():
             if self.dataset is not None:
                 await self.dataset.remove()
-            self.dataset = DatasetPane(Desk(dataset, self.session.workspace))
+            self.dataset = DatasetPane(OpenDataset(dataset, self.session.workspace))
             self._choose_file(False)
             await self.query_one("#body").mount(self.dataset, before=line)
         self.refresh_header()

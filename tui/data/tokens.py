@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from core.clean import clean
 from core.units import count
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from core.dataset.sample import Sample
     from core.jobs.folder import JobFolder
-    from core.jobs.state import Standing as JobStanding
+    from core.jobs.state import JobState as JobStanding
     from core.recipe.recipe import Recipe
     from core.runs.token_facts import RowTokens, TokenFacts
+    from core.runs.token_key import TokenState
 
 _ROWS_AT_ONCE = 20_000
 
-Standing = Literal["known", "stale", "none"]
-
 
 @dataclass(frozen=True, slots=True)
-class TokenNews:
+class TokenUpdate:
     """What is new of the tokens of a data set.
 
     Attributes:
@@ -43,7 +42,7 @@ class TokenNews:
     """
 
     facts: TokenFacts | None
-    standing: Standing
+    standing: TokenState
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     edited: frozenset[int] = frozenset()
     anew: bool = False
@@ -66,20 +65,20 @@ class TokenColumn:
     """
 
     facts: TokenFacts | None = None
-    standing: Standing = "none"
+    standing: TokenState = "none"
     flags: RowFlags = field(default_factory=RowFlags)
     edited: frozenset[int] = frozenset()
     counting: bool = False
     words: str = ""
 
-    def learn(self, news: TokenNews) -> None:
+    def learn(self, update: TokenUpdate) -> None:
         """Take in what is new."""
-        if news.anew:
+        if update.anew:
             self.flags, self.edited = RowFlags(), frozenset()
-        self.flags.update(news.flags)
-        self.edited |= news.edited
-        self.facts, self.standing = news.facts, news.standing
-        self.counting, self.words = news.counting, news.words
+        self.flags.update(update.flags)
+        self.edited |= update.edited
+        self.facts, self.standing = update.facts, update.standing
+        self.counting, self.words = update.counting, update.words
 
     def of(self, row: int) -> RowTokens | None:
         """The tokens of a row, None where they are not known."""
@@ -128,15 +127,15 @@ class TokenFollower:
     Args:
         dataset: whose rows.
         workspace: the folder that holds `.tunedeck`; paths in the recipe are taken from it.
-        tell: called in a thread with each piece of news.
+        post: called in a thread with each update.
     """
 
-    def __init__(self, dataset: Dataset, workspace: Path, tell: Callable[[TokenNews], object]) -> None:
+    def __init__(self, dataset: Dataset, workspace: Path, post: Callable[[TokenUpdate], object]) -> None:
         self._dataset = dataset
         self._workspace = workspace
-        self._tell = tell
+        self._post = post
         self._recipe: Recipe | None = None
-        self._follower: JobFollower[TokenNews] | None = None
+        self._follower: JobFollower[TokenUpdate] | None = None
 
     def look(self, recipe: Recipe) -> None:
         """Look up what is known under a recipe, unless it is the one that was looked up last."""
@@ -161,7 +160,7 @@ class TokenFollower:
 
     def _begin(self, recipe: Recipe, *, start: bool) -> None:
         self.close()
-        self._follower = _Count(self._dataset, self._workspace, recipe, start, self._tell).follower
+        self._follower = _Count(self._dataset, self._workspace, recipe, start, self._post).follower
         self._follower.begin()
 
 
@@ -173,17 +172,17 @@ class _Count:
         workspace: the folder that holds `.tunedeck`.
         recipe: which.
         start: whether a job is started where none runs.
-        tell: hears the news.
+        post: called with each update.
     """
 
     def __init__(
-        self, dataset: Dataset, workspace: Path, recipe: Recipe, start: bool, tell: Callable[[TokenNews], object]
+        self, dataset: Dataset, workspace: Path, recipe: Recipe, start: bool, post: Callable[[TokenUpdate], object]
     ) -> None:
         self._dataset, self._workspace = dataset, workspace
         self._recipe, self._wanted = recipe, start
         self._read: _Read | None = None
-        self._standing: Standing = "none"
-        self.follower = JobFollower("token count", start=self._start, look=self._look, failed=self._failed, tell=tell)
+        self._standing: TokenState = "none"
+        self.follower = JobFollower("token count", start=self._start, look=self._look, failed=self._failed, post=post)
 
     def _start(self) -> JobFolder | None:
         from core.runs import token_job
@@ -197,9 +196,9 @@ class _Count:
         job = token_job.job_of(self._workspace, payload)
         folder = job.start() if self._wanted else job.running()
         if folder is None:
-            self.follower.say(read.news(known, anew=True, words=_words(read.facts, known)))
+            self.follower.say(read.new_update(known, anew=True, words=_words(read.facts, known)))
         else:
-            self.follower.say(read.news("known", anew=True, counting=True, words=_progress(folder, read.rows)))
+            self.follower.say(read.new_update("known", anew=True, counting=True, words=_progress(folder, read.rows)))
         return folder
 
     def _look(self, folder: JobFolder, now: JobStanding) -> float | None:
@@ -207,28 +206,28 @@ class _Count:
         read = self._read
         if not now.over:
             before = read.rows
-            news = read.news("known", counting=True, words=_progress(folder, read.facts.count))
+            update = read.new_update("known", counting=True, words=_progress(folder, read.facts.count))
             if read.rows != before:
-                self.follower.say(news)
+                self.follower.say(update)
             return PERIOD
         # A job that goes on where another was stopped also counts rows anew that were edited meanwhile.
         read.rows = 0
-        known: Standing = "known" if read.facts.count else "none"
+        known: TokenState = "known" if read.facts.count else "none"
         words = _words(read.facts, known)
         if now.state == "stopped":
             words = f"counting tokens was stopped after {count(read.facts.count)} rows, t goes on"
         elif now.state != "finished":
             words = clean(ended_early(now, "token count"))
         failed = now.state not in ("finished", "stopped")
-        self.follower.say(read.news(known, anew=True, words=words, failed=failed))
+        self.follower.say(read.new_update(known, anew=True, words=words, failed=failed))
         return None
 
-    def _failed(self, words: str) -> TokenNews:
+    def _failed(self, words: str) -> TokenUpdate:
         facts = None if self._read is None else self._read.facts
-        return TokenNews(facts, self._standing, words=clean(words), failed=True)
+        return TokenUpdate(facts, self._standing, words=clean(words), failed=True)
 
 
-def _words(facts: TokenFacts, standing: Standing) -> str:
+def _words(facts: TokenFacts, standing: TokenState) -> str:
     """What is known of all rows together; reads the whole cache."""
     if standing == "stale":
         return "token counts are stale, t counts anew"
@@ -253,9 +252,9 @@ class _Read:
         self.rows = 0
         self._rest = rest
 
-    def news(
-        self, standing: Standing, *, words: str, anew: bool = False, counting: bool = False, failed: bool = False
-    ) -> TokenNews:
+    def new_update(
+        self, standing: TokenState, *, words: str, anew: bool = False, counting: bool = False, failed: bool = False
+    ) -> TokenUpdate:
         """Further rows with a flag or an edit."""
         flags: dict[int, tuple[Flag, ...]] = {}
         edited = set()
@@ -268,4 +267,4 @@ class _Read:
                     flags[row.row] = self.facts.flags(row)
                 if row.edit:
                     edited.add(row.row)
-        return TokenNews(self.facts, standing, flags, frozenset(edited), anew, counting, words, failed)
+        return TokenUpdate(self.facts, standing, flags, frozenset(edited), anew, counting, words, failed)

@@ -9,11 +9,11 @@ from textual.content import Content
 
 from core.clean import clean_line
 from core.units import count
-from tui.data.desk import Desk
+from tui.data.desk import OpenDataset
 from tui.data.listing import FLAG, SOURCE, Listing
 
 if TYPE_CHECKING:
-    from core.dataset.audit.decisions import Standing
+    from core.dataset.audit.decisions import DecisionState
 
 
 def title(listing: Listing, pace: str = "") -> Content:
@@ -80,7 +80,7 @@ def _list_name(listing: Listing, name: str) -> str:
     return name.removeprefix(FLAG).replace("_", " ").upper()
 
 
-def taken_back(row: int, before: Standing, after: Standing) -> str:
+def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
     """What an undo took back, and where the row stands now."""
     if before.edit != after.edit:
         what = "the edit of"
@@ -96,7 +96,7 @@ def taken_back(row: int, before: Standing, after: Standing) -> str:
     return f"taken back: {what} row {count(row + 1)}, which is {now} now"
 
 
-def facts(desk: Desk) -> str:
+def facts(desk: OpenDataset) -> str:
     """How far the scan is, what is known of tokens, and at first why it is this format."""
     found = desk.rows.dataset.recognition
     why = "" if found.known and desk.rows.judged else found.why

@@ -19,8 +19,8 @@ from tui.duplicates.groups import Group, Groups, Reason
 from tui.seen import NO_KEY, Press
 
 if TYPE_CHECKING:
-    from core.dataset.audit.decisions import Standing
-    from core.dataset.audit.store import Ask, DecisionStore
+    from core.dataset.audit.decisions import DecisionState
+    from core.dataset.audit.store import DecisionRequest, DecisionStore
     from core.dataset.scan.reader import ScanReader
     from core.jobs.service import Service
 
@@ -42,7 +42,7 @@ class Step:
         note: what the user is told when it is on the disk.
     """
 
-    asked: tuple[Ask, ...]
+    asked: tuple[DecisionRequest, ...]
     rows: Mapping[int, str] = field(default_factory=dict)
     pairs: tuple[tuple[int, int], ...] = ()
     cleared: tuple[int, ...] = ()
@@ -60,7 +60,7 @@ def drops(reader: ScanReader, going: Sequence[tuple[int, Reason]]) -> Step:
     """The step that drops rows, each with its reason and the key of the row that stays."""
     wanted = {row for row, reason in going} | {reason.because_of for _, reason in going}
     keys = _keys(reader, [row for row in wanted if row is not None])
-    asked: list[Ask] = []
+    asked: list[DecisionRequest] = []
     for row, reason in going:
         payload = {"text": reason.words}
         if reason.because_of is not None:
@@ -74,7 +74,7 @@ def held_apart(reader: ScanReader, pairs: Sequence[tuple[int, int]], before: tup
     from core.dataset.audit.decisions import pair_key
 
     keys = _keys(reader, {row for pair in pairs for row in pair})
-    asked: list[Ask] = [(pair_key(keys[one], keys[other]), "keep", {}) for one, other in pairs]
+    asked: list[DecisionRequest] = [(pair_key(keys[one], keys[other]), "keep", {}) for one, other in pairs]
     return Step(tuple(asked), {}, tuple((min(pair), max(pair)) for pair in pairs), before=before)
 
 
@@ -103,7 +103,7 @@ def cleared(reader: ScanReader, leaks: Mapping[int, Reason], before: tuple[int, 
         what = "this search was made before near leaks could be marked, so nothing was written"
         raise BadInput(what, do="Search again")
     keys = _keys(reader, leaks)
-    asked: list[Ask] = [(pair_key(keys[row], reason.key), "keep", {}) for row, reason in leaks.items()]
+    asked: list[DecisionRequest] = [(pair_key(keys[row], reason.key), "keep", {}) for row, reason in leaks.items()]
     return Step(tuple(asked), cleared=tuple(leaks), before=before)
 
 
@@ -119,7 +119,7 @@ def _keys(reader: ScanReader, rows: Collection[int]) -> dict[int, str]:
     return keys
 
 
-Stood = Mapping[int, "tuple[str, Standing]"]
+Stood = Mapping[int, "tuple[str, DecisionState]"]
 """Row to its key and where it stands."""
 
 
@@ -145,12 +145,12 @@ class Decisions:
         self._store.refresh().result()
         return self._store.apart()
 
-    def write(self, make: Callable[[], Step], tell: Callable[[Step, TunedeckError | None, Stood], object]) -> None:
+    def write(self, make: Callable[[], Step], on_done: Callable[[Step, TunedeckError | None, Stood], object]) -> None:
         """Write decisions, all or none.
 
         Args:
             make: makes them, in a thread: there may be thousands.
-            tell: hears in another thread that they are on the disk, or why not, and where their rows stand now.
+            on_done: hears in another thread that they are on the disk, or why not, and where their rows stand now.
         """
         store = self._store
         assert store is not None, "what can be decided here comes from a search, which has opened the store"
@@ -159,14 +159,14 @@ class Decisions:
             try:
                 step = make()
             except TunedeckError as fault:
-                tell(Step(()), fault, {})
+                on_done(Step(()), fault, {})
                 return
 
             def done(future: Future[Any]) -> None:
                 error = future.exception()
                 if error is not None and not isinstance(error, TunedeckError):
                     raise error
-                tell(step, error, {row: (key, store.standing(key)) for row, key in step.rows.items()})
+                on_done(step, error, {row: (key, store.standing(key)) for row, key in step.rows.items()})
 
             store.decide_together(step.asked).add_done_callback(done)
 
@@ -195,12 +195,12 @@ class SecondLook:
         self,
         rows: Sequence[int],
         apart: Iterable[tuple[int, int]],
-        tell: Callable[[list[Cluster] | TunedeckError], object],
+        on_done: Callable[[list[Cluster] | TunedeckError], object],
         *,
         preferred: Sequence[int] = (),
         keep: Keep | None = None,
     ) -> None:
-        """Search again among some rows; `tell` hears in another thread which clusters they make."""
+        """Search again among some rows; `on_done` hears in another thread which clusters they make."""
         if self._service is None:
             from core.jobs.service import Service
 
@@ -212,11 +212,11 @@ class SecondLook:
         def done(answer: Future[Any]) -> None:
             error = answer.exception()
             if isinstance(error, TunedeckError):
-                tell(error)
+                on_done(error)
             elif error is not None:
                 raise error
             else:
-                tell([Cluster.from_json(value) for value in answer.result()])
+                on_done([Cluster.from_json(value) for value in answer.result()])
 
         future.add_done_callback(done)
 
@@ -359,8 +359,8 @@ class Decider:
         groups, gone = self._groups, list(self._groups.dropped(group))
         group.waiting = True
 
-        def tell(found: list[Cluster] | TunedeckError) -> None:
+        def on_done(found: list[Cluster] | TunedeckError) -> None:
             made = Group.of(group.number, group.kind, found, gone) if isinstance(found, list) else found
             self._post(LookedAgain(groups, group, made))
 
-        self._look.ask(groups.present(group), groups.apart_in(group), tell, preferred=preferred, keep=keep)
+        self._look.ask(groups.present(group), groups.apart_in(group), on_done, preferred=preferred, keep=keep)

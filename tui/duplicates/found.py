@@ -23,11 +23,11 @@ from tui.duplicates.pair import PairPane
 from tui.screens.pane import Pane
 from tui.seen import NO_KEY
 from tui.widgets.choice_menu import ChoiceMenu
-from tui.widgets.sample_entry import Entry
+from tui.widgets.sample_entry import ListEntry
 from tui.widgets.sample_list import SampleList
 
 if TYPE_CHECKING:
-    from tui.data.desk import Desk
+    from tui.data.desk import OpenDataset
 
 _MOST_APART = 60
 """Rows of which one key says that no two are duplicates: each pair is a decision."""
@@ -113,7 +113,7 @@ class FoundPane(Pane):
     def __init__(
         self,
         groups: Groups,
-        desk: Desk,
+        desk: OpenDataset,
         decisions: Decisions,
         pair: PairPane,
         post: Callable[[Message], object],
@@ -197,7 +197,7 @@ class FoundPane(Pane):
         group = self.group
         return id(self.groups), None if group is None else group.number, row
 
-    def _member(self, position: int) -> Entry:
+    def _member(self, position: int) -> ListEntry:
         group, rows = self._listed
         return self.groups.member(group, rows[position])
 

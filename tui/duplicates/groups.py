@@ -12,14 +12,14 @@ from core.dataset.near.result import Cluster, percent
 from core.dataset.records import Unreadable
 from core.units import count
 from tui.data.lines import HUGE, preview
-from tui.widgets.sample_entry import Entry
+from tui.widgets.sample_entry import ListEntry
 
 if TYPE_CHECKING:
     from core.dataset.near.result import Leak
     from tui.data.near_search import NearFound
     from tui.data.rows import DataRows
 
-Kind = Literal["near", "exact", "leak"]
+GroupKind = Literal["near", "exact", "leak"]
 Fate = Literal["stays", "may go", "kept", "dropped"]
 
 _PREVIEW = 200
@@ -72,7 +72,7 @@ class Group:
     """
 
     number: int
-    kind: Kind
+    kind: GroupKind
     similarity: float
     rows: Sequence[int] = ()
     why: dict[int, Reason] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Group:
     _dropped: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, number: int, kind: Kind, clusters: Sequence[Cluster], gone: Iterable[int] = ()) -> Group:
+    def of(cls, number: int, kind: GroupKind, clusters: Sequence[Cluster], gone: Iterable[int] = ()) -> Group:
         """A cluster from what a search, or a second look at it, has found.
 
         Args:
@@ -282,7 +282,7 @@ class Groups:
 
     # -- lists ----------------------------------------------------------------------------------------------
 
-    def line(self, position: int) -> Entry:
+    def line(self, position: int) -> ListEntry:
         """A line of the list of clusters."""
         group = self.listed[position]
         going = bool(self.going(group))
@@ -296,9 +296,9 @@ class Groups:
         text = self._preview(group.rows[0]) if group.rows else ""
         if group.kind == "leak":
             text = f"prompts that the eval files have, nearly · {text}"
-        return Entry(number, word, tone, "", number_words, f"{alike} · {text}")
+        return ListEntry(number, word, tone, "", number_words, f"{alike} · {text}")
 
-    def member(self, group: Group, row: int) -> Entry:
+    def member(self, group: Group, row: int) -> ListEntry:
         """A line of the list of a cluster's rows."""
         fate = self.fate(group, row)
         reason = group.why.get(row)
@@ -306,7 +306,7 @@ class Groups:
         similarity, because = "", ""
         if reason is not None:
             similarity, because = percent(reason.similarity), f"because of {reason.other} · "
-        return Entry(
+        return ListEntry(
             row + 1,
             fate,
             "flag" if fate == "may go" else "good",

@@ -24,8 +24,8 @@ from tui.data.lines import HUGE
 from tui.duplicates.groups import Group, Groups, Reason
 from tui.screens.pane import Pane
 from tui.widgets.chat_lines import chat_lines
-from tui.widgets.text_view import Line, plain
-from tui.widgets.word_diff import Comparison, WordDiff, compare
+from tui.widgets.text_view import TextLine, plain
+from tui.widgets.word_diff import ComparedTexts, WordDiff, compare
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
@@ -54,19 +54,19 @@ class Comparer:
     Args:
         dataset: the rows.
         eval_data: the eval files, opened when one of their rows is to be shown.
-        tell: hears what was asked and what came of it: a comparison, or the lines of the one row.
+        on_done: hears what was asked and what came of it: a comparison, or the lines of the one row.
     """
 
     def __init__(
         self,
         dataset: Dataset,
         eval_data: Sequence[Path],
-        tell: Callable[[Shown, Comparison | list[Line]], object],
+        on_done: Callable[[Shown, ComparedTexts | list[TextLine]], object],
     ) -> None:
         self._dataset = dataset
         self._eval_data = list(eval_data)
         self._eval: Dataset | None = None
-        self._tell = tell
+        self._on_done = on_done
         self._asked: queue.SimpleQueue[Shown | None] = queue.SimpleQueue()
         threading.Thread(target=self._work, name="comparer", daemon=True).start()
 
@@ -81,9 +81,9 @@ class Comparer:
     def _work(self) -> None:
         while (shown := self._asked.get()) is not None:
             if self._asked.empty():
-                self._tell(shown, self._made(shown))
+                self._on_done(shown, self._made(shown))
 
-    def _made(self, shown: Shown) -> Comparison | list[Line]:
+    def _made(self, shown: Shown) -> ComparedTexts | list[TextLine]:
         second = self._lines(self._dataset, shown.second)
         if shown.first is None:
             return list(second)
@@ -93,7 +93,7 @@ class Comparer:
             return [plain(f"The eval file cannot be read: {clean_line(str(fault), 400)}", "warning")]
         return compare(self._lines(dataset, shown.first), second)
 
-    def _lines(self, dataset: Dataset, entry: int) -> Iterable[Line]:
+    def _lines(self, dataset: Dataset, entry: int) -> Iterable[TextLine]:
         length = dataset.reader.size(entry)
         if length > HUGE:
             return [plain(f"This row has {size(length)}: it is too long to be compared here.", "warning")]
@@ -124,7 +124,7 @@ class PairPane(Pane):
     class Compared(Message):
         """Two rows have been compared."""
 
-        def __init__(self, shown: Shown, result: Comparison | list[Line]) -> None:
+        def __init__(self, shown: Shown, result: ComparedTexts | list[TextLine]) -> None:
             self.shown = shown
             self.result = result
             super().__init__()
@@ -193,7 +193,7 @@ class PairPane(Pane):
     def _compared(self, event: Compared) -> None:
         if event.shown != self._shown:
             return
-        if isinstance(event.result, Comparison):
+        if isinstance(event.result, ComparedTexts):
             self.diff.show_pair(event.result, event.shown.names)
             words = event.result.words
             subtitle = f"{count(words)} word{'s' * (words != 1)} differ{'s' * (words == 1)}" if words else "same words"

@@ -17,7 +17,7 @@ from tui.duplicates.search import SearchPane
 from tui.screens.base import StepScreen
 
 if TYPE_CHECKING:
-    from tui.data.desk import Desk
+    from tui.data.desk import OpenDataset
 
 
 class DuplicatesScreen(StepScreen):
@@ -40,7 +40,7 @@ class DuplicatesScreen(StepScreen):
         ),
     )
 
-    def __init__(self, desk: Desk, payload: Mapping[str, Any]) -> None:
+    def __init__(self, desk: OpenDataset, payload: Mapping[str, Any]) -> None:
         """Make the screen.
 
         Args:

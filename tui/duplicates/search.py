@@ -17,7 +17,7 @@ from core.clean import clean, clean_line
 from core.dataset.near.result import FIELDS, KEEPS, NearOptions, percent
 from core.units import count
 from tui.actions import Command
-from tui.data.near_search import NearFound, NearNews, NearProgress, NearSearch
+from tui.data.near_search import NearFound, NearProgress, NearSearch, NearUpdate
 from tui.duplicates.groups import Groups
 from tui.screens.pane import Pane
 from tui.widgets.choice_menu import ChoiceMenu
@@ -44,11 +44,11 @@ class SearchPane(Pane):
         Command("duplicates.rule", "K", "rule", "which stays", "Which row of each cluster stays; then r searches.", 16),
     )
 
-    class Heard(Message):
+    class Updated(Message):
         """A search has something to tell."""
 
-        def __init__(self, news: NearNews, groups: Groups | None) -> None:
-            self.news = news
+        def __init__(self, update: NearUpdate, groups: Groups | None) -> None:
+            self.update = update
             self.groups = groups
             super().__init__()
 
@@ -72,11 +72,11 @@ class SearchPane(Pane):
         self.options = NearOptions()
         """What is searched for next."""
         self._rows = rows
-        self._search = NearSearch(workspace, rows.dataset, payload, decisions.apart, self._hear)
+        self._search = NearSearch(workspace, rows.dataset, payload, decisions.apart, self._post_update)
         self._found: NearFound | None = None
         self._doing = ""
         """What the search that runs does; "" while none does."""
-        self._told = ""
+        self._notice = ""
         """A sentence that stays there until something else happens."""
         self._nothing, self._line = Static("", id="nothing", markup=False), Static("", id="line", markup=False)
 
@@ -93,20 +93,20 @@ class SearchPane(Pane):
         """Follow no longer; a search goes on."""
         self._search.close()
 
-    def _hear(self, news: NearNews) -> None:
+    def _post_update(self, update: NearUpdate) -> None:
         """Make the clusters of a search in its thread, since they may be many."""
-        self.post_message(self.Heard(news, Groups(news, self._rows) if isinstance(news, NearFound) else None))
+        self.post_message(self.Updated(update, Groups(update, self._rows) if isinstance(update, NearFound) else None))
 
-    @on(Heard)
-    def _heard(self, event: Heard) -> None:
-        news = event.news
-        if isinstance(news, NearProgress):
-            self._doing = news.words if news.running else ""
-            self._told = "" if news.running else clean(news.words)
+    @on(Updated)
+    def _show_update(self, event: Updated) -> None:
+        update = event.update
+        if isinstance(update, NearProgress):
+            self._doing = update.words if update.running else ""
+            self._notice = "" if update.running else clean(update.words)
         else:
-            self._doing = self._told = ""
-        if isinstance(news, NearFound):
-            self.options = news.options
+            self._doing = self._notice = ""
+        if isinstance(update, NearFound):
+            self.options = update.options
         if event.groups is not None:
             self.post_message(self.Found(event.groups))
         else:
@@ -122,7 +122,7 @@ class SearchPane(Pane):
             listed: whether any of it is listed.
         """
         self._found = found
-        self._told = ""
+        self._notice = ""
         self.set_class(listed, "-line")
         self._show()
 
@@ -134,8 +134,8 @@ class SearchPane(Pane):
     def _facts(self) -> str:
         if self._doing:
             return f"searching: {self._doing} · c cancels · it goes on if you leave"
-        if self._told:
-            return self._told
+        if self._notice:
+            return self._notice
         found = self._found
         if found is None:
             return ""
@@ -147,7 +147,7 @@ class SearchPane(Pane):
         elif found.marked:
             parts.insert(0, "“no duplicate” marks have changed since; r searches again")
         parts.append(f"searched {timestamps.text(found.when, '%Y-%m-%d %H:%M')}")
-        parts += [f"not compared: {said}" for said in found.left_out]
+        parts += [f"not compared: {said}" for said in found.excluded]
         return " · ".join(parts)
 
     def _instead(self) -> str:
@@ -180,7 +180,7 @@ class SearchPane(Pane):
 
     def action_search(self) -> None:
         """Search with the settings that are shown."""
-        self._doing, self._told = "starting", ""
+        self._doing, self._notice = "starting", ""
         self._show()
         self._search.start(self.options)
 
@@ -200,10 +200,10 @@ class SearchPane(Pane):
 
     def action_fields(self) -> None:
         """Choose what of a sample is compared."""
-        told = {"whole": "with all that rows share, such as one system prompt"}
+        scopes = {"whole": "with all that rows share, such as one system prompt"}
         self._choose(
             "what is compared",
-            [(_FIELD_WORDS[name], told.get(name, "without what the rows share")) for name in FIELDS],
+            [(_FIELD_WORDS[name], scopes.get(name, "without what the rows share")) for name in FIELDS],
             FIELDS.index(self.options.fields),
             lambda number: replace(self.options, fields=FIELDS[number]),
         )
@@ -222,7 +222,7 @@ class SearchPane(Pane):
     ) -> None:
         def answered(number: int | None) -> None:
             if number is not None:
-                self.options, self._told = made(number), ""
+                self.options, self._notice = made(number), ""
                 self._show()
 
         self.app.push_screen(ChoiceMenu(title, choices, chosen=chosen), answered)

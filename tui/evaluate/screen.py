@@ -14,7 +14,7 @@ from textual.widgets.option_list import Option
 
 from core.clean import clean, clean_line
 from core.errors import BadInput
-from core.runs.artifacts import Adapter, read_adapter
+from core.runs.artifacts import SavedAdapter, read_adapter
 from core.runs.scores import Answer, Comparison, read_comparison
 from core.units import count, size
 from tui.actions import Command, declare
@@ -46,7 +46,7 @@ class EvaluateScreen(StepScreen):
         self._tall = False
         self._comparison: Comparison | None = None
         self._answers: tuple[Answer, ...] = ()
-        self._adapter: Adapter | None = None
+        self._adapter: SavedAdapter | None = None
         self._shown = 0
         self._with_reference = False
         self._read_from: Path | None = None
@@ -100,7 +100,7 @@ class EvaluateScreen(StepScreen):
     def _read(self) -> None:
         run = self.session.run
         comparison: Comparison | None = None
-        adapter: Adapter | None = None
+        adapter: SavedAdapter | None = None
         words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
         if run is not None:
             try:
@@ -110,7 +110,7 @@ class EvaluateScreen(StepScreen):
                 words = str(error)
         self.from_thread(self._take, run, comparison, adapter, words)
 
-    def _take(self, run: Path | None, comparison: Comparison | None, adapter: Adapter | None, words: str) -> None:
+    def _take(self, run: Path | None, comparison: Comparison | None, adapter: SavedAdapter | None, words: str) -> None:
         if run != self._read_from:
             self._shown = 0
         self._read_from, self._comparison, self._adapter = run, comparison, adapter
@@ -124,7 +124,7 @@ class EvaluateScreen(StepScreen):
         self._show()
         self.refresh_bindings()
 
-    def _adapter_words(self, comparison: Comparison | None, adapter: Adapter | None) -> str:
+    def _adapter_words(self, comparison: Comparison | None, adapter: SavedAdapter | None) -> str:
         """Where the adapter is and of which step; the comparison may be of an older one."""
         if adapter is None:
             return ""
@@ -134,7 +134,7 @@ class EvaluateScreen(StepScreen):
             return f"{words}; compared above is that of step {count(comparison.step or 0)}"
         return f"{words}   5 shows how to load it"
 
-    def _place(self, adapter: Adapter) -> str:
+    def _place(self, adapter: SavedAdapter) -> str:
         folder, workspace = adapter.folder, self.session.workspace
         return clean_line(str(folder.relative_to(workspace) if folder.is_relative_to(workspace) else folder))
 
@@ -250,7 +250,7 @@ def _facts(comparison: Comparison) -> Content:
     return Content.assemble(*parts)
 
 
-def _waiting_words(run: Path, adapter: Adapter | None) -> str:
+def _waiting_words(run: Path, adapter: SavedAdapter | None) -> str:
     from core.jobs.folder import JobFolder
     from core.jobs.state import standing
 

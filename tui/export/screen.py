@@ -15,7 +15,7 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.runs import run_info
-from core.runs.artifacts import Adapter, copy_adapter, loading_code, read_adapter
+from core.runs.artifacts import SavedAdapter, copy_adapter, loading_code, read_adapter
 from core.units import size
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
@@ -42,7 +42,7 @@ class ExportScreen(StepScreen):
     def __init__(self) -> None:
         """Make the screen; the adapter is read when the screen is shown."""
         super().__init__()
-        self._adapter: Adapter | None = None
+        self._adapter: SavedAdapter | None = None
         self._copying = False
 
     def compose_body(self) -> Iterable[Widget]:
@@ -64,7 +64,7 @@ class ExportScreen(StepScreen):
     @work(thread=True, exclusive=True, group="adapter")
     def _read(self) -> None:
         run = self.session.run
-        adapter: Adapter | None = None
+        adapter: SavedAdapter | None = None
         step: int | None = None
         words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
         if run is not None:
@@ -75,7 +75,7 @@ class ExportScreen(StepScreen):
                 words = str(error)
         self.from_thread(self._take, adapter, step, words)
 
-    def _take(self, adapter: Adapter | None, step: int | None, words: str) -> None:
+    def _take(self, adapter: SavedAdapter | None, step: int | None, words: str) -> None:
         self._adapter = adapter
         what = self.query_one("#what", Static)
         what.update(Content(words) if adapter is None else _describe(adapter, step))
@@ -119,7 +119,7 @@ class ExportScreen(StepScreen):
             self._copy_to(self._adapter, event.path)
 
     @work(thread=True, group="copy")
-    def _copy_to(self, adapter: Adapter, target: Path) -> None:
+    def _copy_to(self, adapter: SavedAdapter, target: Path) -> None:
         try:
             copied = copy_adapter(adapter, target)
         except BadInput as error:
@@ -139,7 +139,7 @@ class ExportScreen(StepScreen):
         self.notify(clean_line(words, 400), markup=False)
 
 
-def _describe(adapter: Adapter, run_step: int | None) -> Content:
+def _describe(adapter: SavedAdapter, run_step: int | None) -> Content:
     shape = f"{adapter.kind} rank {adapter.rank}, alpha {adapter.alpha:g}" if adapter.rank else adapter.kind
     lines: list[str | tuple[str, str]] = [
         ("adapter  ", "bold"),

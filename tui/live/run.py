@@ -68,7 +68,7 @@ class LiveRun:
         resumed: the moment at which it went on from a checkpoint last, or None.
         update: the newest look at the run, or None before the first.
         smoothing: a name of `SMOOTHING`.
-        partial: whether this is a glimpse of a long run, not all of it.
+        partial: whether this is a sampled read of a long run, not all of it.
     """
 
     def __init__(self, headline: Headline = SFT.headline, *, partial: bool = False) -> None:

@@ -21,10 +21,10 @@ from core.errors import TunedeckError
 from core.units import count
 from tui.actions import declare
 from tui.overview.keys import COMMANDS
-from tui.overview.work import OverviewNews, OverviewWork
+from tui.overview.work import OverviewUpdate, OverviewWork
 from tui.screens.base import StepScreen
 from tui.widgets.path_prompt import PathPrompt
-from tui.widgets.text_view import Line, TextView
+from tui.widgets.text_view import TextLine, TextView
 
 if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
@@ -38,12 +38,12 @@ _STYLES = {"good": "key"}
 _INDENT = "  "
 
 
-class OverviewHeard(Message):
+class OverviewUpdated(Message):
     """How far the overview is."""
 
-    def __init__(self, work: OverviewWork | None, news: OverviewNews) -> None:
+    def __init__(self, work: OverviewWork | None, update: OverviewUpdate) -> None:
         self.work = work
-        self.news = news
+        self.update = update
         super().__init__()
 
 
@@ -105,14 +105,14 @@ class OverviewScreen(StepScreen):
             recipe = self._recipe()
         except TunedeckError as fault:
             self._work = None
-            self._heard(OverviewHeard(None, OverviewNews(problem=str(fault))))
+            self._show_update(OverviewUpdated(None, OverviewUpdate(problem=str(fault))))
             return
         self._say("starting …")
         self._work = OverviewWork(
             self.session.workspace,
             recipe,
             self.session.workspace,
-            lambda work, news: self.post_message(OverviewHeard(work, news)),
+            lambda work, update: self.post_message(OverviewUpdated(work, update)),
         )
 
     def _recipe(self) -> Recipe:
@@ -127,25 +127,25 @@ class OverviewScreen(StepScreen):
             )
         return replace(recipe, data=data)
 
-    @on(OverviewHeard)
-    def _heard(self, event: OverviewHeard) -> None:
+    @on(OverviewUpdated)
+    def _show_update(self, event: OverviewUpdated) -> None:
         if event.work is not self._work:
             return
-        news = event.news
-        if news.facts is not None:
-            self._facts = news.facts
+        update = event.update
+        if update.facts is not None:
+            self._facts = update.facts
             self.query_one(TextView).show(self._lines, keep_place=True)
-        if news.problem and news.facts is None:
+        if update.problem and update.facts is None:
             self._facts = None
-            problem = clean(news.problem)
-            self.query_one(TextView).show(lambda: [Line(((problem, "warning"),))])
-        self._say(f"{clean_line(news.doing, 80)} …" if news.doing not in ("", "done") else self._written)
+            problem = clean(update.problem)
+            self.query_one(TextView).show(lambda: [TextLine(((problem, "warning"),))])
+        self._say(f"{clean_line(update.doing, 80)} …" if update.doing not in ("", "done") else self._written)
         self.refresh_bindings()
         if self._export_asked and self._facts is not None:
             self._export_asked = False
             self.action_export()
 
-    def _lines(self) -> Iterable[Line]:
+    def _lines(self) -> Iterable[TextLine]:
         from tui.overview.words import overview_lines
 
         assert self._facts is not None
@@ -156,7 +156,7 @@ class OverviewScreen(StepScreen):
             if spans and spans[0][0].startswith(_INDENT):  # what a long line wraps into begins there, too
                 indent = len(_INDENT)
                 spans[0] = (spans[0][0][indent:], spans[0][1])
-            yield Line(tuple(spans), indent)
+            yield TextLine(tuple(spans), indent)
 
     def _say(self, words: str) -> None:
         self.query_one("#doing", Static).update(Content(words))
@@ -208,11 +208,13 @@ class OverviewScreen(StepScreen):
         )
 
     def _drop(self, leaks: list[Mapping[str, Any]]) -> None:
-        from core.dataset.audit.store import Ask, DecisionStore
+        from core.dataset.audit.store import DecisionRequest, DecisionStore
 
         store = DecisionStore(self.session.workspace)
         try:
-            asked: list[Ask] = [(each["key"], "drop", {"text": f"near leak: {each['detail']}"}) for each in leaks]
+            asked: list[DecisionRequest] = [
+                (each["key"], "drop", {"text": f"near leak: {each['detail']}"}) for each in leaks
+            ]
             store.decide_together(asked).result()
         except TunedeckError as fault:
             self.from_thread(self.notify, clean(str(fault)), severity="error", markup=False)

@@ -166,12 +166,12 @@ def _cost(cost: Mapping[str, Any] | None) -> Iterator[Pieces]:
 def _histogram(tokens: Mapping[str, Any]) -> Iterator[Pieces]:
     bins = tokens["bins"]
     most = max((each["samples"] for each in bins), default=0)
-    lower, told = 0, False
+    lower, reported = 0, False
     while bins and not bins[0]["samples"] and not bins[0]["cut"]:
         lower, bins = bins[0]["upper"], bins[1:]
     for each in bins:
-        if each["cut"] and not told:
-            told = True
+        if each["cut"] and not reported:
+            reported = True
             train = tokens["train"]
             verb = "sample below is" if train["cut"] == 1 else "samples below are"
             words = f"max length {count(tokens['max_length'])}: {count(train['cut'])} {verb} cut, "
@@ -180,7 +180,7 @@ def _histogram(tokens: Mapping[str, Any]) -> Iterator[Pieces]:
         span = f"{count(lower + 1)} to {count(each['upper'])}"
         yield [(f"  {span:>18} ", "muted"), (bar, "text"), (f" {count(each['samples'])}", "text")]
         lower = each["upper"]
-    if bins and not told:
+    if bins and not reported:
         yield [(f"  ── max length {count(tokens['max_length'])}: nothing is cut ──", "good")]
 
 

@@ -11,12 +11,12 @@ from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
     from core.jobs.folder import JobFolder
-    from core.jobs.state import Standing
+    from core.jobs.state import JobState
     from core.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
-class OverviewNews:
+class OverviewUpdate:
     """How far an overview is.
 
     Attributes:
@@ -37,20 +37,20 @@ class OverviewWork:
         workspace: the folder that holds `.tunedeck`.
         recipe: as it stands in the form; its relative paths are taken from `base`.
         base: see there.
-        tell: hears the news and whose they are, in a thread.
+        post: called with each update and whose it is, in a thread.
     """
 
     def __init__(
-        self, workspace: Path, recipe: Recipe, base: Path, tell: Callable[[OverviewWork, OverviewNews], object]
+        self, workspace: Path, recipe: Recipe, base: Path, post: Callable[[OverviewWork, OverviewUpdate], object]
     ) -> None:
         self._workspace, self._recipe, self._base = workspace, recipe, base
-        self._told: OverviewNews | None = None
+        self._posted: OverviewUpdate | None = None
         self._follower = JobFollower(
             "overview",
             start=self._start,
             look=self._look,
-            failed=lambda words: OverviewNews(problem=words),
-            tell=lambda news: tell(self, news),
+            failed=lambda words: OverviewUpdate(problem=words),
+            post=lambda update: post(self, update),
         )
         self._follower.begin()
 
@@ -66,14 +66,14 @@ class OverviewWork:
         self._recipe = with_mapping(absolute(self._recipe, self._base), self._workspace)
         return job_of(self._workspace, self._recipe).start()
 
-    def _look(self, folder: JobFolder, now: Standing) -> float | None:
-        news = self._news(folder, now)
-        if news != self._told:
-            self._told = news
-            self._follower.say(news)
+    def _look(self, folder: JobFolder, now: JobState) -> float | None:
+        update = self._read_update(folder, now)
+        if update != self._posted:
+            self._posted = update
+            self._follower.say(update)
         return None if now.over else PERIOD
 
-    def _news(self, folder: JobFolder, now: Standing) -> OverviewNews:
+    def _read_update(self, folder: JobFolder, now: JobState) -> OverviewUpdate:
         from core.runs.overview import cost_of
         from core.runs.overview_job import read_facts
         from core.runs.pace import pace_of
@@ -84,7 +84,7 @@ class OverviewWork:
         doing = "" if now.over else now.status.phase or "starting"
         failed = "" if now.state == "finished" or not now.over else now.detail or ended_early(now, "overview")
         if facts is None:
-            return OverviewNews(doing=doing, problem=failed)
+            return OverviewUpdate(doing=doing, problem=failed)
         facts |= {"cost": None, "tokens_words": _tokens_words(recipe, doing, failed)}
         if facts["tokens"]:
             settings = load_settings()
@@ -96,7 +96,7 @@ class OverviewWork:
                 currency=settings.currency,
                 pace=pace_of(recipe, self._workspace),
             )
-        return OverviewNews(facts, doing)
+        return OverviewUpdate(facts, doing)
 
 
 def _tokens_words(recipe: Recipe, doing: str, failed: str) -> str:

@@ -31,7 +31,7 @@ class _Before:
     saved: Recipe | None
 
 
-class Desk:
+class RecipeEditor:
     """Everything that the recipe screen does without drawing it; the session's recipe follows.
 
     Attributes:
@@ -87,7 +87,7 @@ class Desk:
                 agree_to_typed(self.entries.recipe, key)
         if key != "data.view":
             self.entries.recipe = _without_view(self.entries.recipe, before)
-        self._tell()
+        self._notify()
 
     def take_session(self) -> str | None:
         """Take over a recipe that was opened from another screen; what there is to be said of it; None without one."""
@@ -116,13 +116,13 @@ class Desk:
             recipe = put(recipe, "data.eval", tuple(str(path.absolute()) for path in session.eval_data))
         self.entries.recipe = _renamed(_without_view(recipe, self.entries.recipe), self.entries.recipe)
         self.entries.rest()
-        self._tell()
+        self._notify()
 
     def replace(self, recipe: Recipe) -> None:
         """Take a whole other recipe for the same file."""
         self._remember("")
         self.entries.replace(recipe)
-        self._tell()
+        self._notify()
 
     def new(self) -> None:
         """Begin an empty recipe without a file, with the data that is open."""
@@ -140,7 +140,7 @@ class Desk:
             BadInput: it cannot be written.
         """
         self.files.save(self.entries.recipe, path)
-        self._tell()
+        self._notify()
 
     def load(self, path: Path) -> str:
         """Take the recipe of another file; what there is to be said of it, or "".
@@ -166,7 +166,7 @@ class Desk:
         if recipe != saved and (self.files.path is not None or recipe != self.entries.recipe):
             self._undo.append(_Before("", saved, self.files.path, self.files.saved))
         self.entries.replace(recipe)
-        self._tell()
+        self._notify()
 
     def undo(self) -> str:
         """Take the last change back; the field that it was made in, or ""."""
@@ -175,7 +175,7 @@ class Desk:
             self.keep()
         self.entries.replace(before.recipe)
         self.files.take(before.path, before.saved)
-        self._tell()
+        self._notify()
         return before.key
 
     def _remember(self, key: str) -> None:
@@ -185,7 +185,7 @@ class Desk:
     def _now(self, key: str) -> _Before:
         return _Before(key, self.entries.recipe, self.files.path, self.files.saved)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._session.recipe = self.entries.recipe
         self._session.recipe_path = self.files.path
 

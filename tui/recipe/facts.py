@@ -13,7 +13,7 @@ from core.gpu import host
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
 from core.recipe.declare import Problem
-from core.recipe.memory import Device, Forecast, forecast
+from core.recipe.memory import DeviceType, Forecast, forecast
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, read_shape
 from core.recipe.recipe import KNOBS, Recipe
@@ -21,8 +21,8 @@ from core.recipe.rules.validate import validate
 from core.recipe.worker_packages import torch_build
 from core.runs import preflight
 from core.units import gib
-from tui.widgets.check_list import Check
-from tui.widgets.memory_bar import Part
+from tui.widgets.check_list import ChecklistItem
+from tui.widgets.memory_bar import BarSegment
 
 _COUNTING = 1.5
 """Seconds that counting the rows may take; a larger data set stays uncounted here."""
@@ -39,14 +39,14 @@ class Room:
         words: why it is not a GPU, or what cannot be read; may be "".
     """
 
-    device: Device
+    device: DeviceType
     name: str
     free: int | None
     words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class RecipeFacts:
     """What is known of a recipe's surroundings.
 
     Attributes:
@@ -66,7 +66,7 @@ class Facts:
     room: Room
     forecast: Forecast | None
     samples: int | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ChecklistItem, ...] = ()
     problems: tuple[Problem, ...] = ()
     recipe: Recipe | None = None
 
@@ -78,7 +78,7 @@ class Facts:
         return self.forecast.total <= self.room.free
 
 
-NOTHING_YET = Facts(None, "", Room("cuda", "the GPU", None), None)
+NOTHING_YET = RecipeFacts(None, "", Room("cuda", "the GPU", None), None)
 """Before the first look."""
 
 
@@ -90,7 +90,7 @@ class Surroundings:
         self._reader: GpuReader | None = None
         self._counted: dict[tuple[object, ...], int | None] = {}
 
-    def look(self, recipe: Recipe) -> Facts:
+    def look(self, recipe: Recipe) -> RecipeFacts:
         """The facts for a recipe with absolute paths. Reads headers of files, asks the GPU; never raises for input."""
         reader = self._open_reader()
         gpus = [] if reader.problem else reader.read()
@@ -105,7 +105,7 @@ class Surroundings:
             for check in found
             if check.path and check.verdict != "ok" and check.sentence not in own
         )
-        return Facts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe)
+        return RecipeFacts(shape, words, room, taken, self._samples(recipe), checks, problems, recipe)
 
     def _open_reader(self) -> GpuReader:
         if self._reader is None:
@@ -128,27 +128,27 @@ class Surroundings:
         return None if not rows or not own else max(1, math.ceil(rows * (1 - held_out) / own))
 
 
-def _urgency(check: preflight.Check) -> tuple[int, bool]:
+def _urgency(check: preflight.PreflightCheck) -> tuple[int, bool]:
     """What stops comes first, then that it does not fit: who reads two lines reads those."""
     return ("stop", "warn", "ok").index(check.verdict), check.name != "memory"
 
 
-def _shown(check: preflight.Check) -> Check:
+def _shown(check: preflight.PreflightCheck) -> ChecklistItem:
     """A check for people: what is found at a field names it."""
     about = KNOBS[check.path].title if check.path in KNOBS else check.name
     names = check.name == "recipe" and check.path and about.lower() not in check.sentence.lower()
     words = f"{about}: {check.sentence}" if names else check.sentence
-    return Check(check.verdict, clean_line(words, 600), about, check.path)
+    return ChecklistItem(check.verdict, clean_line(words, 600), about, check.path)
 
 
-def checks_of(facts: Facts, wrong: Mapping[str, str]) -> tuple[Check, ...]:
+def checks_of(facts: RecipeFacts, wrong: Mapping[str, str]) -> tuple[ChecklistItem, ...]:
     """The checks, with what stands in the form and is no value.
 
     Args:
         facts: they judge the value that such a field had before, which is left out.
         wrong: field -> what is wrong with its text, a sentence.
     """
-    now = tuple(Check("stop", clean_line(words, 600), KNOBS[path].title, path) for path, words in wrong.items())
+    now = tuple(ChecklistItem("stop", clean_line(words, 600), KNOBS[path].title, path) for path, words in wrong.items())
     return now + tuple(check for check in facts.checks if check.key not in wrong)
 
 
@@ -207,7 +207,7 @@ def _ram(words: str) -> Room:
     return Room("cpu", "the CPU (RAM)", free, words)
 
 
-def memory_title(facts: Facts) -> str:
+def memory_title(facts: RecipeFacts) -> str:
     """The heading of the memory bar: what is taken of what is free, and whether that fits."""
     room, taken = facts.room, facts.forecast
     free = f"{gib(room.free)} free" if room.free is not None else "what is free is not known"
@@ -218,7 +218,7 @@ def memory_title(facts: Facts) -> str:
     return f"memory on {room.name}: ~{gib(taken.total)} of {free}{tail}"
 
 
-def in_brief(facts: Facts, checks: Sequence[Check]) -> str:
+def in_brief(facts: RecipeFacts, checks: Sequence[ChecklistItem]) -> str:
     """Memory and preflight in so few words that a narrow screen has room for them."""
     room, taken = facts.room, facts.forecast
     if taken is None:
@@ -234,24 +234,24 @@ def in_brief(facts: Facts, checks: Sequence[Check]) -> str:
     return f"{(said[0] if said else 'all checks ok') if checks else 'checking'} · {memory}"
 
 
-def _of(checks: Sequence[Check], standing: str) -> list[str]:
+def _of(checks: Sequence[ChecklistItem], standing: str) -> list[str]:
     return [check.about for check in checks if check.standing == standing]
 
 
-def memory_parts(facts: Facts) -> list[Part]:
+def memory_parts(facts: RecipeFacts) -> list[BarSegment]:
     """The parts of the memory bar; none where the model is not known."""
     if facts.forecast is None:
         return []
     # A part that shows as 0.00 is left out.
     names = {"head": "output layer", "context": "Python and torch" if facts.room.device == "cpu" else "CUDA itself"}
     return [
-        Part(names.get(label, label), size, f"{size / 2**30:.2f}")
+        BarSegment(names.get(label, label), size, f"{size / 2**30:.2f}")
         for label, size in facts.forecast.parts().items()
         if size >= 2**30 / 200
     ]
 
 
-def memory_words(facts: Facts) -> str:
+def memory_words(facts: RecipeFacts) -> str:
     """The sentence below the memory bar, or in its place."""
     if facts.forecast is None:
         return facts.model_words

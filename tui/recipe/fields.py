@@ -15,7 +15,7 @@ from core.recipe.model_shape import ModelShape
 from core.recipe.paths import absolute, relative
 from core.recipe.recipe import KNOBS, Recipe, get, is_shown, put
 from core.recipe.rules.validate import validate
-from tui.recipe.facts import Facts
+from tui.recipe.facts import RecipeFacts
 from tui.widgets.form_field import Fault, FieldState, FormField, Section, fault_words
 
 _TITLES = {"": "what", "lora": "LoRA", "dpo": "DPO"}
@@ -111,7 +111,7 @@ class Entries:
         self._rested = self.recipe
         self._at = ""
 
-    def problems(self, facts: Facts) -> list[Problem]:
+    def problems(self, facts: RecipeFacts) -> list[Problem]:
         """What is wrong or unwise: texts that are no values, what the recipe's rules say, what was found outside."""
         found = [problem for _, problem in self.wrong.values()]
         found += validate(self.recipe, facts.shape, facts.samples)
@@ -129,7 +129,7 @@ class Entries:
             return self.wrong[path][0]
         return KNOBS[path].format(get(relative(self.recipe, self._workspace), path))
 
-    def states(self, problems: Iterable[Problem], facts: Facts) -> dict[str, FieldState]:
+    def states(self, problems: Iterable[Problem], facts: RecipeFacts) -> dict[str, FieldState]:
         """What each field of the form shows; those that it leaves out are not among them."""
         faults: dict[str, Fault] = {}
         for problem in problems:
@@ -156,7 +156,7 @@ def describe(
     knob: Knob,
     entries: Entries,
     problems: Iterable[Problem],
-    facts: Facts,
+    facts: RecipeFacts,
     *,
     full: bool = False,
 ) -> Content:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from textual.message import Message
 
-from core.jobs.trust import Ask
-from tui.recipe.facts import Facts
+from core.jobs.trust import ConsentRequest
+from tui.recipe.facts import RecipeFacts
 
 
-class Looked(Message):
+class FactsRead(Message):
     """The surroundings of the recipe have been looked up."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: RecipeFacts) -> None:
         self.facts = facts
         super().__init__()
 
@@ -28,7 +28,7 @@ class Completed(Message):
         super().__init__()
 
 
-class Told(Message):
+class RecipeNotice(Message):
     """Something to say in the line above the keys."""
 
     def __init__(self, words: str) -> None:
@@ -47,7 +47,7 @@ class StartEnded(Message):
     """
 
     def __init__(
-        self, words: str = "", *, path: str = "", folder: Path | None = None, asks: tuple[Ask, ...] = ()
+        self, words: str = "", *, path: str = "", folder: Path | None = None, asks: tuple[ConsentRequest, ...] = ()
     ) -> None:
         self.words = words
         self.path = path

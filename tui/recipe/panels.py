@@ -10,8 +10,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.recipe.facts import Facts, memory_parts, memory_title, memory_words
-from tui.widgets.check_list import Check, CheckList
+from tui.recipe.facts import RecipeFacts, memory_parts, memory_title, memory_words
+from tui.widgets.check_list import CheckList, ChecklistItem
 from tui.widgets.memory_bar import MemoryBar
 
 FACES = ("help", "memory", "checks")
@@ -64,12 +64,12 @@ class RecipePanels(Vertical):
         static.update(text, layout=False)
         box.scroll_to(y=0, animate=False)
 
-    def show_facts(self, facts: Facts) -> None:
+    def show_facts(self, facts: RecipeFacts) -> None:
         """Show what a run would take of the memory."""
         retitle(self.query_one("#memory"), memory_title(facts))
         self.query_one(MemoryBar).show(memory_parts(facts), facts.room.free or 0.0, memory_words(facts))
 
-    def show_checks(self, checks: Sequence[Check]) -> None:
+    def show_checks(self, checks: Sequence[ChecklistItem]) -> None:
         """Show the checks before the start."""
         retitle(self.query_one("#checks"), f"preflight: {tally(checks)}")
         self.query_one(CheckList).show(checks)
@@ -82,7 +82,7 @@ def retitle(widget: Widget, title: str) -> None:
         widget.border_title = content
 
 
-def tally(checks: Sequence[Check]) -> str:
+def tally(checks: Sequence[ChecklistItem]) -> str:
     """How many checks stop, warn and are fine: `1 stop, 2 warnings, 4 ok`."""
     stops = sum(check.standing == "stop" for check in checks)
     warnings = sum(check.standing == "warn" for check in checks)

@@ -59,8 +59,8 @@ class PresetMenu(ModalScreen[Preset | None]):
             for path, value in preset.values.items()
             if get(self._recipe, path) != value
         ]
-        told = f"→ {', '.join(changes)}" if changes else "→ changes nothing: the recipe is like that already"
-        return Content.assemble((preset.name, "bold"), f"\n{preset.reason}\n{told}\n")
+        described = f"→ {', '.join(changes)}" if changes else "→ changes nothing: the recipe is like that already"
+        return Content.assemble((preset.name, "bold"), f"\n{preset.reason}\n{described}\n")
 
     @on(OptionList.OptionSelected)
     def _chosen(self, event: OptionList.OptionSelected) -> None:

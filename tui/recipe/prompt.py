@@ -9,7 +9,7 @@ from textual.message import Message
 
 from core.clean import clean_line
 from core.errors import BadInput
-from tui.recipe.desk import Desk
+from tui.recipe.desk import RecipeEditor
 from tui.widgets.path_prompt import PathPrompt
 
 _SAVE = "enter saves it there and replaces a file of that name; esc does not save."
@@ -27,7 +27,7 @@ class RecipePrompt(PathPrompt):
             self.opened = opened
             super().__init__()
 
-    def save(self, desk: Desk, *, elsewhere: bool = False) -> None:
+    def save(self, desk: RecipeEditor, *, elsewhere: bool = False) -> None:
         """Save to the recipe's file; ask for one where it has none, as that of a run, or where it should be another."""
         path = desk.files.own
         if path is None or elsewhere:
@@ -41,7 +41,7 @@ class RecipePrompt(PathPrompt):
         else:
             self.post_message(self.Done(f"Saved to {path}"))
 
-    def open(self, desk: Desk) -> None:
+    def open(self, desk: RecipeEditor) -> None:
         """Ask for the file to open."""
         self._desk = desk
         self.ask("open", "open a recipe", _OPEN)

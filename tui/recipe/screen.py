@@ -13,25 +13,25 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from core.clean import clean_line
-from core.jobs.trust import Ask
+from core.jobs.trust import ConsentRequest
 from core.recipe.declare import Problem
 from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.yamlfile import dumps
 from tui.actions import Command, declare
-from tui.recipe.desk import Desk
-from tui.recipe.facts import NOTHING_YET, Facts, Surroundings, checks_of, in_brief
+from tui.recipe.desk import RecipeEditor
+from tui.recipe.facts import NOTHING_YET, RecipeFacts, Surroundings, checks_of, in_brief
 from tui.recipe.field_help import FieldHelp
 from tui.recipe.fields import completion_of, describe, sections
 from tui.recipe.files import keep_draft
-from tui.recipe.messages import Completed, Looked, StartEnded, Told
+from tui.recipe.messages import Completed, FactsRead, RecipeNotice, StartEnded
 from tui.recipe.panels import RecipePanels, retitle
 from tui.recipe.preset_menu import PresetMenu
 from tui.recipe.prompt import RecipePrompt
 from tui.recipe.start import pilot_of, queue, start
 from tui.screens.base import StepScreen
 from tui.widgets.agree import Agree
-from tui.widgets.check_list import Check
+from tui.widgets.check_list import ChecklistItem
 from tui.widgets.form import Form
 from tui.widgets.text_view import TextView
 from tui.widgets.words_line import WordsLine
@@ -89,8 +89,8 @@ class RecipeScreen(StepScreen):
     def __init__(self) -> None:
         """Make the screen; it is filled in when it is first shown."""
         super().__init__()
-        self._facts: Facts = NOTHING_YET
-        self._checks: tuple[Check, ...] = ()
+        self._facts: RecipeFacts = NOTHING_YET
+        self._checks: tuple[ChecklistItem, ...] = ()
         self._waiting: tuple[Timer, ...] = ()
         self._said = ""
         self._starting = False
@@ -109,7 +109,7 @@ class RecipeScreen(StepScreen):
     def on_mount(self) -> None:
         """Fill the form in: from the recipe that was named, else from the draft of an earlier sitting."""
         self._surroundings = Surroundings(self.session.workspace)
-        self._desk = Desk(self.session)
+        self._desk = RecipeEditor(self.session)
         self._say(self._desk.words)
         self.form.focus()
 
@@ -193,8 +193,8 @@ class RecipeScreen(StepScreen):
         self.query_one(RecipePanels).show_checks(self._checks)
         self._show_line()
 
-    @on(Looked)
-    def _show_facts(self, event: Looked) -> None:
+    @on(FactsRead)
+    def _show_facts(self, event: FactsRead) -> None:
         self._facts = event.facts
         self.query_one(RecipePanels).show_facts(event.facts)
         self._show()
@@ -206,8 +206,8 @@ class RecipeScreen(StepScreen):
             words = in_brief(self._facts, self._checks)
         self.query_one(WordsLine).say(words)
 
-    @on(Told)
-    def _told(self, event: Told) -> None:
+    @on(RecipeNotice)
+    def _show_notice(self, event: RecipeNotice) -> None:
         self._say(event.words)
 
     def _say(self, words: str) -> None:
@@ -221,7 +221,7 @@ class RecipeScreen(StepScreen):
     def _look(self) -> None:
         facts = self._surroundings.look(self._desk.entries.recipe)
         if not get_current_worker().is_cancelled:
-            self.post_message(Looked(facts))
+            self.post_message(FactsRead(facts))
 
     def _keep(self) -> None:
         files = self._desk.files
@@ -231,7 +231,7 @@ class RecipeScreen(StepScreen):
     def _write_draft(self, path: Path | None, recipe: Recipe, saved: Recipe | None) -> None:
         fault = keep_draft(self.session.workspace, path, recipe, saved)
         if fault:
-            self.post_message(Told(fault))
+            self.post_message(RecipeNotice(fault))
 
     def on_unmount(self) -> None:
         """The app ends: keep what the timer has not kept yet."""
@@ -376,27 +376,27 @@ class RecipeScreen(StepScreen):
         self.form.put_down()  # a digit is a screen again, as the words to come say
         self._begin(pilot_of(self._desk.entries.recipe) if pilot else self._desk.entries.recipe, queued)
 
-    def _begin(self, recipe: Recipe, queued: bool, agreed: tuple[Ask, ...] = ()) -> None:
+    def _begin(self, recipe: Recipe, queued: bool, agreed: tuple[ConsentRequest, ...] = ()) -> None:
         self._starting, self._begun = True, (recipe, queued)
         self._say("Preparing the data and starting the run …" if not queued else "Preparing the data for the queue …")
         self.refresh_bindings()
         self._start(recipe, queued, agreed)
 
     @work(thread=True, group="start")
-    def _start(self, recipe: Recipe, queued: bool, agreed: tuple[Ask, ...]) -> None:
+    def _start(self, recipe: Recipe, queued: bool, agreed: tuple[ConsentRequest, ...]) -> None:
         worker = get_current_worker()
 
-        def tell(words: str) -> None:
-            self.post_message(Told(words))
+        def on_progress(words: str) -> None:
+            self.post_message(RecipeNotice(words))
 
         begin = queue if queued else start
-        self.post_message(begin(recipe, self.session.workspace, tell, lambda: worker.is_cancelled, agreed))
+        self.post_message(begin(recipe, self.session.workspace, on_progress, lambda: worker.is_cancelled, agreed))
 
     def action_cancel(self) -> None:
         """Start no run after all."""
         self.workers.cancel_group(self, "start")
 
-    def _agreed(self, asks: tuple[Ask, ...]) -> None:
+    def _agreed(self, asks: tuple[ConsentRequest, ...]) -> None:
         """Start what was about to be started, with the user's yes."""
         if self._begun is not None and not self._starting:
             self._begin(*self._begun, asks)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import TunedeckError
-from core.jobs.trust import Ask, NotAgreed
+from core.jobs.trust import ConsentRequest, NotAgreed
 from core.recipe.presets import PRESETS
 from core.recipe.recipe import Recipe
 from core.units import count
 from tui.recipe.messages import StartEnded
 
 if TYPE_CHECKING:
-    from core.dataset.view.view import View
+    from core.dataset.view.view import CuratedView
 
 
 def pilot_of(recipe: Recipe) -> Recipe:
@@ -25,16 +25,16 @@ def pilot_of(recipe: Recipe) -> Recipe:
 def start(
     recipe: Recipe,
     workspace: Path,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
     should_stop: Callable[[], bool],
-    agreed: Sequence[Ask] = (),
+    agreed: Sequence[ConsentRequest] = (),
 ) -> StartEnded:
     """Read the data and start a detached run.
 
     Args:
         recipe: what to train, paths absolute.
         workspace: where `runs/` lies.
-        tell: is told how far reading the data has come, a sentence.
+        on_progress: is told how far reading the data has come, a sentence.
         should_stop: whether the user has thought better of it.
         agreed: what the user has just said yes to.
     """
@@ -42,7 +42,7 @@ def start(
 
     def begin() -> StartEnded:
         _remember(agreed)
-        folder = start_run(recipe, workspace, view_of=_viewer(workspace, tell, should_stop))
+        folder = start_run(recipe, workspace, view_of=_viewer(workspace, on_progress, should_stop))
         return StartEnded(folder=folder.path)
 
     return _outcome(begin)
@@ -51,43 +51,45 @@ def start(
 def queue(
     recipe: Recipe,
     workspace: Path,
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
     should_stop: Callable[[], bool],
-    agreed: Sequence[Ask] = (),
+    agreed: Sequence[ConsentRequest] = (),
 ) -> StartEnded:
     """Read the data and put the run at the end of the queue; the arguments are those of `start`."""
     from core.runs.queueing import queue_run
 
     def begin() -> StartEnded:
         _remember(agreed)
-        folder = queue_run(recipe, workspace, view_of=_viewer(workspace, tell, should_stop))
+        folder = queue_run(recipe, workspace, view_of=_viewer(workspace, on_progress, should_stop))
         return StartEnded(f"Queued as {folder.id}. {folder.read_status().message} 6 shows the runs.")
 
     return _outcome(begin)
 
 
-def _remember(agreed: Sequence[Ask]) -> None:
+def _remember(agreed: Sequence[ConsentRequest]) -> None:
     for ask in agreed:
         ask.agree()
 
 
-def _viewer(workspace: Path, tell: Callable[[str], None], should_stop: Callable[[], bool]) -> Callable[[Recipe], View]:
+def _viewer(
+    workspace: Path, on_progress: Callable[[str], None], should_stop: Callable[[], bool]
+) -> Callable[[Recipe], CuratedView]:
     """Gives the view of a recipe, built by a process of its own where that takes long."""
     from core.runs.view_job import view_of
 
     def told(phase: str, done: int, of: int) -> None:
         far = f": {count(done)} of {count(of)}" if of else ""
-        tell(f"{phase[:1].upper()}{phase[1:]}{far}. F5 cancels.")
+        on_progress(f"{phase[:1].upper()}{phase[1:]}{far}. F5 cancels.")
 
     return lambda recipe: view_of(recipe, workspace, told, should_stop)
 
 
 def _outcome(begin: Callable[[], StartEnded]) -> StartEnded:
-    from core.dataset.scan.scan import Stopped  # numpy and orjson: only where data is read
+    from core.dataset.scan.scan import ScanStopped  # numpy and orjson: only where data is read
 
     try:
         return begin()
-    except Stopped:
+    except ScanStopped:
         return StartEnded("The start was cancelled; nothing is left of it.")
     except NotAgreed as error:
         return StartEnded(f"Not started: {error}", asks=error.asks)

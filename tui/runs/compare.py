@@ -26,7 +26,7 @@ from tui.runs.rows import verdict_word
 from tui.live.metrics import title_of, writer_of
 from tui.telling_names import telling_names
 from tui.widgets.chart import Chart
-from tui.widgets.table import Cell, Column, Table
+from tui.widgets.table import TableCell, TableColumn, Table
 from tui.widgets.text_lines import TextLines
 
 LETTERS = "ABCDEF"
@@ -102,10 +102,10 @@ class CompareScreen(StepScreen):
         width = event.size.width // 2 if self.has_class("-wide") else event.size.width
         self.query_one(Table).set_columns(self._columns(width))
 
-    def _columns(self, width: int) -> list[Column]:
+    def _columns(self, width: int) -> list[TableColumn]:
         least = 8 if width >= 80 else 6  # below, the line under the table has the values uncut
         each = max(least, min(22, (width - 26) // len(self._lines) - 1))
-        return [Column("field"), *(Column(f"{letter} {self._names[n]}", each) for n, letter in self._lettered())]
+        return [TableColumn("field"), *(TableColumn(f"{letter} {self._names[n]}", each) for n, letter in self._lettered())]
 
     def _lettered(self) -> list[tuple[int, str]]:
         return list(enumerate(LETTERS[: len(self._lines)]))
@@ -182,7 +182,7 @@ class CompareScreen(StepScreen):
         chart.set_end(end)
         chart.set_unit(unit(self._axis, end))
 
-    def _cells(self, row: int) -> list[Cell]:
+    def _cells(self, row: int) -> list[TableCell]:
         title, values = self._rows[row]
         return [(title, "muted"), *((clean_line(value, 200) or "-", "text") for value in values)]
 
@@ -190,8 +190,8 @@ class CompareScreen(StepScreen):
     def _show_whole(self) -> None:
         """The values of the row under the cursor, uncut."""
         title, values = self._rows[self.query_one(Table).cursor]
-        told = "   ".join(f"{letter} {clean_line(values[n], 120) or '-'}" for n, letter in self._lettered())
-        self.query_one("#whole", TextLines).show([[(f"{title}  ", "muted"), (told, "text")]])
+        values_text = "   ".join(f"{letter} {clean_line(values[n], 120) or '-'}" for n, letter in self._lettered())
+        self.query_one("#whole", TextLines).show([[(f"{title}  ", "muted"), (values_text, "text")]])
 
     # --- keys
 

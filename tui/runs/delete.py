@@ -8,12 +8,12 @@ from core.jobs.folder import JobFolder
 from core.jobs.remove import contents, remove
 from core.jobs.runs import RunInfo
 from core.units import count, size
-from tui.widgets.text_lines import Line
+from tui.widgets.text_lines import StyledLine
 
 _ENDINGS = ("finished", "stopped", "failed", "lost")
 
 
-def question(run: RunInfo) -> tuple[list[Line], bool]:
+def question(run: RunInfo) -> tuple[list[StyledLine], bool]:
     """The question whether a run is to be deleted.
 
     Args:

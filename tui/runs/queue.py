@@ -39,14 +39,14 @@ def change_queue(workspace: Path, change: Callable[[Queue], None] | None) -> str
     try:
         if change is None and not Queue(workspace).read().entries:
             return ""
-        from core.jobs.queue_runner import tell
+        from core.jobs.queue_runner import update_waiting_runs
         from core.runs.queueing import pick_up, refuse_unknown
 
         refuse_unknown(workspace)
         if change is not None:
             change(Queue(workspace))
         pick_up(workspace)
-        tell(workspace)
+        update_waiting_runs(workspace)
     except TunedeckError as error:
         return str(error)
     return ""

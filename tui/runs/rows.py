@@ -11,19 +11,19 @@ from core.jobs.status import LOST, QUEUED
 from core.units import count, duration, gib, significant
 from core.verdict.finding import QUIET
 from core.verdict.run_list import RunLine
-from tui.widgets.table import Cell, Column
+from tui.widgets.table import TableCell, TableColumn
 
 COLUMNS = (
-    Column("", 1),
-    Column("state", 9),
-    Column("run"),
-    Column("verdict", 15),
-    Column("best eval", 9, right=True),
-    Column("took", 10, right=True, rank=2),
-    Column("memory", 8, right=True, rank=4),
-    Column("step", 15, right=True, rank=5),
-    Column("started", 9, rank=3),
-    Column("model", 20, rank=6),
+    TableColumn("", 1),
+    TableColumn("state", 9),
+    TableColumn("run"),
+    TableColumn("verdict", 15),
+    TableColumn("best eval", 9, right=True),
+    TableColumn("took", 10, right=True, rank=2),
+    TableColumn("memory", 8, right=True, rank=4),
+    TableColumn("step", 15, right=True, rank=5),
+    TableColumn("started", 9, rank=3),
+    TableColumn("model", 20, rank=6),
 )
 
 MOST = 6
@@ -48,7 +48,7 @@ _SIX_DAYS = 6 * 86_400
 _QUIET = {kind.value for kind in QUIET}
 
 
-def cells(line: RunLine, letter: str) -> list[Cell]:
+def cells(line: RunLine, letter: str) -> list[TableCell]:
     """What one run has in each of `COLUMNS`.
 
     Args:

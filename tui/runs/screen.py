@@ -21,8 +21,8 @@ from tui.runs.delete import delete, question
 from tui.runs.queue import GOES_ON, HELD, any_waits, change_queue, queue_held
 from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
 from tui.widgets.command_line import CommandLine
-from tui.widgets.table import Cell, Table
-from tui.widgets.text_lines import Line, TextLines
+from tui.widgets.table import TableCell, Table
+from tui.widgets.text_lines import StyledLine, TextLines
 
 _LOOK_EVERY = 2.0
 _SLICE = 0.2
@@ -71,7 +71,7 @@ class RunsScreen(StepScreen):
         self._sort = next(iter(SORTS))
         self._marked: dict[str, None] = {}
         self._asked: JobFolder | None = None
-        self._said: list[Line] = []
+        self._said: list[StyledLine] = []
 
     def compose_body(self) -> Iterable[Widget]:
         """The table, or a sentence while there is nothing in it."""
@@ -170,7 +170,7 @@ class RunsScreen(StepScreen):
         self._show_detail()
         self.refresh_bindings()
 
-    def _cells(self, row: int) -> list[Cell]:
+    def _cells(self, row: int) -> list[TableCell]:
         line = self._runs[row]
         return cells(line, letters(self._marked).get(line.info.id, ""))
 
@@ -183,7 +183,7 @@ class RunsScreen(StepScreen):
     def _highlighted(self) -> None:
         self._say([])
 
-    def _say(self, lines: list[Line], asked: JobFolder | None = None) -> None:
+    def _say(self, lines: list[StyledLine], asked: JobFolder | None = None) -> None:
         """Say something below the list, in place of what was said or asked there, until the next key that acts."""
         self._asked, self._said = asked, lines
         self._show_detail()
@@ -201,7 +201,7 @@ class RunsScreen(StepScreen):
             model = f"  {clean_line(chosen.model, 60)}" if chosen.model else ""
             of = chosen.adapter.words(chosen.info.step) if chosen.adapter is not None else ""
             adapter = f"  adapter: {of}" if of else ""
-            facts: list[Line] = [[(clean_line(chosen.info.id, 80), "text"), (model + adapter, "muted")]]
+            facts: list[StyledLine] = [[(clean_line(chosen.info.id, 80), "text"), (model + adapter, "muted")]]
             detail.show(facts + ([[(clean_line(words, 400), "muted")]] if words else []))
 
     # --- keys
@@ -288,7 +288,7 @@ class RunsScreen(StepScreen):
         if chosen is not None:
             self.from_thread(self._ask, JobFolder(chosen.info.folder), *question(chosen.info))
 
-    def _ask(self, folder: JobFolder, lines: list[Line], possible: bool) -> None:
+    def _ask(self, folder: JobFolder, lines: list[StyledLine], possible: bool) -> None:
         if self._chosen is not None and self._chosen.info.folder == folder.path:
             self._say(lines, folder if possible else None)
 

@@ -51,9 +51,9 @@ class Pane(Container):
         """The command line of the screen."""
         return self.screen.query_one(CommandLine)
 
-    def tell(self, words: str, *, failed: bool = False, about: object = None) -> None:
+    def show_message(self, words: str, *, failed: bool = False, about: object = None) -> None:
         """Say on the command line what came of a key; as `CommandLine.tell`."""
-        self.line.tell(words, failed=failed, about=about)
+        self.line.show_message(words, failed=failed, about=about)
 
     def ask_line(
         self, title: str, help: str, take: Callable[[str], object], *, text: str = "", digits: bool = False

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from rich.color import ColorSystem
 from rich.style import Style
 
-Cell = tuple[str, Style | None]
+ScreenCell = tuple[str, Style | None]
 """A glyph and its style; the second cell of a wide glyph holds an empty string."""
 
-Stretch = tuple[int, int, list[Cell]]
+Stretch = tuple[int, int, list[ScreenCell]]
 """Row and column of the first of some cells beside each other, and the cells."""
 
 _RESET = "\x1b[0m"
@@ -48,21 +48,21 @@ class Pen:
     """Gathers the bytes; knows where the cursor is and which style it writes in.
 
     Args:
-        colours: the colours that the terminal has.
+        colors: the colours that the terminal has.
     """
 
-    def __init__(self, colours: ColorSystem) -> None:
-        self._colours = colours
+    def __init__(self, colors: ColorSystem) -> None:
+        self._colors = colors
         self._out: list[str] = []
         self._at: tuple[int, int] | None = None
         self._look = PLAIN
 
-    def write(self, y: int, x: int, cells: list[Cell]) -> None:
+    def write(self, y: int, x: int, cells: list[ScreenCell]) -> None:
         """Put cells beside each other, the first at row `y` and column `x`, both from 0."""
         self._go(y, x)
         for style, run in groupby(cells, itemgetter(1)):
             text = "".join(glyph for glyph, _ in run)
-            look = look_of(style, self._colours) if style is not None else PLAIN
+            look = look_of(style, self._colors) if style is not None else PLAIN
             self._out += (self._change(look), look.before, text, look.after)
         self._at = (y, x + len(cells)) if all(map(_sure, (glyph for glyph, _ in cells))) else None
 
@@ -90,7 +90,7 @@ class Pen:
         if gone:
             was = PLAIN
         new = [*sorted(look.attributes - was.attributes)]
-        new += [colour for colour, old in ((look.front, was.front), (look.back, was.back)) if colour != old]
+        new += [color for color, old in ((look.front, was.front), (look.back, was.back)) if color != old]
         return f"\x1b[{';'.join(['0', *new] if gone else new)}m" if new or gone else ""
 
 
@@ -100,42 +100,42 @@ def _sure(glyph: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def look_of(style: Style, colours: ColorSystem) -> Look:
+def look_of(style: Style, colors: ColorSystem) -> Look:
     """A style of rich as a terminal takes it."""
-    before, _, after = style.render("\0", color_system=colours).partition("\0")
+    before, _, after = style.render("\0", color_system=colors).partition("\0")
     head, code, tail = before.rpartition("\x1b[")
     if not code or not tail.endswith("m"):
         return Look(before=before, after=after)
-    attributes, colour = set(), {"3": "", "4": ""}
+    attributes, color = set(), {"3": "", "4": ""}
     words = iter(tail[:-1].split(";"))
     for word in words:
         if word in ("38", "48"):
             kind = next(words)
             numbers = [int(next(words)) for _ in range(3 if kind == "2" else 1)]
-            colour[word[0]] = f"{word};{_short(numbers)}"
+            color[word[0]] = f"{word};{_short(numbers)}"
         elif len(word) == 2 and word[0] in "349":
-            colour["4" if word[0] == "4" else "3"] = word
+            color["4" if word[0] == "4" else "3"] = word
         elif len(word) == 3:
-            colour["4"] = word
+            color["4"] = word
         else:
             attributes.add(word)
-    return Look(frozenset(attributes), colour["3"], colour["4"], head, after.removeprefix(_RESET))
+    return Look(frozenset(attributes), color["3"], color["4"], head, after.removeprefix(_RESET))
 
 
-def _short(colour: list[int]) -> str:
+def _short(color: list[int]) -> str:
     """A colour by its number in the palette of 256 where it is exactly one of these, as most of our themes' are.
 
     The numbers below 22 are left out: terminals have colours of their own there, or programs that set them.
     """
-    if len(colour) == 1:
-        return f"5;{colour[0]}"
-    number = _PALETTE.get((colour[0], colour[1], colour[2]))
-    return f"5;{number}" if number is not None else "2;" + ";".join(map(str, colour))
+    if len(color) == 1:
+        return f"5;{color[0]}"
+    number = _PALETTE.get((color[0], color[1], color[2]))
+    return f"5;{number}" if number is not None else "2;" + ";".join(map(str, color))
 
 
 _LEVELS = (0, 95, 135, 175, 215, 255)
 _PALETTE = {
-    **{(8 + 10 * grey,) * 3: 232 + grey for grey in range(24)},
+    **{(8 + 10 * gray,) * 3: 232 + gray for gray in range(24)},
     **{(_LEVELS[number // 36], _LEVELS[number // 6 % 6], _LEVELS[number % 6]): 16 + number for number in range(6, 216)},
 }
 """The colours of xterm's palette of 256 beyond the terminal's own sixteen: a cube of 6 levels each, and 24 greys."""

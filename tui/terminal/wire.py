@@ -16,7 +16,7 @@ from rich.console import COLOR_SYSTEMS, Console, RenderableType
 from textual._compositor import ChopsUpdate, CompositorUpdate
 from textual.strip import Strip
 
-from tui.terminal.pen import Cell, Pen, Stretch
+from tui.terminal.pen import Pen, ScreenCell, Stretch
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -30,7 +30,7 @@ class Wire:
     """Remembers what the terminal shows, as far as it is known, and makes updates out of what differs."""
 
     def __init__(self) -> None:
-        self.rows: dict[int, dict[int, Cell]] = {}
+        self.rows: dict[int, dict[int, ScreenCell]] = {}
 
     def forget(self) -> None:
         """The terminal may show anything: what comes next is sent whole."""
@@ -123,7 +123,7 @@ class LeanUpdate(CompositorUpdate):
                 cells = cells_of(strip)
                 yield from self._known(y, x, cells, max(first - x, 0), min(end - x, len(cells)))
 
-    def _known(self, y: int, x: int, cells: list[Cell], start: int, stop: int) -> Iterator[Stretch]:
+    def _known(self, y: int, x: int, cells: list[ScreenCell], start: int, stop: int) -> Iterator[Stretch]:
         """What differs in `cells[start:stop]`, of which the first cell stands at `x`; it is known from now on."""
         shown = self._wire.rows.setdefault(y, {})
         for a, b in _differing(cells, shown, x, start, stop):
@@ -131,9 +131,9 @@ class LeanUpdate(CompositorUpdate):
             yield y, x + a, cells[a:b]
 
 
-def cells_of(strip: Strip) -> list[Cell]:
+def cells_of(strip: Strip) -> list[ScreenCell]:
     """The cells of a strip."""
-    cells: list[Cell] = []
+    cells: list[ScreenCell] = []
     for text, style, control in strip:
         if control:
             continue
@@ -150,7 +150,9 @@ def cells_of(strip: Strip) -> list[Cell]:
     return cells
 
 
-def _differing(cells: list[Cell], shown: dict[int, Cell], x: int, start: int, stop: int) -> Iterator[tuple[int, int]]:
+def _differing(
+    cells: list[ScreenCell], shown: dict[int, ScreenCell], x: int, start: int, stop: int
+) -> Iterator[tuple[int, int]]:
     """Stretches of `cells[start:stop]` that the terminal does not show; never a part of a wide glyph."""
     first = last = -1
     for column in range(start, stop):
@@ -166,7 +168,7 @@ def _differing(cells: list[Cell], shown: dict[int, Cell], x: int, start: int, st
         yield _whole(cells, first, last)
 
 
-def _whole(cells: list[Cell], first: int, end: int) -> tuple[int, int]:
+def _whole(cells: list[ScreenCell], first: int, end: int) -> tuple[int, int]:
     while first > 0 and cells[first][0] == "":
         first -= 1
     while end < len(cells) and cells[end][0] == "":

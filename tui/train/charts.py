@@ -20,11 +20,11 @@ from tui.live.axes import RunAxis, next_axis
 from tui.live.metrics import USUAL, from_zero, headline_words, metrics_of, title_of, usual_panels, writer_of
 from tui.live.run import LiveRun
 from tui.screens.pane import Pane
-from tui.train.messages import Overlaid, Said
+from tui.train.messages import Overlaid, RequestNotice
 from tui.train.overlays import Overlays
-from tui.train.run import RunModel, Source
+from tui.train.run import RunModel, RunSource
 from tui.widgets.chart import ZOOM, Chart
-from tui.widgets.pick_menu import Choice, Picked, PickMenu
+from tui.widgets.pick_menu import MenuItem, Picked, PickMenu
 
 MOST = 6
 """Panels that are shown at once; the large chart takes any further one."""
@@ -80,7 +80,7 @@ class Panels(Container):
 
 
 class ChartsPane(Pane):
-    """Draws the run's metrics in one large chart and in panels; posts `Overlaid` and `Said`."""
+    """Draws the run's metrics in one large chart and in panels; posts `Overlaid` and `RequestNotice`."""
 
     NAME = "charts"
     COMMANDS = (
@@ -146,7 +146,7 @@ class ChartsPane(Pane):
         self._picked, self._axis.name = None, "steps"
         self._bind()
 
-    def take_overlaid(self, source: Source, update: Update) -> None:
+    def take_overlaid(self, source: RunSource, update: Update) -> None:
         """Take in what was read of an overlaid run."""
         if self.overlays.take(source, update):
             self._bind()
@@ -300,13 +300,13 @@ class ChartsPane(Pane):
     def action_scale(self) -> None:
         """Logarithmic or linear."""
         if not self.chart.toggle_log():
-            self.post_message(Said("A logarithmic axis needs a positive value."))
+            self.post_message(RequestNotice("A logarithmic axis needs a positive value."))
 
     def action_smooth(self) -> None:
         """The next amount of smoothing."""
         smoothing = self._run.live.next_smoothing()
         self.overlays.smooth_as(smoothing)
-        self.post_message(Said(f"Smoothing: {smoothing}."))
+        self.post_message(RequestNotice(f"Smoothing: {smoothing}."))
         self.draw()
 
     def action_axis(self) -> None:
@@ -324,7 +324,7 @@ class ChartsPane(Pane):
     def action_panels(self) -> None:
         """Choose the metrics that have a panel."""
         metrics = [metric for metric in metrics_of(self._run.shown) if metric != self._headline]
-        choices = [Choice(metric, title_of(metric), self._newest(metric)) for metric in metrics]
+        choices = [MenuItem(metric, title_of(metric), self._newest(metric)) for metric in metrics]
         title, fate = "panels", "shown"
         if not self.panels.display:
             title, fate = f"b brings these to the chart; panels need {PANELS_FROM}", "in turn"
@@ -349,7 +349,7 @@ class ChartsPane(Pane):
         shown = sum(chart.display for chart in self.panels.charts) if self.panels.display else 0
         without = len(self._panel_metrics) - shown
         words = f"{count(without)} of them have no panel here: b shows each in the large chart." if without else ""
-        self.post_message(Said(words))
+        self.post_message(RequestNotice(words))
 
     @work(thread=True, group="runs")
     def action_overlay(self) -> None:
@@ -362,7 +362,7 @@ class ChartsPane(Pane):
         if others:
             self.app.push_screen(self.overlays.menu(others), self._overlay)
         else:
-            self.post_message(Said("There is no other run in this workspace to lay over this one."))
+            self.post_message(RequestNotice("There is no other run in this workspace to lay over this one."))
 
     def _overlay(self, picked: Picked | None) -> None:
         if picked is not None:
@@ -374,4 +374,4 @@ class ChartsPane(Pane):
         self._bind()
         self.draw()
         self.post_message(Overlaid())
-        self.post_message(Said(self.overlays.words))
+        self.post_message(RequestNotice(self.overlays.words))

@@ -9,7 +9,7 @@ from itertools import pairwise
 from core import timestamps
 from core.units import clock, count, duration, short_count, significant
 from tui.live.run import MOMENT, LiveRun
-from tui.settings import Settings
+from tui.settings import UserSettings
 from tui.widgets.facts import Fact
 
 STRETCHES = 8
@@ -25,7 +25,7 @@ _SLACK = 1e-6
 """Part of a unit that is none: sums of floats are not exact."""
 
 
-def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fact]:
+def facts(run: LiveRun, now: float, settings: UserSettings | None = None) -> list[Fact]:
     """Step, part, time left with its spread, epoch, throughput, tokens, best evaluation, energy, cost; its time.
 
     What matters most stands first. While it runs, the header has its clock.
@@ -75,13 +75,13 @@ def facts(run: LiveRun, now: float, settings: Settings | None = None) -> list[Fa
         found.append(Fact("best", "eval" if alone else "best eval", significant(best[1], 4), place))
     elapsed = status.seconds(None if update.over else now)
     if elapsed is not None:
-        found += _used(run, elapsed, settings or Settings())
+        found += _used(run, elapsed, settings or UserSettings())
         if update.over:
             found.append(Fact("elapsed", "took", clock(elapsed)))
     return found
 
 
-def _used(run: LiveRun, elapsed: float, settings: Settings) -> list[Fact]:
+def _used(run: LiveRun, elapsed: float, settings: UserSettings) -> list[Fact]:
     found: list[Fact] = []
     energy = run.gpus.watt_hours
     if energy is not None and not run.partial:
@@ -122,8 +122,8 @@ def quiet_for(run: LiveRun) -> float | None:
         return None
     if update.status.stage or update.status.heartbeat is None:
         return None
-    told = timestamps.seconds(run.events[-1].get("t")) if run.events else None
-    newest = max(moments.y[-1], told or 0.0)
+    event_at = timestamps.seconds(run.events[-1].get("t")) if run.events else None
+    newest = max(moments.y[-1], event_at or 0.0)
     quiet, usual = update.status.heartbeat - newest, _usual_distance(run)
     return quiet if usual is not None and quiet >= max(_QUIET, _TIMES * usual) else None
 

@@ -9,7 +9,7 @@ from core.units import count
 from tui.actions import Command
 from tui.screens.pane import Pane
 from tui.train import words as train_words
-from tui.train.messages import LogShown, Said
+from tui.train.messages import LogShown, RequestNotice
 from tui.train.run import RunModel
 from tui.widgets.command_line import CommandLine
 from tui.widgets.log_view import LogView
@@ -17,7 +17,7 @@ from tui.widgets.text_lines import TextLines
 
 
 class LogsPane(Pane):
-    """Shows the last events and, when asked to, the log or all events; posts `LogShown` and `Said`."""
+    """Shows the last events and, when asked to, the log or all events; posts `LogShown` and `RequestNotice`."""
 
     NAME = "logs"
     COMMANDS = (
@@ -102,9 +102,9 @@ class LogsPane(Pane):
             rows: how many events there is room for.
         """
         run = self._run.live
-        told = train_words.alert_line(run) if self.open else train_words.event_lines(run, rows)
-        self._last.display = bool(told) or not self.open
-        self._last.show(told)
+        event_lines = train_words.alert_line(run) if self.open else train_words.event_lines(run, rows)
+        self._last.display = bool(event_lines) or not self.open
+        self._last.show(event_lines)
 
     # -- keys -----------------------------------------------------------------------------------------------
 
@@ -147,4 +147,4 @@ class LogsPane(Pane):
             return
         none = "No event holds it." if self._with_events else "No line of the log holds it. e: all events."
         many = f"{count(found)} lines hold it" if found > 1 else "1 line holds it"
-        self.post_message(Said(f"{many}; [ goes up, ] down." if found else none))
+        self.post_message(RequestNotice(f"{many}; [ goes up, ] down." if found else none))

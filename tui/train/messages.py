@@ -10,26 +10,26 @@ from textual.message import Message
 if TYPE_CHECKING:
     from core.jobs.follow import Update
     from core.verdict import Verdict
-    from tui.train.run import Source
+    from tui.train.run import RunSource
 
 
-class Glimpsed(Message):
+class SampledRead(Message):
     """Some records from everywhere in a long run: its picture, until all of it is read."""
 
-    def __init__(self, source: Source, update: Update) -> None:
+    def __init__(self, source: RunSource, update: Update) -> None:
         super().__init__()
         self.source = source
         self.update = update
 
 
-class Looked(Message):
+class RunRead(Message):
     """A run's folder was read, of the screen's own run or of one that is overlaid.
 
     Attributes:
         taken: to be set by whoever takes in what was read. While there is more to read, the reader waits for it.
     """
 
-    def __init__(self, source: Source, update: Update, verdict: Verdict | None, read: float) -> None:
+    def __init__(self, source: RunSource, update: Update, verdict: Verdict | None, read: float) -> None:
         super().__init__()
         self.source = source
         self.update = update
@@ -46,7 +46,7 @@ class LogShown(Message):
     """The log was shown or hidden: there is more or less room for all else."""
 
 
-class Said(Message):
+class RequestNotice(Message):
     """What came of a key, to be shown where questions are asked."""
 
     def __init__(self, words: str) -> None:

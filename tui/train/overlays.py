@@ -16,8 +16,8 @@ from tui.live.axes import along
 from tui.live.metrics import headline_words
 from tui.live.run import LiveRun
 from tui.telling_names import telling_names
-from tui.train.run import Source
-from tui.widgets.pick_menu import Choice, Picked, PickMenu
+from tui.train.run import RunSource
+from tui.widgets.pick_menu import MenuItem, Picked, PickMenu
 
 MOST = 5
 """Runs that are overlaid at most."""
@@ -29,7 +29,7 @@ STYLES = ("third", "fourth", "fifth", "sixth", "seventh")
 class Overlay:
     """A run that is overlaid: read like the screen's own, by the same thread."""
 
-    source: Source
+    source: RunSource
     letter: str = ""
     name: str = ""
     live: LiveRun = field(default_factory=LiveRun)
@@ -45,7 +45,7 @@ class Overlays:
         self._names: dict[str, str] = {}
 
     @property
-    def sources(self) -> Sequence[Source]:
+    def sources(self) -> Sequence[RunSource]:
         """What has to be read for them."""
         return [run.source for run in self.runs]
 
@@ -59,7 +59,7 @@ class Overlays:
         """Another run is shown: only the pinned one stays beside it."""
         self.runs = [run for run in self.runs if run.source.folder == self._pinned != shown]
 
-    def take(self, source: Source, update: Update) -> bool:
+    def take(self, source: RunSource, update: Update) -> bool:
         """Take in what was read of one; returns whether it has new metrics."""
         for run in self.runs:
             if run.source is source:
@@ -86,7 +86,7 @@ class Overlays:
         self._names = {str(run.folder): run.name for run in runs}
         return PickMenu(
             "runs drawn over this one",
-            [Choice(str(run.folder), clean_line(run.id, 44), _run_words(run)) for run in runs],
+            [MenuItem(str(run.folder), clean_line(run.id, 44), _run_words(run)) for run in runs],
             [str(run.source.folder) for run in self.runs],
             noun="runs",
             most=MOST,
@@ -119,8 +119,8 @@ class Overlays:
             yield Curve(name, series, "line", style, letter=run.letter, along=places)
 
 
-def _source(folder: Path) -> Source:
-    return Source(folder, Follower(JobFolder(folder), gpu_bytes=0, log_bytes=0))
+def _source(folder: Path) -> RunSource:
+    return RunSource(folder, Follower(JobFolder(folder), gpu_bytes=0, log_bytes=0))
 
 
 def _run_words(run: RunInfo) -> str:

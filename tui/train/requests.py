@@ -14,7 +14,7 @@ from core.errors import TunedeckError
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Update
-from core.jobs.trust import Ask, NotAgreed
+from core.jobs.trust import ConsentRequest, NotAgreed
 from tui.actions import Command
 from tui.screens.pane import Pane
 from tui.train import words as train_words
@@ -23,7 +23,7 @@ from tui.widgets.agree import Agree
 from tui.widgets.text_lines import TextLines
 
 if TYPE_CHECKING:
-    from core.runs.resume import Plan
+    from core.runs.resume import ResumePlan
 
 
 class RequestsPane(Pane):
@@ -68,7 +68,7 @@ class RequestsPane(Pane):
     class Planned(Message):
         """It is known from where a run could go on; or `said` tells why it cannot."""
 
-        def __init__(self, folder: Path, plan: Plan | None, said: str) -> None:
+        def __init__(self, folder: Path, plan: ResumePlan | None, said: str) -> None:
             super().__init__()
             self.folder = folder
             self.plan = plan
@@ -77,7 +77,7 @@ class RequestsPane(Pane):
     class ConsentNeeded(Message):
         """Starting a run again needs the user's yes to something first."""
 
-        def __init__(self, plan: Plan, asks: Sequence[Ask]) -> None:
+        def __init__(self, plan: ResumePlan, asks: Sequence[ConsentRequest]) -> None:
             super().__init__()
             self.plan = plan
             self.asks = asks
@@ -94,7 +94,7 @@ class RequestsPane(Pane):
         self._run = run
         self._state = TextLines(id="state")
         self._pausing = False
-        self._plan: Plan | None = None
+        self._plan: ResumePlan | None = None
         self._said = ""
 
     def compose(self) -> ComposeResult:
@@ -136,7 +136,7 @@ class RequestsPane(Pane):
             update = run.live.update
             comparing = update is not None and update.status.stage > 0  # training is done and a later part goes on
             lines = train_words.question(self.asking, self._plan, comparing=comparing)
-        elif run.glimpsed:
+        elif run.sampled:
             lines = [[(f"a first look; {100 * run.read:.0f} % of the run was read", "muted")], *lines[:1]]
         elif self._said:
             lines = [*lines, [(self._said, "muted")]]
@@ -232,7 +232,7 @@ class RequestsPane(Pane):
             self.say(event.said)
 
     @work(thread=True, group="request")
-    def _start_again(self, plan: Plan, agreed: Sequence[Ask] = ()) -> None:
+    def _start_again(self, plan: ResumePlan, agreed: Sequence[ConsentRequest] = ()) -> None:
         from core.runs.resume import resume_run
 
         try:

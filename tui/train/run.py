@@ -14,10 +14,10 @@ from textual.message import Message
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
-from core.jobs.glimpse import glimpse
+from core.jobs.sampled_read import sampled_read
 from core.recipe.tasks import SFT, task_of
 from tui.live.run import LiveRun
-from tui.train.messages import Glimpsed, Looked
+from tui.train.messages import RunRead, SampledRead
 from tui.train.words import RESUMABLE
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _PATIENCE = 0.5
 """Seconds between two looks at whether the screen still wants what was read."""
 
 
-class Source:
+class RunSource:
     """A run's folder and how much of it was read; threads may come and go, it is read only once.
 
     Attributes:
@@ -82,11 +82,11 @@ class RunModel:
         read: the part of its metrics that was read, 0 to 1.
     """
 
-    source: Source | None
+    source: RunSource | None
     live: LiveRun
     verdict: Verdict | None
     read: float
-    _glimpse: LiveRun | None
+    _sampled_read: LiveRun | None
 
     def __init__(self) -> None:
         """Make it, of no run."""
@@ -94,9 +94,9 @@ class RunModel:
 
     def open(self, folder: Path | None) -> None:
         """Begin another run, or none."""
-        self.source = None if folder is None else Source(folder, Follower(JobFolder(folder), gpu_bytes=None))
+        self.source = None if folder is None else RunSource(folder, Follower(JobFolder(folder), gpu_bytes=None))
         self.live = LiveRun()
-        self.verdict, self.read, self._glimpse = None, 0.0, None
+        self.verdict, self.read, self._sampled_read = None, 0.0, None
 
     @property
     def folder(self) -> Path | None:
@@ -105,13 +105,13 @@ class RunModel:
 
     @property
     def shown(self) -> LiveRun:
-        """What is drawn: the run, or the first glimpse of it while the rest is being read."""
-        return self._glimpse or self.live
+        """What is drawn: the run, or a sampled read of it while the rest is being read."""
+        return self._sampled_read or self.live
 
     @property
-    def glimpsed(self) -> bool:
-        """Whether what is shown is a glimpse."""
-        return self._glimpse is not None
+    def sampled(self) -> bool:
+        """Whether what is shown is a sampled read."""
+        return self._sampled_read is not None
 
     @property
     def state(self) -> str:
@@ -123,19 +123,19 @@ class RunModel:
         """Whether a run that has ended left any checkpoint, whole or not."""
         return self.source is not None and self.source.checkpoints
 
-    def take_glimpse(self, update: Update) -> None:
+    def take_sampled_read(self, update: Update) -> None:
         """Show some records from everywhere in the run."""
         headline = self.live.headline if self.source is None else self.source.headline
-        self._glimpse = LiveRun(headline, partial=True)
-        self._glimpse.add(update)
+        self._sampled_read = LiveRun(headline, partial=True)
+        self._sampled_read.add(update)
 
-    def take(self, looked: Looked) -> None:
+    def take(self, looked: RunRead) -> None:
         """Take in a look at its folder."""
         self.live.judge_by(looked.source.headline)
         self.live.add(looked.update)
         self.verdict, self.read = looked.verdict, looked.read
         if not looked.update.more:
-            self._glimpse = None
+            self._sampled_read = None
 
 
 class Looks:
@@ -145,7 +145,11 @@ class Looks:
     """
 
     def __init__(
-        self, own: Source, overlaid: Callable[[], Sequence[Source]], every: float, post: Callable[[Message], object]
+        self,
+        own: RunSource,
+        overlaid: Callable[[], Sequence[RunSource]],
+        every: float,
+        post: Callable[[Message], object],
     ) -> None:
         """Make them; nothing is read yet.
 
@@ -153,7 +157,7 @@ class Looks:
             own: the screen's own run.
             overlaid: tells which runs are overlaid now.
             every: seconds between two looks while there is no more to read.
-            post: takes `Glimpsed` and `Looked`.
+            post: takes `SampledRead` and `RunRead`.
         """
         self._own = own
         self._overlaid = overlaid
@@ -172,7 +176,7 @@ class Looks:
 
     def run(self) -> None:
         """Look until halted. In the thread: the folders may lie on a slow network disk."""
-        self._glimpse()
+        self._sampled_read()
         while not self._halted.is_set():
             more = self._look(self._own)
             for source in self._overlaid():
@@ -180,16 +184,16 @@ class Looks:
             self._woken.wait(CATCH_UP if more else self._every)
             self._woken.clear()
 
-    def _glimpse(self) -> None:
+    def _sampled_read(self) -> None:
         follower = self._own.follower
         with self._own.lock:
             self._own.look_for_task()
-            records = [] if follower.begun else glimpse(JobFolder(self._own.folder).metrics)
+            records = [] if follower.begun else sampled_read(JobFolder(self._own.folder).metrics)
             if records:
                 first = follower.poll(0, 0.0)
-                self._post(Glimpsed(self._own, Update(first.status, first.state, first.detail, records)))
+                self._post(SampledRead(self._own, Update(first.status, first.state, first.detail, records)))
 
-    def _look(self, source: Source) -> bool:
+    def _look(self, source: RunSource) -> bool:
         """Read what is new, and wait until it was taken in: else a long run's records pile up.
 
         Returns:
@@ -203,7 +207,7 @@ class Looks:
             if source is self._own:
                 verdict = source.judge.take(update)
                 source.look_for_checkpoints(update)
-            looked = Looked(source, update, verdict, source.follower.part_read)
+            looked = RunRead(source, update, verdict, source.follower.part_read)
             self._post(looked)
         while update.more and not looked.taken.wait(_PATIENCE) and not self._halted.is_set():
             pass

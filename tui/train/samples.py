@@ -104,8 +104,8 @@ class SamplesScreen(StepScreen):
             where.update(f"{words}   ({self._at + 1} of {len(self._rounds)} rounds)")
             answers.update(Content("\n\n").join(self._one(sample, n) for n, sample in enumerate(here.samples, 1)))
         else:
-            told = f"prompt {self._prompt + 1} of {self._prompts}, at all steps"
-            where.update(told)
+            label = f"prompt {self._prompt + 1} of {self._prompts}, at all steps"
+            where.update(label)
             answers.update(self._at_all_steps(self._prompt))
 
     def _one(self, sample: Sampled, number: int) -> Content:

@@ -18,11 +18,11 @@ from tui.train import facts as train_facts
 from tui.train import words as train_words
 from tui.train.charts import ChartsPane
 from tui.train.logs import LogsPane
-from tui.train.messages import Glimpsed, LogShown, Looked, Overlaid, Said
+from tui.train.messages import LogShown, Overlaid, RequestNotice, RunRead, SampledRead
 from tui.train.requests import RequestsPane
 from tui.train.run import Looks, RunModel
 from tui.widgets.command_line import CommandLine
-from tui.widgets.facts import Facts
+from tui.widgets.facts import FactLines
 from tui.widgets.gauge import Gauges
 from tui.widgets.text_lines import TextLines
 
@@ -64,7 +64,7 @@ class TrainScreen(StepScreen):
         self.charts = ChartsPane(self.run, self._gauges_beside)
         self.requests = RequestsPane(self.run)
         self.logs = LogsPane(self.run)
-        self._facts = Facts(id="facts")
+        self._facts = FactLines(id="facts")
         self._verdict = TextLines(id="verdict")
         self._looks: Looks | None = None
         self._drawn = 0.0
@@ -129,14 +129,14 @@ class TrainScreen(StepScreen):
         self._facts.forget_widths()
         self._fit()
 
-    @on(Glimpsed)
-    def _glimpsed(self, event: Glimpsed) -> None:
+    @on(SampledRead)
+    def _show_sampled_read(self, event: SampledRead) -> None:
         if event.source is self.run.source and self.run.live.update is None:
-            self.run.take_glimpse(event.update)
+            self.run.take_sampled_read(event.update)
             self._show()
 
-    @on(Looked)
-    def _looked(self, event: Looked) -> None:
+    @on(RunRead)
+    def _looked(self, event: RunRead) -> None:
         """Take in what is new and draw what changed."""
         event.taken.set()
         if event.source is not self.run.source:
@@ -147,7 +147,7 @@ class TrainScreen(StepScreen):
             with drawn_at_once(self):
                 self._take(event)
 
-    def _take(self, event: Looked) -> None:
+    def _take(self, event: RunRead) -> None:
         before, update = self.run.live.update, event.update
         if self.is_current:
             self.deck.run_seen(update.state, update.status)
@@ -199,7 +199,7 @@ class TrainScreen(StepScreen):
         self._show_devices()
         self._facts.most_rows = 3 if self.has_class("-tall") else 2
         self._facts.show(train_facts.facts(self.run.shown, time.time(), self.session.settings))
-        if not self.run.glimpsed:
+        if not self.run.sampled:
             self._verdict.show(train_words.verdict_lines(self.run.verdict, self._verdict.size.width))
         self.requests.draw()
         crowded = self.has_class("-short") or self.has_class("-crowded")
@@ -232,8 +232,8 @@ class TrainScreen(StepScreen):
             return self.run.folder is not None and (bool(self.requests.asking) or self.charts.narrowed)
         return super().check_action(action, parameters)
 
-    @on(Said)
-    def _said(self, event: Said) -> None:
+    @on(RequestNotice)
+    def _said(self, event: RequestNotice) -> None:
         self.requests.say(event.words)
 
     def action_samples(self) -> None:

@@ -12,14 +12,14 @@ from core.clean import clean_line
 from core.gpu.readings import GpuSample, from_json, labels
 from core.runs.saved import read_weights
 from core.units import clock, count, gib, significant
-from core.verdict import Kind, Verdict
+from core.verdict import Verdict, VerdictKind
 from tui.live.devices import of_run
 from tui.live.run import LiveRun
-from tui.widgets.device import Device
+from tui.widgets.device import DeviceReading
 
 if TYPE_CHECKING:
-    from core.runs.resume import Plan
-from tui.widgets.text_lines import Line
+    from core.runs.resume import ResumePlan
+from tui.widgets.text_lines import StyledLine
 
 ACTIVE = ("queued", "starting", "running", "paused", "stopping")
 RESUMABLE = ("stopped", "failed", "lost")
@@ -36,12 +36,12 @@ _STATE_STYLES = {
 }
 
 _VERDICT_STYLES = {
-    Kind.HEALTHY: "good",
-    Kind.WARMING_UP: "muted",
-    Kind.TOO_SHORT: "muted",
-    Kind.DIVERGING: "error",
-    Kind.NOT_FINITE: "error",
-    Kind.NOT_LEARNING: "error",
+    VerdictKind.HEALTHY: "good",
+    VerdictKind.WARMING_UP: "muted",
+    VerdictKind.TOO_SHORT: "muted",
+    VerdictKind.DIVERGING: "error",
+    VerdictKind.NOT_FINITE: "error",
+    VerdictKind.NOT_LEARNING: "error",
 }
 
 _PHASES = {
@@ -55,7 +55,7 @@ _PHASES = {
 }
 
 
-def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
+def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[StyledLine]:
     """What goes on, or how it ended and what to do next.
 
     Args:
@@ -88,7 +88,7 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path) -> list[Line]:
         head += [("   ", "text"), ("4", "key"), (" shows the result", "text")]
     if detail:
         head.append((f"  {detail}", "text"))
-    lines: list[Line] = [head]
+    lines: list[StyledLine] = [head]
     losses = _eval_words(run)
     if losses:
         lines.append([(losses, "text")])
@@ -114,7 +114,7 @@ def ranks_words(fields: Mapping[str, Any]) -> str:
     return f"{world} ranks, {name}"
 
 
-def verdict_lines(verdict: Verdict | None, width: int) -> list[Line]:
+def verdict_lines(verdict: Verdict | None, width: int) -> list[StyledLine]:
     """How it goes, in words: the kind, what is seen, and as much of the advice as two rows hold, or three narrow ones.
 
     Args:
@@ -129,7 +129,7 @@ def verdict_lines(verdict: Verdict | None, width: int) -> list[Line]:
     return [[(kind, _VERDICT_STYLES.get(verdict.kind, "warning")), (text.removeprefix(kind), "text")]]
 
 
-def question(kind: str, plan: Plan | None = None, *, comparing: bool = False) -> list[Line]:
+def question(kind: str, plan: ResumePlan | None = None, *, comparing: bool = False) -> list[StyledLine]:
     """What is asked before a run is stopped, or before it goes on as planned.
 
     Args:
@@ -148,7 +148,7 @@ def question(kind: str, plan: Plan | None = None, *, comparing: bool = False) ->
         from core.runs.checkpoint import where_it_stands  # reads recipes: only where somebody goes on with a run
 
         asked, yes, no = f"Go on from {where_it_stands(plan.checkpoint)}?  ", " go on   ", " leave it"
-    line: Line = [(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]
+    line: StyledLine = [(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]
     if kind != "stop":
         return [line]
     return [line, [("k", "key"), (" end now, without saving", "text")]]
@@ -164,7 +164,7 @@ def _eval_words(run: LiveRun) -> str:
     return f"{title} {first} at step {count(round(series.x[0]))}, {last} at step {count(round(series.x[-1]))}."
 
 
-def event_lines(run: LiveRun, number: int) -> list[Line]:
+def event_lines(run: LiveRun, number: int) -> list[StyledLine]:
     """The last events, oldest first, each with its time of day; alerts stay when others would push them out."""
     if number <= 0:
         return []
@@ -175,7 +175,7 @@ def event_lines(run: LiveRun, number: int) -> list[Line]:
     return [_event_line(event) for event in [*alerts, *events[-(number - len(alerts)) :]]]
 
 
-def alert_line(run: LiveRun) -> list[Line]:
+def alert_line(run: LiveRun) -> list[StyledLine]:
     """The last alert, where the log has taken the place of the events; none without any."""
     alerts = [event for event in run.events if event.get("kind") == "alert"]
     return [_event_line(event) for event in alerts[-1:]]
@@ -186,13 +186,13 @@ def event_text(event: Mapping[str, Any]) -> str:
     return "".join(words for words, _ in _event_line(event))
 
 
-def _event_line(event: Mapping[str, Any]) -> Line:
+def _event_line(event: Mapping[str, Any]) -> StyledLine:
     when = f"{timestamps.text(event.get('t'), '%H:%M:%S'):8}"
     style = "warning" if event.get("kind") == "alert" else "text"
     return [(f"{when}  ", "muted"), (clean_line(str(event.get("message", "")), 400), style)]
 
 
-def devices(run: LiveRun) -> tuple[list[Device], list[str]]:
+def devices(run: LiveRun) -> tuple[list[DeviceReading], list[str]]:
     """The devices of a run by their newest reading; without any, lines that say why and what the worker uses."""
     record = run.gpus.newest
     if run.update is not None and run.update.over:
@@ -215,8 +215,8 @@ def devices(run: LiveRun) -> tuple[list[Device], list[str]]:
 def peak_words(run: LiveRun) -> list[str]:
     """What a run that is over took at most. The trainer's own figure is of the GPU's memory, where it had one."""
     words = [f"{label} {gib(peak)}" for label, peak in run.gpus.peaks.items()]
-    told = [event.get("peak_memory") for event in run.events if event.get("kind") == "summary"]
-    ram, own = run.gpus.peak_rss or 0, told[-1] if told and isinstance(told[-1], int) else 0
+    reported = [event.get("peak_memory") for event in run.events if event.get("kind") == "summary"]
+    ram, own = run.gpus.peak_rss or 0, reported[-1] if reported and isinstance(reported[-1], int) else 0
     if own > 0 and run.gpus.newest is not None and of_run(run.gpus.newest):
         words.append(f"PyTorch reserved {gib(own)}")
     elif run.gpus.newest is not None:
@@ -256,9 +256,9 @@ def _samples(record: Mapping[str, Any]) -> list[GpuSample]:
     return found
 
 
-def _device(label: str, sample: GpuSample, worker: Mapping[str, Any], busy: Sequence[float | None]) -> Device:
+def _device(label: str, sample: GpuSample, worker: Mapping[str, Any], busy: Sequence[float | None]) -> DeviceReading:
     pids, host_pids = worker.get("pids", ()), worker.get("host_pids", True) is not False
-    return Device(
+    return DeviceReading(
         label=label,
         name=(sample.name or "").removeprefix("NVIDIA "),
         memory_run=sample.used_by(pids, host_pids=host_pids) if pids else None,

@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from core.jobs.trust import Ask
+from core.jobs.trust import ConsentRequest
 
 
 class Agree(ModalScreen[bool]):
@@ -27,7 +27,7 @@ class Agree(ModalScreen[bool]):
 
     BINDINGS = [Binding("y", "dismiss(True)", "allow"), Binding("escape,n,q", "dismiss(False)", "cancel")]
 
-    def __init__(self, asks: Sequence[Ask]) -> None:
+    def __init__(self, asks: Sequence[ConsentRequest]) -> None:
         """Make the question.
 
         Args:

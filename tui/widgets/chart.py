@@ -8,9 +8,9 @@ from math import inf, isfinite
 from core.units import count, significant
 from tui.charts.axis import StableRange, grown_end
 from tui.charts.cells import Cells
-from tui.charts.frame import Piece, clear_label, draw_frame, draw_values
+from tui.charts.frame import StyledText, clear_label, draw_frame, draw_values
 from tui.charts.layer import Ground, Layer
-from tui.charts.legend import Entry, draw_legend
+from tui.charts.legend import LegendEntry, draw_legend
 from tui.charts.plot import (
     Box,
     Curve,
@@ -18,7 +18,7 @@ from tui.charts.plot import (
     draw_crosshair,
     label_width,
 )
-from tui.charts.raster import View
+from tui.charts.raster import Viewport
 from tui.charts.xaxis import STEPS, XUnit
 from tui.widgets.painted import Painted
 
@@ -143,7 +143,7 @@ class Chart(Painted):
         self._plot_width = 1
         self._ground = Ground()
         self._layer = Layer()
-        self._labelled: tuple[View, int] | None = None
+        self._labeled: tuple[Viewport, int] | None = None
         self._filled: Fill | None = None
 
     # --- what is shown
@@ -215,13 +215,13 @@ class Chart(Painted):
     def zoom(self, factor: float) -> None:
         """Show `factor` times as many steps, around the crosshair, else towards the newest value."""
         x0, x1 = self.span()
-        centre = self._cross if self._cross is not None else min(self._newest(x1), x1)
+        center = self._cross if self._cross is not None else min(self._newest(x1), x1)
         width = max((x1 - x0) * factor, SMALLEST_WINDOW)
         self._window = None
         whole = self.span()
         if width < whole[1] - whole[0]:
-            part = (centre - x0) / (x1 - x0)
-            self._set_window(centre - width * part, width)
+            part = (center - x0) / (x1 - x0)
+            self._set_window(center - width * part, width)
         self._reset_y()
 
     def pan(self, part: float) -> None:
@@ -276,7 +276,7 @@ class Chart(Painted):
 
     def _forget_gutter(self) -> None:
         """The labels' column may become narrower."""
-        self._gutter, self._labelled = 0, None
+        self._gutter, self._labeled = 0, None
 
     def _newest(self, without: float) -> float:
         """The place of the newest value."""
@@ -285,7 +285,7 @@ class Chart(Painted):
 
     # --- drawing
 
-    def view(self) -> View:
+    def view(self) -> Viewport:
         """The part of the plane that is shown, with bounds that move only when they must."""
         x0, x1 = self.span()
         lo, hi = inf, -inf
@@ -298,7 +298,7 @@ class Chart(Painted):
             lo = min(lo, 0.0)
         if log and lo <= 0:
             lo = hi / 1e4  # what is not positive lies below the axis
-        return View(x0, x1, *self._range.update(lo, hi, log=log), log)
+        return Viewport(x0, x1, *self._range.update(lo, hi, log=log), log)
 
     def paint(self, cells: Cells) -> None:
         """Frame, ticks, grid, curves, crosshair."""
@@ -310,8 +310,8 @@ class Chart(Painted):
                 cells.put(x, cells.height // 2, self.empty, "empty", end=cells.width - 1)
             return
         view = self.view()
-        if self._labelled != (view, cells.height):
-            self._labelled = (view, cells.height)
+        if self._labeled != (view, cells.height):
+            self._labeled = (view, cells.height)
             self._gutter = max(self._gutter, label_width(view, cells.height - 2) + 2)
         box = Box(1 + self._gutter, 1, cells.width - 2 - self._gutter, cells.height - 2)
         self._plot_width = box.width
@@ -333,10 +333,12 @@ class Chart(Painted):
             cells.put(at, cells.height - 1, place, "value", end=cells.width - 1)
         draw_legend(cells, box, others)
 
-    def _named_others(self) -> list[Entry]:
+    def _named_others(self) -> list[LegendEntry]:
         """Curves with a letter and values; under the crosshair none is said of a run that ended before."""
         named = [(c, self._value(c)) for c in self.curves if c.letter and c.legend and len(c.series)]
-        return [Entry(c.letter, c.name, "-" if value is None else self._write(value), c.style) for c, value in named]
+        return [
+            LegendEntry(c.letter, c.name, "-" if value is None else self._write(value), c.style) for c, value in named
+        ]
 
     def _fill(self) -> Fill:
         """How bands are filled with the colours that there are here."""
@@ -352,9 +354,9 @@ class Chart(Painted):
         self._filled = None
         super().notify_style_update()
 
-    def _values(self) -> list[Piece]:
+    def _values(self) -> list[StyledText]:
         """The last values, or those under the crosshair, of the run's own curves; how many values were not finite."""
-        pieces: list[Piece] = [(self._note, "label")] if self._note else []
+        pieces: list[StyledText] = [(self._note, "label")] if self._note else []
         bad = max((len(curve.series.not_finite) for curve in self.curves), default=0)
         if bad:
             pieces.append((f"{count(bad)} not finite ", "badge"))

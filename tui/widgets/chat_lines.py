@@ -9,12 +9,12 @@ from core.clean import clean_line
 from core.dataset.sample import Message, Sample
 from tui.widgets.json_lines import json_lines
 from tui.widgets.message_lines import has_thinking, message_lines, thinking_lines
-from tui.widgets.text_view import Line, plain
+from tui.widgets.text_view import TextLine, plain
 
 _INDENT = 2
 
 
-def chat_lines(sample: Sample, *, folded: bool = False) -> Iterator[Line]:
+def chat_lines(sample: Sample, *, folded: bool = False) -> Iterator[TextLine]:
     """The lines of a sample, read as a person reads a conversation.
 
     Args:
@@ -44,7 +44,7 @@ def thinks(sample: Sample) -> bool:
     return has_thinking(sample.text) or any(turn.reasoning or has_thinking(turn.content) for turn in turns)
 
 
-def _turns(messages: Iterable[Message], folded: bool) -> Iterator[Line]:
+def _turns(messages: Iterable[Message], folded: bool) -> Iterator[TextLine]:
     for message in messages:
         yield _heading(message)
         if message.reasoning:
@@ -56,28 +56,28 @@ def _turns(messages: Iterable[Message], folded: bool) -> Iterator[Line]:
         yield plain("")
 
 
-def _heading(message: Message) -> Line:
+def _heading(message: Message) -> TextLine:
     spans = [(clean_line(message.role, 40), "heading")]
     if message.name:
         spans.append((f" {clean_line(message.name, 80)}", "key"))
     if not message.trained:
         spans.append(("  not trained (the data says so)", "muted"))
-    return Line(tuple(spans))
+    return TextLine(tuple(spans))
 
 
-def _banner(word: str, meaning: str) -> Line:
-    return Line(((f"── {word} ", "heading"), (f" {meaning}", "muted")))
+def _banner(word: str, meaning: str) -> TextLine:
+    return TextLine(((f"── {word} ", "heading"), (f" {meaning}", "muted")))
 
 
-def _call(call: dict[str, Any]) -> Iterator[Line]:
+def _call(call: dict[str, Any]) -> Iterator[TextLine]:
     function = call.get("function", call)
     name = function.get("name", "") if isinstance(function, dict) else ""
     arguments = function.get("arguments", {}) if isinstance(function, dict) else function
-    yield Line((("calls ", "muted"), (clean_line(str(name), 200) or "(no name)", "key")), _INDENT)
+    yield TextLine((("calls ", "muted"), (clean_line(str(name), 200) or "(no name)", "key")), _INDENT)
     yield from _indented(json_lines(arguments), 2 * _INDENT)
 
 
-def _tools(tools: Iterable[dict[str, Any]]) -> Iterator[Line]:
+def _tools(tools: Iterable[dict[str, Any]]) -> Iterator[TextLine]:
     yield plain("tools", "heading")
     for tool in tools:
         function = tool.get("function", tool)
@@ -85,7 +85,7 @@ def _tools(tools: Iterable[dict[str, Any]]) -> Iterator[Line]:
         about = function.get("description", "") if isinstance(function, dict) else ""
         takes = ", ".join(_parameters(function))
         spans = [(clean_line(str(name), 200) or "(no name)", "key"), (f"({clean_line(takes, 400)})", "text")]
-        yield Line((*spans, (f"  {clean_line(str(about), 2_000)}", "muted")), _INDENT)
+        yield TextLine((*spans, (f"  {clean_line(str(about), 2_000)}", "muted")), _INDENT)
     yield plain("")
 
 
@@ -100,5 +100,5 @@ def _parameters(function: Any) -> Iterator[str]:
         yield str(name) if isinstance(required, list) and name in required else f"{name}?"
 
 
-def _indented(lines: Iterable[Line], indent: int) -> Iterator[Line]:
-    return (Line(line.spans, line.indent + indent, line.bar) for line in lines)
+def _indented(lines: Iterable[TextLine], indent: int) -> Iterator[TextLine]:
+    return (TextLine(line.spans, line.indent + indent, line.bar) for line in lines)

@@ -11,20 +11,20 @@ from textual.widget import Widget
 
 from tui.widgets.wrap import wrap
 
-Standing = Literal["ok", "warn", "stop", "wait"]
+ChecklistState = Literal["ok", "warn", "stop", "wait"]
 
-_STYLES: dict[Standing, str] = {
+_STYLES: dict[ChecklistState, str] = {
     "ok": "$text-success",
     "warn": "bold $text-warning",
     "stop": "bold $text-error",
     "wait": "$text-muted",
 }
-_SHOWN: dict[Standing, str] = {"ok": "ok  ", "warn": "warn", "stop": "STOP", "wait": "…   "}
+_SHOWN: dict[ChecklistState, str] = {"ok": "ok  ", "warn": "warn", "stop": "STOP", "wait": "…   "}
 _INDENT = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ChecklistItem:
     """One check.
 
     Attributes:
@@ -34,7 +34,7 @@ class Check:
         key: the field that it is about, or "".
     """
 
-    standing: Standing
+    standing: ChecklistState
     sentence: str
     about: str = ""
     key: str = ""
@@ -49,9 +49,9 @@ class CheckList(Widget):
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self._checks: tuple[Check, ...] = ()
+        self._checks: tuple[ChecklistItem, ...] = ()
 
-    def show(self, checks: Sequence[Check]) -> None:
+    def show(self, checks: Sequence[ChecklistItem]) -> None:
         """Show other checks."""
         if tuple(checks) != self._checks:
             self._checks = tuple(checks)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from tui.widgets.text_view import Line
+from tui.widgets.text_view import TextLine
 
 _LONGEST = 2_000
 """Characters of a line beyond which it is no code that a person wrote, and stays plain."""
@@ -100,7 +100,7 @@ def _pattern(language: _Language) -> re.Pattern[str]:
     return re.compile("|".join(parts))
 
 
-def code_lines(lines: Iterable[str], language: str, indent: int) -> Iterator[Line]:
+def code_lines(lines: Iterable[str], language: str, indent: int) -> Iterator[TextLine]:
     """The lines of a block, each with a bar in the margin.
 
     Args:
@@ -112,10 +112,10 @@ def code_lines(lines: Iterable[str], language: str, indent: int) -> Iterator[Lin
     until = ""  # what ends the comment or string that goes over lines
     for line in lines:
         if found is None or len(line) > _LONGEST:
-            yield Line(((line, "text"),), indent, _BAR)
+            yield TextLine(((line, "text"),), indent, _BAR)
             continue
         spans, until = _spans(line, found, until)
-        yield Line(tuple(spans) or (("", "text"),), indent, _BAR)
+        yield TextLine(tuple(spans) or (("", "text"),), indent, _BAR)
 
 
 def _spans(line: str, language: _Language, until: str) -> tuple[list[tuple[str, str]], str]:

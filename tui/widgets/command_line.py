@@ -53,8 +53,8 @@ class CommandLine(StillText):
         super().__init__(id=id)
         self._words: str = ""
         self._wrapped = False
-        self._told = ""
-        self._told_until = 0.0
+        self._message_text = ""
+        self._message_until = 0.0
         self._about: object = None
         self._question: _Question | None = None
         self._editor = LineEditor()
@@ -71,7 +71,7 @@ class CommandLine(StillText):
         self._words, self._wrapped = words, wrapped
         self._draw()
 
-    def tell(self, words: str, *, failed: bool = False, about: object = None) -> None:
+    def show_message(self, words: str, *, failed: bool = False, about: object = None) -> None:
         """Say what came of a key, for some seconds or until `forget`.
 
         A toast would cover the text that somebody reads.
@@ -82,15 +82,15 @@ class CommandLine(StillText):
             about: what it is said of, such as a row.
         """
         self._about = about
-        self._told = f"▲ {words}" if failed else words
-        self._told_until = time.monotonic() + _HOLD
+        self._message_text = f"▲ {words}" if failed else words
+        self._message_until = time.monotonic() + _HOLD
         self.set_timer(_HOLD + 0.1, self._let_go)
         self._draw()
 
     def forget(self, *, unless: object = None) -> None:
         """Say no longer what came of a key, unless it was said of something."""
-        if self._told and (unless is None or self._about != unless):
-            self._told = ""
+        if self._message_text and (unless is None or self._about != unless):
+            self._message_text = ""
             self._draw()
 
     def clear(self) -> None:
@@ -101,7 +101,7 @@ class CommandLine(StillText):
             self._end(None)
 
     def _let_go(self) -> None:
-        if time.monotonic() >= self._told_until:
+        if time.monotonic() >= self._message_until:
             self.forget()
 
     # -- typing ---------------------------------------------------------------------------------------------
@@ -202,8 +202,8 @@ class CommandLine(StillText):
         width = self.content_size.width or self.screen.size.width - 2
         if self._question is not None:
             self.say(self._typed(self._question, width))
-        elif self._told:
-            self.say(self._told)
+        elif self._message_text:
+            self.say(self._message_text)
         elif self._wrapped or cell_len(self._words) <= width:
             self.say(self._words)
         else:

@@ -14,7 +14,7 @@ AT_ITS_LIMIT = ("power limit",)
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class DeviceReading:
     """One device as it is shown. A value that cannot be had is None.
 
     Attributes:
@@ -77,7 +77,7 @@ class Device:
         return clean_line(f"throttled: {', '.join(self.warnings)}") if self.throttle else "no throttling"
 
 
-def notes(devices: Sequence[Device], *, limits: bool = False, problems: bool = True) -> list[str]:
+def notes(devices: Sequence[DeviceReading], *, limits: bool = False, problems: bool = True) -> list[str]:
     """What must be said of some of several devices, the gravest first: each reason once, with the devices it holds for.
 
     Args:
@@ -109,17 +109,17 @@ def number_words(value: float | None) -> str:
     return MISSING if value is None else f"{value:.0f}"
 
 
-def memory_words(device: Device) -> str:
+def memory_words(device: DeviceReading) -> str:
     """Used and total memory in GiB, without the unit: `61.2/80.0`."""
     return f"{gib_words(device.memory_used)}/{gib_words(device.memory_total)}"
 
 
-def power_words(device: Device) -> str:
+def power_words(device: DeviceReading) -> str:
     """Watts and their limit: `412/700`."""
     return f"{number_words(device.power)}/{number_words(device.power_limit)}"
 
 
-def share_words(device: Device) -> str:
+def share_words(device: DeviceReading) -> str:
     """Whose memory it is, in GiB: `run 58.9 others 2.3 free 18.8`."""
     run, free = gib_words(device.memory_run), gib_words(device.memory_free)
     return f"run {run} others {gib_words(device.memory_others)} free {free}"

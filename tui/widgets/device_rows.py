@@ -11,7 +11,7 @@ from tui.charts.bar import draw_bar, draw_spark
 from tui.charts.cells import Cells
 from tui.charts.glyphs import Glyphs
 from tui.widgets.device import (
-    Device,
+    DeviceReading,
     gib_words,
     memory_words,
     number_words,
@@ -52,7 +52,7 @@ class Columns:
     bar: int
 
 
-def columns_for(devices: Sequence[Device], width: int) -> Columns:
+def columns_for(devices: Sequence[DeviceReading], width: int) -> Columns:
     """What fits into lines of so many cells, the most telling first: whose memory it is, the past, power, heat."""
     label = max(len(device.label) for device in devices)
     gib = max(len(gib_words(device.memory_total)) for device in devices)
@@ -81,7 +81,7 @@ def columns_for(devices: Sequence[Device], width: int) -> Columns:
 
 
 def draw_line(
-    cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, device: Device, columns: Columns, *, whole: bool
+    cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, device: DeviceReading, columns: Columns, *, whole: bool
 ) -> None:
     """A device in one line: bar, memory, use and past, power and heat, as far as there is room.
 
@@ -129,7 +129,7 @@ def draw_line(
         cells.put(x, y, f" {number_words(device.temperature):>3} °C", "text", end=end)
 
 
-def draw_card(cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, device: Device, rows: int) -> None:
+def draw_card(cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, device: DeviceReading, rows: int) -> None:
     """A device in a few rows: its past, use, power and heat; its memory; in a third one whose memory that is."""
     if device.problem:
         for number, row in enumerate(textwrap.wrap(clean_line(device.problem), max(10, end - x))[:rows]):
@@ -151,7 +151,7 @@ def draw_card(cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, device: De
     cells.put(end - len(memory), y + 1, memory, "text", end=end)
 
 
-def draw_whole(cells: Cells, glyphs: Glyphs, y: int, device: Device) -> None:
+def draw_whole(cells: Cells, glyphs: Glyphs, y: int, device: DeviceReading) -> None:
     """A device's rows in a panel of its own; `y` is that of the line that carries its title."""
     end = cells.width - 2
     if y:
@@ -182,7 +182,7 @@ def draw_whole(cells: Cells, glyphs: Glyphs, y: int, device: Device) -> None:
     cells.put(x, y + 5, device.throttle_words, "warning" if device.warnings else "label", end=end)
 
 
-def draw_together(cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, devices: Sequence[Device]) -> None:
+def draw_together(cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, devices: Sequence[DeviceReading]) -> None:
     """More devices than there are rows: a cell of use each, and the ends of what they do, in two rows."""
     x0, x = x, cells.put(x, y, f"{len(devices)} GPUs  ", "label", end=end)
     draw_spark(cells, glyphs, x, y, len(devices), [device.utilization for device in devices], 100.0, "busy")
@@ -197,17 +197,19 @@ def draw_together(cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, device
     cells.put(x0, y + 1, words + (f"  {hottest[1]:.0f} °C" if hottest else ""), "text", end=end)
 
 
-def draw_memory(cells: Cells, glyphs: Glyphs, x: int, y: int, width: int, device: Device) -> None:
+def draw_memory(cells: Cells, glyphs: Glyphs, x: int, y: int, width: int, device: DeviceReading) -> None:
     """A bar: memory of the run, of others, free."""
     total = device.memory_total
     own = device.memory_used if device.memory_run is None else device.memory_run
     draw_bar(cells, glyphs, x, y, width, share(own, total), "own", more=share(device.memory_others, total))
 
 
-_End = tuple[Device, float]
+_End = tuple[DeviceReading, float]
 
 
-def _ends(devices: Sequence[Device], value: Callable[[Device], float | None]) -> tuple[_End | None, _End | None]:
+def _ends(
+    devices: Sequence[DeviceReading], value: Callable[[DeviceReading], float | None]
+) -> tuple[_End | None, _End | None]:
     """The devices with the smallest and the largest value."""
     known = [(device, found) for device in devices if (found := value(device)) is not None]
     return (min(known, key=_of), max(known, key=_of)) if known else (None, None)

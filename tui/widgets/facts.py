@@ -39,7 +39,7 @@ class Fact:
         return sum(cell_len(part) for part in parts) + len(parts) - 1
 
 
-class Facts(Painted):
+class FactLines(Painted):
     """A flow of facts over as few lines as they need; a fact that becomes shorter leaves its neighbours in place.
 
     Attributes:

@@ -21,7 +21,7 @@ from tui.widgets.path_input import PathInput
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FileChoice:
     """A file to choose.
 
     Attributes:
@@ -110,7 +110,7 @@ class FilePicker(Vertical):
             super().__init__()
 
     def __init__(
-        self, base: Path, find: Callable[[], list[Choice]], *, title: str, intro: str, id: str | None = None
+        self, base: Path, find: Callable[[], list[FileChoice]], *, title: str, intro: str, id: str | None = None
     ) -> None:
         """Make the picker.
 
@@ -125,7 +125,7 @@ class FilePicker(Vertical):
         self._base = base
         self._find = find
         self._intro = intro
-        self._choices: list[Choice] = []
+        self._choices: list[FileChoice] = []
         self._fault = ""
         self._turn: Widget | None = None
         self.border_title = Content(title)
@@ -149,7 +149,7 @@ class FilePicker(Vertical):
         choices = self._find()
         self.app.call_from_thread(self._offer, choices)
 
-    def _offer(self, choices: list[Choice]) -> None:
+    def _offer(self, choices: list[FileChoice]) -> None:
         self._choices = choices
         heading = "or choose one with the arrow keys and enter" if choices else "There is no data file in this folder."
         self.query_one("#heading", Static).update(heading)

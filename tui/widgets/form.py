@@ -236,14 +236,14 @@ class Form(FormView, can_focus=True):
         choices = self.current.choices
         text = self._states[self.current.key].text
         at = choices.index(text) if text in choices else 0
-        ring = (*choices[at + 1 :], *choices[: at + 1])
-        found = next((choice for choice in ring if choice.lower().startswith(letter.lower())), None)
+        rotated = (*choices[at + 1 :], *choices[: at + 1])
+        found = next((choice for choice in rotated if choice.lower().startswith(letter.lower())), None)
         if found is not None:
             self._choose(found)
 
     def _choose(self, choice: str) -> None:
         self._states[self.current.key] = replace(self._states[self.current.key], text=choice)
-        self._unheard[self.current.key] = choice
+        self._unconfirmed[self.current.key] = choice
         self.refresh_line(self._shown.at)
         self.post_message(self.Changed(self.current.key, choice))
 

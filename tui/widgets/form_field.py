@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len, set_cell_size
 
 from core.clean import clean_line
 from tui.widgets.line_editor import LineEditor
 
-Span = tuple[str, str]
-"""A piece of text and the name of its style, a component class of `Form` without its prefix."""
+if TYPE_CHECKING:
+    from core.recipe.declare import ProblemLevel
 
-Severity = Literal["error", "warn", "note"]
+FieldSpan = tuple[str, str]
+"""A piece of text and the name of its style, a component class of `Form` without its prefix."""
 
 MARKS: dict[str, tuple[str, str]] = {"error": ("✗", "wrong"), "warn": ("!", "check"), "note": ("·", "note")}
 """How a fault shows, by shape and by word; its colour comes on top."""
 
 
-def fault_words(severity: Severity, text: str) -> str:
+def fault_words(severity: ProblemLevel, text: str) -> str:
     """Shape and word for a fault of a value: what is empty and must not be is missing, not wrong."""
     mark, word = MARKS[severity]
     return f"{mark} {'missing' if severity == 'error' and not text else word}"
@@ -67,7 +68,7 @@ class Section:
 class Fault:
     """What is wrong with a field's value, as a sentence."""
 
-    severity: Severity
+    severity: ProblemLevel
     sentence: str
 
 
@@ -107,7 +108,7 @@ class Drawing:
 
 
 @dataclass(frozen=True, slots=True)
-class Pen:
+class RowStyle:
     """How one row stands out: the cursor on it, whether it takes what is typed, the editor if it is being typed."""
 
     current: bool = False
@@ -123,11 +124,11 @@ def drawing(sections: Sequence[Section], width: int) -> Drawing:
     return Drawing(width, title_width)
 
 
-def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: Pen) -> list[Span]:
+def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: RowStyle) -> list[FieldSpan]:
     """The spans of one row, as wide as the form."""
     mark = "» " if pen.editor is not None else "▸ " if pen.current else "  "
     title = set_cell_size(spec.title, columns.title_width)
-    spans: list[Span] = [(mark, "mark"), (title + " ", "title-current" if pen.current else "title")]
+    spans: list[FieldSpan] = [(mark, "mark"), (title + " ", "title-current" if pen.current else "title")]
     room = columns.width - columns.value_at
     if spec.kind == "long":
         hint, hint_style = _brief(state)
@@ -148,14 +149,14 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: Pen) -> 
     return spans
 
 
-def draw_heading(title: str, note: str, columns: Drawing) -> list[Span]:
+def draw_heading(title: str, note: str, columns: Drawing) -> list[FieldSpan]:
     """The spans of a section's heading: a rule with its title and, at the right, a note."""
     note = f" {note} " if note else ""
     rule = columns.width - cell_len(title) - cell_len(note) - 5
     return [("── ", "rule"), (title, "heading"), (" " + "─" * max(0, rule), "rule"), (note, "hint"), ("─", "rule")]
 
 
-def _value(spec: FormField, state: FieldState, width: int, pen: Pen) -> list[Span]:
+def _value(spec: FormField, state: FieldState, width: int, pen: RowStyle) -> list[FieldSpan]:
     style = (
         "error-value" if state.fault and state.fault.severity == "error" else "changed" if state.changed else "value"
     )
@@ -176,7 +177,7 @@ def _value(spec: FormField, state: FieldState, width: int, pen: Pen) -> list[Spa
     return [(opening, "bracket"), (_fit(shown, inner, keep_end=spec.complete), style), (closing, "bracket")]
 
 
-def _typed(editor: LineEditor, suggestion: str, width: int) -> list[Span]:
+def _typed(editor: LineEditor, suggestion: str, width: int) -> list[FieldSpan]:
     window = editor.window(width)
     if editor.selected:
         spans = [(window.before, "selection"), (" ", "caret")]
@@ -195,7 +196,7 @@ def _typed(editor: LineEditor, suggestion: str, width: int) -> list[Span]:
     return [*spans, (" " * max(0, room), "typed")]
 
 
-def _full(spec: FormField, state: FieldState) -> Span:
+def _full(spec: FormField, state: FieldState) -> FieldSpan:
     """What stands beside a short value: the fault in words, else the unit and what the value comes to."""
     said = [part for part in (spec.unit, clean_line(state.hint, 400)) if part]
     if state.fault is None:
@@ -209,7 +210,7 @@ def _sentence(fault: Fault) -> str:
     return f"{MARKS[fault.severity][0]} {clean_line(fault.sentence, 400)}"
 
 
-def _brief(state: FieldState) -> Span:
+def _brief(state: FieldState) -> FieldSpan:
     """What stands beside a long value: a word."""
     if state.fault:
         return fault_words(state.fault.severity, state.text), state.fault.severity

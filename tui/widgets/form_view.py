@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.widgets.form_field import Drawing, FieldState, FormField, Pen, Section, draw_heading, draw_row, drawing
+from tui.widgets.form_field import Drawing, FieldState, FormField, RowStyle, Section, draw_heading, draw_row, drawing
 from tui.widgets.form_lines import FormLines
 from tui.widgets.line_editor import LineEditor
 
@@ -90,7 +90,7 @@ class FormView(ScrollView):
         super().__init__(name=name, id=id, classes=classes)
         self._shown = FormLines(sections)
         self._states = {each.key: FieldState() for section in sections for each in section.fields}
-        self._unheard: dict[str, str] = {}
+        self._unconfirmed: dict[str, str] = {}
         self._editor = LineEditor()
         self._suggestion = ""
         self._ready = False
@@ -108,11 +108,11 @@ class FormView(ScrollView):
         for key, state in states.items():
             if key == typed:
                 state = replace(state, text=self._editor.text)
-            elif self._unheard.get(key, state.text) != state.text:
+            elif self._unconfirmed.get(key, state.text) != state.text:
                 # The owner has yet to hear of the newest choice: keys may come faster than it answers.
-                state = replace(state, text=self._unheard[key])
+                state = replace(state, text=self._unconfirmed[key])
             else:
-                self._unheard.pop(key, None)
+                self._unconfirmed.pop(key, None)
             if state != self._states[key]:
                 self._states[key] = state
                 differ.add(key)
@@ -130,7 +130,7 @@ class FormView(ScrollView):
         self._states = {
             each.key: self._states.get(each.key, FieldState()) for section in sections for each in section.fields
         }
-        self._unheard = {key: text for key, text in self._unheard.items() if key in self._states}
+        self._unconfirmed = {key: text for key, text in self._unconfirmed.items() if key in self._states}
         self._shown.reveal(revealed)
         self._columns = Drawing(0, 0)  # other titles: another column for them
         place = before.index(key)
@@ -179,7 +179,7 @@ class FormView(ScrollView):
         else:
             current = at == self._shown.at
             editing = current and self.typing and line.kind != "choice"
-            pen = Pen(current, current and self.taking, self._editor if editing else None, self._suggestion)
+            pen = RowStyle(current, current and self.taking, self._editor if editing else None, self._suggestion)
             spans = draw_row(line, self._states[line.key], self._columns, pen)
         return Strip([Segment(text, self._style(style)) for text, style in spans if text]).adjust_cell_length(
             width, self.rich_style

@@ -10,7 +10,7 @@ from textual.geometry import Size
 from core.clean import clean_line
 from tui.charts.cells import Cells
 from tui.charts.frame import draw_frame
-from tui.widgets.device import Device, notes
+from tui.widgets.device import DeviceReading, notes
 from tui.widgets.device_rows import (
     CARD_ROWS,
     LEAST_CARD_ROWS,
@@ -92,12 +92,12 @@ class Gauges(Painted):
         super().__init__(name=name, id=id, classes=classes, disabled=disabled)
         self.most_rows, self.rows_alone = 8, 6
         self._panel = panel
-        self._devices: list[Device] = []
+        self._devices: list[DeviceReading] = []
         self._words: list[str] = []
         self._noted = False
         self._taken = 0
 
-    def show(self, devices: Sequence[Device], words: Sequence[str] = ()) -> None:
+    def show(self, devices: Sequence[DeviceReading], words: Sequence[str] = ()) -> None:
         """Show devices, or (without any) some lines of words."""
         if [device.label for device in devices] != [device.label for device in self._devices]:
             self._noted = False

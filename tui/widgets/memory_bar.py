@@ -12,11 +12,11 @@ from textual.widget import Widget
 _PATTERNS = "█▓▒░▚▞▙▜"
 """Neighbouring parts differ in shape, so that they can be told apart without colour."""
 
-_COLOURS = ("$primary", "$success", "$secondary", "$foreground", "$warning", "$text-muted")
+_COLORS = ("$primary", "$success", "$secondary", "$foreground", "$warning", "$text-muted")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BarSegment:
     """One part of what is filled.
 
     Attributes:
@@ -39,11 +39,11 @@ class MemoryBar(Widget):
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self._parts: tuple[Part, ...] = ()
+        self._parts: tuple[BarSegment, ...] = ()
         self._limit = 0.0
         self._words = ""
 
-    def show(self, parts: Sequence[Part], limit: float, words: str = "") -> None:
+    def show(self, parts: Sequence[BarSegment], limit: float, words: str = "") -> None:
         """Show other parts.
 
         Args:
@@ -74,7 +74,7 @@ class MemoryBar(Widget):
             done += part.amount
             end = round(done / full * width)
             # A part too small for a cell of its own is in the legend alone.
-            pieces.append((_pattern(number) * (end - cells), _colour(number)))
+            pieces.append((_pattern(number) * (end - cells), _color(number)))
             cells = end
         pieces.append(("·" * (width - cells), "$text-muted"))
         if 0 < self._limit < total:
@@ -93,7 +93,7 @@ class MemoryBar(Widget):
             if used:
                 lines[-1].append(("  ", ""))
                 used += 2
-            lines[-1] += [(_pattern(number), _colour(number)), (text, "")]
+            lines[-1] += [(_pattern(number), _color(number)), (text, "")]
             used += length
         return [Content.assemble(*line) for line in lines]
 
@@ -102,8 +102,8 @@ def _pattern(number: int) -> str:
     return _PATTERNS[number % len(_PATTERNS)]
 
 
-def _colour(number: int) -> str:
-    return _COLOURS[number % len(_COLOURS)]
+def _color(number: int) -> str:
+    return _COLORS[number % len(_COLORS)]
 
 
 def _with_limit(pieces: Sequence[tuple[str, str]], at: int) -> Content:

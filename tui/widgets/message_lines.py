@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from core.clean import clean
 from core.units import count
 from tui.widgets.code_lines import code_lines
-from tui.widgets.text_view import Line, plain
+from tui.widgets.text_view import TextLine, plain
 
 _THINKING = ("think", "thinking", "thought", "reasoning", "scratchpad")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([\w+#.-]*)")
@@ -18,7 +18,7 @@ _BEGINNING = 40
 _STEP = 2
 
 
-def message_lines(text: str, *, indent: int, folded: bool) -> Iterator[Line]:
+def message_lines(text: str, *, indent: int, folded: bool) -> Iterator[TextLine]:
     """The lines of a message.
 
     Args:
@@ -36,15 +36,15 @@ def message_lines(text: str, *, indent: int, folded: bool) -> Iterator[Line]:
             yield from _blocks(clean(part if number == 0 else part.lstrip("\n")).split("\n"), indent)
 
 
-def thinking_lines(text: str, *, indent: int, folded: bool) -> Iterator[Line]:
+def thinking_lines(text: str, *, indent: int, folded: bool) -> Iterator[TextLine]:
     """Thinking: one line that says how much of it there is, or that line and all of it."""
     beginning = " ".join(clean(text[: 4 * _BEGINNING]).split())[:_BEGINNING]
     sign = "▸" if folded else "▾"
     about = f"{sign} thinking, {count(len(text.strip()))} characters"
-    yield Line(((about, "strong"), (f"  {beginning}…" if folded else "", "muted")), indent)
+    yield TextLine(((about, "strong"), (f"  {beginning}…" if folded else "", "muted")), indent)
     if not folded:
         for line in clean(text.strip("\n")).split("\n"):
-            yield Line(((line, "muted"),), indent + _STEP, "┊")
+            yield TextLine(((line, "muted"),), indent + _STEP, "┊")
 
 
 def has_thinking(text: str) -> bool:
@@ -75,7 +75,7 @@ def split_thinking(text: str) -> list[tuple[str, bool]]:
     return [(part, thinks) for part, thinks in found if part or thinks]
 
 
-def _blocks(lines: list[str], indent: int) -> Iterator[Line]:
+def _blocks(lines: list[str], indent: int) -> Iterator[TextLine]:
     """Lines of prose and of fenced code."""
     at = 0
     while at < len(lines):

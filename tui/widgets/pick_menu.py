@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 
-class Choice(NamedTuple):
+class MenuItem(NamedTuple):
     """What can be taken: its key, its name and a few words on it, all clean."""
 
     key: str
@@ -57,7 +57,7 @@ class PickMenu(ModalScreen[Picked]):
     def __init__(
         self,
         title: str,
-        choices: Sequence[Choice],
+        choices: Sequence[MenuItem],
         taken: Iterable[str],
         *,
         noun: str,
@@ -83,7 +83,7 @@ class PickMenu(ModalScreen[Picked]):
         self._noun, self._fate = noun, fate
         self._most = most
         self._pinned = pinned
-        self._found: list[Choice] = []
+        self._found: list[MenuItem] = []
 
     def compose(self) -> ComposeResult:
         """The filter and the list."""
@@ -138,7 +138,7 @@ class PickMenu(ModalScreen[Picked]):
     def _full(self) -> bool:
         return self._most is not None and len(self._taken) >= self._most
 
-    def _at_cursor(self) -> Choice | None:
+    def _at_cursor(self) -> MenuItem | None:
         at = self.query_one(OptionList).highlighted
         return self._found[at] if at is not None and at < len(self._found) else None
 

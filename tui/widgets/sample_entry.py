@@ -14,7 +14,7 @@ UNKNOWN_TOKENS = "- tok"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListEntry:
     """What one line of the list says; every text is clean and without newlines.
 
     Attributes:

@@ -20,9 +20,9 @@ from textual.strip import Strip
 
 from core.units import count
 from tui.actions import Command, declare
+from tui.terminal.after_delay import after_delay
 from tui.terminal.scrolling import set_height
-from tui.terminal.soon import soon
-from tui.widgets.sample_entry import UNKNOWN_TOKENS, Entry, Tone
+from tui.widgets.sample_entry import UNKNOWN_TOKENS, ListEntry, Tone
 
 _PAINT_BUDGET = 0.012
 _SLICE = 0.012
@@ -31,7 +31,7 @@ _SLICE = 0.012
 _REMEMBERED = 4_000
 """Entries kept; a screenful is some fifty."""
 
-_ON_ITS_WAY = Entry(0, "", "plain", "", "", "…")
+_ON_ITS_WAY = ListEntry(0, "", "plain", "", "", "…")
 
 _NARROW, _NARROWEST = 74, 44
 """Cells below which the list has no room for two lengths, and for one."""
@@ -121,7 +121,7 @@ class SampleList(ScrollView, can_focus=True):
 
     def __init__(
         self,
-        read: Callable[[int], Entry | None],
+        read: Callable[[int], ListEntry | None],
         *,
         name: str | None = None,
         id: str | None = None,
@@ -138,8 +138,8 @@ class SampleList(ScrollView, can_focus=True):
         """
         super().__init__(name=name, id=id, classes=classes)
         self._read = read
-        self._entries: dict[int, Entry] = {}
-        self._old: dict[int, Entry] = {}  # what stands on the screen and is to be read again
+        self._entries: dict[int, ListEntry] = {}
+        self._old: dict[int, ListEntry] = {}  # what stands on the screen and is to be read again
         self._count = 0
         self.digits = 4
         """Cells for numbers, for a list whose numbers are larger than it is long."""
@@ -288,7 +288,7 @@ class SampleList(ScrollView, can_focus=True):
             entry = self._load(position)
         return self._draw(entry, width, at_cursor=position == self._cursor)
 
-    def _draw(self, entry: Entry, width: int, *, at_cursor: bool) -> Strip:
+    def _draw(self, entry: ListEntry, width: int, *, at_cursor: bool) -> Strip:
         digits = max(self.digits, len(count(self._count)))
         dropped = entry.mark == "drop"
         # A row that nothing is wrong with has room for the decision in words.
@@ -318,7 +318,7 @@ class SampleList(ScrollView, can_focus=True):
             segments.append(Segment(text, style + over if over is not None else style))
         return Strip(segments).adjust_cell_length(width, segments[-1].style)
 
-    def _load(self, position: int) -> Entry:
+    def _load(self, position: int) -> ListEntry:
         if len(self._entries) >= _REMEMBERED:
             self._entries = {place: self._entries[place] for place in self._in_view() if place in self._entries}
         entry = self._read(position)
@@ -330,7 +330,7 @@ class SampleList(ScrollView, can_focus=True):
     def _schedule(self) -> None:
         if not self._slice_due:
             self._slice_due = True
-            soon(self, 0.005, self._fill)
+            after_delay(self, 0.005, self._fill)
 
     def _fill(self) -> None:
         """Read visible rows that are missing, for a few milliseconds, and draw them."""

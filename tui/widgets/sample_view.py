@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
-from tui.widgets.text_view import Line, TextView
+from tui.widgets.text_view import TextLine, TextView
 from tui.widgets.titled_pane import TitledPane
 
-Lines = Callable[[], Iterable[Line]]
+Lines = Callable[[], Iterable[TextLine]]
 
 
 class SampleView(TitledPane):
@@ -60,7 +60,7 @@ class SampleView(TitledPane):
         """The scrollable text."""
         return self.query_one("#text", TextView)
 
-    def lines(self) -> Iterable[Line]:
+    def lines(self) -> Iterable[TextLine]:
         """The text that is shown, whole."""
         return self._lines()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.cells import get_character_cell_size
 
 from core.clean import clean
-from tui.widgets.text_view import Line
+from tui.widgets.text_view import TextLine
 
 _MARGIN = 2
 _JOINER = "\u200d"
@@ -33,7 +33,7 @@ class Marking:
     next_style: str = ""
 
 
-def span_lines(pieces: Iterable[tuple[str, Marking]]) -> Iterator[Line]:
+def span_lines(pieces: Iterable[tuple[str, Marking]]) -> Iterator[TextLine]:
     """The lines of a text that comes in pieces; the pieces are cleaned here and may hold newlines."""
     spans: list[tuple[str, str]] = []
     bar = ""
@@ -50,10 +50,10 @@ def span_lines(pieces: Iterable[tuple[str, Marking]]) -> Iterator[Line]:
                 if marking.line_end:
                     spans.append((marking.line_end, style))
                     bar = bar or marking.bar
-                yield Line(tuple(spans) or (("", "text"),), _MARGIN, bar)
+                yield TextLine(tuple(spans) or (("", "text"),), _MARGIN, bar)
                 spans, bar = [], ""
     if spans:
-        yield Line(tuple(spans), _MARGIN, bar)
+        yield TextLine(tuple(spans), _MARGIN, bar)
 
 
 def _joined(pieces: Iterable[tuple[str, Marking]]) -> Iterator[tuple[str, Marking]]:

@@ -18,7 +18,7 @@ _LEAST = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A column.
 
     Attributes:
@@ -34,7 +34,7 @@ class Column:
     rank: int = 0
 
 
-Cell = tuple[str, str]
+TableCell = tuple[str, str]
 """Clean text and the name of a style (see `Table.COMPONENT_CLASSES`)."""
 
 
@@ -93,7 +93,7 @@ class Table(Painted, can_focus=True):
         """Enter or a double click on a row."""
 
     def __init__(
-        self, columns: Sequence[Column], read: Callable[[int], Sequence[Cell]], *, id: str | None = None
+        self, columns: Sequence[TableColumn], read: Callable[[int], Sequence[TableCell]], *, id: str | None = None
     ) -> None:
         """Make the table.
 
@@ -119,7 +119,7 @@ class Table(Painted, can_focus=True):
         """The rows that are on the screen."""
         return range(self._top, min(self._count, self._top + self._rows))
 
-    def set_columns(self, columns: Sequence[Column]) -> None:
+    def set_columns(self, columns: Sequence[TableColumn]) -> None:
         """Take other columns, as many as each row has cells."""
         self._columns = list(columns)
         self.repaint()

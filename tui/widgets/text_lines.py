@@ -10,7 +10,7 @@ from textual.geometry import Size
 from tui.charts.cells import Cells
 from tui.widgets.painted import Painted
 
-Line = Sequence[tuple[str, str]]
+StyledLine = Sequence[tuple[str, str]]
 """Pieces of clean text, each with the name of a style (see `TextLines.COMPONENT_CLASSES`)."""
 
 
@@ -76,7 +76,7 @@ class TextLines(Painted):
         """The lines as text."""
         return ["".join(text for text, _ in line) for line in self._lines]
 
-    def show(self, lines: Sequence[Line]) -> None:
+    def show(self, lines: Sequence[StyledLine]) -> None:
         """Show other lines."""
         new = [list(line) for line in lines]
         if new == self._lines:
@@ -87,7 +87,7 @@ class TextLines(Painted):
             self.refresh(layout=True)
         self.repaint()
 
-    def _height(self, width: int, lines: Sequence[Line]) -> int:
+    def _height(self, width: int, lines: Sequence[StyledLine]) -> int:
         return sum(len(_wrap(line, width)) for line in lines) if width and self._wrap else len(lines)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -107,7 +107,7 @@ class TextLines(Painted):
                 y += 1
 
 
-def _wrap(line: Line, width: int) -> list[list[tuple[str, str]]]:
+def _wrap(line: StyledLine, width: int) -> list[list[tuple[str, str]]]:
     """A line as rows of at most `width` cells, broken at spaces."""
     if not line or sum(cell_len(text) for text, _ in line) <= width:
         return [list(line)]

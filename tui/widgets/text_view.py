@@ -19,8 +19,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.actions import Command, declare
+from tui.terminal.after_delay import after_delay
 from tui.terminal.scrolling import set_height
-from tui.terminal.soon import soon
 from tui.widgets.wrap import wrap
 
 _FIRST_SLICE = 0.025
@@ -32,7 +32,7 @@ _MOST_ROWS = 250_000
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TextLine:
     """One line of the text, before wrapping.
 
     Attributes:
@@ -52,7 +52,7 @@ class _Row:
 
     source: int
     start: int
-    line: Line
+    line: TextLine
     spans: tuple[tuple[str, str], ...]
 
 
@@ -63,9 +63,9 @@ _BEGIN: _Place = (0, 0)
 _END: _Place = (sys.maxsize, 0)
 
 
-def plain(text: str, style: str = "text", *, indent: int = 0) -> Line:
+def plain(text: str, style: str = "text", *, indent: int = 0) -> TextLine:
     """A line in one style."""
-    return Line(((text, style),), indent)
+    return TextLine(((text, style),), indent)
 
 
 class TextView(ScrollView, can_focus=True):
@@ -136,7 +136,7 @@ class TextView(ScrollView, can_focus=True):
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self._lines: Callable[[], Iterable[Line]] = tuple
+        self._lines: Callable[[], Iterable[TextLine]] = tuple
         self._rows: list[_Row] = []
         self._pending: Iterator[_Row] | None = None
         self._width = 0
@@ -145,7 +145,7 @@ class TextView(ScrollView, can_focus=True):
         self._slice_due = False
         self._base: Style | None = None
 
-    def show(self, lines: Callable[[], Iterable[Line]], *, keep_place: bool = False) -> None:
+    def show(self, lines: Callable[[], Iterable[TextLine]], *, keep_place: bool = False) -> None:
         """Show another text.
 
         Args:
@@ -293,7 +293,7 @@ class TextView(ScrollView, can_focus=True):
         for count, row in enumerate(self._pending):
             self._rows.append(row)
             if len(self._rows) >= _MOST_ROWS:
-                rest = Line((("… the rest is not shown: the text is too long for a screen", "warning"),))
+                rest = TextLine((("… the rest is not shown: the text is too long for a screen", "warning"),))
                 self._rows.append(_Row(row.source + 1, 0, rest, rest.spans))
                 break
             if count % 16 == 0 and (time.monotonic() > deadline or enough()):
@@ -309,7 +309,7 @@ class TextView(ScrollView, can_focus=True):
     def _schedule(self) -> None:
         if not self.complete and not self._slice_due:
             self._slice_due = True
-            soon(self, 0.002, self._go_on)
+            after_delay(self, 0.002, self._go_on)
 
     def _go_on(self) -> None:
         self._slice_due = False

@@ -13,7 +13,7 @@ from itertools import groupby, zip_longest
 from rich.cells import cell_len
 
 from core.dataset.word_diff import common_words
-from tui.widgets.text_view import Cutter, Line, TextView, plain
+from tui.widgets.text_view import Cutter, TextLine, TextView, plain
 from tui.widgets.wrap import wrap
 
 _MOST = 120_000
@@ -43,12 +43,12 @@ class _Marked:
         differs: whether any word of it is marked.
     """
 
-    line: Line
+    line: TextLine
     differs: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ComparedTexts:
     """Two texts, compared.
 
     Attributes:
@@ -62,7 +62,7 @@ class Comparison:
     cut: bool
 
 
-def compare(first: Iterable[Line], second: Iterable[Line]) -> Comparison:
+def compare(first: Iterable[TextLine], second: Iterable[TextLine]) -> ComparedTexts:
     """Compares two texts word by word; takes up to a second or so for long ones.
 
     Args:
@@ -81,7 +81,7 @@ def compare(first: Iterable[Line], second: Iterable[Line]) -> Comparison:
         _mark(lines, side, kept, name) for (lines, _), side, kept, name in zip(texts, words, same, _SIDES, strict=True)
     ]
     differing = max(len(side) - len(kept) for side, kept in zip(words, same, strict=True))
-    return Comparison(tuple(_blocks(marked[0], marked[1], words[0], words[1], runs)), differing, cut_short)
+    return ComparedTexts(tuple(_blocks(marked[0], marked[1], words[0], words[1], runs)), differing, cut_short)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class _Word:
     first: bool
 
 
-def _lines(lines: Iterable[Line]) -> tuple[list[Line], bool]:
+def _lines(lines: Iterable[TextLine]) -> tuple[list[TextLine], bool]:
     taken, length = [], 0
     for line in lines:
         taken.append(line)
@@ -105,7 +105,7 @@ def _lines(lines: Iterable[Line]) -> tuple[list[Line], bool]:
     return taken, False
 
 
-def _words(lines: Sequence[Line]) -> list[_Word]:
+def _words(lines: Sequence[TextLine]) -> list[_Word]:
     found = []
     for number, line in enumerate(lines):
         text = "".join(piece for piece, _ in line.spans)
@@ -114,7 +114,7 @@ def _words(lines: Sequence[Line]) -> list[_Word]:
     return found
 
 
-def _mark(lines: Sequence[Line], words: Sequence[_Word], same: set[int], side: str) -> list[_Marked]:
+def _mark(lines: Sequence[TextLine], words: Sequence[_Word], same: set[int], side: str) -> list[_Marked]:
     """The lines with the words that are not the same in a style of their own."""
     changed: dict[int, list[tuple[int, int]]] = {}
     for number, word in enumerate(words):
@@ -137,7 +137,7 @@ def _mark(lines: Sequence[Line], words: Sequence[_Word], same: set[int], side: s
             at = end
         spans += cut(at, length)
         differs = number in changed
-        marked.append(_Marked(Line(tuple(spans) or (("", "text"),), line.indent), differs))
+        marked.append(_Marked(TextLine(tuple(spans) or (("", "text"),), line.indent), differs))
     return marked
 
 
@@ -174,12 +174,12 @@ class WordDiff(TextView):
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
-        self._comparison: Comparison | None = None
+        self._comparison: ComparedTexts | None = None
         self._names = ("", "")
         self.whole = False
         """Whether lines that are the same are shown far from those that differ, too."""
 
-    def show_pair(self, comparison: Comparison, names: tuple[str, str], *, keep_place: bool = False) -> None:
+    def show_pair(self, comparison: ComparedTexts, names: tuple[str, str], *, keep_place: bool = False) -> None:
         """Show two texts.
 
         Args:
@@ -191,7 +191,7 @@ class WordDiff(TextView):
         self._names = names
         self.show(self._pair_lines, keep_place=keep_place)
 
-    def show_text(self, lines: Callable[[], Iterable[Line]]) -> None:
+    def show_text(self, lines: Callable[[], Iterable[TextLine]]) -> None:
         """Show one text, or a sentence."""
         self._comparison = None
         self.show(lines)
@@ -202,17 +202,19 @@ class WordDiff(TextView):
         if self._comparison is not None:
             self.show(self._pair_lines)
 
-    def _pair_lines(self) -> Iterator[Line]:
+    def _pair_lines(self) -> Iterator[TextLine]:
         comparison = self._comparison
         assert comparison is not None
         width = self._text_width()
         beside = width >= _WIDE
         if not beside:
             one, other = self._names
-            yield Line((("− ", "differs"), (one, "strong"), ("   + ", "differs"), (other, "strong")))
+            yield TextLine((("− ", "differs"), (one, "strong"), ("   + ", "differs"), (other, "strong")))
         else:
             column = (width - 3) // 2
-            yield Line((*_padded(((self._names[0], "strong"),), column), ("   ", "text"), (self._names[1], "strong")))
+            yield TextLine(
+                (*_padded(((self._names[0], "strong"),), column), ("   ", "text"), (self._names[1], "strong"))
+            )
         if not comparison.words:
             yield plain("All words are the same; only white space may differ.", "muted")
         fits = sum(max(map(len, block)) for block in comparison.blocks) < self.size.height
@@ -246,7 +248,7 @@ def _shown(blocks: Sequence[_Block], *, whole: bool) -> Iterator[tuple[_Block, i
             yield from ((block, 0) for block in run)
 
 
-def _below(first: Sequence[_Marked], second: Sequence[_Marked]) -> Iterator[Line]:
+def _below(first: Sequence[_Marked], second: Sequence[_Marked]) -> Iterator[TextLine]:
     """A block as lines of the first text, then those of the second; equal lines before and after them once."""
     shorter = min(len(first), len(second))
     head = next((at for at in range(shorter) if first[at] != second[at]), shorter)
@@ -258,17 +260,17 @@ def _below(first: Sequence[_Marked], second: Sequence[_Marked]) -> Iterator[Line
         ("  ", first[len(first) - tail :]),
     ):
         for each in side:
-            yield Line(((sign, "differs"), *each.line.spans), each.line.indent)
+            yield TextLine(((sign, "differs"), *each.line.spans), each.line.indent)
 
 
-def _beside(first: Sequence[_Marked], second: Sequence[_Marked], width: int) -> Iterator[Line]:
+def _beside(first: Sequence[_Marked], second: Sequence[_Marked], width: int) -> Iterator[TextLine]:
     """A block as two columns."""
     column = (width - 3) // 2
     for one, other in zip_longest(_wrapped(first, column), _wrapped(second, column)):
         differs = any(each is not None and each[1] for each in (one, other))
         between = (" ≠ ", "differs") if differs else (" │ ", "muted")
         left = _padded(one[0] if one is not None else (), column)
-        yield Line((*left, between, *(other[0] if other is not None else ())))
+        yield TextLine((*left, between, *(other[0] if other is not None else ())))
 
 
 _Spans = tuple[tuple[str, str], ...]

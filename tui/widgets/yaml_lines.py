@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from core.clean import clean_line
-from tui.widgets.text_view import Line
+from tui.widgets.text_view import TextLine
 
 _LINE = re.compile(
     r"(?P<key>\s*[\w.-]+:)(?P<value>(?:\s+(?:\"(?:[^\"\\]|\\.)*\"|[^#\"]|(?<!\s)#)*)?)(?P<comment>#.*)?$"
@@ -16,7 +16,7 @@ _LEAST_COMMENT = 12
 """Cells below which a cut comment says nothing and is left out."""
 
 
-def yaml_lines(text: str, width: int) -> Iterator[Line]:
+def yaml_lines(text: str, width: int) -> Iterator[TextLine]:
     """The lines of a YAML text; what is not understood is shown plainly.
 
     Args:
@@ -26,18 +26,18 @@ def yaml_lines(text: str, width: int) -> Iterator[Line]:
     for raw in text.splitlines():
         line = clean_line(raw)
         if line.lstrip().startswith("#"):
-            yield Line(((line, "muted"),))
+            yield TextLine(((line, "muted"),))
             continue
         found = _LINE.match(line)
         if found is None:
-            yield Line(((line, "text"),))
+            yield TextLine(((line, "text"),))
             continue
         spans = (
             (found["key"], "key"),
             (found["value"] or "", "strong"),
             (_cut(found["comment"] or "", width - found.start("comment")), "muted"),
         )
-        yield Line(tuple(span for span in spans if span[0]))
+        yield TextLine(tuple(span for span in spans if span[0]))
 
 
 def _cut(comment: str, room: int) -> str:

@@ -46,7 +46,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DecisionState:
     """What the decisions on one row come to.
 
     Attributes:
@@ -64,7 +64,7 @@ class Standing:
     why: str = ""
 
 
-OPEN = Standing()
+OPEN = DecisionState()
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Ledger:
     """
 
     revision: int = 0
-    _standing: dict[str, list[Standing]] = field(default_factory=dict)
+    _standing: dict[str, list[DecisionState]] = field(default_factory=dict)
 
     def take(self, decisions: Iterable[Decision]) -> None:
         """Takes in further decisions, ascending by id; those known already are passed over."""
@@ -91,12 +91,12 @@ class Ledger:
             else:
                 states.append(_after(states[-1] if states else OPEN, decision))
 
-    def standing(self, key: str) -> Standing:
+    def standing(self, key: str) -> DecisionState:
         """Where a row stands; `OPEN` where nothing was decided."""
         states = self._standing.get(key)
         return states[-1] if states else OPEN
 
-    def standings(self) -> dict[str, Standing]:
+    def standings(self) -> dict[str, DecisionState]:
         """Every row on which something stands."""
         return {key: states[-1] for key, states in self._standing.items() if states and _BETWEEN not in key}
 
@@ -110,7 +110,7 @@ class Ledger:
         return frozenset((first, second) for first, second in pairs)
 
 
-def _after(before: Standing, decision: Decision) -> Standing:
+def _after(before: DecisionState, decision: Decision) -> DecisionState:
     text = str(decision.payload.get("text", ""))
     match decision.action:
         case "keep":

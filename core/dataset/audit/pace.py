@@ -6,7 +6,7 @@ _PAUSE = 120.0
 """Seconds after which somebody was away rather than reading."""
 
 
-class Pace:
+class AuditPace:
     """Decisions a minute over the last twenty; time away does not count."""
 
     def __init__(self) -> None:

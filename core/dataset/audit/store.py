@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from core.dataset.audit.decisions import ACTIONS, Action, Decision, Ledger, Standing, pair_key
+from core.dataset.audit.decisions import ACTIONS, Action, Decision, DecisionState, Ledger, pair_key
 from core.errors import BadInput, TunedeckError
 from core.paths import hidden_dir
 
@@ -43,7 +43,7 @@ CREATE TRIGGER IF NOT EXISTS decisions_remain BEFORE DELETE ON decisions
 PRAGMA user_version = {_VERSION};
 """
 
-Ask = tuple[str, Action, Mapping[str, Any]]
+DecisionRequest = tuple[str, Action, Mapping[str, Any]]
 """A decision to be made: key, action, payload."""
 
 
@@ -105,7 +105,7 @@ class DecisionStore:
         self.decide_together([(key, action, payload or {})]).add_done_callback(one)
         return future
 
-    def decide_together(self, asked: Sequence[Ask]) -> Future[list[Decision]]:
+    def decide_together(self, asked: Sequence[DecisionRequest]) -> Future[list[Decision]]:
         """Notes several decisions as one: all of them are written, or none.
 
         Args:
@@ -125,12 +125,12 @@ class DecisionStore:
         self._put(future)
         return future
 
-    def standing(self, key: str) -> Standing:
+    def standing(self, key: str) -> DecisionState:
         """Where a row stands."""
         with self._lock:
             return self._ledger.standing(key)
 
-    def standings(self) -> dict[str, Standing]:
+    def standings(self) -> dict[str, DecisionState]:
         """Every row on which something stands."""
         with self._lock:
             return self._ledger.standings()

@@ -1,7 +1,7 @@
 """The checks: each finds one reason to look at a row, from its text alone."""
 
 from core.dataset.checks.base import Check, Context, Flag, Severity
-from core.dataset.checks.duplicates import ExactDuplicate, NormalisedDuplicate
+from core.dataset.checks.duplicates import ExactDuplicate, NormalizedDuplicate
 from core.dataset.checks.labels import LabelImbalance
 from core.dataset.checks.language import LanguageUnlike
 from core.dataset.checks.lengths import LengthOutlier
@@ -27,7 +27,7 @@ CHECKS: tuple[type[Check], ...] = (
     RoleOrder,
     MissingTurn,
     ExactDuplicate,
-    NormalisedDuplicate,
+    NormalizedDuplicate,
     NearDuplicate,
     Secret,
     AnswerEqualsPrompt,

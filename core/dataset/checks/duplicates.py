@@ -29,7 +29,7 @@ class ExactDuplicate(Check):
         return self.flag(f"the same sample as row {first + 1:,}", of=first)
 
 
-class NormalisedDuplicate(Check):
+class NormalizedDuplicate(Check):
     """The text of an earlier row but for case, white space and width of characters."""
 
     name = "normalised_duplicate"
@@ -43,7 +43,7 @@ class NormalisedDuplicate(Check):
 
     def inspect(self, item: Item) -> Flag | None:
         """Names the first row with this text; exact duplicates of that row are the other check's."""
-        if not item.normalised:
+        if not item.normalized:
             return None
         mine = (item.row, item.content)
         # Python's own hash has 64 bits, as many as are needed for millions of rows, and costs a tenth of BLAKE2b.

@@ -79,7 +79,7 @@ class LanguageUnlike(Check):
 
     def inspect(self, item: Item) -> Flag | None:
         """Notes the language; the verdict needs all of them."""
-        name = language_of(item.normalised, item.words, self._usual)
+        name = language_of(item.normalized, item.words, self._usual)
         if name:
             self._usual = name
             self._rows.append(item.row)

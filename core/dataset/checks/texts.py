@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from core.dataset.checks.base import Check, Flag
-from core.dataset.item import Item, normalise
+from core.dataset.item import Item, normalize
 
 
 class Placeholder(Check):
@@ -33,7 +33,7 @@ class Placeholder(Check):
         for begin, pattern in self._PATTERNS:
             if begin in item.text and (found := pattern.search(item.text)):
                 return self.flag(f"holds {found.group()[:60]}")
-        return self.flag("holds lorem ipsum") if "lorem ipsum" in item.normalised else None
+        return self.flag("holds lorem ipsum") if "lorem ipsum" in item.normalized else None
 
 
 class ControlCharacters(Check):
@@ -89,6 +89,6 @@ class AnswerEqualsPrompt(Check):
         answer = sample.answer
         if len(answer) < 2 or abs(len(answer) - len(sample.question)) > 64:
             return None
-        if normalise(answer) != normalise(sample.question):
+        if normalize(answer) != normalize(sample.question):
             return None
         return self.flag("the answer is the question, word for word")

@@ -56,7 +56,7 @@ class ArrowReader:
             self._checked = self._check_next()
             opened = ipc.open_stream(source) if stream else ipc.open_file(source)
             self._promised = 0 if stream else opened.num_record_batches
-            self._ahead: Any = iter(opened) if stream else _batches(opened)
+            self._prefetched: Any = iter(opened) if stream else _batches(opened)
         except self._failures as fault:
             raise BadInput(f"not a readable Arrow file: {fault}", where=str(path)) from None
         self._batches: list[Weighed] = []
@@ -80,7 +80,7 @@ class ArrowReader:
                     self._mapped.check()
                     if self._batches:  # the first was looked at before the file was opened
                         self._checked = self._check_next()
-                    batch = next(self._ahead, None) if self._checked else None
+                    batch = next(self._prefetched, None) if self._checked else None
                     if not self._checked and len(self._batches) < self._promised:
                         raise BadInput("the file's list of batches does not fit the batches in it")
                     if batch is not None and (why := too_many_rows(batch.num_rows, self._mapped.length)):

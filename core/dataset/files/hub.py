@@ -83,13 +83,13 @@ def start_fetch(workspace: Path, name: HubName) -> JobFolder:
     return folder
 
 
-def fetch(workspace: Path, name: HubName, tell: Callable[[str], object]) -> Path:
+def fetch(workspace: Path, name: HubName, on_progress: Callable[[str], object]) -> Path:
     """The file of a data set of the hub, fetched first where it is not here yet. Waits, so call it in a thread.
 
     Args:
         workspace: the folder that holds `.tunedeck`.
         name: the data set.
-        tell: told a few times a second how far it is, in words.
+        on_progress: told a few times a second how far it is, in words.
 
     Raises:
         BadInput: it cannot be fetched, with the reason.
@@ -100,14 +100,14 @@ def fetch(workspace: Path, name: HubName, tell: Callable[[str], object]) -> Path
     path = name.fetched(workspace)
     if path is not None:
         return path
-    tell(f"{name}: starting")  # a refusal may come before the first look
+    on_progress(f"{name}: starting")  # a refusal may come before the first look
     folder = start_fetch(workspace, name)
     try:
         while (path := outcome(folder, name, workspace)) is None:
             status = folder.read_status()
             rows = f"{status.step:,}" if status.step else ""
             of = f" of {status.of:,}" if rows and status.of else ""
-            tell(f"{name}: {status.phase or 'starting'}" + (f", {rows}{of} rows" if rows else ""))
+            on_progress(f"{name}: {status.phase or 'starting'}" + (f", {rows}{of} rows" if rows else ""))
             time.sleep(_LOOK)
     except KeyboardInterrupt:
         requests.ask(folder, requests.STOP)

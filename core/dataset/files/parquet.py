@@ -61,7 +61,7 @@ class ParquetReader:
         self._lock = threading.Lock()
         self._batches: OrderedDict[int, Weighed] = OrderedDict()
         self._group = -1
-        self._ahead: Iterator[Any] = iter(())
+        self._prefetched: Iterator[Any] = iter(())
         self._next = 0
         self.count = starts[-1]
         self.complete = True
@@ -103,7 +103,7 @@ class ParquetReader:
         """Drops the row group that is held."""
         with self._lock:
             self._batches.clear()
-            self._group, self._ahead = -1, iter(())
+            self._group, self._prefetched = -1, iter(())
 
     def _first(self, entry: int) -> int:
         """The number of the first row of the batch that holds a row."""
@@ -122,9 +122,9 @@ class ParquetReader:
             # Such columns are decoded as numbers of their dictionary, the others as they are.
             file = self._open(read_dictionary=sorted(numbered)) if numbered else self._file
             self._group, self._next = group, start
-            self._ahead = file.iter_batches(self._rows, row_groups=[group], use_threads=False)
+            self._prefetched = file.iter_batches(self._rows, row_groups=[group], use_threads=False)
         self._mapped.check()
-        for decoded in self._ahead:
+        for decoded in self._prefetched:
             batch = Weighed(decoded)
             at, self._next = self._next, self._next + decoded.num_rows
             self._batches[at] = batch

@@ -184,9 +184,9 @@ def _object_layout(stream: ByteStream, start: int, line_end: bytes) -> str:
 
 def _holds_rows(value: object) -> bool:
     """Whether an object is not itself a row: it is of no known format, and has rows in an array or under keys."""
-    from core.dataset.formats import recognise
+    from core.dataset.formats import recognize
 
-    if not isinstance(value, dict) or recognise([value]).known:
+    if not isinstance(value, dict) or recognize([value]).known:
         return False
     inner = list(value.values())
     arrays = any(isinstance(each, list) and each and isinstance(each[0], dict) for each in inner)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from core.dataset.records import Unreadable, json_type
-from core.dataset.sample import Kind, Sample
+from core.dataset.sample import Sample, SampleKind
 
 UNKNOWN = "unknown"
 """Name of the recognition where no format fits."""
@@ -67,7 +67,7 @@ class Recognition:
     name: str
     why: str
     columns: Mapping[str, str] = field(default_factory=dict)
-    kind: Kind | None = None
+    kind: SampleKind | None = None
     all_columns: tuple[str, ...] = ()
 
     @property
@@ -85,7 +85,7 @@ class Format:
 
     name: ClassVar[str]
     title: ClassVar[str]
-    kind: ClassVar[Kind]
+    kind: ClassVar[SampleKind]
     fields: ClassVar[tuple[FormatField, ...]]
     options: ClassVar[tuple[FormatOption, ...]] = ()
 

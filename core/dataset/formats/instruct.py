@@ -176,7 +176,7 @@ class Instances(Format):
         return Sample("messages", messages=tuple(messages))
 
 
-class Turns(Format):
+class UserTurns(Format):
     """A list of user turns, with reference answers where there are some (MT-Bench)."""
 
     name = "turns"

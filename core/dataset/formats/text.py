@@ -30,7 +30,7 @@ class PlainText(Format):
         return f"`{columns['text']}` holds text and there is no column with an answer"
 
 
-class TextLines(PlainText):
+class PlainTextLines(PlainText):
     """Plain text files of which each line is a row of its own; never recognised, the user chooses it."""
 
     name = "text-lines"

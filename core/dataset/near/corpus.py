@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.dataset.hashing import blake
-from core.dataset.item import normalise
+from core.dataset.item import normalize
 from core.dataset.near.headers import LOOKED_AT, Headers
 from core.dataset.near.shared import Shared
 from core.errors import TunedeckError
@@ -196,7 +196,7 @@ class Corpus:
     def _constants(self) -> list[str]:
         said = []
         shortest = min(self.lengths)
-        system, answer = normalise(self._first_system), normalise(self._answer)
+        system, answer = normalize(self._first_system), normalize(self._answer)
         if self._system_same and 0 < len(system) < shortest:
             self.shared = replace(self.shared, system=len(system))
             said.append(f"the system prompt, the same in all rows ({len(system):,} characters)")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from core.dataset.item import Item
 from core.dataset.near.connect import Likely, connect
 from core.dataset.near.corpus import Corpus
-from core.dataset.near.crew import sketch_all
 from core.dataset.near.cross import cross_pairs
 from core.dataset.near.fields import answer_text, system_text
 from core.dataset.near.members import rarity_of
-from core.dataset.near.result import Cluster, NearOptions, Tick
+from core.dataset.near.result import Cluster, NearOptions, StageProgress
 from core.dataset.near.search import find_clusters
 from core.dataset.near.sketch import Banding
 from core.dataset.near.verify import Verifier
+from core.dataset.near.worker_pool import sketch_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ class Families:
         structured = sample.kind != "text"
         self._texts.add(
             number,
-            item.normalised,
+            item.normalized,
             item.content,
             system=system_text(sample) if structured else "",
             answer=answer_text(sample) if structured else "",
@@ -74,12 +74,12 @@ class Families:
         """
         self._apart = frozenset((min(pair), max(pair)) for pair in pairs)
 
-    def clusters(self, tick: Tick) -> tuple[Cluster, ...]:
+    def clusters(self, tick: StageProgress) -> tuple[Cluster, ...]:
         """The clusters of near-duplicates with what may go of each."""
         self._settle()
         return find_clusters(self._texts, self._options, self._apart, tick)
 
-    def labels(self, tick: Tick) -> list[int]:
+    def labels(self, tick: StageProgress) -> list[int]:
         """A number for each sample, the same for all that verified pairs connect."""
         self._settle()
         joined = Joined(len(self))
@@ -87,7 +87,7 @@ class Families:
             pairs.join(joined, tick)
         return joined.labels()
 
-    def across(self, held: Sequence[int], rest: Sequence[int], tick: Tick) -> Iterator[tuple[int, int, float]]:
+    def across(self, held: Sequence[int], rest: Sequence[int], tick: StageProgress) -> Iterator[tuple[int, int, float]]:
         """Every pair of a sample of `held` and one of `rest` that is alike in text or prompt, with the similarity."""
         self._settle()
         for pairs in self._pairs:
@@ -141,7 +141,7 @@ class _Pairs:
         self._verify = self._verifier(lambda: None)
         self._rarity: NDArray[np.uint64] | None = None
 
-    def join(self, joined: Joined, tick: Tick) -> None:
+    def join(self, joined: Joined, tick: StageProgress) -> None:
         """Joins samples with equal texts, and those that verified pairs connect."""
         labels = self._components(tick)
         first_of: dict[int, int] = {}
@@ -149,7 +149,7 @@ class _Pairs:
             if place >= 0:
                 joined.join(first_of.setdefault(int(labels[place]), number), number)
 
-    def across(self, held: Sequence[int], rest: Sequence[int], tick: Tick) -> Iterator[tuple[int, int, float]]:
+    def across(self, held: Sequence[int], rest: Sequence[int], tick: StageProgress) -> Iterator[tuple[int, int, float]]:
         """Pairs of samples on two sides; of equal texts each."""
         if not len(self._firsts) or not held or not rest:
             return
@@ -171,7 +171,7 @@ class _Pairs:
         for first, second, similarity in found:
             yield from ((one, other, similarity) for one in mine[first] for other in others[second])
 
-    def _components(self, tick: Tick) -> NDArray[np.int64]:
+    def _components(self, tick: StageProgress) -> NDArray[np.int64]:
         import numpy as np
 
         if len(self._firsts) < 2:

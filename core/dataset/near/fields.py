@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.dataset.item import Item, normalise, said
+from core.dataset.item import Item, normalize, said
 from core.dataset.near.result import Fields
 from core.dataset.sample import Sample
 
@@ -16,10 +16,10 @@ def compared(item: Item, fields: Fields) -> str:
     """
     sample = item.sample
     if sample is None or sample.kind == "text" or fields in ("all", "whole"):
-        return item.normalised
+        return item.normalized
     if fields == "prompt":
         return item.prompt
-    return normalise(answer_text(sample))
+    return normalize(answer_text(sample))
 
 
 def answer_text(sample: Sample) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from core.dataset.item import Item
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.fields import answer_text, compared, system_text
-from core.dataset.near.kept import Kept
+from core.dataset.near.kept import SearchCache
 from core.dataset.near.leaks import LeakSearch
-from core.dataset.near.result import Fields, NearOptions, NearResult, Tick
+from core.dataset.near.result import Fields, NearOptions, NearResult, StageProgress
 from core.dataset.near.search import find_clusters
 from core.dataset.near.shared import Shared
 from core.dataset.sample import Sample
@@ -38,7 +38,7 @@ class Gatherer:
         self._rows_of: dict[str, int | None] = {key: None for pair in apart for key in pair}
         self._texts = Corpus(folder)
         self._leaks = LeakSearch(options, apart, folder)
-        self._kept = Kept(folder)
+        self._kept = SearchCache(folder)
 
     def __enter__(self) -> Gatherer:
         return self
@@ -75,16 +75,16 @@ class Gatherer:
         """Takes the prompt of a row, which may be near to one of the eval files."""
         self._leaks.add(item.row, item)
 
-    def search(self, tick: Tick) -> NearResult:
+    def search(self, tick: StageProgress) -> NearResult:
         """Searches what was taken.
 
         Args:
             tick: told progress; may raise to stop.
         """
-        left_out = self._texts.settle()
+        excluded = self._texts.settle()
         clusters = find_clusters(self._texts, self.options, self._pairs_apart(), tick, kept=self._kept)
         leaks = self._leaks.search(tick)
-        self.result = NearResult(self.options, clusters, tuple(left_out), leaks, self._leaks.wrong_pairs)
+        self.result = NearResult(self.options, clusters, tuple(excluded), leaks, self._leaks.wrong_pairs)
         return self.result
 
     def same_text(self, row: int, other: int) -> bool:

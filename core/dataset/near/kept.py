@@ -44,7 +44,7 @@ class Work:
     known: Known = field(default_factory=dict)
 
 
-class Kept:
+class SearchCache:
     """The place where a search keeps its work when it is ended early.
 
     Args:

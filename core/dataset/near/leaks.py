@@ -11,7 +11,7 @@ from core.dataset.item import Item, prompt_text
 from core.dataset.near.corpus import NO_CONTENT, Corpus
 from core.dataset.near.cross import closest
 from core.dataset.near.members import rarity_of
-from core.dataset.near.result import LEAST_THRESHOLD, Leak, NearOptions, Tick
+from core.dataset.near.result import LEAST_THRESHOLD, Leak, NearOptions, StageProgress
 from core.dataset.near.verify import Verifier
 from core.dataset.sample import Sample
 
@@ -70,7 +70,7 @@ class LeakSearch:
         """Adds a sample of the eval files: its place in words and as a number, and its row's key."""
         self._eval.append(_EvalPrompt(prompt_text(sample), sample.kind != "text", place, entry, key))
 
-    def search(self, tick: Tick) -> tuple[Leak, ...]:
+    def search(self, tick: StageProgress) -> tuple[Leak, ...]:
         """The rows whose prompt equals no eval prompt but is similar to one, ascending.
 
         Args:
@@ -111,7 +111,7 @@ class LeakSearch:
 
 
 def find_leaks(
-    corpus: Corpus, first_eval: int, options: NearOptions, apart: Collection[tuple[int, int]], tick: Tick
+    corpus: Corpus, first_eval: int, options: NearOptions, apart: Collection[tuple[int, int]], tick: StageProgress
 ) -> dict[int, tuple[int, float]]:
     """Finds training prompts that are similar to an eval prompt and equal to none.
 
@@ -140,11 +140,13 @@ def find_leaks(
     verify = Verifier(corpus, firsts, options.threshold, places_apart, lambda: None)
     rarity = rarity_of(corpus, firsts)
 
-    def told(done: int, of: int) -> None:
+    def on_progress(done: int, of: int) -> None:
         tick("comparing with the eval set", done, of)
 
     found = {
         other: (held[one], similarity)
-        for one, other, similarity in closest(corpus, firsts, list(held), rest, verify, options.threshold, rarity, told)
+        for one, other, similarity in closest(
+            corpus, firsts, list(held), rest, verify, options.threshold, rarity, on_progress
+        )
     }
     return {number: found[at] for number, at in enumerate(place[:first_eval].tolist()) if at in found}

@@ -13,7 +13,7 @@ Fields = Literal["all", "prompt", "answer", "whole"]
 KEEPS: tuple[Keep, ...] = ("first", "longest")
 FIELDS: tuple[Fields, ...] = ("all", "prompt", "answer", "whole")
 
-Tick = Callable[[str, int, int], None]
+StageProgress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is and how much there is; raises to end the search."""
 
 LEAST_THRESHOLD = 0.5
@@ -154,7 +154,7 @@ class NearResult:
     Attributes:
         options: what was asked.
         clusters: the largest first, then by first row.
-        left_out: what was not compared because the rows share it, a sentence each. May quote data.
+        excluded: what was not compared because the rows share it, a sentence each. May quote data.
         leaks: near leaks to the eval files, ascending by row.
         wrong_pairs: keys of rows and eval rows that are marked as not duplicates although they are not similar at all:
             an earlier version named a wrong eval row. The marks do not count.
@@ -162,7 +162,7 @@ class NearResult:
 
     options: NearOptions
     clusters: tuple[Cluster, ...]
-    left_out: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
     leaks: tuple[Leak, ...] = ()
     wrong_pairs: tuple[tuple[str, str], ...] = ()
 
@@ -172,7 +172,7 @@ class NearResult:
             "threshold": self.options.threshold,
             "keep": self.options.keep,
             "fields": self.options.fields,
-            "left_out": list(self.left_out),
+            "left_out": list(self.excluded),
             "wrong_pairs": [list(pair) for pair in self.wrong_pairs],
         }
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 
 from core.dataset.near.connect import Components, Likely, connect
 from core.dataset.near.corpus import DIGEST_BYTES, Corpus
-from core.dataset.near.crew import shapes, sketch_all
 from core.dataset.near.keep import FEW, Candidates, LargeCluster, Outcome, SmallClusters, choose, to_verify
-from core.dataset.near.kept import Kept
-from core.dataset.near.result import Cluster, Drop, NearOptions, Tick
+from core.dataset.near.kept import SearchCache
+from core.dataset.near.result import Cluster, Drop, NearOptions, StageProgress
 from core.dataset.near.sketch import Banding, Sketches
 from core.dataset.near.verify import Verifier
+from core.dataset.near.worker_pool import shapes, sketch_all
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,10 +32,10 @@ def find_clusters(
     corpus: Corpus,
     options: NearOptions,
     apart: Collection[tuple[int, int]] = (),
-    tick: Tick = no_tick,
+    tick: StageProgress = no_tick,
     *,
     preferred: int = 0,
-    kept: Kept | None = None,
+    kept: SearchCache | None = None,
 ) -> tuple[Cluster, ...]:
     """Finds what is alike in a settled corpus.
 
@@ -56,7 +56,7 @@ def find_clusters(
     places = (sorted((int(place[one]), int(place[other]))) for one, other in apart)
     places_apart = frozenset((one, other) for one, other in places)
     banding = Banding.for_threshold(options.threshold)
-    kept = Kept(None) if kept is None else kept
+    kept = SearchCache(None) if kept is None else kept
     about = {
         "threshold": options.threshold,
         "fields": options.fields,
@@ -66,15 +66,15 @@ def find_clusters(
     work = kept.work(corpus.digests(firsts.tolist()), about, shapes(len(firsts), banding))
     what, done, of = "comparing", 0, banding.bands
 
-    def told() -> None:
+    def on_pair() -> None:
         tick(what, done, of)
 
     def band_done(number: int, _: int) -> None:
         nonlocal done
         done = number
-        told()
+        on_pair()
 
-    verify = Verifier(corpus, firsts, options.threshold, places_apart, told)
+    verify = Verifier(corpus, firsts, options.threshold, places_apart, on_pair)
     verify.take(work.known)
     try:
         sketches = sketch_all(corpus, firsts, banding, options.processes, tick, work)
@@ -110,7 +110,7 @@ class _Groups:
         likely: Likely,
         verify: Verifier,
         options: NearOptions,
-        tick: Tick,
+        tick: StageProgress,
     ) -> Iterable[Cluster]:
         parts = components.parts()
         joined = {member for part in parts for member in part}

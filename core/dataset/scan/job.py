@@ -26,7 +26,7 @@ from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import pack
 from core.dataset.scan.results import SCAN_FOLDER, write_bad, write_flags, write_near, write_summary
 from core.dataset.scan.resume import BAD, FLAGS, KEYS, Begun, begun
-from core.dataset.scan.scan import Scanner, ScanResult, Stopped, gatherer, ticking, watched
+from core.dataset.scan.scan import Scanner, ScanResult, ScanStopped, gatherer, ticking, watched
 from core.jobs import requests
 from core.jobs.folder import JobFolder
 from core.jobs.small_job import end_of
@@ -45,7 +45,7 @@ def main(argv: Sequence[str]) -> int:
         The exit code: 0 done, 1 failed, 2 the data cannot be read, 3 stopped on request.
     """
     with seldom_collecting():
-        return end_of(argv, "core.dataset.scan.job", run, stopped=Stopped, words="The scan was stopped.")
+        return end_of(argv, "core.dataset.scan.job", run, stopped=ScanStopped, words="The scan was stopped.")
 
 
 def run(folder: JobFolder, payload: dict[str, Any]) -> None:
@@ -81,7 +81,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             for name in (FLAGS, BAD, KEYS):
                 (out / name).unlink(missing_ok=True)
         flags, bad, keys = (stack.enter_context((out / name).open("ab")) for name in (FLAGS, BAD, KEYS))
-        rows, told = before.rows, len(before.bad)
+        rows, bad_written = before.rows, len(before.bad)
 
         def should_stop() -> bool:
             return any(name != requests.SAVE for name in requests.pending(folder))
@@ -93,10 +93,10 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             _summary(out, scanner, rows, {"begun": place} if gathered is None else {})
 
         def progress(done: int, of: int) -> None:
-            nonlocal written, told
-            for entry, line in scanner.bad[told:]:
+            nonlocal written, bad_written
+            for entry, line in scanner.bad[bad_written:]:
                 write_bad(bad, entry, line)
-            told = len(scanner.bad)
+            bad_written = len(scanner.bad)
             folder.write_progress(done, of, phase="scanning")
             if done > before.entries and (time.monotonic() - written > _PERIOD or should_stop()):
                 written = time.monotonic()

@@ -80,8 +80,8 @@ def write_search(out: Path, result: ScanResult, checks: Collection[str]) -> None
     write_near(out, result.near, result.shared)
     counts = {name: count for name, count in result.flags.items() if name in checks}
     entries = result.rows + len(result.bad_entries)
-    told = replace(result, bad_lines=bad_lines, flags=counts)
-    write_summary(out, told, entries, {"near": result.near.about()}, complete=True)
+    visible = replace(result, bad_lines=bad_lines, flags=counts)
+    write_summary(out, visible, entries, {"near": result.near.about()}, complete=True)
 
 
 def _line(file: BinaryIO, value: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from core.dataset.dataset import Dataset
 from core.dataset.formats import Recognition
 from core.dataset.item import Item, prompt_digest
 from core.dataset.near.gather import Gatherer
-from core.dataset.near.result import NearOptions, NearResult, Tick
+from core.dataset.near.result import NearOptions, NearResult, StageProgress
 from core.dataset.near.shared import Shared
 from core.dataset.records import BadLine, Row, Unreadable
 from core.dataset.sample import Sample
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 _PERIOD = 0.1
 
 
-class Stopped(Exception):
+class ScanStopped(Exception):
     """The scan ended because it was asked to."""
 
 
@@ -148,7 +148,7 @@ class Scanner:
             error = str(fault)
         return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value)
 
-    def finish(self, tick: Tick | None = None) -> Iterator[tuple[int, Flag]]:
+    def finish(self, tick: StageProgress | None = None) -> Iterator[tuple[int, Flag]]:
         """Flags that needed all rows, with row numbers; to be called after the last entry.
 
         Args:
@@ -273,7 +273,7 @@ def gatherer(
 
 def ticking(
     on_progress: Progress | None, on_phase: Callable[[str], None] | None, should_stop: Callable[[], bool] | None
-) -> Tick:
+) -> StageProgress:
     """Tells a search's progress, and stops it.
 
     Raises:
@@ -289,7 +289,7 @@ def ticking(
         if on_progress is not None:
             on_progress(done, of)
         if should_stop is not None and should_stop():
-            raise Stopped
+            raise ScanStopped
 
     return tick
 
@@ -305,19 +305,19 @@ def watched(
     reader = scanner.dataset.reader
     while not reader.extend(_PERIOD):
         if should_stop is not None and should_stop():
-            raise Stopped
+            raise ScanStopped
     if should_stop is not None and should_stop():
-        raise Stopped
-    told = time.monotonic()
+        raise ScanStopped
+    reported_at = time.monotonic()
     done = 0
     for done, scanned in enumerate(scanner, 1):
         yield scanned
-        if done % 64 == 0 and (now := time.monotonic()) - told > _PERIOD:
-            told = now
+        if done % 64 == 0 and (now := time.monotonic()) - reported_at > _PERIOD:
+            reported_at = now
             if on_progress is not None:
                 on_progress(done, reader.count)
             if should_stop is not None and should_stop():
-                raise Stopped
+                raise ScanStopped
     if on_progress is not None:
         on_progress(done, reader.count)
 

@@ -46,8 +46,8 @@ def sweep_scans(workspace: Path, *, kept: int = KEPT, fresh: float = _FRESH) -> 
     named = list(_texts(workspace))
     removed = []
     for path in old:
-        told = any(path.name in text for place, text in named if path not in place.parents)
-        if told or _age(path) < fresh or not standing(JobFolder(path)).over:
+        in_use = any(path.name in text for place, text in named if path not in place.parents)
+        if in_use or _age(path) < fresh or not standing(JobFolder(path)).over:
             continue
         shutil.rmtree(path, ignore_errors=True)
         removed.append(path)

@@ -15,13 +15,13 @@ from core.dataset.checks.base import Flag
 from core.dataset.dataset import Dataset
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
-from core.dataset.near.result import NearOptions, Tick, percent, wrong_pairs_words
+from core.dataset.near.result import NearOptions, StageProgress, percent, wrong_pairs_words
 from core.dataset.records import BadLine
 from core.dataset.scan.scan import Progress, Scanner
-from core.dataset.view.excluded import LEFT_OUT, LeftOut
-from core.dataset.view.facts import FactsWriter
+from core.dataset.view.excluded import EXCLUDED, ExcludedRows
+from core.dataset.view.facts import ViewFactsWriter
 from core.dataset.view.mixture import Contribution, drawn, wanted
-from core.dataset.view.near_split import Parting, Sides, near_drops, numbers_apart
+from core.dataset.view.near_split import NearSplit, Sides, near_drops, numbers_apart
 from core.dataset.view.selection import Selection
 from core.dataset.view.strata import Strata
 from core.dataset.view.view import sync, view_line
@@ -44,17 +44,17 @@ class Curator:
 
     Args:
         folder: where the files are made.
-        parting: how train and eval are parted.
+        near_split: how train and eval are parted.
         drop_flags: names of checks whose rows are left out.
         decisions: the user's.
     """
 
-    def __init__(self, folder: Path, parting: Parting, drop_flags: frozenset[str], decisions: Ledger) -> None:
+    def __init__(self, folder: Path, near_split: NearSplit, drop_flags: frozenset[str], decisions: Ledger) -> None:
         self._folder = folder
-        self._parting = parting
+        self._near_split = near_split
         self._drop_flags = drop_flags
         self._decisions = decisions
-        self._strata = Strata(parting.stratify)
+        self._strata = Strata(near_split.stratify)
         self._seen: set[bytes] = set()
         self._mixed: list[_Mixed] = []
         self._files: list[Path] = []
@@ -67,9 +67,9 @@ class Curator:
 
     def __enter__(self) -> Curator:
         self._stack = ExitStack()
-        self._left_out = self._stack.enter_context(LeftOut(self._folder / LEFT_OUT))
-        self._facts = self._stack.enter_context(FactsWriter(self._folder))
-        threshold = self._threshold = self._parting.near or (0.8 if self._drop_flags.intersection(_NEAR) else 0.0)
+        self._excluded = self._stack.enter_context(ExcludedRows(self._folder / EXCLUDED))
+        self._facts = self._stack.enter_context(ViewFactsWriter(self._folder))
+        threshold = self._threshold = self._near_split.near or (0.8 if self._drop_flags.intersection(_NEAR) else 0.0)
         self._families = self._stack.enter_context(Families(threshold, self._folder)) if threshold else None
         return self
 
@@ -92,7 +92,7 @@ class Curator:
             Stopped: `should_stop` said so.
         """
         self._kept = self._selection(dataset, "kept.jsonl", eval_paths)
-        scanner = Scanner(dataset, eval_paths=eval_paths, synthetic=self._parting.synthetic)
+        scanner = Scanner(dataset, eval_paths=eval_paths, synthetic=self._near_split.synthetic)
         self._kept.gather(scanner, self._facts, on_progress, should_stop)
         self._bad = scanner.bad_lines
         self._leaks["exact"] = scanner.counts.get("leak_exact", 0)
@@ -153,7 +153,7 @@ class Curator:
             decisions=self._decisions,
             strata=self._strata,
             seen=self._seen,
-            left_out=self._left_out,
+            excluded=self._excluded,
             families=self._families,
             leaks=leaks,
         )
@@ -171,7 +171,7 @@ class Curator:
 
     # -- parting --------------------------------------------------------------------------------------------
 
-    def part(self, tick: Tick) -> None:
+    def part(self, tick: StageProgress) -> None:
         """Finds near-duplicates and leaks, and decides what is held out.
 
         Args:
@@ -188,16 +188,16 @@ class Curator:
             near_drops(self._families, selections, tick)
         self._find_leaks(tick)
         self._need_samples("")
-        self._sides = Sides(selections, self._parting)
-        if self._eval or self._parting.fraction <= 0:
+        self._sides = Sides(selections, self._near_split)
+        if self._eval or self._near_split.fraction <= 0:
             return
-        self._sides.deal(self._families if self._parting.near else None, tick)
+        self._sides.deal(self._families if self._near_split.near else None, tick)
         if not self._sides.held_count:
             self._notes.append(self._sides.why_none)
         if self._sides.held_count >= len(self._kept) - len(self._kept.gone):
             raise BadInput("the split leaves no sample to train on", do="Hold out a smaller fraction")
 
-    def _find_leaks(self, tick: Tick) -> None:
+    def _find_leaks(self, tick: StageProgress) -> None:
         left = 0
         wrong: set[tuple[str, str]] = set()
         for selection in self._selections:
@@ -222,7 +222,7 @@ class Curator:
         if left:
             several = "samples ask" if left > 1 else "sample asks"
             self._notes.append(
-                f"{left:,} training {several} nearly what the eval file asks (from {self._parting.near or 0.8:.0%} "
+                f"{left:,} training {several} nearly what the eval file asks (from {self._near_split.near or 0.8:.0%} "
                 "alike on), so its loss will measure memory: leave out leak_near, too."
             )
 
@@ -241,7 +241,7 @@ class Curator:
             self._own_train = self._train
             self._mix(train)
             sync(train)
-        self._left_out.flush()
+        self._excluded.flush()
 
     def _write_own(self, train: BinaryIO, held: BinaryIO | None) -> None:
         assert self._sides is not None
@@ -267,7 +267,7 @@ class Curator:
             if not places:
                 what = "no sample of a source that is to be mixed in may be trained on"
                 raise BadInput(what, where=each.path, do="Look at it with tunedeck scan, or leave it out of the mix")
-            times = drawn([kept.keys[place] for place in places], places, count, self._parting.seed)
+            times = drawn([kept.keys[place] for place in places], places, count, self._near_split.seed)
             for place, line in kept.lines():
                 train.write(line * times.get(place, 0))
             kept.remove()
@@ -285,7 +285,7 @@ class Curator:
             "counts": counts,
             "dropped": dict(self._kept.dropped),
             "bad_lines": len(self._bad),
-            "synthetic": self._parting.synthetic,
+            "synthetic": self._near_split.synthetic,
             "synthetic_samples": sum(self._kept.synthetic),
             "leaks": self._leaks,
             "contributions": [each.to_json() for each in self._sources()],

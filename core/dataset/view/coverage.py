@@ -39,7 +39,7 @@ _UNSPACED = re.compile(r"[぀-ヿ㐀-鿿가-힣]")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class PromptGroup:
     """Prompts of one kind.
 
     Attributes:
@@ -63,7 +63,7 @@ class Coverage:
         unlike: whether the last kind is that of prompts which are like no others.
     """
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[PromptGroup, ...]
     of: tuple[int, ...]
     unlike: bool
 
@@ -91,24 +91,24 @@ def cover(prompts: Callable[[], Iterator[str]], on_progress: Callable[[str], Non
         return Coverage((), (), False)
     rarity = np.log((len(slots) + 1) / (frequency + 0.5)).astype(np.float32)
     on_progress("grouping what is asked")
-    centres = _centres(_sketches(slots[:_FITTED], rarity))
+    centers = _centers(_sketches(slots[:_FITTED], rarity))
     kind_of, likeness = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.float32)
     for at in range(0, len(slots), _FITTED):
-        alike = _sketches(slots[at : at + _FITTED], rarity) @ centres.T
+        alike = _sketches(slots[at : at + _FITTED], rarity) @ centers.T
         kind_of[at : at + _FITTED] = alike.argmax(axis=1)
         likeness[at : at + _FITTED] = alike.max(axis=1)
-    kind_of[likeness < LIKE] = len(centres)
+    kind_of[likeness < LIKE] = len(centers)
     on_progress("naming what is asked")
     of_sample = kind_of[place]
-    sizes = np.bincount(of_sample, minlength=len(centres) + 1)
+    sizes = np.bincount(of_sample, minlength=len(centers) + 1)
     order = [kind for kind in np.argsort(-sizes[:-1], kind="stable").tolist() if sizes[kind]]
     unlike = bool(sizes[-1])
-    order += [len(centres)] * unlike
+    order += [len(centers)] * unlike
     rank = {kind: number for number, kind in enumerate(order)}
     of = tuple(rank[kind] for kind in of_sample.tolist())
     words = _telling_words(prompts, of, len(order), unlike)
     typical = _typical(of, likeness[place].tolist(), len(order))
-    kinds = tuple(Kind(int(sizes[kind]), words[number], typical[number]) for number, kind in enumerate(order))
+    kinds = tuple(PromptGroup(int(sizes[kind]), words[number], typical[number]) for number, kind in enumerate(order))
     return Coverage(kinds, of, unlike)
 
 
@@ -150,7 +150,7 @@ def _directions(table: NDArray[np.float32]) -> NDArray[np.float32]:
     return found
 
 
-def _centres(table: NDArray[np.float32]) -> NDArray[np.float32]:
+def _centers(table: NDArray[np.float32]) -> NDArray[np.float32]:
     """k-means on the angle, with as many kinds as half the prompts have roots; starts as k-means++ does, by a seed."""
     import numpy as np
 
@@ -165,15 +165,15 @@ def _centres(table: NDArray[np.float32]) -> NDArray[np.float32]:
             break
         chosen.append(int(source.choice(count, p=far / far.sum())))
         best = np.maximum(best, table @ table[chosen[-1]])
-    centres = table[chosen].copy()
+    centers = table[chosen].copy()
     for _ in range(_ROUNDS):
-        kind_of = (table @ centres.T).argmax(axis=1)
-        sums = np.zeros_like(centres)
+        kind_of = (table @ centers.T).argmax(axis=1)
+        sums = np.zeros_like(centers)
         np.add.at(sums, kind_of, table)
         empty = ~sums.any(axis=1)
-        sums[empty] = centres[empty]
-        centres = _directions(sums)
-    return centres
+        sums[empty] = centers[empty]
+        centers = _directions(sums)
+    return centers
 
 
 def _telling_words(

@@ -8,10 +8,10 @@ from typing import Any
 
 from core.dataset.view.view import encoded
 
-LEFT_OUT = "left_out.jsonl"
+EXCLUDED = "left_out.jsonl"
 
 
-class LeftOut:
+class ExcludedRows:
     """Writes one line for each row that is left out, and counts the reasons.
 
     A line has `reason` (`decision`, `bad_row`, `like_eval`, or a flag's name), `detail` in words or "", `key`, `row`
@@ -25,7 +25,7 @@ class LeftOut:
         self._file = path.open("wb")
         self.counts: Counter[str] = Counter()
 
-    def __enter__(self) -> LeftOut:
+    def __enter__(self) -> ExcludedRows:
         return self
 
     def __exit__(self, *_: object) -> None:

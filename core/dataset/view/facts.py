@@ -18,7 +18,7 @@ from core.dataset.scan.scan import ScannedRow
 KEYS, FLAGS, BAD = "keys.bin", "flags.jsonl", "bad.jsonl"
 
 
-class FactsWriter:
+class ViewFactsWriter:
     """Writes the three files while rows are scanned.
 
     Args:
@@ -28,7 +28,7 @@ class FactsWriter:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __enter__(self) -> FactsWriter:
+    def __enter__(self) -> ViewFactsWriter:
         self._keys, self._flags = (self._folder / KEYS).open("wb"), (self._folder / FLAGS).open("wb")
         return self
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import product
 
 from core.dataset.near.families import Families, Joined
-from core.dataset.near.result import LEAST_THRESHOLD, Tick
+from core.dataset.near.result import LEAST_THRESHOLD, StageProgress
 from core.dataset.synthetic import NAME
 from core.dataset.view.selection import Selection
-from core.dataset.view.split import by_prompt, deal, labelled
+from core.dataset.view.split import by_prompt, deal, labeled
 from core.errors import BadInput
 
 LIKE_EVAL = "like_eval"
@@ -18,7 +18,7 @@ LIKE_EVAL = "like_eval"
 
 
 @dataclass(frozen=True, slots=True)
-class Parting:
+class NearSplit:
     """How training and eval samples are parted.
 
     Attributes:
@@ -51,11 +51,11 @@ class Sides:
 
     Args:
         selections: of the data set, and of each source that is mixed in.
-        parting: how they are parted.
+        near_split: how they are parted.
     """
 
-    def __init__(self, selections: Sequence[Selection], parting: Parting) -> None:
-        self._parting = parting
+    def __init__(self, selections: Sequence[Selection], near_split: NearSplit) -> None:
+        self._near_split = near_split
         self._own = len(selections[0])
         self._count = sum(map(len, selections))
         gone: list[int] = []
@@ -66,7 +66,9 @@ class Sides:
         self._gone = frozenset(gone)
         self._prompts = [prompt for each in selections for prompt in each.prompts]
         self._contents = [content for each in selections for content in each.contents]
-        self._strata = [stratum for each in selections for stratum in each.strata] if parting.stratify.strip() else []
+        self._strata = (
+            [stratum for each in selections for stratum in each.strata] if near_split.stratify.strip() else []
+        )
         self._barred = [
             place in self._gone or place >= self._own or selections[0].synthetic[place] for place in range(self._count)
         ]
@@ -83,14 +85,14 @@ class Sides:
         """Why nothing is held out although a fraction was asked for, a sentence."""
         if all(self._barred[: self._own]):
             return "Nothing is held out: every sample is marked as synthetic, and those never enter the eval set."
-        if self._parting.near:
+        if self._near_split.near:
             return (
-                f"Nothing is held out: pairs that are at least {self._parting.near:.0%} alike connect all samples, and "
-                "such samples stay on one side. Raise data.split_near, or 0 keeps only equal prompts together."
+                f"Nothing is held out: pairs that are at least {self._near_split.near:.0%} alike connect all samples, "
+                "and such samples stay on one side. Raise data.split_near, or 0 keeps only equal prompts together."
             )
         return "Nothing is held out: all samples ask the same."
 
-    def deal(self, families: Families | None, tick: Tick) -> None:
+    def deal(self, families: Families | None, tick: StageProgress) -> None:
         """Decides what is held out.
 
         Where near-duplicates stay together, groups come from sketches, which may miss a pair; so each pair across the
@@ -102,7 +104,7 @@ class Sides:
         """
         if families is None:
             digests = by_prompt(self._prompts, self._contents)
-            self._deal(labelled(digests), digests)
+            self._deal(labeled(digests), digests)
             return
         joined = Joined(self._count)
         for first, label in enumerate(families.labels(tick)[: self._count]):
@@ -139,8 +141,10 @@ class Sides:
                 selection.must_go(place, LIKE_EVAL, f"{what}, and like a sample of the eval set")
 
     def _deal(self, labels: Sequence[int], digests: Sequence[bytes]) -> None:
-        parting = self._parting
-        self.held = deal(labels, digests, parting.fraction, parting.seed, strata=self._strata, barred=self._barred)
+        near_split = self._near_split
+        self.held = deal(
+            labels, digests, near_split.fraction, near_split.seed, strata=self._strata, barred=self._barred
+        )
 
 
 def _to_compare(sides: Mapping[int, bool], moved: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
@@ -171,7 +175,7 @@ def numbers_apart(keys: Iterable[str], apart: Collection[tuple[str, str]]) -> It
         yield from product(numbers[one], numbers[other])
 
 
-def near_drops(families: Families, selections: Sequence[Selection], tick: Tick) -> None:
+def near_drops(families: Families, selections: Sequence[Selection], tick: StageProgress) -> None:
     """Leaves near-duplicates out, each because of a sample that stays; what the user has kept stays."""
     for cluster in families.clusters(tick):
         for drop in cluster.drop:

@@ -15,7 +15,7 @@ from core.dataset.sample import Sample
 from core.dataset.view.coverage import as_json, cover
 from core.dataset.view.facts import FLAGS
 from core.dataset.view.strata import label_of
-from core.dataset.view.view import View
+from core.dataset.view.view import CuratedView
 
 _TOP = 10
 _MOST_LABELS = 50
@@ -24,7 +24,7 @@ _THIN = 1_000
 """Rows that the queue of thin kinds has at most."""
 
 
-def overview_of(view: View, on_progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+def overview_of(view: CuratedView, on_progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
     """All facts that need no tokenizer, as JSON.
 
     Args:
@@ -61,7 +61,7 @@ def overview_of(view: View, on_progress: Callable[[str], None] = lambda _: None)
     }
 
 
-def _near_leaks(view: View) -> Iterator[dict[str, Any]]:
+def _near_leaks(view: CuratedView) -> Iterator[dict[str, Any]]:
     """The rows that ask nearly what the eval file asks, and are trained on all the same."""
     first_mixed = len(view.manifest["sources"])
     found = {
@@ -125,7 +125,7 @@ class _Answers:
         }
 
 
-def _asked(view: View, on_progress: Callable[[str], None]) -> dict[str, Any]:
+def _asked(view: CuratedView, on_progress: Callable[[str], None]) -> dict[str, Any]:
     """The kinds of input, and the rows from the thinnest on."""
 
     def prompts() -> Iterator[str]:

@@ -18,8 +18,8 @@ from core.dataset.dataset import Dataset
 from core.dataset.scan.scan import Progress, ticking
 from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.build import Curator
-from core.dataset.view.near_split import Parting
-from core.dataset.view.view import BUILDING, View, publish, read_view, sweep, write_synced
+from core.dataset.view.near_split import NearSplit
+from core.dataset.view.view import BUILDING, CuratedView, publish, read_view, sweep, write_synced
 from core.errors import BadInput
 from core.paths import hidden_dir
 
@@ -32,7 +32,7 @@ VERSION = 4
 _CHUNK = 2**20
 
 
-class Wanted(TypedDict, total=False):
+class ViewRequest(TypedDict, total=False):
     """What a view is made of and how; all but `paths` may be left out.
 
     Attributes:
@@ -41,7 +41,7 @@ class Wanted(TypedDict, total=False):
         columns: as `Dataset.open`.
         eval_paths: the user's own eval files; then nothing is split off.
         mix: further sources to train on, files or folders, each with its share of the training set.
-        eval_fraction: as `Parting.fraction`, 0.1 by default; the next four are its other attributes.
+        eval_fraction: as `NearSplit.fraction`, 0.1 by default; the next four are its other attributes.
         split_seed: see there.
         near: see there.
         stratify: see there.
@@ -65,7 +65,7 @@ class Wanted(TypedDict, total=False):
     decisions: Ledger | None
 
 
-class Plan:
+class ViewPlan:
     """A view that is wanted, with all that goes into it looked up: it may be there already.
 
     Args:
@@ -76,7 +76,7 @@ class Plan:
         BadInput: nothing can be read, or the format is not known.
     """
 
-    def __init__(self, workspace: str | Path, wanted: Wanted) -> None:
+    def __init__(self, workspace: str | Path, wanted: ViewRequest) -> None:
         decisions = wanted.get("decisions")
         if decisions is None:
             from core.dataset.audit.store import read_ledger
@@ -86,7 +86,9 @@ class Plan:
         self._eval_paths = wanted.get("eval_paths", ())
         fraction = 0.0 if self._eval_paths else wanted.get("eval_fraction", 0.1)
         near, stratify = wanted.get("near", 0.0), wanted.get("stratify", "")
-        self._parting = Parting(fraction, wanted.get("split_seed", 0), near, stratify, wanted.get("synthetic", NAME))
+        self._near_split = NearSplit(
+            fraction, wanted.get("split_seed", 0), near, stratify, wanted.get("synthetic", NAME)
+        )
         self._drop_flags = frozenset(wanted.get("drop_flags", DROP_FLAGS))
         dataset = self._dataset = _known(Dataset.open(wanted["paths"], wanted.get("format"), wanted.get("columns")))
         held = self._held = dataset.open_beside(self._eval_paths) if self._eval_paths else None
@@ -99,8 +101,8 @@ class Plan:
             "eval_sources": _sources(held) if held else [],
             "mix": [{"share": share, "sources": _sources(each), **_form(each)} for share, each in self._mixed],
             **_form(dataset),
-            "split": {"fraction": fraction, "seed": self._parting.seed, "near": near, "stratify": stratify.strip()},
-            "synthetic": self._parting.synthetic.strip(),
+            "split": {"fraction": fraction, "seed": self._near_split.seed, "near": near, "stratify": stratify.strip()},
+            "synthetic": self._near_split.synthetic.strip(),
             "drop_flags": sorted(self._drop_flags),
             "decisions": _decisions_digest(decisions),
         }
@@ -117,7 +119,7 @@ class Plan:
         mixed = [source for each in self._inputs["mix"] for source in each["sources"]]
         return sum(each["size"] for each in (*self._inputs["sources"], *self._inputs["eval_sources"], *mixed))
 
-    def find(self) -> View | None:
+    def find(self) -> CuratedView | None:
         """The view, if it was built before."""
         folder = self._views / self.fingerprint
         return read_view(folder) if (folder / "manifest.json").exists() else None
@@ -127,7 +129,7 @@ class Plan:
         on_progress: Progress | None = None,
         on_phase: Callable[[str], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
-    ) -> View:
+    ) -> CuratedView:
         """Builds the view.
 
         Args:
@@ -145,7 +147,7 @@ class Plan:
         inputs = self._inputs
         try:
             with ExitStack() as stack:
-                curator = stack.enter_context(Curator(building, self._parting, self._drop_flags, self._decisions))
+                curator = stack.enter_context(Curator(building, self._near_split, self._drop_flags, self._decisions))
                 curator.gather(self._dataset, self._eval_paths, on_progress, should_stop)
                 for share, each in self._mixed:
                     curator.mix_in(each, share, self._eval_paths, on_progress, should_stop)
@@ -170,22 +172,22 @@ def build_view(
     *,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
-    **wanted: Unpack[Wanted],
-) -> View:
+    **wanted: Unpack[ViewRequest],
+) -> CuratedView:
     """Builds the view of a data set, or finds the one that was built from the same.
 
     Args:
         workspace: the folder that holds `.tunedeck`.
-        on_progress: as `Plan.build`.
+        on_progress: as `ViewPlan.build`.
         should_stop: likewise.
-        **wanted: see `Wanted`.
+        **wanted: see `ViewRequest`.
 
     Raises:
         BadInput: nothing can be read, the format is not known, nothing is left to train on, or a source changed
             meanwhile.
         Stopped: `should_stop` said so.
     """
-    plan = Plan(workspace, wanted)
+    plan = ViewPlan(workspace, wanted)
     return plan.find() or plan.build(on_progress, should_stop=should_stop)
 
 

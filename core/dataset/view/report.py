@@ -14,7 +14,7 @@ from typing import Any
 
 from core import timestamps
 from core.clean import clean_line
-from core.dataset.audit.decisions import Ledger, Standing
+from core.dataset.audit.decisions import DecisionState, Ledger
 from core.dataset.audit.queue import Audit, AuditLog
 from core.dataset.audit.store import read_ledger
 from core.dataset.checks import TITLES, Flag
@@ -88,7 +88,7 @@ class _Facts:
     """
 
     rows: int = 0
-    standings: dict[int, Standing] = field(default_factory=dict)
+    standings: dict[int, DecisionState] = field(default_factory=dict)
     flags: dict[int, tuple[Flag, ...]] = field(default_factory=dict)
     bad: list[dict[str, Any]] = field(default_factory=list)
     good: GoodRows = field(default_factory=lambda: GoodRows([]))
@@ -231,19 +231,19 @@ def _dropped(facts: _Facts) -> Iterator[str]:
         yield "Nothing was dropped by hand."
         yield ""
         return
-    told = []
+    listed = []
     for row in rows[:_MOST]:
         standing = facts.standings[row]
         own = [words for words in (standing.why,) if words]
         own += [f"flagged: {standing.flag}"] * bool(standing.flag) + [f"note: {standing.note}"] * bool(standing.note)
         found = [f"{flag.name}: {flag.reason}" for flag in facts.flags.get(row, ())]
-        told.append((f"{row + 1:,}", "; ".join(own + found) or "no reason was noted"))
-    yield from _table(("row", "why"), told)
+        listed.append((f"{row + 1:,}", "; ".join(own + found) or "no reason was noted"))
+    yield from _table(("row", "why"), listed)
     yield from _rest(len(rows))
 
 
 def _said(facts: _Facts) -> Iterator[str]:
-    told = []
+    listed = []
     for row, standing in sorted(facts.standings.items()):
         if standing.verdict == "drop":
             continue
@@ -253,12 +253,12 @@ def _said(facts: _Facts) -> Iterator[str]:
             ("flag", standing.flag),
         ):
             if text:
-                told.append((f"{row + 1:,}", kind, text))
-    if told:
+                listed.append((f"{row + 1:,}", kind, text))
+    if listed:
         yield "## Edits, notes and flags by hand"
         yield ""
-        yield from _table(("row", "what", "words"), told[:_MOST])
-        yield from _rest(len(told))
+        yield from _table(("row", "what", "words"), listed[:_MOST])
+        yield from _rest(len(listed))
 
 
 def _trained_on(manifest: Path, tokens: Sequence[int] | None) -> Iterator[str]:

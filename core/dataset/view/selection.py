@@ -10,15 +10,15 @@ from typing import Any
 
 import orjson
 
-from core.dataset.audit.decisions import OPEN, Ledger, Standing
+from core.dataset.audit.decisions import OPEN, DecisionState, Ledger
 from core.dataset.item import Item, digest
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
 from core.dataset.sample import Sample
 from core.dataset.scan.scan import Progress, ScannedRow, Scanner, watched
 from core.dataset.synthetic import NAME, by_hand
-from core.dataset.view.excluded import LeftOut
-from core.dataset.view.facts import FactsWriter
+from core.dataset.view.excluded import ExcludedRows
+from core.dataset.view.facts import ViewFactsWriter
 from core.dataset.view.strata import Strata
 from core.dataset.view.view import view_line
 from core.errors import BadInput
@@ -36,7 +36,7 @@ class Selection:
         decisions: the user's.
         strata: tells what the split is stratified by.
         seen: contents of all samples that stay, of other data sets too: of equal ones the first stays.
-        left_out: takes the rows that do not.
+        excluded: takes the rows that do not.
         families: takes the samples, where near-duplicates matter.
         leaks: takes the prompts of all rows, also of those that do not stay, where near leaks to eval files matter.
     """
@@ -50,7 +50,7 @@ class Selection:
         decisions: Ledger,
         strata: Strata,
         seen: set[bytes],
-        left_out: LeftOut,
+        excluded: ExcludedRows,
         families: Families | None,
         leaks: LeakSearch | None,
     ) -> None:
@@ -60,7 +60,7 @@ class Selection:
         self._decisions = decisions
         self._strata = strata
         self._seen = seen
-        self._left_out = left_out
+        self._excluded = excluded
         self._families = families
         self.leaks = leaks
         self.dropped: Counter[str] = Counter()
@@ -85,7 +85,7 @@ class Selection:
     def gather(
         self,
         scanner: Scanner,
-        facts: FactsWriter | None,
+        facts: ViewFactsWriter | None,
         on_progress: Progress | None,
         should_stop: Callable[[], bool] | None,
     ) -> None:
@@ -150,7 +150,7 @@ class Selection:
                     yield place, line
                     continue
                 reason, detail = self.gone[place]
-                self._left_out.add(reason, detail, orjson.loads(line), self.dropped)
+                self._excluded.add(reason, detail, orjson.loads(line), self.dropped)
 
     def remove(self) -> None:
         """Gives the file's space back."""
@@ -174,7 +174,7 @@ class Selection:
         reason, detail = self._reason(standing, scanned, sample, item.content, synthetic)
         if reason or sample is None:
             line = self._line(scanned) | ({} if sample is None else {"sample": sample.to_json()})
-            self._left_out.add(reason, detail, line, self.dropped)
+            self._excluded.add(reason, detail, line, self.dropped)
             return None
         self._seen.add(item.content)
         self.rows_kept.append(scanned.number)
@@ -189,7 +189,7 @@ class Selection:
         return sample
 
     def _reason(
-        self, standing: Standing, scanned: ScannedRow, sample: Sample | None, content: bytes, synthetic: bool
+        self, standing: DecisionState, scanned: ScannedRow, sample: Sample | None, content: bytes, synthetic: bool
     ) -> tuple[str, str]:
         """Why a row is left out, in one word and in detail; two times "" where it stays."""
         if standing.verdict == "drop":

@@ -38,7 +38,7 @@ def split(prompts: Sequence[bytes], contents: Sequence[bytes], fraction: float, 
         seed: of the choice.
     """
     digests = by_prompt(prompts, contents)
-    return deal(labelled(digests), digests, fraction, seed)
+    return deal(labeled(digests), digests, fraction, seed)
 
 
 def by_prompt(prompts: Sequence[bytes], contents: Sequence[bytes]) -> Sequence[bytes]:
@@ -49,7 +49,7 @@ def by_prompt(prompts: Sequence[bytes], contents: Sequence[bytes]) -> Sequence[b
     return contents if largest > 1 and largest > _CROWDED * len(prompts) else prompts
 
 
-def labelled(digests: Sequence[bytes]) -> list[int]:
+def labeled(digests: Sequence[bytes]) -> list[int]:
     """A number for each sample, the same for equal digests."""
     numbers: dict[bytes, int] = {}
     return [numbers.setdefault(digest, len(numbers)) for digest in digests]

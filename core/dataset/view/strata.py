@@ -26,7 +26,7 @@ class Strata:
     def __init__(self, spec: str) -> None:
         self.spec = spec.strip()
         self._column = self.spec.removeprefix(COLUMN)
-        self._tell: Callable[[Row, Sample], str] = {ANSWER: _answer, SOURCE: _source}.get(self.spec, self._value)
+        self._stratum_of: Callable[[Row, Sample], str] = {ANSWER: _answer, SOURCE: _source}.get(self.spec, self._value)
         self._seen: dict[str, None] = {}
         self._found = self.spec in (ANSWER, SOURCE)
 
@@ -35,7 +35,7 @@ class Strata:
 
     def of(self, row: Row, sample: Sample) -> str:
         """The stratum of a row."""
-        return self._tell(row, sample) if self.spec else ""
+        return self._stratum_of(row, sample) if self.spec else ""
 
     def check(self, where: str) -> None:
         """Refuses a column that no row has; to be called after all rows.

@@ -23,7 +23,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CuratedView:
     """A curated view on disk.
 
     Attributes:
@@ -53,7 +53,7 @@ class View:
         return self.folder / "eval.jsonl"
 
 
-def read_view(folder: str | Path) -> View:
+def read_view(folder: str | Path) -> CuratedView:
     """The view in a folder, a run's `data/` included.
 
     Raises:
@@ -63,12 +63,14 @@ def read_view(folder: str | Path) -> View:
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         counts = manifest["counts"]
-        return View(manifest["fingerprint"], folder, counts["train"], counts["eval"], manifest["dropped"], manifest)
+        return CuratedView(
+            manifest["fingerprint"], folder, counts["train"], counts["eval"], manifest["dropped"], manifest
+        )
     except (OSError, ValueError, KeyError, TypeError) as fault:
         raise BadInput("this is not a curated view", where=str(folder), do="Build it again") from fault
 
 
-def link_view(view: View, run_folder: str | Path) -> Path:
+def link_view(view: CuratedView, run_folder: str | Path) -> Path:
     """Puts a view into a run's folder as `data/`: by hard links, or copies where the file system has none.
 
     Returns:

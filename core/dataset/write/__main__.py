@@ -7,12 +7,12 @@ import sys
 from typing import cast
 
 from core.dataset.view.view import read_view
-from core.dataset.write.write import Form, export_view
+from core.dataset.write.write import ExportFormat, export_view
 from core.errors import TunedeckError
 
 if __name__ == "__main__":
     view, form, path = sys.argv[1:]
     try:
-        print(json.dumps(export_view(read_view(view), cast(Form, form), path).to_json()))
+        print(json.dumps(export_view(read_view(view), cast(ExportFormat, form), path).to_json()))
     except TunedeckError as fault:
         sys.exit(str(fault))

@@ -15,15 +15,15 @@ from typing import Any, BinaryIO, Literal
 
 from core.clean import clean_line
 from core.dataset.sample import Sample
-from core.dataset.view.excluded import LEFT_OUT
+from core.dataset.view.excluded import EXCLUDED
 from core.dataset.view.facts import BAD
-from core.dataset.view.view import View, encoded
+from core.dataset.view.view import CuratedView, encoded
 from core.dataset.write.forms import as_cells, as_row
 from core.dataset.write.hosted import MOST_TOKENS, NotHosted, as_hosted, file_faults, length_words
 from core.errors import BadInput, TunedeckError
 
-Form = Literal["jsonl", "parquet", "openai"]
-FORMS: Mapping[Form, str] = {
+ExportFormat = Literal["jsonl", "parquet", "openai"]
+FORMS: Mapping[ExportFormat, str] = {
     "jsonl": "JSONL, a sample a line, as messages, text or pairs",
     "parquet": "Parquet, the same columns",
     "openai": "JSONL as OpenAI and other hosted fine-tuning services take it, checked against their rules",
@@ -67,7 +67,7 @@ class Exported:
         }
 
 
-def export_view(view: View, form: Form, path: str | Path) -> Exported:
+def export_view(view: CuratedView, form: ExportFormat, path: str | Path) -> Exported:
     """Writes a view's samples, and beside them those held out and those left out.
 
     For `data.jsonl` these are `data.eval.jsonl`, where something is held out, and `data.rejects.jsonl`. A reject has
@@ -157,7 +157,7 @@ class _Unnamed:
 class _Rejects:
     """Writes what is left out."""
 
-    def __init__(self, file: BinaryIO, view: View) -> None:
+    def __init__(self, file: BinaryIO, view: CuratedView) -> None:
         self._file = file
         self._view = view
         self._files = view.manifest["files"]
@@ -178,7 +178,7 @@ class _Rejects:
         Returns:
             Reason to number of rows.
         """
-        for line in _lines(self._view.folder / LEFT_OUT):
+        for line in _lines(self._view.folder / EXCLUDED):
             self.add(line["reason"], line["detail"], line)
         for line in _lines(self._view.folder / BAD):
             self.counts["bad_line"] += 1

@@ -10,7 +10,7 @@ from core import units
 from core.clean import clean_line
 from core.recipe import templates
 from core.recipe.adapters import adapter_of
-from core.recipe.declare import Problem, Severity
+from core.recipe.declare import Problem, ProblemLevel
 from core.recipe.devices import is_sharded
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
@@ -25,7 +25,7 @@ _MUCH_MIXED = 0.5
 _SMALL = 50_000_000
 """Parameters: a smaller model learns at any rate."""
 
-_ORDER: dict[Severity, int] = {"error": 0, "warn": 1, "note": 2}
+_ORDER: dict[ProblemLevel, int] = {"error": 0, "warn": 1, "note": 2}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ _SPLIT = empty("data.eval") & positive("data.eval_fraction")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class MixSource:
     """Something to train on besides the data themselves."""
 
     path: str = knob("", title="File", path=True, help="A file or folder with samples.")
@@ -41,7 +41,7 @@ class Data:
         "held out.",
         consequence="Without eval data nobody can see overfitting.",
     )
-    mix: tuple[Source, ...] = knob(
+    mix: tuple[MixSource, ...] = knob(
         (),
         title="Mix in",
         help="Further files or folders to train on, each with its share of the training set: general.jsonl=0.1. Of a "

@@ -20,7 +20,7 @@ def _nothing(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TaskTraining:
     """A task as the trainer needs it.
 
     Attributes:
@@ -37,7 +37,7 @@ class Training:
     models: Callable[[Recipe, Hardware, Any], dict[str, Any]] = _nothing
 
 
-def training_of(recipe: Recipe) -> Training:
+def training_of(recipe: Recipe) -> TaskTraining:
     """The training of a recipe's task."""
-    found: Training = import_module(f"core.training.tasks.{TASKS[recipe.task].module}").TRAINING
+    found: TaskTraining = import_module(f"core.training.tasks.{TASKS[recipe.task].module}").TRAINING
     return found

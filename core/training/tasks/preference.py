@@ -9,7 +9,7 @@ from trl import DPOConfig, DPOTrainer
 from core.engine.load import Hardware, load_base
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
-from core.training.tasks import Training
+from core.training.tasks import TaskTraining
 
 
 class PreferenceTrainer(DurableTrainer, DPOTrainer):
@@ -35,4 +35,4 @@ def reference(recipe: Recipe, on: Hardware, adapter: Any) -> dict[str, Any]:
     return {"ref_model": load_base(recipe.model, on)}
 
 
-TRAINING = Training(PreferenceTrainer, DPOConfig, settings, reference)
+TRAINING = TaskTraining(PreferenceTrainer, DPOConfig, settings, reference)

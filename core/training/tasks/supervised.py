@@ -8,7 +8,7 @@ from trl import SFTConfig, SFTTrainer
 
 from core.recipe.recipe import Recipe
 from core.training.durable import DurableTrainer
-from core.training.tasks import Training
+from core.training.tasks import TaskTraining
 
 
 class SupervisedTrainer(DurableTrainer, SFTTrainer):
@@ -26,4 +26,4 @@ def settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-TRAINING = Training(SupervisedTrainer, SFTConfig, settings)
+TRAINING = TaskTraining(SupervisedTrainer, SFTConfig, settings)

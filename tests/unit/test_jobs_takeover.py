@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from core.jobs import process, rekeep, requests
+from core.jobs import process, requests, takeover
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.process import Identity
-from core.jobs.rekeep import Kept, tell_of_unseen
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
-from core.jobs.trust import COMMAND, Ask, workspace_ask
+from core.jobs.takeover import KeeperTakeover, notify_unseen_ends
+from core.jobs.trust import COMMAND, ConsentRequest, workspace_ask
 from core.paths import ROOT
 from tests.kit.jobs_worker import command
 from tests.kit.real_jobs import running, started
@@ -32,10 +32,10 @@ from tui.cli import main
 def folder(tmp_path: Path) -> Iterator[JobFolder]:
     """A job whose end is told to a command that appends the state to a file."""
     command = f'echo "$TUNEDECK_STATE" >> "{tmp_path}/told"'
-    Ask(COMMAND, command).agree()
+    ConsentRequest(COMMAND, command).agree()
     workspace_ask(tmp_path).agree()
-    told = {"targets": [command], "seconds": 20}
-    payload = {"recipe": {}, "at_end": told}
+    reported = {"targets": [command], "seconds": 20}
+    payload = {"recipe": {}, "at_end": reported}
     job = JobFolder.create(tmp_path / "runs", "a run", "training", payload=payload)
     yield job
     for one in (keeper(job), job.read_status().worker):
@@ -47,7 +47,7 @@ def keeper(folder: JobFolder) -> Identity | None:
     return process.from_json(folder.read_job().get("keeper"))
 
 
-def told(folder: JobFolder) -> list[str]:
+def reported(folder: JobFolder) -> list[str]:
     """What the command heard, once somebody's telling is over."""
     until(lambda: events(folder, "at_end"), "the end is told")
     return (folder.path.parents[1] / "told").read_text().split()
@@ -80,8 +80,8 @@ def test_the_next_keeper_goes_on_measuring_runs_the_stages_behind_and_tells_of_t
     now = standing(folder)
     assert (now.state, now.detail, now.status.stage) == ("finished", "", 1)
     assert folder.log.read_text() == "trained\n"
-    assert told(folder) == ["finished"]
-    tell_of_unseen(list_runs(folder.path.parents[1]))
+    assert reported(folder) == ["finished"]
+    notify_unseen_ends(list_runs(folder.path.parents[1]))
     assert len(events(folder, "at_end")) == 1
     assert [event["message"] for event in events(folder, "alert")] == [
         "The keeper of this run was killed: another one has taken over."
@@ -97,7 +97,7 @@ def test_one_keeper_after_the_other_may_be_killed(folder: JobFolder) -> None:
     now = standing(folder)
     assert (now.state, now.status.exit_code) == ("stopped", 3)
     assert now.detail.startswith("Saved at step ")
-    assert told(folder) == ["stopped"]
+    assert reported(folder) == ["stopped"]
 
 
 def test_a_worker_that_is_killed_under_the_next_keeper_has_failed(folder: JobFolder) -> None:
@@ -108,7 +108,7 @@ def test_a_worker_that_is_killed_under_the_next_keeper_has_failed(folder: JobFol
     until(lambda: standing(folder).over, "the job ends")
     assert standing(folder).state == "failed"
     assert "killed or crashed" in folder.read_status().message
-    assert told(folder) == ["failed"]
+    assert reported(folder) == ["failed"]
 
 
 def test_the_next_keeper_ends_a_deaf_worker_and_what_it_has_started(folder: JobFolder) -> None:
@@ -126,7 +126,7 @@ def test_the_next_keeper_ends_a_deaf_worker_and_what_it_has_started(folder: JobF
 def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper(
     folder: JobFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rekeep, "AGAIN_AFTER", 3600.0)  # as long as the test may take
+    monkeypatch.setattr(takeover, "AGAIN_AFTER", 3600.0)  # as long as the test may take
     first = launch(folder, [command("steps", folder)])
     worker = running(folder)
     ranks = [subprocess.Popen(["sleep", "600"], start_new_session=True) for _ in "01"]
@@ -137,12 +137,12 @@ def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper
     until(lambda: not process.is_alive(worker) and not process.is_alive(first), "both are gone")
     now = standing(folder)
     assert (now.state, now.over) == ("running", False)
-    kept = Kept(folder, {**os.environ, "PYTHONPATH": str(ROOT)})
+    kept = KeeperTakeover(folder, {**os.environ, "PYTHONPATH": str(ROOT)})
     kept.look()  # as rank 0 does
     assert [rank.wait(PATIENCE) for rank in ranks] == [-signal.SIGTERM] * 2
     until(lambda: standing(folder).over, "the job ends")
     assert standing(folder).state == "failed"
-    assert told(folder) == ["failed"]
+    assert reported(folder) == ["failed"]
     until(lambda: not process.is_alive(keeper(folder)), "its keeper ends")
     kept.look()
     spent = os.times()[2:4]
@@ -150,7 +150,7 @@ def test_ranks_whose_torchrun_and_keeper_are_killed_are_ended_by_the_next_keeper
     assert os.times()[2:4] == spent, "another process was started"
 
 
-def test_an_end_that_nobody_saw_is_told_once_at_the_next_start_and_by_no_list(
+def test_an_end_that_nobody_saw_is_reported_once_at_the_next_start_and_by_no_list(
     folder: JobFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = launch(folder, [command("steps", folder)])
@@ -163,9 +163,9 @@ def test_an_end_that_nobody_saw_is_told_once_at_the_next_start_and_by_no_list(
     assert json.loads(capsys.readouterr().out)[0]["state"] == "lost"
     assert not events(folder, "at_end")
     for _ in range(2):
-        tell_of_unseen(list_runs(workspace))
-        assert told(folder) == ["lost"]
+        notify_unseen_ends(list_runs(workspace))
+        assert reported(folder) == ["lost"]
     assert len(events(folder, "at_end")) == 1
     launch(folder, [command("ends", folder)])
     until(lambda: len(events(folder, "at_end")) == 2, "the end of the next start is told, too")
-    assert told(folder) == ["lost", "finished"]
+    assert reported(folder) == ["lost", "finished"]

@@ -15,7 +15,7 @@ PIECE = 1 << 13
 """How many places are looked at, and bytes that are read at each."""
 
 
-def glimpse(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+def sampled_read(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Whole records from evenly spaced places of a file, the last ones among them; in order, each once.
 
     Returns:

@@ -28,7 +28,7 @@ AGAIN_AFTER = 10.0
 _PATIENCE = 30.0
 
 
-class Kept:
+class KeeperTakeover:
     """A worker's look at its own keeper: one that was killed gets a successor.
 
     Where there is none (a worker that was started by hand) or it lives on another machine, nothing happens.
@@ -64,7 +64,7 @@ class Kept:
         self._keeper = process.from_json(job.get("keeper"))
 
 
-def tell_of_unseen(runs: Iterable[RunInfo]) -> None:
+def notify_unseen_ends(runs: Iterable[RunInfo]) -> None:
     """Has the ends told that no keeper was left to tell of: it was killed with its worker, or the machine restarted.
 
     Called where the user starts or resumes something in the workspace, and by the queue's runner; never on a mere look.
@@ -74,11 +74,11 @@ def tell_of_unseen(runs: Iterable[RunInfo]) -> None:
         runs: of any state; those with `end_unseen`, of this user's own, are seen to.
     """
     for folder in [JobFolder(run.folder) for run in runs if run.end_unseen]:
-        if _untold(folder):
+        if _unnotified(folder):
             _start(folder, "--tell", clean_environment())
 
 
-def _untold(folder: JobFolder) -> bool:
+def _unnotified(folder: JobFolder) -> bool:
     try:
         job = folder.read_job()
     except BadInput:

@@ -13,7 +13,7 @@ from core.dataset.dataset import Dataset
 from core.dataset.files import parquet as reading
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import MakeApp, list_text, sample_text, scanned
-from tui.data.ahead import RowsAhead
+from tui.data.prefetch import RowPrefetcher
 
 
 def write(path: Path, rows: int) -> Path:
@@ -53,12 +53,12 @@ async def test_far_rows_of_parquet_are_filled_in_when_they_are_decoded(
 
 def test_the_newest_wish_is_read_first_and_few_rows_are_held(tmp_path: Path) -> None:
     dataset = Dataset.open(write(tmp_path / "a.parquet", 60_000))
-    told = threading.Event()
-    ahead = RowsAhead(dataset, told.set)
+    reported = threading.Event()
+    prefetch = RowPrefetcher(dataset, reported.set)
     wanted = list(range(59_999, 100, -100))
     for entry in wanted:
-        ahead.at_hand(entry)
-    assert told.wait(30)
-    assert ahead.row(wanted[-1]).value == {"prompt": f"question {wanted[-1]}", "completion": "answer"}
-    assert len(ahead._rows) <= 400
-    ahead.close()
+        prefetch.at_hand(entry)
+    assert reported.wait(30)
+    assert prefetch.row(wanted[-1]).value == {"prompt": f"question {wanted[-1]}", "completion": "answer"}
+    assert len(prefetch._rows) <= 400
+    prefetch.close()

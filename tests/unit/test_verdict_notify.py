@@ -16,7 +16,7 @@ from core.jobs import at_end
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.state import standing
-from core.jobs.trust import COMMAND, Ask
+from core.jobs.trust import COMMAND, ConsentRequest
 from core.recipe.recipe import Recipe, put
 from core.runs.at_end import at_end_of
 from tests.kit.training_runs import events
@@ -40,10 +40,10 @@ if sys.argv[2] == "fail":
 class _Listener(BaseHTTPRequestHandler):
     """Keeps what it is told; the path is the answer's status."""
 
-    heard: list[dict[str, Any]]
+    received: list[dict[str, Any]]
 
     def do_POST(self) -> None:
-        self.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(int(self.path[1:]))
         self.end_headers()
 
@@ -53,11 +53,11 @@ class _Listener(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def listener() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    heard: list[dict[str, Any]] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Listener", (_Listener,), {"heard": heard}))
+    received: list[dict[str, Any]] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Listener", (_Listener,), {"received": received}))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", heard
+    yield f"http://127.0.0.1:{server.server_address[1]}", received
     server.shutdown()
     thread.join()
     server.server_close()
@@ -65,9 +65,9 @@ def listener() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def _run(tmp_path: Path, how: str, *targets: str, seconds: int = 20) -> JobFolder:
     for target in targets:
-        Ask(COMMAND, target).agree()
-    told = {"targets": list(targets), "seconds": seconds}
-    folder = JobFolder.create(tmp_path / "runs", "my run", "training", payload={"recipe": {}, "at_end": told})
+        ConsentRequest(COMMAND, target).agree()
+    reported = {"targets": list(targets), "seconds": seconds}
+    folder = JobFolder.create(tmp_path / "runs", "my run", "training", payload={"recipe": {}, "at_end": reported})
     launch(folder, [[sys.executable, "-c", _TRAINED, str(folder.path), how]])
     until(lambda: len(events(folder, "at_end")) == len(targets), "everybody was told", 30)
     assert standing(folder).over
@@ -75,30 +75,30 @@ def _run(tmp_path: Path, how: str, *targets: str, seconds: int = 20) -> JobFolde
 
 
 def test_a_command_and_an_address_hear_verdict_and_losses(tmp_path: Path, listener: tuple[str, list[Any]]) -> None:
-    address, heard = listener
+    address, received = listener
     folder = _run(tmp_path, "end", f'cat > "{tmp_path}/in"; env > "{tmp_path}/env"', f"{address}/200")
-    told = json.loads((tmp_path / "in").read_text())
-    assert heard == [told]
-    assert (told["state"], told["name"], told["id"]) == ("finished", "my run", folder.id)
-    assert (told["step"], told["of"], told["loss"], told["eval_loss"]) == (40, 40, 0.05, 0.75)
-    assert told["verdict_text"].upper().startswith(told["verdict"].upper())
-    assert told["traceback"] is None
-    assert told["text"].startswith("my run: finished at step 40 of 40\n")
+    reported = json.loads((tmp_path / "in").read_text())
+    assert received == [reported]
+    assert (reported["state"], reported["name"], reported["id"]) == ("finished", "my run", folder.id)
+    assert (reported["step"], reported["of"], reported["loss"], reported["eval_loss"]) == (40, 40, 0.05, 0.75)
+    assert reported["verdict_text"].upper().startswith(reported["verdict"].upper())
+    assert reported["traceback"] is None
+    assert reported["text"].startswith("my run: finished at step 40 of 40\n")
     variables = (tmp_path / "env").read_text().splitlines()
     assert {"TUNEDECK_STATE=finished", "TUNEDECK_LOSS=0.05", f"TUNEDECK_FOLDER={folder.path}"} <= set(variables)
-    assert f"TUNEDECK_VERDICT={told['verdict']}" in variables
+    assert f"TUNEDECK_VERDICT={reported['verdict']}" in variables
     assert [event["ok"] for event in events(folder, "at_end")] == [True, True]
     assert "/200" not in events(folder, "at_end")[1]["message"], "what follows the host is often a secret"
 
 
-def test_of_a_failed_run_the_end_of_the_traceback_is_told(tmp_path: Path, listener: tuple[str, list[Any]]) -> None:
-    address, heard = listener
+def test_of_a_failed_run_the_end_of_the_traceback_is_reported(tmp_path: Path, listener: tuple[str, list[Any]]) -> None:
+    address, received = listener
     _run(tmp_path, "fail", f"{address}/200")
-    (told,) = heard
-    assert told["state"] == "failed"
-    assert told["traceback"].startswith("Traceback (most recent call last)")
-    assert told["traceback"].endswith("ValueError: no rows in part 3")
-    assert "no rows in part 3" in told["text"]
+    (reported,) = received
+    assert reported["state"] == "failed"
+    assert reported["traceback"].startswith("Traceback (most recent call last)")
+    assert reported["traceback"].endswith("ValueError: no rows in part 3")
+    assert "no rows in part 3" in reported["text"]
 
 
 def test_a_target_that_fails_or_hangs_is_an_event_and_the_run_stays_finished(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from textual.widget import Widget
 
 
-def soon(widget: Widget, seconds: float, callback: Callable[[], None]) -> None:
+def after_delay(widget: Widget, seconds: float, callback: Callable[[], None]) -> None:
     """Call something of a widget after a short time; not at all where the widget is gone by then.
 
     Textual's `set_timer` is not for this: a timer whose time is over before it has begun to wait, as happens on a busy

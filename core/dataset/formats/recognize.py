@@ -7,9 +7,9 @@ from typing import Any
 
 from core.dataset.formats.base import UNKNOWN, Format, Recognition
 from core.dataset.formats.chat import Messages, ShareGpt
-from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, QuestionAnswer, Turns
+from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, QuestionAnswer, UserTurns
 from core.dataset.formats.preference import Kto, Preference
-from core.dataset.formats.text import PlainText, TextLines
+from core.dataset.formats.text import PlainText, PlainTextLines
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
@@ -23,9 +23,9 @@ FORMATS: tuple[Format, ...] = (
     Alpaca(),
     QuestionAnswer(),
     PromptCompletion(),
-    Turns(),
+    UserTurns(),
     PlainText(),
-    TextLines(),
+    PlainTextLines(),
 )
 """Every format, the most telling shape first: the first that fits half of the rows is taken."""
 
@@ -47,7 +47,7 @@ def format_named(name: str) -> Format:
     return found
 
 
-def recognise(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | None = None) -> Recognition:
+def recognize(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | None = None) -> Recognition:
     """Says what format rows are in.
 
     Args:
@@ -73,7 +73,7 @@ def recognise(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | No
 def choose(
     rows: Sequence[Mapping[str, Any]], name: str | None = None, columns: Mapping[str, str] | None = None
 ) -> Recognition:
-    """As `recognise`, but of the format that the user names, if one is named.
+    """As `recognize`, but of the format that the user names, if one is named.
 
     Raises:
         BadInput: the format or a column does not exist, or a required field has no column.
@@ -87,7 +87,7 @@ def choose(
             f"there is no column {wrong[0]!r}", where="columns", do=f"Columns are {', '.join(present) or 'none'}"
         )
     if name is None:
-        return recognise(rows, columns)
+        return recognize(rows, columns)
     chosen = format_named(name)
     names = [*(each.name for each in chosen.fields), *(each.name for each in chosen.options)]
     unknown = [field for field in columns or {} if field not in names]

@@ -18,17 +18,17 @@ _WANTED = 200
 """Rows that are held, their bytes in the file, and rows that wait to be read: a few screens of each."""
 
 
-class RowsAhead:
+class RowPrefetcher:
     """Reads what the screen asks for, the newest wish first.
 
     Args:
         dataset: the rows.
-        tell: called in the thread when what was wished for is there.
+        post: called in the thread when what was wished for is there.
     """
 
-    def __init__(self, dataset: Dataset, tell: Callable[[], object]) -> None:
+    def __init__(self, dataset: Dataset, post: Callable[[], object]) -> None:
         self._dataset = dataset
-        self._tell = tell
+        self._post = post
         self._rows: OrderedDict[int, Row] = OrderedDict()
         self._bytes = 0
         self._wanted: OrderedDict[int, None] = OrderedDict()
@@ -85,4 +85,4 @@ class RowsAhead:
                     self._bytes -= len(old.raw)
                 idle = not self._wanted
             if idle:
-                self._tell()
+                self._post()

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from core.dataset.near.corpus import Corpus
 from core.dataset.near.kept import Work
-from core.dataset.near.result import Tick
+from core.dataset.near.result import StageProgress
 from core.dataset.near.sketch import MARKS, Banding, Sketches, sketch
 from core.errors import TunedeckError
 from core.paths import ROOT
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 1_000
-_MODULE = "core.dataset.near.crew"
+_MODULE = "core.dataset.near.worker_pool"
 _HEAD = struct.Struct("<QQ")
 
 
@@ -31,7 +31,7 @@ def sketch_all(
     numbers: NDArray[np.int64],
     banding: Banding,
     processes: int,
-    tick: Tick,
+    tick: StageProgress,
     work: Work | None = None,
 ) -> Sketches:
     """Sketches the texts of these numbers, in this order.
@@ -168,7 +168,7 @@ def help_out(argv: Sequence[str], given: IO[bytes], answer: IO[bytes]) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
-    """The helper's own process: `python -m core.dataset.near.crew BANDS WIDTH`."""
+    """The helper's own process: `python -m core.dataset.near.worker_pool BANDS WIDTH`."""
     try:
         help_out(argv, sys.stdin.buffer, sys.stdout.buffer)
     except BrokenPipeError:

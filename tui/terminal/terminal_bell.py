@@ -16,7 +16,7 @@ ENDED = ("finished", "stopped", "failed", "lost")
 """States worth a bell when a run that is watched gets into them."""
 
 
-def ring_words(name: str, words: str, *, tmux: bool = False) -> str:
+def bell_sequence(name: str, words: str, *, tmux: bool = False) -> str:
     """What is written to the terminal. The text is clean, so that it cannot end the sequence early.
 
     Args:
@@ -32,7 +32,7 @@ def ring_words(name: str, words: str, *, tmux: bool = False) -> str:
 
 
 def ring(app: App[Any], sequence: str) -> None:
-    """Write `ring_words` to an app's terminal; the bell alone where that cannot be done."""
+    """Write `bell_sequence` to an app's terminal; the bell alone where that cannot be done."""
     if app.is_headless:
         return
     driver = app._driver if holds(Part.RING) else None

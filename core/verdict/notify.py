@@ -1,4 +1,4 @@
-"""Tells a command or an address of the user's how a run has ended: `python -m core.verdict.tell FOLDER`.
+"""Tells a command or an address of the user's how a run has ended: `python -m core.verdict.notify FOLDER`.
 
 Standard library only: the keeper runs it when the job is over.
 """
@@ -43,12 +43,12 @@ def main(argv: Sequence[str]) -> int:
         0; a target that fails is an event.
     """
     folder = JobFolder(argv[0])
-    told = wanted(folder.read_job().get("payload") or {})
+    notifications = wanted(folder.read_job().get("payload") or {})
     facts = facts_of(folder)
-    for target in told.targets:
+    for target in notifications.targets:
         what = _shown(target)
-        if target in told.agreed:
-            fault = tell(target, facts, seconds=told.seconds)
+        if target in notifications.agreed:
+            fault = notify_target(target, facts, seconds=notifications.seconds)
             words = f"Told at the end: {what}." if not fault else f"Could not be told at the end: {what} {fault}."
         else:
             fault = "not allowed"
@@ -101,7 +101,7 @@ def facts_of(folder: JobFolder) -> dict[str, Any]:
     }
 
 
-def tell(target: str, facts: Mapping[str, Any], *, seconds: float) -> str:
+def notify_target(target: str, facts: Mapping[str, Any], *, seconds: float) -> str:
     """Tells one target. A command runs where this process does: in the folder in which the run was started.
 
     Args:
@@ -136,12 +136,12 @@ def _post(address: str, body: bytes, seconds: float) -> str:
 
 
 def _run(command: str, body: bytes, facts: Mapping[str, Any], seconds: float) -> str:
-    told = {f"TUNEDECK_{name.upper()}": str(value) for name, value in facts.items() if value is not None}
+    variables = {f"TUNEDECK_{name.upper()}": str(value) for name, value in facts.items() if value is not None}
     try:
         child = subprocess.Popen(
             ["/bin/sh", "-c", command],
             stdin=subprocess.PIPE,
-            env={**os.environ, **told},
+            env={**os.environ, **variables},
             start_new_session=True,
         )
     except OSError as error:

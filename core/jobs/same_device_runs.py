@@ -15,7 +15,7 @@ from core.jobs.state import standing
 from core.jobs.status import QUEUED
 
 
-def neighbours(runs: Path, visible: str | None, gpus: Sequence[GpuSample], own: str) -> list[tuple[str, str]]:
+def same_device_runs(runs: Path, visible: str | None, gpus: Sequence[GpuSample], own: str) -> list[tuple[str, str]]:
     """The runs of a workspace that go on, on this machine, on devices that a run is about to take.
 
     Args:
