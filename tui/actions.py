@@ -1,12 +1,16 @@
 """The one registry of keys: bindings, footer, help and palette are made from these tables.
 
-To add a key, add a `Command` to the table of its screen or pane and write the method `action_<action>` there. While a
-key would not work, `check_action` says so; the footer then leaves it out. While a text field has the focus, printable
-keys belong to the field, so whatever must work there has an F-key or ctrl.
+To add a key, add a `Command` to the table of its screen or pane and write the method `action_<action>` there; add
+its id to `tests/unit/command_ids.txt` and write docs/keys.md anew with `python -m tui.keys_document`. While a key would
+not work, `check_action` says so; the footer then leaves it out. While a text field has the focus, printable keys belong
+to the field, so whatever must work there has an F-key or ctrl.
 
 A screen that is composed of panes declares one table: its own commands and, with `in_pane`, those of its panes, in the
 order in which the help lists them. They work wherever in the screen the focus is. Which pane has a command may change,
 so an id begins with the screen's name and not with the pane's.
+
+Widgets, menus and dialogs declare their keys here as well; only keys that edit text are no commands. An id is a public
+interface: people give a command other keys by it (see `tui.keymap`), so ids are not renamed.
 
 A command that acts at once on what is shown, such as dropping the row under the cursor, says `decides=True`: its key is
 ignored if it was typed before that was painted (see `tui.seen`).
@@ -14,10 +18,40 @@ ignored if it was typed before that was painted (see `tui.seen`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import pkgutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 from textual.binding import Binding, BindingType
+from textual.keys import REPLACED_KEYS, key_to_character
+
+import tui
+
+_SIGNS = {"escape": "esc", "left": "←", "right": "→", "up": "↑", "down": "↓"}
+
+
+def character(key: str) -> str:
+    """The character that a key types, by Textual's name; "" for a key that types none."""
+    found = "" if "+" in key else key_to_character(REPLACED_KEYS.get(key, key)) or ""
+    return found if found.isprintable() else ""
+
+
+def long_name(character: str) -> str:
+    """Textual's name of the key that types a character, such as `question_mark`."""
+    names = {" ": "space", ",": "comma"}  # which mean something else in the text of a binding
+    return names.get(character) or next(iter(Binding.make_bindings([Binding(character, "")]))).key
+
+
+def sign(key: str) -> str:
+    """A key as footer, help and palette write it, by Textual's name."""
+    *modifiers, base = key.split("+")
+    base = base.upper() if base[0] == "f" and base[1:].isdigit() else _SIGNS.get(base, character(base).strip() or base)
+    for name, mark in (("shift", "⇧"), ("ctrl", "^")):
+        if name in modifiers:
+            modifiers.remove(name)
+            base = f"{mark}{base}"
+    return "+".join((*modifiers, base))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +86,19 @@ class Command:
     opens_line: bool = False
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Textual's name of each key."""
+        return tuple(long_name(key) if len(key) == 1 else key for key in self.key.split(","))
+
+    @property
     def shown_key(self) -> str:
         """The key as footer and help write it."""
-        return self.shows or self.key.split(",")[0].replace("question_mark", "?").replace("slash", "/")
+        return self.shows or sign(self.keys[0])
+
+    def shown_with(self, keys: Sequence[str]) -> str:
+        """As `shown_key`, where the command works with these keys alone: a field may want the others as text."""
+        shown = [key for key in self.keys if sign(key) == self.shown_key] or self.keys[:1]
+        return self.shown_key if set(shown) & set(keys) else sign(keys[0])
 
     def binding(self) -> Binding:
         """The Textual binding that this command stands for."""
@@ -82,11 +126,13 @@ STEPS: tuple[tuple[str, str, str], ...] = (
 
 APP: tuple[Command, ...] = (
     *(
-        Command(f"app.{name}", f"{key},alt+{key}", f"step('{name}')", title, f"Go to step {key}, {title}.")
+        Command(f"app.go_to_{name}", f"{key},alt+{key}", f"step('{name}')", title, f"Go to step {key}, {title}.")
         for key, name, title in STEPS
     ),
-    Command("app.help", "f1,question_mark", "help", "help", "Show the keys of this screen.", 90, "?"),
-    Command("app.theme", "f9", "next_theme", "theme", "Next theme: dark, light, the terminal's own."),
+    Command("app.show_help", "f1,question_mark", "help", "help", "Show the keys of this screen.", 90, "?"),
+    Command("app.next_theme", "f9", "next_theme", "theme", "Next theme: dark, light, the terminal's own."),
+    # Textual itself binds the palette to a key only where no command does.
+    Command("app.open_palette", "ctrl+p", "command_palette", "", "Find any command by name.", priority=True),
     Command("app.redraw", "ctrl+l", "redraw", "redraw", "Draw the screen anew, if something wrote over it."),
     Command("app.quit", "ctrl+q,q", "quit_app", "quit", "Leave; a run goes on without you.", 95, "q"),
 )
@@ -124,6 +170,19 @@ def in_pane(pane: str, commands: Iterable[Command]) -> list[Command]:
 def commands(scopes: Iterable[str]) -> list[Command]:
     """The commands of some scopes, in the order of their declaration."""
     return [command for scope in scopes for command in _TABLES.get(scope, ())]
+
+
+def scopes() -> list[str]:
+    """The scopes that have been declared so far."""
+    return list(_TABLES)
+
+
+def every() -> dict[str, Command]:
+    """Every command of the program, by its id; imports all screens, panes and widgets."""
+    for module in pkgutil.walk_packages(tui.__path__, "tui."):
+        if module.name.count(".") > 1 and not module.name.startswith(("tui.commands.", "tui.terminal.")):
+            import_module(module.name)
+    return by_id()
 
 
 def by_id() -> dict[str, Command]:

@@ -20,6 +20,7 @@ from textual.screen import Screen
 from core.clean import clean_paste
 from tui import actions
 from tui.actions import STEPS, declare
+from tui.keymap import load_keymap
 from tui.run_words import run_words
 from tui.screens.base import StepScreen
 from tui.seen import Press, Seen
@@ -160,6 +161,8 @@ class TunedeckApp(App[int]):
         themes, self._faults = load_themes()
         if session.settings.fault:
             self._faults.append(session.settings.fault)
+        self._keys = load_keymap()
+        self._faults += self._keys.faults
         for loaded in themes:
             self.register_theme(loaded)
         self._theme_names = [loaded.name for loaded in themes]
@@ -238,6 +241,8 @@ class TunedeckApp(App[int]):
     def on_mount(self) -> None:
         """Watch the terminal and the run."""
         exit_on_hangup()
+        if self._keys.textual:
+            self.set_keymap(dict(self._keys.textual))
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
         self.set_timer(_SETTLED, _rest_the_collector)
@@ -271,15 +276,16 @@ class TunedeckApp(App[int]):
         title = next((title for _, name, title in STEPS if name == scope), scope or "tunedeck")
         ids = [active.binding.id or "" for active in screen.active_bindings.values()]
         inner = [name for name in dict.fromkeys(each.partition(".")[0] for each in ids) if name not in (scope, "app")]
-        groups = [(title, actions.commands([scope])), *((f"in the {name}", actions.commands([name])) for name in inner)]
+        headings = [(title, scope), *((f"in the {name}", name) for name in inner)]
         if not screen.is_modal:
-            groups.append(("everywhere", actions.commands(["app"])))
+            headings.append(("everywhere", "app"))
+        groups = [(heading, [*map(self._keys.of, actions.commands([name]))]) for heading, name in headings]
         await self.push_screen(HelpScreen(title, [group for group in groups if group[1]]))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette, from the registry."""
         scope = screen.scope if isinstance(screen, StepScreen) else ""
-        for command in actions.commands([scope, "app"]):
+        for command in map(self._keys.of, actions.commands([scope, "app"])):
             if command.label:
                 yield SystemCommand(
                     f"{command.label} ({command.shown_key})",

@@ -13,6 +13,7 @@ from textual.widgets import OptionList
 
 from core.dataset.audit.store import FILE, read_ledger
 from core.jobs.folder import JobFolder
+from core.jobs.trust import COMMAND, ConsentRequest
 from core.paths import hidden_dir
 from tests.kit.app_waiting import until
 from tests.kit.data_screen import MakeApp, chat, counts, dataset, list_text, rows_list, scanned
@@ -28,6 +29,7 @@ from tui.data.screen import DataScreen
 from tui.recipe.screen import RecipeScreen
 from tui.runs.screen import RunsScreen
 from tui.seen import NO_KEY, Press, Seen
+from tui.widgets.agree import Agree
 from tui.widgets.choice_menu import ChoiceMenu
 
 __all__ = ["chained", "workspace"]
@@ -72,12 +74,13 @@ def test_a_thing_counts_as_seen_from_its_first_picture_on_while_it_stays() -> No
 def test_the_commands_that_decide() -> None:
     """Whoever adds one that acts at once on what is under the cursor marks it so."""
     assert {command.id for command in actions.by_id().values() if command.decides} >= {
-        *("data.keep", "data.drop", "data.synthetic"),
-        *(f"duplicates.{name}" for name in ("drop", "keep", "apart", "first", "longest", "none_apart")),
-        *("runs.yes", "runs.out", "runs.sooner", "runs.later"),
-        *("train.yes", "train.now", "train.pause", "train.go_on"),
-        *("recipe.start", "recipe.queue", "recipe.pilot"),
-        "menu.take",
+        *("data.keep", "data.drop", "data.mark_synthetic"),
+        *(f"duplicates.{name}" for name in ("drop_rest", "keep_row", "keep_first", "keep_longest")),
+        *("duplicates.mark_not_duplicate", "duplicates.mark_none_duplicate"),
+        *("runs.confirm", "runs.remove_from_queue", "runs.move_sooner", "runs.move_later"),
+        *("train.confirm", "train.stop_now", "train.pause", "train.resume_paused"),
+        *("recipe.start", "recipe.queue", "recipe.start_pilot"),
+        *("menu.select", "agree.allow"),
     }
 
 
@@ -213,6 +216,18 @@ async def test_a_menu_takes_no_key_that_is_older_than_it(make_app: MakeApp, tmp_
         assert standing(path) == {}
         await pilot.press("enter")
         await until(pilot, lambda: len(standing(path)) == 2, "the answer to what could be read")
+
+
+async def test_nothing_is_allowed_by_a_key_that_is_older_than_the_question(make_app: MakeApp) -> None:
+    app = make_app("runs")
+    answers: list[bool | None] = []
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.push_screen(Agree([ConsentRequest(COMMAND, "touch X")]), answers.append)
+        typed_earlier(app, "y")
+        await pilot.pause()
+        assert answers == []
+        await pilot.press("y")
+        await until(pilot, lambda: answers == [True], "the answer to what could be read")
 
 
 async def test_of_duplicates_only_what_was_shown_is_dropped(make_app: MakeApp, chained: Path) -> None:

@@ -88,6 +88,10 @@ def examine(workspace: Path) -> dict[str, Any]:
         from tui.terminal.fence import FAULTS
 
         notes += FAULTS.values()
+    if not missing_light:
+        from tui.keymap import load_keymap
+
+        notes += load_keymap().faults
     from core.dataset.scan.old_copies import unnamed_hub_copies
 
     for path, held in unnamed_hub_copies(workspace):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
-from tui.terminal.own_keys import obey
+from tui.actions import Command, declare
+from tui.terminal.own_keys import commands_on, obey
 
-_TAKE = ("ctrl+s", "f2")
 _HELP = "ctrl+s or F2 takes it   esc does not   (EDITOR names another editor)"
 _SURE = "▲ What you changed is not taken yet: esc once more drops it, ctrl+s takes it."
 
@@ -18,18 +17,22 @@ _SURE = "▲ What you changed is not taken yet: esc once more drops it, ctrl+s t
 class _Area(TextArea):
     """The text; every key is done here and at once, so that keys typed ahead keep their order."""
 
+    BINDINGS = declare(
+        "edit",
+        Command("edit.apply", "ctrl+s,f2", "screen.apply", "apply", "Close with the text as it is.", shows="^s"),
+        Command("edit.cancel", "escape", "screen.cancel", "cancel", "Close without the text.", shows="esc"),
+    )
+
     async def on_key(self, event: Key) -> None:
         """Keys that end the edit, and cursor keys; characters are TextArea's own."""
         screen = self.screen
         assert isinstance(screen, EditField)
-        if event.key in _TAKE:
-            screen.action_take()
-        elif event.key == "escape":
-            screen.action_leave()
-        else:
+        if not commands_on(self, event.key):
             screen.go_on()
-            if event.is_printable or event.key in ("enter", "tab") or not await obey(self, event.key):
+            if event.is_printable or event.key in ("enter", "tab"):  # text: a line's end, an indent
                 return
+        if not await obey(self, event.key):
+            return
         event.stop()
         event.prevent_default()
 
@@ -43,11 +46,6 @@ class EditField(ModalScreen[str | None]):
     EditField Static { height: 1; padding: 0 1; color: $text-muted; }
     EditField Static.-sure { color: $text-warning; text-style: bold; }
     """
-
-    BINDINGS = [
-        Binding(",".join(_TAKE), "take", "take"),
-        Binding("escape", "leave", "leave"),
-    ]
 
     def __init__(self, title: str, text: str) -> None:
         """Make the field.
@@ -69,11 +67,11 @@ class EditField(ModalScreen[str | None]):
         yield area
         yield Static(_HELP, markup=False)
 
-    def action_take(self) -> None:
+    def action_apply(self) -> None:
         """Close with the text."""
         self._end(self.query_one(TextArea).text)
 
-    def action_leave(self) -> None:
+    def action_cancel(self) -> None:
         """Close without the text; one that was changed only at the second press."""
         if self._asked or self.query_one(TextArea).text == self._text:
             self._end(None)

@@ -12,7 +12,7 @@ ROW = (
     Command("data.note", "n", "note", "note", "Write a note on this row.", 7, opens_line=True),
     Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13, opens_line=True),
     Command(
-        "data.synthetic",
+        "data.mark_synthetic",
         "y",
         "synthetic",
         "synthetic",
@@ -20,25 +20,27 @@ ROW = (
         13,
         decides=True,
     ),
-    Command("data.history", "h", "history", "history", "What was decided about this row, when and by whom.", 18),
-    Command("data.view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
-    Command("data.fold", "z", "fold", "thinking", "Show thinking in full, or as one line.", 4),
-    Command("data.copy", "c", "copy", "copy", "Copy the row, as it is shown, to the terminal's clipboard.", 19),
-    Command("data.write", "w", "write", "write", "Write the row, as it is shown, to a file.", 20, opens_line=True),
-    Command("data.more", "space", "scroll(1)", "more", "Scroll the row one page down."),
-    Command("data.less", "backspace", "scroll(-1)", "less", "Scroll the row one page up."),
+    Command("data.show_history", "h", "history", "history", "What was decided about this row, when and by whom.", 18),
+    Command("data.next_view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
+    Command("data.toggle_thinking", "z", "fold", "thinking", "Show thinking in full, or as one line.", 4),
+    Command("data.copy_row", "c", "copy", "copy", "Copy the row, as it is shown, to the terminal's clipboard.", 19),
+    Command("data.write_row", "w", "write", "write", "Write the row, as it is shown, to a file.", 20, opens_line=True),
+    Command("data.scroll_down", "space", "scroll(1)", "more", "Scroll the row one page down."),
+    Command("data.scroll_up", "backspace", "scroll(-1)", "less", "Scroll the row one page up."),
 )
 """Of `RowPane`: the row under the cursor."""
 
 ROWS = (
-    Command("data.next", "right", "step(1)", "next row", "Go to the next row."),
-    Command("data.previous", "left", "step(-1)", "previous row", "Go to the previous row."),
-    Command("data.go_to", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16, opens_line=True),
+    Command("data.next_row", "right", "step(1)", "next row", "Go to the next row."),
+    Command("data.previous_row", "left", "step(-1)", "previous row", "Go to the previous row."),
+    Command("data.go_to_row", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16, opens_line=True),
     Command(
         "data.search", "slash", "search", "search", "List the rows that hold a text.", 9, shows="/", opens_line=True
     ),
-    Command("data.filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
-    Command("data.lists", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14),
+    Command("data.next_filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
+    Command(
+        "data.choose_list", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14
+    ),
     Command(
         "data.narrow",
         "plus",
@@ -56,21 +58,31 @@ ROWS = (
 """Of `RowsPane`: which rows are listed, and where the cursor is."""
 
 DATASET = (
-    Command("data.read", "enter", "read", "read", "Give this row the whole screen.", 11),
-    Command("data.bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
+    Command("data.open_row", "enter", "read", "read", "Give this row the whole screen.", 11),
+    Command("data.show_bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
     Command(
-        "data.duplicates", "D", "duplicates", "duplicates", "Clusters of rows that repeat each other; drop the rest.", 9
+        "data.open_duplicates",
+        "D",
+        "duplicates",
+        "duplicates",
+        "Clusters of rows that repeat each other; drop the rest.",
+        9,
     ),
     Command(
-        "data.overview", "B", "overview", "overview", "What is trained on: split, sources, tokens, answers; export.", 9
+        "data.open_overview",
+        "B",
+        "overview",
+        "overview",
+        "What is trained on: split, sources, tokens, answers; export.",
+        9,
     ),
     Command(
         "data.export", "x", "export", "export", "Write the curated set to a file, and what was left out and why.", 12
     ),
-    Command("data.tokens", "t", "tokens", "tokens", "Count the tokens of every row; again: stop.", 17),
-    Command("data.report", "m", "report", "report", "Write what the audit found to a Markdown file.", 21),
-    Command("data.scan", "C", "scan", "stop scan", "Stop the scan where it is; again: go on with it.", 23),
-    Command("data.mapping", "M", "mapping", "mapping", "Say which column of the file is what.", 18),
+    Command("data.count_tokens", "t", "tokens", "tokens", "Count the tokens of every row; again: stop.", 17),
+    Command("data.write_report", "m", "report", "report", "Write what the audit found to a Markdown file.", 21),
+    Command("data.toggle_scan", "C", "scan", "stop scan", "Stop the scan where it is; again: go on with it.", 23),
+    Command("data.edit_mapping", "M", "mapping", "mapping", "Say which column of the file is what.", 18),
 )
 """Of `DatasetPane`: the dataset as a whole."""
 

@@ -59,7 +59,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
     BINDINGS = declare(
         "mapping",
         Command(
-            "mapping.take",
+            "mapping.apply",
             "ctrl+s,f2",
             "take",
             "take it",
@@ -68,10 +68,10 @@ class MappingScreen(ModalScreen[Chosen | None]):
             "^s",
             decides=True,
         ),
-        Command("mapping.leave", "escape", "leave", "leave", "Change nothing.", 3, "esc"),
-        Command("mapping.row", "f3", "next_row", "other row", "Show another row as a sample.", 4, "F3"),
-        Command("mapping.raw", "f4", "raw", "as it stands", "Show the row as it stands in the file.", 5, "F4"),
-        Command("mapping.help", "f1,question_mark", "app.help", "help", "Show the keys of this form.", 90, "?"),
+        Command("mapping.cancel", "escape", "leave", "leave", "Change nothing.", 3, "esc"),
+        Command("mapping.next_row", "f3", "next_row", "other row", "Show another row as a sample.", 4, "F3"),
+        Command("mapping.toggle_raw", "f4", "raw", "as it stands", "Show the row as it stands in the file.", 5, "F4"),
+        Command("mapping.show_help", "f1,question_mark", "app.help", "help", "Show the keys of this form.", 90, "?"),
     )
 
     def __init__(self, name: str, rows: Sequence[Mapping[str, Any]], recognition: Recognition, chosen: Chosen) -> None:

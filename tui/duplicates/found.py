@@ -44,7 +44,7 @@ class FoundPane(Pane):
     NAME = "found"
     COMMANDS = (
         Command(
-            "duplicates.drop",
+            "duplicates.drop_rest",
             "d",
             "drop_rest",
             "drop the rest",
@@ -53,7 +53,7 @@ class FoundPane(Pane):
             decides=True,
         ),
         Command(
-            "duplicates.keep",
+            "duplicates.keep_row",
             "k",
             "keep_this",
             "keep this",
@@ -62,7 +62,7 @@ class FoundPane(Pane):
             decides=True,
         ),
         Command(
-            "duplicates.apart",
+            "duplicates.mark_not_duplicate",
             "x",
             "not_duplicate",
             "no duplicate",
@@ -71,9 +71,11 @@ class FoundPane(Pane):
             decides=True,
         ),
         Command("duplicates.undo", "u", "undo", "undo", "Take back the last decision that was made here.", 4),
-        Command("duplicates.switch", "tab", "switch", "rows", "Go from the clusters to the rows of one, and back.", 10),
         Command(
-            "duplicates.first",
+            "duplicates.switch_list", "tab", "switch", "rows", "Go from the clusters to the rows of one, and back.", 10
+        ),
+        Command(
+            "duplicates.keep_first",
             "f",
             "keep('first')",
             "keep first",
@@ -82,7 +84,7 @@ class FoundPane(Pane):
             decides=True,
         ),
         Command(
-            "duplicates.longest",
+            "duplicates.keep_longest",
             "l",
             "keep('longest')",
             "keep longest",
@@ -94,7 +96,7 @@ class FoundPane(Pane):
             "duplicates.drop_all", "A", "drop_all", "drop all", "Drop what may go of every cluster; asks before.", 12
         ),
         Command(
-            "duplicates.none_apart",
+            "duplicates.mark_none_duplicate",
             "X",
             "none_duplicate",
             "none at all",
@@ -102,9 +104,9 @@ class FoundPane(Pane):
             13,
             decides=True,
         ),
-        Command("duplicates.read", "enter", "read", "read", "Give the comparison the whole screen.", 11),
-        Command("duplicates.next", "right", "step(1)", "next", "Go to the next cluster."),
-        Command("duplicates.previous", "left", "step(-1)", "previous", "Go to the cluster before."),
+        Command("duplicates.open_pair", "enter", "read", "read", "Give the comparison the whole screen.", 11),
+        Command("duplicates.next_cluster", "right", "step(1)", "next", "Go to the next cluster."),
+        Command("duplicates.previous_cluster", "left", "step(-1)", "previous", "Go to the cluster before."),
     )
 
     class Changed(Message):

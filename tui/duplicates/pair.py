@@ -115,10 +115,15 @@ class PairPane(Pane):
     NAME = "pair"
     COMMANDS = (
         Command(
-            "duplicates.view", "v", "view", "all lines", "Show the lines that are the same, too, or hide them.", 17
+            "duplicates.toggle_same_lines",
+            "v",
+            "view",
+            "all lines",
+            "Show the lines that are the same, too, or hide them.",
+            17,
         ),
-        Command("duplicates.more", "space", "scroll_text(1)", "more", "Scroll the comparison one page down."),
-        Command("duplicates.less", "backspace", "scroll_text(-1)", "less", "Scroll the comparison one page up."),
+        Command("duplicates.scroll_down", "space", "scroll_text(1)", "more", "Scroll the comparison one page down."),
+        Command("duplicates.scroll_up", "backspace", "scroll_text(-1)", "less", "Scroll the comparison one page up."),
     )
 
     class Compared(Message):

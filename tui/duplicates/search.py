@@ -37,11 +37,22 @@ class SearchPane(Pane):
 
     NAME = "search"
     COMMANDS = (
-        Command("duplicates.cancel", "c", "cancel", "cancel", "End the search that runs.", 5),
+        Command("duplicates.cancel_search", "c", "cancel", "cancel", "End the search that runs.", 5),
         Command("duplicates.search", "r", "search", "search", "Search with the settings that are shown.", 6),
-        Command("duplicates.threshold", "t", "threshold", "threshold", "How alike rows must be; then r searches.", 14),
-        Command("duplicates.fields", "w", "fields", "what", "What of a sample is compared; then r searches.", 15),
-        Command("duplicates.rule", "K", "rule", "which stays", "Which row of each cluster stays; then r searches.", 16),
+        Command(
+            "duplicates.set_threshold", "t", "threshold", "threshold", "How alike rows must be; then r searches.", 14
+        ),
+        Command(
+            "duplicates.choose_fields", "w", "fields", "what", "What of a sample is compared; then r searches.", 15
+        ),
+        Command(
+            "duplicates.choose_rule",
+            "K",
+            "rule",
+            "which stays",
+            "Which row of each cluster stays; then r searches.",
+            16,
+        ),
     )
 
     class Updated(Message):

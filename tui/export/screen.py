@@ -33,10 +33,17 @@ class ExportScreen(StepScreen):
     BINDINGS = declare(
         "export",
         Command(
-            "export.copy", "c", "ask_copy", "copy to a folder", "Copy the adapter's folder to a place of yours.", 1
+            "export.copy_adapter",
+            "c",
+            "ask_copy",
+            "copy to a folder",
+            "Copy the adapter's folder to a place of yours.",
+            1,
         ),
-        Command("export.path", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 2),
-        Command("export.code", "Y", "copy_code", "copy code", "Copy the Python that loads it to the clipboard.", 3),
+        Command("export.copy_path", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 2),
+        Command(
+            "export.copy_code", "Y", "copy_code", "copy code", "Copy the Python that loads it to the clipboard.", 3
+        ),
     )
 
     def __init__(self) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tui.actions import Command
 
 COMMANDS = (
-    Command("overview.thin", "a", "thin", "audit thin kinds", "Audit what is asked seldom first.", 1),
+    Command("overview.audit_thin", "a", "thin", "audit thin kinds", "Audit what is asked seldom first.", 1),
     Command(
-        "overview.leaks",
+        "overview.drop_near_leaks",
         "l",
         "leaks",
         "drop near leaks",
@@ -16,7 +16,7 @@ COMMANDS = (
     ),
     Command("overview.export", "x", "export", "export", "Write the curated set to a file.", 3),
     Command(
-        "overview.again", "r", "again", "again", "Look again, with the recipe and the decisions as they are now.", 4
+        "overview.refresh", "r", "again", "again", "Look again, with the recipe and the decisions as they are now.", 4
     ),
-    Command("overview.close", "escape,B", "close", "back", "Back to the rows.", 5, "esc"),
+    Command("overview.back", "escape,B", "close", "back", "Back to the rows.", 5, "esc"),
 )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from tui.actions import Command, declare
 
 
 class FieldHelp(ModalScreen[None]):
@@ -22,7 +23,10 @@ class FieldHelp(ModalScreen[None]):
     }
     """
 
-    BINDINGS = [Binding("escape,q,f1,enter", "dismiss", "close")]
+    BINDINGS = declare(
+        "field_help",
+        Command("field_help.close", "escape,q,f1,enter", "dismiss", "close", "Close the help on a field.", shows="esc"),
+    )
 
     def __init__(self, title: str, text: Content) -> None:
         """Make the screen.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -15,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from core.recipe.presets import Preset
 from core.recipe.recipe import KNOBS, Recipe, get
+from tui.actions import Command, declare
 from tui.widgets.choice_menu import MenuOptions
 
 
@@ -32,7 +32,10 @@ class PresetMenu(ModalScreen[Preset | None]):
     PresetMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
     """
 
-    BINDINGS = [Binding("escape,q,f8", "dismiss(None)", "close")]
+    BINDINGS = declare(
+        "presets",
+        Command("presets.cancel", "escape,q,f8", "dismiss(None)", "close", "Change nothing.", shows="esc"),
+    )
 
     def __init__(self, presets: Sequence[Preset], recipe: Recipe) -> None:
         """Make the menu.

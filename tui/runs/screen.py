@@ -36,28 +36,28 @@ class RunsScreen(StepScreen):
     CSS_PATH = "runs.tcss"
     BINDINGS = declare(
         "runs",
-        Command("runs.open", "l,enter", "open_run", "live", "Open the run's live screen.", 3, "enter"),
-        Command("runs.mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4),
+        Command("runs.open_run", "l,enter", "open_run", "live", "Open the run's live screen.", 3, "enter"),
+        Command("runs.toggle_mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4),
         Command("runs.compare", "v", "compare", "compare", "Compare the marked runs: curves and recipes.", 3),
-        Command("runs.marks", "v", "say_marks", "", "Say what a comparison needs.", aside=True),
+        Command("runs.explain_compare", "v", "say_marks", "", "Say what a comparison needs.", aside=True),
         Command("runs.filter", "slash", "filter", "filter", "List only runs with these words in them.", 5, "/", opens_line=True),
-        Command("runs.recipe", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
+        Command("runs.clone", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
         Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 7),
-        Command("runs.sort", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
-        Command("runs.result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
-        Command("runs.export", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
-        Command("runs.all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"),
+        Command("runs.next_order", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
+        Command("runs.show_result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
+        Command("runs.show_adapter", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
+        Command("runs.show_all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"),
         Command(
-            "runs.sooner", "shift+up", "move(-1)", "sooner", "Let a queued run start sooner.", 5, "⇧↑", decides=True
+            "runs.move_sooner", "shift+up", "move(-1)", "sooner", "Let a queued run start sooner.", 5, "⇧↑", decides=True
         ),
-        Command("runs.later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓", decides=True),
+        Command("runs.move_later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓", decides=True),
         Command(
-            "runs.out", "x", "take_out", "out of queue", "Take a run that waits out of the queue.", 5, decides=True
+            "runs.remove_from_queue", "x", "take_out", "out of queue", "Take a run that waits out of the queue.", 5, decides=True
         ),
-        Command("runs.hold", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
-        Command("runs.go_on", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
-        Command("runs.yes", "y", "answer(True)", "yes, delete", "After d: yes, delete the run.", 1, decides=True),
-        Command("runs.no", "n,escape", "answer(False)", "no", "After d: no, keep the run.", 2),
+        Command("runs.pause_queue", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
+        Command("runs.resume_queue", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
+        Command("runs.confirm", "y", "answer(True)", "yes, delete", "After d: yes, delete the run.", 1, decides=True),
+        Command("runs.decline", "n,escape", "answer(False)", "no", "After d: no, keep the run.", 2),
     )
 
     def __init__(self) -> None:

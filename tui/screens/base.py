@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding
-from textual.keys import key_to_character
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.actions import STEPS, by_id
+from tui.actions import STEPS, by_id, character
 from tui.screens.pane import Pane
 from tui.terminal.layer import lean_screen
 from tui.terminal.own_keys import own_bindings
@@ -141,9 +140,7 @@ class StepScreen(Screen[None]):
         found, line = super().active_bindings, self.command_line
         if line is None or not line.typing:
             return found
-        others = {
-            key: active for key, active in found.items() if active.node is self.app and key_to_character(key) is None
-        }
+        others = {key: active for key, active in found.items() if active.node is self.app and not character(key)}
         return {**others, **line.active_bindings}
 
     async def on_key(self, event: events.Key) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.actions import Command
+from tui.actions import Command, declare
 
 
 class HelpScreen(ModalScreen[None]):
@@ -25,7 +24,9 @@ class HelpScreen(ModalScreen[None]):
     }
     """
 
-    BINDINGS = [Binding("escape,q,f1,question_mark", "dismiss", "close")]
+    BINDINGS = declare(
+        "help", Command("help.close", "escape,q,f1,question_mark", "dismiss", "close", "Close the help.", shows="esc")
+    )
 
     def __init__(self, title: str, groups: Sequence[tuple[str, Sequence[Command]]]) -> None:
         """Make the help.
@@ -49,7 +50,7 @@ class HelpScreen(ModalScreen[None]):
                 keys = command.shown_key.ljust(10)
                 parts.extend([(f"  {keys}", "bold $accent"), (f" {command.help}\n", "")])
             parts.append(("\n", ""))
-        parts.append(("esc closes this.  ctrl+p finds any command by name.", "$text-muted"))
+        parts.append(("esc closes this.", "$text-muted"))
         box = VerticalScroll(Static(Content.assemble(*parts)))
         box.border_title = f"keys: {self._title}"
         yield box

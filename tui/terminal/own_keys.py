@@ -32,6 +32,11 @@ def _bindings(widget: type[Widget], keymap: tuple[tuple[str, str], ...]) -> Bind
     return BindingsMap.from_keys(keys)
 
 
+def commands_on(widget: Widget, key: str) -> list[str]:
+    """The ids of the commands that a widget itself has bound to a key, whether or not they work now."""
+    return [binding.id for binding in own_bindings(widget).key_to_bindings.get(key, ()) if binding.id]
+
+
 async def obey(widget: Widget, key: str) -> bool:
     """Do what a widget itself has bound to a key; False where it has bound nothing that works now.
 

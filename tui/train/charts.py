@@ -84,20 +84,26 @@ class ChartsPane(Pane):
 
     NAME = "charts"
     COMMANDS = (
-        Command("train.left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 5, "←→"),
-        Command("train.right", "right", "read(1)", "", "Read values off the curves, further right."),
-        Command("train.far_left", "ctrl+left", "read(-10)", "", "Ten cells to the left."),
-        Command("train.far_right", "ctrl+right", "read(10)", "", "Ten cells to the right."),
-        Command("train.panels", "plus", "panels", "panel", "Choose the metrics that have a panel.", 6, "+"),
-        Command("train.overlay", "o", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7),
-        Command("train.large", "b", "large", "metric", "The next metric in the large chart.", 8),
-        Command("train.axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 9),
+        Command(
+            "train.cursor_left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 5, "←→"
+        ),
+        Command("train.cursor_right", "right", "read(1)", "", "Read values off the curves, further right."),
+        Command("train.cursor_far_left", "ctrl+left", "read(-10)", "", "Ten cells to the left."),
+        Command("train.cursor_far_right", "ctrl+right", "read(10)", "", "Ten cells to the right."),
+        Command("train.choose_panels", "plus", "panels", "panel", "Choose the metrics that have a panel.", 6, "+"),
+        Command(
+            "train.choose_overlays", "o", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7
+        ),
+        Command("train.next_metric", "b", "large", "metric", "The next metric in the large chart.", 8),
+        Command("train.next_x_axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 9),
         Command("train.zoom_in", "z,equals_sign", "zoom(True)", "zoom", "Show fewer steps.", 10, "z"),
         Command("train.zoom_out", "Z,minus", "zoom(False)", "", "Show more steps.", 0, "-"),
         Command("train.pan_left", "comma", "pan(-1)", "", "Move to earlier steps, when zoomed in.", 0, ","),
         Command("train.pan_right", "full_stop", "pan(1)", "", "Move to later steps, when zoomed in.", 0, "."),
-        Command("train.scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 11),
-        Command("train.smooth", "m", "smooth", "smoothing", "Average the loss normally, strongly, not at all.", 12),
+        Command("train.toggle_log_scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 11),
+        Command(
+            "train.next_smoothing", "m", "smooth", "smoothing", "Average the loss normally, strongly, not at all.", 12
+        ),
     )
 
     class Listed(Message):

@@ -21,7 +21,7 @@ class LogsPane(Pane):
 
     NAME = "logs"
     COMMANDS = (
-        Command("train.log", "l", "log", "log", "Show or hide the log.", 4),
+        Command("train.toggle_log", "l", "log", "log", "Show or hide the log.", 4),
         Command(
             "train.search",
             "slash",
@@ -31,7 +31,7 @@ class LogsPane(Pane):
             4,
             opens_line=True,
         ),
-        Command("train.events", "e", "events", "events", "Show or hide all events, in the log's place.", 6),
+        Command("train.toggle_events", "e", "events", "events", "Show or hide all events, in the log's place.", 6),
     )
 
     def __init__(self, run: RunModel) -> None:

@@ -33,7 +33,7 @@ class RequestsPane(Pane):
     COMMANDS = (
         Command("train.stop", "s", "ask_stop", "stop and save", "Stop the run: it saves, then ends. Asks first.", 2),
         Command(
-            "train.yes",
+            "train.confirm",
             "y",
             "answer(True)",
             "yes",
@@ -41,9 +41,9 @@ class RequestsPane(Pane):
             1,
             decides=True,
         ),
-        Command("train.no", "n", "answer(False)", "no", "No: leave the run as it is, after s, r and f.", 1),
+        Command("train.decline", "n", "answer(False)", "no", "No: leave the run as it is, after s, r and f.", 1),
         Command(
-            "train.now",
+            "train.stop_now",
             "k",
             "end_now",
             "end now",
@@ -53,9 +53,9 @@ class RequestsPane(Pane):
         ),
         Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
         Command("train.pause", "p", "pause", "pause", "Hold still at the next step.", 3, decides=True),
-        Command("train.go_on", "p", "go_on", "go on", "Go on after a pause.", 1, decides=True),
-        Command("train.release", "f", "release", "free memory", "After p: save and end instead; r goes on.", 2),
-        Command("train.save", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
+        Command("train.resume_paused", "p", "go_on", "go on", "Go on after a pause.", 1, decides=True),
+        Command("train.free_memory", "f", "release", "free memory", "After p: save and end instead; r goes on.", 2),
+        Command("train.save_checkpoint", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
     )
 
     class Asked(Message):

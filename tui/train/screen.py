@@ -48,11 +48,17 @@ class TrainScreen(StepScreen):
     BINDINGS = declare(
         "train",
         *in_pane("requests", RequestsPane.COMMANDS),
-        Command("train.samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
+        Command("train.show_samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
         *in_pane("logs", LogsPane.COMMANDS),
         *in_pane("charts", ChartsPane.COMMANDS),
         Command(
-            "train.whole", "escape,0", "whole", "whole run", "The whole run again, without the reading line.", 5, "esc"
+            "train.reset_zoom",
+            "escape,0",
+            "whole",
+            "whole run",
+            "The whole run again, without the reading line.",
+            5,
+            "esc",
         ),
     )
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.jobs.trust import ConsentRequest
+from tui.actions import Command, declare
 
 
 class Agree(ModalScreen[bool]):
@@ -25,7 +25,11 @@ class Agree(ModalScreen[bool]):
     }
     """
 
-    BINDINGS = [Binding("y", "dismiss(True)", "allow"), Binding("escape,n,q", "dismiss(False)", "cancel")]
+    BINDINGS = declare(
+        "agree",
+        Command("agree.allow", "y", "dismiss(True)", "allow", "Allow what is shown, from now on.", decides=True),
+        Command("agree.cancel", "escape,n,q", "dismiss(False)", "cancel", "Allow nothing.", shows="esc"),
+    )
 
     def __init__(self, asks: Sequence[ConsentRequest]) -> None:
         """Make the question.

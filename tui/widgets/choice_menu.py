@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -15,11 +14,17 @@ from textual.widgets.option_list import Option
 
 from tui.actions import Command, declare
 
+_BINDINGS = declare(
+    "menu",
+    Command("menu.select", "enter", "select", "take it", "Take this choice.", 1, decides=True),
+    Command("menu.cancel", "escape,q", "dismiss(None)", "close", "Change nothing.", shows="esc"),
+)
+
 
 class MenuOptions(OptionList):
     """The choices of a menu; enter takes one only if the menu was there to be read when it was typed."""
 
-    BINDINGS = declare("menu", Command("menu.take", "enter", "select", "take it", "Take this choice.", 1, decides=True))
+    BINDINGS = _BINDINGS[:1]
 
 
 class ChoiceMenu(ModalScreen[int | None]):
@@ -36,7 +41,7 @@ class ChoiceMenu(ModalScreen[int | None]):
     ChoiceMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
     """
 
-    BINDINGS = [Binding("escape,q", "dismiss(None)", "close")]
+    BINDINGS = _BINDINGS[1:]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str]], *, chosen: int = 0) -> None:
         """Make the menu.

@@ -16,6 +16,7 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from tui.actions import Command, declare
 from tui.terminal.own_keys import obey
 from tui.widgets.path_input import PathInput
 
@@ -35,8 +36,28 @@ class FileChoice:
     about: str
 
 
+_BINDINGS = declare(
+    "picker",
+    Command("picker.open_path", "enter", "submit", "open", "Open the path that is typed.", 1),
+    Command("picker.to_list", "down", "to_list", "", "Go to the list of files."),
+    Command("picker.open", "enter", "select", "open", "Open this file.", 1),
+)
+
+
 class _Field(PathInput):
     """The path that is typed."""
+
+    BINDINGS = _BINDINGS[:2]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There must be a list to go to."""
+        assert isinstance(self.parent, FilePicker)
+        return self.parent.has_choices if action == "to_list" else super().check_action(action, parameters)
+
+    def action_to_list(self) -> None:
+        """Give the keys that follow to the list."""
+        assert isinstance(self.parent, FilePicker)
+        self.parent.turn_to_list()
 
     async def on_key(self, event: Key) -> None:
         """The picker knows what the key is meant for."""
@@ -46,6 +67,8 @@ class _Field(PathInput):
 
 class _Choices(OptionList):
     """The files to choose from; a mark as well as a colour shows the one that enter opens."""
+
+    BINDINGS = _BINDINGS[2:]
 
     _rows: Sequence[str] = ()
     _marked: int | None = None
@@ -128,6 +151,8 @@ class FilePicker(Vertical):
         self._choices: list[FileChoice] = []
         self._fault = ""
         self._turn: Widget | None = None
+        self._source: Widget = self
+        """What has the focus, and so gets the keys, whichever of the two they are meant for."""
         self.border_title = Content(title)
 
     def compose(self) -> ComposeResult:
@@ -179,24 +204,32 @@ class FilePicker(Vertical):
             event: the key.
         """
         field, choices = self.query_one(PathInput), self.query_one(_Choices)
+        self._source = source
         if (self._turn or source) is field:
-            if event.key == "down" and self._choices:
-                self._turn_to(choices, source)
-            elif not await field.press(event):
+            if not await field.press(event):
                 return
-        elif event.is_printable and event.key != "space" and event.key not in self.screen.active_bindings:
+        elif event.is_printable and event.key != "space" and event.key not in self.screen.active_bindings:  # text
             field.value = ""
             await field.press(event)
-            self._turn_to(field, source)
+            self._turn_to(field)
         elif not await obey(choices, event.key):
             return
         event.stop()
         event.prevent_default()
 
-    def _turn_to(self, target: Widget, source: Widget) -> None:
+    @property
+    def has_choices(self) -> bool:
+        """Whether there is a file to choose."""
+        return bool(self._choices)
+
+    def turn_to_list(self) -> None:
+        """Give the keys that follow to the list."""
+        self._turn_to(self.query_one(_Choices))
+
+    def _turn_to(self, target: Widget) -> None:
         pending, self._turn = self._turn, target
         if pending is None:
-            source.call_later(self._hand_over, source)
+            self._source.call_later(self._hand_over, self._source)
 
     def _hand_over(self, source: Widget) -> None:
         if source.message_queue_size:  # keys of the same burst wait there
@@ -214,7 +247,8 @@ class FilePicker(Vertical):
             if self._turn is not field:
                 field.value = ""
             field.insert_text_at_cursor(line)
-            self._turn_to(field, source)
+            self._source = source
+            self._turn_to(field)
 
     @on(Input.Submitted)
     def _typed(self, event: Input.Submitted) -> None:

@@ -12,32 +12,9 @@ from textual import events
 from textual.message import Message
 
 from tui.actions import Command, declare
+from tui.terminal.own_keys import commands_on, obey
 from tui.widgets.form_field import FormField
 from tui.widgets.form_view import FormView
-
-_COMMANDS = (
-    Command("form.edit", "enter", "edit", "edit", "Type into this field; what you type replaces it.", 1),
-    Command("form.choose", "space,right,enter", "cycle(1)", "change", "Take the choice before, or the next.", 1, "←→"),
-    Command("form.choose_back", "left", "cycle(-1)", "", "Take the choice before.", aside=True),
-    Command("form.complete", "right,tab", "complete", "complete", "Take the file name that is suggested.", 1, "→"),
-    Command("form.leave", "escape,enter", "leave", "leave field", "Leave it; digits are screens again.", 2, "esc"),
-    Command(
-        "form.keys", "escape", "keys", "keys", "Type nothing here; digits are screens again.", 2, "esc", aside=True
-    ),
-    Command("form.up", "up", "move(-1)", "", "Go to the field above.", 0, "↑"),
-    Command("form.down", "down", "move(1)", "", "Go to the field below.", 0, "↓"),
-    Command("form.next", "tab", "move(1, True)", "", "Go to the next field; after the last, the first."),
-    Command("form.back", "shift+tab", "move(-1, True)", "", "Go to the field before."),
-    Command("form.page_up", "pageup", "page(-1)", "", "Go one page up."),
-    Command("form.page_down", "pagedown", "page(1)", "", "Go one page down."),
-    Command("form.first", "home,ctrl+home", "move(-1000)", "", "Go to the first field."),
-    Command("form.last", "end,ctrl+end", "move(1000)", "", "Go to the last field."),
-)
-
-_BY_KEY: dict[str, list[Command]] = {}
-for _command in _COMMANDS:
-    for _key in _command.key.split(","):
-        _BY_KEY.setdefault(_key, []).append(_command)
 
 
 class Form(FormView, can_focus=True):
@@ -47,7 +24,42 @@ class Form(FormView, can_focus=True):
     is left with escape or enter, until the cursor moves; and from the start, so that digits lead from screen to screen.
     """
 
-    BINDINGS = declare("form", *_COMMANDS)
+    BINDINGS = declare(
+        "form",
+        Command("form.edit", "enter", "edit", "edit", "Type into this field; what you type replaces it.", 1),
+        Command(
+            "form.next_choice",
+            "space,right,enter",
+            "cycle(1)",
+            "change",
+            "Take the choice before, or the next.",
+            1,
+            "←→",
+        ),
+        Command("form.previous_choice", "left", "cycle(-1)", "", "Take the choice before.", aside=True),
+        Command("form.complete", "right,tab", "complete", "complete", "Take the file name that is suggested.", 1, "→"),
+        Command(
+            "form.stop_editing", "escape,enter", "leave", "leave field", "Leave it; digits are screens again.", 2, "esc"
+        ),
+        Command(
+            "form.release_keys",
+            "escape",
+            "keys",
+            "keys",
+            "Type nothing here; digits are screens again.",
+            2,
+            "esc",
+            aside=True,
+        ),
+        Command("form.up", "up", "move(-1)", "", "Go to the field above.", 0, "↑"),
+        Command("form.down", "down", "move(1)", "", "Go to the field below.", 0, "↓"),
+        Command("form.next_field", "tab", "move(1, True)", "", "Go to the next field; after the last, the first."),
+        Command("form.previous_field", "shift+tab", "move(-1, True)", "", "Go to the field before."),
+        Command("form.page_up", "pageup", "page(-1)", "", "Go one page up."),
+        Command("form.page_down", "pagedown", "page(1)", "", "Go one page down."),
+        Command("form.first_field", "home,ctrl+home", "move(-1000)", "", "Go to the first field."),
+        Command("form.last_field", "end,ctrl+end", "move(1000)", "", "Go to the last field."),
+    )
 
     class Changed(Message):
         """The text of a field is another."""
@@ -136,11 +148,11 @@ class Form(FormView, can_focus=True):
     async def on_key(self, event: events.Key) -> None:
         """Do what the key does, at once: a binding's way leads around other queues, and keys of a burst overtake it."""
         typing, choice = self.typing, self.current.kind == "choice"
-        completing = event.key in ("right", "tab") and self.check_action("complete", ())
+        completing = "form.complete" in commands_on(self, event.key) and self.check_action("complete", ())
         if typing and not choice and not completing and self._editor.key(event.key, event.character):
             self._after_typing()
-        elif not await self._command(event.key):
-            if not event.is_printable or event.key == "space":
+        elif not await obey(self, event.key):
+            if not event.is_printable or event.key == "space":  # no text begins with a space
                 return
             if typing:
                 self._choose_by_letter(event.character or "")
@@ -152,13 +164,6 @@ class Form(FormView, can_focus=True):
                 self._after_typing()
         event.stop()
         event.prevent_default()
-
-    async def _command(self, key: str) -> bool:
-        """Run the form's own command for a key, if one works now."""
-        for command in _BY_KEY.get(key, ()):
-            if await self.app.run_action(command.action, self):
-                return True
-        return False
 
     def on_paste(self, event: events.Paste) -> None:
         """Take pasted text into the field."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from textual.content import Content
 from textual.events import Click
-from textual.keys import key_to_character
 from textual.screen import Screen
 from textual.widget import Widget
 
@@ -33,20 +32,12 @@ class KeyBar(Widget):
     def working(self) -> list[Command]:
         """The commands for the footer that would work if pressed now, by rank."""
         known = by_id()
-        found: dict[str, Command] = {}
+        keys: dict[str, list[str]] = {}
         for key, active in self.screen.active_bindings.items():
-            command = known.get(active.binding.id or "")
-            if command is None or not command.footer or not active.enabled:
-                continue
-            keys = command.key.split(",")
-            # A sign such as an arrow stands for the first key, unless it is one of the keys itself.
-            sign = key == keys[0] and command.shown_key not in map(key_to_character, keys)
-            if sign or key_to_character(key) == command.shown_key or len(command.shown_key) > 1:
-                found[command.id] = command
-            elif command.id not in found:
-                # The printable key belongs to a field now; another one of the command's keys works.
-                found[command.id] = replace(command, shows=key.replace("ctrl+", "^"))
-        return sorted(found.values(), key=lambda command: command.footer)
+            if active.enabled and active.binding.id in known:
+                keys.setdefault(active.binding.id, []).append(key)
+        found = [replace(known[id], shows=known[id].shown_with(keys[id])) for id in keys if known[id].footer]
+        return sorted(found, key=lambda command: command.footer)
 
     def render(self) -> Content:
         """As many keys as fit, by rank; the last two places belong to help and quit."""

@@ -149,6 +149,7 @@ _JOINERS = "\u200c\u200d"
 _SEPARATORS = " ,/"
 """What parts words: a step of ctrl+left stops at each folder of a path and each entry of a list."""
 
+# These keys edit text; they are no commands, and a keymap file does not name them.
 _KEYS: dict[str, Callable[[LineEditor], None]] = {
     "left": LineEditor._left,
     "right": LineEditor._right,

@@ -51,18 +51,32 @@ class LogView(Painted, can_focus=True):
 
     BINDINGS = declare(
         "log",
-        Command("log.up", "up", "scroll(-1)", "up", "Scroll the log one line up and stop following."),
-        Command("log.down", "down", "scroll(1)", "down", "Scroll the log one line down."),
+        Command("log.scroll_up", "up", "scroll(-1)", "up", "Scroll the log one line up and stop following."),
+        Command("log.scroll_down", "down", "scroll(1)", "down", "Scroll the log one line down."),
         Command("log.page_up", "pageup", "page(-1)", "page up", "Scroll the log one page up."),
         Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll the log one page down."),
         Command(
-            "log.left", "less_than_sign", "aside(-1)", "to the left", "Back towards the lines' beginnings.", 0, "<"
+            "log.scroll_left",
+            "less_than_sign",
+            "aside(-1)",
+            "to the left",
+            "Back towards the lines' beginnings.",
+            0,
+            "<",
         ),
-        Command("log.right", "greater_than_sign", "aside(1)", "to the right", "Read on in lines that are cut.", 0, ">"),
-        Command("log.begin", "home", "scroll(-1000000)", "begin", "Go to the first line that is kept."),
-        Command("log.end", "end", "scroll(1000000)", "end", "Go to the last line and follow it."),
         Command(
-            "log.older",
+            "log.scroll_right",
+            "greater_than_sign",
+            "aside(1)",
+            "to the right",
+            "Read on in lines that are cut.",
+            0,
+            ">",
+        ),
+        Command("log.first_line", "home", "scroll(-1000000)", "begin", "Go to the first line that is kept."),
+        Command("log.last_line", "end", "scroll(1000000)", "end", "Go to the last line and follow it."),
+        Command(
+            "log.previous_match",
             "left_square_bracket",
             "match(-1)",
             "older match",
@@ -71,7 +85,7 @@ class LogView(Painted, can_focus=True):
             "[",
         ),
         Command(
-            "log.newer",
+            "log.next_match",
             "right_square_bracket",
             "match(1)",
             "newer match",

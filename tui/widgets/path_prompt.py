@@ -20,7 +20,7 @@ class _Answer(PathInput):
 
     BINDINGS = declare(
         "answer",
-        Command("answer.take", "enter", "submit", "take it", "Take what stands in the field.", 1),
+        Command("answer.apply", "enter", "submit", "take it", "Take what stands in the field.", 1),
     )
 
 

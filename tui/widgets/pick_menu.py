@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
+
+from tui.actions import Command, declare
 
 
 class MenuItem(NamedTuple):
@@ -28,6 +29,22 @@ class Picked(NamedTuple):
 
     keys: tuple[str, ...]
     pinned: str = ""
+
+
+_BINDINGS = declare(
+    "pick",
+    Command("pick.toggle", "enter", "submit", "take", "Take this choice, or leave it out again."),
+    Command("pick.up", "up", "move(-1)", "up", "Go to the choice above.", priority=True),
+    Command("pick.down", "down", "move(1)", "down", "Go to the choice below.", priority=True),
+    Command("pick.pin", "ctrl+t", "pin", "pin", "Pin this choice, where that is offered.", priority=True),
+    Command("pick.close", "escape", "close", "close", "Close the menu with what is taken.", shows="esc", priority=True),
+)
+
+
+class _Filter(Input):
+    """The words that the choices must have."""
+
+    BINDINGS = _BINDINGS[:1]
 
 
 class PickMenu(ModalScreen[Picked]):
@@ -47,12 +64,7 @@ class PickMenu(ModalScreen[Picked]):
     PickMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
     """
 
-    BINDINGS = [
-        Binding("escape", "close", "close", priority=True),
-        Binding("up", "move(-1)", "up", priority=True),
-        Binding("down", "move(1)", "down", priority=True),
-        Binding("ctrl+t", "pin", "pin", priority=True),
-    ]
+    BINDINGS = _BINDINGS[1:]
 
     def __init__(
         self,
@@ -89,7 +101,7 @@ class PickMenu(ModalScreen[Picked]):
         """The filter and the list."""
         with Vertical() as box:
             box.border_title = self._title
-            yield Input(placeholder=f"type to filter the {len(self._choices)} {self._noun}", compact=True)
+            yield _Filter(placeholder=f"type to filter the {len(self._choices)} {self._noun}", compact=True)
             yield OptionList()
 
     def on_mount(self) -> None:

@@ -88,9 +88,9 @@ class SampleList(ScrollView, can_focus=True):
         Command("list.down", "down", "move(1)", "down", "Go to the row below."),
         Command("list.page_up", "pageup", "page(-1)", "page up", "Go one page up."),
         Command("list.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
-        Command("list.home", "home", "first", "first", "Go to the first row."),
-        Command("list.end", "end", "last", "last", "Go to the last row."),
-        Command("list.choose", "enter", "choose", "read", "Read this row in full.", 11),
+        Command("list.first", "home", "first", "first", "Go to the first row."),
+        Command("list.last", "end", "last", "last", "Go to the last row."),
+        Command("list.open", "enter", "choose", "read", "Read this row in full.", 11),
     )
 
     class Highlighted(Message):

@@ -81,9 +81,9 @@ class Table(Painted, can_focus=True):
         Command("table.down", "down,j", "move(1)", "down", "Go to the row below."),
         Command("table.page_up", "pageup", "page(-1)", "page up", "Go one page up."),
         Command("table.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
-        Command("table.home", "home", "move(-1000000000)", "first", "Go to the first row."),
-        Command("table.end", "end", "move(1000000000)", "last", "Go to the last row."),
-        Command("table.choose", "enter", "choose", "choose", "Choose this row."),
+        Command("table.first", "home", "move(-1000000000)", "first", "Go to the first row."),
+        Command("table.last", "end", "move(1000000000)", "last", "Go to the last row."),
+        Command("table.select", "enter", "choose", "choose", "Choose this row."),
     )
 
     class Highlighted(Message):

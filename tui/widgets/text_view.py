@@ -126,12 +126,12 @@ class TextView(ScrollView, can_focus=True):
 
     BINDINGS = declare(
         "text",
-        Command("text.up", "up", "scroll_up", "up", "Scroll one line up."),
-        Command("text.down", "down", "scroll_down", "down", "Scroll one line down."),
+        Command("text.scroll_up", "up", "scroll_up", "up", "Scroll one line up."),
+        Command("text.scroll_down", "down", "scroll_down", "down", "Scroll one line down."),
         Command("text.page_up", "pageup", "page_up", "page up", "Scroll one page up."),
         Command("text.page_down", "pagedown,space", "page_down", "page down", "Scroll one page down."),
-        Command("text.home", "home", "scroll_home", "begin", "Go to the first line."),
-        Command("text.end", "end", "to_end", "end", "Go to the last line."),
+        Command("text.first_line", "home", "scroll_home", "begin", "Go to the first line."),
+        Command("text.last_line", "end", "to_end", "end", "Go to the last line."),
     )
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:

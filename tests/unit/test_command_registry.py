@@ -1,0 +1,123 @@
+"""Every key that does something is a command in one registry, and its id is a name that users write in their files."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.binding import Binding
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from core.paths import ROOT
+from tui import actions
+from tui.app import TunedeckApp
+from tui.screens.pane import Pane
+
+IDS = Path(__file__).with_name("command_ids.txt")
+
+PLAIN_TEXT = {
+    "tui/data/edit_field.py": "enter and tab are a line's end and an indent in the text",
+    "tui/widgets/form.py": "a space is never the first character of a field",
+    "tui/widgets/file_picker.py": "a space is never the first character of a path",
+}
+"""Modules that compare a key's name because the key is text there, and why."""
+
+
+def declared() -> dict[str, actions.Command]:
+    """The program's commands, without those of screens that tests make."""
+    return {id: command for id, command in actions.every().items() if not id.startswith("probe.")}
+
+
+def sources() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted((ROOT / "tui").rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith("tui/terminal/"):
+            yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def test_the_ids_of_commands_are_frozen() -> None:
+    frozen = IDS.read_text(encoding="utf-8").split()
+    assert sorted(declared()) == frozen, (
+        "The ids of commands are a public interface: people name them in keymap.toml. Add new ids to "
+        f"{IDS.name}; one that is renamed or removed breaks their files, so it needs a line in CHANGELOG.md as well."
+    )
+
+
+def test_no_two_commands_share_an_id() -> None:
+    actions.every()
+    ids = [command.id for scope in actions.scopes() for command in actions.commands([scope])]
+    assert len(ids) == len(set(ids))
+
+
+def test_ids_are_a_scope_and_a_name_in_plain_lower_case() -> None:
+    for id in declared():
+        scope, _, name = id.partition(".")
+        assert scope.replace("_", "").isalpha()
+        assert name.replace("_", "").isalpha()
+        assert id == id.lower()
+
+
+def test_only_the_registry_makes_bindings() -> None:
+    """Also those of menus and questions: a binding that no command stands for is in no help and cannot be remapped."""
+    for name, tree in sources():
+        calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        names = {call.id for call in calls if isinstance(call, ast.Name)}
+        if name != "tui/actions.py":
+            assert "Binding" not in names, name
+
+
+def subclasses(of: type) -> Iterator[type]:
+    for each in of.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def acts(owner: type, action: str) -> bool:
+    """Whether there is the method that an action of this class names."""
+    name, _, arguments = action.removesuffix(")").partition("(")
+    if name == "pane":
+        pane, inner, *_ = ast.literal_eval(f"({arguments},)")
+        found = [each for each in subclasses(Pane) if each.__dict__.get("NAME") == pane]
+        return any(hasattr(each, f"action_{inner}") for each in found)
+    where, _, name = name.rpartition(".")
+    owners = {"": [owner], "app": [TunedeckApp], "screen": list(subclasses(Screen))}[where]
+    return any(hasattr(each, f"action_{name}") for each in owners)
+
+
+def test_every_binding_of_our_classes_is_a_command_and_its_action_exists() -> None:
+    known = declared()
+    ours = [each for each in subclasses(DOMNode) if each.__module__.startswith("tui.")]
+    bound = set()
+    for each in ours:
+        for binding in each.__dict__.get("BINDINGS", ()):
+            assert isinstance(binding, Binding), each
+            assert binding.id in known, f"{each}: {binding.key}"
+            assert acts(each, binding.action), f"{each}: {binding.action}"
+            bound.add(binding.id)
+    assert bound == set(known)
+    assert not [f"{each.__name__}.{name}" for each in ours for name in vars(each) if name.startswith("key_")]
+
+
+def compares_keys(node: ast.AST) -> bool:
+    """Whether this asks which key an event is of, by the key's name."""
+    match node:
+        case ast.Compare(left=ast.Attribute(value=ast.Name(id="event"), attr="key"), comparators=[right]):
+            return isinstance(right, (ast.Constant, ast.Tuple, ast.List, ast.Set, ast.Dict))
+        case ast.Match(subject=ast.Attribute(value=ast.Name(id="event"), attr="key")):
+            return True
+    return False
+
+
+def test_no_handler_decides_by_the_name_of_a_key() -> None:
+    found = {name for name, tree in sources() if any(map(compares_keys, ast.walk(tree)))}
+    assert found == set(PLAIN_TEXT)
+
+
+@pytest.mark.parametrize(
+    "line", ['event.key == "x"', 'event.key in ("x", "y")', 'event.key not in {"x"}', 'event.key in {"x": 1}']
+)
+def test_such_a_decision_is_found(line: str) -> None:
+    assert any(map(compares_keys, ast.walk(ast.parse(line))))
