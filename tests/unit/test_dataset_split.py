@@ -1,4 +1,4 @@
-"""Parting train from eval: no leak at the chosen threshold, strata, synthetic rows, eval files of the user's own."""
+"""Splitting train from eval: no leak at the chosen threshold, strata, synthetic rows, eval files of the user's own."""
 
 from __future__ import annotations
 

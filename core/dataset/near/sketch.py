@@ -76,7 +76,7 @@ def sketch(texts: Sequence[str], banding: Banding) -> Sketches:
     """Sketches normalised texts.
 
     Args:
-        texts: after `core.dataset.item.normalise`.
+        texts: after `core.dataset.item.normalize`.
         banding: of `Banding.for_threshold`.
     """
     import numpy as np

@@ -1,4 +1,4 @@
-"""Parting train from eval so that nothing is held out that was trained on: not by prompt, and not nearly."""
+"""Splitting train from eval so that nothing is held out that was trained on: not by prompt, and not nearly."""
 
 from __future__ import annotations
 
