@@ -12,6 +12,7 @@ from core.errors import BadInput
 from core.runs.saved import Weights, read_weights
 from core.units import size
 
+
 @dataclass(frozen=True, slots=True)
 class SavedAdapter:
     """An adapter on disk.

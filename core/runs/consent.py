@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.jobs.trust import COMMAND, ConsentRequest, NotAgreed, refuse_without_yes, start_ask, workspace_ask
-from core.runs.at_end import command_of_the_user
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.recipe import Recipe
+from core.runs.at_end import command_of_the_user
+
 
 def agree_to_typed(recipe: Recipe, path: str) -> None:
     """Takes what the user has just typed for the user's yes.

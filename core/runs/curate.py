@@ -10,8 +10,8 @@ from core.dataset.view.view import CuratedView
 from core.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
-    from core.dataset.view.plan import ViewPlan
     from core.dataset.audit.decisions import Ledger
+    from core.dataset.view.plan import ViewPlan
 
 
 def curate(

@@ -11,8 +11,8 @@ from core.dataset.dataset import Dataset
 from core.dataset.view.mixture import wanted
 from core.errors import BadInput
 from core.recipe.mapped import with_mapping
-from core.runs.overview_job import known_tokens
 from core.recipe.recipe import Recipe
+from core.runs.overview_job import known_tokens
 
 _COUNTING = 0.2
 """Seconds that counting the rows of one source may take."""

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.dataset.view.overview import overview_of
 from core.dataset.scan.scan import ScanStopped
+from core.dataset.view.overview import overview_of
 from core.dataset.view.view import CuratedView, read_view
 from core.errors import BadInput, TunedeckError
 from core.jobs import files, requests
@@ -21,9 +21,9 @@ from core.jobs.derived import Derived, digest, stamps
 from core.jobs.folder import JobFolder
 from core.jobs.launch import worker_command
 from core.paths import hidden_dir
+from core.recipe.recipe import Recipe, from_json, to_json
 from core.runs.curate import curate
 from core.runs.overview import join_samples, measure_command, tokens_of
-from core.recipe.recipe import Recipe, from_json, to_json
 
 _VERSION = 2
 """Of what the files of an overview hold: those of another version are made anew."""
@@ -157,8 +157,6 @@ def _key(workspace: Path, recipe: Recipe) -> str:
     """Changes with the recipe's data and model, with size or time of any file, and with decisions."""
     from core import __version__
     from core.dataset.audit.store import read_ledger
-    from core.dataset.view.plan import VERSION
-    
     from core.dataset.view.plan import VERSION
 
     whole = to_json(recipe)

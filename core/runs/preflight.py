@@ -24,16 +24,15 @@ from core.recipe import memory
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.devices import ranks_of
 from core.recipe.mapped import with_mapping
-from core.runs.memory_words import less_memory
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, marks_answers, read_shape
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.rules.template import marked_twin, template_text
+from core.recipe.rules.validate import validate
 from core.recipe.tasks import TASKS
 from core.recipe.trackers import missing
-from core.recipe.rules.validate import validate
-from core.recipe.rules.validate import validate
 from core.recipe.worker_packages import TorchBuild, torch_build
+from core.runs.memory_words import less_memory
 
 CheckResult = Literal["ok", "warn", "stop"]
 
@@ -119,7 +118,9 @@ def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
     problems = validate(seen.recipe, seen.shape)
     for problem in problems:
         if problem.severity != "note":
-            yield PreflightCheck("recipe", "stop" if problem.severity == "error" else "warn", problem.sentence, problem.path)
+            yield PreflightCheck(
+                "recipe", "stop" if problem.severity == "error" else "warn", problem.sentence, problem.path
+            )
     if not any(problem.severity == "error" for problem in problems):
         yield PreflightCheck("recipe", "ok", "Every field is in its range.")
 
@@ -145,7 +146,9 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
         found = dataset.recognition
         trained = trained or dataset
         if found.kind is None:
-            checks.append(PreflightCheck("data", "stop", f"The format is not recognised: {clean_line(found.why)}", path))
+            checks.append(
+                PreflightCheck("data", "stop", f"The format is not recognised: {clean_line(found.why)}", path)
+            )
         else:
             kinds.add(found.kind)
             checks.append(PreflightCheck("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
@@ -158,7 +161,11 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
         for readable, sentence in mix_words(recipe, trained, workspace):
-            checks.append(PreflightCheck("mix", "ok", sentence) if readable else PreflightCheck("mix", "stop", sentence, "data.mix"))
+            checks.append(
+                PreflightCheck("mix", "ok", sentence)
+                if readable
+                else PreflightCheck("mix", "stop", sentence, "data.mix")
+            )
     return checks, frozenset(kinds) if kinds else None
 
 
@@ -198,13 +205,17 @@ def _template(seen: _Seen) -> Iterator[PreflightCheck]:
         return
     path, own = "model.chat_template", recipe.model.chat_template or "the model’s own"
     if not template:
-        yield PreflightCheck("chat template", "stop", "The model has no chat template: choose one, such as chatml.", path)
+        yield PreflightCheck(
+            "chat template", "stop", "The model has no chat template: choose one, such as chatml.", path
+        )
     elif not TASKS[recipe.task].marks:
         yield PreflightCheck("chat template", "ok", f"Prompts and answers are rendered with the chat template, {own}.")
     elif recipe.data.loss_on == "everything" or marks_answers(template):
         yield PreflightCheck("chat template", "ok", f"The chat template, {own}, marks the answers.")
     elif twin := marked_twin(template):
-        yield PreflightCheck("chat template", "ok", f"Answers are marked by the shipped {twin}, which renders the same text.")
+        yield PreflightCheck(
+            "chat template", "ok", f"Answers are marked by the shipped {twin}, which renders the same text."
+        )
     else:
         yield PreflightCheck(
             "chat template",
@@ -257,7 +268,9 @@ def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
     chosen = seen.recipe.training.devices.strip()
     if chosen.startswith("cpu"):
         ranks = ranks_of(seen.recipe)
-        yield PreflightCheck("device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU, {ranks} processes.")
+        yield PreflightCheck(
+            "device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU, {ranks} processes."
+        )
     elif not seen.gpus:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
         if chosen:
@@ -270,7 +283,9 @@ def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
         wrong = [part for part in _numbers(chosen) if part not in known]
         if wrong:
             there = ", ".join(str(index) for index in sorted(known))
-            yield PreflightCheck("device", "stop", f"There is no GPU {wrong[0]}; there are {there}.", "training.devices")
+            yield PreflightCheck(
+                "device", "stop", f"There is no GPU {wrong[0]}; there are {there}.", "training.devices"
+            )
             return
         names = [f"GPU {gpu.index} {gpu.name or ''}".rstrip() for gpu in _chosen(seen)]
         unable = "" if seen.torch is None else seen.torch.unable([f"GPU {gpu.index}" for gpu in _chosen(seen)])

@@ -8,22 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.dataset.view.view import CuratedView
 from core import timestamps
 from core.dataset.view.view import CuratedView
 from core.errors import BadInput
 from core.jobs import queue_runner
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue
-from core.jobs.queue import QueuedRun, Queue
+from core.jobs.queue import Queue, QueuedRun
 from core.jobs.queue_rules import CPU
 from core.jobs.queue_runner import entry_of, had_its_turn, update_waiting_runs
 from core.jobs.state import standing
 from core.jobs.trust import NotAgreed, refusal, start_ask
-from core.runs.checkpoint import last_good
-from core.runs.commands import commands_of
 from core.recipe.devices import devices_of
 from core.recipe.recipe import Recipe
+from core.runs.checkpoint import last_good
+from core.runs.commands import commands_of
 from core.runs.start import prepare_run, read_gpus
 
 RUNNER = "core.runs.run_queue"

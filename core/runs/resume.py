@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
-from core.jobs.takeover import notify_unseen_ends
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
+from core.jobs.takeover import notify_unseen_ends
 from core.jobs.trust import refuse_run
+from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.yamlfile import save
 from core.runs.at_end import at_end_of
 from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits
 from core.runs.commands import commands_of, own_recipe
 from core.runs.consent import check_again
-from core.recipe.recipe import Recipe, put, to_json
-from core.recipe.yamlfile import save
 
 
 @dataclass(frozen=True, slots=True)

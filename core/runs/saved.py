@@ -56,7 +56,7 @@ class Weights:
         return task_named(self.task).headline
 
     def metrics(self) -> dict[str, Any]:
-        """What was measured, by the names that the metrics have: `loss`, `eval_loss`, `eval_step`, `eval_loss_first`."""
+        """What was measured, by the names of the metrics: `loss`, `eval_loss`, `eval_step`, `eval_loss_first`."""
         headline = self.headline
         return {
             headline.metric: self.value,

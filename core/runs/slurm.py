@@ -14,9 +14,9 @@ from core.jobs.children import STAGES, write_stages
 from core.jobs.code import code_root
 from core.jobs.folder import JobFolder
 from core.jobs.launch import enqueue, worker_command
-from core.runs.commands import training_command
 from core.recipe.devices import devices_of
 from core.recipe.recipe import Recipe
+from core.runs.commands import training_command
 from core.runs.start import prepare_run
 
 NAME = "slurm.sh"

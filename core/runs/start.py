@@ -14,20 +14,20 @@ from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
+from core.jobs.runs import list_runs
 from core.jobs.same_device_runs import same_device_runs
 from core.jobs.takeover import notify_unseen_ends
-from core.jobs.runs import list_runs
 from core.paths import runs_dir
+from core.recipe.mapped import with_mapping
+from core.recipe.paths import absolute, named_after
+from core.recipe.recipe import Recipe, put, to_json
+from core.recipe.rules.validate import without_effect
+from core.recipe.yamlfile import save
 from core.runs.at_end import at_end_of
 from core.runs.commands import KIND, environment_of, stages_of
 from core.runs.consent import check_start
 from core.runs.curate import curate
-from core.recipe.mapped import with_mapping
-from core.recipe.paths import absolute, named_after
 from core.runs.preflight import preflight, stops
-from core.recipe.recipe import Recipe, put, to_json
-from core.recipe.rules.validate import without_effect
-from core.recipe.yamlfile import save
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Ledger

@@ -7,12 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.jobs.folder import JobFolder
-from core.jobs.launch import DATA_PYTHON, launch, worker_command
-from core.jobs.state import standing
-from core.paths import hidden_dir
 from core.jobs.derived import Derived
-from core.jobs.launch import worker_command
+from core.jobs.launch import DATA_PYTHON, worker_command
 from core.recipe.paths import absolute
 from core.recipe.recipe import Recipe, to_json
 from core.runs.token_key import about, data_key, facts_folder, recipe_key

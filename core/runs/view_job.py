@@ -18,8 +18,8 @@ from core.jobs.derived import Derived, one_stage, stop
 from core.jobs.folder import JobFolder
 from core.jobs.small_job import end_of
 from core.jobs.state import JobState, standing
-from core.runs.curate import plan_of
 from core.recipe.recipe import Recipe, from_json, to_json
+from core.runs.curate import plan_of
 
 if TYPE_CHECKING:
     from core.dataset.near.result import StageProgress
@@ -34,7 +34,9 @@ _MODULE = "core.runs.view_job"
 _READING = "reading the rows"
 
 
-def view_of(recipe: Recipe, workspace: Path, on_progress: StageProgress, should_stop: Callable[[], bool]) -> CuratedView:
+def view_of(
+    recipe: Recipe, workspace: Path, on_progress: StageProgress, should_stop: Callable[[], bool]
+) -> CuratedView:
     """The view of a recipe: as it is there already, else built by a job that this waits for.
 
     It is the one that `core.runs.curate.curate` would build here. The job goes on where this process ends.

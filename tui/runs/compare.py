@@ -20,13 +20,13 @@ from core.verdict.run_list import RunLine
 from tui.actions import Command, declare
 from tui.charts.plot import Curve
 from tui.live.axes import AXES, along, next_axis, unit
-from tui.live.run import LiveRun
-from tui.screens.base import StepScreen
-from tui.runs.rows import verdict_word
 from tui.live.metrics import title_of, writer_of
+from tui.live.run import LiveRun
+from tui.runs.rows import verdict_word
+from tui.screens.base import StepScreen
 from tui.telling_names import telling_names
 from tui.widgets.chart import Chart
-from tui.widgets.table import TableCell, TableColumn, Table
+from tui.widgets.table import Table, TableCell, TableColumn
 from tui.widgets.text_lines import TextLines
 
 LETTERS = "ABCDEF"
@@ -42,12 +42,22 @@ class CompareScreen(StepScreen):
     CSS_PATH = "compare.tcss"
     BINDINGS = declare(
         "compare",
-        Command("compare.next_metric", "m", "metric(1)", "metric", "The next metric that any of the runs has logged.", 1),
+        Command(
+            "compare.next_metric", "m", "metric(1)", "metric", "The next metric that any of the runs has logged.", 1
+        ),
         Command("compare.previous_metric", "M", "metric(-1)", "", "The metric before."),
         Command(
-            "compare.cursor_left", "left", "read(-1)", "read values", "Read values off the curves, at other steps.", 2, "←→"
+            "compare.cursor_left",
+            "left",
+            "read(-1)",
+            "read values",
+            "Read values off the curves, at other steps.",
+            2,
+            "←→",
         ),
-        Command("compare.cursor_right", "right", "read(1)", "", "Read values off the curves, further right.", aside=True),
+        Command(
+            "compare.cursor_right", "right", "read(1)", "", "Read values off the curves, further right.", aside=True
+        ),
         Command("compare.zoom_in", "z,equals_sign", "zoom(0.5)", "zoom", "Show fewer steps.", 4, "z"),
         Command("compare.zoom_out", "Z,minus", "zoom(2.0)", "", "Show more steps.", 0, "-"),
         Command("compare.pan_left", "comma", "pan(-0.5)", "", "Move to earlier steps, when zoomed in.", 0, ","),
@@ -105,7 +115,10 @@ class CompareScreen(StepScreen):
     def _columns(self, width: int) -> list[TableColumn]:
         least = 8 if width >= 80 else 6  # below, the line under the table has the values uncut
         each = max(least, min(22, (width - 26) // len(self._lines) - 1))
-        return [TableColumn("field"), *(TableColumn(f"{letter} {self._names[n]}", each) for n, letter in self._lettered())]
+        return [
+            TableColumn("field"),
+            *(TableColumn(f"{letter} {self._names[n]}", each) for n, letter in self._lettered()),
+        ]
 
     def _lettered(self) -> list[tuple[int, str]]:
         return list(enumerate(LETTERS[: len(self._lines)]))

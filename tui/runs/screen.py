@@ -16,12 +16,12 @@ from core.jobs.folder import JobFolder
 from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine, RunList
 from tui.actions import Command, declare
-from tui.screens.base import StepScreen
 from tui.runs.delete import delete, question
 from tui.runs.queue import GOES_ON, HELD, any_waits, change_queue, queue_held
 from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
+from tui.screens.base import StepScreen
 from tui.widgets.command_line import CommandLine
-from tui.widgets.table import TableCell, Table
+from tui.widgets.table import Table, TableCell
 from tui.widgets.text_lines import StyledLine, TextLines
 
 _LOOK_EVERY = 2.0
@@ -37,22 +37,50 @@ class RunsScreen(StepScreen):
     BINDINGS = declare(
         "runs",
         Command("runs.open_run", "l,enter", "open_run", "live", "Open the run's live screen.", 3, "enter"),
-        Command("runs.toggle_mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4),
+        Command(
+            "runs.toggle_mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4
+        ),
         Command("runs.compare", "v", "compare", "compare", "Compare the marked runs: curves and recipes.", 3),
         Command("runs.explain_compare", "v", "say_marks", "", "Say what a comparison needs.", aside=True),
-        Command("runs.filter", "slash", "filter", "filter", "List only runs with these words in them.", 5, "/", opens_line=True),
+        Command(
+            "runs.filter",
+            "slash",
+            "filter",
+            "filter",
+            "List only runs with these words in them.",
+            5,
+            "/",
+            opens_line=True,
+        ),
         Command("runs.clone", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
         Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 7),
         Command("runs.next_order", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
         Command("runs.show_result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
         Command("runs.show_adapter", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
-        Command("runs.show_all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"),
         Command(
-            "runs.move_sooner", "shift+up", "move(-1)", "sooner", "Let a queued run start sooner.", 5, "⇧↑", decides=True
+            "runs.show_all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"
         ),
-        Command("runs.move_later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓", decides=True),
         Command(
-            "runs.remove_from_queue", "x", "take_out", "out of queue", "Take a run that waits out of the queue.", 5, decides=True
+            "runs.move_sooner",
+            "shift+up",
+            "move(-1)",
+            "sooner",
+            "Let a queued run start sooner.",
+            5,
+            "⇧↑",
+            decides=True,
+        ),
+        Command(
+            "runs.move_later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓", decides=True
+        ),
+        Command(
+            "runs.remove_from_queue",
+            "x",
+            "take_out",
+            "out of queue",
+            "Take a run that waits out of the queue.",
+            5,
+            decides=True,
         ),
         Command("runs.pause_queue", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
         Command("runs.resume_queue", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
