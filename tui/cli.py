@@ -115,7 +115,7 @@ def parser(name: str = "") -> argparse.ArgumentParser:
         command = commands.add_parser(each, help=purpose, description=module.__doc__ if module else purpose)
         if module is not None:
             module.add_arguments(command)
-            command.set_defaults(do=module.run)
+            command.set_defaults(handler=module.run)
     return found
 
 
@@ -125,7 +125,7 @@ def _headless(name: str, words: list[str]) -> int:
     arguments = parser(name).parse_args([name, *words])
     as_json = bool(vars(arguments).get("json"))
     try:
-        code: int = arguments.do(arguments)
+        code: int = arguments.handler(arguments)
     except BadInput as error:
         return complain(error, EXIT_BAD_INPUT, as_json=as_json)
     except TunedeckError as error:

@@ -42,7 +42,7 @@ def open_renamed(names: str, path: Path, plain: bool = False) -> Terminal:
 
 
 @pytest.mark.parametrize(
-    ("names", "left_out"),
+    ("names", "excluded"),
     [
         ("XTermParser", ["DRIVER"]),
         ("_display", ["FRAMES", "COMPOSITOR"]),

@@ -56,7 +56,7 @@ class Shown:
                         self.rows[y][column] = cell
 
 
-@pytest.mark.parametrize(("size", "colour"), [((80, 24), True), ((120, 40), True), ((80, 24), False)])
+@pytest.mark.parametrize(("size", "color"), [((80, 24), True), ((120, 40), True), ((80, 24), False)])
 async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
     make_app: MakeApp, tmp_path: Path, size: tuple[int, int], color: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

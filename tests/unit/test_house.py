@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 from core.paths import ROOT
+
+CLASS = re.compile(r"^class (\w+)", re.MULTILINE)
+CSS = re.compile(r'CSS\s*(?::[^=]*)?=\s*f?"""(.*?)"""', re.DOTALL)
+COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+SELECTOR = re.compile(r"([^{}]+)\{")
+TYPE = re.compile(r"(?<![\w.#$-])([A-Z]\w+)")
 
 MOST_ABOVE = 3
 """Classes of our own above any class. A class that is split by inheritance to shorten a file makes more."""
@@ -49,3 +56,23 @@ def test_every_screen_is_a_package_that_begins_with_its_screen() -> None:
 def test_what_needs_something_open_is_given_it_and_asserts_nothing() -> None:
     asserted = [path.name for path in sources() if "assert self._desk is not None" in path.read_text("utf-8")]
     assert asserted == []
+
+
+def test_styles_name_classes_that_there_are() -> None:
+    """A widget that was renamed kept its old name in its style, and lost its height."""
+    import textual
+
+    textual_files = Path(textual.__file__).parent.rglob("*.py")
+    known = {
+        name for path in (*textual_files, *(ROOT / "tui").rglob("*.py")) for name in CLASS.findall(path.read_text())
+    }
+    styles = [path.read_text() for path in (ROOT / "tui").rglob("*.tcss")]
+    styles += [style for path in (ROOT / "tui").rglob("*.py") for style in CSS.findall(path.read_text("utf-8"))]
+    assert len(styles) > 30
+    named = {
+        name
+        for style in styles
+        for selector in SELECTOR.findall(COMMENT.sub("", style))
+        for name in TYPE.findall(selector)
+    }
+    assert named - known == set()

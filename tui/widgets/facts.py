@@ -57,7 +57,7 @@ class FactLines(Painted):
     """
 
     DEFAULT_CSS = """
-    Facts {
+    FactLines {
         height: auto;
         & > .facts--text { color: $foreground; }
         & > .facts--label { color: $text-muted; }
