@@ -7,7 +7,7 @@ import math
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import why_without_effect
 from core.recipe.tasks import TASKS
-from core.recipe.values import number_text
+from core.recipe.values import Value, number_text
 from core.verdict.finding import Advice, RunPlan
 
 USUAL_EPOCHS = 3.0
@@ -21,7 +21,12 @@ COOLING = Advice("", "", "a cooler machine or a lower power limit")
 BFLOAT16 = Advice("model.dtype", "bfloat16", "bfloat16")
 EVAL_DATA = Advice("data.eval_fraction", "0.1", "0.1 of the samples held out")
 EVERY_STEP = Advice("training.log_every", "1", "log every step")
-PACKING = Advice("data.packing", "bfd", "packing bfd")
+
+
+def _useful(plan: RunPlan, path: str, value: Value) -> bool:
+    """Whether a field has an effect in the run, and its task takes that value."""
+    limits = [limit for limit in TASKS[plan.recipe.task].refuses if limit.path == path]
+    return not why_without_effect(plan.recipe, path) and all(value in limit.takes for limit in limits)
 
 
 def rate(plan: RunPlan, times: float) -> Advice:
@@ -68,8 +73,8 @@ def epochs(plan: RunPlan, useful: float) -> list[Advice]:
 
 
 def dropout(plan: RunPlan) -> list[Advice]:
-    """More dropout, where the method has it and it is low."""
-    if why_without_effect(plan.recipe, "lora.dropout") or plan.recipe.lora.dropout >= 0.1:
+    """More dropout, where method and task have it and it is low."""
+    if plan.recipe.lora.dropout >= 0.1 or not _useful(plan, "lora.dropout", 0.1):
         return []
     return [Advice("lora.dropout", "0.1", "dropout 0.1")]
 
@@ -86,6 +91,13 @@ def accumulation(plan: RunPlan) -> Advice:
     """Four times the batches a step, which halves the noise of its gradient."""
     text = str(4 * plan.recipe.training.gradient_accumulation)
     return Advice("training.gradient_accumulation", text, f"accumulation {text}")
+
+
+def packing(plan: RunPlan) -> list[Advice]:
+    """Packed samples, where the task can pack and they are not packed already."""
+    if plan.recipe.data.packing != "none" or not _useful(plan, "data.packing", "bfd"):
+        return []
+    return [Advice("data.packing", "bfd", "packing bfd")]
 
 
 def larger_batch(plan: RunPlan) -> Advice:

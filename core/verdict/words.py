@@ -188,8 +188,7 @@ def _starved(case: _Case) -> _Wording:
     facts = case.finding.facts
     words = f"{case.since}: {_gpu(case)} works {facts['busy']:.0f} % of the time"
     words += f"; the worker's CPU is at {facts['cpu']:.0f} %." if facts["cpu"] >= at.BUSY_CPU else ", else it waits."
-    packs = case.plan.recipe.data.packing != "none"
-    return words, [remedies.larger_batch(case.plan), *([] if packs else [remedies.PACKING])]
+    return words, [remedies.larger_batch(case.plan), *remedies.packing(case.plan)]
 
 
 def _throttled(case: _Case) -> _Wording:

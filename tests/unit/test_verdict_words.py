@@ -136,3 +136,19 @@ def test_clipping_is_not_advised_where_gradients_are_clipped_already() -> None:
         for advice in describe_finding(FINDINGS[6], long_run(evaluated=True), RunPlan.of(recipe, 100)).advice
     ]
     assert "training.max_grad_norm" in settings
+
+
+def test_nothing_is_advised_that_the_task_does_not_do() -> None:
+    """A DPO run with a GPU that waits was told to pack, which DPO refuses; one that overfits, to drop out."""
+    plans = {task: RunPlan.of({"task": task}, 100) for task in ("sft", "dpo")}
+    advised = {
+        task: {
+            advice.setting
+            for finding in FINDINGS
+            for advice in describe_finding(finding, long_run(evaluated=True), plan).advice
+            if advice.to
+        }
+        for task, plan in plans.items()
+    }
+    assert advised["sft"] - advised["dpo"] == {"data.packing", "lora.dropout"}
+    assert advised["dpo"] <= advised["sft"]
