@@ -58,10 +58,6 @@ class Headline:
         """A value such that lower is better, and back again: the negative where higher is better."""
         return value if self.better == "lower" else -value
 
-    def improves(self, value: float, best: float, margin: float = 0.0) -> bool:
-        """Whether a value is better than the best so far by more than a margin."""
-        return self.cost(value) < self.cost(best) - margin
-
 
 @dataclass(frozen=True, slots=True)
 class Limit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -28,8 +29,8 @@ def test_a_row_names_what_is_there(task: Task) -> None:
 
 def test_better_is_what_the_headline_says() -> None:
     loss = TASKS["sft"].headline
-    assert loss.improves(1.0, 1.2)
-    assert not loss.improves(1.15, 1.2, margin=0.1)
+    assert (loss.better, loss.cost(1.2)) == ("lower", 1.2)
+    assert replace(loss, better="higher").cost(1.2) == -1.2
 
 
 def test_a_recipe_without_a_task_is_supervised_and_reads_as_before() -> None:
