@@ -73,3 +73,8 @@ def significant(value: float, digits: int = 3) -> str:
         return f"{value:.{max(0, digits - 1 - magnitude)}f}"
     mantissa, exponent = f"{value:.{max(0, digits - 2)}e}".split("e")
     return f"{mantissa}e{int(exponent)}"
+
+
+def percent(similarity: float) -> str:
+    """A similarity in words, rounded down: what is not wholly equal is never called 100%."""
+    return f"{int(similarity * 100 + 1e-9)}%"

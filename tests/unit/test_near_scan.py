@@ -14,13 +14,14 @@ import pytest
 from core.dataset.audit.decisions import pair_key
 from core.dataset.audit.store import DecisionStore, read_ledger
 from core.dataset.near.exact import jaccard
-from core.dataset.near.result import NearOptions, percent
+from core.dataset.near.result import NearOptions
 from core.dataset.scan.keys import KEY_BYTES, key_text, row_digest, unpack
 from core.dataset.scan.near_searches import last_search
 from core.dataset.scan.reader import ScanReader
 from core.dataset.scan.scan import ScanResult, ScanStopped, scan
 from core.jobs.folder import JobFolder
 from core.paths import ROOT
+from core.units import percent
 from tests.kit.waiting import PATIENCE
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence

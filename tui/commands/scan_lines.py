@@ -73,7 +73,8 @@ def _flags(found: ScanResult) -> Iterator[str]:
 def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     """The near-duplicates as lines of text: the numbers, then the largest clusters with their rows."""
     from core.dataset.files.index import GoodRows
-    from core.dataset.near.result import percent, wrong_pairs_words
+    from core.dataset.near.result import wrong_pairs_words
+    from core.units import percent
 
     near = found.near
     if near is None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
-from core.dataset.near.result import percent
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample, characters
 from core.dataset.search import fold
-from core.units import size
+from core.units import percent, size
 from tui.data.rows import DataRows
 from tui.widgets.sample_entry import ListEntry, Tone, length_words
 

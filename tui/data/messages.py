@@ -28,28 +28,28 @@ class Arrived(Message):
     """Rows that were not at hand are."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Scanned(Message):
     """The scan has something to tell."""
 
     update: ScanFindings
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Counted(Message):
     """There is something new of the rows' tokens."""
 
     update: TokenUpdate
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class NearSearched(Message):
     """What a search for near-duplicates has found."""
 
     found: NearFound
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Decided(Message):
     """A decision is on the disk, or could not be written.
 
@@ -66,7 +66,7 @@ class Decided(Message):
     future: Future[Decision]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SearchProgress(Message):
     """A search has found more, or has ended.
 
@@ -83,7 +83,7 @@ class SearchProgress(Message):
     complete: bool
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Sorted(Message):
     """A list has been sorted.
 
@@ -98,7 +98,7 @@ class Sorted(Message):
     entries: Sequence[int]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HistoryRead(Message):
     """What was decided about a row, oldest first."""
 
@@ -106,7 +106,7 @@ class HistoryRead(Message):
     decisions: Sequence[Decision]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Notice(Message):
     """Something that was asked for is done, or why it is not, in a sentence; may quote data."""
 
@@ -121,40 +121,40 @@ class TemplateAnswered(Message):
 # -- from panes ---------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Fetching(Message):
     """A dataset of the Hub is being fetched; the words may quote."""
 
     words: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class OpenEnded(Message):
     """Opening a dataset has ended, well or badly; the picker hears it from its thread."""
 
     future: Future[Dataset]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Opened(Message):
     """A dataset is open."""
 
     dataset: Dataset
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class NotOpened(Message):
     """A dataset could not be opened; the picker says why."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Mapped(Message):
     """The user has said which column of the files is what: they are to be read like that."""
 
     chosen: Chosen
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RowShown(Message):
     """The cursor of the list is on the row of an entry, perhaps on the same one as before."""
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 from core.clean import clean_line
 from core.dataset.files.index import GoodRows
-from core.dataset.near.result import Cluster, percent
+from core.dataset.near.result import Cluster
 from core.dataset.records import Unreadable
-from core.units import count
+from core.units import count, percent
 from tui.data.lines import HUGE, preview
 from tui.widgets.sample_entry import ListEntry
 

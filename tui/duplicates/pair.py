@@ -15,10 +15,9 @@ from textual.content import Content
 from textual.message import Message
 
 from core.clean import clean_line
-from core.dataset.near.result import percent
 from core.dataset.records import Unreadable
 from core.errors import TunedeckError
-from core.units import count, size
+from core.units import count, percent, size
 from tui.actions import Command
 from tui.data.lines import HUGE
 from tui.duplicates.groups import Group, Groups, Reason

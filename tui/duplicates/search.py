@@ -14,8 +14,8 @@ from textual.widgets import Static
 
 from core import timestamps
 from core.clean import clean, clean_line
-from core.dataset.near.result import FIELDS, KEEPS, NearOptions, percent
-from core.units import count
+from core.dataset.near.result import FIELDS, KEEPS, NearOptions
+from core.units import count, percent
 from tui.actions import Command
 from tui.data.near_search import NearFound, NearProgress, NearSearch, NearUpdate
 from tui.duplicates.groups import Groups

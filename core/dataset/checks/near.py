@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from core.dataset.checks.base import Check, Flag
 from core.dataset.item import Item
-from core.dataset.near.result import percent
+from core.units import percent
 
 
 class NearDuplicate(Check):

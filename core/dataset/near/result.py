@@ -28,11 +28,6 @@ def wrong_pairs_words(count: int, what: str = "ignored") -> str:
     return f'{count:,} "not a duplicate" {marks} {were} {what}: an earlier version named the wrong eval row'
 
 
-def percent(similarity: float) -> str:
-    """A similarity in words, rounded down: what is not wholly equal is never called 100%."""
-    return f"{int(similarity * 100 + 1e-9)}%"
-
-
 @dataclass(frozen=True, slots=True)
 class NearOptions:
     """What counts as a near-duplicate.

@@ -15,7 +15,7 @@ from core.dataset.checks.base import Flag
 from core.dataset.dataset import Dataset
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
-from core.dataset.near.result import NearOptions, StageProgress, percent, wrong_pairs_words
+from core.dataset.near.result import NearOptions, StageProgress, wrong_pairs_words
 from core.dataset.records import BadLine
 from core.dataset.scan.scan import Progress, Scanner
 from core.dataset.view.excluded import EXCLUDED, ExcludedRows
@@ -26,6 +26,7 @@ from core.dataset.view.selection import Selection
 from core.dataset.view.strata import Strata
 from core.dataset.view.view import sync, view_line
 from core.errors import BadInput
+from core.units import percent
 
 _NEAR = ("near_duplicate", "leak_near")
 
