@@ -126,12 +126,17 @@ def _lora_parameters(recipe: Recipe, shape: ModelShape) -> int:
     return factors + magnitudes + shape.whole_modules(lora.modules_to_save)
 
 
+def base_is_quantized(recipe: Recipe, shape: ModelShape) -> bool:
+    """Whether the adapter is trained over a quantized base, which the recipe asks for or which is stored so."""
+    return recipe.model.quantization != "none" or bool(shape.quantized)
+
+
 def _lora_terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
     lora = recipe.lora
     inputs = sum(module.inputs for module in shape.targeted(lora.targets)) / max(1, shape.layers)
     return MemoryTerms(
         # peft keeps adapters in float32 beside 16-bit weights; trl casts them to bfloat16 beside quantized ones.
-        width=2 if recipe.model.quantization != "none" or shape.quantized else 4,
+        width=2 if base_is_quantized(recipe, shape) else 4,
         saved_width=4,
         layer=int(inputs * (5.8 if lora.dropout else 1.8)),  # dropout keeps a mask and a copy of each input
         head="lm_head" in lora.modules_to_save,

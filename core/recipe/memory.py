@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.recipe.adapters import adapter_of
+from core.recipe.adapters import adapter_of, base_is_quantized
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
@@ -120,11 +120,6 @@ def trained_parameters(recipe: Recipe, shape: ModelShape) -> int:
     return adapter_of(recipe).parameters(recipe, shape)
 
 
-def over_quantized(recipe: Recipe, shape: ModelShape) -> bool:
-    """Whether the adapter is trained over a quantized base, which the recipe asks for or which is stored so."""
-    return recipe.model.quantization != "none" or bool(shape.quantized)
-
-
 def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float:
     """Bytes of the base model's weights as loaded; embedding, head and norms are never quantized.
 
@@ -167,6 +162,6 @@ def _layer_bytes(recipe: Recipe, shape: ModelShape, more: int, width: int, lengt
 
 def _unpacked(recipe: Recipe, shape: ModelShape) -> float:
     """The largest quantized matrix, unpacked to 16 bits while it is multiplied with."""
-    if not over_quantized(recipe, shape):
+    if not base_is_quantized(recipe, shape):
         return 0.0
     return 2.0 * max((module.inputs * module.outputs for module in shape.linear), default=0)
