@@ -95,13 +95,12 @@ def test_an_overlaid_run_is_read_by_the_same_thread_until_it_is_over(tmp_path: P
     other = make_run(tmp_path, steps=3, state="finished", ended=2.0)
     source = RunSource(other.path, Follower(other, gpu_bytes=0, log_bytes=0))
     with looking(model, source) as (looks, posted):
-        while not source.over:
-            piece = look(posted)
+        piece = look(posted)
+        while not (piece.source is source and piece.update.over):
             assert (piece.verdict is None) == (piece.source is source), "only the screen's own run is judged"
             piece.taken.set()
-        looks.look_now()
-        while (piece := look(posted)).source is source:
-            assert not piece.update.more
+            piece = look(posted)
+        assert source.over
         for _ in range(3):
             piece.taken.set()
             looks.look_now()
