@@ -142,7 +142,7 @@ class Knob:
         if isinstance(value, int | float) and not self._in_range(value):
             return self._problem(f"is {self.range}, not {number_text(value)}")
         if self.renamed and isinstance(value, tuple):
-            value = tuple(self.renamed.get(str(item), item) for item in value)
+            value = tuple(self.renamed.get(str(item), str(item)) for item in value)
         if self.choices and isinstance(value, tuple):
             unknown = next((item for item in value if item not in self.choices), None)
             if unknown is not None:
