@@ -26,7 +26,7 @@ def made_run(workspace: Path) -> JobFolder:
 
 
 def written(folder: Path) -> list[str]:
-    return ["".join(text for text, _ in line.spans) for line in details_lines(read_details(folder))]
+    return ["".join(text for text, _ in line.spans) for line in details_lines(read_details(folder), 200)]
 
 
 def test_what_differs_from_the_defaults_comes_first_then_data_then_every_field(tmp_path: Path) -> None:

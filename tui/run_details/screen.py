@@ -121,9 +121,8 @@ def _labeled(label: str, column: int, value: str, style: str, words: str, width:
     room = max(20, width - column - _INDENT)
     first, *more = textwrap.wrap(value, room) or [""]
     said = f"  {words}" if words and not more and max(len(first), _VALUE) + 2 + len(words) <= room else ""
-    yield TextLine(
-        ((f"{label:<{column}}", "key"), (f"{first:<{_VALUE}}" if said else first, style), (said, "muted")), _INDENT
-    )
+    shown = f"{first:<{_VALUE}}" if said else first
+    yield TextLine(((f"{label:<{column}}", "key"), (shown, style), (said, "muted")), _INDENT)
     for row in more:
         yield TextLine(((row, style),), column + _INDENT)
 
