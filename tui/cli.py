@@ -16,6 +16,7 @@ from tui.commands.output import (
     EXIT_READER_GONE,
     complain,
 )
+from tui.terminal.codeset import set_up_streams
 
 if TYPE_CHECKING:
     import argparse
@@ -59,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # its descriptor was closed before the start
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    set_up_streams()
     try:
         try:
             return _run(list(sys.argv[1:] if argv is None else argv))

@@ -13,7 +13,23 @@ from typing import TYPE_CHECKING
 from core.errors import BadInput
 
 if TYPE_CHECKING:
+    import argparse
+
     from tui.session import Session
+
+NO_SCREEN = ("", "dumb", "unknown")
+"""Values of `TERM` of terminals that cannot show a full screen."""
+
+
+def add_screen_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of every command that opens the app: how it looks, and what goes over the wire."""
+    parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or a theme of your own")
+    parser.add_argument(
+        "--low-bandwidth", action="store_true", help="send as few bytes as possible: fewer updates, 256 colors"
+    )
+    parser.add_argument(
+        "--no-mouse", action="store_true", help="leave the mouse to the terminal, so that it can select text"
+    )
 
 
 def open_app(words: list[str]) -> int:
@@ -30,8 +46,7 @@ def open_app(words: list[str]) -> int:
     parser.add_argument("data", nargs="*", metavar="FILE", help="a data file, or a folder of them; - is standard input")
     parser.add_argument("--eval", action="append", default=[], metavar="FILE", help="a held-out file of your own")
     parser.add_argument("--recipe", metavar="YAML", help="fill the form in from this recipe")
-    parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or one of your own")
-    parser.add_argument("--low-bandwidth", action="store_true", help="send half the bytes: fewer updates and colours")
+    add_screen_options(parser)
     arguments = parser.parse_args(words)
     try:
         return run_app(
@@ -40,6 +55,7 @@ def open_app(words: list[str]) -> int:
             recipe=Path(arguments.recipe) if arguments.recipe else None,
             theme=arguments.theme,
             low_bandwidth=arguments.low_bandwidth,
+            mouse=not arguments.no_mouse,
         )
     except BadInput as error:
         return complain(error, EXIT_BAD_INPUT)
@@ -53,6 +69,7 @@ def run_app(
     run: Path | None = None,
     theme: str | None = None,
     low_bandwidth: bool = False,
+    mouse: bool = True,
 ) -> int:
     """Run the app in this terminal until the user leaves.
 
@@ -62,13 +79,14 @@ def run_app(
         recipe: a recipe to fill the form in from; its data is opened if none is named.
         run: a run to attach to. Without data and run, a run that goes on in this workspace is attached to.
         theme: a theme's name.
-        low_bandwidth: whether every byte to the terminal is dear.
+        low_bandwidth: whether to send as few bytes to the terminal as possible.
+        mouse: whether the terminal reports the mouse; `mouse = false` in the settings turns it off as well.
 
     Returns:
         The exit code.
 
     Raises:
-        BadInput: no terminal, or a file that does not exist.
+        BadInput: no terminal, one that has no full screen, or a file that does not exist.
     """
     workspace = Path.cwd()
     _refuse_missing((*data, *(eval_data or ())))
@@ -79,8 +97,14 @@ def run_app(
         take_keys_from_terminal()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput(
-            "standard input and output are no terminal, so the app cannot be shown",
+            "the app needs a terminal, but standard input or output is not one",
             do="Use `tunedeck scan`, `train` or `tail` here; `tunedeck --help` lists them",
+        )
+    if os.environ.get("TERM", "") in NO_SCREEN:
+        raise BadInput(
+            f"this terminal cannot show a full screen (TERM={os.environ.get('TERM', '')})",
+            do="If it can, run `TERM=xterm-256color tunedeck`. Otherwise use `tunedeck scan`, `train` or `tail`; "
+            "`tunedeck --help` lists them",
         )
     if low_bandwidth:
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when Textual is imported
@@ -102,7 +126,7 @@ def run_app(
         start = "train"
     app = TunedeckApp(session, start=start, theme=theme)
     signal.signal(signal.SIGTERM, lambda *_: app.call_later(app.exit, 143))
-    code = app.run()
+    code = app.run(mouse=mouse and session.settings.mouse)
     _say_what_goes_on(session)
     if app.return_code:
         return int(app.return_code)
