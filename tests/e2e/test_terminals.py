@@ -54,7 +54,7 @@ def test_a_terminal_without_a_screen_gets_a_sentence(rows: Path, term: str | Non
 def test_a_terminal_of_latin_1_gets_frames_of_ascii_and_its_own_letters(
     rows: Path, latin: dict[str, str | None]
 ) -> None:
-    """`LANG=en_US` showed a literal `\\u256d` in place of each corner."""
+    """Each corner was an escape: a backslash and `u256d`."""
     with Terminal([TUNEDECK, rows.name, "--no-mouse"], 100, 30, env=latin, cwd=rows.parent) as terminal:
         terminal.wait_for("scanned")
         raw = bytes(terminal.raw)
