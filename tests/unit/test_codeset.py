@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from tui.charts.glyphs import BLOCK, BRAILLE
-from tui.terminal.codeset import LOOKALIKE, Shown, codeset_of, set_up_streams
+from tui.terminal.codeset import LOOKALIKE, LookalikeTable, codeset_of, set_up_streams
 
 ASCII_LOCALE = "ANSI_X3.4-1968"
 
@@ -43,18 +43,18 @@ def test_the_character_set_of_a_terminal(codeset: str, environment: dict[str, st
 @pytest.mark.parametrize("codec", ["ascii", "iso8859-1", "cp1252", "euc_jp"])
 def test_a_lookalike_can_be_encoded_and_is_as_wide(codec: str) -> None:
     text = "╭─ Data │ “naïve” … 日本 ⣿⠁⢀ ▲ →\x1b[31m" + "".join(BRAILLE.dots) + "".join(BLOCK.dots) + BRAILLE.bar
-    shown = text.translate(Shown(codec))
+    shown = text.translate(LookalikeTable(codec))
     assert len(shown.encode(codec)) >= len(shown)
     for char in text:
         if char.isprintable():
-            assert cell_len(char.translate(Shown(codec))) == cell_len(char), char
+            assert cell_len(char.translate(LookalikeTable(codec))) == cell_len(char), char
     assert "\x1b[31m" in shown
     assert "+- Data |" in shown
 
 
 def test_what_a_terminal_can_show_stays() -> None:
-    assert "é·日".translate(Shown("iso8859-1")) == "é·??"
-    assert "é·日".translate(Shown("ascii")) == "?.??"
+    assert "é·日".translate(LookalikeTable("iso8859-1")) == "é·??"
+    assert "é·日".translate(LookalikeTable("ascii")) == "?.??"
 
 
 def test_lines_are_printed_with_lookalikes() -> None:

@@ -98,7 +98,7 @@ def terminal_codeset() -> str:
     return codeset_of(nl_langinfo(CODESET), os.environ)
 
 
-class Shown(dict[int, str]):
+class LookalikeTable(dict[int, str]):
     """A table for `str.translate`: characters that the terminal cannot show become look-alikes of the same width.
 
     Args:
@@ -156,7 +156,7 @@ def _print_lookalikes(error: UnicodeError) -> tuple[str, int]:
     return text.replace("…", "...").translate(_ASCII), error.end
 
 
-_ASCII = Shown(ASCII)
+_ASCII = LookalikeTable(ASCII)
 
 
 def set_up_streams() -> None:

@@ -17,7 +17,7 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
-from tui.terminal.codeset import UTF_8, Shown, terminal_codeset
+from tui.terminal.codeset import UTF_8, LookalikeTable, terminal_codeset
 from tui.terminal.paste import SILENCE, PasteCutter
 
 _READ = 4_096
@@ -55,7 +55,7 @@ class SleepingDriver(LinuxDriver):
         self._bell = _Bell()
         self.exit_event = self._bell
         self._codec = terminal_codeset()
-        self._shown = Shown(self._codec) if self._codec != UTF_8 else None
+        self._shown = LookalikeTable(self._codec) if self._codec != UTF_8 else None
 
     def write(self, data: str) -> None:
         """Write to the terminal; look-alikes stand in for what it cannot show."""

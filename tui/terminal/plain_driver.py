@@ -10,14 +10,14 @@ from textual import constants, events
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from tui.terminal.codeset import UTF_8, Shown, terminal_codeset
+from tui.terminal.codeset import UTF_8, LookalikeTable, terminal_codeset
 from tui.terminal.paste import END, SILENCE, START, PasteCutter
 
 _READ = 4_096
 _WAKE = 0.1
 """Seconds after which it is seen that the program ends, as in Textual's own thread."""
 
-_SHOWN = Shown(terminal_codeset()) if terminal_codeset() != UTF_8 else None
+_SHOWN = LookalikeTable(terminal_codeset()) if terminal_codeset() != UTF_8 else None
 
 
 class PlainDriver(LinuxDriver):
