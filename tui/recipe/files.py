@@ -138,7 +138,10 @@ class RecipeFiles:
         if self.path is None or (_written(self.path) or 0) > written:
             aside = self._put_aside("earlier")
             return recipe, f"Unsaved changes {when} were found; ctrl+o opens them: {aside}"
-        return draft, f"Your unsaved changes {when} are back; ctrl+z takes them out. They belong to {self._whose}"
+        return (
+            draft,
+            f"Your unsaved changes {when} are back; ctrl+underscore takes them out. They belong to {self._whose}",
+        )
 
     @property
     def _whose(self) -> str:

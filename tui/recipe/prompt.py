@@ -13,7 +13,7 @@ from tui.recipe.desk import RecipeEditor
 from tui.widgets.path_prompt import PathPrompt
 
 _SAVE = "enter saves it there and replaces a file of that name; esc does not save."
-_OPEN = "enter opens it, and ctrl+z brings the present one back; esc leaves all as it is."
+_OPEN = "enter opens it, and ctrl+underscore brings the present one back; esc leaves all as it is."
 
 
 class RecipePrompt(PathPrompt):
