@@ -51,6 +51,7 @@ def test_one_parser_knows_every_command_with_all_its_options() -> None:
         "export-data": ["--out", "b"],
         "train": ["a"],
         "trust": ["."],
+        "completion": ["bash"],
     }
     whole = parser()
     for name in COMMANDS:
