@@ -12,6 +12,7 @@ from core import __version__
 from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_READER_GONE
 from tui.commands.output import complain
 from tui.commands.table import COMMANDS
+from tui.terminal.codeset import set_up_streams
 
 if TYPE_CHECKING:
     from tui.commands.parser import Parser
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # its descriptor was closed before the start
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+    set_up_streams()
     try:
         try:
             return _run(list(sys.argv[1:] if argv is None else argv))

@@ -26,4 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
         return tail.run(argparse.Namespace(**vars(arguments), once=False, log=False))
     from tui.commands.open import run_app
 
-    return run_app([], run=which_run(arguments).path, theme=arguments.theme, low_bandwidth=arguments.low_bandwidth)
+    return run_app(
+        [],
+        run=which_run(arguments).path,
+        theme=arguments.theme,
+        low_bandwidth=arguments.low_bandwidth,
+        mouse=not arguments.no_mouse,
+    )

@@ -76,6 +76,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     Raises:
         BadInput: no dataset is named, or the recipe cannot be read or its data section has errors.
     """
+    from core.dataset.flag_names import flag_name
     from core.recipe.declare import Problem
     from core.recipe.mapped import with_mapping
     from core.recipe.paths import absolute
@@ -109,7 +110,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         data = replace(data, format=arguments.format)
     if columns := columns_of(arguments.columns):
         data = replace(data, columns=columns)
-    data = replace(data, drop_flags=tuple(dict.fromkeys((*data.drop_flags, *arguments.drop))))
+    data = replace(data, drop_flags=tuple(dict.fromkeys((*data.drop_flags, *map(flag_name, arguments.drop)))))
     if not data.train:
         raise BadInput("No dataset is named", do="Name a file, or a recipe with --recipe")
     recipe = with_mapping(absolute(replace(recipe, data=data), Path.cwd()), Path.cwd())

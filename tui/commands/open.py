@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import signal
@@ -18,10 +17,15 @@ from typing import TYPE_CHECKING
 from core.errors import BadInput
 
 if TYPE_CHECKING:
+    import argparse
+
     from tui.session import Session
 
 RECIPE_SUFFIXES = (".yaml", ".yml")
 """What the name of a recipe ends with."""
+
+NO_SCREEN = ("", "dumb", "unknown")
+"""Values of `TERM` of terminals that cannot show a full screen."""
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +51,10 @@ def add_screen_options(parser: argparse.ArgumentParser) -> None:
     """Declare what changes how the app is shown."""
     parser.add_argument("--theme", metavar="NAME", help="Theme: dark, light, terminal, or one of your own.")
     parser.add_argument(
-        "--low-bandwidth", action="store_true", help="Send half the bytes: fewer updates and colors, for slow links."
+        "--low-bandwidth", action="store_true", help="Send as few bytes as possible: fewer updates, 256 colors."
+    )
+    parser.add_argument(
+        "--no-mouse", action="store_true", help="Leave the mouse to the terminal, so that it can select text."
     )
 
 
@@ -65,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         recipe=recipe or next(iter(recipes), None),
         theme=arguments.theme,
         low_bandwidth=arguments.low_bandwidth,
+        mouse=not arguments.no_mouse,
     )
 
 
@@ -76,6 +84,7 @@ def run_app(
     run: Path | None = None,
     theme: str | None = None,
     low_bandwidth: bool = False,
+    mouse: bool = True,
     start: str = "",
 ) -> int:
     """Run the app in this terminal until the user leaves.
@@ -86,14 +95,15 @@ def run_app(
         recipe: a recipe to open on the Recipe screen; its data is opened if none is named.
         run: a run to attach to. Without data, recipe and run, the newest active run of this workspace.
         theme: a theme's name.
-        low_bandwidth: whether every byte to the terminal counts.
+        low_bandwidth: whether to send as few bytes to the terminal as possible.
+        mouse: whether the terminal reports the mouse; `mouse = false` in the settings turns it off as well.
         start: the screen to begin with; by default Train for a run, Recipe for a recipe, else Data.
 
     Returns:
         The exit code.
 
     Raises:
-        BadInput: no terminal, or a file that does not exist.
+        BadInput: no terminal, one that has no full screen, or a file that does not exist.
     """
     workspace = Path.cwd()
     _refuse_missing((*data, *(eval_data or ())))
@@ -106,6 +116,12 @@ def run_app(
         raise BadInput(
             "The app needs a terminal, and standard input or output is not one",
             do="Use `tunedeck scan`, `train` or `tail` here; `tunedeck --help` lists all commands",
+        )
+    if os.environ.get("TERM", "") in NO_SCREEN:
+        raise BadInput(
+            f"This terminal cannot show a full screen (TERM={os.environ.get('TERM', '')})",
+            do="If it can, run `TERM=xterm-256color tunedeck`. Otherwise use `tunedeck scan`, `train` or `tail`; "
+            "`tunedeck --help` lists them",
         )
     if low_bandwidth:
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when Textual is imported
@@ -125,7 +141,7 @@ def run_app(
     start = start or ("train" if session.run is not None else "recipe" if recipe is not None else "data")
     app = TunedeckApp(session, start=start, theme=theme)
     signal.signal(signal.SIGTERM, lambda *_: app.call_later(app.exit, 143))
-    code = app.run()
+    code = app.run(mouse=mouse and session.settings.mouse)
     _say_if_active(session)
     if app.return_code:
         return int(app.return_code)
