@@ -14,10 +14,11 @@ from core.recipe.field_names import ALIASES, nearest_field
 from core.recipe.recipe import KNOBS, get
 from core.recipe.rules.validate import validate
 from core.recipe.yamlfile import check, load
-from tui.cli import main, parser
+from tui.cli import main
 from tui.commands.environment import VARIABLES
 from tui.commands.exit_codes import EXIT_CODES
 from tui.commands.table import COMMANDS
+from tui.commands.tree import parser
 
 INTERNAL = {"WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """What torchrun sets for the processes that it starts."""

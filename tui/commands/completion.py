@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the script."""
-    from tui.cli import parser
+    from tui.commands.tree import parser
 
     try:
         import shtab

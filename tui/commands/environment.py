@@ -29,6 +29,7 @@ VARIABLES = (
     Variable("TUNEDECK_PLAIN", SCREEN, "1 draws with plain Textual, if the screen looks wrong"),
     Variable("TERM, COLORTERM", SCREEN, "what the terminal can show"),
     Variable("LC_ALL, LC_CTYPE, LANG", SCREEN, "locale; frames and charts use ASCII where it is not UTF-8"),
+    Variable("PYTHONIOENCODING", SCREEN, "encoding of the output, if not UTF-8"),
     Variable("VISUAL, EDITOR", SCREEN, "editor for a row or a recipe"),
     Variable("TMUX, STY", SCREEN, "set by tmux and screen; notifications and copying take them into account"),
     Variable("HF_TOKEN", HUB, "Hub token (default: the one that `hf auth login` saved)"),
