@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.dataset.flag_names import RENAMED
 from core.recipe.conditions import empty, filled, none_of, one_of, positive
 from core.recipe.declare import knob
 
@@ -131,6 +132,7 @@ class Data:
         title="Drop flagged rows",
         help="Rows with any of these flags are not trained on, unless you kept them by hand.",
         consequence="Duplicates count double in training and leak into the eval set.",
+        renamed=RENAMED,
         source="Lee et al., arXiv 2107.06499",
     )
     max_length: int = knob(
