@@ -1,4 +1,4 @@
-"""The mean of the last values: one figure in chart and verdict, from the second value on, whatever happens to the run."""
+"""The mean of the last values: one figure in chart and verdict, from the second value on and after a resume."""
 
 from __future__ import annotations
 
