@@ -1,4 +1,4 @@
-"""Recipe: what to train and how, in a form made from the one declaration. Will it fit, and is it sensible?"""
+"""Recipe: what to train and how, in a form generated from the one declaration. Does it fit, and is it sensible?"""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _BEHIND_A_QUESTION = frozenset(
 
 
 class RecipeScreen(StepScreen):
-    """The question: will it fit, and is it sensible?"""
+    """Will it work, and is it sensible?"""
 
     STEP = "recipe"
     CSS_PATH = "recipe.tcss"
@@ -116,14 +116,14 @@ class RecipeScreen(StepScreen):
         yield WordsLine(id="line")
 
     def on_mount(self) -> None:
-        """Fill the form in: from the recipe that was named, else from the draft of an earlier sitting."""
+        """Fill in the form: from the recipe that was opened, else from the draft of last time."""
         self._surroundings = Surroundings(self.session.workspace)
         self._desk = RecipeEditor(self.session)
         self._say(self._desk.words)
         self.form.focus()
 
     def on_screen_resume(self) -> None:
-        """Take over the recipe and the data set that are open now."""
+        """Take over the recipe and the dataset that are open now."""
         words = self._desk.take_session()
         if words is not None:
             self.form.begin()
@@ -330,7 +330,7 @@ class RecipeScreen(StepScreen):
 
     def action_save(self, elsewhere: bool = False) -> None:
         """Save to the recipe's file, or ask for one."""
-        if not self._blocked("The recipe is not saved:"):
+        if not self._blocked("Not saved:"):
             self.form.action_leave()
             self.query_one(RecipePrompt).save(self._desk, elsewhere=elsewhere)
             self.refresh_bindings()
@@ -363,7 +363,7 @@ class RecipeScreen(StepScreen):
             words: the sentence's beginning.
             rules: whether a recipe that can be read but not started counts as well.
         """
-        # What was found outside the form is looked at anew by the start itself.
+        # The start checks the surroundings again itself.
         found = self._desk.entries.problems(replace(self._facts, problems=()))
         problems = [problem for problem in found if rules or problem.path in self._desk.entries.wrong]
         errors = [problem for problem in problems if problem.severity == "error"]
@@ -387,7 +387,7 @@ class RecipeScreen(StepScreen):
 
     def _begin(self, recipe: Recipe, queued: bool, agreed: tuple[ConsentRequest, ...] = ()) -> None:
         self._starting, self._begun = True, (recipe, queued)
-        self._say("Preparing the data and starting the run …" if not queued else "Preparing the data for the queue …")
+        self._say("Building the training set and starting the run …" if not queued else "Building the training set …")
         self.refresh_bindings()
         self._start(recipe, queued, agreed)
 
