@@ -352,8 +352,11 @@ async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, 
         await pilot.press("m")
         assert screen.run.live.smoothing == "strong"
         assert list(screen.run.live.average.series.y) != before
+        assert [curve.name for curve in chart.curves] == ["train", "mean of 100", "eval"]
         await pilot.press("m")
-        assert list(screen.run.live.average.series.y) == list(screen.run.live.main.y)
+        assert [curve.name for curve in chart.curves] == ["train", "eval"]
+        await pilot.press("m")
+        assert [curve.name for curve in chart.curves] == ["train", "mean of 25", "eval"]
         assert chart.curves[1].series is screen.run.live.average.series
 
 

@@ -214,10 +214,13 @@ class ChartsPane(Pane):
         """The curves of one metric: single values as a band where they scatter, train and eval in one chart."""
         series, places = run.series(metric), self._axis.along
         main = metric == run.headline.metric
-        if main:
+        if main and run.mean_of == 1:
+            curves = [Curve("train", series, "line", "first", along=places)]
+        elif main:
+            name = "mean" if run.partial else f"mean of {run.mean_of}"  # of a first look at a long run, of fewer
             curves = [
                 Curve("train", series, "band", "band", along=places),
-                Curve("avg", run.average.series, "line", "first", along=places),
+                Curve(name, run.average.series, "line", "first", along=places),
             ]
         elif large or metric == "grad_norm":
             curves = [
@@ -312,7 +315,11 @@ class ChartsPane(Pane):
         """The next amount of smoothing."""
         smoothing = self._run.live.next_smoothing()
         self.overlays.smooth_as(smoothing)
-        self.post_message(RequestNotice(f"Smoothing: {smoothing}."))
+        number = self._run.live.mean_of
+        words = "every logged value" if number == 1 else f"the mean of the last {number} logged values"
+        self.post_message(RequestNotice(f"Smoothing {smoothing}: {words}."))
+        others = self.overlays.curves(self._large, self._axis.name)
+        self.chart.set_other_curves([*others, *self._curves(self._run.shown, self._large, large=True)])
         self.draw()
 
     def action_axis(self) -> None:
@@ -377,6 +384,7 @@ class ChartsPane(Pane):
     def overlay(self, picked: Picked) -> None:
         """Overlay the runs that were picked."""
         self.overlays.choose(picked)
+        self.overlays.smooth_as(self._run.live.smoothing)
         self._bind()
         self.draw()
         self.post_message(Overlaid())
