@@ -172,7 +172,7 @@ class RunPrinter:
         if status.phase == "training" and status.of:
             self._of = status.of
         verdict = self._printer.take(update)
-        records = [(record, True) for record in update.events] + [(record, False) for record in update.metrics]
+        records = [(record, False) for record in update.metrics] + [(record, True) for record in update.events]
         for record, is_event in sorted(records, key=lambda pair: timestamps.seconds(pair[0].get("t")) or 0.0):
             if not is_event:
                 self._metrics(record)
