@@ -1,4 +1,4 @@
-"""What to change where a run would take more memory than there is: what its largest part hangs on."""
+"""What to change where a run would need more memory than there is: what its largest part depends on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.recipe.recipe import Recipe
 
 
 def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: DeviceType) -> tuple[str, str]:
-    """What takes the most, and what needs less of it, a sentence; and the field to begin with.
+    """A sentence on what needs the most memory and how to reduce it; and the field to start with.
 
     Args:
         recipe: what does not fit.
@@ -26,13 +26,13 @@ def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: Devic
         if not training.activation_checkpointing:
             ways.append("activation checkpointing")
         field = "training.batch_size" if training.batch_size > 1 else "data.max_length"
-        return f"Activations take the most: {_either(ways)} needs less.", field
+        return f"Activations need the most: use {_either(ways)}.", field
     adapter = adapter_of(recipe)
     if adapter.whole or need.weights < of_training:
         return adapter.less_memory
     if device == "cuda" and recipe.model.quantization != "nf4" and not shape.quantized:
-        return "The weights take the most: nf4, or a smaller model, needs less.", "model.quantization"
-    return "The weights take the most: a smaller model needs less.", "model.path"
+        return "The weights need the most: use nf4 or a smaller model.", "model.quantization"
+    return "The weights need the most: use a smaller model.", "model.path"
 
 
 def _either(ways: list[str]) -> str:

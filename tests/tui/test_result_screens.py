@@ -142,7 +142,7 @@ async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, 
         await pilot.press("c", *"home", "enter")
         await app.workers.wait_for_complete()
         await pilot.pause()
-        assert "an adapter is there already" in text(app, "#prompt-words")
+        assert "not overwritten" in text(app, "#prompt-words")
         assert not (tmp_path / "home" / run.name).exists()
         await pilot.press("escape", "2")
         await pilot.pause()

@@ -53,7 +53,7 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(
         await pilot.press("shift+up")
         await shown(app, pilot, "Place 2 in the queue")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
+        await shown(app, pilot, "Removed from the queue")
         assert not app.screen.check_action("take_out", ())
         await pilot.press("down", "h")
         await shown(app, pilot, "finished")
@@ -77,10 +77,10 @@ async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_a
         await pilot.press("d")
         await shown(app, pilot, "x takes it out of the queue")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
+        await shown(app, pilot, "Removed from the queue")
         table = app.screen.query_one(Table)
         row = table.render_line(1).text
-        assert "taken out" in row
+        assert "removed" in row
         assert " s " not in row[:60]  # it took no time
 
 
@@ -96,7 +96,7 @@ async def test_holding_the_queue_and_letting_it_go_on_is_said(make_app: MakeApp,
         await pilot.press("h")
         await shown(app, pilot, "The queue goes on.")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
+        await shown(app, pilot, "Removed from the queue")
 
 
 async def test_f7_on_the_recipe_screen_queues_the_run_and_stays_there(make_app: MakeApp, workspace: Path) -> None:

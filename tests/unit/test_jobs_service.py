@@ -67,7 +67,7 @@ async def test_errors_are_sentences_and_the_service_lives_on(service: Service) -
     assert str(caught.value) == "chat_template.jinja: The template has no role for tools. Choose another template."
     with pytest.raises(ServiceFailed, match="KeyError: 'a'"):
         await service.ask("add")
-    with pytest.raises(ServiceFailed, match="cannot be asked for 'sing'"):
+    with pytest.raises(ServiceFailed, match="Unknown question 'sing'"):
         await service.ask("sing")
     assert await service.ask("add", a=1, b=2) == 3
 

@@ -135,7 +135,7 @@ def test_what_needs_less_memory_is_what_takes_the_most_of_it(recipe: Recipe, tmp
     shape = read_shape(recipe.model.path)
     need = Forecast(weights=9, adapter=1, gradients=1, optimizer=1, activations=1, head=1, context=1)
     assert less_memory(recipe, shape, need, "cuda") == (
-        "The weights take the most: nf4, or a smaller model, needs less.",
+        "The weights need the most: use nf4 or a smaller model.",
         "model.quantization",
     )
     assert "nf4" not in less_memory(recipe, shape, need, "cpu")[0]

@@ -74,5 +74,5 @@ def test_a_copy_is_whole_and_never_overwrites(run: Path, tmp_path: Path) -> None
     with pytest.raises(BadInput, match="exists already"):
         copy_adapter(found, home)
     assert sorted(path.name for path in home.iterdir()) == [run.name]
-    with pytest.raises(BadInput, match="an adapter is there already"):
+    with pytest.raises(BadInput, match="not overwritten"):
         copy_adapter(found, copied)

@@ -61,7 +61,7 @@ def cells(line: RunLine, letter: str) -> list[TableCell]:
     began = run.started or run.created
     return [
         (letter or _MARKS.get(run.state, " "), "warning" if letter else style),
-        ("taken out" if run.taken_out else run.state if run.place is None else f"{run.state} {run.place}", style),
+        ("removed" if run.removed else run.state if run.place is None else f"{run.state} {run.place}", style),
         (clean_line(run.name, 60), style),
         (verdict if line.known or verdict else "…", "text" if line.verdict in _QUIET else "warning"),
         (significant(line.best_eval) if line.best_eval is not None else "", "text"),
@@ -89,7 +89,7 @@ def _took(line: RunLine) -> str:
     """How long a run took; unknown where it began and its files do not say when it began or ended."""
     if line.seconds is not None:
         return duration(line.seconds)
-    return "" if line.info.state in (QUEUED, LOST) or line.info.taken_out else timestamps.UNKNOWN
+    return "" if line.info.state in (QUEUED, LOST) or line.info.removed else timestamps.UNKNOWN
 
 
 def verdict_word(line: RunLine) -> str:
