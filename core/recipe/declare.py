@@ -60,6 +60,7 @@ class Knob:
         source: where the default or the advice comes from, or "".
         advanced: whether a form hides it at first.
         paths: whether the entries of a list name files or folders.
+        renamed: old spelling of an entry of a list to today's.
         when: what must hold for it to have an effect.
         record: the dataclass of each entry of a `records` field.
         columns: the fields of such an entry.
@@ -80,6 +81,7 @@ class Knob:
     source: str = ""
     advanced: bool = False
     paths: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
     when: Condition = ALWAYS
     record: type | None = None
     columns: tuple[Knob, ...] = ()
@@ -139,6 +141,8 @@ class Knob:
             return self._problem(f"is a finite number, not {quoted(raw)}")
         if isinstance(value, int | float) and not self._in_range(value):
             return self._problem(f"is {self.range}, not {number_text(value)}")
+        if self.renamed and isinstance(value, tuple):
+            value = tuple(self.renamed.get(str(item), str(item)) for item in value)
         if self.choices and isinstance(value, tuple):
             unknown = next((item for item in value if item not in self.choices), None)
             if unknown is not None:
@@ -235,6 +239,7 @@ def knob(
     source: str = "",
     advanced: bool = False,
     path: bool = False,
+    renamed: Mapping[str, str] | None = None,
     when: Condition = ALWAYS,
 ) -> Any:
     """A dataclass field with all that is said about it; the arguments are the attributes of `Knob`.
@@ -254,6 +259,7 @@ def knob(
         "source": source,
         "advanced": advanced,
         "paths": path,
+        "renamed": renamed or {},
         "when": when,
     }
     if isinstance(default, Mapping):

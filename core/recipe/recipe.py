@@ -16,6 +16,7 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.adapters import ADAPTERS, with_section
 from core.recipe.declare import Knob, Problem, fields_of, knob
+from core.recipe.field_names import nearest_field
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
@@ -172,8 +173,6 @@ def unknown(path: str, recipe: Recipe | None = None) -> str:
 
 @cache
 def _unknown(path: str, known: tuple[str, ...]) -> str:
-    near = [name for name in known if name.rpartition(".")[2] == path.rpartition(".")[2]][:1]
-    if not near:  # not merely the right name in the wrong section
-        near = difflib.get_close_matches(path, [*known, *SECTIONS], n=1, cutoff=0.6)
-    hint = f"; the nearest is {near[0]}" if near else ""
-    return f"There is no field {clean_line(path, 80)}{hint}."
+    near = nearest_field(path, known) or next(iter(difflib.get_close_matches(path, [*known, *SECTIONS], n=1)), "")
+    hint = f" Did you mean {near}?" if near else ""
+    return f"Unknown field {clean_line(path, 80)}.{hint}"

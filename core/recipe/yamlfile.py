@@ -32,7 +32,7 @@ _COLUMN = 40
 _PLAIN = re.compile(r"(?:\.\.?/)*[A-Za-z/][\w./+-]*(?: [A-Za-z][\w./+-]*)*", re.ASCII)
 _WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 _ESCAPED = re.compile(r'[\x00-\x1f"\\\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
-_VERSION = "tunedeck"
+VERSION_KEY = "tunedeck"
 """The key that says which version wrote the file."""
 
 
@@ -91,12 +91,12 @@ def check(text: str) -> tuple[Recipe, list[tuple[int, Problem]]]:
     lines: dict[str, int] = {}
     problems: list[tuple[int, Problem]] = []
     plain = _plain_mapping(root, "", lines, problems)
-    written_by = plain.pop(_VERSION, __version__)
+    written_by = plain.pop(VERSION_KEY, __version__)
     recipe, wrong = read(plain)
     problems += [(lines.get(problem.path, 0), problem) for problem in wrong]
     if wrong and written_by != __version__:
         note = f"The file was written by tunedeck {clean_line(str(written_by), 20)}, this is {__version__}."
-        problems.append((lines.get(_VERSION, 0), Problem(_VERSION, note, "note")))
+        problems.append((lines.get(VERSION_KEY, 0), Problem(VERSION_KEY, note, "note")))
         return recipe, problems
     return recipe, sorted(problems, key=lambda found: found[0])
 
@@ -114,7 +114,7 @@ def dumps(recipe: Recipe, *, file_name: str = "recipe.yaml", about: str = "") ->
     about = about or f"A recipe of tunedeck. Train it with: tunedeck train {shlex.quote(file_name)}"
     lines = [
         f"# {clean_line(about, 4_096)}",
-        f"{_VERSION}: {__version__}",
+        f"{VERSION_KEY}: {__version__}",
     ]
     section = ""
     for path, knob in KNOBS.items():
@@ -123,7 +123,7 @@ def dumps(recipe: Recipe, *, file_name: str = "recipe.yaml", about: str = "") ->
         if knob.section != section:
             section = knob.section
             lines += ["", f"# {_first_sentence(SECTIONS[section].__doc__ or '')}", f"{section}:"]
-        entry = f"{'  ' if section else ''}{knob.name}: {_value_text(plain(get(recipe, path)))}"
+        entry = f"{'  ' if section else ''}{knob.name}: {value_text(plain(get(recipe, path)))}"
         why = why_without_effect(recipe, path)
         lines.append(f"{entry:<{_COLUMN}}  # {f'No effect: {why}.' if why else _comment(knob)}")
     return "\n".join(lines) + "\n"
@@ -213,15 +213,16 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0]
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A field's plain value as YAML on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return _number(value)
     if isinstance(value, list):
-        return f"[{', '.join(_value_text(item) for item in value)}]"
+        return f"[{', '.join(value_text(item) for item in value)}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_scalar(key)}: {_value_text(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_scalar(key)}: {value_text(item)}" for key, item in value.items()) + "}"
     return _scalar(value)
 
 

@@ -48,7 +48,7 @@ async def test_flags_arrive_with_reasons_and_bad_lines_take_no_number(make_app: 
         await until(pilot, scanned(app), "the scan")
         lines = [" ".join(row.split()) for row in list_text(app).splitlines()]
         assert lines[0].startswith("> 1 ok")
-        assert lines[2].startswith("■ bad line 3")
+        assert lines[2].startswith("■ malformed line 3")
         assert lines[3].startswith("3 ok")
         assert lines[4].startswith("4 ■ dup 1")
         assert lines[5].startswith("5 ■ empty")

@@ -116,7 +116,7 @@ def test_looking_at_the_queue_makes_nothing(tmp_path: Path, capsys: pytest.Captu
     assert main(["queue", "--workspace", str(tmp_path)]) == 0
     assert list(tmp_path.iterdir()) == []
     assert main(["queue", "--workspace", str(tmp_path / "typo")]) == 2
-    assert "no such folder" in capsys.readouterr().err
+    assert "no such folder" in capsys.readouterr().err.lower()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,7 +127,7 @@ def test_a_queue_that_cannot_be_read_says_so_and_takes_no_run(
     (tmp_path / ".tunedeck").mkdir()
     (tmp_path / ".tunedeck" / "queue.json").write_text('{"runs": [')
     assert main(["queue", *words, "--workspace", str(tmp_path)]) == 2
-    assert "The queue cannot be read. Delete the file to begin anew." in capsys.readouterr().err
+    assert "Cannot read the queue. Delete the file" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

@@ -55,8 +55,8 @@ def test_every_field_is_written_with_what_it_does() -> None:
 @pytest.mark.parametrize(
     ("text", "where", "sentence"),
     [
-        ("name: a\nlora:\n  rnak: 8\n", "line 3", "There is no field lora.rnak; the nearest is lora.rank."),
-        ("training:\n  rank: 8\n", "line 2", "the nearest is lora.rank."),
+        ("name: a\nlora:\n  rnak: 8\n", "line 3", "lora.rank?"),
+        ("training:\n  rank: 8\n", "line 2", "lora.rank?"),
         ("lora:\n  rank: many\n", "line 2", "Rank is a whole number, not 'many'."),
         ("lora:\n  rank: true\n", "line 2", "Rank is a whole number"),
         ("lora:\n  rank: 8\n  alpha: 9\n  rank: 16\n", "line 4", "lora.rank stands here a second time"),

@@ -77,7 +77,7 @@ def test_all_lists_every_workspace_and_an_empty_folder_says_where_runs_are_activ
     assert str(tmp_path / "busy") in said
     assert list((tmp_path / "empty").iterdir()) == []
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert main(["runs", "--all", "--workspace", str(tmp_path / "empty")]) == 0
+    assert main(["runs", "--all"]) == 0
     said = capsys.readouterr().out
     assert "~/busy" in said
     assert said.index("1 active") < said.index(running.id) < said.index("~/quiet") < said.index(done.id)

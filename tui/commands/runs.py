@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument(
-        "--workspace", type=Path, default=Path(), help="folder that holds `runs/` (default: current folder)"
+    parser.add_argument("--all", action="store_true", help="List the runs of every workspace that you have used.")
+    parser.add_argument("--json", action="store_true", help="Print a JSON list of objects: id, state, folder, ...")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="Folder that holds `runs/` (default: the current one).",
     )
-    where.add_argument("--all", action="store_true", help="list the runs of all workspaces you have used")
-    parser.add_argument("--json", action="store_true", help="print a JSON list of objects: id, state, folder, ...")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _run_all(as_json=arguments.json)
     workspace: Path = arguments.workspace.resolve()
     if not workspace.is_dir():
-        raise BadInput("No such folder", where=str(arguments.workspace), do="Give a folder that holds `runs/`")
+        raise BadInput("No such folder", where=str(arguments.workspace), do="Name one that holds `runs/`")
     lines, problem = _read(workspace)
     if not lines and problem:
         raise TunedeckError(problem, where=str(arguments.workspace))
@@ -105,7 +108,7 @@ def _text(line: RunLine, width: int) -> str:
     parts = [run.id.ljust(width), run.state.ljust(9), (f"{run.step:,} of {run.of:,}" if run.of else "").ljust(14)]
     parts += [f"best eval {significant(line.best_eval)}"] if line.best_eval is not None else []
     if line.adapter is not None and run.step is not None and line.adapter.step < run.step:
-        parts.append(f"adapter of step {line.adapter.step:,}")
+        parts.append(f"adapter from step {line.adapter.step:,}")
     parts += [duration(line.seconds)] if line.seconds is not None else []
     parts += [gib(line.memory)] if line.memory else []
     parts += [line.verdict] if line.verdict else []

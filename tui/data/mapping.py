@@ -161,7 +161,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
             return json_lines(self._draft.rows[self._row])
         sample = self._draft.sample(self._row)
         if isinstance(sample, str):
-            return [TextLine((("no sample: ", "warning"), (clean(sample).replace("\n", " "), "text")))]
+            return [TextLine((("unreadable: ", "warning"), (clean(sample).replace("\n", " "), "text")))]
         return chat_lines(sample)
 
     # -- keys -----------------------------------------------------------------------------------------------

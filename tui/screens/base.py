@@ -52,7 +52,12 @@ class StepScreen(Screen[None]):
     @property
     def scope(self) -> str:
         """The name of the screen's table of keys."""
-        return self.SCOPE or self.STEP
+        return self.SCOPE or self.step
+
+    @property
+    def step(self) -> str:
+        """The step of the walk that the header shows."""
+        return self.STEP
 
     def __init__(self) -> None:
         """Make the screen."""
@@ -95,7 +100,7 @@ class StepScreen(Screen[None]):
         """Header, body, footer."""
         from textual.containers import Container
 
-        title = next(title for _, name, title in STEPS if name == self.STEP)
+        title = next(title for _, name, title in STEPS if name == self.step)
         self._bar = TopBar([(key, title) for key, _, title in STEPS], title)
         yield self._bar
         with Container(id="body"):

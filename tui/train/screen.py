@@ -49,6 +49,7 @@ class TrainScreen(StepScreen):
         "train",
         *in_pane("requests", RequestsPane.COMMANDS),
         Command("train.show_samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
+        Command("train.show_recipe", "i", "recipe", "recipe", "Show the recipe and data of this run, read-only.", 8),
         *in_pane("logs", LogsPane.COMMANDS),
         *in_pane("charts", ChartsPane.COMMANDS),
         Command(
@@ -232,7 +233,7 @@ class TrainScreen(StepScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key that would not work now is not in the footer."""
-        if action == "samples":
+        if action in ("samples", "recipe"):
             return self.run.folder is not None
         if action == "whole":
             return self.run.folder is not None and (bool(self.requests.asking) or self.charts.narrowed)
@@ -248,6 +249,13 @@ class TrainScreen(StepScreen):
 
         if self.run.folder is not None:
             self.app.push_screen(SamplesScreen(self.run.folder))
+
+    def action_recipe(self) -> None:
+        """Recipe and data of the run."""
+        from tui.run_details.screen import RunDetailsScreen
+
+        if self.run.folder is not None:
+            self.app.push_screen(RunDetailsScreen(self.run.folder))
 
     def action_whole(self) -> None:
         """Back to the whole run; a question is taken as answered with no."""

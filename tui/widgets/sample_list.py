@@ -297,7 +297,7 @@ class SampleList(ScrollView, can_focus=True):
             ("> " if at_cursor else "  ", "number"),
             ((count(entry.number) if entry.number else "").rjust(digits) + " ", "number"),
             (_MARKS[entry.mark].ljust(2), entry.mark or "number"),
-            (f"{_GLYPHS[entry.tone]} {word}".ljust(11)[:11] + " ", _tone_style(entry.tone)),
+            (f"{_GLYPHS[entry.tone]} {word}".ljust(12)[:12] + " ", _tone_style(entry.tone)),
             (entry.size.rjust(9) + "  ", "size"),
             (entry.tokens.rjust(9) + "  ", "size"),
         ]

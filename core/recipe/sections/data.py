@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.dataset.flag_names import RENAMED
 from core.recipe.conditions import empty, filled, none_of, one_of, positive
 from core.recipe.declare import knob
 
@@ -129,6 +130,7 @@ class Data:
         title="Leave out",
         help="Samples with one of these flags are left out, unless they were kept by hand.",
         consequence="Duplicates weigh double in training and leak into eval.",
+        renamed=RENAMED,
         source="Lee et al., arXiv 2107.06499",
     )
     max_length: int = knob(
