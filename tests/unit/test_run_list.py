@@ -13,9 +13,11 @@ from core.errors import BadInput, TunedeckError
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.remove import contents, remove
+from core.jobs.runs import run_info
 from core.verdict import run_list
 from core.verdict.run_list import RunLine, RunList
 from tests.kit.verdict_runs import course
+from tui.runs.delete import question
 
 
 def _run(workspace: Path, name: str, *, state: str = "finished", steps: int = 60, **status: Any) -> JobFolder:
