@@ -308,6 +308,17 @@ def apply_umask(folder: str | os.PathLike[str]) -> None:
             os.chmod(os.path.join(where, name), mode)
 
 
+def current_umask() -> int:
+    """The umask of this process; asking the kernel by `os.umask` would change it for all threads for a moment."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next(int(line.split()[1], 8) for line in file if line.startswith("Umask:"))
+    except (OSError, ValueError, StopIteration):
+        mask = os.umask(0o022)
+        os.umask(mask)
+        return mask
+
+
 def sync(path: str | os.PathLike[str]) -> None:
     """Waits until the disk has a file, or what a folder lists.
 

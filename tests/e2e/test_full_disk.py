@@ -70,7 +70,7 @@ def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
     until(lambda: standing(folder).state == "paused" or standing(folder).over, "it pauses before the checkpoint", 60)
     assert standing(folder).state == "paused"
     assert "The disk is full: checkpoint-4 could not be written." in folder.read_status().message
-    assert "waits until there is room" in folder.read_status().message
+    assert "The run waits until" in folder.read_status().message
     assert not list(folder.checkpoints.glob("*")), "nothing was begun"
     second = fill(disk, "second", 0)
     assert [run.state for run in list_runs(disk)] == ["paused"]

@@ -47,7 +47,7 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(
     update_waiting_runs(tmp_path)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
-        await shown(app, pilot, "3 queued and held")
+        await shown(app, pilot, "3 queued (queue paused)")
         await shown(app, pilot, "queued 3")
         await shown(app, pilot, "Place 3 in the queue: the queue is paused.")
         await pilot.press("shift+up")
@@ -71,11 +71,11 @@ async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_a
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued 2")
         await pilot.press("d")
-        await shown(app, pilot, "x takes it out of the queue")
+        await shown(app, pilot, "Press x to remove it from the queue")
         await pilot.press("v")
         await shown(app, pilot, "No run is marked: space marks runs")
         await pilot.press("d")
-        await shown(app, pilot, "x takes it out of the queue")
+        await shown(app, pilot, "Press x to remove it from the queue")
         await pilot.press("x")
         await shown(app, pilot, "Removed from the queue")
         table = app.screen.query_one(Table)
@@ -91,10 +91,10 @@ async def test_holding_the_queue_and_letting_it_go_on_is_said(make_app: MakeApp,
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued")
         await pilot.press("h")
-        await shown(app, pilot, "The queue is held: nothing starts")
-        await shown(app, pilot, "queued and held")
+        await shown(app, pilot, "Queue paused")
+        await shown(app, pilot, "queue paused")
         await pilot.press("h")
-        await shown(app, pilot, "The queue goes on.")
+        await shown(app, pilot, "Queue resumed")
         await pilot.press("x")
         await shown(app, pilot, "Removed from the queue")
 

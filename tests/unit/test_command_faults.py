@@ -165,7 +165,7 @@ def test_a_run_of_a_machine_that_is_gone_can_be_given_up_and_no_other(
     run.write_job({**run.read_job(), "host": "another-machine"})
     run.write_status(heartbeat=time.time() - 5)
     assert main(["stop", str(run.path), "--gone"]) == 2
-    assert "was heard from 5 s ago" in capsys.readouterr().err
+    assert "5 s ago" in capsys.readouterr().err
     run.write_status(heartbeat=time.time() - 90)
     for command in ("stop", "pause", "resume", "save"):
         assert main([command, str(run.path)]) == 2

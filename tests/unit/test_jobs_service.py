@@ -119,7 +119,7 @@ def test_cancelled_question_is_not_computed(tmp_path: Path) -> None:
         assert child.stderr is not None
         child.stdin.write("".join(f"{line}\n" for line in lines))
         child.stdin.flush()
-        assert child.stderr.readline() == "service: a line on stdin is no JSON object\n"  # so all before it are read
+        assert child.stderr.readline() == "service: a line on stdin is not a JSON object\n"  # so all before it are read
         gate.touch()
         answers = [json.loads(child.stdout.readline()) for _ in range(3)]
         child.stdin.close()

@@ -70,10 +70,10 @@ def test_a_sound_recipe_passes_every_check(recipe: Recipe, tmp_path: Path) -> No
         ("data.eval_fraction", 0.0, "recipe", "warn", "No eval data"),
         ("lora.targets", ("query",), "recipe", "stop", "has no layer query"),
         ("model.chat_template", "/none.jinja", "chat template", "stop", "There is no such chat template"),
-        ("reporting.report_to", ("mlflow",), "trackers", "stop", "mlflow is not installed where the training runs"),
+        ("reporting.report_to", ("mlflow",), "trackers", "stop", "mlflow is not installed"),
         ("reporting.at_end", "notify-send done", "allowed", "warn", "notify-send done"),
         ("model.trust_remote_code", True, "allowed", "warn", "Python code"),
-        ("training.devices", "3", "device", "stop", "There is no GPU 3; there are 0."),
+        ("training.devices", "3", "device", "stop", "There is no GPU 3."),
         ("training.devices", "cpu", "device", "ok", "Trains on the CPU."),
         ("model.attention", "flash_attention_2", "packages", "stop", "flash_attn"),
     ],
@@ -96,7 +96,7 @@ def test_an_empty_file_and_an_unknown_shape_stop_the_start(recipe: Recipe, tmp_p
 def test_templates_that_mark_no_answers_are_seen_before_the_start(recipe: Recipe, tmp_path: Path) -> None:
     chatml = templates.text("chatml").replace("{%- generation %}", "").replace("{%- endgeneration %}", "")
     write_model(Path(recipe.model.path), template=chatml)
-    assert "the shipped chatml, which renders the same text" in found(recipe, tmp_path, "chat template")[0].sentence
+    assert "template chatml renders the same text" in found(recipe, tmp_path, "chat template")[0].sentence
     write_model(Path(recipe.model.path), template="{% for m in messages %}{{ m.content }}{% endfor %}")
     assert found(recipe, tmp_path, "chat template")[0].verdict == "warn"
     whole = put(recipe, "data.loss_on", "everything")
@@ -117,7 +117,7 @@ def test_memory_is_held_against_what_is_free_on_the_chosen_gpu(recipe: Recipe, t
     unknown = GpuSample(0)
     assert found(recipe, tmp_path, "memory", (_GPU, full))[0].verdict == "ok"
     assert found(put(recipe, "training.devices", "1"), tmp_path, "memory", (_GPU, full))[0].verdict == "warn"
-    assert "is not known" in found(recipe, tmp_path, "memory", (unknown,))[0].sentence
+    assert "unknown" in found(recipe, tmp_path, "memory", (unknown,))[0].sentence
     assert "of RAM" in found(recipe, tmp_path, "memory", ())[0].sentence
 
 
@@ -127,7 +127,7 @@ def test_what_needs_less_memory_is_what_takes_the_most_of_it(recipe: Recipe, tmp
     long = put(put(recipe, "data.max_length", 1_000_000), "training.batch_size", 8)
     (check,) = found(long, tmp_path, "memory", full)
     assert check.sentence.startswith("Does not fit: needs about ")
-    assert "Activations take the most: a smaller batch" in check.sentence
+    assert "a smaller batch" in check.sentence
     assert "nf4" not in check.sentence
     assert check.path == "training.batch_size"
     single = put(long, "training.batch_size", 1)
@@ -159,7 +159,7 @@ def test_a_gpu_that_torch_cannot_use_is_none(recipe: Recipe, tmp_path: Path, mon
     named = put(recipe, "training.devices", "1")
     (check,) = found(named, tmp_path, "device", gpus)
     assert (check.verdict, check.path) == ("stop", "training.devices")
-    assert check.sentence.startswith("torch 2.13.0+cpu is built without CUDA and cannot use GPU 1. Install a torch")
+    assert check.sentence.startswith("torch 2.13.0+cpu is built without CUDA and cannot use GPU 1. Install torch")
     (check,) = found(recipe, tmp_path, "device", gpus)
     assert check.verdict == "warn"
     assert check.sentence.endswith("cannot use GPU 0: this would train on the CPU.")
@@ -220,4 +220,4 @@ def test_dpo_starts_on_pairs_alone(recipe: Recipe, tmp_path: Path) -> None:
 def test_a_workspace_whose_files_do_not_last_is_warned_of(recipe: Recipe) -> None:
     (check,) = [check for check in preflight(recipe, Path("/var/tmp/mine")) if check.name == "workspace"]
     assert check.verdict == "warn"
-    assert "/var/tmp/mine is in /var/tmp: many machines delete files there by age" in check.sentence
+    assert "/var/tmp/mine is in /var/tmp: many machines delete old files" in check.sentence
