@@ -1,4 +1,4 @@
-"""A workspace that a group shares: what is written follows the umask, and runs of others can be stopped, or only seen."""
+"""A workspace that a group shares: modes follow the umask, and runs of others can be stopped or only be looked at."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pathlib import Path
 from core.dataset.audit.store import DecisionStore
 from core.dataset.view.plan import build_view
 from core.errors import BadInput
-from core.jobs import requests, state
+from core.jobs import process, requests
 from core.jobs.derived import Derived
 from core.jobs.folder import JobFolder
 from core.jobs.queue import Queue, QueuedRun
@@ -79,9 +79,14 @@ def test_all_that_is_written_follows_the_umask(tmp_path: Path, umask: int) -> No
 def test_a_group_stops_each_others_runs_and_others_may_only_look(shared: Path) -> None:
     os.chown(shared, ANNA, GROUP)
     shared.chmod(0o2775)
-    made = "print(make_run(Path(arguments[0])).id)"
-    both = run_as(made, shared, imports=IMPORTS, umask=0o002, uid=ANNA, gid=GROUP).strip()
-    own = run_as(made, shared, imports=IMPORTS, umask=0o022, uid=ANNA, gid=GROUP).strip()
+    made = """
+folder = make_run(Path(arguments[0]))
+folder.write_job({**folder.read_job(), "keeper": process.identify(int(arguments[1])).to_json()})
+print(folder.id)
+"""
+    alive = str(os.getpid())  # in the keeper's place
+    both = run_as(made, shared, alive, imports=IMPORTS, umask=0o002, uid=ANNA, gid=GROUP).strip()
+    own = run_as(made, shared, alive, imports=IMPORTS, umask=0o022, uid=ANNA, gid=GROUP).strip()
     stop = """
 folder = JobFolder(Path(arguments[0]) / "runs" / arguments[1])
 try:
