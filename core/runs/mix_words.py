@@ -1,4 +1,4 @@
-"""What each mixed-in source will contribute, in words, before a view is built. Counts rows for a moment only."""
+"""What the sources that are mixed in will give, in words, before a view is built. Counts rows for a moment only."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _COUNTING = 0.2
 
 
 def mix_words(recipe: Recipe, own: Dataset, workspace: Path) -> Iterator[tuple[bool, str]]:
-    """For each mixed-in source whether it can be read, and a sentence on what it contributes.
+    """For each source that is mixed in whether it can be read, and a sentence on what it gives.
 
     Args:
         recipe: with absolute paths.
-        own: the dataset itself.
+        own: the main dataset.
         workspace: where an overview of these data may have counted their tokens.
     """
     mix = recipe.data.shares
@@ -42,16 +42,16 @@ def mix_words(recipe: Recipe, own: Dataset, workspace: Path) -> Iterator[tuple[b
             yield False, str(error)
             continue
         if not dataset.recognition.known:
-            yield False, f"Mix in: unknown format of {name}: {clean_line(dataset.recognition.why)}"
+            yield False, f"Mix in: the format of {name} was not recognized: {clean_line(dataset.recognition.why)}"
             continue
         there = _rows(dataset)
         words = f"Mix in: {name} is {share:.0%} of the training set"
         if counts and there:
-            times = "" if counts[number] <= there else f", each used about {counts[number] / there:.1f} times"
+            times = "" if counts[number] <= there else f", each about {counts[number] / there:.1f} times"
             words += f", about {units.count(counts[number])} samples from its {units.count(there)} rows{times}"
         if tokens and whole:
             given = tokens[number + 1]["tokens"]
-            words += f"; {units.count(given)} tokens, {given / whole:.0%} of all tokens"
+            words += f"; {units.count(given)} tokens, {given / whole:.0%} of all"
         yield True, f"{words}."
 
 

@@ -1,4 +1,4 @@
-"""What is checked before a run starts: each check one line, ok, warn or stop. No torch, no network."""
+"""The checks before a run starts: each is one line, ok, warn or stop. No torch, no network."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def preflight(
     gpus: Sequence[GpuSample] = (),
     gpu_problem: str = "",
 ) -> list[PreflightCheck]:
-    """Every check of a recipe, the most interesting first. Takes about ten milliseconds and opens the data.
+    """Every check of a recipe, in the order a reader needs them. Takes about ten milliseconds and opens the data.
 
     Args:
         recipe: with absolute paths.
-        workspace: the folder that will hold `runs/`.
+        workspace: where `runs/` will lie.
         gpus: what `GpuReader.read` says now; empty where there is none.
         gpu_problem: its sentence on why there is none.
     """
@@ -146,7 +146,9 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
         found = dataset.recognition
         trained = trained or dataset
         if found.kind is None:
-            checks.append(PreflightCheck("data", "stop", f"Unknown format: {clean_line(found.why)}", path))
+            checks.append(
+                PreflightCheck("data", "stop", f"The format was not recognized: {clean_line(found.why)}", path)
+            )
         else:
             kinds.add(found.kind)
             checks.append(PreflightCheck("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
@@ -170,11 +172,13 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
 def _eval(seen: _Seen) -> Iterator[PreflightCheck]:
     data = seen.recipe.data
     if data.eval:
-        checked = "equal and near-duplicate prompts" if data.split_near else "equal prompts"
-        yield PreflightCheck("eval data", "ok", f"Separate eval file; training samples are checked for {checked}.")
+        checked = "identical and near-duplicate prompts" if data.split_near else "identical prompts"
+        yield PreflightCheck("eval data", "ok", f"Separate eval file; the training data is checked for {checked}.")
     elif data.eval_fraction:
-        together = f"; samples that are {data.split_near:.0%}+ similar stay on one side" if data.split_near else ""
-        yield PreflightCheck("eval data", "ok", f"{data.eval_fraction:.0%} of the samples held out{together}.")
+        together = f"; {data.split_near:.0%}+ similar samples stay on the same side" if data.split_near else ""
+        yield PreflightCheck(
+            "eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out as the eval set{together}."
+        )
 
 
 def _model(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -201,32 +205,32 @@ def _template(seen: _Seen) -> Iterator[PreflightCheck]:
     except BadInput as error:
         yield PreflightCheck("chat template", "stop", str(error), "model.chat_template")
         return
-    path, own = "model.chat_template", recipe.model.chat_template or "from the model"
+    path, own = "model.chat_template", recipe.model.chat_template or "the model's own"
     if not template:
         yield PreflightCheck(
             "chat template", "stop", "The model has no chat template. Choose one, such as chatml.", path
         )
     elif not TASKS[recipe.task].marks:
-        yield PreflightCheck("chat template", "ok", f"Prompts and answers use the chat template {own}.")
+        yield PreflightCheck("chat template", "ok", f"Prompts and answers are rendered with {own}.")
     elif recipe.data.loss_on == "everything" or marks_answers(template):
-        yield PreflightCheck("chat template", "ok", f"The chat template {own} marks the answers.")
+        yield PreflightCheck("chat template", "ok", f"Chat template: {own}; it marks the answers.")
     elif twin := marked_twin(template):
         yield PreflightCheck(
-            "chat template", "ok", f"The built-in template {twin} renders the same text and marks the answers."
+            "chat template", "ok", f"The answers are marked with the built-in {twin}, which renders the same text."
         )
     else:
         yield PreflightCheck(
             "chat template",
             "warn",
-            "The template does not mark the answers, and no built-in template renders the same text. The run will fail "
-            "at the start unless TRL knows the template. Choose another template, or train on everything.",
+            "The chat template does not mark the answers, and no built-in one renders the same text. Unless TRL knows "
+            "the template, the run fails at the start: choose another template, or train on everything.",
             path,
         )
 
 
 def _installed(seen: _Seen) -> Iterator[PreflightCheck]:
     if worker_python() != sys.executable:
-        yield PreflightCheck("packages", "ok", f"Training uses the packages of {clean_line(worker_python())}.")
+        yield PreflightCheck("packages", "ok", f"The run uses the packages of {clean_line(worker_python())}.")
         return
     recipe = seen.recipe
     wanted = list(_STACK)
@@ -249,17 +253,17 @@ def _reporting(seen: _Seen) -> Iterator[PreflightCheck]:
         yield PreflightCheck(
             "trackers",
             "stop",
-            f"{name} is not installed where training runs. Install it (`{clean_line(worker_python())} -m pip install "
-            f"{name}`) or remove it: the live screen and metrics.jsonl do not need it.",
+            f"{name} is not installed where the training runs. Install it with `{clean_line(worker_python())} -m pip "
+            f"install {name}`, or remove it here. The live screen does not need it.",
             "reporting.report_to",
         )
     for ask in asks_of(seen.recipe):
         if not ask.agreed:
-            yield PreflightCheck("allowed", "warn", f"{ask.question}. The start asks you.", FIELD_OF[ask.kind])
-        elif ask.kind == COMMAND:
             yield PreflightCheck(
-                "at the end", "ok", f"When the run ends, this is notified: {clean_line(ask.text)}", FIELD_OF[COMMAND]
+                "allowed", "warn", f"{ask.question}. You will be asked at the start.", FIELD_OF[ask.kind]
             )
+        elif ask.kind == COMMAND:
+            yield PreflightCheck("notify", "ok", f"When the run ends: {clean_line(ask.text)}", FIELD_OF[COMMAND])
 
 
 def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -267,31 +271,33 @@ def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
     if chosen.startswith("cpu"):
         ranks = ranks_of(seen.recipe)
         yield PreflightCheck(
-            "device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU in {ranks} processes."
+            "device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU with {ranks} processes."
         )
     elif not seen.gpus:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
         if chosen:
-            words = f"No GPU found, but the recipe uses {chosen}.{why} Set devices to cpu, or leave the field empty."
+            words = f"No GPU found, but the recipe names {chosen}.{why} Set devices to cpu, or clear it."
             yield PreflightCheck("device", "stop", clean_line(words), "training.devices")
         else:
-            yield PreflightCheck("device", "warn", f"No GPU: this would train on the CPU.{why}", "training.devices")
+            yield PreflightCheck(
+                "device", "warn", f"No GPU found: the run would train on the CPU.{why}", "training.devices"
+            )
     else:
         known = {gpu.index for gpu in seen.gpus}
         wrong = [part for part in _numbers(chosen) if part not in known]
         if wrong:
             there = ", ".join(str(index) for index in sorted(known))
             yield PreflightCheck(
-                "device", "stop", f"There is no GPU {wrong[0]}. GPUs here: {there}.", "training.devices"
+                "device", "stop", f"There is no GPU {wrong[0]}; this machine has {there}.", "training.devices"
             )
             return
         names = [f"GPU {gpu.index} {gpu.name or ''}".rstrip() for gpu in _chosen(seen)]
         unable = "" if seen.torch is None else seen.torch.unable([f"GPU {gpu.index}" for gpu in _chosen(seen)])
         if unable and chosen:
-            words = f"{unable}. Install torch with CUDA where training runs, or set devices to cpu."
+            words = f"{unable}. Install a CUDA build of torch where the training runs, or set devices to cpu."
             yield PreflightCheck("device", "stop", words, "training.devices")
         elif unable:
-            yield PreflightCheck("device", "warn", f"{unable}: this would train on the CPU.", "training.devices")
+            yield PreflightCheck("device", "warn", f"{unable}: the run would train on the CPU.", "training.devices")
         else:
             yield PreflightCheck("device", "ok", f"Trains on {clean_line(', '.join(names))}.")
 
@@ -312,7 +318,7 @@ def _memory(seen: _Seen) -> Iterator[PreflightCheck]:
         ]
         free, place = min(rooms, default=None), "GPU memory"
     if free is None:
-        yield PreflightCheck("memory", "warn", f"Needs about {units.gib(need)} of {place}; free memory is unknown.")
+        yield PreflightCheck("memory", "warn", f"Needs about {units.gib(need)}; free {place} is unknown.")
     elif need > free:
         advice, field = less_memory(seen.recipe, seen.shape, forecast, device)
         words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} free. {advice}"
@@ -330,14 +336,14 @@ def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
     place = next(folder for folder in (seen.workspace, *seen.workspace.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if not os.access(place, os.W_OK | os.X_OK):
-        yield PreflightCheck("disk", "stop", f"You cannot write to {place}. Start tunedeck in another folder.")
+        yield PreflightCheck("disk", "stop", f"{place} is not writable. Start tunedeck in a folder you own.")
     elif full := no_more_files(place):
-        yield PreflightCheck("disk", "stop", f"{full}. Delete some files on it ({place}).")
+        yield PreflightCheck("disk", "stop", f"{full}. Delete some files in {place}.")
     elif need > free:
         yield PreflightCheck(
             "disk",
             "stop",
-            f"{kept} checkpoints need about {units.size(need)}, {units.size(free)} free. Keep fewer checkpoints.",
+            f"{kept} checkpoints need about {units.size(need)}, only {units.size(free)} free. Keep fewer checkpoints.",
             "training.keep_checkpoints",
         )
     else:
@@ -347,7 +353,9 @@ def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
 def _workspace(seen: _Seen) -> Iterator[PreflightCheck]:
     if why := short_lived(seen.workspace):
         yield PreflightCheck(
-            "workspace", "warn", f"{clean_line(why)} Start tunedeck in a permanent folder, or copy what matters."
+            "workspace",
+            "warn",
+            f"{clean_line(why)} Start tunedeck in a permanent folder, or copy what you want to keep.",
         )
 
 
