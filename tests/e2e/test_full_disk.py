@@ -142,5 +142,5 @@ def test_a_workspace_on_a_read_only_disk_stops_a_start(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     checks = stops(preflight(recipe(data__train=(str(SAMPLE_DATA / "support_train.jsonl"),)), disk / "new"))
     (check,) = checks
-    assert "cannot write" in check.sentence
+    assert "not writable" in check.sentence
     assert str(disk) in check.sentence
