@@ -53,10 +53,8 @@ class RecipeScreen(StepScreen):
     CSS_PATH = "recipe.tcss"
     BINDINGS = declare(
         "recipe",
-        Command(
-            "recipe.start", "f5", "start", "start", "Start the run; F5 again cancels the start.", 3, "F5", decides=True
-        ),
-        Command("recipe.cancel_start", "f5", "cancel", "cancel start", "Cancel the start.", 3, "F5", aside=True),
+        Command("recipe.start", "f5", "start", "start", "Start the run; F5 again cancels the start.", 3, decides=True),
+        Command("recipe.cancel_start", "f5", "cancel", "cancel start", "Cancel the start.", 3, aside=True),
         Command(
             "recipe.queue",
             "f7",
@@ -64,7 +62,6 @@ class RecipeScreen(StepScreen):
             "queue",
             "Put the run at the end of the queue.",
             4,
-            "F7",
             decides=True,
         ),
         Command(
@@ -74,25 +71,22 @@ class RecipeScreen(StepScreen):
             "pilot",
             "Start a pilot run of a few steps.",
             4,
-            "F6",
             decides=True,
         ),
         Command("recipe.show_form", "escape", "form", "form", "Back to the form.", 2, "esc", shared="back"),
-        Command(
-            "recipe.toggle_yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5, "^y"
-        ),
-        Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6, "^s"),
-        Command("recipe.open", "ctrl+o", "load", "open", "Open a recipe from a file.", 7, "^o"),
-        Command("recipe.toggle_advanced", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8, "F4"),
-        Command("recipe.next_panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 4, "F3"),
-        Command("recipe.choose_preset", "f8", "presets", "presets", "Choose a starting point.", 10, "F8"),
+        Command("recipe.toggle_yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5),
+        Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6),
+        Command("recipe.open", "ctrl+o", "load", "open", "Open a recipe from a file.", 7),
+        Command("recipe.toggle_advanced", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8),
+        Command("recipe.next_panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 4),
+        Command("recipe.choose_preset", "f8", "presets", "presets", "Choose a starting point.", 10),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
         Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-2)", "", "Scroll the panel up."),
         Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Take the last change back.", 11, shared="undo"),
-        Command("recipe.reset_field", "ctrl+r", "default", "default", "Set this field to its default.", 0, "^r"),
-        Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0, "F2"),
-        Command("recipe.new", "ctrl+n", "new", "new", "Begin an empty recipe.", 0, "^n"),
-        Command("recipe.show_field_help", "f1", "field_help", "about", "All about this field.", 0, "F1", shared="help"),
+        Command("recipe.reset_field", "ctrl+r", "default", "default", "Set this field to its default.", 0),
+        Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0),
+        Command("recipe.new", "ctrl+n", "new", "new", "Begin an empty recipe.", 0),
+        Command("recipe.show_field_help", "f1", "field_help", "about", "All about this field.", 0, shared="help"),
     )
 
     def __init__(self) -> None:

@@ -92,12 +92,9 @@ class RunsScreen(StepScreen):
             "sooner",
             "Let a queued run start sooner.",
             5,
-            "⇧↑",
             decides=True,
         ),
-        Command(
-            "runs.move_later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓", decides=True
-        ),
+        Command("runs.move_later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, decides=True),
         Command(
             "runs.remove_from_queue",
             "x",
