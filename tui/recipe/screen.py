@@ -15,6 +15,7 @@ from textual.worker import get_current_worker
 from core.clean import clean_line
 from core.jobs.trust import ConsentRequest
 from core.recipe.declare import Problem
+from core.recipe.model_library import local_models
 from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.yamlfile import dumps
@@ -22,9 +23,10 @@ from tui.actions import Command, declare
 from tui.recipe.desk import RecipeEditor
 from tui.recipe.facts import NOTHING_YET, RecipeFacts, Surroundings, checks_of, in_brief
 from tui.recipe.field_help import FieldHelp
-from tui.recipe.fields import completion_of, describe, sections
+from tui.recipe.fields import completion_of, describe, field_items, first_to_fill, sections
 from tui.recipe.files import keep_draft
-from tui.recipe.messages import Completed, FactsRead, RecipeNotice, StartEnded
+from tui.recipe.messages import Completed, FactsRead, ModelsFound, RecipeNotice, StartEnded
+from tui.recipe.models import model_items, models_note, typed_model
 from tui.recipe.panels import RecipePanels, retitle
 from tui.recipe.preset_menu import PresetMenu
 from tui.recipe.prompt import RecipePrompt
@@ -32,6 +34,7 @@ from tui.recipe.start import pilot_of, queue, start
 from tui.screens.base import StepScreen
 from tui.widgets.agree import Agree
 from tui.widgets.check_list import ChecklistItem
+from tui.widgets.filter_menu import FilterMenu
 from tui.widgets.form import Form
 from tui.widgets.text_view import TextView
 from tui.widgets.words_line import WordsLine
@@ -41,7 +44,7 @@ _LOOK_AFTER, _KEEP_AFTER = 0.25, 0.15
 """Seconds without a key before the surroundings are looked up and the draft is written."""
 
 _BEHIND_A_QUESTION = frozenset(
-    ("start", "yaml", "form", "save", "load", "folded", "presets", "undo", "default", "new", "field_help")
+    ("start", "yaml", "form", "save", "load", "folded", "search", "presets", "undo", "default", "new", "field_help")
 )
 """What waits while a file name is asked for."""
 
@@ -84,6 +87,7 @@ class RecipeScreen(StepScreen):
         Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6, "^s"),
         Command("recipe.open", "ctrl+o", "load", "open", "Open a recipe from a file.", 7, "^o"),
         Command("recipe.toggle_advanced", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8, "F4"),
+        Command("recipe.search_fields", "slash,ctrl+f", "search", "search", "Search all fields.", 9, "/"),
         Command("recipe.next_panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 4, "F3"),
         Command("recipe.choose_preset", "f8", "presets", "presets", "Choose a starting point.", 10, "F8"),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
@@ -102,6 +106,7 @@ class RecipeScreen(StepScreen):
         self._checks: tuple[ChecklistItem, ...] = ()
         self._waiting: tuple[Timer, ...] = ()
         self._said = ""
+        self._begun_at = ""
         self._starting = False
         self._begun: tuple[Recipe, bool] | None = None
 
@@ -120,13 +125,15 @@ class RecipeScreen(StepScreen):
         self._surroundings = Surroundings(self.session.workspace)
         self._desk = RecipeEditor(self.session)
         self._say(self._desk.words)
+        self.form.offer = self._offer_models
         self.form.focus()
+        self._begin_at_first_missing()
 
     def on_screen_resume(self) -> None:
         """Take over the recipe and the dataset that are open now."""
         words = self._desk.take_session()
         if words is not None:
-            self.form.begin()
+            self._begin_at_first_missing()
             self._say(words)
         self._desk.take_data()
         super().on_screen_resume()
@@ -170,6 +177,51 @@ class RecipeScreen(StepScreen):
     def _completed(self, event: Completed) -> None:
         self.form.suggest(event.key, event.text, event.rest)
 
+    # --- where to begin, and what there is to choose
+
+    def _begin_at_first_missing(self) -> None:
+        """Put the cursor where something has to be filled in or corrected, else on the first field."""
+        self.form.lay_out(sections(self._desk.entries))
+        self.form.begin(first_to_fill(self._desk.entries, self._problems()))
+        self._begun_at = self.form.current.key
+
+    def _offer_models(self, key: str) -> None:
+        """List the models on this machine; text that is none of them can be typed as well."""
+        menu = FilterMenu(
+            "choose a model",
+            hint="type to filter, or type a Hub model ID (org/name) or a folder",
+            note="Looking for models ...",
+            free=typed_model,
+            chosen=self._desk.entries.recipe.model.path,
+        )
+        self.app.push_screen(menu, self._take_model)
+        self._find_models()
+
+    @work(thread=True, exclusive=True, group="models")
+    def _find_models(self) -> None:
+        found = local_models(self.session.workspace)
+        if not get_current_worker().is_cancelled:
+            self.post_message(ModelsFound(found))
+
+    @on(ModelsFound)
+    def _show_models(self, event: ModelsFound) -> None:
+        menu, room = self.app.screen, self._facts.room
+        if isinstance(menu, FilterMenu):
+            items = model_items(event.models, self._desk.entries.recipe, room, self.session.workspace)
+            menu.show(items, models_note(event.models, room))
+
+    def _take_model(self, path: str | None) -> None:
+        if path is not None:
+            self.form.go_to("model.path")
+            self.form.retype(path)
+
+    def action_search(self) -> None:
+        """Find a field by its name, its key or a word of its help."""
+        items = field_items(self._desk.entries)
+        menu = FilterMenu(f"search all {len(items)} fields", items, hint="a word of the name, the key or the help")
+        self.form.action_leave()
+        self.app.push_screen(menu, lambda path: self.form.go_to(path) if path else None)
+
     # --- showing
 
     def _problems(self) -> list[Problem]:
@@ -207,6 +259,9 @@ class RecipeScreen(StepScreen):
         self._facts = event.facts
         self.query_one(RecipePanels).show_facts(event.facts)
         self._show()
+        if self._begun_at == self.form.current.key and not (self.form.typing or self.form.taking):
+            self._begin_at_first_missing()  # what the files say may name another field
+        self._begun_at = ""
 
     def _show_line(self) -> None:
         """Say what was said last; else, where the panels have no room, what they would show in brief."""
@@ -260,6 +315,7 @@ class RecipeScreen(StepScreen):
             "cancel": self._starting,
             "form": yaml,
             "folded": not yaml,
+            "search": not yaml,
             "default": not yaml,
             "panel": not self.has_class("-wide"),
             "undo": self._desk.can_undo,
@@ -311,9 +367,10 @@ class RecipeScreen(StepScreen):
 
     def action_new(self) -> None:
         """Begin an empty recipe, with the data that is open."""
-        self.form.begin()
+        self.form.put_down()
         self._desk.new()
         self._update()
+        self._begin_at_first_missing()
         self._say("An empty recipe. Undo (ctrl+underscore) brings back the one before.")
 
     def action_presets(self) -> None:
@@ -343,9 +400,9 @@ class RecipeScreen(StepScreen):
 
     @on(RecipePrompt.Done)
     def _filed(self, event: RecipePrompt.Done) -> None:
-        if event.opened:
-            self.form.begin()
         self._update()
+        if event.opened:
+            self._begin_at_first_missing()
         self._say(event.words)
         self._back_to_work()
 
