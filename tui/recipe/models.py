@@ -38,10 +38,12 @@ def typed_model(text: str) -> FilterItem:
 
 def models_note(models: Sequence[LocalModel], room: Room) -> str:
     """The sentence below the list."""
-    where = "" if room.device == "cuda" else " No GPU here, so there is no memory check."
-    if len(models) > 1:
-        return f"Memory is estimated for the current recipe.{where}" if not where else where.strip()
-    return f"No other models on this machine. Type a Hub model ID (org/name) or a folder.{where}"
+    words = [] if len(models) > 1 else ["No other models on this machine: type a Hub model ID (org/name) or a folder."]
+    if room.device == "cpu":
+        words.append("No GPU here, so there is no memory check.")
+    elif room.free is not None:
+        words.append(f"Memory is estimated for the current recipe; {gib(room.free)} free on {room.name}.")
+    return " ".join(words)
 
 
 def _item(model: LocalModel, recipe: Recipe, room: Room, workspace: Path) -> FilterItem:
@@ -49,7 +51,7 @@ def _item(model: LocalModel, recipe: Recipe, room: Room, workspace: Path) -> Fil
     said = [
         size,
         f"context {count(model.context)}" if model.context else "",
-        f"license {model.license}" if model.license else "license unknown",
+        f"license {model.license}" if model.license else "",
         _ORIGINS[model.origin],
         f"cannot be trained yet: {model.problem}" if model.problem else "",
     ]

@@ -190,7 +190,7 @@ class FilterMenu(ModalScreen[str | None]):
         text = self._editor.text
         self._found = filtered(self._items, text)
         own = self._free(text.strip()) if self._free is not None and text.strip() else None
-        if own is not None and all(item.key != own.key for item in self._found):
+        if own is not None and all(own.key not in (item.key, item.title) for item in self._found):
             self._found.append(own)
         entries = self.query_one(_Entries)
         width = max(20, entries.scrollable_content_region.width or 76)
