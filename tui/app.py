@@ -33,6 +33,7 @@ from tui.themes import load_themes
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+    from textual.geometry import Size
     from textual.timer import Timer
 
     from core.jobs.status import Status
@@ -119,6 +120,8 @@ class TunedeckApp(App[int]):
 
     TITLE = "tunedeck"
     ENABLE_COMMAND_PALETTE = True
+    CSS = "TunedeckApp.-low-bandwidth ModalScreen { background: transparent; }"
+    """To dim the screen behind a menu, and to undo that, sends all of it."""
     BINDINGS = declare("app", *actions.APP)
     MODES = {
         "data": _data,
@@ -154,6 +157,8 @@ class TunedeckApp(App[int]):
         self._clock: Timer | None = None
         self._wall: list[LineFilter] = [ControlFilter()]
         self._frames = frames(self)
+        self._terminal_size: Size | None = None
+        self.set_class(session.low_bandwidth, "-low-bandwidth")
         self.keymap: Keymap = {}
         """The keys that the user has chosen, by the ids of commands."""
         self.seen = Seen()
@@ -245,9 +250,11 @@ class TunedeckApp(App[int]):
         """Change some keys."""
         self.set_keymap({**self.keymap, **keymap})
 
-    def on_resize(self) -> None:
-        """Terminals rearrange what they show when their size changes, and lose it when the program was suspended."""
-        self._frames.forget()
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal rearranges what it shows when its size changes, and loses it while the program is suspended."""
+        changed, self._terminal_size = event.size != self._terminal_size, event.size
+        if self._frames.forget(inf if changed else event.time) and not changed and self.screen_stack:
+            self.screen.refresh()  # back from the shell, after `fg`
 
     def action_redraw(self) -> None:
         """Draw everything anew, where something else has written over the screen."""
