@@ -175,6 +175,7 @@ PARTS: dict[str, str] = {
     "menu": "Menus",
     "pick": "Pick lists",
     "presets": "Presets",
+    "filter_menu": "Menus with a filter",
     "agree": "A question before anything is allowed",
     "edit": "Editing a row",
     "field_help": "Help on a field",

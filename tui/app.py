@@ -33,6 +33,7 @@ from tui.themes import load_themes
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+    from textual.geometry import Size
     from textual.timer import Timer
 
     from core.jobs.status import Status
@@ -134,8 +135,12 @@ class TunedeckApp(App[int]):
     TITLE = "tunedeck"
     ENABLE_COMMAND_PALETTE = False  # the app has its own
     BINDINGS = declare("app", *actions.APP)
-    CSS = "ToastRack { dock: top; align: right top; margin: 1 0 0 0; }"
-    """Questions and the command line are at the foot of the screens."""
+    CSS = """
+    ToastRack { dock: top; align: right top; margin: 1 0 0 0; }
+    TunedeckApp.-low-bandwidth ModalScreen { background: transparent; }
+    """
+    """Toasts are at the top: questions and the command line are at the foot. To dim the screen behind a menu, and to
+    undo that, sends all of it."""
     MODES = {
         "data": _data,
         "recipe": _recipe,
@@ -170,6 +175,8 @@ class TunedeckApp(App[int]):
         self._clock: Timer | None = None
         self._wall: list[LineFilter] = [ControlFilter()]
         self._frames = frames(self)
+        self._terminal_size: Size | None = None
+        self.set_class(session.low_bandwidth, "-low-bandwidth")
         self.keymap: Keymap = {}
         """The keys that the user has chosen, by the ids of commands."""
         self.seen = Seen()
@@ -277,9 +284,11 @@ class TunedeckApp(App[int]):
         """Change some keys."""
         self.set_keymap({**self.keymap, **keymap})
 
-    def on_resize(self) -> None:
-        """Terminals rearrange what they show when their size changes, and lose it when the program was suspended."""
-        self._frames.forget()
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal rearranges what it shows when its size changes, and loses it while the program is suspended."""
+        changed, self._terminal_size = event.size != self._terminal_size, event.size
+        if self._frames.forget(inf if changed else event.time) and not changed and self.screen_stack:
+            self.screen.refresh()  # back from the shell, after `fg`
 
     def action_redraw(self) -> None:
         """Redraw the whole screen, after another program has written over it."""
@@ -293,7 +302,6 @@ class TunedeckApp(App[int]):
             self.set_keymap(dict(self._keys.textual))
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
-        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.set_timer(_SETTLED, _rest_the_collector)
         self._clock = self.set_interval(1.0, self._each_second, pause=self._live)
         if self.session.run is not None:
@@ -338,7 +346,7 @@ class TunedeckApp(App[int]):
         groups = [(heading, [*map(self._keys.of, actions.commands([name]))]) for heading, name in headings]
         await self.push_screen(HelpScreen(title, [group for group in groups if group[1]]))
 
-    def action_palette(self) -> None:
+    async def action_palette(self) -> None:
         """List every command of every screen that works now."""
         from tui.errand import Errand, here
         from tui.screens.palette import Palette
@@ -359,7 +367,7 @@ class TunedeckApp(App[int]):
             else:
                 self.call_later(Errand(self, self._keys.of(actions.by_id()[entry.name])).start)
 
-        self.push_screen(palette, chosen)
+        await self.push_screen(palette, chosen)
         self._list_elsewhere(palette, screen.scope if isinstance(screen, StepScreen) else "")
 
     @work(thread=True, exclusive=True, group="palette")

@@ -76,7 +76,7 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """What is typed narrows the list."""
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))  # at once, for what is typed behind the key
 
     def on_resize(self) -> None:
         """Sentences wrap beside their keys."""

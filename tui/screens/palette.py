@@ -119,7 +119,7 @@ class Palette(ModalScreen[PaletteEntry | None]):
 
     def on_mount(self) -> None:
         """Everything is listed at first."""
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))  # at once: what is typed behind ctrl+p is text
         self._fill()
 
     def add(self, entries: Iterable[PaletteEntry]) -> None:
