@@ -169,7 +169,7 @@ async def test_delete_asks_says_what_goes_and_leaves_live_runs_alone(
         await settled(app, pilot)
         await pilot.press("D")
         await settled(app, pilot)
-        assert "is running: stop it first" in detail(app)
+        assert "is running. Stop it first" in detail(app)
         assert not app.screen.check_action("answer", (True,))
         await pilot.press("down", "D")
         await settled(app, pilot)
