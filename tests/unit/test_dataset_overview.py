@@ -242,7 +242,7 @@ def test_the_command_prints_the_same_facts(
     assert main(arguments) == 0
     text = capsys.readouterr().out
     assert "other.jsonl: " in text
-    assert "not counted: no model is named" in text
+    assert "--model" in text
 
 
 def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) -> None:
