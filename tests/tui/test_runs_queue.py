@@ -54,7 +54,7 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(
         await shown(app, pilot, "Number 2 in the queue")
         await pilot.press("x")
         await shown(app, pilot, "Removed from the queue")
-        assert not app.screen.check_action("take_out", ())
+        assert not app.screen.check_action("remove_from_queue", ())
         await pilot.press("down", "h")
         await shown(app, pilot, "finished")
         await until(pilot, lambda: not Queue(tmp_path).read().entries, "the queue is empty")

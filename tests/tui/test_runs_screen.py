@@ -199,6 +199,7 @@ async def test_a_clone_is_a_recipe_of_its_own(make_app: MakeApp, three: list[Pat
 
 
 async def test_what_was_read_of_thousands_of_runs_is_not_read_again(make_app: MakeApp, tmp_path: Path) -> None:
+    (tmp_path / ".tunedeck").mkdir()
     first = make_run(tmp_path, "one", age=10, low=1.0)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:

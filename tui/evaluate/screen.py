@@ -32,18 +32,20 @@ class EvaluateScreen(StepScreen):
     CSS_PATH = "evaluate.tcss"
     BINDINGS = declare(
         "evaluate",
-        Command("evaluate.next", "j,down,right", "go(1)", "next", "The next held-out sample.", 1, "j", shared="down"),
-        Command("evaluate.previous", "k,up,left", "go(-1)", "previous", "The sample before.", 2, "k", shared="up"),
+        Command("evaluate.next", "j,down,right", "go(1)", "next", "Next held-out sample.", 1, "j", shared="down"),
+        Command(
+            "evaluate.previous", "k,up,left", "go(-1)", "previous", "Previous held-out sample.", 2, "k", shared="up"
+        ),
         Command(
             "evaluate.next_differing",
             "right_square_bracket",
             "next_differing",
             "differing",
-            "The next sample with other answers.",
+            "Next sample whose answers differ.",
             3,
         ),
         Command(
-            "evaluate.toggle_reference", "r", "reference", "reference", "Show or hide the data set's own answer.", 4
+            "evaluate.toggle_reference", "r", "reference", "reference", "Show or hide the dataset's own answer.", 4
         ),
         Command(
             "evaluate.copy_path",
