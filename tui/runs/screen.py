@@ -236,13 +236,13 @@ class RunsScreen(StepScreen):
 
     @property
     def aim(self) -> Hashable:
-        """What is asked about, else the run under the cursor."""
+        """The run to be deleted, else the run under the cursor."""
         if self._asked is not None:
             return "delete", self._asked.path
         return "run", None if self._chosen is None else self._chosen.info.id
 
     def pictured(self) -> Iterable[Hashable]:
-        """The runs in the list, and what is asked about."""
+        """The runs in the list, and the run to be deleted."""
         return [("run", self._runs[row].info.id) for row in self.table.shown if row < len(self._runs)] + [self.aim]
 
     # --- drawing
