@@ -197,7 +197,7 @@ async def test_an_adapter_has_its_own_step_and_eval_loss_beside_it_on_every_scre
     app = make_app("evaluate", run=run)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, app)
-        assert "compared above is that of step 12" in text(app, "#adapter")
+        assert "comparison above is of step 12" in text(app, "#adapter")
 
 
 async def test_runs_without_runs_says_what_to_do(make_app: MakeApp) -> None:

@@ -173,7 +173,7 @@ async def test_delete_asks_says_what_goes_and_leaves_live_runs_alone(
         assert not app.screen.check_action("answer", (True,))
         await pilot.press("down", "D")
         await settled(app, pilot)
-        assert "3.0 MiB go for good: 2 checkpoints, the trained weights, metrics" in detail(app)
+        assert "3.0 MiB will be deleted permanently: 2 checkpoints, the trained weights, metrics" in detail(app)
         assert "yes, delete" in app.screen.query_one(KeyBar).render().plain
         await pilot.press("n", "y")
         await settled(app, pilot)

@@ -152,7 +152,7 @@ class EvaluateScreen(StepScreen):
         words = f"adapter {self._place(adapter)} ({size(adapter.size)}{of})"
         if comparison and adapter.weights and comparison.step not in (None, adapter.weights.step):
             return f"{words}; the comparison above is of step {count(comparison.step or 0)}"
-        return f"{words}   Press 5 to load it elsewhere"
+        return f"{words}   5 shows how to load it"
 
     def _place(self, adapter: SavedAdapter) -> str:
         folder, workspace = adapter.folder, self.session.workspace
@@ -251,9 +251,7 @@ def _facts(comparison: Comparison) -> Content:
             "  tuned ",
             (f"{tuned:.3f}", "bold"),
             (
-                "  lower is better: improved"
-                if better
-                else "  NOT improved: the tuned model is worse on held-out samples",
+                "  improved" if better else "  NOT improved: the tuned model is worse",
                 "$success" if better else "$error",
             ),
             f"  on {comparison.eval_samples:,} held-out samples\n",

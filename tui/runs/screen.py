@@ -210,7 +210,10 @@ class RunsScreen(StepScreen):
         if lines:
             remember(self.session.workspace)
         elif words := active_elsewhere_words(active_elsewhere(self.session.workspace)):
-            self.from_thread(self.query_one("#none", Static).update, f"{_NO_RUNS}\n\n{clean(words)}")
+            self.from_thread(
+                self.query_one("#none", Static).update,
+                f"{_NO_RUNS}\n\n{clean(words)}\nStart tunedeck there to see them.",
+            )
 
     def _read_all(self) -> None:
         self._reading = False
