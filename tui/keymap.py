@@ -15,10 +15,10 @@ from tui.actions import Command, character, every, long_name
 
 FILE = "keymap.toml"
 
-TYPED = frozenset({"answer", "edit", "form", "line", "path", "pick", "picker", "prompt"})
+TYPED = frozenset({"answer", "edit", "filter_menu", "form", "line", "path", "pick", "picker", "prompt"})
 """Scopes of widgets in which text is typed: a printable key is text there and cannot be a command."""
 
-MODAL = frozenset({"agree", "edit", "field_help", "help", "mapping", "menu", "pick", "presets"})
+MODAL = frozenset({"agree", "edit", "field_help", "filter_menu", "help", "mapping", "menu", "pick", "presets"})
 """Scopes of dialogs: the app's keys do not work behind them."""
 
 INSIDE: dict[str, frozenset[str]] = {
