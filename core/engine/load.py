@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,14 +186,21 @@ def load_tokenizer(model: Model) -> Any:
     return tokenizer
 
 
-def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = False) -> Any:
+LoadProgress = Callable[[int, int], None]
+"""Called with how many weights are loaded, and how many there are."""
+
+
+def load_base(
+    model: Model, on: Hardware, *, path: str = "", sharded: bool = False, on_progress: LoadProgress | None = None
+) -> Any:
     """The base model with its weights in `on.dtype`, quantized if the recipe or its own config says so; no pickles.
 
     Args:
         model: the recipe's model section.
         on: where and in what precision.
         path: another folder than the recipe's, for a model that was trained whole.
-        sharded: whether it stays in RAM for now, because several GPUs are to share it out.
+        sharded: whether it stays in RAM for now, because several GPUs are to share it.
+        on_progress: called while the weights are loaded.
 
     Raises:
         BadInput: it cannot be had, or its weights are not the ones that its configuration describes.
@@ -204,7 +211,7 @@ def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = Fal
     source = path or model.path
     check_model(source)
     chosen = quantization(model, on)
-    with explain(source, "model"), _quiet_report():
+    with explain(source, "model"), _quiet_report(), _reporting(on_progress):
         loaded, report = AutoModelForCausalLM.from_pretrained(
             source,
             revision=(model.revision or None) if not path else None,
@@ -311,6 +318,35 @@ def _check_loaded(report: dict[str, Any], source: str) -> None:
             where=source,
             do="Take weights and config.json from the same model",
         )
+
+
+@contextmanager
+def _reporting(on_progress: LoadProgress | None) -> Iterator[None]:
+    """Reports what transformers would show as a progress bar."""
+    from transformers.utils import logging
+
+    if on_progress is None:
+        yield
+        return
+
+    def hook(bar: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        items = arguments[0] if arguments else None
+        if not hasattr(items, "__len__") or named.get("desc") != "Loading weights":
+            return bar(*arguments, **named)
+        return bar(_counted(items, on_progress), *arguments[1:], **named)
+
+    before = logging.set_tqdm_hook(hook)
+    try:
+        yield
+    finally:
+        logging.set_tqdm_hook(before)
+
+
+def _counted(items: Any, on_progress: LoadProgress) -> Iterator[Any]:
+    for done, item in enumerate(items):
+        on_progress(done, len(items))
+        yield item
+    on_progress(len(items), len(items))
 
 
 @contextmanager

@@ -127,9 +127,14 @@ def _train(
     from core.training.rescue import rescued
 
     worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
-    worker.phase("loading", f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}.")
+    words = f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}"
+    worker.phase("loading", f"{words}.")
+
+    def loaded(done: int, of: int) -> None:
+        worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights.")
+
     try:
-        model = load_base(recipe.model, on, sharded=is_sharded(recipe))
+        model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)
     except torch.OutOfMemoryError as error:
         raise no_room(put(recipe, "training.batch_size", 1)) from error
     if adapter_of(recipe).whole and is_quantized(model):
@@ -179,11 +184,15 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
 
     settings = EncodingSettings.of(recipe, template)
     data = worker.folder.data
-    worker.phase("encoding", f"Turning samples into tokens with {template.origin}.")
+    worker.phase("encoding", f"Tokenizing the samples with {template.origin}.")
+    samples = worker.job["payload"].get("samples") or {}
+    of = int(samples.get("train") or 0) + int(samples.get("eval") or 0)
+    before = 0
 
     def seen(done: int) -> None:
-        worker.progress(0, 0, f"Turning samples into tokens: {done:,}.")
-        worker.stop_if_asked("Stopped as asked, while the samples were encoded: there is nothing to save.")
+        known = f" of {of:,} samples" if of else ""
+        worker.progress(0, 0, f"Tokenizing the samples: {before + done:,}{known}.")
+        worker.stop_if_asked("Stopped on request, while tokenizing the samples. There was nothing to save.")
 
     train_rows, facts = encode_view(read_view(data / "train.jsonl"), tokenizer, settings, seen=seen)
     for sentence, fields in facts.alerts():
@@ -197,6 +206,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
     note_contributions(data, facts.each)
     eval_rows = None
     if (data / "eval.jsonl").exists():
+        before = facts.samples
         eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, settings, seen=seen)
         for sentence, fields in held_out.alerts():
             worker.event("alert", sentence, data="eval", **fields)

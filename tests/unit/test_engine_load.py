@@ -97,6 +97,17 @@ def _load(base: Path) -> None:
     load_base(model, hardware(model, "cpu"))
 
 
+def test_loading_reports_how_many_of_the_weights_are_there(base: Path) -> None:
+    model, seen = Model(path=str(base)), list[tuple[int, int]]()
+    load_base(model, hardware(model, "cpu"), on_progress=lambda done, of: seen.append((done, of)))
+    of = seen[-1][1]
+    assert of > 10
+    assert [done for done, _ in seen] == [*range(of + 1)]
+    seen.clear()
+    _load(base)
+    assert seen == []
+
+
 def test_weights_that_are_missing_are_never_made_up(base: Path) -> None:
     from safetensors.torch import load_file, save_file
 
