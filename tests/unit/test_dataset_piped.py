@@ -25,7 +25,7 @@ def test_equal_data_get_the_same_file_and_it_is_told_by_its_bytes(tmp_path: Path
 
 
 def test_nothing_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="nothing came through"):
+    with pytest.raises(BadInput, match="nothing on standard input"):
         piped.take_in(tmp_path, io.BytesIO())
     assert not list((tmp_path / ".tunedeck" / "piped").iterdir())
 
@@ -44,6 +44,6 @@ def test_more_than_there_is_room_for_is_a_sentence_and_leaves_nothing(
     stream = Full() if most is None else io.BytesIO(ROWS)
     if most is not None:
         monkeypatch.setattr(piped, "_LEFT_FREE", 2**62)  # no disk leaves that much free
-    with pytest.raises(BadInput, match="no room for what comes through standard input"):
+    with pytest.raises(BadInput, match="not enough disk space for standard input"):
         piped.take_in(tmp_path, stream)
     assert not list((tmp_path / ".tunedeck" / "piped").iterdir())

@@ -23,7 +23,7 @@ def test_rows_of_no_format_end_with_the_option_that_names_columns_and_exit_code_
     path.write_text("Frage;Antwort\nWas?;Das.\n")
     assert main(["scan", str(path)]) == 2
     said = " ".join(capsys.readouterr().out.split())
-    assert "Say which column holds what. For questions and answers: --columns prompt=COLUMN" in said
+    assert "Say which column is which. For questions and answers: --columns prompt=COLUMN" in said
     assert main(["scan", str(path), "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["rows"] == 1
     assert main(["scan", str(path), "--columns", "prompt=Frage", "--columns", "completion=Antwort"]) == 0

@@ -85,12 +85,12 @@ def cover(prompts: Callable[[], Iterator[str]], on_progress: Callable[[str], Non
     """
     import numpy as np
 
-    on_progress("reading what is asked")
+    on_progress("reading prompts")
     place, slots, frequency = _read(prompts)
     if not slots:
         return Coverage((), (), False)
     rarity = np.log((len(slots) + 1) / (frequency + 0.5)).astype(np.float32)
-    on_progress("grouping what is asked")
+    on_progress("grouping prompts")
     centers = _centers(_sketches(slots[:_FITTED], rarity))
     kind_of, likeness = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.float32)
     for at in range(0, len(slots), _FITTED):
@@ -98,7 +98,7 @@ def cover(prompts: Callable[[], Iterator[str]], on_progress: Callable[[str], Non
         kind_of[at : at + _FITTED] = alike.argmax(axis=1)
         likeness[at : at + _FITTED] = alike.max(axis=1)
     kind_of[likeness < LIKE] = len(centers)
-    on_progress("naming what is asked")
+    on_progress("naming groups")
     of_sample = kind_of[place]
     sizes = np.bincount(of_sample, minlength=len(centers) + 1)
     order = [kind for kind in np.argsort(-sizes[:-1], kind="stable").tolist() if sizes[kind]]

@@ -37,7 +37,7 @@ def overview_of(view: CuratedView, on_progress: Callable[[str], None] = lambda _
         (rows of the data set's own files from the thinnest kind on).
     """
     manifest = view.manifest
-    on_progress("reading the samples")
+    on_progress("reading samples")
     answers, held = _Answers(), _Answers()
     for sample in samples_of(view.train):
         answers.add(sample)
@@ -62,7 +62,7 @@ def overview_of(view: CuratedView, on_progress: Callable[[str], None] = lambda _
 
 
 def _near_leaks(view: CuratedView) -> Iterator[dict[str, Any]]:
-    """The rows that ask nearly what the eval file asks, and are trained on all the same."""
+    """The rows whose prompts are similar to an eval prompt, and that are trained on anyway."""
     first_mixed = len(view.manifest["sources"])
     found = {
         line["row"]: flag["reason"]
