@@ -204,7 +204,7 @@ def test_pairs_have_the_preference_form_and_other_kinds_are_refused_in_words() -
         "every assistant message has weight 0": Sample(
             "messages", messages=(prompt, Message("assistant", "x", trained=False))
         ),
-        "other signs": Sample(
+        "characters other than": Sample(
             "messages", messages=(prompt, good), tools=({"type": "function", "function": {"name": "a b"}},)
         ),
     }
@@ -231,8 +231,8 @@ def test_the_command_exports_and_refuses_in_sentences(
     )
     assert len(read_back(tmp_path / "p.parquet")) + len(read_back(tmp_path / "p.eval.parquet")) == 20
     for words, arguments in (
-        ("already", ["a.jsonl", "--out", "all.jsonl"]),
-        ("no data are named", ["--out", "x.jsonl"]),
+        ("already exists", ["a.jsonl", "--out", "all.jsonl"]),
+        ("No dataset is named", ["--out", "x.jsonl"]),
         ("path=share", ["a.jsonl", "--mix", "b.jsonl", "--out", "x.jsonl"]),
         ("0.5 to 1", ["a.jsonl", "--near", "0.2", "--out", "x.jsonl"]),
     ):

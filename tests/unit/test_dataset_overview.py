@@ -69,7 +69,7 @@ def test_a_source_that_is_mixed_in_has_its_share_and_the_seed_draws_it(tmp_path:
     assert words == [
         "all samples, once each",
         "22 of 400 samples, drawn by the seed",
-        "its 7 samples are repeated, 3 to 4 times each",
+        "7 samples, repeated 3 to 4 times each",
     ]
     assert [each["samples"] for each in view.manifest["contributions"]] == [180, 22, 22]
 
@@ -239,7 +239,7 @@ def test_the_command_prints_the_same_facts(
     assert main(arguments) == 0
     text = capsys.readouterr().out
     assert "other.jsonl: " in text
-    assert "not counted: no model is named" in text
+    assert "--model" in text
 
 
 def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
+from textual.events import Click
 
 from core.clean import clean, clean_line
 from core.dataset.audit.pace import AuditPace
@@ -174,6 +175,13 @@ class RowsPane(Pane):
         self.listing.use_filter(name, also)
         self._listed(entry)
 
+    def on_click(self, event: Click) -> None:
+        """A click on a filter's name lists its rows."""
+        name = event.style.meta.get(words.FILTER)
+        if isinstance(name, str) and name != self.listing.filter:
+            event.stop()
+            self._list(name, also=())
+
     def _listed(self, entry: int | None) -> None:
         """Other rows are listed; the cursor goes to an entry, or to the first."""
         self.rows_list.reset(self.listing.count, self.listing.position_of(entry or 0))
@@ -318,7 +326,7 @@ class RowsPane(Pane):
         elif self.narrowed:
             self._list("all")
             if audited:
-                self.show_message("All rows are listed; a goes on with the audit.")
+                self.show_message("All rows are listed; A goes on with the audit.")
 
     def _choose(self, title: str, choices: list[MenuAction], at: int = 0) -> None:
         from tui.widgets.choice_menu import ChoiceMenu
@@ -410,7 +418,7 @@ class RowsPane(Pane):
         choices.append(("random", "as many rows as you type", self._ask_audit_size))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
-        about = f"{count(repeats)} rows repeat others" if repeats else "D finds rows that repeat others"
+        about = f"{count(repeats)} rows repeat others" if repeats else "r finds rows that repeat others"
         choices.append(("by cluster", f"{about}; the largest cluster first", partial(self.begin_audit, "cluster")))
         choices.append(("by flag", f"{flagged}, one flag after the other", partial(self.begin_audit, "flag")))
         for name, number in rows.flag_counts().items():
