@@ -116,7 +116,7 @@ def to_sample(row: Mapping[str, Any], recognition: Recognition) -> Sample:
     """
     found = _BY_NAME.get(recognition.name)
     if found is None:
-        raise Unreadable("the format of this dataset is unknown; set its columns")
+        raise Unreadable("unknown format: say which column is which")
     try:
         return found.build(row, recognition.columns)
     except Unreadable:
