@@ -134,7 +134,7 @@ async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, 
         assert "PeftModel.from_pretrained" in text(app, "#code")
         await pilot.press("w", *"home")
         footer = app.screen.query_one(KeyBar).render().plain
-        assert "enter take it" in footer
+        assert "enter confirm" in footer
         assert "esc cancel" in footer
         await pilot.press("enter")
         until(lambda: (tmp_path / "home" / "adapter_config.json").exists(), "the copy")

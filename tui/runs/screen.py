@@ -92,7 +92,6 @@ class RunsScreen(StepScreen):
             "sooner",
             "Move a queued run one place forward.",
             5,
-            "⇧↑",
             decides=True,
         ),
         Command(
@@ -102,7 +101,6 @@ class RunsScreen(StepScreen):
             "later",
             "Move a queued run one place back.",
             6,
-            "⇧↓",
             decides=True,
         ),
         Command(
