@@ -37,8 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     live = sys.stderr.isatty() and not arguments.json
 
-    def on_progress(words: str) -> None:
+    def on_progress(words: str, done: int = 0, of: int = 0) -> None:
         if live:
+            words += f": {done:,} of {of:,}" if of else ""
             sys.stderr.write(f"\r\x1b[K{words}")
             sys.stderr.flush()
 

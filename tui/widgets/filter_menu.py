@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from core.clean import clean_line
 from tui.actions import Command, declare
 from tui.terminal.own_keys import obey
+from tui.widgets.key_bar import KeyBar
 from tui.widgets.line_editor import LineEditor
 
 
@@ -119,10 +120,10 @@ class FilterMenu(ModalScreen[str | None]):
         """The line, the list, a note."""
         with Vertical() as box:
             box.border_title = Content(self._title)
-            box.border_subtitle = "enter chooses · esc cancels"
             yield Static("", id="typed", markup=False)
             yield _Entries(markup=False)
             yield Static("", id="note", markup=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show what there is."""

@@ -119,7 +119,7 @@ class SampleView(TitledPane):
     def show_notes(self, notes: Sequence[tuple[str, str]]) -> None:
         """Change the notes alone."""
         if list(notes) == self._notes:
-            return  # an update lays the screen out anew
+            return  # an update causes a new layout
         self._notes = list(notes)
         parts: list[tuple[str, str]] = []
         for word, sentence in notes:

@@ -131,9 +131,9 @@ class TextView(ScrollView, can_focus=True):
         Command("text.scroll_down", "down,j", "scroll_down", "down", "Scroll one line down.", shared="down"),
         Command("text.page_up", "pageup,backspace", "page_up", "page up", "Scroll one page up."),
         Command("text.page_down", "pagedown,space", "page_down", "page down", "Scroll one page down."),
-        Command("text.first_line", "home,g", "scroll_home", "begin", "Go to the first line.", shared="first"),
-        Command("text.last_line", "end,G", "to_end", "end", "Go to the last line.", shared="last"),
-        Command("text.scroll_left", "left", "pan(-1)", "left", "Scroll left.", 6, "←"),
+        Command("text.first_line", "home,g", "scroll_home", "top", "Go to the first line.", shared="first"),
+        Command("text.last_line", "end,G", "to_end", "bottom", "Go to the last line.", shared="last"),
+        Command("text.scroll_left", "left", "pan(-1)", "left", "Scroll left.", 6),
         Command(
             "text.scroll_right",
             "right",
@@ -141,7 +141,6 @@ class TextView(ScrollView, can_focus=True):
             "right",
             "Scroll right, where lines are longer than the view.",
             6,
-            "→",
         ),
     )
 

@@ -122,7 +122,7 @@ class TopBar(Painted):
         cells.put(cells.width - len(status), 0, status, "status")
 
     def _lay(self, width: int, states: tuple[str, str, str]) -> tuple[Cells, int]:
-        """All but the state, and which of its forms there is room for, if any: a clock moves nothing as it goes on."""
+        """All but the state, and which of its forms there is room for, if any: a clock moves nothing as it ticks."""
         whole, timed, short = states
         subject = clean_line(self.subject, 200)
         cells = Cells(width, 1)
