@@ -69,7 +69,7 @@ class GpuReader:
             self.problem = _sentence(pynvml, error)
             return
         self._nvml = pynvml
-        self.problem = "" if self._count else "The NVIDIA driver is installed, but it finds no usable GPU on this machine."
+        self.problem = "" if self._count else "The NVIDIA driver finds no usable GPU on this machine."
 
     def close(self) -> None:
         """Gives the library back."""
