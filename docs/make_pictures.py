@@ -136,7 +136,7 @@ SCREENS = (
     Picture("palette", BEFORE, "data", keys("ctrl+p")),
     Picture("recipe", BEFORE, "recipe", main=True),
     Picture("recipe-yaml", BEFORE, "recipe", keys("ctrl+y"), main=True),
-    Picture("train", LIVE, "train", gpu=True, main=True),
+    Picture("train-gpus", LIVE, "train", gpu=True, main=True),
     Picture("stop", LIVE, "train", keys("s"), gpu=True),
     Picture("train-ended", ENDED, "train", gpu=True),
     Picture("run-details", ENDED, "train", keys("i")),
@@ -190,7 +190,8 @@ class Easel:
                 await picture.draw(pilot)
                 title = f"tunedeck {session.workspace.name}" + (f" ({STAND_IN})" if picture.gpu else "")
                 drawn = app.export_screenshot(title=title)
-        target = self.folder / f"{picture.name}-{size}-{theme}.svg"
+        where = "" if self.folder == PICTURES else f"-{size}-{theme}"
+        target = self.folder / f"{picture.name}{where}.svg"
         target.write_text(drawn, encoding="utf-8")
         print(target.name, flush=True)
         if self.png:
