@@ -260,7 +260,7 @@ async def test_warnings_name_their_field_in_the_line_and_in_the_panel(make_app: 
     async with app.run_test(size=(80, 24)) as pilot:
         await looked(app, pilot)
         await pilot.pause()
-        assert "warn: " in line(app)
+        assert "warnings: " in line(app)
         assert "Max length" in line(app)
         assert "F3 panel" in app.screen.query_one(KeyBar).render().plain
         said = " ".join(screen(app).query_one(CheckList).render().plain.split())

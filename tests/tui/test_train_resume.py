@@ -54,7 +54,7 @@ async def test_p_pauses_and_lets_it_go_on(make_app: MakeApp, tmp_path: Path) -> 
         await pilot.press("p")
         await until(pilot, lambda: requests.pending(folder) == (requests.RESUME,))
         await until(pilot, lambda: "Asked to go on." in state(screen))
-        requests.done(folder, requests.RESUME, "The run goes on after the pause.")
+        requests.done(folder, requests.RESUME, "The run resumed after the pause.")
         await until(pilot, lambda: "Asked to go on." not in state(screen))
 
 

@@ -17,7 +17,7 @@ from tests.kit.terminal import Terminal
 
 WATCH = "import sys; from core.jobs.folder import JobFolder; from tui.commands.train import watch_run; "
 ARGV = [sys.executable, "-c", WATCH + "sys.exit(watch_run(JobFolder(sys.argv[1])))"]
-PHASES = ("Loading the model", "Tokenizing the samples", "Saving what was trained")
+PHASES = ("Loading the model", "Tokenizing the samples", "Saving the weights")
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def examine(workspace: Path) -> dict[str, Any]:
     from core import __version__
     from core.gpu.host import memory
     from core.gpu.nvml import GpuReader
+    from core.jobs.files import no_more_files
     from core.jobs.launch import worker_python
     from core.jobs.logout import ends_processes
     from core.jobs.rescue import rescued
@@ -98,6 +99,9 @@ def examine(workspace: Path) -> dict[str, Any]:
     findings += [*of_hub, *of_terminal]
     if not os.access(workspace, os.W_OK):
         note("workspace", f"{workspace} is not writable: start tunedeck in a folder that you can write to.")
+    if out_of_inodes := no_more_files(workspace):
+        largest = f"du --inodes -d 1 {shlex.quote(str(workspace))} | sort -n"
+        note("workspace", f"{out_of_inodes}. Delete some files; this shows where they are:", largest)
     if why := short_lived(workspace):
         note("workspace", f"{clean_line(why, 400)} Keep runs that you need somewhere else.")
     for path in rescued():
@@ -142,6 +146,7 @@ def examine(workspace: Path) -> dict[str, Any]:
         "ram_free_bytes": ram_free,
         "workspace": str(workspace),
         "disk_free_bytes": disk.free,
+        "out_of_inodes": bool(out_of_inodes),
         "driver": None if driver is None else {"version": driver.version, "cuda": ".".join(map(str, driver.cuda))},
         "torch": None if torch is None else {"version": torch.version, "built_for": torch.gpu or "cpu"},
         "hub": hub,
@@ -180,8 +185,9 @@ def print_facts(facts: dict[str, Any]) -> None:
     for name, version in facts["packages"].items():
         say(f"  {name.ljust(14)} {version or 'not installed'}")
     ram, free = facts["ram_bytes"], facts["ram_free_bytes"]
+    inodes = ", but out of inodes" if facts["out_of_inodes"] else ""
     of_ram = f"{gib(ram)} of RAM ({gib(free)} free), " if ram is not None and free is not None else ""
-    say(f"  {facts['cpus']} CPUs, {of_ram}{gib(facts['disk_free_bytes'])} of disk free in {facts['workspace']}")
+    say(f"  {facts['cpus']} CPUs, {of_ram}{gib(facts['disk_free_bytes'])} of disk free{inodes} in {facts['workspace']}")
     for gpu in facts["gpus"]:
         total = gpu.get("memory_total")
         say(f"  GPU {gpu['index']}: {gpu['name']}{', ' + gib(total) if total else ''}")
