@@ -36,7 +36,12 @@ def print_table(rows: list[Row]) -> None:
     for row in rows:
         verdict = "" if row.met is None else "ok" if row.met else "MISSED"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        lines.append((row.name, f"{row.value:,.4g} {row.unit}", row.peer, ratio, row.bar, verdict, row.note))
+        lines.append((row.name, f"{_number(row.value)} {row.unit}", row.peer, ratio, row.bar, verdict, row.note))
     widths = [max(len(line[i]) for line in lines) for i in range(7)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _number(value: float) -> str:
+    """A number with four digits that count, and thousands set apart: 12,670 and 0.1234, never 1.267e+04."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
