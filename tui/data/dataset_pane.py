@@ -90,6 +90,8 @@ class DatasetPane(Pane):
             return desk.scanning or desk.stopped
         if action == "bad_lines":
             return bool(desk.rows.bad or desk.faults)
+        if action == "hit":
+            return bool(self.rows_pane.sought) and self.rows_pane.entry is not None
         return action == "report" or self.rows_pane.entry is not None
 
     # -- what a key that decides is about --------------------------------------------------------------------
@@ -128,6 +130,7 @@ class DatasetPane(Pane):
         entry = self.rows_pane.entry
         if entry != self.row_pane.entry and not self.rows_pane.finding:
             self.line.forget(unless=entry)
+        self.row_pane.mark_hits(self.rows_pane.sought)
         self.row_pane.show(entry)
 
     @on(RowShown)
@@ -138,6 +141,8 @@ class DatasetPane(Pane):
     def _list_changed(self) -> None:
         if self.rows_pane.entry is None:
             self._show_row()
+        elif not self.rows_pane.sought:
+            self.row_pane.mark_hits("")
         self.show_facts()
 
     @property
@@ -173,6 +178,15 @@ class DatasetPane(Pane):
         else:
             self.rows_pane.widen()
             self.rows_pane.focus_list()
+
+    def action_hit(self, step: int) -> None:
+        """Go to the next hit of the search (1) or the previous one (-1): in this row, then in the rows around it."""
+        if self.row_pane.go_to_hit(step):
+            return
+        self.row_pane.begin_at_hit(step)
+        if not self.rows_pane.step(step):
+            self.row_pane.begin_at_hit(0)
+            self.show_message("This is the last match." if step > 0 else "This is the first match.")
 
     def action_bad_lines(self) -> None:
         """List what could not be read."""

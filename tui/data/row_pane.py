@@ -58,6 +58,9 @@ class RowPane(Pane):
         """Whether the row is still being read."""
         self._folded = True
         self._thinks = False
+        self._sought = ""
+        self._go_to_hit = 0
+        """Whether the next picture shows the first hit (1) or the last one (-1)."""
 
     def compose(self) -> ComposeResult:
         """The row, in one of three views."""
@@ -92,8 +95,25 @@ class RowPane(Pane):
             self.screen.refresh_bindings()
         if entry is not None:
             keep_place = entry == self.entry
+            if self._sought and not keep_place:
+                self._go_to_hit = self._go_to_hit or 1
             self.entry = entry
             self._show(keep_place=keep_place)
+
+    def mark_hits(self, folded: str) -> None:
+        """Mark what was searched for; "" marks nothing. The next row that is shown is shown at its first hit."""
+        if folded != self._sought:
+            self._sought = folded
+            self._go_to_hit = 1 if folded else 0
+            self.text.mark_hits(folded)
+
+    def go_to_hit(self, step: int) -> bool:
+        """Scroll to the row's next hit (1) or its previous one (-1); False where there is none."""
+        return not self.aside and self.text.go_to_hit(step)
+
+    def begin_at_hit(self, step: int) -> None:
+        """Show the next row at its first hit (1), at its last one (-1), or as ever (0)."""
+        self._go_to_hit = step
 
     def show_again(self) -> None:
         """Show the row as it is now, in the place of what was shown aside."""
@@ -146,7 +166,9 @@ class RowPane(Pane):
         if self.awaited:
             view.show(sample.subject(rows, entry), sample.on_its_way, keep_place=keep_place)
             return
-        text = sample.RowText(rows, entry, read_huge=self._read_huge, folded=self._folded)
+        # A hit may be in the thinking.
+        folded = self._folded and not self._sought
+        text = sample.RowText(rows, entry, read_huge=self._read_huge, folded=folded)
         could_fold, self._thinks = self._thinks, view.view == "chat" and text.thinks()
         if could_fold != self._thinks:
             self.screen.refresh_bindings()
@@ -161,6 +183,9 @@ class RowPane(Pane):
             notes=sample.notes(rows, entry),
             keep_place=keep_place,
         )
+        if self._go_to_hit:
+            self.text.go_to_hit(self._go_to_hit, anew=True)
+            self._go_to_hit = 0
 
     def _template(self) -> TemplatePreview:
         """The preview service's other end, made at the first look at the template."""

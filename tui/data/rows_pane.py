@@ -13,11 +13,12 @@ from textual.app import ComposeResult
 from core.clean import clean, clean_line
 from core.dataset.audit.pace import AuditPace
 from core.errors import TunedeckError
+from core.folding import fold
 from core.units import count
 from tui.data import words
 from tui.data.desk import OpenDataset
 from tui.data.find import ORDERS, Finder, Lengths, Unit
-from tui.data.lines import row_line
+from tui.data.lines import columns, row_line, status_width
 from tui.data.listing import FILTERS, FLAG, SOURCE, Listing
 from tui.data.messages import ListChanged, OverviewAsked, RowShown, SearchProgress, Sorted
 from tui.screens.pane import Pane
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
 MenuAction = tuple[str, str, Callable[[], None]]
 """A line of a menu: its name, what it means, what it does."""
+
+_FRAME = 2
+"""Cells of the border on both sides of the list."""
+
+_LEAST_BESIDE = 66
+"""Cells that the style sheet gives the list beside a row; where numbers are long it needs more."""
 
 _AUDIT_SIZES = (100, 50, 200)
 _MOST_FILES = 200
@@ -90,6 +97,11 @@ class RowsPane(Pane):
         return "found" in self.listing.names
 
     @property
+    def sought(self) -> str:
+        """The text that the listed rows were searched for, folded; "" where there was no search for a text."""
+        return fold(self.listing.query) if self.finding else ""
+
+    @property
     def narrowed(self) -> bool:
         """Whether `widen` lists more rows."""
         return bool(self.listing.also) or self.listing.filter in ("found", "audit")
@@ -114,15 +126,34 @@ class RowsPane(Pane):
     def _line(self, position: int) -> ListEntry | None:
         """What the list says at a position; reads and parses the row. None while it is not at hand."""
         entry = self.listing.entry_at(position)
-        query = self.listing.query if self.finding else ""
-        return row_line(self._rows, entry, query) if self._rows.at_hand(entry) else None
+        return row_line(self._rows, entry, self.sought) if self._rows.at_hand(entry) else None
 
     def show_facts(self) -> None:
         """Bring the words around the list up to what is known."""
         per_minute = self._pace.per_minute
         pace = f"{per_minute:.0f} a minute" if per_minute else ""
         self._frame.retitle(words.title(self.listing, pace))
+        self._set_columns()
         self._counts.say(words.counts(self.listing, self._counts.content_size.width or self.screen.size.width - 4))
+
+    def _set_columns(self) -> None:
+        """Show the columns that say anything, and give the list the width for them and its text."""
+        rows, order = self._rows, self.listing.order
+        needed = "tokens" if "tokens" in order else "chars" if order in ("longest", "shortest") else ""
+        wanted = status_width(rows.good)
+        if wanted != self.rows_list.status_width:
+            self.rows_list.status_width = wanted
+            self.rows_list.refresh()
+        self.rows_list.use_columns(*columns(tokens=rows.tokens.standing != "none", needed=needed))
+        self.rows_list.mark_hits(self.sought)
+        least = self.rows_list.least_width + _FRAME
+        beside = self.screen.has_class("-beside") and least > _LEAST_BESIDE
+        if beside or self.styles.min_width is not None:
+            self.styles.min_width = least if beside else None
+
+    def on_resize(self) -> None:
+        """Use the new width."""
+        self._set_columns()
 
     @on(SampleList.Highlighted)
     def _highlighted(self, event: SampleList.Highlighted) -> None:
@@ -207,7 +238,13 @@ class RowsPane(Pane):
 
     def action_step(self, step: int) -> None:
         """Go to a row beside this one."""
+        self.step(step)
+
+    def step(self, step: int) -> bool:
+        """As `action_step`; False at the end of the list."""
+        before = self.rows_list.cursor
         self.rows_list.action_move(step)
+        return self.rows_list.cursor != before
 
     def action_go_to(self) -> None:
         """Ask for a row's number."""

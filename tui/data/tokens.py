@@ -11,7 +11,7 @@ from core.clean import clean
 from core.units import count
 from tui.data.row_flags import RowFlags
 from tui.follow_job import PERIOD, JobFollower, ended_early
-from tui.widgets.sample_entry import UNKNOWN_TOKENS, length_words
+from tui.widgets.sample_entry import UNKNOWN, length_words
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
@@ -85,7 +85,7 @@ class TokenColumn:
         return None if self.facts is None or self.standing != "known" else self.facts.row(row)
 
     def cell(self, row: int | None, edited: Sample | None) -> str:
-        """What stands in the list: `214 tok`, `- tok` before that is known, `stale` where it was true once.
+        """What stands in the list: `214 tokens`, `-` before that is known, `stale` where it was true once.
 
         Args:
             row: which row, None for a bad line.
@@ -106,10 +106,10 @@ class TokenColumn:
 
 
 def token_words(facts: RowTokens | None) -> str:
-    """A row's tokens in the list: `214 tok`, `- tok` while nobody knows."""
+    """A row's tokens in the list: `214 tokens`, `-` while nobody knows."""
     if facts is None or facts.state == "no sample":
-        return UNKNOWN_TOKENS
-    return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tok"
+        return UNKNOWN
+    return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tokens"
 
 
 def outdated(found: RowTokens, edited: Sample | None) -> bool:
