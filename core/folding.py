@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from unicodedata import category, is_normalized, normalize
 
 _MOST = 2**18
-"""Characters of a text with decomposed letters up to which they are marked: the others take a thousand times as long."""
+"""Characters of a text with decomposed letters up to which they are looked at: each takes a thousand times as long."""
 
 _JAMO = range(0x1160, 0x1200)
 """Vowels and finals of Korean syllables, which join the letter before them."""

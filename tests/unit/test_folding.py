@@ -36,7 +36,9 @@ def test_hits_are_whole_letters_of_the_text(text: str, query: str, hits: list[st
     assert marked(text, query) == hits
 
 
-@given(st.text(alphabet="aAéÉe\u0301ßςΣσİıK\u212a한\u1100\u1161 \u0307", max_size=12), st.text("aAée\u0301ςi ", max_size=3))
+@given(
+    st.text(alphabet="aAéÉe\u0301ßςΣσİıK\u212a한\u1100\u1161 \u0307", max_size=12), st.text("aAée\u0301ςi ", max_size=3)
+)
 def test_what_a_search_finds_is_marked(text: str, query: str) -> None:
     found = list(places(text, fold(query)))
     for start, end in found:

@@ -22,8 +22,8 @@ HUGE = 4 * 2**20
 PREVIEW = 400
 """Characters of a row that the list reads."""
 
-_BEFORE = 12
-"""Characters that stand before a hit."""
+_BEFORE = 15
+"""Characters that stand before a hit: of wide ones, twice as many cells."""
 
 _STATUS = 10
 """Cells of the widest status that names no row: `unreadable`."""
@@ -91,7 +91,11 @@ def _around_value(row: Row, folded: str) -> str:
 
 
 def _window(text: str, at: int) -> str:
-    start = max(0, at - _BEFORE)
+    """A text from a few words before a place on, or from its begin where the place is seen all the same."""
+    start = 0
+    if at > _BEFORE:
+        start = at - _BEFORE
+        start = max(start, text.find(" ", start, at) + 1)
     words = " ".join(text[start : start + PREVIEW].split())
     return clean_line(f"…{words}" if start else words, PREVIEW)
 

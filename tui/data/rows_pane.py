@@ -248,7 +248,7 @@ class RowsPane(Pane):
 
     def action_go_to(self) -> None:
         """Ask for a row's number."""
-        help = f"1 to {count(self._rows.good)}; enter goes there, esc does not"
+        help = f"1 to {count(self._rows.good)}, enter to go"
         self.ask_line("go to row", help, self._go_to, digits=True)
 
     def _go_to(self, digits: str) -> None:
@@ -258,13 +258,11 @@ class RowsPane(Pane):
         entry = rows.entry_of(number - 1)
         if not 1 <= number <= rows.good:
             so_far = " so far" if not rows.dataset.reader.complete else ""
-            self.show_message(
-                f"There is no row {count(number)}: the last one is {count(rows.good)}{so_far}.", about=entry
-            )
+            self.show_message(f"No row {count(number)}: the last row is {count(rows.good)}{so_far}.", about=entry)
         elif not self.listing.lists(entry):
             shown = clean_line(words.listed(self.listing), 60)
             self.show_message(
-                f"Row {count(number)} is not in this list ({shown}), so all rows are listed.", about=entry
+                f"Row {count(number)} is not in this list ({shown}), so all rows are listed now.", about=entry
             )
         if not self.listing.lists(entry):
             self._list("all", entry)
@@ -282,12 +280,12 @@ class RowsPane(Pane):
         """Choose a list, or an order, from a menu."""
         choices = self._lists(lambda name: self._list(name, also=()))
         for unit in self._units():
-            choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit)))
+            choices.append((f"by {unit}", "with a length you type", partial(self._ask_length, unit)))
         for order, counted in ORDERS.items():
             if "tokens" not in order or self._rows.tokens.standing == "known":
-                choices.append((f"{order} first", f"sorts these rows by {counted}", partial(self._finder.sort, order)))
+                choices.append((f"{order} first", f"sort these rows by {counted}", partial(self._finder.sort, order)))
         if self.listing.order:
-            choices.append(("in their order", "lists these rows as in the files", self.list_again))
+            choices.append(("file order", "reset the order", self.list_again))
         self._choose("list", choices)
 
     def _lists(
@@ -308,7 +306,7 @@ class RowsPane(Pane):
         rows = self._rows
         counts = self.listing.counts()
         choices = [(name, name, count(counts[name])) for name in FILTERS]
-        choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by hand"))
+        choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by you"))
         choices += [(FLAG + name, TITLES.get(name, name), count(number)) for name, number in rows.flag_counts().items()]
         sources = rows.sources()
         for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
@@ -329,7 +327,7 @@ class RowsPane(Pane):
         for name in reversed(names):
             rest = tuple(each for each in names if each != name) or ("all",)
             leave = partial(self._list, rest[0], also=rest[1:])
-            choices.append((f"no longer: {words.condition(listing, name)}", "", leave))
+            choices.append((f"remove filter: {words.condition(listing, name)}", "", leave))
 
         def narrow(name: str) -> None:
             self._list(name, also=tuple(each for each in names if each != name))
@@ -338,10 +336,10 @@ class RowsPane(Pane):
         within = listing.counts_within(listing.listed()) if few else None
         choices += self._lists(narrow, ("all", *names), within)
         for unit in self._units():
-            choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit, others)))
-        choices.append(("with a text", "that you type", partial(self._ask_text, others)))
-        whose = "" if few else " (the numbers are those of all rows)"
-        self._choose(f"only those of these {count(listing.count)} rows that are also{whose}", choices, len(names))
+            choices.append((f"by {unit}", "with a length you type", partial(self._ask_length, unit, others)))
+        choices.append(("containing", "text that you type", partial(self._ask_text, others)))
+        whose = "" if few else " (counts are for all rows)"
+        self._choose(f"narrow these {count(listing.count)} rows to{whose}", choices, len(names))
 
     def widen(self) -> None:
         """List more rows again: without the last condition, at last all."""
@@ -355,7 +353,7 @@ class RowsPane(Pane):
         elif self.narrowed:
             self._list("all")
             if audited:
-                self.show_message("All rows are listed; a goes on with the audit.")
+                self.show_message("Showing all rows. Press A to resume the audit.")
 
     def _choose(self, title: str, choices: list[MenuAction], at: int = 0) -> None:
         from tui.widgets.choice_menu import ChoiceMenu
@@ -381,21 +379,21 @@ class RowsPane(Pane):
         self._ask_text()
 
     def _ask_text(self, also: tuple[str, ...] = ()) -> None:
-        self.ask_line("search", "enter lists the rows that hold it, esc does not", partial(self._search, also=also))
+        self.ask_line("search", "enter to list matching rows, esc to cancel", partial(self._search, also=also))
 
     def _search(self, query: str, also: tuple[str, ...]) -> None:
         if query.strip():
-            self._seek(query, f"with “{clean_line(query, 60)}”", query, also)
+            self._seek(query, f"containing “{clean_line(query, 60)}”", query, also)
             self._finder.search(query)
 
     def _ask_length(self, unit: Unit, also: tuple[str, ...] = ()) -> None:
-        help = "such as 100-500, >500, <20; enter lists them"
-        self.ask_line(f"rows of how many {unit}", help, partial(self._by_length, unit, also=also))
+        help = "such as 100-500, >500, <20"
+        self.ask_line(f"rows with how many {unit}", help, partial(self._by_length, unit, also=also))
 
     def _by_length(self, unit: Unit, text: str, also: tuple[str, ...]) -> None:
         wanted = Lengths.read(text, unit)
         if wanted is None:
-            self.show_message(f"“{clean_line(text, 40)}” is no length: type 100-500, >500 or <20.")
+            self.show_message(f"“{clean_line(text, 40)}” is not a length. Type 100-500, >500 or <20.")
             return
         self._seek(wanted.words, wanted.words, "", also)
         self._finder.by_length(wanted)
@@ -419,8 +417,10 @@ class RowsPane(Pane):
         elif not listing.order:
             self.rows_list.grow(listing.count)
         found = f"{count(listing.count)} row{'s' * (listing.count != 1)} {listing.sought}"
-        esc = "esc lists more rows" if listing.also else "esc lists all rows"
-        self.show_message(f"{found} · {esc if event.complete else f'searching, {count(event.looked_at)} rows read …'}")
+        esc = "n next match · esc clears the search" if listing.query else "esc clears the search"
+        self.show_message(
+            f"{found} · {esc if event.complete else f'searching, {count(event.looked_at)} rows so far …'}"
+        )
         self.post_message(ListChanged())
 
     # -- the audit ------------------------------------------------------------------------------------------
@@ -431,31 +431,39 @@ class RowsPane(Pane):
         return AuditLog(self.session.workspace, self._rows.dataset.paths)
 
     def action_audit(self) -> None:
-        """Go on with the audit that was left, or choose one; in an audit: another one, or none."""
+        """Resume the audit that was left, or choose one; in an audit: another one, or none."""
         rows = self._rows
         present = self._log().present()
         if present is not None and self.listing.filter != "audit":
             self._audit(present)
             return
-        flagged = "when the scan is done" if self._desk.scanning else f"{count(self.listing.counts()['flagged'])} rows"
+        flagged = (
+            "available when the scan is done"
+            if self._desk.scanning
+            else f"{count(self.listing.counts()['flagged'])} rows"
+        )
         choices: list[MenuAction] = []
         if present is not None:
-            choices.append(("leave the audit", "decisions stay; all rows are listed", self._leave_audit))
+            choices.append(("leave the audit", "keep the decisions and show all rows", self._leave_audit))
         for number in _AUDIT_SIZES:
-            about = "by a seed, so that anybody can read the same"
+            about = "with a seed, so that others can read the same rows"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
-        choices.append(("random", "as many rows as you type", self._ask_audit_size))
+        choices.append(("random", "a number you type", self._ask_audit_size))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
-        about = f"{count(repeats)} rows repeat others" if repeats else "D finds rows that repeat others"
-        choices.append(("by cluster", f"{about}; the largest cluster first", partial(self.begin_audit, "cluster")))
-        choices.append(("by flag", f"{flagged}, one flag after the other", partial(self.begin_audit, "flag")))
+        about = (
+            f"{count(repeats)} rows are duplicates, largest cluster first"
+            if repeats
+            else "press r to find duplicates first"
+        )
+        choices.append(("by cluster", about, partial(self.begin_audit, "cluster")))
+        choices.append(("by flag", f"{flagged}, one flag at a time", partial(self.begin_audit, "flag")))
         for name, number in rows.flag_counts().items():
             choices.append((f"flag {name}", f"{count(number)} rows", partial(self.begin_audit, "flag", flag=name)))
-        thin = "B finds what is asked seldom; there a begins with it"
-        choices.append(("thin kinds first", thin, self._ask_overview))
+        rare = "rare kinds of prompts; opens Overview"
+        choices.append(("rare kinds first", rare, self._ask_overview))
         choices.append(
-            ("everything", f"{count(rows.good)} rows in their order", partial(self.begin_audit, "everything"))
+            ("everything", f"{count(rows.good)} rows in file order", partial(self.begin_audit, "everything"))
         )
         self._choose("audit", choices)
 
@@ -467,7 +475,7 @@ class RowsPane(Pane):
             if number := int(digits[:9] or 0):
                 self.begin_audit("random", number)
 
-        self.ask_line("audit how many rows", "enter begins with them, esc does not", take, digits=True)
+        self.ask_line("audit how many rows", "enter to start", take, digits=True)
 
     def begin_audit(self, mode: Mode, size: int = 0, flag: str = "", listed: tuple[int, ...] = ()) -> None:
         """Begin an audit; its rows are then listed.
@@ -480,7 +488,7 @@ class RowsPane(Pane):
         """
         dataset = self._rows.dataset
         if not dataset.reader.complete or (mode in ("worst", "flag", "cluster") and self._desk.scanning):
-            self.show_message("Not all rows are known yet; try again in a moment.", failed=True)
+            self.show_message("The scan is not done yet. Try again in a moment.", failed=True)
             return
         from core.dataset.audit.queue import Audit
 

@@ -163,13 +163,12 @@ class SampleList(ScrollView, can_focus=True):
     def least_width(self) -> int:
         """Cells of the list, its scroll bar included, with room for `LEAST_TEXT` and the columns that are needed."""
         needed = sum(column.width + 1 for column in self._columns if column.needed)
-        return self._before_facts + needed + LEAST_TEXT + 1
+        return self._before_facts + needed + LEAST_TEXT + 2
 
     def use_columns(self, *columns: Column) -> None:
         """Say which facts the entries have; the first ones stay longest where there is little room."""
         if columns != self._columns:
             self._columns = columns
-            self.update()
             self.refresh()
 
     def mark_hits(self, folded: str) -> None:
@@ -290,7 +289,7 @@ class SampleList(ScrollView, can_focus=True):
         self._show_cursor()
 
     def notify_style_update(self) -> None:
-        """Draw again in the new theme's colours."""
+        """Draw again in the new theme's colors."""
         super().notify_style_update()
         self.refresh()
 
@@ -350,6 +349,8 @@ class SampleList(ScrollView, can_focus=True):
             if column.needed or room - column.width - 1 >= LEAST_TEXT:
                 cells.append((set_cell_size(fact.rjust(column.width), column.width) + " ", "fact"))
                 room -= column.width + 1
+        if cells[-1][1] == "fact" and room > LEAST_TEXT:
+            cells.append((" ", "fact"))
         cells += self._preview(entry, max(0, width - sum(cell_len(text) for text, _ in cells)))
         over: Style | None = None
         if at_cursor:

@@ -30,7 +30,7 @@ class SampleView(TitledPane):
     }
     SampleView:focus-within { border: round $primary; border-title-color: $foreground; }
     SampleView > TextView { height: 1fr; }
-    SampleView > #notes { height: auto; max-height: 3; }
+    SampleView > #notes { height: auto; max-height: 50%; }
     """
 
     def __init__(self, views: Sequence[str], *, id: str | None = None, classes: str | None = None) -> None:
@@ -101,7 +101,7 @@ class SampleView(TitledPane):
     def show_notes(self, notes: Sequence[tuple[str, str]]) -> None:
         """Change the notes alone."""
         if list(notes) == self._notes:
-            return  # an update lays the screen out anew
+            return  # an update lays the screen out again
         self._notes = list(notes)
         parts: list[tuple[str, str]] = []
         for word, sentence in notes:

@@ -201,14 +201,14 @@ class TextView(ScrollView, can_focus=True):
             self._look_for_hits()
             self.refresh()
 
-    def go_to_hit(self, step: int, *, anew: bool = False) -> bool:
+    def go_to_hit(self, step: int, *, restart: bool = False) -> bool:
         """Scroll to the next hit, or to the previous one; False where there is none.
 
         Args:
             step: 1 or -1.
-            anew: go to the first hit of the text, or to its last one.
+            restart: go to the first hit of the text, or to its last one.
         """
-        if anew:
+        if restart:
             self._hit = -1
             if step < 0:
                 self._find_hits(_MOST_HITS)
