@@ -130,7 +130,7 @@ async def test_titles_of_another_format_are_whole_and_help_names_the_keys(make_a
         assert "columns messages=" not in text(app, "#why")
         assert "Choose it below" in text(app, "#why")
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "▲ Not yet: No column was found" in text(app, "#why"), "why it is not taken")
+        await until(pilot, lambda: "Cannot apply: No column was found" in text(app, "#why"), "why it is not taken")
         assert isinstance(app.screen, MappingScreen)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen), "the help")

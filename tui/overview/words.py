@@ -205,9 +205,10 @@ def _answers(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
         most = max(each["train"] for each in answers["labels"].values())
         names = {label: clean_line(label, _MOST_NAME) for label in answers["labels"]}
         column = max(map(cell_len, names.values()))
-        longest = max(_LEAST_BAR, min(_BAR, width - 21 - column))
+        room = min(_BAR, width - 21 - column)
+        longest = room if room >= _LEAST_BAR else 0
         for label, each in answers["labels"].items():
-            bar = "█" * max(1, round(longest * each["train"] / most))
+            bar = "█" * max(min(1, longest), round(longest * each["train"] / most))
             yield [
                 (f"  {count(each['train']):>8} {count(each['eval']):>7}  ", "text"),
                 (set_cell_size(names[label], column) + " ", "strong"),

@@ -34,8 +34,8 @@ _REMEMBERED = 4_000
 
 _ON_ITS_WAY = ListEntry(0, "", "plain", "", (), "…")
 
-LEAST_TEXT = 40
-"""Cells of its text that each line shows before a column that is not needed has room."""
+LEAST_TEXT = 41
+"""Cells of its text that each line shows before a column that is not needed has room: 40, and `…` where it is cut."""
 
 _LEAST_BESIDE_STATUS = 20
 """Cells of text below which the status is a glyph without its word."""
@@ -163,7 +163,7 @@ class SampleList(ScrollView, can_focus=True):
     def least_width(self) -> int:
         """Cells of the list, its scroll bar included, with room for `LEAST_TEXT` and the columns that are needed."""
         needed = sum(column.width + 1 for column in self._columns if column.needed)
-        return self._before_facts + needed + LEAST_TEXT + 2
+        return self._before_facts + needed + LEAST_TEXT + 1
 
     def use_columns(self, *columns: Column) -> None:
         """Say which facts the entries have; the first ones stay longest where there is little room."""
