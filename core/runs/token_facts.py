@@ -1,7 +1,7 @@
-"""What training will make of each row, in tokens: the cache that the `measure` job writes and everybody else reads.
+"""The tokens of each row as training will see them: the cache that the `measure` job writes and others read.
 
 The numbers come from `core.engine.encode` alone. A cache is a folder `.tunedeck/tokens/DATA-RECIPE` (see
-`core.runs.token_key` for its name), and rows are the good rows of the data set, from 0, in source order.
+`core.runs.token_key` for its name), and rows are the readable rows of the dataset, from 0, in source order.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ FACTS, NOTES, ABOUT = "facts.bin", "notes.jsonl", "about.json"
 
 _RECORD = struct.Struct("<5IQ")
 RECORD_BYTES = _RECORD.size
-_STATES = ("", "measured", "refused", "no sample")
+_STATES = ("", "measured", "refused", "unreadable")
 _MOST = 0xFFFF_FFFF
 _READ_AT_ONCE = 65_536
 
-State = Literal["measured", "refused", "no sample"]
+State = Literal["measured", "refused", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RowTokens:
         trained: of those, how many carry loss.
         lost: tokens that the cut takes away.
         lost_trained: of those, how many would have carried loss.
-        state: `measured`; `refused` by the chat template; `no sample` for a row that has no normal form.
+        state: `measured`; `refused` by the chat template; `unreadable` for a row that has no normal form.
         edit: digest of the edit that was measured, 0 for the row as it stands in the file.
     """
 
@@ -105,7 +105,7 @@ class TokenFacts:
 
     @property
     def complete(self) -> bool:
-        """Whether every row of the data set has been measured."""
+        """Whether every row of the dataset has been measured."""
         return bool(self.about.get("complete"))
 
     def row(self, row: int) -> RowTokens | None:
@@ -128,7 +128,7 @@ class TokenFacts:
                 for tokens, trained, lost, lost_trained, state, edit in _RECORD.iter_unpack(
                     piece[: whole * RECORD_BYTES]
                 ):
-                    name = _STATES[state] if state < len(_STATES) else "no sample"
+                    name = _STATES[state] if state < len(_STATES) else "unreadable"
                     yield RowTokens(first, tokens, trained, lost, lost_trained, name, edit)  # type: ignore[arg-type]
                     first += 1
 
@@ -183,14 +183,14 @@ def edit_digest(sample: Mapping[str, Any]) -> int:
 
 
 class TokenFactsWriter:
-    """Fills a cache in; goes on where an earlier job has stopped.
+    """Fills a cache in; continues where an earlier job has stopped.
 
     Args:
         folder: the cache's folder; made.
         about: what the numbers rest on.
 
     Raises:
-        BadInput: another job fills it in now.
+        BadInput: another job is filling it in.
         OSError: it cannot be written.
     """
 
@@ -198,12 +198,12 @@ class TokenFactsWriter:
         self.folder = folder
         self._about = dict(about)
         folder.mkdir(parents=True, exist_ok=True)
-        self._facts = os.open(folder / FACTS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._facts = os.open(folder / FACTS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE_MODE)
         try:
             fcntl.flock(self._facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._facts)
-            raise BadInput("The tokens of these rows are being counted already", where=str(folder)) from None
+            raise BadInput("Another program is counting the tokens of these rows", where=str(folder)) from None
         except OSError:
             pass  # a file system without locks
         self.count = os.fstat(self._facts).st_size // RECORD_BYTES

@@ -101,7 +101,7 @@ def test_stop_saves_and_ends_and_whoever_waits_gets_3(tmp_path: Path, long_run: 
     assert (long_run.adapter / "adapter_model.safetensors").exists()
     again = tunedeck(tmp_path, "stop")
     assert again.returncode == 2
-    assert "does not run" in again.stderr
+    assert "not running" in again.stderr
 
 
 def test_ctrl_c_stops_watching_not_the_run(tmp_path: Path, warm: WarmPython) -> None:
@@ -151,8 +151,8 @@ LFS = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize
         (["train", "missing.yaml"], "cannot be read"),
         (["train", "broken.yaml"], "broken.yaml"),
         (["train", "no_weights.yaml"], "weights"),
-        (["tail"], "no runs"),
-        (["attach", "nothing"], "no runs"),
+        (["tail"], "No runs"),
+        (["attach", "nothing"], "No runs"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_sentence(tmp_path: Path, words: list[str], sentence: str) -> None:

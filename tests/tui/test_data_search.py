@@ -24,9 +24,7 @@ async def test_hits_are_marked_in_list_and_row_and_gone_to_from_row_to_row(make_
     numbers = "\n".join(map(str, range(80)))
     rows = [
         chat("nothing of it"),
-        chat(
-            f"{long}Where is the ΚΌΣΜΟΣ key?", "It is the κόσμος key.\n" + "\n".join(map(str, range(80))) + "\nκόσμος"
-        ),
+        chat(f"{long}Where is the ΚΌΣΜΟΣ key?", f"It is the κόσμος key.\n{numbers}\nκόσμος"),
         json.dumps({**json.loads(chat("of a column")), "source": f"{long} from the kόσμος, or κόσμος"}),
     ]
     path.write_text("\n".join(rows) + "\n")

@@ -178,9 +178,9 @@ def test_a_name_given_at_the_start_wins(workspace: Path) -> None:
     ("changes", "where", "words"),
     [
         ({"model__path": "./nowhere"}, "model.path", "There is no such folder"),
-        ({"data__train": ()}, "data.train", "No training data is chosen"),
+        ({"data__train": ()}, "data.train", "No training data"),
         ({"data__train": ("none.jsonl",)}, "data.train", "none.jsonl"),
-        ({"lora__targets": ("query",)}, "lora.targets", "no layer query"),
+        ({"lora__targets": ("query",)}, "lora.targets", "no layer named query"),
     ],
 )
 def test_a_start_that_cannot_go_well_is_refused_and_leaves_nothing(
@@ -252,22 +252,21 @@ def test_a_recipe_without_a_name_is_named_after_its_data(tmp_path: Path) -> None
 
 def test_a_run_beside_another_on_the_same_device_says_so(workspace: Path) -> None:
     workspace_ask(workspace).agree()
-    other = make_run(workspace)  # goes on, on the CPU
+    other = make_run(workspace)  # active, on the CPU
     folder = start_run(recipe_of(training__devices="cpu"), workspace)
     until(lambda: standing(folder).over, "the job ends")
     alerts = [json.loads(line) for line in folder.events.read_text().splitlines() if '"alert"' in line]
-    reported = [alert["message"] for alert in alerts if "goes on on" in alert["message"]]
-    assert reported == [
-        f"{other.id} goes on on the CPU, too: both take longer. The queue lets one begin when the other has ended."
-    ]
+    reported = [alert["message"] for alert in alerts if "also running on" in alert["message"]]
+    assert len(reported) == 1
+    assert reported[0].startswith(f"{other.id} is also running on the CPU")
     elsewhere = start_run(recipe_of(training__devices="cpu"), workspace / "elsewhere", base=workspace)
     until(lambda: standing(elsewhere).over, "the job ends")
-    assert "goes on on" not in elsewhere.events.read_text(), "each run named itself"
+    assert "also running on" not in elsewhere.events.read_text(), "each run named itself"
 
 
 def test_a_setting_without_effect_is_said_in_the_runs_events(workspace: Path) -> None:
     folder = start_run(recipe_of(method="full", training__learning_rate=1e-5), workspace)
     ended(folder)
     alerts = [json.loads(line)["message"] for line in folder.events.read_text().splitlines() if '"alert"' in line]
-    assert "Rank has no effect because method is full." in alerts
+    assert "Rank: no effect because method is full." in alerts
     assert not any("Dropout" in alert for alert in alerts)

@@ -149,12 +149,12 @@ def test_a_sent_run_in_a_workspace_of_ones_own_is_not_obeyed_either(
 
 
 def test_what_a_plain_start_looks_for_runs_nothing(workspace: Path, mark: Path) -> None:
-    from tui.commands.open import _run_that_goes_on
+    from tui.commands.open import _active_run
 
     workspace_ask(workspace).agree()
     folder = hostile(workspace, mark)
     ConsentRequest(COMMAND, shlex.join(["touch", str(mark)])).agree()
-    assert _run_that_goes_on(workspace) is None
+    assert _active_run(workspace) is None
     assert not (folder.path / ".told").exists()
     assert not mark.exists()
 
@@ -200,7 +200,7 @@ def test_a_queued_job_that_is_no_training_fails_with_a_sentence(
     workspace_ask(workspace).agree()
     pick_up(workspace)
     until(lambda: standing(folder).over, "it has had its turn")
-    assert "not a training run" in standing(folder).detail
+    assert "Not a training run" in standing(folder).detail
     assert not mark.exists()
 
 

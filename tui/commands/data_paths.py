@@ -1,39 +1,62 @@
-"""From the words of a command line to files: `-` is standard input, `org/name` a data set of the hub."""
+"""From the arguments of a command line to files: `-` is standard input, `org/name` a dataset on the Hub."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.dataset.files.hub import HubName, fetch
 from core.dataset.files.piped import NAME, take_in
 from core.dataset.scan.old_copies import sweep_piped
 from core.errors import BadInput, TunedeckError
+from core.paths import RECIPE_SUFFIXES
 from core.units import size
 
 
-def data_paths(words: Sequence[str | Path], workspace: Path) -> list[Path]:
-    """The files and folders that are meant.
+def data_paths(
+    words: Sequence[str | Path], workspace: Path, *, piped_into: Callable[[], Path] | None = None
+) -> list[Path]:
+    """The files and folders that the arguments name.
 
     Args:
-        words: paths, `-`, or names of the hub.
-        workspace: the folder that holds `.tunedeck`.
+        words: paths, `-`, or Hub dataset IDs.
+        workspace: the folder that holds `.tunedeck`; Hub datasets are downloaded into it.
+        piped_into: gives another workspace for what comes from standard input.
 
     Raises:
-        BadInput: standard input is named but nothing is piped into it; a data set of the hub cannot be fetched.
-        TunedeckError: what comes cannot be kept.
+        BadInput: standard input is named but nothing is piped into it; a Hub dataset cannot be downloaded.
+        TunedeckError: what comes from standard input cannot be saved.
     """
+    refuse_recipes(words)
     if sum(str(word) == NAME for word in words) > 1:
-        raise BadInput("standard input can be read once only", where=NAME)
-    return [_path(str(word), workspace) for word in words]
+        raise BadInput("Standard input can be named only once", where=NAME)
+    return [_path(str(word), workspace, piped_into or (lambda: workspace)) for word in words]
 
 
-def _path(word: str, workspace: Path) -> Path:
+def refuse_recipes(words: Sequence[str | Path], *, option: str = "") -> None:
+    """Say of a recipe among data files what it is.
+
+    Args:
+        words: what was named as data.
+        option: the option of the command that takes a recipe, if it has one.
+
+    Raises:
+        BadInput: one is a recipe.
+    """
+    wrong = next((Path(word) for word in words if Path(word).suffix.lower() in RECIPE_SUFFIXES), None)
+    if wrong is not None and wrong.is_file():
+        quoted = shlex.quote(str(wrong))
+        do = f"Write `{option} {quoted}`" if option else f"Train it with: tunedeck train {quoted}"
+        raise BadInput(f"{wrong.name} is a recipe, not data", do=do)
+
+
+def _path(word: str, workspace: Path, piped_into: Callable[[], Path]) -> Path:
     if word == NAME:
-        return _piped(workspace)
+        return _piped(piped_into())
     name = HubName.parse(word)
     return Path(word) if name is None else _fetched(name, workspace)
 
@@ -55,7 +78,7 @@ def _fetched(name: HubName, workspace: Path) -> Path:
 
 def _piped(workspace: Path) -> Path:
     if sys.stdin is None or sys.stdin.isatty():
-        raise BadInput("standard input is the terminal, so there is nothing to read", do="cat data.jsonl | tunedeck -")
+        raise BadInput("Nothing is piped into standard input", do="Pipe data in: `cat data.jsonl | tunedeck -`")
     live = sys.stderr.isatty()
 
     def progress(taken: int) -> None:
@@ -64,7 +87,7 @@ def _piped(workspace: Path) -> Path:
             sys.stderr.flush()
 
     path = take_in(workspace, sys.stdin.buffer, progress)
-    with contextlib.suppress(TunedeckError):  # who reads new data does not care for old copies
+    with contextlib.suppress(TunedeckError):  # a fault here must not stop new data from being read
         sweep_piped(workspace)
     if live:
         sys.stderr.write("\r\x1b[K")
@@ -72,7 +95,7 @@ def _piped(workspace: Path) -> Path:
 
 
 def take_keys_from_terminal() -> None:
-    """Makes the terminal standard input again, after data came through it.
+    """Make the terminal standard input again, after data came through it.
 
     Raises:
         BadInput: this process has no terminal.
@@ -81,7 +104,7 @@ def take_keys_from_terminal() -> None:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
         raise BadInput(
-            "the data came through standard input, and there is no terminal to take keys from",
+            "Data came through standard input, and there is no terminal for keys",
             do="Use `tunedeck scan -` here",
         ) from None
     os.dup2(terminal, 0)

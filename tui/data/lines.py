@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
+from core.dataset.flag_names import UNREADABLE
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample, characters
 from core.folding import places
@@ -29,7 +30,7 @@ _STATUS = 10
 """Cells of the widest status that names no row: `unreadable`."""
 
 SHORT_WORDS = {
-    "bad_row": "unreadable",
+    UNREADABLE: "unreadable",
     "leak_exact": "leak",
     "leak_near": "leak",
     "near_duplicate": "near",
@@ -37,7 +38,7 @@ SHORT_WORDS = {
     "role_order": "roles",
     "missing_turn": "no turn",
     "exact_duplicate": "dup",
-    "normalised_duplicate": "dup",
+    "normalized_duplicate": "dup",
     "answer_equals_prompt": "echo",
     "placeholder": "gap",
     "control_characters": "control",
@@ -156,7 +157,7 @@ def _entry(rows: DataRows, entry: int, length: str, text: str, *, unreadable: bo
         word = "flag" if own.flag else "edited" if own.edit is not None else "note"
         status = (word, "flag" if own.flag else "good")
     elif unreadable:
-        status = ("unreadable", "bad")
+        status = (SHORT_WORDS[UNREADABLE], "bad")
     elif flags:
         status = (short_words(flags[0]), "bad" if flags[0].severity == "error" else "flag")
     elif row is not None and row < rows.scanned and rows.judged:

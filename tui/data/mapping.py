@@ -65,13 +65,21 @@ class MappingScreen(ModalScreen[Chosen | None]):
             "apply",
             "Read the file this way, now and from now on.",
             2,
-            "^s",
             decides=True,
         ),
-        Command("mapping.cancel", "escape", "leave", "cancel", "Close without changes.", 3, "esc"),
-        Command("mapping.next_row", "f3", "next_row", "next row", "Preview the next row.", 4, "F3"),
-        Command("mapping.toggle_raw", "f4", "raw", "raw", "Switch between sample and raw JSON.", 5, "F4"),
-        Command("mapping.show_help", "f1,question_mark", "app.help", "help", "Show the keys of this form.", 90, "?"),
+        Command("mapping.cancel", "escape", "leave", "cancel", "Close without changes.", 3, "esc", shared="back"),
+        Command("mapping.next_row", "f3", "next_row", "next row", "Preview the next row.", 4),
+        Command("mapping.toggle_raw", "f4", "raw", "raw", "Switch between sample and raw JSON.", 5),
+        Command(
+            "mapping.show_help",
+            "f1,question_mark",
+            "app.help",
+            "help",
+            "Show the keys of this form.",
+            90,
+            "?",
+            shared="help",
+        ),
     )
 
     def __init__(self, name: str, rows: Sequence[Mapping[str, Any]], recognition: Recognition, chosen: Chosen) -> None:

@@ -202,6 +202,10 @@ class RowPane(Pane):
         self.view.next_view()
         self._show(keep_place=False)
 
+    @on(SampleView.ViewClicked)
+    def _view_clicked(self) -> None:
+        self._show(keep_place=False)
+
     def action_fold(self) -> None:
         """Show thinking in full, or as one line again."""
         self._folded = not self._folded
@@ -277,7 +281,7 @@ class RowPane(Pane):
         self._line_up("flag", {"text": text}, entry)
 
     def action_edit(self) -> None:
-        """Edit the row as JSON; an invalid row is refused, and the text is kept for another try."""
+        """Edit the row as JSON; JSON that is not a sample is refused, and your text is kept for another try."""
         from tui.data.edit import RowEdit
 
         edit = RowEdit.of(self._desk, self._at_cursor(), self.session.workspace)

@@ -107,7 +107,7 @@ class TokenColumn:
 
 def token_words(facts: RowTokens | None) -> str:
     """A row's tokens in the list: `214 tokens`, `-` while nobody knows."""
-    if facts is None or facts.state == "no sample":
+    if facts is None or facts.state == "unreadable":
         return UNKNOWN
     return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tokens"
 

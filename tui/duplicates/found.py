@@ -51,15 +51,17 @@ class FoundPane(Pane):
             "Drop the removable rows of this cluster and go to the next.",
             1,
             decides=True,
+            shared="drop",
         ),
         Command(
             "duplicates.keep_row",
-            "k",
+            "a",
             "keep_this",
             "keep this",
             "Keep the row under the cursor instead of the rows similar to it.",
             2,
             decides=True,
+            shared="keep",
         ),
         Command(
             "duplicates.mark_not_duplicate",
@@ -70,13 +72,21 @@ class FoundPane(Pane):
             3,
             decides=True,
         ),
-        Command("duplicates.undo", "u", "undo", "undo", "Undo the last decision made on this screen.", 4),
+        Command(
+            "duplicates.undo",
+            "u,ctrl+underscore",
+            "undo",
+            "undo",
+            "Undo the last decision made on this screen.",
+            4,
+            shared="undo",
+        ),
         Command(
             "duplicates.switch_list", "tab", "switch", "rows", "Switch between the clusters and the rows of one.", 10
         ),
         Command(
             "duplicates.keep_first",
-            "f",
+            "F",
             "keep('first')",
             "keep first",
             "Keep the first row of this cluster.",
@@ -85,7 +95,7 @@ class FoundPane(Pane):
         ),
         Command(
             "duplicates.keep_longest",
-            "l",
+            "L",
             "keep('longest')",
             "keep longest",
             "Keep the longest row of this cluster.",
@@ -93,12 +103,7 @@ class FoundPane(Pane):
             decides=True,
         ),
         Command(
-            "duplicates.drop_all",
-            "A",
-            "drop_all",
-            "drop all",
-            "Drop the removable rows of every cluster; asks first.",
-            12,
+            "duplicates.drop_all", "R", "drop_all", "drop all", "Drop all removable rows of every cluster; asks.", 12
         ),
         Command(
             "duplicates.mark_none_duplicate",
@@ -109,7 +114,7 @@ class FoundPane(Pane):
             13,
             decides=True,
         ),
-        Command("duplicates.open_pair", "enter", "read", "read", "Give the comparison the whole screen.", 11),
+        Command("duplicates.open_pair", "enter", "read", "read", "Show the comparison full screen.", 11, shared="open"),
         Command("duplicates.next_cluster", "right", "step(1)", "next", "Go to the next cluster."),
         Command("duplicates.previous_cluster", "left", "step(-1)", "previous", "Go to the previous cluster."),
     )

@@ -40,7 +40,16 @@ class DuplicatesScreen(StepScreen):
         *in_pane("found", FoundPane.COMMANDS),
         *in_pane("search", SearchPane.COMMANDS),
         *in_pane("pair", PairPane.COMMANDS),
-        Command("duplicates.back", "escape", "back", "back", "Go back to the lists; from there to Data.", 7, "esc"),
+        Command(
+            "duplicates.back",
+            "escape",
+            "back",
+            "back",
+            "Go back to the lists; from there to Data.",
+            7,
+            "esc",
+            shared="back",
+        ),
     )
 
     def __init__(self, desk: OpenDataset, payload: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tui.actions import Command
 
 COMMANDS = (
-    Command("overview.audit_thin", "a", "thin", "audit rare kinds", "Audit the rarest kinds of prompts first.", 1),
+    Command("overview.audit_thin", "A", "thin", "audit rare kinds", "Audit the rarest kinds of prompts first.", 1),
     Command(
         "overview.drop_near_leaks",
         "l",
@@ -16,5 +16,5 @@ COMMANDS = (
     ),
     Command("overview.export", "x", "export", "export", "Write the training set to a file.", 3),
     Command("overview.refresh", "r", "again", "refresh", "Update with the current recipe and decisions.", 4),
-    Command("overview.back", "escape,B", "close", "back", "Go back to the rows.", 5, "esc"),
+    Command("overview.back", "escape,O", "close", "back", "Go back to the rows.", 5, "esc", shared="back"),
 )

@@ -25,9 +25,8 @@ _LEAST_EXAMPLE = 24
 _LEAKS = 5
 _REASONS = {
     "decision": "dropped by you",
-    "bad_row": "unreadable",
     "like_eval": "prompt equal to an eval prompt",
-    "bad_row in eval": "unreadable, in the eval file",
+    "unreadable in eval": "unreadable, in the eval file",
 }
 
 

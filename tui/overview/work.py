@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.jobs.status import DONE, Status
-from core.units import count
 from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
     from core.jobs.folder import JobFolder
     from core.jobs.state import JobState
     from core.recipe.recipe import Recipe
-
-
-_PHASES = {"curating the data": "building the training set"}
-"""Phases of the job that have another name on the screen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +101,10 @@ class OverviewWork:
 
 
 def _progress(status: Status) -> str:
-    """What the job does and how far it is: `Building the training set: 42,043 of 46,375 rows (90%)`."""
-    phase = _PHASES.get(status.phase, status.phase)
+    """What the job does and how far it is: `Building the training set: 42,043 of 46,375 rows`."""
     if status.phase == DONE:
         return ""
-    if "_" in phase or not phase:  # a worker that has not said yet what it does
-        phase = "starting"
-    words = phase[:1].upper() + phase[1:]
-    if status.step is None or not status.of:
-        return words
-    return f"{words}: {count(status.step)} of {count(status.of)} rows ({status.step / status.of:.0%})"
+    return status.doing or "starting"
 
 
 def _tokens_words(recipe: Recipe, doing: str, failed: str) -> str:

@@ -9,10 +9,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.actions import Command, declare
+from tui.widgets.key_bar import KeyBar
 
 
 class FieldHelp(ModalScreen[None]):
-    """A text in a box; esc, enter, q or F1 closes it."""
+    """A text in a box; esc or F1 closes it."""
 
     DEFAULT_CSS = """
     FieldHelp { align: center middle; }
@@ -25,7 +26,15 @@ class FieldHelp(ModalScreen[None]):
 
     BINDINGS = declare(
         "field_help",
-        Command("field_help.close", "escape,q,f1,enter", "dismiss", "close", "Close the help on a field.", shows="esc"),
+        Command(
+            "field_help.close",
+            "escape,f1",
+            "dismiss",
+            "close",
+            "Close the help on a field.",
+            1,
+            shared="back,help",
+        ),
     )
 
     def __init__(self, title: str, text: Content) -> None:
@@ -43,5 +52,5 @@ class FieldHelp(ModalScreen[None]):
         """The box."""
         box = VerticalScroll(Static(self._text))
         box.border_title = Content(self._title)
-        box.border_subtitle = "esc closes"
         yield box
+        yield KeyBar()

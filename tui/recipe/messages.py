@@ -7,6 +7,7 @@ from pathlib import Path
 from textual.message import Message
 
 from core.jobs.trust import ConsentRequest
+from core.recipe.model_library import LocalModel
 from tui.recipe.facts import RecipeFacts
 
 
@@ -19,12 +20,20 @@ class FactsRead(Message):
 
 
 class Completed(Message):
-    """How the file name that is typed into a field could go on."""
+    """A completion for the file name that is being typed into a field."""
 
     def __init__(self, key: str, text: str, rest: str) -> None:
         self.key = key
         self.text = text
         self.rest = rest
+        super().__init__()
+
+
+class ModelsFound(Message):
+    """The models on this machine have been looked up."""
+
+    def __init__(self, models: list[LocalModel]) -> None:
+        self.models = models
         super().__init__()
 
 
@@ -43,7 +52,7 @@ class StartEnded(Message):
         words: the reason, a sentence.
         path: the field that it is about, or "".
         folder: the run.
-        asks: what the start needs the user's yes to.
+        asks: what the user has to allow first.
     """
 
     def __init__(

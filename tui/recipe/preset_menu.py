@@ -1,4 +1,4 @@
-"""A menu of starting points, each with its reason and what it would change."""
+"""A menu of presets, each with its reason and what it would change."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from core.recipe.presets import Preset
 from core.recipe.recipe import KNOBS, Recipe, get
 from tui.actions import Command, declare
 from tui.widgets.choice_menu import MenuOptions
+from tui.widgets.key_bar import KeyBar
 
 
 class PresetMenu(ModalScreen[Preset | None]):
@@ -34,7 +35,7 @@ class PresetMenu(ModalScreen[Preset | None]):
 
     BINDINGS = declare(
         "presets",
-        Command("presets.cancel", "escape,q,f8", "dismiss(None)", "close", "Change nothing.", shows="esc"),
+        Command("presets.cancel", "escape,f8", "dismiss(None)", "close", "Change nothing.", footer=2, shared="back"),
     )
 
     def __init__(self, presets: Sequence[Preset], recipe: Recipe) -> None:
@@ -51,10 +52,11 @@ class PresetMenu(ModalScreen[Preset | None]):
     def compose(self) -> ComposeResult:
         """One entry a preset."""
         menu = MenuOptions(*(Option(self._entry(preset)) for preset in self._presets))
-        menu.border_title = "starting points"
-        menu.border_subtitle = "enter takes one · esc changes nothing"
+        menu.border_title = "presets"
+        menu.border_subtitle = "enter applies · esc cancels"
         with Vertical():
             yield menu
+        yield KeyBar()
 
     def _entry(self, preset: Preset) -> Content:
         changes = [
@@ -62,7 +64,7 @@ class PresetMenu(ModalScreen[Preset | None]):
             for path, value in preset.values.items()
             if get(self._recipe, path) != value
         ]
-        described = f"→ {', '.join(changes)}" if changes else "→ changes nothing: the recipe is like that already"
+        described = f"→ {', '.join(changes)}" if changes else "→ no change: the recipe already has these values"
         return Content.assemble((preset.name, "bold"), f"\n{preset.reason}\n{described}\n")
 
     @on(OptionList.OptionSelected)

@@ -18,7 +18,7 @@ FieldSpan = tuple[str, str]
 """A piece of text and the name of its style, a component class of `Form` without its prefix."""
 
 MARKS: dict[str, tuple[str, str]] = {"error": ("✗", "wrong"), "warn": ("!", "check"), "note": ("·", "note")}
-"""How a fault shows, by shape and by word; its colour comes on top."""
+"""How a fault shows, by shape and by word; color is added on top."""
 
 
 def fault_words(severity: ProblemLevel, text: str) -> str:
@@ -45,6 +45,7 @@ class FormField:
         unit: what the value counts, or "".
         folded: whether it is hidden until advanced fields are shown.
         complete: whether file names are suggested while typing.
+        offers: whether enter opens a list of values to choose from; text can still be typed.
     """
 
     key: str
@@ -54,6 +55,7 @@ class FormField:
     unit: str = ""
     folded: bool = False
     complete: bool = False
+    offers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

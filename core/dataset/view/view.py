@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.dataset.flag_names import flag_counts
 from core.dataset.sample import Sample
 from core.errors import BadInput
+from core.jobs.files import current_umask
 
 BUILDING = ".building-"
 """Prefix of folders that are being built; one that a killed build left behind is swept after a day."""
@@ -31,7 +33,7 @@ class CuratedView:
         folder: holds `train.jsonl`, `eval.jsonl` and `manifest.json`.
         train_count: samples to train on.
         eval_count: samples held out.
-        dropped: reason to number of rows: `decision` (the user's), `bad_row`, or a flag's name.
+        dropped: reason to number of rows: `decision` (the user's), `unreadable`, or a flag's name.
         manifest: all of `manifest.json`.
     """
 
@@ -64,9 +66,14 @@ def read_view(folder: str | Path) -> CuratedView:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         counts = manifest["counts"]
         return CuratedView(
-            manifest["fingerprint"], folder, counts["train"], counts["eval"], manifest["dropped"], manifest
+            manifest["fingerprint"],
+            folder,
+            counts["train"],
+            counts["eval"],
+            flag_counts(manifest["dropped"]),
+            manifest,
         )
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
         raise BadInput("this is not a curated view", where=str(folder), do="Build it again") from fault
 
 
@@ -120,9 +127,10 @@ def sync(*files: Any) -> None:
 
 def publish(building: Path, target: Path) -> None:
     """Gives the finished folder its name at once; where another process was first, its view is the same."""
+    umask = current_umask()
     for path in building.iterdir():
-        path.chmod(0o444)
-    building.chmod(0o755)
+        path.chmod(0o444 & ~umask)
+    building.chmod(0o777 & ~umask)
     try:
         building.rename(target)
     except OSError:

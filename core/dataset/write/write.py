@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from core.clean import clean_line
+from core.dataset.flag_names import flag_name
 from core.dataset.sample import Sample
 from core.dataset.view.excluded import EXCLUDED
 from core.dataset.view.facts import BAD
@@ -21,6 +22,7 @@ from core.dataset.view.view import CuratedView, encoded
 from core.dataset.write.forms import as_cells, as_row
 from core.dataset.write.hosted import MOST_TOKENS, NotHosted, as_hosted, file_faults, length_words
 from core.errors import BadInput, TunedeckError
+from core.jobs.files import FILE_MODE, current_umask
 
 ExportFormat = Literal["jsonl", "parquet", "openai"]
 FORMS: Mapping[ExportFormat, str] = {
@@ -141,9 +143,7 @@ class _Unnamed:
         """
         self.file.flush()
         os.fsync(self.file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.fchmod(self.file.fileno(), 0o666 & ~mask)
+        os.fchmod(self.file.fileno(), FILE_MODE & ~current_umask())
         try:
             os.link(self._made, self._target)
         except FileExistsError:
@@ -179,7 +179,7 @@ class _Rejects:
             Reason to number of rows.
         """
         for line in _lines(self._view.folder / EXCLUDED):
-            self.add(line["reason"], line["detail"], line)
+            self.add(flag_name(line["reason"]), line["detail"], line)
         for line in _lines(self._view.folder / BAD):
             self.counts["bad_line"] += 1
             place = {"line": line["line"], "file": line["file"]}
