@@ -91,7 +91,7 @@ async def test_a_file_that_vanishes_while_it_is_open_breaks_nothing(make_app: Ma
         shutil.rmtree(folder)
         dataset(app).desk.rows.dataset.reader.release()
         await pilot.press("home", "down")
-        await until(pilot, lambda: "cannot be read any more" in sample_text(app), "the text")
+        await until(pilot, lambda: "can no longer be read" in sample_text(app), "the text")
 
 
 async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_reported(
@@ -111,7 +111,7 @@ async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_report
         await pilot.press("end")
         await until(pilot, lambda: "fifth" in list_text(app) or "the file ends" in sample_text(app), "the text")
         tickets.unlink()
-        await until(pilot, lambda: "tickets.jsonl is gone from its place" in line(app), "nothing")
+        await until(pilot, lambda: "tickets.jsonl was moved or deleted" in line(app), "nothing")
         await pilot.press("home", "down")
         await pilot.pause()
         assert list_text(app).strip()
@@ -134,7 +134,7 @@ async def test_bad_lines_show_the_way_back(make_app: MakeApp, tickets: Path) -> 
         await until(pilot, scanned(app), "the scan")
         await pilot.press("b")
         await pilot.pause()
-        assert "esc goes back" in str(sample_view(app).border_subtitle)
+        assert "esc back" in str(sample_view(app).border_subtitle)
         assert "back" in text_of(app.screen.query_one(KeyBar))
         await pilot.press("escape")
         await until(pilot, lambda: "An answer." in sample_text(app), "the text")

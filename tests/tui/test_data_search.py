@@ -39,17 +39,17 @@ async def test_hits_are_marked_in_list_and_row_and_gone_to_from_row_to_row(make_
         assert "ΚΌΣΜΟΣ" in marked(sample_view(app).text), "the row is shown at its first hit"
         pane = dataset(app)
         assert pane.check_action("hit", (1,))
-        pane.action_hit(1)
-        pane.action_hit(1)
+        await pilot.press("n")
+        await pilot.press("n")
         await pilot.pause()
         assert "79" in sample_text(app), "the hit below 80 lines"
-        pane.action_hit(1)
+        await pilot.press("n")
         await pilot.pause()
         assert rows_list(app).cursor == 1, "behind the last hit of a row comes the next row"
-        pane.action_hit(1)
+        await pilot.press("n")
         await pilot.pause()
         assert "last match" in line(app)
-        pane.action_hit(-1)
+        await pilot.press("N")
         await pilot.pause()
         assert rows_list(app).cursor == 0
         assert "79" in sample_text(app), "and before the first hit the last one of the row before"

@@ -96,7 +96,7 @@ class MappingDraft:
             column = self.said.get(each.name, "")
             fault = Fault("error", "choose a column") if each.required and not column else None
             if column and list(self.said.values()).count(column) > 1:
-                fault = Fault("warn", "column used twice")
+                fault = Fault("warn", "used twice")
             hint = columns[column].kind if column in columns else "" if each.required else "optional"
             states[each.name] = FieldState(shown.get(column, NONE), bool(column), hint, fault)
         for field in self._inner_fields():
