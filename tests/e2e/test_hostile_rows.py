@@ -148,7 +148,7 @@ def test_a_megabyte_on_one_line_is_shown_to_its_end(hostile_file: Path, tmp_path
 
 def test_the_planted_hostile_file_of_the_sample_data_does_no_harm(tmp_path: Path) -> None:
     with open_program(PLANTED, tmp_path, cols=160, rows=45) as terminal:
-        terminal.wait_for("ANSI colours")
+        terminal.wait_for("ANSI colors")
         terminal.send("end")
         terminal.settle()
         terminal.send("pageup")

@@ -63,7 +63,7 @@ async def test_a_path_is_completed_and_a_wrong_one_is_a_sentence(make_app: MakeA
     [
         ("empty.jsonl", b"", "the file is empty"),
         ("pointer.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n", "Git LFS pointer"),
-        ("bad.jsonl", b"{nothing here\n{is json\n", "none of the first 2 entries can be read"),
+        ("bad.jsonl", b"{nothing here\n{is json\n", "none of the first 2 entries could be read"),
     ],
 )
 async def test_a_file_that_cannot_be_opened_gets_a_sentence(

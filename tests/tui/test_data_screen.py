@@ -56,7 +56,7 @@ async def test_flags_arrive_with_reasons_and_bad_lines_take_no_number(make_app: 
         assert "flagged 2" in counts(app)
         await pilot.press(":", "4", "enter")
         await pilot.pause()
-        assert "exact duplicate  the same sample as row 1" in text_of(app.screen.query_one("#notes"))
+        assert "exact duplicate  same sample as row 1" in text_of(app.screen.query_one("#notes"))
         await pilot.press("b")
         await until(pilot, lambda: "tickets.jsonl, line 3: not valid JSON" in sample_text(app), "the text")
 

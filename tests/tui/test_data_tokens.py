@@ -67,7 +67,7 @@ async def test_facts_flags_and_filters_and_another_recipe_makes_them_stale(make_
         assert "flagged 2" in counts(app)
         await pilot.press("f", "down")
         await pilot.pause()
-        assert "cut off at max length  300 tokens lost, 299 of them trained: “word word”" in text_of(
+        assert "longer than max length  300 tokens lost, 299 of them trained: “word word”" in text_of(
             app.screen.query_one("#notes")
         )
         app.session.recipe = put(chosen, "data.max_length", 64)

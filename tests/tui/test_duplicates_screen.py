@@ -131,7 +131,7 @@ async def test_the_planted_near_duplicates_and_leaks_are_listed_with_the_row_tha
         await pilot.pause()
         notes = text_of(app.screen.query_one("#notes"))
         assert "near-duplicate  9" in notes
-        assert f"the text of row {kept}, cluster 2 of 2 rows" in notes
+        assert f"similar to row {kept}, cluster 2 of 2 rows" in notes
         assert f"near-duplicate of row {kept}" in notes, "why it was dropped"
         await choose(pilot, "F", "near-duplicate")
         await until(pilot, lambda: f"near duplicate {len(planted['near_duplicate'])}" in counts(app), "its list")
@@ -359,7 +359,7 @@ async def test_the_known_pairs_of_a_real_file_are_shown(make_app: MakeApp, publi
         await open_duplicates(pilot, app)
         await search(pilot, app)
         assert title(app, "groups-pane").endswith("· 415 rows removable")
-        assert "10 shared beginnings" in line(app)
+        assert "10 shared prefixes" in line(app)
         for _ in range(3):
             group, row = found_in(app).group, found_in(app).row
             assert group is not None
