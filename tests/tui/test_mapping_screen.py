@@ -85,7 +85,7 @@ async def test_a_corrected_mapping_keeps_the_decisions_and_shows_at_once(make_ap
         assert why.startswith("prompt and completion: "), why
         assert "`prompt`, `completion`" in why
         await pilot.press("down", "right")  # the prompt is the other column now
-        await until(pilot, lambda: "! the same" in text_of(app.screen.query_one(Form)), "the warning")
+        await until(pilot, lambda: "! used twice" in text_of(app.screen.query_one(Form)), "the warning")
         await pilot.press("down", "left")
         await until(pilot, lambda: 0 < text(app, "#preview").find("key 0") < text(app, "#preview").find("assist"), "it")
         await pilot.press("ctrl+s")
