@@ -18,7 +18,7 @@ from tests.kit.one_widget import text_of
 from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import keys, read, state
 from tui.app import TunedeckApp
-from tui.charts.xaxis import Along, steps_axis, time_unit, tokens_unit
+from tui.charts.xaxis import Along, steps_end, time_unit, tokens_unit
 from tui.live import metrics
 from tui.train.charts import Panels
 from tui.train.screen import TrainScreen
@@ -76,15 +76,18 @@ async def test_early_in_a_long_run_the_axis_ends_near_what_there_is(make_app: Ma
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         assert screen.charts.chart.span() == (0, 70)
-        assert text_of(screen.charts.chart)[-1].endswith("70 of 1,120 steps ╯")
+        assert text_of(screen.charts.chart)[-1].endswith("─ 70 ╯")
+        assert "0 steps" in text_of(screen.charts.chart)[-1]
         folder.write_status(step=300)
-        await until(pilot, lambda: text_of(screen.charts.chart)[-1].endswith("─ 1,120 steps ╯"))
-    ends = [steps_axis(step, 3000)[0] for step in range(1, 3001)]
+        await until(pilot, lambda: text_of(screen.charts.chart)[-1].endswith("─ 1,120 ╯"))
+        folder.write_status(state="stopped", ended=time.time())
+        await until(pilot, lambda: text_of(screen.charts.chart)[-1].endswith("─ 30 ╯"), "an ended run fits its axis")
+    ends = [steps_end(step, 3000) for step in range(1, 3001)]
     assert all(4 * step >= end or end < 100 for step, end in enumerate(ends, 1) if end is not None)
     assert len(set(ends)) == 6
-    assert steps_axis(None, None) == steps_axis(3, None)
-    assert steps_axis(2, 60)[0] == 60
-    seldom = [steps_axis(step, 3000, part=16)[0] for step in range(1, 3001)]
+    assert steps_end(None, None) is steps_end(3, None) is None
+    assert steps_end(2, 60) == 60
+    seldom = [steps_end(step, 3000, part=16) for step in range(1, 3001)]
     assert len(set(seldom)) <= len(set(ends))
     assert seldom.index(3000) < ends.index(3000), "where bytes are dear, the axis reaches the run's end sooner"
 
@@ -150,7 +153,7 @@ async def test_epochs_tokens_and_time_take_the_place_of_steps_on_x(make_app: Mak
     async with make_app("train", run=folder.path).run_test(size=(120, 30)) as pilot:
         screen = await read(pilot)
         await pilot.press("x")
-        await until(pilot, lambda: text_of(screen.charts.chart)[-1].rstrip("─╯ ").endswith("4 epochs"))
+        await until(pilot, lambda: "0 epochs" in text_of(screen.charts.chart)[-1])
         await pilot.press("x")
         await until(pilot, lambda: text_of(screen.charts.chart)[-1].rstrip("─╯ ").endswith("k tokens"))
         await pilot.press("left")

@@ -261,18 +261,18 @@ def draw_y_labels(cells: Cells, box: Box, view: Viewport, style: str) -> None:
 
 
 def draw_x_labels(cells: Cells, box: Box, view: Viewport, y: int, unit: XUnit, style: str) -> None:
-    """Tick labels in row `y`, centred under their grid lines; at the right the axis' end with the unit."""
+    """Tick labels in row `y`, centered under their grid lines, the first with the unit; at the right the axis' end."""
     end = view.x1 / unit.size
-    last = f" {count(round(end)) if unit.whole or end >= 100 else f'{end:.3g}'} {unit.name} "
-    unit_at = box.x + box.width - len(last)
-    free = box.x - 1
+    last = f" {count(round(end)) if unit.whole or end >= 100 else f'{end:.3g}'} "
+    end_at = box.x + box.width - len(last)
+    free, first = box.x - 1, True
     for tick in x_ticks(view, box.width, unit):
-        at = box.x + view.column(tick.value, box.width * 2) // 2 - len(tick.label) // 2
-        at = max(at, box.x)
-        if at < free or at + len(tick.label) + 1 > unit_at:
+        at = max(box.x + view.column(tick.value, box.width * 2) // 2 - len(tick.label) // 2, box.x)
+        label = f"{tick.label} {unit.name}" if first else tick.label
+        if at < free or at + len(label) + 1 > end_at:
             continue
-        free = cells.put(at, y, tick.label, style) + 2
-    cells.put(unit_at, y, last, style)
+        free, first = cells.put(at, y, label, style) + 2, False
+    cells.put(end_at, y, last, style)
 
 
 def draw_crosshair(cells: Cells, box: Box, column: int, glyphs: Glyphs) -> None:

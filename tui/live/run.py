@@ -160,6 +160,11 @@ class LiveRun:
             return step, status.of
         return max(step, min(last, status.of or last)), status.of  # the status is written once a second at most
 
+    @property
+    def newest_step(self) -> float | None:
+        """The last step that anything was logged at; None before the first."""
+        return max((series.x[-1] for series in self._series.values() if len(series)), default=None)
+
     def next_smoothing(self) -> str:
         """Smooth by the next amount; returns its name."""
         names = list(SMOOTHING)
