@@ -33,6 +33,7 @@ from tui.themes import load_themes
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+    from textual.geometry import Size
     from textual.timer import Timer
 
     from core.jobs.status import Status
@@ -119,6 +120,8 @@ class TunedeckApp(App[int]):
 
     TITLE = "tunedeck"
     ENABLE_COMMAND_PALETTE = True
+    CSS = "TunedeckApp.-low-bandwidth ModalScreen { background: transparent; }"
+    """To dim the screen behind a menu, and to undo that, sends all of it."""
     BINDINGS = declare("app", *actions.APP)
     MODES = {
         "data": _data,
@@ -154,6 +157,8 @@ class TunedeckApp(App[int]):
         self._clock: Timer | None = None
         self._wall: list[LineFilter] = [ControlFilter()]
         self._frames = frames(self)
+        self._terminal_size: Size | None = None
+        self.set_class(session.low_bandwidth, "-low-bandwidth")
         self.keymap: Keymap = {}
         """The keys that the user has chosen, by the ids of commands."""
         self.seen = Seen()
@@ -179,9 +184,14 @@ class TunedeckApp(App[int]):
         return driver_class(super().get_driver_class())
 
     async def on_event(self, event: events.Event) -> None:
-        """Clean what is pasted; let a key decide only about what was on the screen when it was typed."""
+        """Clean what is pasted; let a key decide only about what was on the screen when it was typed.
+
+        While a screen asks a question, it gets the keys that answer it and no others.
+        """
         if isinstance(event, events.Paste):
             event.text = clean_paste(event.text)
+        if isinstance(event, events.Key) and self.asking and event.key not in self.screen.active_bindings:
+            return
         if not isinstance(event, events.Key) or not event.is_forwarded or not self.screen_stack:
             await super().on_event(event)
         elif self.seen.by(aim_of(self.screen), event.time) or not self._decides(event.key):
@@ -190,6 +200,17 @@ class TunedeckApp(App[int]):
                 await super().on_event(event)
             finally:
                 self._typed = inf
+
+    @property
+    def asking(self) -> bool:
+        """Whether the screen asks a question."""
+        return bool(self.screen_stack) and isinstance(self.screen, StepScreen) and self.screen.asking
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Over a question or a dialog there is no palette."""
+        if action == "command_palette":
+            return not self.asking and not self.screen.is_modal
+        return super().check_action(action, parameters)
 
     def _decides(self, key: str) -> bool:
         """Whether a key would decide something now."""
@@ -229,9 +250,11 @@ class TunedeckApp(App[int]):
         """Change some keys."""
         self.set_keymap({**self.keymap, **keymap})
 
-    def on_resize(self) -> None:
-        """Terminals rearrange what they show when their size changes, and lose it when the program was suspended."""
-        self._frames.forget()
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal rearranges what it shows when its size changes, and loses it while the program is suspended."""
+        changed, self._terminal_size = event.size != self._terminal_size, event.size
+        if self._frames.forget(inf if changed else event.time) and not changed and self.screen_stack:
+            self.screen.refresh()  # back from the shell, after `fg`
 
     def action_redraw(self) -> None:
         """Draw everything anew, where something else has written over the screen."""
@@ -245,6 +268,7 @@ class TunedeckApp(App[int]):
             self.set_keymap(dict(self._keys.textual))
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.set_timer(_SETTLED, _rest_the_collector)
         self._clock = self.set_interval(1.0, self._each_second, pause=self._live)
         if self.session.run is not None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from core.dataset.files.hub import file_name
 from core.errors import BadInput, TunedeckError
 from core.jobs import requests
-from core.jobs.files import DiskFull
+from core.jobs.files import DiskFull, no_more_files
 from core.jobs.folder import JobFolder
 
 _PERIOD = 0.5
@@ -147,7 +147,8 @@ def _write(folder: JobFolder, rows: Any, total: int | None, path: Path) -> int:
         import errno
 
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = f"the disk is full after {number:,} rows, which are removed again"
+            full = no_more_files(path.parent) or "The disk is full"
+            what = f"{full}. Stopped after {number:,} rows, which were removed again"
             raise DiskFull(what, where=str(path.parent), do="Free some space and try again") from fault
         raise
     finally:

@@ -1,4 +1,4 @@
-"""Where a job stands, as its `status.json` says it; whether that is still true, `core.jobs.state` finds out."""
+"""The status of a job as `status.json` has it; `core.jobs.state` finds out whether it is still true."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class Status:
 
     Attributes:
         state: one of `STATES`, or "" where the file cannot be read.
-        phase: what goes on, in a word: `loading`, `training`, `evaluating`.
+        phase: what is being done, in a few words: `loading`, `training`, `Building the training set`.
         step: optimizer steps (or samples) done, None where nothing is counted.
         of: the number of steps in all.
         message: a sentence for the user; for an ending, its reason.
-        heartbeat: unix seconds at which the keeper was last heard of.
+        heartbeat: unix seconds of the keeper's last heartbeat.
         started: unix seconds of its last start.
         earlier: seconds that it took in the starts before that one.
-        ended: unix seconds, None while it goes on.
+        ended: unix seconds, None while the job is active.
         exit_code: of the worker, None while it runs or where a signal ended it.
         signal: the number of the signal that ended the worker.
         worker: the worker of the current stage.
@@ -93,7 +93,7 @@ class Status:
         """Seconds that the job has taken in all its starts together; None where it never began.
 
         Args:
-            now: unix seconds, of a job that goes on; else it took until it ended, or was last heard of.
+            now: unix seconds, for an active job; else until it ended, or until its last heartbeat.
         """
         if self.started is None:
             return None

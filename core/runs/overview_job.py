@@ -26,13 +26,13 @@ from core.runs.curate import curate
 from core.runs.overview import join_samples, measure_command, tokens_of
 
 _VERSION = 2
-"""Of what the files of an overview hold: those of another version are made anew."""
+"""Of the files of an overview: those of another version are built again."""
 
 FOLDER, FACTS, TOKENS = "overview", "facts.json", "tokens.json"
 _SAMPLES, _MEASURED, _RECIPE = "samples.jsonl", "measured.jsonl", "recipe.json"
 _BAD_INPUT, _STOPPED = 2, 3
 _KEPT = 4
-"""Overviews of a workspace that are kept; older ones are made anew when they are asked for."""
+"""Overviews of a workspace that are kept; older ones are built again on request."""
 
 
 def job_of(workspace: Path, recipe: Recipe) -> Derived:

@@ -70,7 +70,7 @@ def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
     until(lambda: standing(folder).state == "paused" or standing(folder).over, "it pauses before the checkpoint", 60)
     assert standing(folder).state == "paused"
     assert "The disk is full: checkpoint-4 could not be written." in folder.read_status().message
-    assert "waits until there is room" in folder.read_status().message
+    assert "The run waits until" in folder.read_status().message
     assert not list(folder.checkpoints.glob("*")), "nothing was begun"
     second = fill(disk, "second", 0)
     assert [run.state for run in list_runs(disk)] == ["paused"]
@@ -129,7 +129,7 @@ def test_a_disk_without_inodes_is_named_stops_a_start_and_takes_the_last_word(tm
     with suppress(OSError):
         for number in range(64):
             (folder.path / str(number)).touch()
-    with pytest.raises(DiskFull, match="its inodes are used up"):
+    with pytest.raises(DiskFull, match="out of inodes"):
         folder.write_status(step=1)
     checks = stops(preflight(recipe(data__train=(str(SAMPLE_DATA / "support_train.jsonl"),)), disk))
     assert [check.name for check in checks] == ["disk"]
@@ -141,6 +141,6 @@ def test_a_disk_without_inodes_is_named_stops_a_start_and_takes_the_last_word(tm
 def test_a_workspace_on_a_read_only_disk_stops_a_start(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     checks = stops(preflight(recipe(data__train=(str(SAMPLE_DATA / "support_train.jsonl"),)), disk / "new"))
-    assert [check.sentence for check in checks] == [
-        f"{disk} cannot be written to: start tunedeck in a folder of yours."
-    ]
+    (check,) = checks
+    assert "not writable" in check.sentence
+    assert str(disk) in check.sentence

@@ -193,7 +193,7 @@ def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_besi
         eval_first=found[(0, "eval_loss")]["eval_loss"],
     )
     own = f"step {stopped_at} of {_STEPS}, eval loss {significant(eval_loss, 4)} at step 3"
-    words = f"{own}; the run continued to step {went_on_to} without saving it"
+    words = f"{own}; the run continued to step {went_on_to} without saving"
     assert adapter_words(adapter, went_on_to).endswith(f", {words}")
     run = LiveRun()
     run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))

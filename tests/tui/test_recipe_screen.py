@@ -117,7 +117,7 @@ async def test_ctrl_r_sets_the_default_and_ctrl_z_takes_changes_back_one_field_a
         assert app.session.recipe.lora.rank == 16
         assert app.session.recipe.lora.alpha == 99
         for rank, alpha in ((64, 99), (64, 32), (16, 32)):
-            await pilot.press("ctrl+z")
+            await pilot.press("ctrl+underscore")
             assert (app.session.recipe.lora.rank, app.session.recipe.lora.alpha) == (rank, alpha)
         assert not screen(app).check_action("undo", ())
 

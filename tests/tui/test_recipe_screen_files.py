@@ -37,7 +37,7 @@ async def test_a_preset_sets_its_fields_and_can_be_taken_back(make_app: MakeApp,
         await pilot.pause()
         assert all(get(app.session.recipe, path) == value for path, value in PRESETS[2].values.items())
         assert app.session.recipe.model.path == str(workspace / "model")
-        await pilot.press("ctrl+z")
+        await pilot.press("ctrl+underscore")
         assert app.session.recipe == sound(workspace)
 
 
@@ -76,7 +76,7 @@ async def test_saving_after_an_open_was_taken_back_does_not_write_over_the_opene
     async with app.run_test() as pilot:
         await answer(app, pilot, "ctrl+o", "other.yaml")
         assert app.session.recipe == other
-        await pilot.press("ctrl+z", "ctrl+s", "enter")
+        await pilot.press("ctrl+underscore", "ctrl+s", "enter")
         assert load(workspace / "other.yaml") == other
         assert load(workspace / "tickets.yaml") == sound(workspace)
 
@@ -172,9 +172,9 @@ async def test_unsaved_changes_to_a_named_recipe_are_back_at_the_next_start(
         assert again.session.recipe == put(sound(workspace), "lora.rank", 7)
         assert f"to {path}" in line(again)
         assert "mine.yaml · not saved" in str(form(again).border_title)
-        await pilot.press("ctrl+z")
+        await pilot.press("ctrl+underscore")
         await until(pilot, lambda: again.session.recipe == sound(workspace), "the recipe before")
-        await pilot.press("ctrl+z")
+        await pilot.press("ctrl+underscore")
         await until(pilot, lambda: again.session.recipe_path == path, "its file")
 
 
@@ -262,7 +262,7 @@ async def test_what_was_said_of_an_empty_recipe_goes_when_it_is_taken_back(make_
     async with app.run_test() as pilot:
         await pilot.press("ctrl+n")
         assert "An empty recipe" in line(app)
-        await pilot.press("ctrl+z")
+        await pilot.press("ctrl+underscore")
         assert app.session.recipe == sound(workspace)
         assert "An empty recipe" not in line(app)
 

@@ -47,13 +47,13 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(
     update_waiting_runs(tmp_path)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
-        await shown(app, pilot, "3 queued and held")
+        await shown(app, pilot, "3 queued (queue paused)")
         await shown(app, pilot, "queued 3")
         await shown(app, pilot, "Place 3 in the queue: the queue is paused.")
         await pilot.press("shift+up")
         await shown(app, pilot, "Place 2 in the queue")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
+        await shown(app, pilot, "Removed from the queue")
         assert not app.screen.check_action("take_out", ())
         await pilot.press("down", "h")
         await shown(app, pilot, "finished")
@@ -70,17 +70,17 @@ async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_a
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued 2")
-        await pilot.press("d")
-        await shown(app, pilot, "x takes it out of the queue")
+        await pilot.press("D")
+        await shown(app, pilot, "Press x to remove it from the queue")
         await pilot.press("v")
-        await shown(app, pilot, "No run is marked: space marks runs")
-        await pilot.press("d")
-        await shown(app, pilot, "x takes it out of the queue")
+        await shown(app, pilot, "No run marked")
+        await pilot.press("D")
+        await shown(app, pilot, "Press x to remove it from the queue")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
+        await shown(app, pilot, "Removed from the queue")
         table = app.screen.query_one(Table)
         row = table.render_line(1).text
-        assert "taken out" in row
+        assert "removed" in row
         assert " s " not in row[:60]  # it took no time
 
 
@@ -91,12 +91,12 @@ async def test_holding_the_queue_and_letting_it_go_on_is_said(make_app: MakeApp,
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued")
         await pilot.press("h")
-        await shown(app, pilot, "The queue is held: nothing starts")
-        await shown(app, pilot, "queued and held")
+        await shown(app, pilot, "Queue paused")
+        await shown(app, pilot, "queue paused")
         await pilot.press("h")
-        await shown(app, pilot, "The queue goes on.")
+        await shown(app, pilot, "Queue resumed")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
+        await shown(app, pilot, "Removed from the queue")
 
 
 async def test_f7_on_the_recipe_screen_queues_the_run_and_stays_there(make_app: MakeApp, workspace: Path) -> None:

@@ -168,7 +168,7 @@ async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeA
     app = make_app("train", run=first.path)
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
-        await pilot.press("o")
+        await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, PickMenu) and bool(app.screen.query(OptionList)))
         app.screen.query_one(Input).value = second.id
         await pilot.pause()
@@ -272,7 +272,7 @@ async def test_the_log_is_searched(make_app: MakeApp, tmp_path: Path) -> None:
         await until(pilot, lambda: "2 lines hold it" in state(screen))
         log = screen.query_one(LogView)
         assert any(row.startswith("│>line 700") for row in text_of(log))
-        await pilot.press("left_square_bracket")
+        await pilot.press("N")
         assert any(row.startswith("│>line 40 ") for row in text_of(log))
         assert not log.following
         await pilot.press("slash", "escape", "end")

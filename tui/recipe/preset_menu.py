@@ -34,7 +34,7 @@ class PresetMenu(ModalScreen[Preset | None]):
 
     BINDINGS = declare(
         "presets",
-        Command("presets.cancel", "escape,q,f8", "dismiss(None)", "close", "Change nothing.", shows="esc"),
+        Command("presets.cancel", "escape,f8", "dismiss(None)", "close", "Change nothing.", shows="esc", shared="back"),
     )
 
     def __init__(self, presets: Sequence[Preset], recipe: Recipe) -> None:

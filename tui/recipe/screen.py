@@ -77,7 +77,7 @@ class RecipeScreen(StepScreen):
             "F6",
             decides=True,
         ),
-        Command("recipe.show_form", "escape", "form", "form", "Back to the form.", 2, "esc"),
+        Command("recipe.show_form", "escape", "form", "form", "Back to the form.", 2, "esc", shared="back"),
         Command(
             "recipe.toggle_yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5, "^y"
         ),
@@ -88,11 +88,11 @@ class RecipeScreen(StepScreen):
         Command("recipe.choose_preset", "f8", "presets", "presets", "Choose a starting point.", 10, "F8"),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
         Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-2)", "", "Scroll the panel up."),
-        Command("recipe.undo", "ctrl+z", "undo", "undo", "Take the last change back.", 11, "^z"),
+        Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Take the last change back.", 11, shared="undo"),
         Command("recipe.reset_field", "ctrl+r", "default", "default", "Set this field to its default.", 0, "^r"),
         Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0, "F2"),
         Command("recipe.new", "ctrl+n", "new", "new", "Begin an empty recipe.", 0, "^n"),
-        Command("recipe.show_field_help", "f1", "field_help", "about", "All about this field.", 0, "F1"),
+        Command("recipe.show_field_help", "f1", "field_help", "about", "All about this field.", 0, "F1", shared="help"),
     )
 
     def __init__(self) -> None:
@@ -314,7 +314,7 @@ class RecipeScreen(StepScreen):
         self.form.begin()
         self._desk.new()
         self._update()
-        self._say("An empty recipe. ctrl+z brings the one before back.")
+        self._say("An empty recipe. Undo (ctrl+underscore) brings back the one before.")
 
     def action_presets(self) -> None:
         """Choose a starting point."""
@@ -324,7 +324,7 @@ class RecipeScreen(StepScreen):
         if preset is not None:
             self._desk.replace(preset.apply(self._desk.entries.recipe))
             self._update()
-            self._say(f"{preset.name}: {len(preset.values)} fields are set. ctrl+z takes it back.")
+            self._say(f"{preset.name}: {len(preset.values)} fields are set. Undo with ctrl+underscore.")
 
     # --- files
 

@@ -39,7 +39,7 @@ class RunDetailsScreen(StepScreen):
     SCOPE = "details"
     BINDINGS = declare(
         "details",
-        Command("details.back", "escape,i", "back", "back", "Go back to the run.", 1, "esc"),
+        Command("details.back", "escape,i", "back", "back", "Go back to the run.", 1, "esc", shared="back"),
     )
 
     DEFAULT_CSS = """

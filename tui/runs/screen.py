@@ -17,7 +17,7 @@ from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine, RunList
 from tui.actions import Command, declare
 from tui.runs.delete import delete, question
-from tui.runs.queue import GOES_ON, HELD, any_waits, change_queue, queue_held
+from tui.runs.queue import PAUSED, RESUMED, any_waits, change_queue, queue_paused
 from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
 from tui.screens.base import StepScreen
 from tui.widgets.command_line import CommandLine
@@ -36,7 +36,16 @@ class RunsScreen(StepScreen):
     CSS_PATH = "runs.tcss"
     BINDINGS = declare(
         "runs",
-        Command("runs.open_run", "l,enter", "open_run", "live", "Open the run's live screen.", 3, "enter"),
+        Command(
+            "runs.open_run",
+            "enter,o",
+            "open_run",
+            "live",
+            "Open the run's live screen.",
+            3,
+            "enter",
+            shared="open,open other",
+        ),
         Command(
             "runs.toggle_mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4
         ),
@@ -51,14 +60,30 @@ class RunsScreen(StepScreen):
             5,
             "/",
             opens_line=True,
+            shared="search",
         ),
         Command("runs.clone", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
-        Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 7),
+        Command(
+            "runs.delete",
+            "D",
+            "ask_delete",
+            "delete",
+            "Delete the run. Asks first, and says what goes.",
+            7,
+            shared="delete",
+        ),
         Command("runs.next_order", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
         Command("runs.show_result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
         Command("runs.show_adapter", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
         Command(
-            "runs.show_all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"
+            "runs.show_all",
+            "escape",
+            "all",
+            "all runs",
+            "List all runs again; then take the marks away.",
+            6,
+            "esc",
+            shared="back",
         ),
         Command(
             "runs.move_sooner",
@@ -84,8 +109,17 @@ class RunsScreen(StepScreen):
         ),
         Command("runs.pause_queue", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
         Command("runs.resume_queue", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
-        Command("runs.confirm", "y", "answer(True)", "yes, delete", "After d: yes, delete the run.", 1, decides=True),
-        Command("runs.decline", "n,escape", "answer(False)", "no", "After d: no, keep the run.", 2),
+        Command(
+            "runs.confirm",
+            "y",
+            "answer(True)",
+            "yes, delete",
+            "Yes, delete the run.",
+            1,
+            decides=True,
+            answers=True,
+        ),
+        Command("runs.decline", "n,escape", "answer(False)", "no", "No, keep the run.", 2, answers=True),
     )
 
     def __init__(self) -> None:
@@ -111,7 +145,7 @@ class RunsScreen(StepScreen):
         )
 
     def on_mount(self) -> None:
-        """A look at the folders every two seconds while the screen is shown."""
+        """Look at the folders every two seconds while the screen is shown."""
         self._list = RunList(self.session.workspace)
         self.table.border_title = "runs"
         self.set_interval(_LOOK_EVERY, self._look)
@@ -122,7 +156,7 @@ class RunsScreen(StepScreen):
         return self.query_one(Table)
 
     def on_screen_resume(self) -> None:
-        """Read the list at once, and go on with a queue that a reboot has left."""
+        """Read the list at once, and resume a queue that a reboot has left."""
         super().on_screen_resume()
         self._read()
         self._change(None)
@@ -145,7 +179,7 @@ class RunsScreen(StepScreen):
         """Read the list, then what is not known of the runs in it, a slice at a time."""
         worker, workspace = get_current_worker(), self.session.workspace
         lines, more, moment = self._list.read(), True, time.monotonic()
-        held = queue_held(workspace) if any_waits(lines) else False
+        held = queue_paused(workspace) if any_waits(lines) else False
         while more and not worker.is_cancelled:
             self.from_thread(self._take, lines, held)
             if time.monotonic() - moment > _LOOK_EVERY:
@@ -171,7 +205,12 @@ class RunsScreen(StepScreen):
         self._show()
         now = self._chosen
         if before is not None and now is not None and before.info.state != now.info.state:
-            self._say([])  # what was said or asked of it may hold no more
+            self._say([])  # a message or question about it may be out of date
+
+    @property
+    def asking(self) -> bool:
+        """Whether a run is about to be deleted."""
+        return self._asked is not None
 
     @property
     def aim(self) -> Hashable:
@@ -212,18 +251,18 @@ class RunsScreen(StepScreen):
         self._say([])
 
     def _say(self, lines: list[StyledLine], asked: JobFolder | None = None) -> None:
-        """Say something below the list, in place of what was said or asked there, until the next key that acts."""
+        """Show something below the list, in place of the last message or question, until the next key that acts."""
         self._asked, self._said = asked, lines
         self._show_detail()
         self.refresh_bindings()
 
     def _show_detail(self) -> None:
-        """What was said or asked, or what there is to say about the run under the cursor."""
+        """The last message or question, else the details of the run under the cursor."""
         detail, chosen = self.query_one("#detail", TextLines), self._chosen
         if self._said:
             detail.show(self._said)
         elif chosen is None:
-            detail.show([[("No run has these words; esc lists all.", "muted")]] if self._words else [])
+            detail.show([[("No run matches. Press esc to list all runs.", "muted")]] if self._words else [])
         else:
             words = chosen.info.detail or chosen.verdict_text
             model = f"  {clean_line(chosen.model, 60)}" if chosen.model else ""
@@ -239,8 +278,6 @@ class RunsScreen(StepScreen):
         chosen = self._chosen
         if action == "answer":
             return self._asked is not None
-        if self._asked is not None:
-            return False
         if action in ("move", "take_out"):
             return chosen is not None and chosen.info.state == "queued"
         if action in ("open_result", "open_export", "mark") and chosen is not None and chosen.info.state == "queued":
@@ -256,8 +293,8 @@ class RunsScreen(StepScreen):
         return chosen is not None if action.startswith(("open_", "mark", "ask_")) else True
 
     def action_filter(self) -> None:
-        """Take words from the keys that follow; the list follows at each."""
-        help = "name, state, verdict or model; enter keeps it, esc lists all"
+        """Filter the list by the words typed next."""
+        help = "by name, state, verdict or model; enter applies, esc clears"
         self.query_one(CommandLine).ask("filter", help, self._filter, text=self._words, live=True)
         self._say([])
 
@@ -273,7 +310,7 @@ class RunsScreen(StepScreen):
         self._show()
 
     def action_all(self) -> None:
-        """All runs; else no marks."""
+        """List all runs; else remove all marks."""
         if self._words:
             self._words = ""
         else:
@@ -282,14 +319,14 @@ class RunsScreen(StepScreen):
         self._show()
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away, and go to the next one."""
+        """Mark or unmark the run under the cursor, and go to the next one."""
         if self._chosen is None:
             return
         name = self._chosen.info.id
         if name in self._marked:
             del self._marked[name]
         elif len(self._marked) == MOST:
-            self.notify(f"{MOST} runs can be compared at once: space on one of them takes its mark away.")
+            self.notify(f"At most {MOST} runs can be compared. Press space on a marked run to unmark it.")
             return
         else:
             self._marked[name] = None
@@ -306,12 +343,12 @@ class RunsScreen(StepScreen):
 
     def action_say_marks(self) -> None:
         """Say what a comparison needs."""
-        have = "One run is" if self._marked else "No run is"
-        self._say([[(f"{have} marked: space marks runs, and v compares two to {MOST} of them.", "warning")]])
+        have = "1 run" if self._marked else "No run"
+        self._say([[(f"{have} marked. Mark 2 to {MOST} runs with space, then press v to compare them.", "warning")]])
 
     @work(thread=True, exclusive=True, group="delete")
     def action_ask_delete(self) -> None:
-        """Ask, and say what goes."""
+        """Ask, and say what will be deleted."""
         chosen = self._chosen
         if chosen is not None:
             self.from_thread(self._ask, JobFolder(chosen.info.folder), *question(chosen.info))
@@ -321,7 +358,7 @@ class RunsScreen(StepScreen):
             self._say(lines, folder if possible else None)
 
     def action_answer(self, yes: bool) -> None:
-        """Delete it, or leave it."""
+        """Delete it, or keep it."""
         folder = self._asked
         self._say([])
         if yes and folder is not None:
@@ -348,18 +385,18 @@ class RunsScreen(StepScreen):
             self._change(lambda queue: queue.move(chosen.id, place))
 
     def action_take_out(self) -> None:
-        """Out of the queue."""
+        """Remove the run from the queue."""
         chosen = self._chosen
         if chosen is not None:
             self._change(lambda queue: queue.remove(chosen.info.id))
 
     def action_hold(self, held: bool) -> None:
-        """Hold the queue back, or let it go on."""
-        self._change(lambda queue: queue.pause(held), HELD if held else GOES_ON)
+        """Pause or resume the queue."""
+        self._change(lambda queue: queue.pause(held), PAUSED if held else RESUMED)
 
     @work(thread=True, group="queue")
     def _change(self, change: Callable[[Queue], None] | None, words: str = "") -> None:
-        """Change the queue; what was said before is then no longer said, but `words`."""
+        """Change the queue, then show `words` in place of the last message."""
         fault = change_queue(self.session.workspace, change)
         if fault:
             self.from_thread(self.notify, clean_line(fault, 400), severity="error", markup=False)
@@ -393,6 +430,6 @@ class RunsScreen(StepScreen):
             return
         path = Path(self._chosen.info.folder) / "recipe.yaml"
         if not path.exists():
-            self.notify(f"{clean_line(str(path))} is not there.", severity="error", markup=False)
+            self.notify(f"No such file: {clean_line(str(path))}", severity="error", markup=False)
             return
         self.deck.load_recipe(path)

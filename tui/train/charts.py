@@ -92,7 +92,7 @@ class ChartsPane(Pane):
         Command("train.cursor_far_right", "ctrl+right", "read(10)", "", "Ten cells to the right."),
         Command("train.choose_panels", "plus", "panels", "panel", "Choose the metrics that have a panel.", 6, "+"),
         Command(
-            "train.choose_overlays", "o", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7
+            "train.choose_overlays", "v", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7
         ),
         Command("train.next_metric", "b", "large", "metric", "The next metric in the large chart.", 8),
         Command("train.next_x_axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 9),
@@ -100,7 +100,7 @@ class ChartsPane(Pane):
         Command("train.zoom_out", "Z,minus", "zoom(False)", "", "Show more steps.", 0, "-"),
         Command("train.pan_left", "comma", "pan(-1)", "", "Move to earlier steps, when zoomed in.", 0, ","),
         Command("train.pan_right", "full_stop", "pan(1)", "", "Move to later steps, when zoomed in.", 0, "."),
-        Command("train.toggle_log_scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 11),
+        Command("train.toggle_log_scale", "L", "scale", "log scale", "Logarithmic or linear y axis.", 11),
         Command(
             "train.next_smoothing", "m", "smooth", "smoothing", "Average the loss normally, strongly, not at all.", 12
         ),

@@ -151,7 +151,7 @@ def question(kind: str, plan: ResumePlan | None = None, *, comparing: bool = Fal
     line: StyledLine = [(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]
     if kind != "stop":
         return [line]
-    return [line, [("k", "key"), (" end now, without saving", "text")]]
+    return [line, [("x", "key"), (" stop now, without saving", "text")]]
 
 
 def _eval_words(run: LiveRun) -> str:
