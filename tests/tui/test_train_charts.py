@@ -127,7 +127,7 @@ async def test_a_metric_that_is_picked_is_on_the_screen_at_once_at_any_size(make
             await pilot.press(*"kl", "enter", "escape")
             charts = [screen.charts.chart, *screen.query_one(Panels).charts]
             await until(pilot, lambda: any(c.display and c.title == "kl" for c in charts))  # noqa: B023
-            await until(pilot, lambda: "have no panel here: b shows each" in state(screen))  # noqa: B023
+            await until(pilot, lambda: "have no panel at this size" in state(screen))  # noqa: B023
 
 
 async def test_the_large_chart_says_how_many_of_the_metrics_are_shown(make_app: MakeApp, tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ async def test_the_log_is_searched(make_app: MakeApp, tmp_path: Path) -> None:
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         await pilot.press("l", "slash", *"warning", "enter")
-        await until(pilot, lambda: "2 lines hold it" in state(screen))
+        await until(pilot, lambda: "2 matching lines" in state(screen))
         log = screen.query_one(LogView)
         assert any(row.startswith("│>line 700") for row in text_of(log))
         await pilot.press("N")

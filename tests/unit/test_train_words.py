@@ -41,8 +41,8 @@ def test_peak_memory_is_the_gpus_where_there_was_one_and_ram_where_there_was_non
         folder.append_event("summary", "Trained.", peak_memory=3 * GIB)
         run = LiveRun()
         run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
-        said += peak_words(run)
+        said.append(peak_words(run))
     assert said == [
-        "The run is over. Peak memory: GPU 0 58.9 GiB, PyTorch reserved 3.00 GiB, worker 1.20 GiB of RAM.",
-        "The run is over. Peak memory: worker 3.00 GiB of RAM.",
+        "Peak memory: GPU 0 58.9 GiB, PyTorch reserved 3.00 GiB, worker RAM 1.20 GiB",
+        "Peak memory: worker RAM 3.00 GiB",
     ]

@@ -58,12 +58,12 @@ class LiveRun:
         main: its values in training, one a log event.
         average: the mean of the last of them.
         gpus: what its GPUs did.
-        names: the metrics that it has logged, in the order of their first coming.
-        eta: seconds to the end as the trainer reckoned them last, and the moment at which it did; or None.
+        names: the metrics that it has logged, in the order in which they first came.
+        eta: seconds to the end as the trainer last estimated them, and the moment at which it did; or None.
         first_moment: unix seconds of the first record of metrics, or None.
         events: the last events, oldest first.
         past: many more of them.
-        resumed: the moment at which it went on from a checkpoint last, or None.
+        resumed: the moment at which it was last resumed from a checkpoint, or None.
         update: the newest look at the run, or None before the first.
         smoothing: a name of `SMOOTHING`.
         partial: whether this is a sampled read of a long run, not all of it.
@@ -148,7 +148,7 @@ class LiveRun:
             self._smooth()
 
     def progress(self) -> tuple[int | None, int | None]:
-        """Training steps done and in all. Later parts of the job count something else: then what was logged tells."""
+        """Training steps done and in all. Later stages of the job count something else: then what was logged counts."""
         if self.update is None:
             return None, None
         status = self.update.status
