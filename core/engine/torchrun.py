@@ -24,7 +24,7 @@ from core.jobs.status import FAILED
 from core.jobs.titles import title_of
 
 AGAIN = "TUNEDECK_AGAIN"
-"""A variable, set for ranks that are started again; they go on from the last checkpoint, or else begin anew."""
+"""A variable, set for ranks that are started again; they resume from the last checkpoint, or else start over."""
 GRACE = 5
 """Seconds that the other ranks have after one of them has ended, before they get SIGKILL."""
 

@@ -60,8 +60,9 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     template = use_template(tokenizer, recipe.model.chat_template)
     rows, prompts = _held_out(worker, recipe, tokenizer, template)
     worker.stop_if_asked(_STOPPED)
-    worker.phase("loading", f"Loading the base model on {on.name}.")
-    model = load_base(recipe.model, on)
+    words = f"Loading the base model on {on.name}"
+    worker.phase("loading", f"{words}.")
+    model = load_base(recipe.model, on, on_progress=_loaded(worker, words))
     both = _Both(worker, recipe, tokenizer, template, on, rows, prompts)
     base_scores, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
@@ -108,9 +109,10 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
     from core.engine.load import load_base
     from core.evaluation.scores import prepare_losses
 
-    worker.phase("loading", f"Loading the tuned model from {folder.name}/.")
+    words = f"Loading the tuned model from {folder.name}/"
+    worker.phase("loading", f"{words}.")
     if adapter_of(recipe).whole:
-        tuned = load_base(recipe.model, on, path=str(folder))
+        tuned = load_base(recipe.model, on, path=str(folder), on_progress=_loaded(worker, words))
         prepare_losses(tuned)
         fresh = list(tuned.named_parameters())
     else:
@@ -127,6 +129,10 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
                 do="Train again with a lower learning rate",
             )
     return tuned
+
+
+def _loaded(worker: Worker, words: str) -> Callable[[int, int], None]:
+    return lambda done, of: worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights.")
 
 
 class _Both:

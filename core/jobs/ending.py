@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 
 from core.jobs.status import DONE, FAILED, FINISHED, LEAVING, STOPPED, Status
-from core.jobs.titles import TRAINING
+from core.jobs.titles import TITLES, TRAINING
 
 EXIT_STOPPED = 3
 """The exit code of a worker that ended because it was asked to."""
@@ -120,8 +120,9 @@ def signal_words(number: int, who: str, oom_kills: int) -> str:
 
 
 def _resume(who: str) -> str:
-    """Only training has something to resume from."""
-    return " Resume from the last checkpoint." if who.startswith(TRAINING) else ""
+    """What training leaves can be resumed; the other jobs leave nothing to resume from."""
+    others = tuple(title for title in TITLES.values() if title != TRAINING)
+    return "" if who.startswith(others) else " Resume from the last checkpoint."
 
 
 def last_error(log: str) -> str:

@@ -120,7 +120,7 @@ def enqueue(
     env: Mapping[str, str] | None = None,
     payload: Mapping[str, Any] | None = None,
 ) -> None:
-    """Makes a job a queued one. Whoever starts it later makes its commands anew; `job.json` only shows them.
+    """Makes a job a queued one. Whoever starts it later makes its commands again; `job.json` only shows them.
 
     Args:
         folder: the job's folder.

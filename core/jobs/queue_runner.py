@@ -276,7 +276,7 @@ def main(argv: Sequence[str], commands: Commands) -> int:
                 fault = ""
             except files.JobGone:
                 return 0
-            except TunedeckError as error:  # what goes wrong with the disk may go right a second later
+            except TunedeckError as error:  # a fault of the disk may be over a second later
                 if str(error) != fault:
                     fault = str(error)
                     print(fault, file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ from typing import Any
 from core import timestamps
 from core.jobs import process
 from core.jobs.process import Identity
+from core.units import count
 
 QUEUED = "queued"
 STARTING = "starting"
@@ -51,7 +52,7 @@ class Status:
         worker: the worker of the current stage.
         stage: which of the job's stages runs, from 0.
         stages: how many there are.
-        fields: everything in the file, other fields included.
+        fields: everything in the file, other fields included, such as `unit`: what `step` and `of` count.
         problem: a sentence if the file cannot be read, else "".
     """
 
@@ -71,6 +72,13 @@ class Status:
     stages: int = 1
     fields: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
+
+    @property
+    def doing(self) -> str:
+        """What is being done and how far it is: `Building the training set: 42,043 of 46,375 rows`."""
+        unit = self.fields.get("unit")
+        counted = f": {count(self.step or 0)} of {count(self.of)}" if self.of else ""
+        return f"{self.phase}{counted}{f' {unit}' if counted and isinstance(unit, str) and unit else ''}"
 
     @property
     def processes(self) -> list[Identity]:

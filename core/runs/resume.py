@@ -14,6 +14,7 @@ from core.jobs.runs import list_runs
 from core.jobs.state import standing
 from core.jobs.takeover import notify_unseen_ends
 from core.jobs.trust import refuse_run
+from core.jobs.workspaces import remember
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
 from core.runs.at_end import at_end_of
@@ -88,4 +89,5 @@ def resume_run(folder: JobFolder, plan: ResumePlan) -> None:
         save(plan.recipe, folder.recipe, portable=False)
     stages, environment = commands_of(folder, plan.recipe)
     launch(folder, stages, env=environment, payload=payload)
+    remember(folder.path.parents[1])
     notify_unseen_ends(list_runs(folder.path.parents[1]))

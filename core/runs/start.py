@@ -18,6 +18,7 @@ from core.jobs.launch import launch
 from core.jobs.runs import list_runs
 from core.jobs.same_device_runs import same_device_runs
 from core.jobs.takeover import notify_unseen_ends
+from core.jobs.workspaces import remember
 from core.paths import runs_dir
 from core.recipe.mapped import with_mapping
 from core.recipe.paths import absolute, named_after
@@ -156,6 +157,7 @@ def prepare_run(
             raise
         words = f"Cannot write the run's folder: {reason(error, folder.path)}"
         raise BadInput(words, where=str(folder.path)) from error
+    remember(workspace)
     for warning in [*warnings, *view.manifest["notes"]]:
         folder.append_event("alert", warning)
     return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved), resolved)

@@ -77,7 +77,7 @@ def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
     second.unlink()
     requests.ask(folder, requests.RESUME)
     until(lambda: events(folder, "request"), "it is answered")
-    assert "goes on by itself" in events(folder, "request")[-1]["message"]
+    assert "resumes by itself" in events(folder, "request")[-1]["message"]
     first.unlink()
     until(lambda: standing(folder).over, "it goes on and ends", 60)
     assert standing(folder).state == "finished"
@@ -85,7 +85,7 @@ def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
     assert [event["step"] for event in events(folder, "checkpoint")] == [4, 8]
     assert [event["message"].partition(":")[0] for event in events(folder, "alert")] == [
         "The disk is full",
-        "The reason for the pause has gone",
+        "The problem is gone",
     ]
 
 

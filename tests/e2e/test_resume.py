@@ -284,8 +284,8 @@ def test_a_checkpoint_that_is_damaged_is_named(warm: WarmPython, tmp_path: Path,
     now = folder.read_status()
     assert now.state == "failed"
     assert "weights_only" not in now.message
-    assert "checkpoint-4 cannot be loaded: a file of it is damaged (" in now.message
-    assert now.message.endswith("`tunedeck resume` then goes on from the checkpoint before it.")
+    assert "checkpoint-4 cannot be loaded: a file is damaged (" in now.message
+    assert now.message.endswith("`tunedeck resume` then resumes from the checkpoint before it.")
 
 
 def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm: WarmPython, tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_a_run_that_had_trained_to_its_end_is_only_saved_again(
     shutil.rmtree(folder.adapter)
     assert cli.main(["resume", str(folder.path)]) == 0
     shown = capsys.readouterr().out
-    assert "Saving what was trained." in shown
+    assert "Saving the weights." in shown
     assert shown.count("Loading libraries.") == 1, "what was reported before is not reported again"
     assert "step      4" not in shown
     assert adapter.read_bytes() == before
@@ -359,4 +359,4 @@ def test_memory_that_is_short_for_one_sample_ends_with_what_would_make_it_fit(wa
     run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="3", DISTURB_MEMORY="-1")
     assert folder.read_status().state == "failed"
     assert [event["batch_size"] for event in events(folder, "oom")] == [2, 1, 1]
-    assert "checkpoint activations; quantization nf4; a max length below 128" in folder.read_status().message
+    assert "gradient checkpointing; quantization nf4; a max length below 128" in folder.read_status().message

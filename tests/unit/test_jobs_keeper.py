@@ -101,7 +101,7 @@ def test_program_that_does_not_exist_is_a_sentence(folder: JobFolder) -> None:
     launch(folder, [["/no/such/python", "-m", "core.training", str(folder.path)]])
     now = ended(folder)
     assert now.state == "failed"
-    assert "training worker cannot be started: /no/such/python" in now.detail
+    assert "could not be started: /no/such/python" in now.detail
 
 
 def test_keeper_that_cannot_start_is_reported_at_once(folder: JobFolder) -> None:
@@ -127,7 +127,7 @@ def test_job_cannot_be_started_twice(folder: JobFolder) -> None:
     second = subprocess.run(
         [sys.executable, "-m", "core.jobs.keeper", folder.path], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert (second.returncode, second.stderr) == (1, "Another keeper runs this job already.\n")
+    assert (second.returncode, second.stderr) == (1, "This job already has a keeper.\n")
     (folder.path / "enough").touch()
     assert ended(folder).state == "finished"
 

@@ -32,18 +32,20 @@ class EvaluateScreen(StepScreen):
     CSS_PATH = "evaluate.tcss"
     BINDINGS = declare(
         "evaluate",
-        Command("evaluate.next", "j,down,right", "go(1)", "next", "The next held-out sample.", 1, "j", shared="down"),
-        Command("evaluate.previous", "k,up,left", "go(-1)", "previous", "The sample before.", 2, "k", shared="up"),
+        Command("evaluate.next", "j,down,right", "go(1)", "next", "Next held-out sample.", 1, "j", shared="down"),
+        Command(
+            "evaluate.previous", "k,up,left", "go(-1)", "previous", "Previous held-out sample.", 2, "k", shared="up"
+        ),
         Command(
             "evaluate.next_differing",
             "right_square_bracket",
             "next_differing",
             "differing",
-            "The next sample with other answers.",
+            "Next sample whose answers differ.",
             3,
         ),
         Command(
-            "evaluate.toggle_reference", "r", "reference", "reference", "Show or hide the data set's own answer.", 4
+            "evaluate.toggle_reference", "r", "reference", "reference", "Show or hide the dataset's own answer.", 4
         ),
         Command(
             "evaluate.copy_path",
@@ -150,7 +152,7 @@ class EvaluateScreen(StepScreen):
         words = f"adapter {self._place(adapter)} ({size(adapter.size)}{of})"
         if comparison and adapter.weights and comparison.step not in (None, adapter.weights.step):
             return f"{words}; the comparison above is of step {count(comparison.step or 0)}"
-        return f"{words}   Press 5 to load it elsewhere"
+        return f"{words}   5 shows how to load it"
 
     def _place(self, adapter: SavedAdapter) -> str:
         folder, workspace = adapter.folder, self.session.workspace
@@ -249,9 +251,7 @@ def _facts(comparison: Comparison) -> Content:
             "  tuned ",
             (f"{tuned:.3f}", "bold"),
             (
-                "  lower is better: improved"
-                if better
-                else "  NOT improved: the tuned model is worse on held-out samples",
+                "  improved" if better else "  NOT improved: the tuned model is worse",
                 "$success" if better else "$error",
             ),
             f"  on {comparison.eval_samples:,} held-out samples\n",

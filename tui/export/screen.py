@@ -25,7 +25,7 @@ _COPY = "In an existing folder, a new folder named after the run is created. ent
 
 
 class ExportScreen(StepScreen):
-    """The question: how do I take this home?"""
+    """The question: how do I use this adapter elsewhere?"""
 
     STEP = "export"
     CSS_PATH = "export.tcss"
@@ -36,8 +36,8 @@ class ExportScreen(StepScreen):
             "export.copy_adapter",
             "w",
             "ask_copy",
-            "copy to a folder",
-            "Copy the adapter's folder to a place of yours.",
+            "copy to folder",
+            "Copy the adapter to another folder.",
             1,
         ),
         Command(
@@ -49,9 +49,7 @@ class ExportScreen(StepScreen):
             2,
             shared="copy",
         ),
-        Command(
-            "export.copy_code", "Y", "copy_code", "copy code", "Copy the Python that loads it to the clipboard.", 3
-        ),
+        Command("export.copy_code", "Y", "copy_code", "copy code", "Copy the Python code that loads the adapter.", 3),
     )
 
     def __init__(self) -> None:

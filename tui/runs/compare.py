@@ -42,30 +42,33 @@ class CompareScreen(StepScreen):
     CSS_PATH = "compare.tcss"
     BINDINGS = declare(
         "compare",
-        Command(
-            "compare.next_metric", "m", "metric(1)", "metric", "The next metric that any of the runs has logged.", 1
-        ),
-        Command("compare.previous_metric", "M", "metric(-1)", "", "The metric before."),
+        Command("compare.next_metric", "m", "metric(1)", "metric", "Next metric that any of the runs has logged.", 1),
+        Command("compare.previous_metric", "M", "metric(-1)", "", "Previous metric."),
         Command(
             "compare.cursor_left",
             "left",
             "read(-1)",
-            "read values",
-            "Read values off the curves, at other steps.",
+            "cursor",
+            "Move the cursor on the chart left.",
             2,
             "←→",
         ),
+        Command("compare.cursor_right", "right", "read(1)", "", "Move the cursor on the chart right.", aside=True),
+        Command("compare.zoom_in", "z,equals_sign", "zoom(0.5)", "zoom in", "Zoom in.", 4, "z"),
+        Command("compare.zoom_out", "Z,minus", "zoom(2.0)", "", "Zoom out.", 0, "-"),
+        Command("compare.pan_left", "comma", "pan(-0.5)", "", "Scroll left when zoomed in.", 0, ","),
+        Command("compare.pan_right", "full_stop", "pan(0.5)", "", "Scroll right when zoomed in.", 0, "."),
+        Command("compare.reset_zoom", "0", "whole", "reset zoom", "Reset zoom and hide the cursor.", 6),
+        Command("compare.next_x_axis", "x", "axis", "x axis", "X axis: steps, epochs, tokens or time.", 4),
         Command(
-            "compare.cursor_right", "right", "read(1)", "", "Read values off the curves, further right.", aside=True
+            "compare.toggle_log_scale",
+            "L",
+            "scale",
+            "log scale",
+            "Switch the y axis between logarithmic and linear.",
+            5,
         ),
-        Command("compare.zoom_in", "z,equals_sign", "zoom(0.5)", "zoom", "Show fewer steps.", 4, "z"),
-        Command("compare.zoom_out", "Z,minus", "zoom(2.0)", "", "Show more steps.", 0, "-"),
-        Command("compare.pan_left", "comma", "pan(-0.5)", "", "Move to earlier steps, when zoomed in.", 0, ","),
-        Command("compare.pan_right", "full_stop", "pan(0.5)", "", "Move to later steps, when zoomed in.", 0, "."),
-        Command("compare.reset_zoom", "0", "whole", "whole runs", "The whole runs again, without the reading line.", 6),
-        Command("compare.next_x_axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 4),
-        Command("compare.toggle_log_scale", "L", "scale", "log scale", "Logarithmic or linear y axis.", 5),
-        Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 3, "esc", shared="back"),
+        Command("compare.back", "escape", "back", "all runs", "Go back to the list of runs.", 3, "esc", shared="back"),
     )
 
     def __init__(self, lines: Sequence[RunLine]) -> None:

@@ -45,6 +45,7 @@ class FormField:
         unit: what the value counts, or "".
         folded: whether it is hidden until advanced fields are shown.
         complete: whether file names are suggested while typing.
+        offers: whether enter opens a list of values to choose from; text can still be typed.
     """
 
     key: str
@@ -54,6 +55,7 @@ class FormField:
     unit: str = ""
     folded: bool = False
     complete: bool = False
+    offers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
