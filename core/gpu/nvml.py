@@ -11,9 +11,7 @@ from typing import Any
 
 from core.gpu.readings import GpuSample
 
-_NO_LIBRARY = (
-    "No NVIDIA driver (libnvidia-ml.so.1 not found)."
-)
+_NO_LIBRARY = "No NVIDIA driver (libnvidia-ml.so.1 not found)."
 _NO_PACKAGE = "No GPU readings: the nvidia-ml-py package is not installed (pip install nvidia-ml-py)."
 _THROTTLE = {  # bits of nvmlDeviceGetCurrentClocksEventReasons; idle clocks and clocks set by hand are no throttling
     0x04: "power limit",

@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
             words = f"Notified: {what}." if not fault else f"Could not notify: {what} {fault}."
         else:
             fault = "not allowed"
-            words = f"Not notified, because you have not allowed it: {what}. Allow it with `tunedeck trust` on its recipe."
+            words = f"Not notified, because not allowed yet: {what}. Allow it with `tunedeck trust` on the recipe."
         try:
             folder.append_event("at_end", words, ok=not fault)
         except TunedeckError as error:

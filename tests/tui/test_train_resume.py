@@ -81,7 +81,7 @@ async def test_r_without_a_whole_checkpoint_says_so(make_app: MakeApp, tmp_path:
     async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
         await pilot.press("r")
-        await until(pilot, lambda: "checkpoint-50 is not whole" in state(screen))
+        await until(pilot, lambda: "checkpoint-50" in state(screen) and "incomplete" in state(screen))
         assert "y yes" not in keys(screen)
 
 

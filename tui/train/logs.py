@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from textual.app import ComposeResult
 
 from core.jobs.follow import Update
@@ -47,6 +50,7 @@ class LogsPane(Pane):
         self._log = LogView(id="log")
         self._events: LogView | None = None
         """All events: made when first wanted, so that the start pays nothing for it."""
+        self._wrapped_at = 0
 
     def compose(self) -> ComposeResult:
         """The last events, and the log."""
@@ -84,7 +88,19 @@ class LogsPane(Pane):
         if self._events is not None:
             if "events.jsonl" in update.restarted:
                 self._events.clear()
-            self._events.extend(map(train_words.event_text, update.events))
+            self._extend_events(update.events)
+
+    def _extend_events(self, events: Iterable[Mapping[str, Any]]) -> None:
+        if self._events is not None:
+            self._wrapped_at = self.size.width
+            width = max(20, self._wrapped_at - 4)
+            self._events.extend(line for event in events for line in train_words.event_text(event, width))
+
+    def on_resize(self) -> None:
+        """Wrap the events again."""
+        if self._events is not None and self.size.width != self._wrapped_at:
+            self._events.clear()
+            self._extend_events(self._run.live.past)
 
     def state_changed(self) -> None:
         """The run's state is another one: a failure shows the log."""
@@ -103,7 +119,8 @@ class LogsPane(Pane):
             rows: how many events there is room for.
         """
         run = self._run.live
-        event_lines = train_words.alert_line(run) if self.open else train_words.event_lines(run, rows)
+        width = self.size.width - 2
+        event_lines = train_words.alert_line(run, width) if self.open else train_words.event_lines(run, rows, width)
         self._last.display = bool(event_lines) or not self.open
         self._last.show(event_lines)
 
@@ -124,7 +141,7 @@ class LogsPane(Pane):
             self._events = LogView(title="events", empty="no events yet", id="all-events")
             await self.mount(self._events)
             self._set_going()
-            self._events.extend(map(train_words.event_text, self._run.live.past))
+            self._extend_events(self._run.live.past)
         self._show(not self._with_events, events=True)
         self._focus()
 

@@ -204,32 +204,62 @@ def _eval_words(run: LiveRun) -> str:
     return f"{title} {first} at step {count(round(series.x[0]))}, {last} at step {count(round(series.x[-1]))}."
 
 
-def event_lines(run: LiveRun, number: int) -> list[StyledLine]:
-    """The last events, oldest first, each with its time of day; alerts stay when others would push them out."""
+_WHEN = 10
+"""Cells of an event's time of day and the gap after it."""
+
+_ALERT_ROWS, _NARROW = 3, 70
+"""Rows that an alert may take, one more where a row has fewer cells: what to do about it often stands at its end."""
+
+
+def event_lines(run: LiveRun, number: int, width: int = 120) -> list[StyledLine]:
+    """The last events, oldest first; an alert stays while the newest events would push it out.
+
+    Alerts wrap, so that there may be some rows more; other events are cut.
+
+    Args:
+        run: what was read of the run.
+        number: how many events at most.
+        width: cells of a row.
+    """
     if number <= 0:
         return []
     events = list(run.events)
     alerts = (
         [event for event in events[:-number] if event.get("kind") == "alert"][-(number // 2) :] if number > 1 else []
     )
-    return [_event_line(event) for event in [*alerts, *events[-(number - len(alerts)) :]]]
+    shown = [_event_rows(event, width) for event in [*alerts, *events[-(number - len(alerts)) :]]]
+    while len(shown) > 1 and sum(map(len, shown)) > number + _most_rows(width) - 1:
+        del shown[0]
+    return [row for rows in shown for row in rows]
 
 
-def alert_line(run: LiveRun) -> list[StyledLine]:
+def alert_line(run: LiveRun, width: int = 120) -> list[StyledLine]:
     """The last alert, where the log has taken the place of the events; none without any."""
     alerts = [event for event in run.events if event.get("kind") == "alert"]
-    return [_event_line(event) for event in alerts[-1:]]
+    return [row for event in alerts[-1:] for row in _event_rows(event, width)]
 
 
-def event_text(event: Mapping[str, Any]) -> str:
-    """An event as a line of plain text: its time of day, and what it says."""
-    return "".join(words for words, _ in _event_line(event))
+def event_text(event: Mapping[str, Any], width: int) -> list[str]:
+    """An event as lines of plain text: its time of day, and what it says."""
+    rows = _event_rows({**event, "kind": "alert"}, width, most=0)
+    return ["".join(words for words, _ in row) for row in rows]
 
 
-def _event_line(event: Mapping[str, Any]) -> StyledLine:
+def _most_rows(width: int) -> int:
+    return _ALERT_ROWS + (width < _NARROW)
+
+
+def _event_rows(event: Mapping[str, Any], width: int, *, most: int | None = None) -> list[StyledLine]:
     when = f"{timestamps.text(event.get('t'), '%H:%M:%S'):8}"
-    style = "warning" if event.get("kind") == "alert" else "text"
-    return [(f"{when}  ", "muted"), (clean_line(str(event.get("message", "")), 400), style)]
+    text = clean_line(str(event.get("message", "")), 1_000)
+    if event.get("kind") != "alert":
+        return [[(f"{when}  ", "muted"), (text, "text")]]
+    wrapped = textwrap.wrap(text, max(20, width - _WHEN)) or [""]
+    most = _most_rows(width) if most is None else most or len(wrapped)
+    if len(wrapped) > most:
+        wrapped = [*wrapped[: most - 1], " ".join(wrapped[most - 1 :])]  # the last row is cut, with a mark
+    first, *more = wrapped
+    return [[(f"{when}  ", "muted"), (first, "warning")], *([(" " * _WHEN, "text"), (row, "warning")] for row in more)]
 
 
 def devices(run: LiveRun, width: int) -> tuple[list[DeviceReading], str]:
