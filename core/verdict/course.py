@@ -211,7 +211,7 @@ class Course:
         return max(abs(cost), abs(first))
 
     def rewind(self, step: int) -> None:
-        """Forgets what came at a step or later: the run goes on from an earlier checkpoint."""
+        """Forgets what came at a step or later: the run was resumed from an earlier checkpoint."""
         keep = sum(bin_.last < step for bin_ in self.bins)
         del self.bins[keep:], self.means[keep:], self._totals[keep + 1 :], self._squares[keep + 1 :]
         self._drop_open()

@@ -81,7 +81,7 @@ class LiveGpus:
         self._count_energy(record.get("t"), sum(watts.values()) if watts else None)
 
     def history(self, label: str) -> list[float | None]:
-        """Mean utilisation of a GPU, in percent, in each stretch of the last two minutes, oldest first."""
+        """Mean utilization of a GPU, in percent, in each stretch of the last two minutes, oldest first."""
         return [each.total / each.count if each.count else None for each in self._busy.get(label, ())]
 
     def _remember(self, label: str, moment: Any, busy: Any) -> None:

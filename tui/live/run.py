@@ -207,8 +207,8 @@ class LiveRun:
         try:
             columns = {key: [record[key] for record in records] for key in keys}
         except KeyError:  # as many keys, but others
-            for _, alike in groupby(records, tuple):
-                self._add_metrics(list(alike))
+            for _, same_keys in groupby(records, tuple):
+                self._add_metrics(list(same_keys))
             return
         steps = columns.get("step", ())
         if not steps or not set(map(type, steps)) <= _NUMBERS or not -HUGE < min(steps) <= max(steps) < HUGE:

@@ -267,7 +267,7 @@ class ChartsPane(Pane):
         for chart in (self.chart, *(() if calm else self.panels.charts)):
             chart.set_end(end)
             if chart is self.chart and self.overlays.runs and not chart.zoomed:
-                end = chart.span()[1]  # an overlaid run may go further: panels lie on the same axis
+                end = chart.span()[1]  # an overlaid run may be longer: panels lie on the same axis
             chart.set_unit(unit)
             if chart.display and chart.curves:
                 chart.repaint()

@@ -182,7 +182,7 @@ class TrainScreen(StepScreen):
 
     @property
     def aim(self) -> Hashable:
-        """The run, and what is asked about it."""
+        """The run, and the question about it."""
         return self.run.folder, self.requests.asking
 
     def pictured(self) -> Iterable[Hashable]:

@@ -173,7 +173,7 @@ def question(kind: str, plan: ResumePlan | None = None, *, comparing: bool = Fal
     """The question before a run is stopped, or before it is resumed as planned.
 
     Args:
-        kind: what is asked: `stop` (which also offers to stop now), `now`, `release` or `resume`.
+        kind: the question: `stop` (which also offers to stop now), `now`, `release` or `resume`.
         plan: where it would resume, for `resume`.
         comparing: whether training is done, so that stopping ends the comparison of base and tuned only.
     """

@@ -63,7 +63,7 @@ class Chart(Painted):
     | :- | :- |
     | `chart--frame`, `chart--title`, `chart--value` | The frame, the title and the values in it. |
     | `chart--label`, `chart--grid` | Tick labels and grid lines. |
-    | `chart--crosshair` | The line that the values are read off at. |
+    | `chart--crosshair` | The cursor: the line at whose step the values are read. |
     | `chart--empty`, `chart--badge` | The sentence without data; the count of values that are not finite. |
     | `chart--band`, `chart--fill` | From smallest to largest value: its edges and thin places; whole cells of it. |
     | `chart--first` to `chart--seventh` | Lines. |
@@ -348,7 +348,7 @@ class Chart(Painted):
         ]
 
     def _fill(self) -> Fill:
-        """How bands are filled with the colours that there are here."""
+        """How bands are filled with the colors that there are here."""
         if self._filled is None:
             if self.app.no_color or self.glyphs.name == "ascii":
                 self._filled = "alone"
@@ -357,7 +357,7 @@ class Chart(Painted):
         return self._filled
 
     def notify_style_update(self) -> None:
-        """Another theme may have other kinds of colour."""
+        """Another theme may have other kinds of color."""
         self._filled = None
         super().notify_style_update()
 
