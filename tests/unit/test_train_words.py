@@ -73,7 +73,7 @@ def test_a_long_warning_wraps_down_to_its_advice(tmp_path: Path) -> None:
 def test_loading_and_tokenizing_say_how_far_they_are() -> None:
     loading = run_at("running", "Loading the model: 148 of 291 weights, 51%.", phase="loading")
     assert chart_words(loading) == "Loading the model: 148 of 291 weights, 51%."
-    counted = run_at("running", phase="saving", step=2, of=4)
+    counted = run_at("running", phase="generating", stage=1, stages=2, step=2, of=4)
     assert "2 of 4, 50%" in chart_words(counted)
     assert "3 of 100" in chart_words(run_at("running", phase="training", step=3, of=100))
     assert "Queued" in chart_words(run_at("queued", "Waiting for night."))

@@ -27,7 +27,7 @@ class Curve:
         style: style of its dots.
         legend: whether its last value stands in the chart's frame.
         along: what the x axis counts in this curve's run, in place of steps.
-        letter: stands at the line's end, so that lines of several runs are told apart without colors; or "".
+        letter: stands at the line's end, so that lines of several runs are distinct without colors; or "".
     """
 
     name: str
@@ -53,7 +53,7 @@ FILL = "fill"
 """Style of the cells that a band covers wholly."""
 
 DASHES = ((1, 0), (5, 3), (1, 2), (10, 3), (2, 3), (3, 1))
-"""Dot columns drawn and left out, in turn: where there is no color, lines with letters are told apart by them."""
+"""Dot columns drawn and left out, in turn: where there is no color, lines with letters differ by them."""
 
 LETTERS_APART = 24
 """Cells between two places at which such a line says its letter."""
@@ -99,7 +99,7 @@ def draw_plot(
         view: the part of the plane that it shows.
         curves: what to draw, from the back.
         glyphs: what the terminal can show.
-        fill: how bands are told from lines: by a tint behind the cells, by shade in the cells that a band fills
+        fill: how bands differ from lines: by a tint behind the cells, by shade in the cells that a band fills
             (there is a dim color, but no tint), or by shade alone (there is no color).
         traces: the dots of each curve, where they are known.
         first: the column of the box from which on the curves are drawn; none of them may have a letter then.

@@ -48,12 +48,12 @@ _PHASES = {
     "loading": "loading",
     "encoding": "tokenizing",
     "training": "training",
-    "evaluating": "comparing",
+    "evaluating": "evaluating",
     "generating": "generating answers",
     "saving": "saving",
     "done": "finishing",
 }
-"""Phases in words. In training, the headline's evaluations are part of the phase `training`."""
+"""Phases in words."""
 
 
 def state_lines(run: LiveRun, folder: Path, workspace: Path, *, brief: bool = False) -> list[StyledLine]:
@@ -129,10 +129,8 @@ def chart_words(run: LiveRun) -> str:
             detail = detail or "The chart begins with the first logged step."
         else:
             phase = clean_line(_PHASES.get(status.phase, status.phase), 80)
-            doing = f"{phase[:1].upper()}{phase[1:]}." if phase else "Starting."
-            if detail and status.phase in ("loading", "encoding"):
-                doing, detail = detail, ""
-            if status.step is not None and status.of:
+            doing, detail = detail or (f"{phase[:1].upper()}{phase[1:]}." if phase else "Starting."), ""
+            if status.stage and status.step is not None and status.of:  # what a later stage counts is its own
                 doing = f"{doing.rstrip('.')}: {progress_words(status.step, status.of)}."
         return "\n".join(filter(None, (doing, detail)))
     taken = status.seconds() if status.ended else None
@@ -281,9 +279,11 @@ def devices(run: LiveRun, width: int) -> tuple[list[DeviceReading], str]:
     shown = mine or samples
     if not shown:
         state = run.update.state if run.update is not None else ""
-        used = worker_words(record, starting=state in ("queued", "starting", "running"))
-        whole = f"{clean_line(str(record.get('problem') or 'No GPU in use.'), 200)}  {used}"
-        return [], whole if len(whole) <= width else f"No GPU.  {used}"
+        used, free = worker_words(record, starting=state in ("queued", "starting", "running"))
+        why = clean_line(str(record.get("problem") or "No GPU in use."), 200)
+        parts = ((begin, used, end) for end in (free, "") for begin in (why, "No GPU."))
+        lines = ("  ".join(filter(None, part)) for part in parts)
+        return [], next((line for line in lines if len(line) <= width), used)
     known = worker if isinstance(worker, Mapping) else {}
     return [_device(label, sample, known, run.gpus.history(label)) for label, sample in shown], ""
 
@@ -302,8 +302,8 @@ def peak_words(run: LiveRun) -> str:
     return f"Peak memory: {', '.join(words)}" if words else ""
 
 
-def worker_words(record: Mapping[str, Any], *, starting: bool = False) -> str:
-    """CPU and memory of the worker, and the machine's.
+def worker_words(record: Mapping[str, Any], *, starting: bool = False) -> tuple[str, str]:
+    """CPU and memory of the worker, and the memory of the machine.
 
     Args:
         record: the newest of `gpu.jsonl`.
@@ -316,8 +316,8 @@ def worker_words(record: Mapping[str, Any], *, starting: bool = False) -> str:
         cpu_words = f"{cpu:3.0f}%" if isinstance(cpu, (int, float)) else "n/a"
         words = f"Worker CPU {cpu_words}  RAM {gib(rss) if isinstance(rss, (int, float)) else 'n/a'}"
     if isinstance(ram, Mapping) and isinstance(ram.get("total"), int) and isinstance(ram.get("free"), int):
-        words += f"  ({gib(ram['free']).removesuffix(' GiB')} of {gib(ram['total'])} free)"
-    return words
+        return words, f"({gib(ram['free']).removesuffix(' GiB')} of {gib(ram['total'])} free)"
+    return words, ""
 
 
 def _samples(record: Mapping[str, Any]) -> list[GpuSample]:
