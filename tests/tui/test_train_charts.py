@@ -226,7 +226,7 @@ async def test_energy_and_cost_are_in_the_step_line(
         assert "9.0 Wh" in facts
         assert "cost 50.0" in facts
         assert facts.endswith("took 0:00:50")
-        said = " ".join(text_of(screen.query_one("#panel", Gauges)))
+        said = " ".join(text_of(screen.query_one("#lines", Gauges)))
         assert "58.9 GiB" in said
 
 
@@ -288,14 +288,14 @@ async def test_all_events_are_read_and_searched_in_the_place_of_the_log(make_app
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         await pilot.press("l", "slash", *"saved", "enter")
-        await until(pilot, lambda: "No line of the log holds it. e: all events." in state(screen))
+        await until(pilot, lambda: "No match in the log" in state(screen))
         await pilot.press("e")
-        await until(pilot, lambda: bool(screen.query("#told")))
-        reported = screen.query_one("#told", LogView)
+        await until(pilot, lambda: bool(screen.query("#all-events")))
+        reported = screen.query_one("#all-events", LogView)
         await until(pilot, lambda: reported.display and reported.has_focus)
         assert not screen.query_one("#log").display
         await pilot.press("slash", *"checkpoint 50 saved", "enter")
-        await until(pilot, lambda: "1 line holds it" in state(screen))
+        await until(pilot, lambda: "1 matching line" in state(screen))
         assert any("Checkpoint 50 saved" in row for row in text_of(reported))
         assert "\x1b" not in "".join(reported.lines)
         folder.append_event("checkpoint", "The newest.")
@@ -414,6 +414,6 @@ async def test_text_typed_fast_behind_the_search_key_asks_nothing_of_the_run(mak
         await pilot.press("l")
         for key in ("slash", *"spy", "enter"):
             pilot.app.post_message(Key(key, key if len(key) == 1 else None))
-        await until(pilot, lambda: "1 line holds it" in state(screen))
+        await until(pilot, lambda: "1 matching line" in state(screen))
         assert screen.requests.asking == ""
         assert not list(folder.requests.glob("*"))

@@ -40,7 +40,7 @@ class LiveGpus:
 
     Attributes:
         newest: the newest record, or None.
-        peaks: by the label of each, the most bytes of memory that the run's processes held, where the driver reports it.
+        peaks: by the label of each, the peak bytes of the run's processes, where the driver reports them.
         peak_rss: the most memory in bytes that the worker held, or None.
         watt_hours: energy of the run's GPUs so far; None where no power was ever read.
     """
