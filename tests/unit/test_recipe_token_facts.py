@@ -39,10 +39,10 @@ def test_rows_come_back_with_flags_and_reasons(cache: Path) -> None:
     assert flags == {
         1: [("cut", "262 tokens lost, 200 of them trained: “the end”")],
         2: [
-            ("zero_trained", "the whole answer lies beyond the max length, so nothing is learned from it"),
+            ("zero_trained", "the whole answer is beyond the max length, so nothing is learned from this row"),
             ("cut", "9 tokens lost, 9 of them trained: “all”"),
         ],
-        3: [("zero_trained", "it cannot become tokens: roles must alternate")],
+        3: [("zero_trained", "cannot be tokenized: roles must alternate")],
     }
 
 

@@ -113,6 +113,22 @@ class LiveLine:
 
     def show(self, parts: Sequence[str]) -> None:
         """Show these parts, as many as fit the terminal now; written in one piece, so that nothing flickers."""
+        text = self._fitted(parts)
+        if text != self._shown:
+            _write(f"\r{text}{_ERASE}")
+            self._shown = text
+
+    def keep(self, parts: Sequence[str]) -> None:
+        """Leave these parts as a line of their own."""
+        self.print(self._fitted(parts))
+
+    def print(self, text: str) -> None:
+        """Print a line above; what was shown comes back with the next `show`."""
+        _write(f"\r{text}{_ERASE}\n" if self._shown else f"{text}\n")
+        self._shown = ""
+
+    @staticmethod
+    def _fitted(parts: Sequence[str]) -> str:
         room = shutil.get_terminal_size().columns - 1
         text = ""
         for part in parts:
@@ -120,15 +136,7 @@ class LiveLine:
             if len(joined) > room and text:
                 break
             text = joined
-        text = text[:room]
-        if text != self._shown:
-            _write(f"\r{text}{_ERASE}")
-            self._shown = text
-
-    def print(self, text: str) -> None:
-        """Print a line above; what was shown comes back with the next `show`."""
-        _write(f"\r{text}{_ERASE}\n" if self._shown else f"{text}\n")
-        self._shown = ""
+        return text[:room]
 
     def clear(self) -> None:
         """Take the line away."""
@@ -177,12 +185,17 @@ class RunPrinter:
             if not is_event:
                 self._metrics(record)
             elif record.get("kind") == "phase":
-                self._enter(str(record.get("phase") or ""), str(record.get("message") or ""))
+                if phase := str(record.get("phase") or ""):  # without one it is about a process
+                    self._enter(phase, str(record.get("message") or ""))
             else:
+                if record.get("kind") == "ended":
+                    self._leave()
                 self._line(event_line(record))
+        if update.over:
+            self._leave()
         if verdict is not None:
             self._line(verdict.text())
-        if self._live is not None:
+        if self._live is not None and not update.over:
             self._live.show(self._progress(status))
 
     def close(self) -> None:
@@ -202,9 +215,9 @@ class RunPrinter:
         if self._live is None:
             return
         if self._phase == "training" and self._step:
-            self._live.print("  ".join(self._training(with_eta=False)))
+            self._live.keep(self._training(done=True))
         elif self._label and self._label not in self._phases:
-            self._live.print(self._label)
+            self._live.keep([self._label])
         else:
             self._live.clear()
         self._phases.add(self._label)
@@ -241,25 +254,26 @@ class RunPrinter:
         """The parts of the live line, first what matters most."""
         if status.phase == "training":
             self._step = max(self._step, status.step or 0)
-            return self._training(with_eta=True)
+            return self._training()
         label = clean_line(status.message or self._label or status.phase or "Starting", 200).rstrip(".")
-        if not status.of:
+        if not status.of or status.phase == "saving":  # its steps are those of the training
             return [f"{label} ..."]
         done = min(1.0, (status.step or 0) / status.of)
         return [label, f"{done:.0%}", _bar(done)]
 
-    def _training(self, *, with_eta: bool) -> list[str]:
+    def _training(self, *, done: bool = False) -> list[str]:
+        """The parts of the line on the training; without ETA and bar once it is done."""
         headline = self._printer.headline
         if not self._of:
             return ["Training", f"step {count(self._step)}"] if self._step else ["Training ..."]
-        done = min(1.0, self._step / self._of)
-        parts = [f"Training  step {count(self._step)} of {count(self._of)}", f"{int(done * 100)}%"]
-        if with_eta and self._eta is not None and self._step < self._of:
+        share = min(1.0, self._step / self._of)
+        parts = [f"Training  step {count(self._step)} of {count(self._of)}", f"{int(share * 100)}%"]
+        if not done and self._eta is not None and self._step < self._of:
             parts.append(f"ETA {duration(self._eta)}")
         for key, title in ((headline.metric, headline.title), (headline.eval_metric, headline.eval_title)):
             if key in self._values:
                 parts.append(f"{title} {significant(self._values[key])}")
-        return [*parts, _bar(done)]
+        return parts if done else [*parts, _bar(share)]
 
 
 def _bar(done: float) -> str:

@@ -23,6 +23,9 @@ from tui.widgets.form_field import Fault, FieldState, FormField, Section, fault_
 _TITLES = {"": "general", "lora": "LoRA", "dpo": "DPO", "samples": "sample outputs"}
 """Headings that differ from the section's name."""
 
+_LONG = 24
+"""Characters from which on a value may be cut in its row, so that the help shows it as well."""
+
 _STYLES = {"error": "bold $text-error", "warn": "bold $text-warning", "note": "$text-muted"}
 
 
@@ -160,8 +163,10 @@ class Entries:
 def _size_and_fit(facts: RecipeFacts) -> str:
     """The model's parameters, and whether the run fits on the GPU: `8.03 B, fits`."""
     assert facts.shape is not None
-    fits = "" if facts.room.device == "cpu" else {True: ", fits", False: ", does not fit", None: ""}[facts.fits]
-    return f"{short_count(facts.shape.parameters)} parameters{fits}"
+    size = short_count(facts.shape.parameters)
+    if facts.room.device == "cpu" or facts.fits is None:
+        return f"{size} parameters"
+    return f"{size}, fits" if facts.fits else f"{size}, does not fit"
 
 
 def first_to_fill(entries: Entries, problems: Iterable[Problem]) -> str:
@@ -209,10 +214,12 @@ def describe(
             style = _STYLES[problem.severity]
             parts.append(Content.assemble((f"{words}  ", style), clean_line(problem.sentence, 400)))
     parts.append(Content(knob.help))
+    now = entries.text(knob.path)
+    if len(now) > _LONG and not knob.choices:
+        parts.append(Content.assemble(("now: ", "$text-muted"), clean_line(now, 400)))
     follows = consequence(knob.path, entries.recipe, facts.shape, facts.samples, facts.room.device)
     if follows:
         parts.append(Content.assemble(("→ ", "$accent"), clean_line(follows, 400)))
-    now = entries.text(knob.path)
     for choice, meaning in knob.choices.items():
         chosen = choice == now
         lead = ("▸ " if chosen else "  ", "$accent")
