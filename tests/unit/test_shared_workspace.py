@@ -18,12 +18,16 @@ from core.jobs.access import owner, read_only, refuse_foreign
 from core.jobs.folder import JobFolder
 from core.jobs.queue import Queue
 from core.jobs.queue_runner import update_waiting_runs
+from core.jobs.remove import remove
 from core.jobs.runs import run_info
 from core.runs.resume import plan_resume
+from core.verdict.run_list import RunLine
 from tests.kit.queued_runs import wait_in
-from tests.kit.run_folders import make_run
+from tests.kit.run_folders import finished_run, make_run
 from tests.kit.users import run_as
 from tui.cli import main
+from tui.runs.delete import question
+from tui.runs.rows import cells, summary
 
 IMPORTS = """
 from pathlib import Path
@@ -122,6 +126,15 @@ def test_a_run_that_is_read_only_says_so_before_it_asks(
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert owner(folder.path) in read_only(folder)
     assert run_info(folder).read_only == read_only(folder)
+    line = RunLine(run_info(folder))
+    assert any("(read-only)" in text for text, _ in cells(line, ""))
+    assert summary([line], 1, paused=False).endswith("1 active, 1 read-only")
+    done = finished_run(tmp_path)
+    ([[(said, _)]], possible) = question(run_info(done))
+    assert ("read-only" in said, possible) == (True, False)
+    with pytest.raises(BadInput, match="read-only"):
+        remove(done)
+    assert done.exists()
     for name in requests.NAMES:
         with pytest.raises(BadInput, match=f"read-only for you: it belongs to {owner(folder.path)}"):
             requests.ask(folder, name)
