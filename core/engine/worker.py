@@ -356,7 +356,7 @@ class Worker:
         finally:
             self._waits_for = ""
         self._status(state=self._going_on, phase=self._phase, message="")
-        self.event("alert", "The problem is gone; the run has resumed.")
+        self.event("alert", "The problem is gone: the run has resumed.")
 
     def fail(self, message: str) -> None:
         """Says why the run has failed, whichever rank this is; the first to say so is right."""

@@ -20,7 +20,7 @@ _THROTTLE = {  # bits of nvmlDeviceGetCurrentClocksEventReasons; idle clocks and
     0x08: "hardware slowdown",
     0x10: "sync boost with a slower GPU",
     0x20: "heat",
-    0x40: "heat, held by the hardware",
+    0x40: "heat, limited by the hardware",
     0x80: "power supply brake",
 }
 
@@ -46,7 +46,7 @@ class GpuReader:
     """
 
     def __init__(self) -> None:
-        self.problem = "The GPUs have not been asked yet."
+        self.problem = "The GPUs have not been read yet."
         self._nvml: ModuleType | None = None
         self._count = 0
 
@@ -69,7 +69,7 @@ class GpuReader:
             self.problem = _sentence(pynvml, error)
             return
         self._nvml = pynvml
-        self.problem = "" if self._count else "The NVIDIA driver is there, but this machine has no GPU that it can use."
+        self.problem = "" if self._count else "The NVIDIA driver finds no usable GPU on this machine."
 
     def close(self) -> None:
         """Gives the library back."""
@@ -80,7 +80,7 @@ class GpuReader:
                 pass
         self._nvml = None
         self._count = 0
-        self.problem = "The GPUs have not been asked yet."
+        self.problem = "The GPUs have not been read yet."
 
     def driver(self) -> DriverVersion | None:
         """The driver's version; None where there is no driver, or it does not say."""
@@ -190,7 +190,7 @@ def _sentence(nvml: ModuleType, error: Any) -> str:
         nvml.NVML_ERROR_DRIVER_NOT_LOADED: "the NVIDIA driver is not loaded; try `nvidia-smi`, or restart",
         nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver is installed on this machine",
         nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the driver was updated while it was loaded; restart the machine",
-        nvml.NVML_ERROR_NO_PERMISSION: "you may not open /dev/nvidiactl; ask for access to the GPUs",
+        nvml.NVML_ERROR_NO_PERMISSION: "you have no permission to open /dev/nvidiactl; ask for access to the GPUs",
         nvml.NVML_ERROR_GPU_IS_LOST: "a GPU has fallen off the bus; restart the machine",
     }
     return f"There are no GPU readings: {reasons.get(error.value, f'NVML says {str(error)!r}')}."
@@ -200,6 +200,6 @@ def _gpu_sentence(nvml: ModuleType, index: int, error: Any) -> str:
     reasons = {
         nvml.NVML_ERROR_GPU_IS_LOST: "has fallen off the bus; restart the machine",
         nvml.NVML_ERROR_RESET_REQUIRED: "must be reset (`nvidia-smi --gpu-reset`) or the machine restarted",
-        nvml.NVML_ERROR_NO_PERMISSION: "may not be read by you",
+        nvml.NVML_ERROR_NO_PERMISSION: "cannot be read: you have no permission",
     }
     return f"GPU {index} {reasons.get(error.value, f'cannot be read: NVML says {str(error)!r}')}."

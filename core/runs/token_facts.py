@@ -139,7 +139,7 @@ class TokenFacts:
         from core.dataset.checks.tokens import token_flags
 
         note = self._note(facts.row)
-        problem = note.get("problem") or "the chat template refuses it" if facts.state == "refused" else ""
+        problem = note.get("problem") or "the chat template rejects it" if facts.state == "refused" else ""
         return token_flags(
             facts.trained,
             facts.lost,

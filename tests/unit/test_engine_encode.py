@@ -331,7 +331,7 @@ def test_a_models_own_template_without_marks_is_trained_by_its_twin_that_has_the
     unmarked = re.sub(r"\{%-?\s*(end)?generation\s*-?%\}", "", own.chat_template)
     own.chat_template = unmarked
     template = use_template(own, "")
-    assert "template chatml" in template.origin
+    assert template.origin.startswith("the built-in template")
     assert _trained(encode(CONVERSATION, own, EncodingSettings(template, 512)), own).startswith("Arr, in the bay!")
     assert own.chat_template == unmarked
 

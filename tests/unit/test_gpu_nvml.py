@@ -127,7 +127,7 @@ def test_in_a_container_a_process_that_is_not_found_may_be_there_under_another_n
 def test_older_driver_has_its_older_calls(read: Reader) -> None:
     _, (sample,) = read("driver gpus 1\n0 old_memory 1000 400\n0 old_throttle 64\n")
     assert (sample.memory_total, sample.memory_used) == (1000, 400)
-    assert sample.throttle == ("heat, held by the hardware",)
+    assert sample.throttle == ("heat, limited by the hardware",)
 
 
 def test_throttling_is_reported_in_words_and_idle_is_none(read: Reader) -> None:

@@ -400,7 +400,7 @@ class RecipeScreen(StepScreen):
         self._desk.new()
         self._update()
         self._begin_at_first_missing()
-        self._say("New recipe. Undo (ctrl+underscore) brings back the previous one.")
+        self._say("New recipe. Undo (ctrl+_) brings back the previous one.")
 
     def action_presets(self) -> None:
         """Choose a preset."""
@@ -410,7 +410,7 @@ class RecipeScreen(StepScreen):
         if preset is not None:
             self._desk.replace(preset.apply(self._desk.entries.recipe))
             self._update()
-            self._say(f"Applied the preset {preset.name}: {len(preset.values)} fields set. Undo with ctrl+underscore.")
+            self._say(f"Applied the preset {preset.name}: {len(preset.values)} fields set. Undo with ctrl+_.")
 
     # --- files
 
