@@ -50,7 +50,8 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
     """
     problems = [problem for path in KNOBS if (problem := _range_problem(recipe, path))]
     if not problems:  # the rules may count on every value being in its range
-        schedule = schedule_of(recipe, samples) if samples else None
+        # Chunks of a text are samples that only its tokens tell.
+        schedule = schedule_of(recipe, samples) if samples and not recipe.data.chunk_text else None
         seen = _Seen(recipe, shape, schedule)
         refused = list(_task(seen))  # also about fields that the task does not show
         problems = [
