@@ -209,7 +209,7 @@ def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_besi
     assert listed["eval_loss"] == found[(6, "eval_loss")]["eval_loss"]
     assert (listed["adapter"]["step"], listed["adapter"]["eval_loss"]) == (stopped_at, eval_loss)
     assert cli.main(["runs", "--workspace", str(tmp_path)]) == 0
-    assert f"adapter of step {stopped_at}" in capsys.readouterr().out
+    assert f"adapter from step {stopped_at}" in capsys.readouterr().out
 
 
 _SPARSE: dict[str, Any] = {"training__log_every": 5, "training__group_by_length": True}
