@@ -153,7 +153,7 @@ def test_driver_that_does_not_answer_is_a_sentence(read: Reader, code: int, word
 
 
 def test_driver_without_a_gpu_is_a_sentence(read: Reader) -> None:
-    assert "no GPU" in read("driver gpus 0\n")[0]
+    assert "no usable GPU" in read("driver gpus 0\n")[0]
 
 
 def test_machine_without_a_driver_is_a_sentence_and_loads_no_bindings() -> None:
