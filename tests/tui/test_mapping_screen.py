@@ -85,7 +85,7 @@ async def test_a_corrected_mapping_keeps_the_decisions_and_shows_at_once(make_ap
         assert why.startswith("prompt and completion: "), why
         assert "`prompt`, `completion`" in why
         await pilot.press("down", "right")  # the prompt is the other column now
-        await until(pilot, lambda: "! the same" in text_of(app.screen.query_one(Form)), "the warning")
+        await until(pilot, lambda: "! used twice" in text_of(app.screen.query_one(Form)), "the warning")
         await pilot.press("down", "left")
         await until(pilot, lambda: 0 < text(app, "#preview").find("key 0") < text(app, "#preview").find("assist"), "it")
         await pilot.press("ctrl+s")
@@ -131,7 +131,7 @@ async def test_titles_of_another_format_are_whole_and_help_names_the_keys(make_a
         assert "columns messages=" not in text(app, "#why")
         assert "below with" in text(app, "#why")
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "▲ Not yet: " in text(app, "#why"), "why it is not taken")
+        await until(pilot, lambda: "▲ Cannot apply: " in text(app, "#why"), "why it is not taken")
         assert isinstance(app.screen, MappingScreen)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen), "the help")

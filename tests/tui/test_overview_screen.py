@@ -107,7 +107,7 @@ async def test_the_data_screen_leads_to_the_export_which_says_what_was_written_a
         doing = app.screen.query_one("#doing")
         await until(pilot, lambda: "rejects.jsonl" in text_of(doing), "what was written")
         words = " ".join(text_of(doing).split())
-        assert "2 left out (bad line 1, dropped by you 1) in tickets.curated.rejects.jsonl" in words
+        assert "2 excluded (bad line 1, dropped by you 1) to tickets.curated.rejects.jsonl" in words
         held = len((tmp_path / "tickets.curated.eval.jsonl").read_bytes().splitlines())
         assert f"{59 - held} samples in tickets.curated.jsonl, {held} held out in tickets.curated.eval.jsonl" in words
 

@@ -158,7 +158,10 @@ def test_a_mistyped_file_says_which_is_there(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tickets.jsonl").write_text("{}\n")
+    (tmp_path / "recipe.yaml").write_text("name: a\n")
     assert "`tickets.jsonl`?" in refused(["tickest.jsonl"], capsys)
+    assert "`tickets.jsonl`?" in refused(["scan", "tickest.jsonl"], capsys)
+    assert "`recipe.yaml`?" in refused(["train", "recpie.yaml"], capsys)
 
 
 def test_with_json_a_mistyped_option_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -251,6 +254,7 @@ def test_zsh_and_fish_get_every_command(capsys: pytest.CaptureFixture[str], shel
     script = capsys.readouterr().out
     assert mark in script
     assert [name for name in COMMANDS if name not in script] == []
+    assert [info.summary for info in COMMANDS.values() if info.summary not in script] == []
     assert "command ls -1 runs" in script
 
 

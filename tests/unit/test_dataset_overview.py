@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from core.dataset.audit.queue import Audit
 from core.dataset.view.coverage import cover
@@ -31,6 +32,7 @@ from tests.unit.test_dataset_split import leaks
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.cli import main
+from tui.overview import words
 from tui.overview.words import overview_lines
 from tui.settings import UserSettings, load_settings
 
@@ -161,7 +163,7 @@ def test_the_overview_counts_labels_on_both_sides(tmp_path: Path) -> None:
         "".join(part for part, _ in pieces)
         for pieces in overview_lines({**facts, "tokens": None, "cost": None, "tokens_words": "no model"})
     )
-    assert "held out         30  20% asked for, seed 0; samples 80% alike stay on one side; by answer" in text
+    assert "held out         30  20% of the rows, seed 0; rows 80%+ similar stay together; stratified by answer" in text
     assert "synthetic        10" in text
 
 
@@ -270,3 +272,17 @@ def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) 
     )
     report = write_report(tmp_path, recipe.data.train, view.folder, tokens=[900, 300]).read_text()
     assert "| 10 | 10% | 300 | 10 of 50 samples, drawn by the seed |" in report
+
+
+@pytest.mark.parametrize("width", [76, 96, 116, 156])
+def test_names_of_labels_and_kinds_are_never_cut(width: int) -> None:
+    label = "refund that was asked for after the end of the term"
+    kind = {"samples": 12, "like_others": True, "words": ["invoice", "currency", "swiss", "rounding", "payment"]}
+    facts = {
+        "answers": {"labels": {label: {"train": 9, "eval": 1}, "other": {"train": 3, "eval": 0}}},
+        "coverage": {"kinds": [{**kind, "examples": ["Can I send an invoice in Swiss francs and round it? " * 4]}]},
+    }
+    lines = ["".join(text for text, _ in line) for line in (*words._answers(facts, width), *words._kinds(facts, width))]
+    assert any(label in line for line in lines)
+    assert any("invoice, currency, swiss, rounding, payment" in line for line in lines)
+    assert all(cell_len(line) <= width for line in lines), "and nothing wraps that can be shorter"

@@ -12,6 +12,7 @@ from core.dataset.files.readers import JsonlReader, Reader, TextReader
 from core.dataset.files.streams import ByteStream, GzipBytes, MemoryBytes, PlainBytes, transcoded
 from core.dataset.records import Unreadable, parse_json
 from core.errors import BadInput
+from core.nearest import nearest_file
 
 # The readers of other kinds than JSONL are imported where such a file is opened: `tunedeck FILE` is to show its first
 # row as soon as it can, and most files are JSONL.
@@ -263,6 +264,8 @@ def _head(path: Path) -> bytes:
 
 def _unopened(path: Path, fault: OSError) -> BadInput:
     if isinstance(fault, FileNotFoundError):
+        if near := nearest_file(path):
+            return BadInput("no such file or folder", where=str(path), do=f"Did you mean `{near}`?")
         remedy = "Check the spelling, or give the full path"
         if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.suffix:
             remedy += "; a Hub dataset ID is org/name, org/name:split or org/name:config:split"
