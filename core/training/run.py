@@ -223,10 +223,11 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
             "The chat template renders a prompt differently with and without its answer, "
             "so the model is trained on a different context than it will see in use.",
         )
+    chunks = f" in {facts.sequences:,} chunks of up to {recipe.data.max_length:,} tokens" if facts.chunked else ""
     held = f", {len(eval_rows):,} held out" if eval_rows is not None else ", none held out"
     worker.event(
         "data",
-        f"{facts.kept:,} samples{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
+        f"{facts.kept:,} samples{chunks}{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
         samples=facts.kept,
         tokens=facts.tokens,
         trained_tokens=facts.trained_tokens,

@@ -57,6 +57,7 @@ def dry_run(recipe: Recipe, workspace: Path, *, as_json: bool) -> int:
         many = "1 check" if len(refused) == 1 else f"{len(refused)} checks"
         say(f"{many} would stop this run. Nothing was started.")
         return EXIT_BAD_INPUT
-    say(f"Would train on {samples['train']:,} samples for {steps:,} steps, {samples['eval']:,} held out.")
+    least = "at least " if resolved.data.chunk_text and not resolved.training.max_steps else ""
+    say(f"Would train on {samples['train']:,} samples for {least}{steps:,} steps, {samples['eval']:,} held out.")
     say("Nothing was started.")
     return EXIT_OK
