@@ -79,7 +79,7 @@ class Worker:
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
         self.folder = folder
         self._speaks = speaks
-        self._backlog = Backlog(self._tell_loss)
+        self._backlog = Backlog(self._report_loss)
         self._next_status = 0.0
         self._next_look = 0.0
         self._asked: tuple[str, ...] = ()
@@ -421,7 +421,7 @@ class Worker:
         if self._speaks:
             self._backlog.add(line)
 
-    def _tell_loss(self, lines: int) -> None:
+    def _report_loss(self, lines: int) -> None:
         words = f"{lines:,} lines were lost: the run's folder could not be written for too long."
         self.folder.append_event("alert", words)
 
