@@ -64,7 +64,7 @@ class DurableTrainer(Trainer):
         super().__init__(**arguments)
         self.add_callback(_Points(self._started, self._epoch_begins))
 
-    def go_on(self, checkpoint: Checkpoint) -> None:
+    def resume_from(self, checkpoint: Checkpoint) -> None:
         """Trains on from a checkpoint; one of the last step is loaded as it is."""
         self._resumed = checkpoint
         self._guard.good_checkpoint = f"checkpoints/{checkpoint.path.name}"
