@@ -1,4 +1,4 @@
-"""One training run from its job's folder: load, encode, train, save; every step told in the folder's files."""
+"""One training run from its job's folder: load, encode, train, save; every step written to the folder's files."""
 
 from __future__ import annotations
 
