@@ -147,7 +147,7 @@ def encode_view(
         rows: of the curated view.
         tokenizer: of the model.
         settings: template, max length, and what carries loss.
-        seen: told how many rows are done, every hundred; may raise to end it.
+        seen: called with how many rows are done, every hundred; may raise to end it.
 
     Returns:
         A `datasets.Dataset` with the columns of the task, in the order of the view, and the facts about it.

@@ -60,7 +60,7 @@ class RunJudge:
         return verdict
 
     def _start(self) -> None:
-        """A judge who has seen nothing, told what the run was to be."""
+        """A judge that has seen nothing, with the plan of the run."""
         try:
             payload = self._folder.read_job().get("payload")
         except BadInput:
