@@ -24,6 +24,7 @@ from tui.actions import Command, declare
 from tui.terminal.after_delay import after_delay
 from tui.terminal.scrolling import set_height
 from tui.widgets.sample_entry import Column, ListEntry, Tone
+from tui.widgets.wrap import wrap
 
 _PAINT_BUDGET = 0.012
 _SLICE = 0.012
@@ -150,6 +151,7 @@ class SampleList(ScrollView, can_focus=True):
         self.status_width = 10
         """Cells for the words of a status."""
         self._columns: tuple[Column, ...] = ()
+        self._if_empty = ""
         self._sought = ""
         self._cursor = 0
         self._deadline = 0.0
@@ -180,6 +182,13 @@ class SampleList(ScrollView, can_focus=True):
         if folded != self._sought:
             self._sought = folded
             self.refresh()
+
+    def say_if_empty(self, words: str) -> None:
+        """Set what an empty list says: why it is empty, and what to do; clean."""
+        if words != self._if_empty:
+            self._if_empty = words
+            if not self._count:
+                self.refresh()
 
     # -- what is listed -------------------------------------------------------------------------------------
 
@@ -309,6 +318,8 @@ class SampleList(ScrollView, can_focus=True):
         """One line of the screen."""
         width = self.scrollable_content_region.width
         position = self.scroll_offset.y + y
+        if not self._count and self._if_empty:
+            return self._empty_line(y, width)
         if position >= self._count:
             return Strip.blank(width, self._base)
         entry = self._entries.get(position)
@@ -321,6 +332,12 @@ class SampleList(ScrollView, can_focus=True):
                 return Strip([Segment("  …", self._base)]).adjust_cell_length(width, self._base)
             entry = self._load(position)
         return self._draw(entry, width, at_cursor=position == self._cursor)
+
+    def _empty_line(self, y: int, width: int) -> Strip:
+        lines = [self._if_empty[start:end] for start, end in wrap(self._if_empty, width - 2)]
+        text = f"  {lines[y]}" if y < len(lines) else ""
+        style = self.get_component_rich_style("sample-list--fact")
+        return Strip([Segment(text, style)] if text else []).adjust_cell_length(width, self._base)
 
     @property
     def _digits(self) -> int:
