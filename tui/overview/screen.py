@@ -206,7 +206,10 @@ class OverviewScreen(StepScreen):
             "Drop the near leaks to the eval file?",
             [
                 ("cancel", ""),
-                (f"drop {count(len(leaks))} rows", "from the training data; u on a row undoes it"),
+                (
+                    f"drop {count(len(leaks))} row{'s' * (len(leaks) != 1)}",
+                    "from the training data; u on a row undoes it",
+                ),
             ],
             chosen,
         )

@@ -352,6 +352,7 @@ class SampleList(ScrollView, can_focus=True):
         # A row that nothing is wrong with has room for the decision in words.
         word = entry.status if entry.tone in ("flag", "bad") else _MARK_WORDS.get(entry.mark, entry.status)
         status = f"{_GLYPHS[entry.tone]} {word}"
+        faulty = entry.tone == "bad"
         room = width - self._before_facts
         if room < _LEAST_BESIDE_STATUS:
             status = _GLYPHS[entry.tone]
@@ -362,7 +363,8 @@ class SampleList(ScrollView, can_focus=True):
             ((count(entry.number) if entry.number else "").rjust(self._digits) + " ", "number"),
             (set_cell_size(status, 2 + self.status_width if len(status) > 1 else 1) + " ", _tone_style(entry.tone)),
         ]
-        for column, fact in zip(self._columns, entry.facts, strict=False):
+        # The text of a row with a fault is the fault, which has no length and needs the room.
+        for column, fact in zip(self._columns, entry.facts, strict=False) if any(entry.facts) or not faulty else ():
             if column.needed or room - column.width - 1 >= LEAST_TEXT:
                 cells.append((set_cell_size(fact.rjust(column.width), column.width) + " ", "fact"))
                 room -= column.width + 1
