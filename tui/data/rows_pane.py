@@ -136,7 +136,7 @@ class RowsPane(Pane):
         pace = f"{per_minute:.0f} a minute" if per_minute else ""
         self._frame.retitle(words.title(self.listing, pace))
         self._set_columns()
-        waits = self._searching if self.finding else self._desk.scanning
+        waits = self._searching if self.finding else self._desk.scanning or not self._desk.scan_words
         self.rows_list.say_if_empty(words.nothing_listed(self.listing, waits=waits))
         self._counts.say(words.counts(self.listing, self._counts.content_size.width or self.screen.size.width - 4))
 
