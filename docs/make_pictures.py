@@ -2,8 +2,8 @@
 
 `make pictures` draws those of `docs/pictures`: the main screens at 120x40 in the dark theme. For all screens and sizes:
 
-    python docs/make_pictures.py --all /tmp/pictures
-    python docs/make_pictures.py --all /tmp/pictures --size 80x24 --theme light --only data recipe --png
+    python -m docs.make_pictures --all /tmp/pictures
+    python -m docs.make_pictures --all /tmp/pictures --size 80x24 --theme light --only data recipe --png
 
 The GPU readings are those of a stand-in for NVIDIA's driver, and the pictures say so: see `tests/kit/nvml`.
 """
