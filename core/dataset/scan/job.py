@@ -1,11 +1,11 @@
-"""The scan as a job: writes what it finds into its folder while it goes on.
+"""The scan as a job: writes its results into its folder while it runs.
 
 `scan/summary.json` is replaced once a second, `scan/flags.jsonl` and `scan/bad.jsonl` grow a line a row, and
 `scan/keys.bin` grows `KEY_BYTES` a good row, so that a viewer can key its decisions before the scan has ended. Where
 near-duplicates are asked for, `scan/clusters.jsonl` has a cluster a line once they are known, the largest first,
 `scan/leaks.jsonl` a near leak to the eval files a line, and `scan/shared.json` what was left out of the texts.
 
-A scan without such a search that was stopped or killed goes on where it was when it is started again in its folder.
+A scan without such a search that was stopped or killed resumes where it was when it is started again in its folder.
 """
 
 from __future__ import annotations
