@@ -11,7 +11,7 @@ from tui.actions import Command, declare
 from tui.terminal.own_keys import commands_on, obey
 from tui.widgets.key_bar import KeyBar
 
-_HELP = "ctrl+s or F2 save   esc cancel   (set EDITOR to use your own editor)"
+_HELP = "Set EDITOR to use your own editor."
 _SURE = "▲ Unsaved changes: press esc again to discard them, ctrl+s to save."
 
 

@@ -124,7 +124,7 @@ class Palette(ModalScreen[PaletteEntry | None]):
 
     def on_resize(self) -> None:
         """The help of the entry under the cursor stays in view."""
-        self.query_one(OptionList).styles.max_height = max(3, self.size.height - 8)
+        self.query_one(OptionList).styles.max_height = max(3, self.size.height - 10)
 
     def add(self, entries: Iterable[PaletteEntry]) -> None:
         """List more."""
