@@ -11,13 +11,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from core.jobs import access, requests
 from core.jobs import folder as folders
-from core.jobs import requests
 from core.jobs.folder import JobFolder
 from tests.kit.app_waiting import until
 from tests.kit.one_widget import Sent, text_of
 from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tui.app import TunedeckApp
+from tui.train.requests import RequestsPane
 from tui.train.screen import TrainScreen
 from tui.widgets.chart import Chart
 from tui.widgets.facts import FactLines
@@ -209,6 +210,23 @@ async def test_stop_asks_first_and_no_means_no(make_app: MakeApp, tmp_path: Path
         assert "Stop this run?" not in state(screen)
         await pilot.press("y")
         assert requests.pending(folder) == ()
+
+
+async def test_a_run_of_another_user_is_read_only_and_no_key_asks(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path)
+    monkeypatch.setattr(access, "_writable", lambda path: False)  # nothing else keeps root out
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert state(screen).startswith("running  read-only")
+        for key in ("s", "p", "c"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert "This run is read-only for you" in state(screen)
+            assert "yes" not in keys(screen)
+            screen.query_one(RequestsPane).say("")
+    assert folder.requested() == ()
 
 
 async def test_stop_and_save_is_asked_of_the_run_and_said(make_app: MakeApp, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ _LEAST_EXAMPLE = 24
 _LEAKS = 5
 _REASONS = {
     "decision": "dropped by you",
+    "bad_line": "malformed line",
     "like_eval": "prompt equal to an eval prompt",
     "unreadable in eval": "unreadable, in the eval file",
 }

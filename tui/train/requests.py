@@ -209,7 +209,17 @@ class RequestsPane(Pane):
         """Ask before a run that is paused, or about to be, saves and stops instead."""
         self._ask("release")
 
+    def _is_read_only(self) -> bool:
+        """Whether this user can only look at the run; that is then said at once, and nothing is asked."""
+        update = self._run.live.update
+        if update is None or not update.read_only:
+            return False
+        self.say(f"This run is read-only for you: {update.read_only}.")
+        return True
+
     def _ask(self, question: Literal["stop", "now", "release"]) -> None:
+        if self._is_read_only():
+            return
         self.asking, self._plan = question, None
         self.say("")
 
@@ -229,6 +239,8 @@ class RequestsPane(Pane):
 
     def action_pause(self) -> None:
         """Pause."""
+        if self._is_read_only():
+            return
         self._pausing = True
         self._request(
             requests.PAUSE,
@@ -237,16 +249,20 @@ class RequestsPane(Pane):
 
     def action_resume_paused(self) -> None:
         """Resume after a pause."""
+        if self._is_read_only():
+            return
         self._pausing = False
         self._request(requests.RESUME, "Asked it to resume.")
 
     def action_save(self) -> None:
         """Ask for a checkpoint."""
+        if self._is_read_only():
+            return
         self._request(requests.SAVE, "Asked it to save a checkpoint.")
 
     def action_ask_resume(self) -> None:
         """Find out where the run can resume from, and ask."""
-        if self._run.folder is not None:
+        if self._run.folder is not None and not self._is_read_only():
             self._make_plan(self._run.folder)
 
     @work(thread=True, group="request")

@@ -70,6 +70,8 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path, *, brief: bool = Fa
         return [[("reading the run", "muted")]]
     state, status = update.state, update.status
     head: list[tuple[str, str]] = [(state, _STATE_STYLES.get(state, "strong"))]
+    if update.read_only:
+        head.append(("  read-only", "warning"))
     detail = "" if brief else clean_line(update.detail or update.problem)
     if state in ACTIVE:
         phase = clean_line(_PHASES.get(status.phase, status.phase))

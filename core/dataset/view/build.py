@@ -87,7 +87,7 @@ class Curator:
         on_progress: Progress | None,
         should_stop: Callable[[], bool] | None,
     ) -> None:
-        """Reads the data set.
+        """Reads the dataset.
 
         Raises:
             BadInput: no sample is left, or no row has the column to stratify by.

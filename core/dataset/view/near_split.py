@@ -47,10 +47,10 @@ class NearSplit:
 
 
 class Sides:
-    """Which samples are held out, over all selections of a view: the data set's own first, then those mixed in.
+    """Which samples are held out, over all selections of a view: the dataset's own first, then those mixed in.
 
     Args:
-        selections: of the data set, and of each source that is mixed in.
+        selections: of the dataset, and of each source that is mixed in.
         near_split: how they are split.
     """
 
@@ -96,7 +96,7 @@ class Sides:
         """Decides what is held out.
 
         Where near-duplicates stay together, groups come from sketches, which may miss a pair; so each pair across the
-        two sides is looked for exactly, and where there is one its groups are joined and dealt out anew.
+        two sides is looked for exactly, and where there is one its groups are joined and dealt again.
 
         Args:
             families: knows which samples are similar; None where only equal prompts stay together.
