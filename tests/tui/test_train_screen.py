@@ -220,6 +220,8 @@ async def test_a_run_of_another_user_is_read_only_and_no_key_asks(
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         assert state(screen).startswith("running  read-only")
+        assert "stop" not in keys(screen), "the footer does not offer it"
+        assert "checkpoint" not in keys(screen)
         for key in ("s", "p", "c"):
             await pilot.press(key)
             await pilot.pause()
