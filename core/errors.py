@@ -20,8 +20,14 @@ class TunedeckError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        remedy = f" {self.do.rstrip('.')}." if self.do else ""
-        return f"{place}{self.what}.{remedy}"
+        remedy = f" {_sentence(self.do)}" if self.do else ""
+        return f"{place}{_sentence(self.what)}{remedy}"
+
+
+def _sentence(text: str) -> str:
+    """The text with a full stop, unless it is a question or ends in a command to copy (`Open it with: tunedeck x`)."""
+    text = text.rstrip(".")
+    return text if text.endswith("?") or ": tunedeck " in text else f"{text}."
 
 
 class BadInput(TunedeckError):

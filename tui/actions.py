@@ -71,6 +71,8 @@ class Command:
         decides: whether it decides about what is shown: typed before that was painted, it is not obeyed.
         opens_line: whether text is typed behind the key, in the screen's command line. The screen then acts on the
             key itself, before the keys that follow it: they are text, however fast they come.
+        shared: what its shared keys stand for, as `SHARED` names it; several meanings separated by commas.
+        answers: whether it answers a question that the screen asks. While one is open, only such keys work.
     """
 
     id: str
@@ -84,6 +86,8 @@ class Command:
     aside: bool = False
     decides: bool = False
     opens_line: bool = False
+    shared: str = ""
+    answers: bool = False
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -124,17 +128,63 @@ STEPS: tuple[tuple[str, str, str], ...] = (
 )
 """The walk: key, screen and title, in order."""
 
+SHARED: dict[str, tuple[str, ...]] = {
+    "down": ("j", "down"),
+    "up": ("k", "up"),
+    "first": ("g", "home"),
+    "last": ("G", "end"),
+    "go to row": ("colon",),
+    "search": ("slash",),
+    "next hit": ("n",),
+    "previous hit": ("N",),
+    "undo": ("u", "ctrl+underscore"),
+    "keep": ("a",),
+    "drop": ("d",),
+    "open": ("enter",),
+    "open other": ("o",),
+    "filter": ("f",),
+    "copy": ("y",),
+    "delete": ("D",),
+    "help": ("f1", "question_mark"),
+    "quit": ("q", "ctrl+q"),
+    "back": ("escape",),
+    "suspend": ("ctrl+z",),
+    **{f"step {key}": (key,) for key, _, _ in STEPS},
+}
+"""What has the same key on every screen, by its meaning: its keys, of which a command with that meaning has the first.
+
+No other command uses these keys, except where text is typed or a question is open.
+"""
+
 APP: tuple[Command, ...] = (
     *(
-        Command(f"app.go_to_{name}", f"{key},alt+{key}", f"step('{name}')", title, f"Go to step {key}, {title}.")
+        Command(
+            f"app.go_to_{name}",
+            f"{key},alt+{key}",
+            f"step('{name}')",
+            title,
+            f"Go to step {key}, {title}.",
+            shared=f"step {key}",
+        )
         for key, name, title in STEPS
     ),
-    Command("app.show_help", "f1,question_mark", "help", "help", "Show the keys of this screen.", 90, "?"),
+    Command(
+        "app.show_help", "f1,question_mark", "help", "help", "Show the keys of this screen.", 90, "?", shared="help"
+    ),
     Command("app.next_theme", "f9", "next_theme", "theme", "Next theme: dark, light, the terminal's own."),
     # Textual itself binds the palette to a key only where no command does.
     Command("app.open_palette", "ctrl+p", "command_palette", "", "Find any command by name.", priority=True),
+    Command(
+        "app.suspend",
+        "ctrl+z",
+        "suspend_process",
+        "suspend",
+        "Suspend the program; fg in the shell brings it back.",
+        priority=True,
+        shared="suspend",
+    ),
     Command("app.redraw", "ctrl+l", "redraw", "redraw", "Draw the screen anew, if something wrote over it."),
-    Command("app.quit", "ctrl+q,q", "quit_app", "quit", "Leave; a run goes on without you.", 95, "q"),
+    Command("app.quit", "ctrl+q,q", "quit_app", "quit", "Leave; a run goes on without you.", 95, "q", shared="quit"),
 )
 
 _TABLES: dict[str, tuple[Command, ...]] = {"app": APP}

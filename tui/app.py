@@ -179,9 +179,14 @@ class TunedeckApp(App[int]):
         return driver_class(super().get_driver_class())
 
     async def on_event(self, event: events.Event) -> None:
-        """Clean what is pasted; let a key decide only about what was on the screen when it was typed."""
+        """Clean what is pasted; let a key decide only about what was on the screen when it was typed.
+
+        While a screen asks a question, it gets the keys that answer it and no others.
+        """
         if isinstance(event, events.Paste):
             event.text = clean_paste(event.text)
+        if isinstance(event, events.Key) and self.asking and event.key not in self.screen.active_bindings:
+            return
         if not isinstance(event, events.Key) or not event.is_forwarded or not self.screen_stack:
             await super().on_event(event)
         elif self.seen.by(aim_of(self.screen), event.time) or not self._decides(event.key):
@@ -190,6 +195,17 @@ class TunedeckApp(App[int]):
                 await super().on_event(event)
             finally:
                 self._typed = inf
+
+    @property
+    def asking(self) -> bool:
+        """Whether the screen asks a question."""
+        return bool(self.screen_stack) and isinstance(self.screen, StepScreen) and self.screen.asking
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Over a question or a dialog there is no palette."""
+        if action == "command_palette":
+            return not self.asking and not self.screen.is_modal
+        return super().check_action(action, parameters)
 
     def _decides(self, key: str) -> bool:
         """Whether a key would decide something now."""
@@ -245,6 +261,7 @@ class TunedeckApp(App[int]):
             self.set_keymap(dict(self._keys.textual))
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.set_timer(_SETTLED, _rest_the_collector)
         self._clock = self.set_interval(1.0, self._each_second, pause=self._live)
         if self.session.run is not None:

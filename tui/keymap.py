@@ -28,7 +28,7 @@ INSIDE: dict[str, frozenset[str]] = {
     "picker": frozenset({"data"}),
     "prompt": frozenset({"export", "overview", "recipe"}),
     "table": frozenset({"compare", "runs"}),
-    "text": frozenset({"data", "duplicates", "mapping", "overview", "recipe"}),
+    "text": frozenset({"data", "details", "duplicates", "mapping", "overview", "recipe"}),
 }
 """Scopes of widgets, and those of the screens that have such a widget: they work at the same time."""
 

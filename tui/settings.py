@@ -1,4 +1,4 @@
-"""What the user has set once and for all, in `settings.toml` of the settings folder."""
+"""The user's settings: `settings.toml` in the settings folder, and the theme chosen last."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ _THEME = "theme"
 
 @dataclass(frozen=True, slots=True)
 class UserSettings:
-    """The user's settings; every one may be missing.
+    """The user's settings; each has a default.
 
     Attributes:
-        price_per_hour: what an hour of the machine costs, or None.
-        price_per_million_tokens: what a million tokens that are trained on cost, each epoch counted, or None.
-        currency: what the prices are in, such as `EUR`.
+        price_per_hour: price of an hour of this machine, or None.
+        price_per_million_tokens: price of a million trained tokens, counted in each epoch, or None.
+        currency: of the prices, such as `EUR`.
+        mouse: whether the terminal reports the mouse to the app.
         fault: a sentence on what is wrong with the file, or "".
     """
 
     price_per_hour: float | None = None
     price_per_million_tokens: float | None = None
     currency: str = ""
+    mouse: bool = True
     fault: str = ""
 
 
@@ -47,12 +49,12 @@ def keep_theme(name: str) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{name}\n", encoding="utf-8")
     except OSError as error:
-        return f"The theme is not remembered: {path} cannot be written ({error.strerror})."
+        return f"Could not save the theme for next time: cannot write {path} ({error.strerror})."
     return ""
 
 
 def load_settings(path: Path | None = None) -> UserSettings:
-    """The settings; never raises: what is wrong is said in `fault`, and what it concerns has its default.
+    """Read the settings. Never raises: `fault` says what is wrong, and the defaults are used.
 
     Args:
         path: the file; None for the user's own.
@@ -63,18 +65,20 @@ def load_settings(path: Path | None = None) -> UserSettings:
     except FileNotFoundError:
         return UserSettings()
     except (OSError, ValueError) as error:
-        return UserSettings(fault=f"The settings in {path} were left out: {error}")
+        return UserSettings(fault=f"Cannot read {path}: {error}. Using the default settings.")
     import tomllib  # most have no settings, and need not wait for it
 
     try:
         values = tomllib.loads(text)
     except ValueError as error:
-        return UserSettings(fault=f"The settings in {path} were left out: {error}")
+        return UserSettings(fault=f"{path} is not valid TOML: {error}. Using the default settings.")
     prices: list[float | None] = []
     for name in ("price_per_hour", "price_per_million_tokens"):
         price = values.get(name)
         if price is not None and (isinstance(price, bool) or not isinstance(price, (int, float)) or not price >= 0):
-            return UserSettings(fault=f"{path}: {name} must be a number, such as 2.49")
+            return UserSettings(fault=f"{path}: {name} must be a number, such as 2.49. Using the default settings.")
         prices.append(price)
-    currency = values.get("currency", "")
-    return UserSettings(prices[0], prices[1], clean_line(currency, 8) if isinstance(currency, str) else "")
+    currency, mouse = values.get("currency", ""), values.get("mouse", True)
+    if not isinstance(mouse, bool):
+        return UserSettings(fault=f"{path}: mouse must be true or false. Using the default settings.")
+    return UserSettings(prices[0], prices[1], clean_line(currency, 8) if isinstance(currency, str) else "", mouse)

@@ -145,7 +145,7 @@ def _lora_terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
 
 def _lora_over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
     if recipe.lora.variant == "dora" and quantization == "int8":
-        return Problem("lora.variant", "dora does not train on an int8 base: take nf4, or the variant plain.")
+        return Problem("lora.variant", "dora cannot train on an int8 base. Use nf4, or the variant plain.")
     return None
 
 
@@ -156,14 +156,17 @@ def _full_terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
 def _full_over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
     if quantization == "none":
         return None
-    words = f"Quantized weights cannot be trained: take the method lora, or no {quantization}."
+    words = (
+        "Quantized weights cannot be trained. Use the method lora, or set quantization to none instead of "
+        f"{quantization}."
+    )
     return Problem("model.quantization", words)
 
 
 ADAPTERS: tuple[Adapter, ...] = (
     Adapter(
         kind="lora",
-        meaning="a small adapter beside the frozen model; with quantization this is QLoRA",
+        meaning="a small adapter on top of the frozen model; with quantization this is QLoRA",
         whole=False,
         section="lora",
         peft_config=_lora_config,
@@ -176,7 +179,7 @@ ADAPTERS: tuple[Adapter, ...] = (
         tags=("lora",),
         made="LoRA adapter for",
         rates=Rates("LoRA", above=4.0, below=0.1),
-        less_memory=("The adapter takes the most: a smaller rank or fewer target layers need less.", "lora.rank"),
+        less_memory=("The adapter takes the most memory. Use a smaller rank or fewer target modules.", "lora.rank"),
     ),
     Adapter(
         kind="full",
@@ -193,7 +196,7 @@ ADAPTERS: tuple[Adapter, ...] = (
         tags=(),
         made="Fine-tuned from",
         rates=Rates("full fine-tuning", above=2.0, below=0.0),
-        less_memory=("Training every weight takes the most: the method lora needs less.", "method"),
+        less_memory=("Training every weight takes the most memory. Use the method lora.", "method"),
     ),
 )
 """All kinds, in the order of the form."""

@@ -1,4 +1,4 @@
-"""What in a recipe runs with the user's rights, and so needs the user's yes once: see `core.jobs.trust`."""
+"""What in a recipe runs with the user's permissions and so needs their consent once: see `core.jobs.trust`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FIELD_OF = {COMMAND: "reporting.at_end", CODE: "model.trust_remote_code"}
 
 
 def asks_of(recipe: Recipe) -> list[ConsentRequest]:
-    """What a recipe runs: its own command at the end, and the model's code; agreed to or not.
+    """What a recipe runs: its notify command and the model's code, allowed or not.
 
     Args:
         recipe: with absolute paths.
@@ -25,5 +25,5 @@ def asks_of(recipe: Recipe) -> list[ConsentRequest]:
 
 
 def code_ask(model: Model) -> ConsentRequest:
-    """The yes that a model's own code needs: for that model by name, and by revision where it names one."""
+    """The consent that a model's own code needs: for that model by name, and by revision if it names one."""
     return ConsentRequest(CODE, f"{model.path}@{model.revision}" if model.revision else model.path)

@@ -17,17 +17,17 @@ def apply_settings(recipe: Recipe, settings: Iterable[str], base: Path) -> Recip
     Args:
         recipe: what to change.
         settings: each `field=value`, the field by its dotted path, the value as a person types it into the form.
-        base: the folder that relative paths in the settings are meant from.
+        base: the folder that relative paths in the settings start from.
 
     Raises:
-        BadInput: there is no such field, or the value does not fit it.
+        BadInput: there is no such field, or the value is invalid.
     """
     changed = False
     for setting in settings:
         path, mark, text = setting.partition("=")
         path = path.strip()
         if not mark:
-            raise BadInput(f"{setting!r} is no field=value", where="--set", do="Write it like lora.rank=32")
+            raise BadInput(f"Expected FIELD=VALUE, got {setting!r}", where="--set", do="Write it like lora.rank=32")
         if path not in KNOBS:
             raise BadInput(unknown(path, recipe), where="--set")
         value = KNOBS[path].parse(text)

@@ -1,4 +1,4 @@
-"""When a field of the recipe applies: conditions on other fields, which form, rules and documentation can read."""
+"""When a recipe field applies: conditions on other fields, which form, rules and documentation can read."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def empty(path: str) -> Condition:
 
 def positive(path: str) -> Condition:
     """The number is more than 0."""
-    return Field(path, "is more than 0", "is 0", lambda value: value > 0)
+    return Field(path, "is greater than 0", "is 0", lambda value: value > 0)
 
 
 def on(path: str) -> Condition:

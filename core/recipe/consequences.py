@@ -1,4 +1,4 @@
-"""What a field's value comes to in this very recipe: effective batch, steps, trained parameters, checkpoint sizes."""
+"""What a field's value means in this recipe: effective batch, steps, trainable parameters, checkpoint sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.recipe.adapters import lora_scale
 from core.recipe.asks import FIELD_OF, asks_of
 from core.recipe.model_shape import ModelShape
 from core.recipe.recipe import KNOBS, Recipe
-from core.recipe.schedule import Schedule, schedule_of
+from core.recipe.schedule import Schedule, schedule_of, steps_of
 from core.recipe.values import number_text
 
 
@@ -32,7 +32,7 @@ def consequence(
     samples: int | None = None,
     device: memory.DeviceType = "cuda",
 ) -> str:
-    """What the field's value means here: its general consequence, then the numbers that are known.
+    """What the field's value means: its general consequence, then the numbers for this recipe.
 
     Args:
         path: a path of `KNOBS`.
@@ -48,7 +48,7 @@ def consequence(
 
 
 def summary(path: str, recipe: Recipe, shape: ModelShape | None = None, samples: int | None = None) -> str:
-    """A few characters to stand beside a field in a form, or "": `= 2r`, `× 4 = 16`, `128 st`."""
+    """A few characters to show beside a field in a form, or "": `= 2r`, `= 16 per step`, `128 steps`."""
     schedule = schedule_of(recipe, samples) if samples else None
     brief = _BRIEF.get(path)
     return brief(_Known(recipe, shape, schedule, samples, "cuda")) if brief else ""
@@ -61,14 +61,14 @@ def _model(known: _Known) -> str:
     weights = memory.weight_bytes(known.recipe, shape, known.device)
     return (
         f"{shape.architecture or shape.model_type}: {units.short_count(shape.parameters)} parameters in {shape.layers} "
-        f"layers, context {units.count(shape.context)}, stored as {shape.dtype}; loaded: {units.gib(weights)}."
+        f"layers, context {units.count(shape.context)}, stored as {shape.dtype}. Loaded weights: {units.gib(weights)}."
     )
 
 
 def _weights(known: _Known) -> str:
     if known.shape is None:
         return ""
-    return f"Weights now: {units.gib(memory.weight_bytes(known.recipe, known.shape, known.device))}."
+    return f"Here: {units.gib(memory.weight_bytes(known.recipe, known.shape, known.device))} of weights."
 
 
 def _trained(known: _Known) -> str:
@@ -76,7 +76,7 @@ def _trained(known: _Known) -> str:
         return ""
     trained = memory.trained_parameters(known.recipe, known.shape)
     share = 100 * trained / max(1, known.shape.parameters)
-    return f"Now {units.short_count(trained)} trained, {units.significant(share, 2)}% of the model."
+    return f"Here: {units.short_count(trained)} trainable parameters, {units.significant(share, 2)}% of the model."
 
 
 def _targets(known: _Known) -> str:
@@ -84,69 +84,68 @@ def _targets(known: _Known) -> str:
         return ""
     layers = len(known.shape.targeted(known.recipe.lora.targets))
     names = ", ".join(known.shape.target_names[:10])
-    return f"Now {units.count(layers)} layers of {units.count(len(known.shape.linear))}. The model has {names}."
+    return (
+        f"Here: {units.count(layers)} of {units.count(len(known.shape.linear))} linear layers. The model has {names}."
+    )
 
 
 def _alpha(known: _Known) -> str:
-    return f"The update is scaled by {number_text(round(lora_scale(known.recipe.lora), 3))}."
+    return f"Here: the update is multiplied by {number_text(round(lora_scale(known.recipe.lora), 3))}."
 
 
 def _batch(known: _Known) -> str:
     training = known.recipe.training
     if known.schedule is None:
-        return f"Effective batch now: {units.count(training.batch_size * training.gradient_accumulation)}."
+        return f"Here: an effective batch of {units.count(training.batch_size * training.gradient_accumulation)}."
     plan = known.schedule
-    return f"Effective batch now {units.count(plan.effective_batch)}: {units.count(plan.steps)} steps in all."
+    return f"Here: an effective batch of {units.count(plan.effective_batch)} and {units.count(plan.steps)} steps."
 
 
 def _steps(known: _Known) -> str:
     plan = known.schedule
     if plan is None:
         return ""
-    packed = " at most, packed fewer" if known.recipe.data.packing != "none" else ""
+    packed = " at most (fewer with packing)" if known.recipe.data.packing != "none" else ""
     return (
-        f"{units.count(plan.steps)} steps{packed}, {units.count(plan.steps_per_epoch)} an epoch of "
+        f"Here: {units.count(plan.steps)} steps{packed}, {units.count(plan.steps_per_epoch)} per epoch of "
         f"{units.count(known.samples or 0)} samples."
     )
 
 
 def _warmup(known: _Known) -> str:
-    return (
-        f"Now {units.count(known.schedule.warmup)} of {units.count(known.schedule.steps)} steps."
-        if (known.schedule)
-        else ""
-    )
+    plan = known.schedule
+    return f"Here: {units.count(plan.warmup)} of {units.count(plan.steps)} steps." if plan else ""
 
 
 def _eval(known: _Known) -> str:
     plan = known.schedule
     if plan is None or not plan.eval_every:
         return ""
-    return f"Now every {units.count(plan.eval_every)} of {units.count(plan.steps)} steps."
+    return f"Here: every {units.count(plan.eval_every)} of {units.count(plan.steps)} steps."
 
 
 def _save(known: _Known) -> str:
     plan = known.schedule
     every = (
-        f"Now every {units.count(plan.save_every)} of {units.count(plan.steps)} steps."
+        f"Here: every {units.count(plan.save_every)} of {units.count(plan.steps)} steps."
         if (plan and plan.save_every)
         else ""
     )
     if known.shape is None:
         return every
     size = units.size(memory.checkpoint_bytes(known.recipe, known.shape))
-    return f"{every} One takes about {size}.".strip()
+    return f"{every} One checkpoint takes about {size}.".strip()
 
 
 def _length(known: _Known) -> str:
     if known.shape is None or not known.shape.context:
         return ""
-    return f"The model was built for {units.count(known.shape.context)} tokens."
+    return f"The model's context is {units.count(known.shape.context)} tokens."
 
 
 def _allowed(path: str, known: _Known) -> str:
     asks = [ask for ask in asks_of(known.recipe) if FIELD_OF[ask.kind] == path]
-    return "" if all(ask.agreed for ask in asks) else "You have not allowed it yet: the start asks."
+    return "" if all(ask.agreed for ask in asks) else "You have not allowed it yet; you will be asked at the start."
 
 
 _DESCRIPTIONS: dict[str, Callable[[_Known], str]] = {
@@ -173,7 +172,7 @@ _DESCRIPTIONS: dict[str, Callable[[_Known], str]] = {
 
 
 def _held_out(known: _Known) -> str:
-    """About how many samples are held out, from those that are left to train on."""
+    """About how many samples are held out, from how many are left to train on."""
     data = known.recipe.data
     if data.eval or not known.samples or not 0 < data.eval_fraction < 1:
         return ""
@@ -181,8 +180,26 @@ def _held_out(known: _Known) -> str:
     return f"{units.count(round(own * data.eval_fraction / (1 - data.eval_fraction)))} samples"
 
 
+def _every(amount: Callable[[Recipe], float], known: _Known) -> str:
+    """A number of steps that may be written as a share of all."""
+    value = amount(known.recipe)
+    if not value:
+        return "off"
+    return f"= every {units.count(steps_of(value, known.schedule.steps))}" if known.schedule and value < 1 else ""
+
+
+def _warmup_steps(known: _Known) -> str:
+    share = 0 < known.recipe.training.warmup < 1
+    return f"= {units.count(known.schedule.warmup)} steps" if known.schedule and share else ""
+
+
 _BRIEF: dict[str, Callable[[_Known], str]] = {
-    "data.train": lambda known: f"{units.count(known.samples)} to train" if known.samples else "",
+    "data.train": lambda known: f"{units.count(known.samples)} to train on" if known.samples else "",
+    "training.warmup": _warmup_steps,
+    "training.eval_every": partial(_every, lambda recipe: recipe.training.eval_every),
+    "training.save_every": partial(_every, lambda recipe: recipe.training.save_every),
+    "samples.every": partial(_every, lambda recipe: recipe.samples.every),
+    "training.early_stopping": lambda known: "" if known.recipe.training.early_stopping else "off",
     "data.eval_fraction": _held_out,
     "lora.alpha": lambda known: f"= {number_text(round(known.recipe.lora.alpha / known.recipe.lora.rank, 2))}r",
     "lora.targets": lambda known: (
@@ -190,6 +207,6 @@ _BRIEF: dict[str, Callable[[_Known], str]] = {
     ),
     "training.epochs": lambda known: f"{units.count(known.schedule.steps)} steps" if known.schedule else "",
     "training.gradient_accumulation": lambda known: (
-        f"= {known.recipe.training.batch_size * known.recipe.training.gradient_accumulation} a step"
+        f"= {known.recipe.training.batch_size * known.recipe.training.gradient_accumulation} per step"
     ),
 }

@@ -1,4 +1,4 @@
-"""How a field of the recipe is declared, once; form, YAML, command line, validation and documentation read it here."""
+"""How a recipe field is declared, once; form, YAML, command line, validation and documentation read it here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One field of the recipe, with everything that is said about it anywhere.
+    """One field of the recipe, with every text about it.
 
     Attributes:
         path: dotted path in the recipe, `lora.rank`; a field of the recipe itself has no dot.
@@ -53,13 +53,14 @@ class Knob:
         default: its value in a fresh recipe.
         title: what a form calls it.
         help: what it is, one to three sentences.
-        consequence: what changes when it changes, one short sentence.
+        consequence: what follows from its value, one or two sentences that read well without the help.
         ge, gt, le, lt: the range of a number, None where open.
         choices: each value that is allowed, with what it means; empty where any is.
         unit: what a number counts (`tokens`, `steps`), or "".
         source: where the default or the advice comes from, or "".
         advanced: whether a form hides it at first.
         paths: whether the entries of a list name files or folders.
+        renamed: old spelling of an entry of a list to today's.
         when: what must hold for it to have an effect.
         record: the dataclass of each entry of a `records` field.
         columns: the fields of such an entry.
@@ -80,6 +81,7 @@ class Knob:
     source: str = ""
     advanced: bool = False
     paths: bool = False
+    renamed: Mapping[str, str] = field(default_factory=dict)
     when: Condition = ALWAYS
     record: type | None = None
     columns: tuple[Knob, ...] = ()
@@ -96,10 +98,10 @@ class Knob:
 
     @property
     def range(self) -> str:
-        """The range in words, `more than 0, at most 1`, or "" where there is none."""
+        """The range in words, `greater than 0, at most 1`, or "" where there is none."""
         words = (
             ("at least", self.ge),
-            ("more than", self.gt),
+            ("greater than", self.gt),
             ("at most", self.le),
             ("less than", self.lt),
         )
@@ -110,12 +112,12 @@ class Knob:
         if self.kind in ("list", "mapping", "records"):
             items = split(text)
             if items is None:
-                return self._problem("has a quotation mark that is not closed")
+                return self._problem("has an unclosed quotation mark")
             return self.coerce(pairs_of(items) if self.kind == "mapping" else items)
         typed = text.strip()
         if self.kind == "switch":
             if typed.lower() not in SWITCH:
-                return self._problem(f"is yes or no, not {quoted(typed)}")
+                return self._problem(f"must be yes or no, got {quoted(typed)}")
             return SWITCH[typed.lower()]
         return self.coerce(typed)
 
@@ -132,17 +134,19 @@ class Knob:
             return self._records(raw)
         value = COERCERS[self.kind](raw)
         if value is None:
-            return self._problem(f"{WANTED[self.kind]}, not {quoted(raw)}")
+            return self._problem(f"must be {WANTED[self.kind]}, got {quoted(raw)}")
         if self.kind == "choice" and value not in self.choices:
-            return self._problem(f"is one of {', '.join(self.choices)}, not {quoted(raw)}")
+            return self._problem(f"must be one of {', '.join(self.choices)}, got {quoted(raw)}")
         if isinstance(value, float) and not math.isfinite(value):
-            return self._problem(f"is a finite number, not {quoted(raw)}")
+            return self._problem(f"must be a finite number, got {quoted(raw)}")
         if isinstance(value, int | float) and not self._in_range(value):
-            return self._problem(f"is {self.range}, not {number_text(value)}")
+            return self._problem(f"must be {self.range}, got {number_text(value)}")
+        if self.renamed and isinstance(value, tuple):
+            value = tuple(self.renamed.get(str(item), str(item)) for item in value)
         if self.choices and isinstance(value, tuple):
             unknown = next((item for item in value if item not in self.choices), None)
             if unknown is not None:
-                return self._problem(f"takes {', '.join(self.choices)}, not {quoted(unknown)}")
+                return self._problem(f"must be from {', '.join(self.choices)}, got {quoted(unknown)}")
         return value
 
     def _records(self, raw: object) -> Value | Problem:
@@ -164,10 +168,10 @@ class Knob:
         elif isinstance(item, str):
             named = self._named_parts(item)
         if not isinstance(named, Mapping):
-            return self._problem(f"{self._wanted}, not {quoted(item)}")
+            return self._problem(f"{self._wanted}, got {quoted(item)}")
         unknown = next((name for name in named if name not in known), None)
         if unknown is not None:
-            return self._problem(f"{self._wanted}; it has no {quoted(unknown)}")
+            return self._problem(f"{self._wanted}; {quoted(unknown)} is not one of its fields")
         values: dict[str, Any] = {}
         for column in self.columns:
             read = column.parse if isinstance(item, str) and column.name in named else column.coerce
@@ -176,14 +180,16 @@ class Knob:
                 return Problem(self.path, f"{self.title}: {outcome.sentence}")
             values[column.name] = outcome
         if values[known[0]] == "":
-            return self._problem(f"{self._wanted}, not {quoted(item)}")
+            return self._problem(f"{self._wanted}, got {quoted(item)}")
         made: Record = self.record(**values)
         return made
 
     @property
     def _wanted(self) -> str:
         first, *others = (column.name for column in self.columns)
-        return f"is a list of {'; '.join(('='.join((first, *others[:1])), *(f'{name}=...' for name in others[1:])))}"
+        return (
+            f"must be a list of {'; '.join(('='.join((first, *others[:1])), *(f'{name}=...' for name in others[1:])))}"
+        )
 
     def _named_parts(self, text: str) -> dict[str, str] | None:
         """The text of one record by the names of its columns; None where it is none.
@@ -235,9 +241,10 @@ def knob(
     source: str = "",
     advanced: bool = False,
     path: bool = False,
+    renamed: Mapping[str, str] | None = None,
     when: Condition = ALWAYS,
 ) -> Any:
-    """A dataclass field with all that is said about it; the arguments are the attributes of `Knob`.
+    """A dataclass field with every text about it; the arguments are the attributes of `Knob`.
 
     `path` says that the text, or each entry of the list, names a file or folder.
     """
@@ -254,6 +261,7 @@ def knob(
         "source": source,
         "advanced": advanced,
         "paths": path,
+        "renamed": renamed or {},
         "when": when,
     }
     if isinstance(default, Mapping):

@@ -62,13 +62,13 @@ def parse_devices(text: str) -> Devices:
         return Devices(True, (), int(cpu[1] or 1))
     if not _GPUS.fullmatch(written):
         raise BadInput(
-            f"'{text}' names no devices",
+            f"'{text}' is not a list of devices",
             where="training.devices",
-            do="Write a GPU's number such as 0, several such as 0,1, cpu (cpux2: two processes), or nothing",
+            do="Use a GPU number such as 0, several such as 0,1, cpu (cpux2: two processes), or leave it empty",
         )
     names = tuple(str(int(part)) for part in written.split(","))
     if len(set(names)) < len(names):
-        raise BadInput(f"'{text}' names a GPU twice", where="training.devices")
+        raise BadInput(f"'{text}' lists the same GPU twice", where="training.devices")
     return Devices(False, names, len(names))
 
 
@@ -86,5 +86,5 @@ def ranks_in(devices: str) -> int:
 
 
 def is_sharded(recipe: Recipe) -> bool:
-    """Whether several devices share the model out instead of each holding the whole."""
+    """Whether the model is sharded over several devices (FSDP) instead of copied to each."""
     return recipe.training.parallel == "fsdp" and ranks_of(recipe) > 1

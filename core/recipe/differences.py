@@ -9,7 +9,7 @@ from typing import Any
 from core.recipe.recipe import KNOBS, get, read
 
 _NO_DIFFERENCE = ("name", "data.view")
-"""A name is no setting; the view is another where anything else of the data is."""
+"""A name is not a setting, and the view differs whenever the data does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,15 @@ from core.recipe.templates import names
 _HEAD = """\
 # The recipe
 
-What is trained and how, as a YAML file: `tunedeck train recipe.yaml`. The form of the app, `--set FIELD=VALUE` and this
-page are made from the same declaration in `core/recipe/sections/`. This page is written by
-`python -m core.recipe.document > docs/recipe.md`.
+A recipe is a YAML file that says what to train and how: `tunedeck train recipe.yaml`. The form in the app,
+`--set FIELD=VALUE` and this page are generated from the same declaration in `core/recipe/sections/`
+(`python -m core.recipe.document > docs/recipe.md`).
 
-Every field may be left out; it then has its default. Relative paths are taken from the recipe's own folder. Lists are
-written `[a, b]` in YAML and `a, b` in the form and on the command line.
+All fields are optional and have defaults, except `model.path` and `data.train`. Relative paths start from the recipe's
+folder. Write lists as `[a, b]` in YAML, and as `a, b` in the form and on the command line.
 
-Some fields apply only where others have certain values. Elsewhere form and file leave them out. One that is set all the
-same has no effect, and a warning says so before the start.
+Some fields only apply when another field has a certain value. The form and the file hide them otherwise. If you set one
+anyway, it has no effect, and a warning says so before the start.
 """
 
 
@@ -36,7 +36,7 @@ def _lines() -> Iterator[str]:
     for knob in KNOBS.values():
         if knob.section != section:
             section = knob.section
-            yield f"## {section or 'The recipe itself'}\n"
+            yield f"## {section or 'General'}\n"
             if section:
                 yield f"{SECTIONS[section].__doc__}\n"
         yield from _field(knob)
@@ -45,12 +45,14 @@ def _lines() -> Iterator[str]:
         values = ", ".join(f"`{path}={KNOBS[path].format(value)}`" for path, value in preset.values.items())
         yield f"**{preset.name}.** {preset.reason}\n\nSets {values}.\n"
     yield "## Chat templates\n"
-    yield f"Shipped, with their answers marked: {', '.join(f'`{name}`' for name in names())}."
+    yield f"Templates that ship with tunedeck, with the answers marked: {', '.join(f'`{name}`' for name in names())}."
 
 
 def _field(knob: Knob) -> Iterator[str]:
     yield f"### `{knob.path}`\n"
-    yield f"{knob.title}. {knob.help} {knob.consequence}".rstrip() + "\n"
+    yield f"{knob.title}. {knob.help}\n"
+    if knob.consequence:
+        yield f"{knob.consequence}\n"
     shown = knob.format(knob.default)
     facts = [f"default `{shown}`" if shown else "empty by default"]
     facts += [knob.range] if knob.range else []

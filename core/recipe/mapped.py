@@ -1,4 +1,4 @@
-"""A recipe that says nothing of its data's format reads them as the user has said in this workspace."""
+"""A recipe without a format reads its data with the column mapping that the user saved in this workspace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from core.recipe.recipe import Recipe, put
 
 
 def with_mapping(recipe: Recipe, workspace: Path) -> Recipe:
-    """The recipe with the mapping that is kept for its training data, unless it has a format or columns itself.
+    """The recipe with the mapping saved for its training data, unless it has a format or columns of its own.
 
     Args:
         recipe: with absolute paths.

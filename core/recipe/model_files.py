@@ -1,4 +1,4 @@
-"""The files of a model on this machine: where a name leads, what its config, weights and tokenizer say. No torch.
+"""The files of a model on this machine: where it is, what its config, weights and tokenizer say. No torch.
 
 Weights are read from safetensors headers alone: names, types and shapes of the tensors, never the tensors. Only where
 bitsandbytes has packed a matrix into 4 bits, the few bytes beside it that tell its shape are read as well.
@@ -30,7 +30,7 @@ _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json"
 
 
 class NotDownloaded(BadInput):
-    """A hub model that is not on this machine; it is downloaded when the run starts."""
+    """A Hub model that is not on this machine; it is downloaded when the run starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Tensor:
 
 
 def is_hub_name(path: str) -> bool:
-    """Whether a path has the form of a name on the hub, `org/name`; a folder may be called so, too."""
+    """Whether a path looks like a Hub model ID, `org/name`; a folder may have such a name as well."""
     return bool(_HUB_NAME.fullmatch(path))
 
 
@@ -53,21 +53,21 @@ def find(path: str, revision: str = "") -> Path:
     """The folder on this machine that holds the model; never asks the network.
 
     Args:
-        path: a folder, or a name on the hub, which is looked up in the hub's cache.
-        revision: branch, tag or commit of a hub model; "" is `main`.
+        path: a folder, or a Hub model ID, which is looked up in the Hub cache.
+        revision: branch, tag or commit of a Hub model; "" is `main`.
 
     Raises:
-        NotDownloaded: a hub name that is not in the cache.
+        NotDownloaded: a Hub model ID that is not in the cache.
         BadInput: no such folder.
     """
     folder = Path(path).expanduser()
     if folder.is_dir():
         return folder
     if folder.is_file():
-        raise BadInput("is a file, not a model's folder", where=clean_line(path), do="Name the folder that holds it")
+        raise BadInput("is a file, not a model folder", where=clean_line(path), do="Use the folder it is in")
     if not is_hub_name(path):
-        raise BadInput("There is no such folder", where=clean_line(path), do="Check the model's path")
-    cached = _hub_cache() / f"models--{path.replace('/', '--')}"
+        raise BadInput("There is no such folder", where=clean_line(path), do="Check the path of the model")
+    cached = hub_cache() / f"models--{path.replace('/', '--')}"
     wanted = revision or "main"
     try:
         commit = (cached / "refs" / wanted).read_text().strip()
@@ -77,7 +77,7 @@ def find(path: str, revision: str = "") -> Path:
     if (snapshot / "config.json").exists():
         return snapshot
     raise NotDownloaded(
-        "not on this machine yet; it is downloaded at the start, and its size and memory are known after that",
+        "is not on this machine yet; it is downloaded at the start, and its memory is known after that",
         where=clean_line(path),
     )
 
@@ -90,9 +90,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     config = _json_file(folder / "config.json")
     if config is None:
-        raise BadInput("The folder has no config.json", where=str(folder), do="Name the folder of a model")
+        raise BadInput("The folder has no config.json", where=str(folder), do="Use the folder of a model")
     if "model_type" not in config and "architectures" not in config:
-        raise BadInput("names no model type", where=str(folder / "config.json"), do="Take the model's own config")
+        raise BadInput(
+            "has no model_type", where=str(folder / "config.json"), do="Use the config.json that came with the model"
+        )
     return config
 
 
@@ -144,8 +146,8 @@ def read_template(folder: Path) -> str:
     return ""
 
 
-def _hub_cache() -> Path:
-    """The hub's cache as huggingface_hub finds it: HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME, ~/.cache."""
+def hub_cache() -> Path:
+    """The Hub cache as huggingface_hub finds it: HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME, ~/.cache."""
     if os.environ.get("HF_HUB_CACHE"):
         return Path(os.environ["HF_HUB_CACHE"]).expanduser()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -172,18 +174,16 @@ def _weight_files(folder: Path) -> list[Path]:
     if files:
         return files
     if (folder / "adapter_config.json").exists():
-        raise BadInput("This is an adapter, not a model", where=str(folder), do="Name the base model it was trained on")
+        raise BadInput("This is an adapter, not a model", where=str(folder), do="Use the base model it was trained on")
     if any(folder.glob("*.bin")) or any(folder.glob("*.pth")):
         raise BadInput(
-            "The weights are pickled (.bin), which can run code when loaded, so they are not",
+            "The weights are pickled (.bin) and could run code when loaded, so they are not loaded",
             where=str(folder),
             do="Convert them to safetensors",
         )
     if any(folder.glob("*.gguf")):
-        raise BadInput(
-            "The weights are in GGUF, which cannot be trained", where=str(folder), do="Take the original model"
-        )
-    raise BadInput("The folder has no weights (*.safetensors)", where=str(folder), do="Name the folder of a model")
+        raise BadInput("GGUF weights cannot be trained", where=str(folder), do="Use the original model in safetensors")
+    raise BadInput("The folder has no weights (*.safetensors)", where=str(folder), do="Use the folder of a model")
 
 
 def _header(file: Path) -> dict[str, Any]:
@@ -205,7 +205,7 @@ def _header(file: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput("has a broken header", where=str(file), do="Download the model again") from error
     if size < end:
-        raise BadInput(f"is cut short: {size:,} of {end:,} bytes", where=str(file), do="Download the model again")
+        raise BadInput(f"is truncated: {size:,} of {end:,} bytes", where=str(file), do="Download the model again")
     checked: dict[str, Any] = header
     return checked
 

@@ -39,7 +39,7 @@ class ModelShape:
     """A model's sizes. Counts are exact: they are sums over the tensors' shapes.
 
     Attributes:
-        folder: where it lies.
+        folder: where it is.
         architecture: as config.json names it, `LlamaForCausalLM`, or "".
         model_type: `llama`, `qwen2`, ...
         layers, hidden, intermediate, heads, kv_heads, head_dim, vocabulary: the transformer's sizes.
@@ -121,12 +121,12 @@ def read_shape(path: str, revision: str = "") -> ModelShape:
     """The shape of a model on this machine; cheap enough for a form (kept until its files change).
 
     Args:
-        path: a folder or a hub name (looked up in the hub's cache, never on the network).
-        revision: of a hub model.
+        path: a folder or a Hub model ID (looked up in the Hub cache, never on the network).
+        revision: of a Hub model.
 
     Raises:
-        NotDownloaded: a hub name that is not in the cache.
-        BadInput: a sentence on what is wrong with the folder.
+        NotDownloaded: a Hub model ID that is not in the cache.
+        BadInput: what is wrong with the folder.
     """
     folder = model_files.find(path, revision)
     stamp = tuple(sorted((entry.name, entry.stat().st_mtime_ns) for entry in folder.iterdir() if entry.is_file()))

@@ -17,12 +17,12 @@ from core.recipe.values import Record
 
 
 def absolute(recipe: Recipe, base: Path) -> Recipe:
-    """The recipe with every path absolute, taken from the folder `base`; names on the hub and of templates stay."""
+    """The recipe with every path absolute, starting from the folder `base`; Hub IDs and template names stay."""
     return _each_path(recipe, lambda path, text: _absolute(path, text, base))
 
 
 def relative(recipe: Recipe, base: Path) -> Recipe:
-    """The recipe with every path inside the folder `base` relative to it (`./data.jsonl`); others stay."""
+    """The recipe with every path inside the folder `base` relative to it (`./data.jsonl`); others are unchanged."""
     return _each_path(recipe, lambda _, text: _relative(text, base))
 
 

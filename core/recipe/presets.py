@@ -14,9 +14,9 @@ class Preset:
     """A partial recipe.
 
     Attributes:
-        name: as it is chosen, one or two words.
-        reason: when to take it and what it does, one or two sentences.
-        values: the fields that it sets, by dotted path; all others stay as they are.
+        name: one or two words.
+        reason: when to use it and what it does, one or two sentences.
+        values: the fields that it sets, by dotted path; all others are unchanged.
     """
 
     name: str
@@ -33,8 +33,8 @@ class Preset:
 PRESETS: tuple[Preset, ...] = (
     Preset(
         "pilot",
-        "Twenty steps on the real data: shows speed, memory and whether the loss falls at all, before a "
-        "night is spent.",
+        "20 steps on your data. Shows the speed, the memory and whether the loss falls at all before you spend a "
+        "night on it.",
         {
             "training.max_steps": 20,
             "training.eval_every": 10.0,
@@ -46,7 +46,7 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "LoRA",
-        "The usual start: every linear layer, rank 16, effective batch 16. For a model whose 16-bit weights fit.",
+        "The usual start: all linear layers, rank 16, effective batch 16. For models whose 16-bit weights fit.",
         {
             "method": "lora",
             "model.quantization": "none",
@@ -64,8 +64,8 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "QLoRA",
-        "For a small GPU: 4-bit weights, one sample at a time, the same effective batch of 16. Slower a step, "
-        "a quarter of the weight memory.",
+        "For small GPUs: 4-bit weights, batch size 1, the same effective batch of 16. Needs a quarter of the memory "
+        "for weights; steps are slower.",
         {
             "method": "lora",
             "model.quantization": "nf4",
@@ -85,8 +85,8 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "DPO",
-        "For preference pairs (a chosen and a rejected answer): a learning rate twenty times below that of SFT, one "
-        "epoch. Start from a model that already answers in the right form.",
+        "For preference pairs (a chosen and a rejected answer): one epoch at a twentieth of the SFT learning rate. "
+        "Start from a model that already answers in the right format.",
         {
             "task": "dpo",
             "lora.dropout": 0.0,
@@ -103,8 +103,8 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "thorough",
-        "For a hard task with a few thousand samples or more: rank 64 with rslora, a lower learning rate over three "
-        "epochs, evaluated twenty times so that overfitting is seen.",
+        "For hard tasks with a few thousand samples or more: rank 64 with rslora, a lower learning rate, three epochs "
+        "and twenty evaluations to catch overfitting.",
         {
             "method": "lora",
             "lora.rank": 64,

@@ -16,6 +16,7 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.recipe.adapters import ADAPTERS, with_section
 from core.recipe.declare import Knob, Problem, fields_of, knob
+from core.recipe.field_names import nearest_field
 from core.recipe.sections.data import Data
 from core.recipe.sections.dpo import Dpo
 from core.recipe.sections.evaluation import Evaluation
@@ -37,19 +38,19 @@ class Recipe:
     name: str = knob(
         "",
         title="Name",
-        help="What the run is called in lists and folders. Empty: named after the data.",
+        help="The name of the run in lists and folders. Leave it empty to name it after the data.",
     )
     task: str = knob(
         "sft",
         title="Task",
-        help="What kind of learning.",
+        help="What kind of training.",
         choices={task.name: task.meaning for task in TASKS.values()},
     )
     method: str = knob(
         "lora",
         title="Method",
         help="Which weights are trained.",
-        consequence="full trains every weight: three to four times the memory of LoRA in 16 bits, and more forgetting.",
+        consequence="full needs three to four times the memory of LoRA in 16 bits and forgets more.",
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )
@@ -82,7 +83,7 @@ def get(recipe: Recipe, path: str) -> Value:
 
 
 def why_without_effect(recipe: Recipe, path: str) -> str:
-    """Why a field has no effect in this recipe, `method is full`; "" where it applies."""
+    """Why a field has no effect in this recipe, `method is full`; "" if it applies."""
     return " and ".join(KNOBS[path].when.why_not(partial(get, recipe)))
 
 
@@ -116,10 +117,10 @@ def plain(value: Any) -> Any:
 
 
 def from_json(value: Mapping[str, Any]) -> Recipe:
-    """The recipe from `to_json`; fields that are missing take their defaults.
+    """The recipe from `to_json`; missing fields get their defaults.
 
     Raises:
-        BadInput: where a name is unknown or a value does not fit, naming the field.
+        BadInput: a name is unknown or a value is invalid; it names the field.
     """
     recipe, problems = read(value)
     if problems:
@@ -128,7 +129,7 @@ def from_json(value: Mapping[str, Any]) -> Recipe:
 
 
 def read(value: Mapping[str, Any]) -> tuple[Recipe, list[Problem]]:
-    """The recipe from nested plain values, and a problem for each entry that could not be taken."""
+    """The recipe from nested plain values, and a problem for each entry that could not be read."""
     problems: list[Problem] = []
     taken: dict[str, dict[str, Value]] = {"": {}}
     for name, entry in value.items():
@@ -138,7 +139,9 @@ def read(value: Mapping[str, Any]) -> tuple[Recipe, list[Problem]]:
             for inner, inner_entry in entry.items():
                 _take(str(name), inner, inner_entry, taken, problems)
         elif entry is not None:
-            problems.append(Problem(str(name), f"The section {name} holds fields, not a single value."))
+            problems.append(
+                Problem(str(name), f"{clean_line(str(name), 40)} is a section: it holds fields, not a single value.")
+            )
     top: dict[str, Any] = {**taken.pop("")}
     for name, chosen in taken.items():
         top[name] = SECTIONS[name](**chosen)
@@ -161,7 +164,7 @@ def _take(
 
 
 def unknown(path: str, recipe: Recipe | None = None) -> str:
-    """The sentence about a field that does not exist, with the nearest one that does.
+    """The sentence about a field that does not exist, with the closest one that does.
 
     Args:
         path: what was written.
@@ -172,8 +175,6 @@ def unknown(path: str, recipe: Recipe | None = None) -> str:
 
 @cache
 def _unknown(path: str, known: tuple[str, ...]) -> str:
-    near = [name for name in known if name.rpartition(".")[2] == path.rpartition(".")[2]][:1]
-    if not near:  # not merely the right name in the wrong section
-        near = difflib.get_close_matches(path, [*known, *SECTIONS], n=1, cutoff=0.6)
-    hint = f"; the nearest is {near[0]}" if near else ""
-    return f"There is no field {clean_line(path, 80)}{hint}."
+    near = nearest_field(path, known) or next(iter(difflib.get_close_matches(path, [*known, *SECTIONS], n=1)), "")
+    hint = f" Did you mean {near}?" if near else ""
+    return f"Unknown field {clean_line(path, 80)}.{hint}"

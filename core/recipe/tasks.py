@@ -125,15 +125,15 @@ _TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}
 
 SFT = Task(
     name="sft",
-    meaning="supervised: learn to give the answers in the data, or to continue its text",
+    meaning="supervised fine-tuning: learn the answers in the data, or to continue its text",
     title="SFT",
     module="supervised",
     samples=("messages", "text", "preference", "kto"),
-    wants="conversations, texts, and the good answers of preference data",
+    wants="conversations, plain text, or the good answers of preference data",
     unused={
-        "preference": "SFT learns the chosen answers of preference pairs and does not use the rejected ones. "
-        "The task dpo uses both.",
-        "kto": "SFT learns the good ones among labeled answers and leaves the bad ones out.",
+        "preference": "SFT trains on the chosen answers of preference pairs and ignores the rejected ones. "
+        "Use the task dpo to train on both.",
+        "kto": "SFT trains on the answers labeled good and ignores the bad ones.",
     },
     columns=("input_ids", "labels"),
     marks=True,
@@ -144,7 +144,7 @@ SFT = Task(
 
 DPO = Task(
     name="dpo",
-    meaning="preference pairs: make the chosen answer likelier than the rejected one, measured against the base model",
+    meaning="preference pairs: make the chosen answer more likely than the rejected one, relative to the base model",
     title="DPO",
     module="preference",
     samples=("preference",),
@@ -165,27 +165,27 @@ DPO = Task(
     sequences=2,
     reference=True,
     refuses=(
-        Limit("data.packing", "DPO compares whole pairs and cannot pack them: set packing to none.", takes=("none",)),
+        Limit("data.packing", "DPO compares whole pairs and cannot pack them. Set packing to none.", takes=("none",)),
         Limit(
             "data.loss_on",
-            "DPO compares answers given their prompt, never the prompt itself: set this to answers.",
+            "DPO trains on answers, never on the prompt. Set this to answers.",
             takes=("answers",),
         ),
         Limit(
             "training.group_by_length",
-            "DPO batches cannot be grouped by length, because each sample is a pair: set this to no.",
+            "DPO cannot group batches by length because each sample is a pair. Set this to no.",
             takes=(False,),
         ),
         Limit(
             "training.parallel",
-            "DPO that trains every weight needs the whole base model as a reference on each GPU, which fsdp cannot "
-            "share out here: choose ddp, or the method lora.",
+            "DPO with the method full needs the whole base model as a reference on each GPU, which fsdp cannot shard "
+            "here. Use ddp, or the method lora.",
             takes=("ddp",),
             given={"method": "full"},
         ),
         Limit(
             "lora.dropout",
-            "DPO trains without dropout, because it compares two passes of the same model: this has no effect.",
+            "Dropout has no effect: DPO turns it off because it compares two passes of the same model.",
             takes=(0.0,),
             severity="note",
             given={"method": "lora"},

@@ -32,7 +32,7 @@ def missing(recipe: Recipe) -> list[str]:
 
 
 def point_to_run(recipe: Recipe, run: Path) -> None:
-    """Sets what the trackers take from variables alone; what the user has set stays.
+    """Sets what the trackers read from environment variables; variables that the user has set win.
 
     Args:
         recipe: for the project.

@@ -48,7 +48,7 @@ def quoted(raw: object) -> str:
 
 
 def split(text: str, mark: str = ",") -> list[str] | None:
-    """Entries of a comma-separated line; an entry with a comma in it stands in double quotes."""
+    """Entries of a comma-separated line; an entry with a comma in it is in double quotes."""
     if not text.strip():
         return []
     try:
@@ -74,7 +74,7 @@ def pairs_of(items: list[str]) -> dict[str, str] | str:
 
 
 def _text(raw: object) -> str | None:
-    """Text as it is; a number that YAML took out of unquoted text becomes text again."""
+    """The text; a number that YAML read from unquoted text becomes text again."""
     if isinstance(raw, bool) or not isinstance(raw, str | int | float):
         return "" if raw is None else None
     return str(raw)
@@ -130,14 +130,14 @@ COERCERS: dict[ValueKind, Callable[[object], Value | None]] = {
     "mapping": _mapping,
 }
 WANTED: dict[ValueKind, str] = {
-    "text": "is text",
-    "path": "is the name of a file or folder",
-    "choice": "is one of its choices",
-    "whole": "is a whole number",
-    "number": "is a number",
-    "switch": "is yes or no",
-    "list": "is a list of names",
-    "mapping": "is a list of name=column pairs",
+    "text": "text",
+    "path": "the name of a file or folder",
+    "choice": "one of its choices",
+    "whole": "a whole number",
+    "number": "a number",
+    "switch": "yes or no",
+    "list": "a list of names",
+    "mapping": "a list of field=column pairs",
 }
 FORMATS: dict[ValueKind, Callable[[Any], str]] = {
     "text": str,

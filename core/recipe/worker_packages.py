@@ -1,4 +1,4 @@
-"""What is installed in the interpreter that trains, found out without importing any of it.
+"""What is installed in the interpreter that trains, without importing any of it.
 
 That may be another environment than the viewer's (`TUNEDECK_PYTHON`); it is then asked in a process of its own, once.
 """
@@ -38,7 +38,7 @@ class TorchBuild:
     gpu: str
 
     def unable(self, gpus: Sequence[str]) -> str:
-        """A sentence without its end: why this build cannot use these GPUs; "" where it may be able to.
+        """Why this build cannot use these GPUs, without a period; "" if it may be able to.
 
         Args:
             gpus: their names, `GPU 0`.
@@ -49,7 +49,7 @@ class TorchBuild:
 
 
 def installed(packages: Sequence[str]) -> list[bool]:
-    """Whether each package is there; what an interpreter that cannot be asked has is taken to be there."""
+    """Whether each package is there; an interpreter that does not answer is assumed to have all of them."""
     return _installed(worker_python(), tuple(packages))
 
 

@@ -1,4 +1,4 @@
-"""Recipes as YAML files: read with a sentence and a line for whatever is wrong, written with what each field means.
+"""Recipes as YAML files: reading reports what is wrong and in which line, writing adds what each field means.
 
 PyYAML is imported when a file is read; writing needs only the standard library.
 """
@@ -32,32 +32,32 @@ _COLUMN = 40
 _PLAIN = re.compile(r"(?:\.\.?/)*[A-Za-z/][\w./+-]*(?: [A-Za-z][\w./+-]*)*", re.ASCII)
 _WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 _ESCAPED = re.compile(r'[\x00-\x1f"\\\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
-_VERSION = "tunedeck"
+VERSION_KEY = "tunedeck"
 """The key that says which version wrote the file."""
 
 
 def load(path: Path) -> Recipe:
-    """The recipe in a file; its relative paths are taken from the file's folder and become absolute.
+    """The recipe in a file; its relative paths start from the file's folder and become absolute.
 
     Raises:
-        BadInput: with file and line, where it cannot be read or a field is wrong.
+        BadInput: it cannot be read or a field is wrong; with file and line.
     """
     try:
         with path.open("rb") as stream:
             raw = stream.read(_LIMIT + 1)
     except OSError as error:
-        raise BadInput(f"The recipe cannot be read: {error.strerror}", where=str(path)) from error
+        raise BadInput(f"Cannot read the recipe: {error.strerror}", where=str(path)) from error
     if len(raw) > _LIMIT:
-        raise BadInput("is too long for a recipe", where=str(path), do="Name a recipe, not a data file")
+        raise BadInput("is too large for a recipe", where=str(path), do="Give a recipe, not a data file")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BadInput("is not text in UTF-8", where=str(path), do="Name a recipe in YAML") from error
+        raise BadInput("is not UTF-8 text", where=str(path), do="Give a recipe in YAML") from error
     return absolute(loads(text, where=str(path)), path.absolute().parent)
 
 
 def loads(text: str, *, where: str = "recipe") -> Recipe:
-    """The recipe in a YAML text, paths as they stand.
+    """The recipe in a YAML text, with its paths as written.
 
     Raises:
         BadInput: the first problem, with its line.
@@ -65,7 +65,11 @@ def loads(text: str, *, where: str = "recipe") -> Recipe:
     recipe, problems = check(text)
     if problems:
         line, problem = problems[0]
-        more = f"{len(problems) - 1} more like this follow" if len(problems) > 1 else ""
+        more = (
+            f"{len(problems) - 1} more {'problem follows' if len(problems) == 2 else 'problems follow'}"
+            if len(problems) > 1
+            else ""
+        )
         raise BadInput(problem.sentence, where=f"{where}, line {line}" if line else where, do=more)
     return recipe
 
@@ -79,24 +83,24 @@ def check(text: str) -> tuple[Recipe, list[tuple[int, Problem]]]:
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        return Recipe(), [(line, Problem("", f"This is not YAML: {clean_line(error.problem or '', 200)}."))]
+        return Recipe(), [(line, Problem("", f"Not valid YAML: {clean_line(error.problem or '', 200)}."))]
     except (yaml.YAMLError, RecursionError) as error:
-        return Recipe(), [(0, Problem("", f"This is not YAML: {clean_line(str(error), 200)}."))]
+        return Recipe(), [(0, Problem("", f"Not valid YAML: {clean_line(str(error), 200)}."))]
     finally:
         loader.dispose()
     if root is None:
         return Recipe(), []
     if not isinstance(root, yaml.MappingNode):
-        return Recipe(), [(1, Problem("", "A recipe is a list of fields, as in `model:`, not a single value."))]
+        return Recipe(), [(1, Problem("", "Expected recipe fields such as `model:`, got a single value."))]
     lines: dict[str, int] = {}
     problems: list[tuple[int, Problem]] = []
     plain = _plain_mapping(root, "", lines, problems)
-    written_by = plain.pop(_VERSION, __version__)
+    written_by = plain.pop(VERSION_KEY, __version__)
     recipe, wrong = read(plain)
     problems += [(lines.get(problem.path, 0), problem) for problem in wrong]
     if wrong and written_by != __version__:
-        note = f"The file was written by tunedeck {clean_line(str(written_by), 20)}, this is {__version__}."
-        problems.append((lines.get(_VERSION, 0), Problem(_VERSION, note, "note")))
+        note = f"The file was written by tunedeck {clean_line(str(written_by), 20)}; this is {__version__}."
+        problems.append((lines.get(VERSION_KEY, 0), Problem(VERSION_KEY, note, "note")))
         return recipe, problems
     return recipe, sorted(problems, key=lambda found: found[0])
 
@@ -104,17 +108,17 @@ def check(text: str) -> tuple[Recipe, list[tuple[int, Problem]]]:
 def dumps(recipe: Recipe, *, file_name: str = "recipe.yaml", about: str = "") -> str:
     """The recipe as YAML: every field that applies, with what it does beside it; `loads(dumps(r)) == r`.
 
-    A field that was set and has no effect is there too, and says so.
+    A field that was set but has no effect is included and says so.
 
     Args:
-        recipe: paths as they are to be written.
+        recipe: paths as they should be written.
         file_name: the file's name, for the command in its first line.
-        about: what else the first line says instead; "" for that command.
+        about: what the first line says instead; "" for the command that trains it.
     """
-    about = about or f"A recipe of tunedeck. Train it with: tunedeck train {shlex.quote(file_name)}"
+    about = about or f"A tunedeck recipe. Train it with: tunedeck train {shlex.quote(file_name)}"
     lines = [
         f"# {clean_line(about, 4_096)}",
-        f"{_VERSION}: {__version__}",
+        f"{VERSION_KEY}: {__version__}",
     ]
     section = ""
     for path, knob in KNOBS.items():
@@ -123,7 +127,7 @@ def dumps(recipe: Recipe, *, file_name: str = "recipe.yaml", about: str = "") ->
         if knob.section != section:
             section = knob.section
             lines += ["", f"# {_first_sentence(SECTIONS[section].__doc__ or '')}", f"{section}:"]
-        entry = f"{'  ' if section else ''}{knob.name}: {_value_text(plain(get(recipe, path)))}"
+        entry = f"{'  ' if section else ''}{knob.name}: {value_text(plain(get(recipe, path)))}"
         why = why_without_effect(recipe, path)
         lines.append(f"{entry:<{_COLUMN}}  # {f'No effect: {why}.' if why else _comment(knob)}")
     return "\n".join(lines) + "\n"
@@ -139,7 +143,7 @@ def save(recipe: Recipe, path: Path, *, portable: bool = True, about: str = "") 
         about: the file's first line; "" for the command that trains it.
 
     Raises:
-        BadInput: where the file cannot be written.
+        BadInput: the file cannot be written.
     """
     written = relative(recipe, path.absolute().parent) if portable else recipe
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -151,24 +155,24 @@ def save(recipe: Recipe, path: Path, *, portable: bool = True, about: str = "") 
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise BadInput(f"The recipe cannot be written: {error.strerror}", where=str(path)) from error
+        raise BadInput(f"Cannot write the recipe: {error.strerror}", where=str(path)) from error
 
 
 def _plain_mapping(
     node: yaml.MappingNode, prefix: str, lines: dict[str, int], problems: list[tuple[int, Problem]]
 ) -> dict[str, Any]:
-    """A mapping node as a dict of plain values; notes each key's line and keys that come twice."""
+    """A mapping node as a dict of plain values; notes each key's line and keys that appear twice."""
     import yaml
 
     plain: dict[str, Any] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            problems.append((line, Problem(prefix, "A field's name is a word.")))
+            problems.append((line, Problem(prefix, "A field name must be a word.")))
             continue
         path = f"{prefix}.{key_node.value}" if prefix else key_node.value
         if key_node.value in plain:
-            sentence = f"{clean_line(path, 80)} stands here a second time; the first was in line {lines[path]}."
+            sentence = f"{clean_line(path, 80)} appears twice; the first is in line {lines[path]}."
             problems.append((line, Problem(path, sentence)))
             continue
         lines[path] = line
@@ -213,15 +217,16 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0]
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """A field's plain value as YAML on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
         return _number(value)
     if isinstance(value, list):
-        return f"[{', '.join(_value_text(item) for item in value)}]"
+        return f"[{', '.join(value_text(item) for item in value)}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_scalar(key)}: {_value_text(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{_scalar(key)}: {value_text(item)}" for key, item in value.items()) + "}"
     return _scalar(value)
 
 

@@ -1,4 +1,4 @@
-"""What to change where a run would take more memory than there is: what its largest part hangs on."""
+"""What to change when a run needs more memory than there is: what its largest part depends on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.recipe.recipe import Recipe
 
 
 def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: DeviceType) -> tuple[str, str]:
-    """What takes the most, and what needs less of it, a sentence; and the field to begin with.
+    """What takes the most memory and how to reduce it, in two sentences, and the field to change first.
 
     Args:
         recipe: what does not fit.
@@ -24,15 +24,15 @@ def less_memory(recipe: Recipe, shape: ModelShape, need: Forecast, device: Devic
         ways = ["a smaller batch"] if training.batch_size > 1 else []
         ways.append("a smaller max length")
         if not training.activation_checkpointing:
-            ways.append("activation checkpointing")
+            ways.append("gradient checkpointing")
         field = "training.batch_size" if training.batch_size > 1 else "data.max_length"
-        return f"Activations take the most: {_either(ways)} needs less.", field
+        return f"Activations take the most memory. Use {_either(ways)}.", field
     adapter = adapter_of(recipe)
     if adapter.whole or need.weights < of_training:
         return adapter.less_memory
     if device == "cuda" and recipe.model.quantization != "nf4" and not shape.quantized:
-        return "The weights take the most: nf4, or a smaller model, needs less.", "model.quantization"
-    return "The weights take the most: a smaller model needs less.", "model.path"
+        return "The weights take the most memory. Use nf4 quantization, or a smaller model.", "model.quantization"
+    return "The weights take the most memory. Use a smaller model.", "model.path"
 
 
 def _either(ways: list[str]) -> str:

@@ -23,7 +23,7 @@ def mix_words(recipe: Recipe, own: Dataset, workspace: Path) -> Iterator[tuple[b
 
     Args:
         recipe: with absolute paths.
-        own: the data set itself.
+        own: the main dataset.
         workspace: where an overview of these data may have counted their tokens.
     """
     mix = recipe.data.shares
@@ -42,10 +42,10 @@ def mix_words(recipe: Recipe, own: Dataset, workspace: Path) -> Iterator[tuple[b
             yield False, str(error)
             continue
         if not dataset.recognition.known:
-            yield False, f"Mix in: the format of {name} is not recognised: {clean_line(dataset.recognition.why)}"
+            yield False, f"Mix in: the format of {name} was not recognized: {clean_line(dataset.recognition.why)}"
             continue
         there = _rows(dataset)
-        words = f"Mix in: {name} makes {share:.0%} of the training set"
+        words = f"Mix in: {name} is {share:.0%} of the training set"
         if counts and there:
             times = "" if counts[number] <= there else f", each about {counts[number] / there:.1f} times"
             words += f", about {units.count(counts[number])} samples from its {units.count(there)} rows{times}"

@@ -41,7 +41,9 @@ def measure_view(recipe: Recipe, view: CuratedView) -> dict[str, Any]:
         join_samples(view, everything)
         environment = clean_environment({"CUDA_VISIBLE_DEVICES": ""})
         command = measure_command(recipe_file, everything, out)
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if ended.returncode:
             said = ended.stderr.strip().splitlines()
             raise TunedeckError(f"the tokens cannot be counted: {said[-1] if said else 'the worker ended early'}")

@@ -1,4 +1,4 @@
-"""What is checked before a run starts: each check one line, ok, warn or stop. No torch, no network."""
+"""The checks before a run starts: each is one line, ok, warn or stop. No torch, no network."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def preflight(
     gpus: Sequence[GpuSample] = (),
     gpu_problem: str = "",
 ) -> list[PreflightCheck]:
-    """Every check of a recipe, in the order of a reader's interest. Takes some ten milliseconds and opens the data.
+    """Every check of a recipe, in the order a reader needs them. Takes about ten milliseconds and opens the data.
 
     Args:
         recipe: with absolute paths.
@@ -122,7 +122,7 @@ def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
                 "recipe", "stop" if problem.severity == "error" else "warn", problem.sentence, problem.path
             )
     if not any(problem.severity == "error" for problem in problems):
-        yield PreflightCheck("recipe", "ok", "Every field is in its range.")
+        yield PreflightCheck("recipe", "ok", "All fields are valid.")
 
 
 def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozenset[str] | None]:
@@ -147,13 +147,13 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
         trained = trained or dataset
         if found.kind is None:
             checks.append(
-                PreflightCheck("data", "stop", f"The format is not recognised: {clean_line(found.why)}", path)
+                PreflightCheck("data", "stop", f"The format was not recognized: {clean_line(found.why)}", path)
             )
         else:
             kinds.add(found.kind)
             checks.append(PreflightCheck("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
             if found.kind not in task.samples:
-                words = f"{task.title} trains on {task.wants}. These samples are {found.kind}: choose another task."
+                words = f"{task.title} trains on {task.wants}, but these samples are {found.kind}. Choose another task."
                 checks.append(PreflightCheck("data", "stop", words, path))
             elif found.kind in task.unused:
                 checks.append(PreflightCheck("data", "warn", task.unused[found.kind], path))
@@ -172,11 +172,13 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
 def _eval(seen: _Seen) -> Iterator[PreflightCheck]:
     data = seen.recipe.data
     if data.eval:
-        checked = "checked for equal and near prompts" if data.split_near else "checked for equal prompts"
-        yield PreflightCheck("eval data", "ok", f"Evaluated on samples of their own; training samples are {checked}.")
+        checked = "identical and near-duplicate prompts" if data.split_near else "identical prompts"
+        yield PreflightCheck("eval data", "ok", f"Separate eval file; the training data is checked for {checked}.")
     elif data.eval_fraction:
-        together = f"; samples at least {data.split_near:.0%} alike stay together" if data.split_near else ""
-        yield PreflightCheck("eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out{together}.")
+        together = f"; {data.split_near:.0%}+ similar samples stay on the same side" if data.split_near else ""
+        yield PreflightCheck(
+            "eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out as the eval set{together}."
+        )
 
 
 def _model(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -190,7 +192,7 @@ def _model(seen: _Seen) -> Iterator[PreflightCheck]:
             "model",
             "ok",
             f"{shape.architecture or shape.model_type}, {units.short_count(shape.parameters)} parameters, "
-            f"{units.short_count(trained)} trained.",
+            f"{units.short_count(trained)} trainable.",
         )
 
 
@@ -203,25 +205,25 @@ def _template(seen: _Seen) -> Iterator[PreflightCheck]:
     except BadInput as error:
         yield PreflightCheck("chat template", "stop", str(error), "model.chat_template")
         return
-    path, own = "model.chat_template", recipe.model.chat_template or "the model’s own"
+    path, own = "model.chat_template", recipe.model.chat_template or "the model's own"
     if not template:
         yield PreflightCheck(
-            "chat template", "stop", "The model has no chat template: choose one, such as chatml.", path
+            "chat template", "stop", "The model has no chat template. Choose one, such as chatml.", path
         )
     elif not TASKS[recipe.task].marks:
-        yield PreflightCheck("chat template", "ok", f"Prompts and answers are rendered with the chat template, {own}.")
+        yield PreflightCheck("chat template", "ok", f"Prompts and answers are rendered with {own}.")
     elif recipe.data.loss_on == "everything" or marks_answers(template):
-        yield PreflightCheck("chat template", "ok", f"The chat template, {own}, marks the answers.")
+        yield PreflightCheck("chat template", "ok", f"Chat template: {own}; it marks the answers.")
     elif twin := marked_twin(template):
         yield PreflightCheck(
-            "chat template", "ok", f"Answers are marked by the shipped {twin}, which renders the same text."
+            "chat template", "ok", f"The answers are marked with the built-in {twin}, which renders the same text."
         )
     else:
         yield PreflightCheck(
             "chat template",
             "warn",
-            "The template does not mark its answers, and no shipped one renders the same. The run stops at its start "
-            "unless TRL knows the template: choose another one, or loss on everything.",
+            "The chat template does not mark the answers, and no built-in one renders the same text. Unless TRL knows "
+            "the template, the run fails at the start: choose another template, or train on everything.",
             path,
         )
 
@@ -251,17 +253,17 @@ def _reporting(seen: _Seen) -> Iterator[PreflightCheck]:
         yield PreflightCheck(
             "trackers",
             "stop",
-            f"{name} is not installed where the training runs: `{clean_line(worker_python())} -m pip install {name}`, "
-            "or leave it out. The live screen and metrics.jsonl need none.",
+            f"{name} is not installed where the training runs. Install it with `{clean_line(worker_python())} -m pip "
+            f"install {name}`, or remove it here. The live screen does not need it.",
             "reporting.report_to",
         )
     for ask in asks_of(seen.recipe):
         if not ask.agreed:
-            yield PreflightCheck("allowed", "warn", f"{ask.question}. The start asks you.", FIELD_OF[ask.kind])
-        elif ask.kind == COMMAND:
             yield PreflightCheck(
-                "at the end", "ok", f"When the run ends, this is told: {clean_line(ask.text)}", FIELD_OF[COMMAND]
+                "allowed", "warn", f"{ask.question}. You will be asked at the start.", FIELD_OF[ask.kind]
             )
+        elif ask.kind == COMMAND:
+            yield PreflightCheck("notify", "ok", f"When the run ends: {clean_line(ask.text)}", FIELD_OF[COMMAND])
 
 
 def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -269,31 +271,33 @@ def _devices(seen: _Seen) -> Iterator[PreflightCheck]:
     if chosen.startswith("cpu"):
         ranks = ranks_of(seen.recipe)
         yield PreflightCheck(
-            "device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU, {ranks} processes."
+            "device", "ok", "Trains on the CPU." if ranks == 1 else f"Trains on the CPU with {ranks} processes."
         )
     elif not seen.gpus:
         why = f" {seen.gpu_fault}" if seen.gpu_fault else ""
         if chosen:
-            words = f"No GPU found, but the recipe names {chosen}.{why} Set devices to cpu, or leave it empty."
+            words = f"No GPU found, but the recipe names {chosen}.{why} Set devices to cpu, or clear it."
             yield PreflightCheck("device", "stop", clean_line(words), "training.devices")
         else:
-            yield PreflightCheck("device", "warn", f"No GPU: this would train on the CPU.{why}", "training.devices")
+            yield PreflightCheck(
+                "device", "warn", f"No GPU found: the run would train on the CPU.{why}", "training.devices"
+            )
     else:
         known = {gpu.index for gpu in seen.gpus}
         wrong = [part for part in _numbers(chosen) if part not in known]
         if wrong:
             there = ", ".join(str(index) for index in sorted(known))
             yield PreflightCheck(
-                "device", "stop", f"There is no GPU {wrong[0]}; there are {there}.", "training.devices"
+                "device", "stop", f"There is no GPU {wrong[0]}; this machine has {there}.", "training.devices"
             )
             return
         names = [f"GPU {gpu.index} {gpu.name or ''}".rstrip() for gpu in _chosen(seen)]
         unable = "" if seen.torch is None else seen.torch.unable([f"GPU {gpu.index}" for gpu in _chosen(seen)])
         if unable and chosen:
-            words = f"{unable}. Install a torch with CUDA where the training runs, or set devices to cpu."
+            words = f"{unable}. Install a CUDA build of torch where the training runs, or set devices to cpu."
             yield PreflightCheck("device", "stop", words, "training.devices")
         elif unable:
-            yield PreflightCheck("device", "warn", f"{unable}: this would train on the CPU.", "training.devices")
+            yield PreflightCheck("device", "warn", f"{unable}: the run would train on the CPU.", "training.devices")
         else:
             yield PreflightCheck("device", "ok", f"Trains on {clean_line(', '.join(names))}.")
 
@@ -314,13 +318,13 @@ def _memory(seen: _Seen) -> Iterator[PreflightCheck]:
         ]
         free, place = min(rooms, default=None), "GPU memory"
     if free is None:
-        yield PreflightCheck("memory", "warn", f"Needs about {units.gib(need)}; how much {place} is free is not known.")
+        yield PreflightCheck("memory", "warn", f"Needs about {units.gib(need)}; free {place} is unknown.")
     elif need > free:
         advice, field = less_memory(seen.recipe, seen.shape, forecast, device)
-        words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} are free. {advice}"
+        words = f"Does not fit: needs about {units.gib(need)} of {place}, {units.gib(free)} free. {advice}"
         yield PreflightCheck("memory", "warn", words, field)
     else:
-        yield PreflightCheck("memory", "ok", f"Needs about {units.gib(need)} of {place}, {units.gib(free)} are free.")
+        yield PreflightCheck("memory", "ok", f"Needs about {units.gib(need)} of {place}, {units.gib(free)} free.")
 
 
 def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
@@ -332,24 +336,26 @@ def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
     place = next(folder for folder in (seen.workspace, *seen.workspace.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if not os.access(place, os.W_OK | os.X_OK):
-        yield PreflightCheck("disk", "stop", f"{place} cannot be written to: start tunedeck in a folder of yours.")
+        yield PreflightCheck("disk", "stop", f"{place} is not writable. Start tunedeck in a folder you own.")
     elif full := no_more_files(place):
-        yield PreflightCheck("disk", "stop", f"{full}. Delete some in {place}.")
+        yield PreflightCheck("disk", "stop", f"{full}. Delete some files in {place}.")
     elif need > free:
         yield PreflightCheck(
             "disk",
             "stop",
-            f"{kept} checkpoints need about {units.size(need)}, {units.size(free)} are free: keep fewer.",
+            f"{kept} checkpoints need about {units.size(need)}, only {units.size(free)} free. Keep fewer checkpoints.",
             "training.keep_checkpoints",
         )
     else:
-        yield PreflightCheck("disk", "ok", f"Checkpoints need about {units.size(need)}, {units.size(free)} are free.")
+        yield PreflightCheck("disk", "ok", f"Checkpoints need about {units.size(need)}, {units.size(free)} free.")
 
 
 def _workspace(seen: _Seen) -> Iterator[PreflightCheck]:
     if why := short_lived(seen.workspace):
         yield PreflightCheck(
-            "workspace", "warn", f"{clean_line(why)} Start tunedeck in a folder that stays, or copy what you keep."
+            "workspace",
+            "warn",
+            f"{clean_line(why)} Start tunedeck in a permanent folder, or copy what you want to keep.",
         )
 
 

@@ -25,11 +25,11 @@ FACTS, NOTES, ABOUT = "facts.bin", "notes.jsonl", "about.json"
 
 _RECORD = struct.Struct("<5IQ")
 RECORD_BYTES = _RECORD.size
-_STATES = ("", "measured", "refused", "no sample")
+_STATES = ("", "measured", "refused", "unreadable")
 _MOST = 0xFFFF_FFFF
 _READ_AT_ONCE = 65_536
 
-State = Literal["measured", "refused", "no sample"]
+State = Literal["measured", "refused", "unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RowTokens:
         trained: of those, how many carry loss.
         lost: tokens that the cut takes away.
         lost_trained: of those, how many would have carried loss.
-        state: `measured`; `refused` by the chat template; `no sample` for a row that has no normal form.
+        state: `measured`; `refused` by the chat template; `unreadable` for a row that has no normal form.
         edit: digest of the edit that was measured, 0 for the row as it stands in the file.
     """
 
@@ -128,7 +128,7 @@ class TokenFacts:
                 for tokens, trained, lost, lost_trained, state, edit in _RECORD.iter_unpack(
                     piece[: whole * RECORD_BYTES]
                 ):
-                    name = _STATES[state] if state < len(_STATES) else "no sample"
+                    name = _STATES[state] if state < len(_STATES) else "unreadable"
                     yield RowTokens(first, tokens, trained, lost, lost_trained, name, edit)  # type: ignore[arg-type]
                     first += 1
 

@@ -112,7 +112,7 @@ def _facts(value: dict[str, Any], encoder: tuple[Any, Any]) -> tuple[RowTokens, 
 
     number = int(value["row"])
     if value["sample"] is None:
-        return RowTokens(number, state="no sample"), {}
+        return RowTokens(number, state="unreadable"), {}
     (found,) = measure([ViewRow("", number, Sample.from_json(value["sample"]))], *encoder)
     edit = edit_digest(value["sample"]) if value.get("edited") else 0
     if found.problem:

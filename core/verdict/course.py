@@ -10,6 +10,7 @@ import statistics
 from collections import deque
 from dataclasses import dataclass
 
+from core.recent_mean import RecentValues
 from core.recipe.tasks import SFT, Headline
 from core.verdict import thresholds as at
 from core.verdict.finding import VerdictKind
@@ -92,6 +93,7 @@ class Course:
         bins: whole bins of that width, oldest first.
         means: the mean train cost of each.
         start: costs of the first events.
+        recent: costs of the last events, whose mean is what the metric is said to be now.
         peak_rate: the largest learning rate so far.
         evaluations: costs on the eval set, oldest first.
         spikes: the last spikes of the gradient.
@@ -109,6 +111,7 @@ class Course:
         self.bins: list[Bin] = []
         self.means: list[float] = []
         self.start: list[float] = []
+        self.recent = RecentValues()
         self.peak_rate = 0.0
         self.evaluations: list[EvalPoint] = []
         self.spikes: deque[Spike] = deque(maxlen=64)
@@ -132,6 +135,7 @@ class Course:
                 self.broken = self.broken or (step, self.headline.train_title)
                 return False
             cost = math.copysign(_HUGE, cost)
+        self.recent.add(step, cost)
         self.events += 1
         if norm is not None:
             self._gradient(step, norm)
@@ -213,6 +217,7 @@ class Course:
         self._drop_open()
         self.events = keep * self.width
         self.start = self.start[: self.events]
+        self.recent.rewind(step)
         self.evaluations = [evaluation for evaluation in self.evaluations if evaluation.step < step]
         self.spikes = deque((spike for spike in self.spikes if spike.step < step), self.spikes.maxlen)
         self.broken = None

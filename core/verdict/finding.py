@@ -17,13 +17,13 @@ class VerdictKind(StrEnum):
     """How a run goes. The value is the word on the screen."""
 
     WARMING_UP = "warming up"
-    TOO_SHORT = "too short to judge"
+    TOO_EARLY = "too early to judge"
     HEALTHY = "healthy"
     PLATEAU = "plateau"
     OSCILLATING = "oscillating"
     DIVERGING = "diverging"
     OVERFITTING = "overfitting"
-    MEMORIZED = "memorised"
+    MEMORIZED = "memorized"
     NOT_LEARNING = "not learning"
     SPIKES = "gradient spikes"
     NOT_FINITE = "not finite"
@@ -31,7 +31,7 @@ class VerdictKind(StrEnum):
     THROTTLED = "thermal throttling"
 
 
-QUIET = frozenset({VerdictKind.WARMING_UP, VerdictKind.TOO_SHORT, VerdictKind.HEALTHY})
+QUIET = frozenset({VerdictKind.WARMING_UP, VerdictKind.TOO_EARLY, VerdictKind.HEALTHY})
 """Kinds that nobody need do anything about."""
 
 

@@ -113,7 +113,7 @@ class VerdictJudge:
         needed = at.ENOUGH
         if course.events < needed or course.step < plan.warmup:
             short = over or (plan.events is not None and plan.events < needed)
-            return Finding(VerdictKind.TOO_SHORT if short else VerdictKind.WARMING_UP, 0)
+            return Finding(VerdictKind.TOO_EARLY if short else VerdictKind.WARMING_UP, 0)
         return Finding(VerdictKind.HEALTHY, 0)
 
     def _judge(self) -> None:

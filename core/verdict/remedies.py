@@ -14,13 +14,13 @@ USUAL_EPOCHS = 3.0
 """The most that the help of `training.epochs` names for most data."""
 
 MORE_SAMPLES = Advice("", "", "more samples")
-WHOLE_SAMPLES = Advice("", "", "damaged samples left out")
-LOSS_MASK = Advice("data.loss_on", "", "answers that carry loss (1 Data, tokens)")
-CONTRAST = Advice("", "", "samples that tell better answers from worse ones")
-COOLING = Advice("", "", "a cooler machine or a lower power limit")
+WHOLE_SAMPLES = Advice("", "", "no damaged samples")
+TRAIN_ON = Advice("data.loss_on", "", "answers that are trained on (1 Data, t shows them)")
+CONTRAST = Advice("", "", "pairs whose answers differ in quality")
+COOLING = Advice("", "", "better cooling or a lower power limit")
 BFLOAT16 = Advice("model.dtype", "bfloat16", "bfloat16")
-EVAL_DATA = Advice("data.eval_fraction", "0.1", "0.1 of the samples held out")
-EVERY_STEP = Advice("training.log_every", "1", "log every step")
+EVAL_DATA = Advice("data.eval_fraction", "0.1", "an eval set (10% held out)")
+EVERY_STEP = Advice("training.log_every", "1", "logging every step")
 
 
 def _useful(plan: RunPlan, path: str, value: Value) -> bool:
@@ -44,8 +44,8 @@ def usual_rate(plan: RunPlan) -> Advice:
 
 
 def signal(plan: RunPlan) -> Advice:
-    """What the gradient comes from: tokens that carry loss, or answers that are told apart."""
-    return LOSS_MASK if plan.headline.per_token else CONTRAST
+    """What the gradient comes from: tokens that are trained on, or pairs with a better and a worse answer."""
+    return TRAIN_ON if plan.headline.per_token else CONTRAST
 
 
 def clip(plan: RunPlan, limit: float = 1.0) -> list[Advice]:

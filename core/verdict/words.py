@@ -1,11 +1,13 @@
-"""Sentences: what a finding says to the person at the keyboard. Two lines of 80 cells, advice included."""
+"""Sentences: what a finding says to the person at the keyboard. Three lines of 80 cells, advice included."""
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.recent_mean import MEAN_OF
 from core.recipe.tasks import Headline
 from core.units import count, significant
 from core.verdict import remedies
@@ -26,11 +28,17 @@ class _Case:
 
     def said(self, cost: float) -> str:
         """A cost as people read the metric."""
-        return significant(self.headline.cost(cost))
+        return significant(self.headline.cost(cost), 4)
 
     def fact(self, name: str) -> str:
         """A cost of the finding, as people read the metric."""
         return self.said(self.finding.facts[name])
+
+    @property
+    def now(self) -> str:
+        """The train metric now, the figure that header and chart print, and of how many values it is the mean."""
+        mean = self.course.recent.mean()
+        return f"{self.said(math.nan if mean is None else mean)} (mean of {MEAN_OF})"
 
     def worse(self, lower: str, higher: str) -> str:
         """A word for the way to worse: of a metric of which lower is better, or of one of which higher is."""
@@ -84,25 +92,23 @@ def _warming_up(case: _Case) -> _Wording:
     return f": too early to judge before step {count(until)}.", []
 
 
-def _too_short(case: _Case) -> _Wording:
+def _too_early(case: _Case) -> _Wording:
     seen, step, warmup = case.course.events, case.course.step, case.plan.warmup
     missing: list[str] = []
     if seen < at.ENOUGH:
-        there = f"there {'is' if seen == 1 else 'are'} {count(seen)}"
-        missing.append(f"a verdict takes {at.ENOUGH} points of {case.headline.train_title}, {there}")
+        missing.append(f"needs {at.ENOUGH} logged steps, {count(seen)} so far")
     if step < warmup:
-        missing.append(f"the warmup ends at step {count(warmup)}, the run is at {count(step)}")
+        missing.append(f"warmup ends at step {count(warmup)}, now at step {count(step)}")
     few = seen < at.ENOUGH and case.plan.recipe.training.log_every > 1
     return f": {'; '.join(missing)}.", [remedies.EVERY_STEP] if few else []
 
 
 def _healthy(case: _Case) -> _Wording:
     course = case.course
-    now = course.newest(5, 0.05).mean
-    words = f": {case.headline.train_title} {case.said(statistics.fmean(course.start))} -> {case.said(now)}"
+    words = f": {case.headline.train_title} {case.said(statistics.fmean(course.start))} -> {case.now}"
     evaluations = course.evaluations
     if not evaluations:
-        return f"{words}. Without eval data, overfitting cannot be seen.", [remedies.EVAL_DATA]
+        return f"{words}. Without an eval set, overfitting would go unnoticed.", [remedies.EVAL_DATA]
     if len(evaluations) > 1:
         first, last = case.said(evaluations[0].cost), case.said(evaluations[-1].cost)
         words += f", {case.headline.eval_title} {first} -> {last}"
@@ -111,10 +117,8 @@ def _healthy(case: _Case) -> _Wording:
 
 
 def _plateau(case: _Case) -> _Wording:
-    words = (
-        f"{case.since}: {case.headline.train_title} stays at {case.fact('now')} though the learning rate is still high."
-    )
-    words += case.best
+    words = f"{case.since}: {case.headline.train_title} has leveled off at {case.now}"
+    words += f" while the learning rate is still high.{case.best}"
     useful = case.finding.facts["epoch"]
     return words, [
         *remedies.epochs(case.plan, useful),
@@ -124,22 +128,21 @@ def _plateau(case: _Case) -> _Wording:
 
 
 def _oscillating(case: _Case) -> _Wording:
-    words = f"{case.since}: {case.finding.cause} {case.what} went from {case.fact('low')} {case.worse('up', 'down')} to"
-    words += f" {case.fact('top')} and back."
+    words = f"{case.since}: {case.finding.cause} {case.what} went {case.worse('up', 'down')} from {case.fact('low')} to"
+    words += f" {case.fact('top')} and back {case.worse('down', 'up')}."
     return words, [remedies.rate(case.plan, 1 / 3), remedies.accumulation(case.plan)]
 
 
 def _diverging(case: _Case) -> _Wording:
     what, _, blown_up = case.finding.cause.partition(", ")
+    now = case.now if what == "train" else case.fact("now")
+    words = f"{case.since}: {what} {case.what} {case.worse('rose', 'fell')} from {case.fact('low')} to"
     if blown_up:
-        words = f"{case.since}: {what} {case.what} went from {case.fact('low')} {case.worse('up', 'down')} to"
-        words += f" {case.fact('top')};"
         low = case.finding.facts["low"]
         back = case.finding.facts["now"] <= low + at.EVAL_BLOWN_UP * case.course.size(low)
-        words += f" now {case.fact('now')}{', about where it started' if back else ''}."
+        words += f" {case.fact('top')}; now {now}{', about where it started' if back else ''}."
     else:
-        words = f"{case.since}: {what} {case.what} {case.worse('rose', 'fell')} from {case.fact('low')} to"
-        words += f" {case.fact('now')} and stays {case.worse('up', 'down')}."
+        words += f" {now} and is not coming back {case.worse('down', 'up')}."
     since = case.finding.since
     advice = [remedies.rate(case.plan, 1 / 10), *remedies.clip(case.plan), *remedies.longer_warmup(case.plan, since)]
     return words, advice
@@ -154,7 +157,7 @@ def _overfitting(case: _Case) -> _Wording:
 
 def _memorized(case: _Case) -> _Wording:
     facts, best = case.finding.facts, case.course.best
-    words = f"{case.since}: {case.headline.train_title} {case.fact('now')}, the samples are known by heart"
+    words = f"{case.since}: {case.headline.train_title} {case.now}, so it knows its training data by heart"
     words += f"; {case.headline.eval_title} {case.fact('eval')}.{case.best}" if "eval" in facts else "."
     useful = best.epoch if best is not None else remedies.USUAL_EPOCHS if facts["epoch"] > remedies.USUAL_EPOCHS else 1
     return words, [*remedies.epochs(case.plan, useful), *remedies.dropout(case.plan), remedies.MORE_SAMPLES]
@@ -163,11 +166,12 @@ def _memorized(case: _Case) -> _Wording:
 def _not_learning(case: _Case) -> _Wording:
     cause = case.finding.cause
     if cause == "no gradient":
-        return f"{case.since}: the gradient is exactly 0, so no weight moves.", [remedies.signal(case.plan)]
+        return f"{case.since}: the gradient is exactly 0, so no weight changes.", [remedies.signal(case.plan)]
     if cause == "trivial":
         words = f"{case.since}: {case.headline.train_title} {case.fact('now')} on unseen samples,"
-        return f"{words} so next to nothing carries loss.", [remedies.LOSS_MASK]
-    words = f": {cause} {case.what} {case.fact('now')} after {count(case.course.step)} steps, {case.fact('first')}"
+        return f"{words} so almost no tokens are trained on.", [remedies.TRAIN_ON]
+    now = case.now if cause == "train" else case.fact("now")
+    words = f": {cause} {case.what} {now} after {count(case.course.step)} steps, {case.fact('first')}"
     return f"{words} at the start.", [remedies.usual_rate(case.plan), remedies.signal(case.plan)]
 
 
@@ -179,27 +183,27 @@ def _spikes(case: _Case) -> _Wording:
 
 
 def _not_finite(case: _Case) -> _Wording:
-    words = f" at step {count(case.finding.since)}: the {case.finding.cause} is no number any more."
+    words = f" at step {count(case.finding.since)}: the {case.finding.cause} is NaN or infinite."
     advice = [remedies.rate(case.plan, 1 / 10), *remedies.clip(case.plan)]
     return words, [*advice, remedies.BFLOAT16] if case.plan.recipe.model.dtype == "float16" else advice
 
 
 def _starved(case: _Case) -> _Wording:
     facts = case.finding.facts
-    words = f"{case.since}: {_gpu(case)} works {facts['busy']:.0f} % of the time"
-    words += f"; the worker's CPU is at {facts['cpu']:.0f} %." if facts["cpu"] >= at.BUSY_CPU else ", else it waits."
+    words = f"{case.since}: {_gpu(case)} is busy only {facts['busy']:.0f}% of the time"
+    words += f"; the worker's CPU is at {facts['cpu']:.0f}%." if facts["cpu"] >= at.BUSY_CPU else "."
     return words, [remedies.larger_batch(case.plan), *remedies.packing(case.plan)]
 
 
 def _throttled(case: _Case) -> _Wording:
     share = 100 * case.finding.facts["share"]
-    words = f"{case.since}: heat held the clocks of {_gpu(case)} down {share:.0f} % of the last 2 min."
+    words = f"{case.since}: {_gpu(case)} was slowed down by heat for {share:.0f}% of the last 2 min."
     return words, [remedies.COOLING]
 
 
 _WORDINGS: dict[VerdictKind, Callable[[_Case], _Wording]] = {
     VerdictKind.WARMING_UP: _warming_up,
-    VerdictKind.TOO_SHORT: _too_short,
+    VerdictKind.TOO_EARLY: _too_early,
     VerdictKind.HEALTHY: _healthy,
     VerdictKind.PLATEAU: _plateau,
     VerdictKind.OSCILLATING: _oscillating,

@@ -37,11 +37,11 @@ def _run_of(points: int) -> tuple[list[Curve], Series, Smoothed]:
         train.append(step, 1 + noise.random())
     for step in range(0, points, points // 20):
         sparse.append(step, 1.5)
-    average = Smoothed(train, 0.99)
+    average = Smoothed(train, 25)
     average.update()
     curves = [
         Curve("train", train, "band", "band"),
-        Curve("avg", average.series, "line", "first"),
+        Curve("mean of 25", average.series, "line", "first"),
         Curve("eval", sparse, "marked", "second"),
     ]
     return curves, train, average

@@ -136,7 +136,7 @@ def _settle(programs: Programs) -> None:
         if name == "htop":
             screen.wait_for("PID", 30)
             continue
-        screen.wait_for("Metrics" if name == "leet" else "avg", 30)
+        screen.wait_for("Metrics" if name == "leet" else "mean of", 30)
         screen.send("4" if name == "leet" else "l")
     until = time.monotonic() + 6
     while time.monotonic() < until:

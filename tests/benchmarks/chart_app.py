@@ -30,12 +30,12 @@ class ChartApp(App[None]):
         self._random = random.Random(1)
         self._of = of
         self._train, self._eval = Series(), Series()
-        self._average = Smoothed(self._train, 0.95)
+        self._average = Smoothed(self._train, 25)
         self._chart = Chart(
             "loss",
             [
                 Curve("train", self._train, "band", "band"),
-                Curve("avg", self._average.series, "line", "first"),
+                Curve("mean of 25", self._average.series, "line", "first"),
                 Curve("eval", self._eval, "marked", "second"),
             ],
         )

@@ -48,7 +48,7 @@ def data(workspace: Path) -> None:
 def begin(workspace: Path, *, first: bool) -> Terminal:
     terminal = open_deck(workspace, "rows.jsonl", cols=100)
     terminal.wait_for("scanned", 30)
-    terminal.send("a")
+    terminal.send("A")
     if first:
         terminal.wait_for("random 100")
         terminal.send("end", "enter")
@@ -67,9 +67,9 @@ def test_killed_at_random_moments_nothing_that_was_shown_as_done_is_missing(tmp_
             assert before == (kept, dropped), "all that was on the disk is there again"
             wanted = sum(before) + chance.randint(5, 40)
             for number in range(sum(before) + 1, wanted):
-                terminal.send(chance.choice("kd"))
+                terminal.send(chance.choice("ad"))
                 terminal.wait_until(at_least(number), what=f"{number} decisions")
-            terminal.send(*(chance.choice("kd") for _ in range(5)))  # most of them are on their way when it ends
+            terminal.send(*(chance.choice("ad") for _ in range(5)))  # most of them are on their way when it ends
             terminal.wait_until(at_least(wanted), what=f"{wanted} decisions")
             terminal.kill(signal.SIGKILL)
             terminal.wait_exit()

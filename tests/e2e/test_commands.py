@@ -101,7 +101,7 @@ def test_stop_saves_and_ends_and_whoever_waits_gets_3(tmp_path: Path, long_run: 
     assert (long_run.adapter / "adapter_model.safetensors").exists()
     again = tunedeck(tmp_path, "stop")
     assert again.returncode == 2
-    assert "does not run" in again.stderr
+    assert "not running" in again.stderr
 
 
 def test_ctrl_c_stops_watching_not_the_run(tmp_path: Path, warm: WarmPython) -> None:

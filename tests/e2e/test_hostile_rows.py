@@ -122,7 +122,7 @@ def test_attacks_reach_the_screen_as_glyphs_and_the_terminal_not_at_all(hostile_
 def test_markup_in_a_row_is_text_and_no_click_on_it_does_anything(hostile_file: Path, tmp_path: Path) -> None:
     with open_program(hostile_file, tmp_path) as terminal:
         terminal.wait_for("ansi: ")
-        terminal.send("g", "7", "enter")
+        terminal.send(":", "7", "enter")
         terminal.wait_for("sample 7 ")
         terminal.wait_for("[@click=app.quit]QUIT[/]")
         place = terminal.find("]QUIT[/]")
@@ -136,7 +136,7 @@ def test_markup_in_a_row_is_text_and_no_click_on_it_does_anything(hostile_file: 
 def test_a_megabyte_on_one_line_is_shown_to_its_end(hostile_file: Path, tmp_path: Path) -> None:
     with open_program(hostile_file, tmp_path, cols=160, rows=45) as terminal:
         terminal.wait_for("ansi: ")
-        terminal.send("g", str(len(ATTACKS) + 2), "enter")
+        terminal.send(":", str(len(ATTACKS) + 2), "enter")
         terminal.wait_for(f"sample {len(ATTACKS) + 2} ")
         terminal.wait_for("wörld")
         terminal.send("enter")

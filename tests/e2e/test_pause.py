@@ -81,7 +81,7 @@ def test_pause_with_release_frees_the_memory_and_resume_starts_from_there(
     capsys.readouterr()
     assert main(["resume", run, "--dry-run"]) == 0
     shown = capsys.readouterr().out
-    assert f"goes on from step {held} of 50,000, loss " in shown
+    assert f"from step {held} of 50,000, loss " in shown
     assert "learning rate" in shown
     assert "sample" in shown
     assert main(["resume", run, "--detach", "--json"]) == 0

@@ -41,7 +41,7 @@ def test_pasted_text_is_no_keys_on_data_and_text_in_a_field(colors: Path) -> Non
     with open_program(colors) as terminal:
         terminal.wait_for("scanned")
         terminal.send("\x1b[200~colour \x1b[0mdq\x1b[201~")
-        terminal.send("k")
+        terminal.send("a")
         terminal.wait_for("kept 1")
         terminal.send("/", "\x1b[200~colour \x1b[0mdq\r\x1b[201~", "enter")
         terminal.wait_for("1 row with")
@@ -54,7 +54,7 @@ def test_pasted_text_is_no_keys_on_data_and_text_in_a_field(colors: Path) -> Non
 def test_keys_typed_before_the_first_picture_drop_no_row(colors: Path) -> None:
     with open_program(colors, typed_ahead="ddd") as terminal:
         terminal.wait_for("scanned")
-        terminal.send("k")
+        terminal.send("a")
         terminal.wait_for("kept 1")
         assert "dropped 0" in terminal.text.lower()
         assert verdicts(colors) == ["keep"]
@@ -67,6 +67,6 @@ def test_keys_typed_ahead_of_a_screen_are_typed_at_nothing(colors: Path) -> None
         terminal.wait_for("5 EXPORT")
         terminal.send("1ddd")  # one read: the three were typed before Data was painted again
         terminal.wait_for("1 DATA")
-        terminal.send("k")
+        terminal.send("a")
         terminal.wait_for("kept 1")
         assert verdicts(colors) == ["keep"]

@@ -74,6 +74,6 @@ def fill_in_recipe(terminal: Terminal, steps: int) -> None:
         ("Max length", "256"),
         ("Learning rate", "0.01"),
         ("Max steps", str(steps)),
-        ("Accumulation", "1"),
+        ("Gradient accumulation", "1"),
     ):
         fill_in(terminal, title, value)

@@ -23,13 +23,13 @@ class Loss:
         self._noise = random.Random(7)
         self._of = of
         self.train, self.eval = Series(), Series()
-        self.average = Smoothed(self.train, 0.9)
+        self.average = Smoothed(self.train, 25)
         self.grow(steps)
         self.chart = Chart(
             "loss",
             [
                 Curve("train", self.train, "band", "band"),
-                Curve("avg", self.average.series, "line", "first"),
+                Curve("mean of 25", self.average.series, "line", "first"),
                 Curve("eval", self.eval, "marked", "second"),
             ],
         )

@@ -71,10 +71,10 @@ async def test_an_audit_shows_its_progress_and_goes_on_after_a_restart(make_app:
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await choose(pilot, "a", "random 50")
+        await choose(pilot, "A", "random 50")
         await until(pilot, lambda: "audit: 0 of 50 (seed 1)" in title(app), "the queue")
         assert rows_list(app).count == 50
-        for number, key in enumerate("kdk", 1):
+        for number, key in enumerate("ada", 1):
             await pilot.press(key)
             await until(pilot, progress(app, number), "the decision")
         assert "kept 2  dropped 1" in title(app)
@@ -90,18 +90,18 @@ async def test_an_audit_shows_its_progress_and_goes_on_after_a_restart(make_app:
     again = make_app(data=(tickets,))
     async with again.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(again), "the scan")
-        await pilot.press("a")
+        await pilot.press("A")
         await until(pilot, lambda: "audit: 3 of 50 (seed 1)  kept 2  dropped 1" in title(again), "the audit again")
         assert rows_list(again).cursor == 3, "it goes on where it was left"
         assert list_text(again) == queue
         await pilot.press("escape")
         assert rows_list(again).count == 200
-        assert "a goes on with the audit" in line(again)
-        await pilot.press("a")
+        assert "A goes on with the audit" in line(again)
+        await pilot.press("A")
         await until(pilot, lambda: "audit: 3 of 50 (seed 1)" in title(again), "the audit once more")
-        await choose(pilot, "a", "leave the audit")
+        await choose(pilot, "A", "leave the audit")
         assert rows_list(again).count == 200
-        await choose(pilot, "a", "as many rows as you type")
+        await choose(pilot, "A", "as many rows as you type")
         await pilot.press(*"10", "enter")
         await until(pilot, lambda: "audit: 0 of 10 (seed 2)" in title(again), "an audit of that size")
 
@@ -110,7 +110,7 @@ async def test_the_worst_rows_come_first_and_a_flag_has_its_list(make_app: MakeA
     app = make_app(data=(tickets,))
     async with app.run_test(size=(110, 30)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await choose(pilot, "a", "worst first")
+        await choose(pilot, "A", "worst first")
         await until(pilot, lambda: "worst first" in title(app), "the queue")
         assert [row.split()[1 if row.startswith(">") else 0] for row in list_text(app).splitlines()[:2]] == ["21", "11"]
         await choose(pilot, "F", "empty answer")
@@ -123,12 +123,12 @@ async def test_notes_and_flags_are_typed_fast_and_stay_with_the_row(make_app: Ma
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("n", *"2 kinds, 不好", "enter", "!", *"ask Ann", "enter")
+        await pilot.press("c", *"2 kinds, 不好", "enter", "!", *"ask Ann", "enter")
         notes = app.screen.query_one("#notes")
         await until(pilot, lambda: "ask Ann" in text_of(notes) and "2 kinds, 不好" in text_of(notes), "note and flag")
         assert standings(tickets) == [DecisionState(note="2 kinds, 不好", flag="ask Ann")]
         assert rows_list(app).cursor == 0
-        await pilot.press("n", "ctrl+u", *"never", "escape")
+        await pilot.press("c", "ctrl+u", *"never", "escape")
         await choose(pilot, "F", "marked")
         assert rows_list(app).count == 1
         await pilot.press("h")
@@ -141,14 +141,14 @@ async def test_notes_and_flags_are_typed_fast_and_stay_with_the_row(make_app: Ma
 async def test_a_note_is_opened_by_the_key_that_the_user_gave_it_and_no_longer_by_its_old_one(
     make_app: MakeApp, tickets: Path
 ) -> None:
-    """Keys that open a line stood in a table of their own, which no keymap reached: `n` still opened the note."""
+    """Keys that open a line stood in a table of their own, which no keymap reached: `c` still opened the note."""
     app = make_app(data=(tickets,))
     app.set_keymap({"data.note": "N", "data.search": "f3"})
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
         assert "N note" in text_of(app.screen.query_one(KeyBar))
-        await pilot.press("n", "/", "k")
-        await until(pilot, lambda: "kept 1" in counts(app), "k, which is a key and no text")
+        await pilot.press("c", "/", "a")
+        await until(pilot, lambda: "kept 1" in counts(app), "a, which is a key and no text")
         await pilot.press("N", *"kd", "enter")
         await until(pilot, lambda: DecisionState(note="kd") in standings(tickets), "the note")
         await pilot.press("f3", *"答案", "enter")
@@ -162,10 +162,10 @@ async def test_what_is_typed_is_gone_when_another_dataset_opens(make_app: MakeAp
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("n", *"about row 1")
+        await pilot.press("c", *"about row 1")
         data_screen(app).picker.open((other,))
         await until(pilot, lambda: "another one" in list_text(app), "the other dataset")
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "k, which is a key again")
         assert app.session.data == (other,)
         assert [each.note for each in standings(tickets)] == [""]
@@ -279,7 +279,7 @@ async def test_a_row_is_copied_and_written_as_it_is_shown(make_app: MakeApp, tic
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("c")
+        await pilot.press("y")
         await pilot.pause()
         assert app.clipboard.splitlines()[:2] == ["user", "question 1"]
         await pilot.press("v", "v", "w", "enter")

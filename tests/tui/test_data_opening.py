@@ -104,7 +104,7 @@ async def test_a_file_that_grows_is_cut_short_or_goes_while_it_is_open_is_report
         before = tickets.read_text()
         tickets.write_text(before + chat("one more") + "\n")
         await until(pilot, lambda: "tickets.jsonl has grown since it was opened: o opens it anew" in line(app), "more")
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "decisions are taken meanwhile")
         tickets.write_text(before[:40])
         await until(pilot, lambda: "tickets.jsonl is shorter since it was opened" in line(app), "less")

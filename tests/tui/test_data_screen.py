@@ -48,12 +48,12 @@ async def test_flags_arrive_with_reasons_and_bad_lines_take_no_number(make_app: 
         await until(pilot, scanned(app), "the scan")
         lines = [" ".join(row.split()) for row in list_text(app).splitlines()]
         assert lines[0].startswith("> 1 ok")
-        assert lines[2].startswith("■ bad line 3")
+        assert lines[2].startswith("■ malformed line 3")
         assert lines[3].startswith("3 ok")
         assert lines[4].startswith("4 ■ dup 1")
         assert lines[5].startswith("5 ■ empty")
         assert "flagged 2" in counts(app)
-        await pilot.press("g", "4", "enter")
+        await pilot.press(":", "4", "enter")
         await pilot.pause()
         assert "exact duplicate  the same sample as row 1" in text_of(app.screen.query_one("#notes"))
         await pilot.press("b")
@@ -69,7 +69,7 @@ async def test_a_decision_is_on_the_disk_when_it_shows_and_outlives_the_app(make
         verdicts = [standing.verdict for standing in read_ledger(tickets.parent).standings().values()]
         assert verdicts == ["drop"]
         assert rows_list(app).cursor == 1, "a decision moves on to the next row"
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "the keep")
     again = make_app(data=(tickets,))
     async with again.run_test(size=(80, 24)) as pilot:
@@ -83,7 +83,7 @@ async def test_nothing_is_shown_as_decided_before_it_is_committed(make_app: Make
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "the first decision, which makes the table")
         with sqlite3.connect(hidden_dir(tickets.parent) / FILE, isolation_level=None) as other:
             other.execute("BEGIN EXCLUSIVE")
@@ -120,11 +120,11 @@ async def test_undo_goes_back_to_the_row_and_opens_it_again(make_app: MakeApp, t
         assert rows_list(app).cursor == 0
         assert all(standing.verdict == "" for standing in ledger(tickets).standings().values())
         assert "taken back: the drop of row 1, which is undecided now" in line(app)
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "a keep")
-        await pilot.press("n", *"odd", "enter")
+        await pilot.press("c", *"odd", "enter")
         await until(pilot, lambda: dataset(app).desk.rows.mark(1) is not None, "a note")
-        await pilot.press("up", "c", "u")
+        await pilot.press("up", "y", "u")
         await until(pilot, lambda: "taken back: the note on row 2, which is undecided now" in line(app), "its words")
         await pilot.press("u")
         await until(pilot, lambda: "taken back: the keep of row 1" in line(app), "the words of the next")
@@ -137,7 +137,7 @@ async def test_undo_typed_behind_decisions_that_are_still_on_their_way_takes_the
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        for key in "kdu":
+        for key in "adu":
             app.post_message(Key(key, key))
         await until(pilot, lambda: "taken back: the drop of row 2, which is undecided now" in line(app), "its words")
         assert "kept 1  dropped 0" in counts(app)
@@ -170,13 +170,13 @@ async def test_a_number_typed_fast_goes_to_the_row_and_to_no_other_screen(make_a
     path.write_text("\n".join(chat(f"question {n}") for n in range(1, 301)) + "\n")
     app = make_app(data=(path,))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("g", "2", "1", "6", "enter")
+        await pilot.press(":", "2", "1", "6", "enter")
         await pilot.pause()
         assert app.current_mode == "data"
         assert "question 216" in sample_text(app)
-        await pilot.press("g", "9", "9", "9", "9", "enter")
+        await pilot.press(":", "9", "9", "9", "9", "enter")
         await until(pilot, lambda: "question 300" in sample_text(app), "the text")
-        await pilot.press("g", "1", "escape")
+        await pilot.press(":", "1", "escape")
         await pilot.pause()
         assert "question 300" in sample_text(app)
 
@@ -206,9 +206,9 @@ async def test_a_number_beyond_the_end_says_so_and_a_row_outside_the_list_is_fou
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("g", "9", "9", "9", "enter")
+        await pilot.press(":", "9", "9", "9", "enter")
         await until(pilot, lambda: "There is no row 999: the last one is 5." in line(app), "the sentence")
-        await pilot.press("f", "g", "1", "enter")
+        await pilot.press("f", ":", "1", "enter")
         await until(pilot, lambda: "Row 1 is not in this list (flagged)" in line(app), "the sentence")
         assert "ALL 5" in text_of(app.screen.query_one("#counts"))
         assert "first" in sample_text(app)

@@ -88,7 +88,7 @@ async def test_a_long_row_is_copied_as_far_as_terminals_take_it_and_says_how_muc
     app = make_app(data=(path,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("c")
+        await pilot.press("y")
         await until(pilot, lambda: "Only the first 73.2 KiB sent to the clipboard" in line(app), "the text")
         assert "set-clipboard on" in line(app)
         assert "hidden" in app.clipboard, "what is folded is copied in full"

@@ -66,7 +66,7 @@ def standing(path: Path) -> dict[str, str]:
 
 async def open_duplicates(pilot: Pilot[int], app: TunedeckApp) -> None:
     await until(pilot, scanned(app), "the scan")
-    await pilot.press("D")
+    await pilot.press("r")
     await until(pilot, lambda: isinstance(app.screen, DuplicatesScreen), "the screen")
 
 
@@ -121,7 +121,7 @@ async def test_the_planted_near_duplicates_and_leaks_are_listed_with_the_row_tha
 
         await pilot.press("escape")
         await until(pilot, lambda: "dropped 1" in counts(app), "the decision on the data screen")
-        await pilot.press("g", *str(row), "enter")
+        await pilot.press(":", *str(row), "enter")
         await pilot.pause()
         notes = text_of(app.screen.query_one("#notes"))
         assert "near-duplicate  9" in notes
@@ -129,7 +129,7 @@ async def test_the_planted_near_duplicates_and_leaks_are_listed_with_the_row_tha
         assert f"near-duplicate of row {kept}" in notes, "why it was dropped"
         await choose(pilot, "F", "near-duplicate")
         await until(pilot, lambda: f"near duplicate {len(planted['near_duplicate'])}" in counts(app), "its list")
-        await choose(pilot, "a", "by cluster")
+        await choose(pilot, "A", "by cluster")
         await until(pilot, lambda: "by cluster" in str(app.screen.query_one("#list-pane").border_title), "the queue")
         await pilot.press("u")
         await until(pilot, lambda: standing(train) == {}, "undo here takes back what was dropped there")
@@ -156,7 +156,7 @@ async def test_a_near_leak_is_said_to_be_none_is_remembered_and_taken_back(make_
         await until(pilot, lambda: "leak" not in clusters(app)[0], "all of them at once")
         await pilot.press("escape")
         await pilot.pause()
-        await pilot.press("D")
+        await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, DuplicatesScreen), "the screen again")
         await until(pilot, lambda: bool(clusters(app)), "the result")
         assert "leak" not in clusters(app)[0], "an older result is shown without it"
@@ -231,11 +231,11 @@ async def test_no_duplicate_is_remembered_and_another_row_can_be_chosen(make_app
         await until(pilot, lambda: "2 may go" in title(app, "members-pane"), "rows 2 and 4; row 3 is not like row 1")
         await until(pilot, lambda: [row.split()[0] for row in members(app)[:2]] == ["1", ">"], "the rows")
         await until(pilot, lambda: members(app)[-1].startswith("3 stays"), "the last row, once it is read")
-        await pilot.press("tab", "home", "down", "k")
+        await pilot.press("tab", "home", "down", "a")
         await until(pilot, lambda: "3 may go" in title(app, "members-pane"), "the choice")
         assert "■ exact" not in clusters(app)[0]
         assert sum(" stays " in row for row in members(app)) == 1
-        await pilot.press("f")
+        await pilot.press("F")
         await until(pilot, lambda: "2 may go" in title(app, "members-pane"), "the first row again")
         await pilot.press("home", "down", "x")
         await until(pilot, lambda: "3 rows" in title(app, "members-pane"), "row 1 is no longer in the cluster")
@@ -284,12 +284,12 @@ async def test_the_longest_row_can_stay_and_what_may_go_of_all_clusters_is_dropp
         await open_duplicates(pilot, app)
         await search(pilot, app)
         await until(pilot, shows(app, "row 2 may go because of row 1, which stays"), "the first stays unless said")
-        for key, stays in (("l", 2), ("f", 1), ("l", 2)):
+        for key, stays in (("L", 2), ("F", 1), ("L", 2)):
             await pilot.press(key)
             await until(pilot, lambda stays=stays: staying(app) == [stays], f"row {stays}")  # type: ignore[misc]
-        await choose(pilot, "A", "change nothing")
+        await choose(pilot, "R", "change nothing")
         assert standing(path) == {}
-        await choose(pilot, "A", "drop 2 rows")
+        await choose(pilot, "R", "drop 2 rows")
         await until(pilot, lambda: len(standing(path)) == 2, "the drops")
         reasons = sorted(each.partition(",")[0] for each in standing(path).values())
         assert reasons == ["near-duplicate of row 2", "near-duplicate of row 3"]

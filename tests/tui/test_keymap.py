@@ -39,16 +39,16 @@ async def help_of(pilot: Pilot[int], key: str) -> str:
 
 
 async def test_a_command_works_with_its_new_key_alone_and_is_shown_with_it(make_app: MakeApp, tickets: Path) -> None:
-    keymap('"data.drop" = ["X", "ctrl+d"]\n"app.show_help" = "f12"\n"data.keep" = "D"\n"data.open_duplicates" = "f10"')
+    keymap('"data.drop" = ["X", "ctrl+d"]\n"app.show_help" = "f12"\n"data.keep" = "K"\n"data.open_duplicates" = "f10"')
     app = make_app(data=(tickets,))
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        assert {"D keep", "X drop", "F12 help"} <= {" ".join(pair) for pair in zip(*_words(footer(app)), strict=True)}
+        assert {"K keep", "X drop", "F12 help"} <= {" ".join(pair) for pair in zip(*_words(footer(app)), strict=True)}
         palette = [str(each.title) for each in app.get_system_commands(app.screen)]
-        assert {"keep (D)", "drop (X)", "duplicates (F10)"} <= set(palette)
+        assert {"keep (K)", "drop (X)", "duplicates (F10)"} <= set(palette)
         shown = await help_of(pilot, "f12")
         assert "  X          Leave this row out" in shown
-        await pilot.press("d", "k", "question_mark")
+        await pilot.press("d", "a", "question_mark")
         assert "kept 0" in counts(app)
         assert "dropped 0" in counts(app)
         assert not app.screen.is_modal, "no help"
@@ -56,8 +56,8 @@ async def test_a_command_works_with_its_new_key_alone_and_is_shown_with_it(make_
         await until(pilot, lambda: "dropped 1" in counts(app), "the first key")
         await pilot.press("ctrl+d")
         await until(pilot, lambda: "dropped 2" in counts(app), "the second key")
-        await pilot.press("D")
-        await until(pilot, lambda: "kept 1" in counts(app), "a key that was another command's")
+        await pilot.press("K")
+        await until(pilot, lambda: "kept 1" in counts(app), "the new key")
 
 
 def _words(line: str) -> tuple[list[str], list[str]]:
@@ -67,18 +67,18 @@ def _words(line: str) -> tuple[list[str], list[str]]:
 
 
 async def test_widgets_and_typed_lines_obey_the_new_keys(make_app: MakeApp, tickets: Path) -> None:
-    keymap('"list.down" = "j"\n"data.search" = "S"\n"line.apply" = "f8"\n"line.cancel" = "f7"')
+    keymap('"list.down" = "J"\n"data.search" = "T"\n"line.apply" = "f8"\n"line.cancel" = "f7"')
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("down")
+        await pilot.press("down", "j")
         assert rows_list(app).cursor == 0
-        await pilot.press("j")
+        await pilot.press("J")
         assert rows_list(app).cursor == 1
         await pilot.press("slash")
         line = app.screen.query_one(CommandLine)
         assert not line.typing
-        await pilot.press("S", "j", "enter", "escape")
+        await pilot.press("T", "j", "enter", "escape")
         assert line.typing
         assert "search: j" in text_of(line)
         assert footer(app).split()[:4] == ["F8", "apply", "F7", "cancel"]
@@ -124,11 +124,11 @@ async def test_a_command_keeps_the_key_that_it_shared_with_one_that_has_another_
 async def test_what_is_wrong_in_the_file_is_said_at_the_start_and_by_the_doctor(
     make_app: Callable[..., TunedeckApp], tmp_path: Path
 ) -> None:
-    path = keymap('"runs.sortt" = "o"\n"runs.delete" = "s"\n"runs.next_order" = "ctrl+foo"\n"runs.filter" = "o"')
+    path = keymap('"runs.sortt" = "w"\n"runs.delete" = "s"\n"runs.next_order" = "ctrl+foo"\n"runs.filter" = "w"')
     faults = [
         f"{path}: there is no command runs.sortt; did you mean runs.filter?",
         f'{path}: runs.next_order: "ctrl+foo" is not the name of a key',
-        f"{path}: runs.delete keeps d, because s is a key of runs.next_order.",
+        f"{path}: runs.delete keeps D, because s is a key of runs.next_order.",
     ]
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -136,7 +136,7 @@ async def test_what_is_wrong_in_the_file_is_said_at_the_start_and_by_the_doctor(
         notes = list(app._notifications)
         assert [note.severity for note in notes] == ["warning"] * 3
         assert [note.message.partition(";")[0] for note in notes] == [fault.partition(";")[0] for fault in faults]
-        assert {each.id for each in own_bindings(app.screen).key_to_bindings["o"]} == {"runs.filter"}
+        assert {each.id for each in own_bindings(app.screen).key_to_bindings["w"]} == {"runs.filter"}
     facts = examine(tmp_path)
     assert set(notes_of := [note.message for note in notes]) <= set(facts["notes"])
     assert len(notes_of) == 3

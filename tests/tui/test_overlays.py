@@ -90,7 +90,7 @@ async def test_five_other_runs_stand_in_the_legend_of_a_small_terminal(
     app = make_app("train", run=folders[0].path)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        await pilot.press("o")
+        await pilot.press("v")
         await until(pilot, lambda: isinstance(app.screen, PickMenu))
         await pilot.press("enter", *["down", "enter"] * 3, "down", "ctrl+t", "escape")
         await until(

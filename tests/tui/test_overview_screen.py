@@ -51,7 +51,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
     app = make_app(data=(train,), eval_data=(held,), recipe=recipe)
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("B")
+        await pilot.press("O")
         await until(pilot, lambda: isinstance(app.screen, OverviewScreen), "the screen")
         await until(pilot, lambda: "kinds of input" in shown(app), "the facts")
         text = shown(app)
@@ -82,7 +82,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
         assert standing.verdict == "drop"
         await until(pilot, lambda: "dropped by you 1" in shown(app), "the new overview")
 
-        await pilot.press("a")
+        await pilot.press("A")
         await until(pilot, lambda: "audit: 0 of 59" in title(app), "the audit")
         assert "(thin kinds first)" in title(app)
         assert "zebra" in list_text(app).splitlines()[0]
@@ -117,7 +117,7 @@ async def test_a_row_is_marked_as_synthetic_by_a_key_and_unmarked(make_app: Make
     app = make_app(data=(train,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("y")
+        await pilot.press("S")
         await until(pilot, lambda: "synthetic" in text_of(app.screen.query_one("#notes")), "the mark")
         assert [each.flag for each in read_ledger(train.parent).standings().values()] == ["synthetic"]
         first = list_text(app).splitlines()[0]
@@ -126,14 +126,14 @@ async def test_a_row_is_marked_as_synthetic_by_a_key_and_unmarked(make_app: Make
         await until(pilot, lambda: list_text(app).strip() == first.strip(), "that row alone")
         await choose(pilot, "F", "all")
         await until(pilot, lambda: len(list_text(app).split("\n")) > 5, "all rows")
-        await pilot.press("y")
+        await pilot.press("S")
         await until(pilot, lambda: dataset(app).desk.rows.mark(0) is None, "the mark gone")
         await pilot.press("!", *"too short", "enter")
         await until(pilot, lambda: "too short" in text_of(app.screen.query_one("#notes")), "a flag with a reason")
-        await pilot.press("y")
+        await pilot.press("S")
         await until(pilot, lambda: "too short; synthetic" in text_of(app.screen.query_one("#notes")), "both")
         (standing,) = read_ledger(train.parent).standings().values()
         assert by_hand(standing.flag)
-        await pilot.press("y")
+        await pilot.press("S")
         await until(pilot, lambda: "synthetic" not in text_of(app.screen.query_one("#notes")), "the reason alone")
         assert [each.flag for each in read_ledger(train.parent).standings().values()] == ["too short"]

@@ -51,7 +51,7 @@ class Right(Pane):
     NAME = "right"
     COMMANDS = (
         Command("probe.note", "n", "note", "note", "Type a note.", 1, opens_line=True),
-        Command("probe.number", "g", "number", "number", "Type a number.", 3, opens_line=True),
+        Command("probe.number", "i", "number", "number", "Type a number.", 3, opens_line=True),
     )
 
     def __init__(self) -> None:
@@ -106,9 +106,9 @@ async def test_commands_of_all_panes_work_wherever_the_focus_is_and_are_one_list
         left, right, _ = await probe(pilot)
         await pilot.press("c", "n", "x", "enter")
         assert (left.counted, right.taken) == (2, ["x"])
-        assert footer(app).split()[:6] == ["n", "note", "c", "count", "g", "number"]
+        assert footer(app).split()[:6] == ["n", "note", "c", "count", "i", "number"]
         palette = [str(each.title) for each in app.get_system_commands(app.screen)]
-        assert palette[:3] == ["note (n)", "number (g)", "count (c)"]
+        assert palette[:3] == ["note (n)", "number (i)", "count (c)"]
         await pilot.click(KeyBar, offset=(footer(app).index("count"), 0))
         assert left.counted == 4
         await pilot.press("question_mark")
@@ -141,7 +141,7 @@ async def test_text_typed_fast_behind_a_key_is_text_and_what_follows_it_are_keys
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
         left, right, line = await probe(pilot)
-        await burst(pilot, [*"n2cq", "left", "left", "X", "enter", "c", *"n?", "escape", *"g1", "2", "enter", "c"])
+        await burst(pilot, [*"n2cq", "left", "left", "X", "enter", "c", *"n?", "escape", *"i1", "2", "enter", "c"])
         assert right.taken == ["2Xcq", "12"]
         assert left.counted == 4
         await pilot.press("n", *"cut", "ctrl+u")
@@ -152,7 +152,7 @@ async def test_text_typed_fast_behind_a_key_is_text_and_what_follows_it_are_keys
         assert "^q quit" in footer(app), "q is text now"
         await pilot.press("enter")
         assert right.taken[-1] == "答案 می‌روم"
-        await pilot.press("g", "7", "x", "c")
+        await pilot.press("i", "7", "x", "c")
         assert right.taken[-1] != "7", "a letter ends a number"
         assert left.counted == 6
 

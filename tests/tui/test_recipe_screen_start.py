@@ -57,7 +57,7 @@ async def test_a_start_that_is_refused_says_why_and_goes_to_the_field(make_app: 
     app = make_app("recipe", recipe=put(sound(workspace), "data.train", ()))
     async with app.run_test() as pilot:
         await pilot.press("f5")
-        assert "No training data is chosen" in line(app)
+        assert "No training data" in line(app)
         assert form(app).current.key == "data.train"
         assert not (workspace / "runs").exists()
 
@@ -74,7 +74,7 @@ async def test_a_start_that_the_preflight_refuses_says_why_and_goes_to_the_field
         assert screen(app).check_action("start", (False,))
 
 
-async def test_a_start_can_be_cancelled_while_the_data_is_read(make_app: MakeApp, workspace: Path) -> None:
+async def test_a_start_can_be_canceled_while_the_data_is_read(make_app: MakeApp, workspace: Path) -> None:
     line_of = json.dumps({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]})
     (workspace / "tickets.jsonl").write_text((line_of + "\n") * 60_000)
     app = make_app("recipe", recipe=sound(workspace))
@@ -84,7 +84,7 @@ async def test_a_start_can_be_cancelled_while_the_data_is_read(make_app: MakeApp
         assert screen(app).check_action("cancel", ())
         await pilot.press("f5")
         await until(pilot, lambda: screen(app).check_action("start", (False,)), "it can be started again")
-        assert "cancelled" in line(app)
+        assert "canceled" in line(app)
         assert not (workspace / "runs").exists()
         assert app.session.run is None
 

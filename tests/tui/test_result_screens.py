@@ -49,7 +49,7 @@ async def test_evaluate_walks_the_answers_and_finds_those_that_differ(make_app: 
         assert "1.250" in text(app, "#facts")
         assert "2 of 3 answers differ" in text(app, "#facts")
         assert "question 1" in text(app, "#prompt"), "answers that did not change come last"
-        await pilot.press("d")
+        await pilot.press("]")
         assert "base 2" in text(app, "#base")
         await pilot.press("j", "j", "j")
         assert "question 0" in text(app, "#prompt")
@@ -65,7 +65,7 @@ async def test_hostile_answers_reach_no_widget_raw(make_app: MakeApp, run: Path)
     app = make_app("evaluate", run=run)
     async with app.run_test(size=(160, 45)) as pilot:
         await shown(pilot, app)
-        await pilot.press("d")
+        await pilot.press("]")
         shown_texts = [text(app, name) for name in ("#prompt", "#base", "#tuned", "#reference")]
         assert not any(is_hostile(shown_text) for shown_text in shown_texts)
         assert "[@click=app.quit]x[/] [/INST]" in shown_texts[2]
@@ -132,14 +132,14 @@ async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, 
         await shown(pilot, app)
         assert "rank 8" in text(app, "#what")
         assert "PeftModel.from_pretrained" in text(app, "#code")
-        await pilot.press("c", *"home")
+        await pilot.press("w", *"home")
         footer = app.screen.query_one(KeyBar).render().plain
         assert "enter take it" in footer
         assert "esc cancel" in footer
         await pilot.press("enter")
         until(lambda: (tmp_path / "home" / "adapter_config.json").exists(), "the copy")
         await app.workers.wait_for_complete()
-        await pilot.press("c", *"home", "enter")
+        await pilot.press("w", *"home", "enter")
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert "an adapter is there already" in text(app, "#prompt-words")

@@ -42,7 +42,7 @@ async def test_the_large_chart_has_the_reward_and_a_panel_the_loss(make_app: Mak
         chart = screen.query_one("#headline", Chart)
         await until(pilot, lambda: chart.title == "reward")
         await until(pilot, lambda: "loss" in panels(screen))
-        assert [curve.name for curve in chart.curves] == ["train", "avg", "eval"]
+        assert [curve.name for curve in chart.curves] == ["train", "mean of 25", "eval"]
         assert chart.curves[0].series is screen.run.live.series("reward")
         await until(pilot, lambda: "best eval" in " ".join(text_of(screen.query_one(FactLines))))
         assert "at step 160" in " ".join(text_of(screen.query_one(FactLines)))

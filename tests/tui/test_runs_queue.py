@@ -70,11 +70,11 @@ async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_a
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued 2")
-        await pilot.press("d")
+        await pilot.press("D")
         await shown(app, pilot, "x takes it out of the queue")
         await pilot.press("v")
         await shown(app, pilot, "No run is marked: space marks runs")
-        await pilot.press("d")
+        await pilot.press("D")
         await shown(app, pilot, "x takes it out of the queue")
         await pilot.press("x")
         await shown(app, pilot, "Taken out of the queue before it began.")

@@ -48,7 +48,7 @@ async def test_a_long_question_leaves_the_answers_of_all_prompts_on_the_screen(
     folder.append_samples({"step": 0, "samples": [{**sample, "tokens": 9, "ended": True} for sample in samples]})
     app = make_app("train", run=folder.path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("a")
+        await pilot.press("t")
         await settled(app, pilot)
         assert "(4,160 more characters; v shows them)" in text(app)
         assert app.screen.query_one("#answers").size.height < 12
@@ -72,7 +72,7 @@ async def test_answers_are_browsed_by_step_and_by_prompt(make_app: MakeApp, tmp_
     app = make_app("train", run=folder.path)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        await pilot.press("a")
+        await pilot.press("t")
         await pilot.pause()
         await settled(app, pilot)
         assert isinstance(app.screen, SamplesScreen)
@@ -87,7 +87,7 @@ async def test_answers_are_browsed_by_step_and_by_prompt(make_app: MakeApp, tmp_
         assert "reference 2" in text(app)
         await pilot.press("r")
         assert "reference" not in text(app)
-        await pilot.press("v", "n")
+        await pilot.press("v", "tab")
         assert "prompt 2 of 2" in text(app)
         assert [line for line in ("base", "step 20", "step 40") if line in text(app)] == ["base", "step 20", "step 40"]
         assert "answer 1" not in text(app)
@@ -104,7 +104,7 @@ async def test_without_answers_it_says_how_to_get_them(make_app: MakeApp, tmp_pa
     app = make_app("train", run=make_run(tmp_path).path)
     async with app.run_test(size=(60, 20)) as pilot:
         await pilot.pause()
-        await pilot.press("a")
+        await pilot.press("t")
         await pilot.pause()
         await settled(app, pilot)
         assert "samples.every" in text(app)

@@ -78,13 +78,13 @@ def test_the_commands_that_decide() -> None:
         *(f"duplicates.{name}" for name in ("drop_rest", "keep_row", "keep_first", "keep_longest")),
         *("duplicates.mark_not_duplicate", "duplicates.mark_none_duplicate"),
         *("runs.confirm", "runs.remove_from_queue", "runs.move_sooner", "runs.move_later"),
-        *("train.confirm", "train.stop_now", "train.pause", "train.resume_paused"),
+        *("train.confirm", "train.confirm_stop_now", "train.pause", "train.resume_paused"),
         *("recipe.start", "recipe.queue", "recipe.start_pilot"),
         *("menu.select", "agree.allow"),
     }
 
 
-@pytest.mark.parametrize("key", ["d", "k", "y"])
+@pytest.mark.parametrize("key", ["d", "a", "S"])
 async def test_keys_older_than_the_first_picture_of_data_decide_nothing(
     make_app: MakeApp, many: Path, key: str
 ) -> None:
@@ -93,7 +93,7 @@ async def test_keys_older_than_the_first_picture_of_data_decide_nothing(
         await until(pilot, scanned(app), "the scan")
         typed_earlier(app, key, key, key)
         await pilot.pause()
-        await pilot.press("n", *"a note", "enter")
+        await pilot.press("c", *"a note", "enter")
         await until(pilot, lambda: len(read_ledger(many.parent).standings()) == 1, "the note, which came later")
         (standing,) = read_ledger(many.parent).standings().values()
         assert (standing.verdict, standing.note, standing.flag) == ("", "a note", "")
@@ -103,10 +103,10 @@ async def test_keys_typed_ahead_still_go_about(make_app: MakeApp, many: Path) ->
     app = make_app(data=(many,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        typed_earlier(app, "d", "g", "9", "enter", "k")
+        typed_earlier(app, "d", "colon", "9", "enter", "a")
         await until(pilot, lambda: rows_list(app).cursor == 8, "row 9")
         assert verdicts(many) == []
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "a key typed at row 9")
 
 
@@ -116,19 +116,19 @@ async def burst(app: TunedeckApp, *keys: str) -> None:
         app.post_message(Key(key, key if len(key) == 1 else None))
 
 
-@pytest.mark.parametrize("before", [("f",), ("g", "9", "0", "enter"), ("end",)], ids=" ".join)
+@pytest.mark.parametrize("before", [("f",), ("colon", "9", "0", "enter"), ("end",)], ids=" ".join)
 async def test_a_burst_that_leads_elsewhere_and_decides_there_only_leads_elsewhere(
     make_app: MakeApp, many: Path, before: tuple[str, ...]
 ) -> None:
     app = make_app(data=(many,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "a decision")
         await burst(app, *before, "d")
         await pilot.pause()
         await pilot.press("1")
-        await pilot.press("n", *"later", "enter")
+        await pilot.press("c", *"later", "enter")
         await until(pilot, lambda: any(each.note for each in read_ledger(many.parent).standings().values()), "a note")
         assert verdicts(many) == ["keep"]
 
@@ -140,7 +140,7 @@ async def test_a_row_seen_before_another_screen_must_be_seen_again(make_app: Mak
         await pilot.press("5")
         await burst(app, "1", "d", "d", "d")
         await until(pilot, lambda: isinstance(app.screen, DataScreen), "Data again")
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "a decision")
         assert verdicts(many) == ["keep"]
 
@@ -149,7 +149,7 @@ async def test_rows_that_are_listed_are_decided_as_fast_as_keys_come(make_app: M
     app = make_app(data=(many,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await burst(app, "d", "d", "down", "k")
+        await burst(app, "d", "d", "down", "a")
         await until(pilot, lambda: "kept 1" in counts(app) and "dropped 2" in counts(app), "three decisions")
 
 
@@ -159,7 +159,7 @@ async def test_decisions_that_wait_for_a_slow_disk_end_at_the_last_row_that_was_
     app = make_app(data=(many,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: "kept 1" in counts(app), "the first decision, which makes the table")
         desk = dataset(app).desk
         in_view = len(rows_list(app).shown)
@@ -182,7 +182,7 @@ async def test_a_row_on_the_whole_screen_is_decided_once_it_is_there(make_app: M
         assert dataset(app).reading
         await burst(app, "right", "d")
         await pilot.pause()
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: len(verdicts(many)) == 1, "one decision")
         assert verdicts(many) == ["keep"]
 
@@ -194,7 +194,7 @@ async def test_nothing_is_decided_while_the_terminal_is_too_small_to_show_a_row(
         await pilot.resize_terminal(40, 10)
         await pilot.press("d", "d")
         await pilot.resize_terminal(80, 24)
-        await pilot.press("k")
+        await pilot.press("a")
         await until(pilot, lambda: len(verdicts(many)) == 1, "one decision")
         assert verdicts(many) == ["keep"]
 
@@ -207,7 +207,7 @@ async def test_a_menu_takes_no_key_that_is_older_than_it(make_app: MakeApp, tmp_
     async with app.run_test(size=(80, 24)) as pilot:
         await open_duplicates(pilot, app)
         await search(pilot, app)
-        await pilot.press("A")
+        await pilot.press("R")
         await until(pilot, lambda: isinstance(app.screen, ChoiceMenu), "the question")
         typed_earlier(app, "down", "enter")
         await pilot.pause()
@@ -236,7 +236,7 @@ async def test_of_duplicates_only_what_was_shown_is_dropped(make_app: MakeApp, c
         await open_duplicates(pilot, app)
         await search(pilot, app)
         assert found_in(app).group is not None
-        typed_earlier(app, "d", "k", "x", "X", "f", "l")
+        typed_earlier(app, "d", "a", "x", "X", "F", "L")
         await pilot.pause()
         assert not found_in(app)._decider._waiting
         assert standing(chained) == {}
@@ -253,7 +253,7 @@ async def test_a_run_is_deleted_only_after_the_question_was_there(make_app: Make
         screen = app.screen
         assert isinstance(screen, RunsScreen)
         await until(pilot, lambda: screen._chosen is not None, "the run")
-        await pilot.press("d")
+        await pilot.press("D")
         await until(pilot, lambda: screen._asked is not None, "the question")
         typed_earlier(app, "y")
         await pilot.pause()

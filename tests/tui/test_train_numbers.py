@@ -28,7 +28,7 @@ async def test_no_number_that_a_run_logs_ends_the_screen(make_app: MakeApp, tmp_
         screen = await read(pilot)
         screen.charts.choose_panels([*odd])
         for metric in odd:
-            await pilot.press("b", "left", "g", "z", "0", "x")
+            await pilot.press("b", "left", "L", "z", "0", "x")
             await until(pilot, lambda: screen.charts.chart.title == metrics.title_of(metric))  # noqa: B023
         assert max(screen.run.live.main.x) == 50
         assert screen.run.live.last("epoch") == 0.4

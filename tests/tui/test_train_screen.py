@@ -227,22 +227,26 @@ async def test_the_question_offers_to_end_at_once_and_so_does_a_run_that_is_stop
     folder = make_run(tmp_path)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        await pilot.press("k", "y")
+        await pilot.press("x", "y")
         assert requests.pending(folder) == ()
         await pilot.press("s")
         await pilot.pause()
-        assert "k end now, without saving" in state(screen)
-        assert "k end now" in keys(screen)
-        await pilot.press("k")
+        assert "x stop now, without saving" in state(screen)
+        assert "x stop now" in keys(screen)
+        await pilot.press("1", "q", "m", "question_mark", "ctrl+p")
+        await pilot.pause()
+        assert pilot.app.screen is screen, "a question takes its own keys alone"
+        assert "Stop this run?" in state(screen)
+        await pilot.press("x")
         await until(pilot, lambda: requests.pending(folder) == (requests.STOP_NOW,))
     folder = make_run(tmp_path)
     requests.ask(folder, requests.STOP)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        await until(pilot, lambda: "k end now" in keys(screen))
-        await pilot.press("k", "n")
+        await until(pilot, lambda: "s stop now" in keys(screen))
+        await pilot.press("s", "n")
         assert requests.pending(folder) == (requests.STOP,)
-        await pilot.press("k")
+        await pilot.press("s")
         await pilot.pause()
         assert "It saves nothing more" in state(screen)
         await pilot.press("y")
@@ -256,14 +260,14 @@ async def test_after_a_pause_the_memory_can_be_freed_which_saves_and_ends(
     folder = make_run(tmp_path, state="paused" if paused else "running")
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
-        assert ("f free memory" in keys(screen)) is paused
+        assert ("F free memory" in keys(screen)) is paused
         if not paused:
-            await pilot.press("f", "y")
+            await pilot.press("F", "y")
             assert requests.pending(folder) == ()
             await pilot.press("p")
-            await until(pilot, lambda: "f: save and end, so that its memory is free" in state(screen))
+            await until(pilot, lambda: "F: save and end, so that its memory is free" in state(screen))
             assert requests.pending(folder) == (requests.PAUSE,)
-        await pilot.press("f")
+        await pilot.press("F")
         await pilot.pause()
         assert "Free its memory? It saves and ends; r goes on." in state(screen)
         await pilot.press("y")
@@ -342,14 +346,17 @@ async def test_reading_zoom_scale_and_smoothing_work_by_keys(make_app: MakeApp, 
         await pilot.press("escape")
         assert not chart.zoomed
         assert chart.crosshair is None
-        await pilot.press("g")
+        await pilot.press("L")
         assert chart.log_scale
         before = list(screen.run.live.average.series.y)
         await pilot.press("m")
         assert screen.run.live.smoothing == "strong"
         assert list(screen.run.live.average.series.y) != before
+        assert [curve.name for curve in chart.curves] == ["train", "mean of 100", "eval"]
         await pilot.press("m")
-        assert list(screen.run.live.average.series.y) == list(screen.run.live.main.y)
+        assert [curve.name for curve in chart.curves] == ["train", "eval"]
+        await pilot.press("m")
+        assert [curve.name for curve in chart.curves] == ["train", "mean of 25", "eval"]
         assert chart.curves[1].series is screen.run.live.average.series
 
 

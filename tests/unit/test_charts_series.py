@@ -90,28 +90,28 @@ def test_values_that_are_not_finite_are_kept_but_never_bounds() -> None:
 
 def test_the_average_begins_at_the_first_value_not_at_zero() -> None:
     source = series_of([4.0, 4.0, 4.0])
-    smoothed = Smoothed(source, 0.9)
+    smoothed = Smoothed(source, 10)
     smoothed.update()
     assert list(smoothed.series.y) == pytest.approx([4.0, 4.0, 4.0])
 
 
-def test_the_average_is_the_weighted_mean_and_skips_nan() -> None:
+def test_the_average_is_the_mean_of_what_there_is_and_skips_nan() -> None:
     source = series_of([1.0, nan, 3.0])
-    smoothed = Smoothed(source, 0.5)
+    smoothed = Smoothed(source, 4)
     smoothed.update()
     assert smoothed.series.y[0] == 1.0
     assert isnan(smoothed.series.y[1])
-    assert smoothed.series.y[2] == pytest.approx((0.5 * 1 + 3) / 1.5)
+    assert smoothed.series.y[2] == 2.0
 
 
 def test_the_average_follows_a_series_that_grows_and_goes_back() -> None:
     source = series_of([5.0, 4.0, 3.0, 2.0])
-    smoothed = Smoothed(source, 0.8)
+    smoothed = Smoothed(source, 3)
     smoothed.update()
     for step, value in ((3, 9.0), (4, 8.0), (5, 7.0)):
         source.append(step, value)
     smoothed.update()
-    fresh = Smoothed(series_of([5.0, 4.0, 9.0, 8.0, 7.0]), 0.8)
+    fresh = Smoothed(series_of([5.0, 4.0, 9.0, 8.0, 7.0]), 3)
     fresh.update()
     assert list(smoothed.series.y) == list(fresh.series.y)
 
@@ -172,7 +172,7 @@ def test_a_bounded_series_of_a_million_values_takes_little_and_goes_back_to_a_ch
 
 def test_the_average_follows_a_series_that_was_made_shorter() -> None:
     source = Series(64)
-    smoothed = Smoothed(source, 0.9)
+    smoothed = Smoothed(source, 10)
     for step in range(1000):
         source.append(step, 2.0)
         smoothed.update()

@@ -116,7 +116,7 @@ def test_looking_at_the_queue_makes_nothing(tmp_path: Path, capsys: pytest.Captu
     assert main(["queue", "--workspace", str(tmp_path)]) == 0
     assert list(tmp_path.iterdir()) == []
     assert main(["queue", "--workspace", str(tmp_path / "typo")]) == 2
-    assert "no such folder" in capsys.readouterr().err
+    assert "no such folder" in capsys.readouterr().err.lower()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from textual.screen import Screen
 from core.paths import ROOT
 from tui import actions
 from tui.app import TunedeckApp
+from tui.keymap import TYPED, scope_of
 from tui.screens.pane import Pane
 
 IDS = Path(__file__).with_name("command_ids.txt")
@@ -121,3 +122,68 @@ def test_no_handler_decides_by_the_name_of_a_key() -> None:
 )
 def test_such_a_decision_is_found(line: str) -> None:
     assert any(map(compares_keys, ast.walk(ast.parse(line))))
+
+
+QUESTIONS = {"agree"}
+"""Scopes that are a question as a whole; in others a command says `answers`."""
+
+MOVES = {"down", "up", "first", "last"}
+"""Meanings whose command has all the keys: a letter and an arrow."""
+
+
+def free(command: actions.Command) -> bool:
+    """Whether shared keys may mean something else: where a question is open, or text is typed."""
+    return command.answers or scope_of(command.id) in QUESTIONS | TYPED
+
+
+def meanings(command: actions.Command) -> set[str]:
+    return set(filter(None, command.shared.split(",")))
+
+
+def faults(commands: Iterable[actions.Command]) -> list[str]:
+    """What breaks the rule that a shared key means one thing everywhere, and a shared thing has one key."""
+    meaning = {key: name for name, keys in actions.SHARED.items() for key in keys}
+    found = []
+    for command in commands:
+        if free(command):
+            continue
+        named = meanings(command)
+        used = {meaning[key] for key in command.keys if key in meaning}
+        found += [f"{command.id}: {name} is no shared meaning" for name in named - set(actions.SHARED)]
+        found += [f"{command.id} has a key that means {name} everywhere" for name in used - named]
+        for name in named & set(actions.SHARED):
+            keys = actions.SHARED[name]
+            wanted = keys if name in MOVES else keys[:1]
+            found += [f"{command.id} means {name}, and lacks {key}" for key in wanted if key not in command.keys]
+    return found
+
+
+def test_a_shared_key_means_the_same_on_every_screen() -> None:
+    assert faults(declared().values()) == []
+
+
+def test_each_shared_meaning_is_that_of_a_command() -> None:
+    known = {name for command in declared().values() for name in meanings(command)}
+    assert known == set(actions.SHARED)
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        (actions.Command("probe.a", "d", "x", "x", "X."), "means drop everywhere"),
+        (actions.Command("probe.a", "x", "x", "x", "X.", shared="drop"), "lacks d"),
+        (actions.Command("probe.a", "j", "x", "x", "X.", shared="down"), "lacks down"),
+        (actions.Command("probe.a", "d,a", "x", "x", "X.", shared="drop"), "means keep everywhere"),
+        (actions.Command("probe.a", "x", "x", "x", "X.", shared="droop"), "no shared meaning"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value.key,
+)
+def test_a_key_with_another_meaning_is_found(command: actions.Command, fault: str) -> None:
+    assert fault in " ".join(faults([command]))
+
+
+def test_the_app_alone_uses_the_keys_of_steps_and_suspend() -> None:
+    taken = {key for command in actions.APP for key in command.keys}
+    others = [command for command in declared().values() if scope_of(command.id) != "app" and not free(command)]
+    alone = taken - {"f1", "question_mark"}
+    assert not [command.id for command in others if alone & set(command.keys)]

@@ -66,7 +66,7 @@ def test_roles_labels_and_tools_keep_samples_apart() -> None:
 
 def test_normalized_duplicates_are_not_the_exact_ones() -> None:
     found = flags(
-        "normalised_duplicate",
+        "normalized_duplicate",
         ask("Hello  world", "ｆｉｎｅ"),
         ask("hello world", "FINE"),
         ask("Hello  world", "ｆｉｎｅ"),
@@ -180,9 +180,9 @@ def test_a_prompt_of_the_eval_set_is_a_leak_whatever_its_answer() -> None:
     assert found[1] is None
 
 
-def test_a_row_without_sample_is_a_bad_row_and_nothing_else() -> None:
+def test_a_row_without_sample_is_an_unreadable_row_and_nothing_else() -> None:
     for each in CHECKS:
-        assert (flags(each.name, None) != [None]) is (each.name == "bad_row"), each.name
+        assert (flags(each.name, None) != [None]) is (each.name == "unreadable"), each.name
 
 
 def test_every_check_explains_itself_and_has_its_own_name() -> None:

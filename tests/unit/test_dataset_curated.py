@@ -63,7 +63,7 @@ def test_rows_are_excluded_for_their_flags_and_counted(tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", [*ROWS, *faults])
     view = build_view(tmp_path, paths=[data], eval_fraction=0)
     assert answers(view) == [f"answer {number}" for number in range(40)]
-    assert view.dropped == {"exact_duplicate": 1, "empty_answer": 1, "bad_row": 2}
+    assert view.dropped == {"exact_duplicate": 1, "empty_answer": 1, "unreadable": 2}
     assert (view.train_count, view.eval_count) == (40, 0)
     line = lines(view.train)[3]
     assert (line["key"], line["row"], line["source"]) == (key(ROWS[3]), 3, 0)
@@ -147,7 +147,7 @@ def test_an_eval_file_is_held_out_whole_and_leaks_are_excluded(tmp_path: Path) -
     held = write(tmp_path / "eval.jsonl", [exchange("QUESTION 5", "five"), exchange("other", "o"), {"prompt": "bad"}])
     view = build_view(tmp_path, paths=[data], eval_paths=[held])
     assert answers(view, "eval") == ["five", "o"]
-    assert view.dropped == {"leak_exact": 1, "bad_row in eval": 1}
+    assert view.dropped == {"leak_exact": 1, "unreadable in eval": 1}
     assert "answer 5" not in answers(view)
     assert {line["source"] for line in lines(view.eval)} == {1}
 

@@ -121,7 +121,7 @@ def test_the_rejects_say_why_and_nothing_is_written_over(tmp_path: Path) -> None
     view = build_view(tmp_path, paths=[data], eval_fraction=0)
     exported = export_view(view, "jsonl", tmp_path / "out.jsonl")
     assert exported.samples == 11
-    assert exported.rejects == {"decision": 1, "exact_duplicate": 1, "empty_answer": 1, "bad_row": 1, "bad_line": 1}
+    assert exported.rejects == {"decision": 1, "exact_duplicate": 1, "empty_answer": 1, "unreadable": 1, "bad_line": 1}
     found = {each["reason"]: each for each in rejects(exported.rejects_path)}
     assert found["exact_duplicate"]["row"] == 12
     assert "row 4" in found["exact_duplicate"]["detail"]
@@ -231,8 +231,8 @@ def test_the_command_exports_and_refuses_in_sentences(
     )
     assert len(read_back(tmp_path / "p.parquet")) + len(read_back(tmp_path / "p.eval.parquet")) == 20
     for words, arguments in (
-        ("there already", ["a.jsonl", "--out", "all.jsonl"]),
-        ("no data are named", ["--out", "x.jsonl"]),
+        ("already exists", ["a.jsonl", "--out", "all.jsonl"]),
+        ("No dataset is named", ["--out", "x.jsonl"]),
         ("path=share", ["a.jsonl", "--mix", "b.jsonl", "--out", "x.jsonl"]),
         ("from 0.5 to 1", ["a.jsonl", "--near", "0.2", "--out", "x.jsonl"]),
     ):

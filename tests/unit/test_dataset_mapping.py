@@ -96,7 +96,7 @@ def test_scan_view_and_recipe_read_a_file_by_the_mapping_and_the_view_names_it(t
     recipe = with_mapping(put(Recipe(), "data.train", (str(data),)), tmp_path)
     assert (recipe.data.format, dict(recipe.data.columns)) == ("prompt-completion", columns)
     found = scan(data, format=recipe.data.format, columns=recipe.data.columns)
-    assert (found.flags["bad_row"], dict(found.format.columns)) == (0, columns)
+    assert (found.flags["unreadable"], dict(found.format.columns)) == (0, columns)
     view = build_view(
         tmp_path, paths=[data], format=recipe.data.format, columns=recipe.data.columns, eval_fraction=0.0, drop_flags=()
     )

@@ -139,7 +139,7 @@ def test_the_scopes_are_those_of_the_program() -> None:
     assert screens | {"mapping"} >= set().union(*INSIDE.values())
     assert screens == {
         *(name for _, name, _ in actions.STEPS),
-        *("compare", "duplicates", "overview", "samples"),
+        *("compare", "details", "duplicates", "overview", "samples"),
     }
 
 

@@ -291,7 +291,7 @@ def test_the_command_line_shows_the_largest_clusters_cleaned(tmp_path: Path) -> 
     texts_file(tmp_path / "a.jsonl", [text, text + " more", sentence(made, 40)])
     shown = command_line("a.jsonl", "--near", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    assert "near-duplicates at 80%: 1 cluster; 1 row can go" in shown.stdout
+    assert "near-duplicates at 80%: 1 cluster; 1 row removable" in shown.stdout
     assert "row 1" in shown.stdout
     assert "of row 1" in shown.stdout
     assert "\x1b" not in shown.stdout

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.cli import COMMANDS, parser
 from tui.commands.output import print_json
+from tui.commands.table import COMMANDS
+from tui.commands.tree import parser
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -51,6 +52,7 @@ def test_one_parser_knows_every_command_with_all_its_options() -> None:
         "export-data": ["--out", "b"],
         "train": ["a"],
         "trust": ["."],
+        "completion": ["bash"],
     }
     whole = parser()
     for name in COMMANDS:

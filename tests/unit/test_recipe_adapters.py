@@ -63,7 +63,7 @@ def test_what_lora_says_of_itself_is_what_the_real_peft_does(values: dict[str, V
 def test_the_scale_of_plain_lora_falls_with_the_rank_and_that_of_rslora_with_its_root() -> None:
     assert lora_scale(recipe_with(lora__rank=16, lora__alpha=32.0).lora) == 2
     assert lora_scale(recipe_with(lora__rank=16, lora__alpha=32.0, lora__variant="rslora").lora) == 8
-    assert "scaled by 2." in consequence("lora.alpha", Recipe())
+    assert "multiplied by 2." in consequence("lora.alpha", Recipe())
 
 
 def test_an_adapter_takes_memory_beside_the_weights_and_whole_weights_do_not() -> None:

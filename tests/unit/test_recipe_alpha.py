@@ -15,8 +15,8 @@ _CASES = [("plain", 2.0), ("dora", 2.0), ("rslora", 8.0)]
 @pytest.mark.parametrize(("variant", "scale"), _CASES)
 def test_the_form_tells_the_scale_of_each_variant(variant: str, scale: float) -> None:
     asked = recipe(lora__rank=16, lora__alpha=32.0, lora__variant=variant)
-    assert f"is scaled by {scale:g}." in consequence("lora.alpha", asked)
-    assert "is scaled by 0.5." in consequence("lora.alpha", put(recipe(lora__rank=16), "lora.alpha", 8.0))
+    assert f"multiplied by {scale:g}." in consequence("lora.alpha", asked)
+    assert "multiplied by 0.5." in consequence("lora.alpha", put(recipe(lora__rank=16), "lora.alpha", 8.0))
 
 
 @pytest.mark.parametrize(("variant", "scale"), _CASES)

@@ -1,4 +1,4 @@
-"""`--set field=value` goes through the declaration: the same values and the same sentences as in the form."""
+"""`--set FIELD=VALUE` goes through the declaration: the same values and the same sentences as in the form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_relative_paths_are_meant_from_the_folder_that_the_command_runs_in() -> 
     ("setting", "words"),
     [
         ("lora.rnak=3", "lora.rank"),
-        ("lora.rank", "field=value"),
+        ("lora.rank", "FIELD=VALUE"),
         ("lora.rank=many", "number"),
         ("lora.rank=0", "at least"),
     ],

@@ -27,14 +27,14 @@ def test_conditions_say_in_words_what_they_want_and_why_they_do_not_hold() -> No
     for condition, words, why in (
         (one_of("a", "y", "z"), "a is y or z", ["a is x"]),
         (none_of("a", "x"), "a is not x", ["a is x"]),
-        (positive("n"), "n is more than 0", ["n is 0"]),
+        (positive("n"), "n is greater than 0", ["n is 0"]),
         (filled("list"), "list is set", []),
         (empty("list"), "list is empty", ["list is set"]),
         (on("yes"), "yes is yes", ["yes is no"]),
-        (one_of("a", "x") & positive("n"), "a is x and n is more than 0", ["n is 0"]),
-        (one_of("a", "x") | positive("n"), "a is x or n is more than 0", []),
-        ((on("yes") | positive("n")) & filled("list"), "(yes is yes or n is more than 0) and list is set", None),
-        (ALWAYS & positive("n"), "n is more than 0", ["n is 0"]),
+        (one_of("a", "x") & positive("n"), "a is x and n is greater than 0", ["n is 0"]),
+        (one_of("a", "x") | positive("n"), "a is x or n is greater than 0", []),
+        ((on("yes") | positive("n")) & filled("list"), "(yes is yes or n is greater than 0) and list is set", None),
+        (ALWAYS & positive("n"), "n is greater than 0", ["n is 0"]),
     ):
         assert condition.words == words
         assert condition.why_not(values.__getitem__) == (["yes is no", "n is 0"] if why is None else why)
@@ -92,7 +92,7 @@ def test_conditions_name_fields_that_there_are() -> None:
         (
             {"training.devices": "0", "training.parallel": "fsdp"},
             "training.parallel",
-            "training.devices names no more than one device",
+            "training.devices does not name several devices",
         ),
         ({"samples.every": 0.0, "samples.max_new_tokens": 9}, "samples.max_new_tokens", "samples.every is 0"),
         (
@@ -107,7 +107,7 @@ def test_a_setting_without_effect_is_warned_of_with_the_reason(values: dict[str,
     recipe = recipe_with({"model.path": "org/m", "data.train": ("/d",)})
     for each, value in values.items():
         recipe = put(recipe, each, value)
-    sentence = f"{KNOBS[path].title} has no effect because {why}."
+    sentence = f"{KNOBS[path].title}: no effect because {why}."
     assert [(found.path, found.severity, found.sentence) for found in without_effect(recipe)] == [
         (path, "warn", sentence)
     ]
@@ -123,7 +123,7 @@ def test_a_setting_without_effect_is_warned_of_with_the_reason(values: dict[str,
 def test_rules_do_not_judge_what_does_not_apply() -> None:
     whole = recipe_with({"method": "full", "lora.targets": ()})
     assert [found.sentence for found in validate(whole) if found.path == "lora.targets"] == [
-        "Targets has no effect because method is full."
+        "Target modules: no effect because method is full."
     ]
 
 
@@ -143,7 +143,7 @@ def test_a_file_has_the_fields_that_apply_and_those_that_were_set_and_is_read_ba
 
 
 def test_hints_on_the_command_line_leave_out_what_does_not_apply() -> None:
-    assert unknown("rank", Recipe()).endswith("the nearest is lora.rank.")
+    assert unknown("rank", Recipe()).endswith("Did you mean lora.rank?")
     assert "lora" not in unknown("rank", recipe_with({"method": "full"}))
 
 

@@ -112,20 +112,20 @@ def test_every_field_says_what_it_is_and_takes_its_own_default(knob: Knob) -> No
 @pytest.mark.parametrize(
     ("path", "text", "sentence"),
     [
-        ("lora.rank", "0", "Rank is at least 1, at most 1024, not 0."),
-        ("lora.rank", "1.5", "Rank is a whole number, not '1.5'."),
-        ("lora.rank", "sixteen\x1b[2J", "Rank is a whole number, not 'sixteen␛[2J'."),
-        ("training.learning_rate", "nan", "Learning rate is a finite number, not 'nan'."),
-        ("training.learning_rate", "2", "Learning rate is more than 0, at most 1, not 2."),
-        ("model.quantization", "fp4", "Quantization is one of none, nf4, int8, not 'fp4'."),
-        ("evaluation.after_training", "maybe", "Compare at the end is yes or no, not 'maybe'."),
-        ("data.train", 'a, "b', "Training data has a quotation mark that is not closed."),
-        ("data.columns", "prompt", "Columns is a list of name=column pairs, not 'prompt'."),
-        ("data.mix", "general.jsonl", "Mix in is a list of path=share, not 'general.jsonl'."),
-        ("data.mix", "=0.1", "Mix in is a list of path=share, not '=0.1'."),
-        ("data.mix", "a.jsonl=1", "Mix in: Share is more than 0, less than 1, not 1."),
-        ("data.mix", "a.jsonl=x", "Mix in: Share is a number, not 'x'."),
-        ("data.mix", "a.jsonl=nan", "Mix in: Share is a finite number, not 'nan'."),
+        ("lora.rank", "0", "Rank must be at least 1, at most 1024, got 0."),
+        ("lora.rank", "1.5", "Rank must be a whole number, got '1.5'."),
+        ("lora.rank", "sixteen\x1b[2J", "Rank must be a whole number, got 'sixteen␛[2J'."),
+        ("training.learning_rate", "nan", "Learning rate must be a finite number, got 'nan'."),
+        ("training.learning_rate", "2", "Learning rate must be greater than 0, at most 1, got 2."),
+        ("model.quantization", "fp4", "Quantization must be one of none, nf4, int8, got 'fp4'."),
+        ("evaluation.after_training", "maybe", "Compare after training must be yes or no, got 'maybe'."),
+        ("data.train", 'a, "b', "Training data has an unclosed quotation mark."),
+        ("data.columns", "prompt", "Column mapping must be a list of field=column pairs, got 'prompt'."),
+        ("data.mix", "general.jsonl", "Mix in must be a list of path=share, got 'general.jsonl'."),
+        ("data.mix", "=0.1", "Mix in must be a list of path=share, got '=0.1'."),
+        ("data.mix", "a.jsonl=1", "Mix in: Share must be greater than 0, less than 1, got 1."),
+        ("data.mix", "a.jsonl=x", "Mix in: Share must be a number, got 'x'."),
+        ("data.mix", "a.jsonl=nan", "Mix in: Share must be a finite number, got 'nan'."),
     ],
 )
 def test_a_wrong_value_is_refused_in_a_sentence(path: str, text: str, sentence: str) -> None:
@@ -161,7 +161,7 @@ def test_records_are_lists_of_texts_mappings_or_records() -> None:
     assert mix.coerce(two) == two
     wrong = mix.coerce([{"path": "a", "shere": 0.1}])
     assert isinstance(wrong, Problem)
-    assert "it has no 'shere'" in wrong.sentence
+    assert "'shere'" in wrong.sentence
     assert isinstance(mix.coerce([{"share": 0.1}]), Problem)
     assert isinstance(mix.coerce({"path": "a", "share": 0.1}), tuple), "one alone is a list of one"
 
@@ -176,7 +176,7 @@ def test_records_of_more_than_two_fields_name_the_further_ones() -> None:
     assert rewards.parse("length=0.5; lenient=yes") == (_Reward("length", 0.5, lenient=True),)
     wrong = rewards.parse("length=0.5; weigth=2")
     assert isinstance(wrong, Problem)
-    assert "it has no 'weigth'" in wrong.sentence
+    assert "'weigth'" in wrong.sentence
 
 
 def test_true_is_no_number_and_a_number_no_switch() -> None:
@@ -185,18 +185,18 @@ def test_true_is_no_number_and_a_number_no_switch() -> None:
 
 
 def test_unknown_fields_name_the_nearest_one() -> None:
-    assert unknown("lora.rnak").endswith("the nearest is lora.rank.")
-    assert unknown("training.rank").endswith("the nearest is lora.rank.")
-    assert unknown("max_length").endswith("the nearest is data.max_length.")
-    assert unknown("zzz") == "There is no field zzz."
+    assert unknown("lora.rnak").endswith("Did you mean lora.rank?")
+    assert unknown("training.rank").endswith("Did you mean lora.rank?")
+    assert unknown("max_length").endswith("Did you mean data.max_length?")
+    assert unknown("zzz") == "Unknown field zzz."
 
 
 def test_json_with_an_unknown_field_or_a_wrong_value_is_refused_by_name() -> None:
-    with pytest.raises(BadInput, match=r"the nearest is lora\.rank"):
+    with pytest.raises(BadInput, match=r"Did you mean lora\.rank\?"):
         from_json({"lora": {"rnak": 8}})
-    with pytest.raises(BadInput, match=r"lora\.rank: Rank is a whole number"):
+    with pytest.raises(BadInput, match=r"lora\.rank: Rank must be a whole number"):
         from_json({"lora": {"rank": "many"}})
-    with pytest.raises(BadInput, match="The section lora holds fields"):
+    with pytest.raises(BadInput, match="lora is a section"):
         from_json({"lora": 3})
 
 

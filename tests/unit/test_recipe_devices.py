@@ -33,12 +33,12 @@ def test_what_is_written_says_what_is_visible_and_how_many_processes(
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ("gpu0", "names no devices"),
-        ("0,,1", "names no devices"),
-        ("-1", "names no devices"),
-        ("cpux0", "names no devices"),
-        ("cpu,0", "names no devices"),
-        ("1, 01", "names a GPU twice"),
+        ("gpu0", "not a list of devices"),
+        ("0,,1", "not a list of devices"),
+        ("-1", "not a list of devices"),
+        ("cpux0", "not a list of devices"),
+        ("cpu,0", "not a list of devices"),
+        ("1, 01", "same GPU twice"),
     ],
 )
 def test_what_names_no_devices_is_refused_and_counts_as_one_process(written: str, words: str) -> None:

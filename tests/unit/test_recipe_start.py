@@ -178,9 +178,9 @@ def test_a_name_given_at_the_start_wins(workspace: Path) -> None:
     ("changes", "where", "words"),
     [
         ({"model__path": "./nowhere"}, "model.path", "There is no such folder"),
-        ({"data__train": ()}, "data.train", "No training data is chosen"),
+        ({"data__train": ()}, "data.train", "No training data"),
         ({"data__train": ("none.jsonl",)}, "data.train", "none.jsonl"),
-        ({"lora__targets": ("query",)}, "lora.targets", "no layer query"),
+        ({"lora__targets": ("query",)}, "lora.targets", "no layer named query"),
     ],
 )
 def test_a_start_that_cannot_go_well_is_refused_and_leaves_nothing(
@@ -269,5 +269,5 @@ def test_a_setting_without_effect_is_said_in_the_runs_events(workspace: Path) ->
     folder = start_run(recipe_of(method="full", training__learning_rate=1e-5), workspace)
     ended(folder)
     alerts = [json.loads(line)["message"] for line in folder.events.read_text().splitlines() if '"alert"' in line]
-    assert "Rank has no effect because method is full." in alerts
+    assert "Rank: no effect because method is full." in alerts
     assert not any("Dropout" in alert for alert in alerts)

@@ -137,5 +137,5 @@ def test_the_chosen_template_is_a_shipped_one_a_file_or_the_models_own(tmp_path:
     assert template_text("", shape) == "own"
     assert template_text("chatml", shape) == templates.text("chatml")
     assert template_text(str(file), shape) == "mine"
-    with pytest.raises(BadInput, match=r"There is no such chat template\. Name a \.jinja file or one of chatml"):
+    with pytest.raises(BadInput, match=r"There is no such chat template\. Use a \.jinja file or one of chatml"):
         template_text(str(tmp_path / "none.jinja"), shape)

@@ -22,7 +22,7 @@ def cache(tmp_path: Path) -> Path:
             (RowTokens(1, 64, 10, 262, 200), {"lost_text": "the end"}),
             (RowTokens(2, 64, 0, 9, 9), {"lost_text": "all"}),
             (RowTokens(3, state="refused"), {"problem": "roles must alternate"}),
-            (RowTokens(4, state="no sample"), {}),
+            (RowTokens(4, state="unreadable"), {}),
         ]
     )
     writer.finish()
@@ -33,7 +33,7 @@ def cache(tmp_path: Path) -> Path:
 def test_rows_come_back_with_flags_and_reasons(cache: Path) -> None:
     facts = TokenFacts(cache)
     assert facts.complete
-    assert [row.state for row in facts.rows()] == ["measured"] * 3 + ["refused", "no sample"]
+    assert [row.state for row in facts.rows()] == ["measured"] * 3 + ["refused", "unreadable"]
     assert facts.totals() == {"rows": 5, "tokens": 148, "trained": 15, "lost": 271, "lost_trained": 209}
     flags = {row: [(flag.name, flag.reason) for flag in found] for row, found in facts.all_flags().items()}
     assert flags == {

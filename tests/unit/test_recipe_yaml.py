@@ -49,22 +49,22 @@ def test_every_field_is_written_with_what_it_does() -> None:
             continue
         written = next(line for line in lines if line.strip().startswith(f"{knob.name}:") and "#" in line)
         assert "  # " in written
-    assert "  rank: 16                                # Twice the rank: twice the trained parameters." in lines
+    assert "  rank: 16                                # Doubling the rank doubles the trainable parameters." in lines
 
 
 @pytest.mark.parametrize(
     ("text", "where", "sentence"),
     [
-        ("name: a\nlora:\n  rnak: 8\n", "line 3", "There is no field lora.rnak; the nearest is lora.rank."),
-        ("training:\n  rank: 8\n", "line 2", "the nearest is lora.rank."),
-        ("lora:\n  rank: many\n", "line 2", "Rank is a whole number, not 'many'."),
-        ("lora:\n  rank: true\n", "line 2", "Rank is a whole number"),
-        ("lora:\n  rank: 8\n  alpha: 9\n  rank: 16\n", "line 4", "lora.rank stands here a second time"),
-        ("lora: 8\n", "line 1", "The section lora holds fields"),
-        ("a: [1\nb: 2\n", "line 2", "This is not YAML"),
-        ("- a\n", "line 1", "A recipe is a list of fields"),
-        ("model:\n  trust_remote_code: perhaps\n", "line 2", "Trust its code is yes or no"),
-        ("data:\n  columns: [a]\n", "line 2", "Columns is a list of name=column pairs"),
+        ("name: a\nlora:\n  rnak: 8\n", "line 3", "Unknown field lora.rnak. Did you mean lora.rank?"),
+        ("training:\n  rank: 8\n", "line 2", "Did you mean lora.rank?"),
+        ("lora:\n  rank: many\n", "line 2", "Rank must be a whole number, got 'many'."),
+        ("lora:\n  rank: true\n", "line 2", "Rank must be a whole number"),
+        ("lora:\n  rank: 8\n  alpha: 9\n  rank: 16\n", "line 4", "lora.rank appears twice"),
+        ("lora: 8\n", "line 1", "lora is a section"),
+        ("a: [1\nb: 2\n", "line 2", "Not valid YAML"),
+        ("- a\n", "line 1", "Expected recipe fields"),
+        ("model:\n  trust_remote_code: perhaps\n", "line 2", "Trust remote code must be yes or no"),
+        ("data:\n  columns: [a]\n", "line 2", "must be a list of field=column pairs"),
     ],
 )
 def test_a_fault_is_named_with_its_line(text: str, where: str, sentence: str) -> None:
@@ -97,7 +97,7 @@ def test_a_mix_is_a_list_of_mappings_and_its_old_spelling_is_still_read(tmp_path
     assert absolute(old, tmp_path).data.mix == (MixSource(str(tmp_path / "general.jsonl"), 0.1), both[1])
     _, faults = check("data:\n  mix:\n    - {path: a.jsonl, share: 2}\n")
     assert [(line, fault.sentence) for line, fault in faults] == [
-        (2, "Mix in: Share is more than 0, less than 1, not 2.")
+        (2, "Mix in: Share must be greater than 0, less than 1, got 2.")
     ]
 
 
@@ -157,14 +157,14 @@ def test_a_folder_that_cannot_be_written_to_gets_a_sentence(tmp_path: Path) -> N
 
 
 def test_saving_into_a_missing_folder_gets_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="cannot be written: No such file"):
+    with pytest.raises(BadInput, match="Cannot write the recipe: No such file"):
         save(Recipe(), tmp_path / "missing" / "r.yaml")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"\xff\xfe\x00name", "is not text in UTF-8"), (b"#" * 1_000_001, "is too long for a recipe")],
+    [(b"\xff\xfe\x00name", "is not UTF-8 text"), (b"#" * 1_000_001, "is too large for a recipe")],
     ids=["UTF-16", "a megabyte"],
 )
 def test_a_file_that_is_no_recipe_gets_a_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_recipe_gets_a_sentence(tmp_path: Path, content: bytes
     file.write_bytes(content)
     with pytest.raises(BadInput, match=sentence):
         load(file)
-    with pytest.raises(BadInput, match="cannot be read: No such file"):
+    with pytest.raises(BadInput, match="Cannot read the recipe: No such file"):
         load(tmp_path / "none.yaml")
 
 

@@ -149,12 +149,12 @@ def test_a_sent_run_in_a_workspace_of_ones_own_is_not_obeyed_either(
 
 
 def test_what_a_plain_start_looks_for_runs_nothing(workspace: Path, mark: Path) -> None:
-    from tui.commands.open import _run_that_goes_on
+    from tui.commands.open import _active_run
 
     workspace_ask(workspace).agree()
     folder = hostile(workspace, mark)
     ConsentRequest(COMMAND, shlex.join(["touch", str(mark)])).agree()
-    assert _run_that_goes_on(workspace) is None
+    assert _active_run(workspace) is None
     assert not (folder.path / ".told").exists()
     assert not mark.exists()
 

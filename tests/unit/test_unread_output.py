@@ -13,7 +13,7 @@ import pytest
 from core.jobs.folder import JobFolder
 from core.jobs.trust import workspace_ask
 from core.paths import SAMPLE_DATA
-from tui.cli import COMMANDS
+from tui.commands.table import COMMANDS
 
 ROWS = str(SAMPLE_DATA / "support_eval.jsonl")
 

@@ -58,7 +58,7 @@ def test_of_an_overfitting_run_it_names_the_checkpoint_on_disk_that_is_nearest_t
 def test_steps_of_a_later_part_of_the_job_are_not_those_of_the_training(tmp_path: Path) -> None:
     """The comparison counts samples: a run of 400 steps that compares 9 would be too short to judge."""
     verdict = verdict_of(make(tmp_path, course(8), state="running", stage=1, step=3, of=9))
-    assert verdict.kind is VerdictKind.TOO_SHORT
+    assert verdict.kind is VerdictKind.TOO_EARLY
     verdict = verdict_of(make(tmp_path, course(8), state="running", step=8, of=400))
     assert verdict.kind is VerdictKind.WARMING_UP
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from tui.terminal.codeset import UTF_8, terminal_codeset
+
 
 def _braille(mask: int) -> str:
     return chr(0x2800 + mask)
@@ -83,16 +85,19 @@ ASCII = Glyphs(
 KINDS: Mapping[str, Glyphs] = {glyphs.name: glyphs for glyphs in (BRAILLE, BLOCK, ASCII)}
 
 
-def glyphs_for(environment: Mapping[str, str] = os.environ) -> Glyphs:
+def glyphs_for(environment: Mapping[str, str] = os.environ, codeset: str | None = None) -> Glyphs:
     """The glyphs that this terminal shows for certain.
 
-    `TUNEDECK_GLYPHS` (braille, block, ascii) decides; else a locale that is not UTF-8 means ASCII, and the Linux
+    `TUNEDECK_GLYPHS` (braille, block, ascii) decides; else a terminal that is not UTF-8 means ASCII, and the Linux
     console, whose fonts have no braille, means blocks.
+
+    Args:
+        environment: of the process.
+        codeset: the terminal's character set; None asks the locale.
     """
     chosen = KINDS.get(environment.get("TUNEDECK_GLYPHS", ""))
     if chosen is not None:
         return chosen
-    locale = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "")
-    if locale in ("C", "POSIX") or ("." in locale and "utf" not in locale.lower()):
+    if (terminal_codeset() if codeset is None else codeset) != UTF_8:
         return ASCII
     return BLOCK if environment.get("TERM") == "linux" else BRAILLE

@@ -1,4 +1,4 @@
-"""Ask a run for something and wait for its answer."""
+"""Send a request to a run and wait until it is done."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tui.commands.which_run import ACTIVE, refuse_unreachable
 def add_wait_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--timeout` and `--json`."""
     parser.add_argument(
-        "--timeout", type=float, default=600, metavar="S", help="seconds to wait for the answer (default 600)"
+        "--timeout", type=float, default=600, metavar="S", help="Seconds to wait for the run (default: 600)."
     )
-    parser.add_argument("--json", action="store_true", help="print id, state and folder as JSON, nothing else")
+    parser.add_argument("--json", action="store_true", help="Print id, state and folder as one JSON object.")
 
 
 def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) -> int:
-    """Put a request to a run and wait until it is done.
+    """Send a request to a run and wait until it is done.
 
     Args:
         folder: the run.
@@ -28,8 +28,8 @@ def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) ->
         arguments: with `timeout` and `json`.
 
     Raises:
-        BadInput: the run has ended, or refuses.
-        JobFailed: it has not answered in time; it still may.
+        BadInput: the run has ended, or refuses the request.
+        JobFailed: it did not answer in time; it still may.
     """
     from core.jobs import requests
     from core.jobs.follow import Follower
@@ -37,11 +37,11 @@ def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) ->
 
     state = standing(folder).state
     if state not in ACTIVE:
-        raise BadInput(f"{folder.id} does not run: it is {state}", do="See `tunedeck runs`")
+        raise BadInput(f"{folder.id} is not running: it is {state}", do="`tunedeck runs` lists all runs")
     refuse_unreachable(folder)
     follower = Follower(folder)
     while follower.poll().more:
-        pass  # what was answered before is no answer
+        pass  # older answers do not count
     requests.ask(folder, name)
     deadline = time.monotonic() + arguments.timeout
     while time.monotonic() < deadline:
@@ -54,11 +54,11 @@ def ask_and_wait(folder: JobFolder, name: str, arguments: argparse.Namespace) ->
                 raise BadInput(message.rstrip("."), where=folder.id)
             return _send(folder, message, arguments)
         if update.over:
-            raise BadInput(f"The run has ended meanwhile: it is {update.state}", where=folder.id)
+            raise BadInput(f"The run ended before it answered: it is {update.state}", where=folder.id)
         time.sleep(0.1)
     raise JobFailed(
-        f"{folder.id} has not answered after {arguments.timeout:.0f} s",
-        do="It still may; `tunedeck tail` shows what it does",
+        f"{folder.id} did not answer within {arguments.timeout:.0f} s",
+        do="It may still do so; `tunedeck tail` shows what it is doing",
     )
 
 

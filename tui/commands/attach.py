@@ -1,18 +1,21 @@
-"""Open the live screen of a run."""
+"""Open the live screen of a run: charts, GPUs, log, verdict.
+
+Leaving the screen does not stop the run.
+"""
 
 from __future__ import annotations
 
 import argparse
 
+from tui.commands.open import add_screen_options
 from tui.commands.which_run import add_run_argument, which_run
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
-    parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or one of your own")
-    parser.add_argument("--json", action="store_true", help="no screen: print what `tail --json` prints")
-    parser.add_argument("--low-bandwidth", action="store_true", help="send half the bytes: fewer updates and colours")
+    parser.add_argument("--json", action="store_true", help="Open no screen; print what `tail --json` prints.")
+    add_screen_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,4 +26,10 @@ def run(arguments: argparse.Namespace) -> int:
         return tail.run(argparse.Namespace(**vars(arguments), once=False, log=False))
     from tui.commands.open import run_app
 
-    return run_app([], run=which_run(arguments).path, theme=arguments.theme, low_bandwidth=arguments.low_bandwidth)
+    return run_app(
+        [],
+        run=which_run(arguments).path,
+        theme=arguments.theme,
+        low_bandwidth=arguments.low_bandwidth,
+        mouse=not arguments.no_mouse,
+    )

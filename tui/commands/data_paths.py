@@ -1,4 +1,4 @@
-"""From the words of a command line to files: `-` is standard input, `org/name` a data set of the hub."""
+"""From the arguments of a command line to files: `-` is standard input, `org/name` a dataset on the Hub."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from core.units import size
 
 
 def data_paths(words: Sequence[str | Path], workspace: Path) -> list[Path]:
-    """The files and folders that are meant.
+    """The files and folders that the arguments name.
 
     Args:
-        words: paths, `-`, or names of the hub.
+        words: paths, `-`, or Hub dataset IDs.
         workspace: the folder that holds `.tunedeck`.
 
     Raises:
-        BadInput: standard input is named but nothing is piped into it; a data set of the hub cannot be fetched.
-        TunedeckError: what comes cannot be kept.
+        BadInput: standard input is named but nothing is piped into it; a Hub dataset cannot be downloaded.
+        TunedeckError: what comes from standard input cannot be saved.
     """
     if sum(str(word) == NAME for word in words) > 1:
-        raise BadInput("standard input can be read once only", where=NAME)
+        raise BadInput("Standard input can be named only once", where=NAME)
     return [_path(str(word), workspace) for word in words]
 
 
@@ -55,7 +55,7 @@ def _fetched(name: HubName, workspace: Path) -> Path:
 
 def _piped(workspace: Path) -> Path:
     if sys.stdin is None or sys.stdin.isatty():
-        raise BadInput("standard input is the terminal, so there is nothing to read", do="cat data.jsonl | tunedeck -")
+        raise BadInput("Nothing is piped into standard input", do="Pipe data in: `cat data.jsonl | tunedeck -`")
     live = sys.stderr.isatty()
 
     def progress(taken: int) -> None:
@@ -64,7 +64,7 @@ def _piped(workspace: Path) -> Path:
             sys.stderr.flush()
 
     path = take_in(workspace, sys.stdin.buffer, progress)
-    with contextlib.suppress(TunedeckError):  # who reads new data does not care for old copies
+    with contextlib.suppress(TunedeckError):  # a fault here must not stop new data from being read
         sweep_piped(workspace)
     if live:
         sys.stderr.write("\r\x1b[K")
@@ -72,7 +72,7 @@ def _piped(workspace: Path) -> Path:
 
 
 def take_keys_from_terminal() -> None:
-    """Makes the terminal standard input again, after data came through it.
+    """Make the terminal standard input again, after data came through it.
 
     Raises:
         BadInput: this process has no terminal.
@@ -81,7 +81,7 @@ def take_keys_from_terminal() -> None:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
         raise BadInput(
-            "the data came through standard input, and there is no terminal to take keys from",
+            "Data came through standard input, and there is no terminal for keys",
             do="Use `tunedeck scan -` here",
         ) from None
     os.dup2(terminal, 0)

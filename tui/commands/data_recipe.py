@@ -1,4 +1,4 @@
-"""What the commands on curated data have in common: which data, decided on how, parted how."""
+"""What the commands on curated data have in common: the dataset, its eval set, the split."""
 
 from __future__ import annotations
 
@@ -18,41 +18,65 @@ if TYPE_CHECKING:
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that name the data."""
-    parser.add_argument("data", nargs="*", type=Path, metavar="FILE", help="data files or folders of them")
+    parser.add_argument("data", nargs="*", type=Path, metavar="FILE", help="Data files, or folders of them.")
     parser.add_argument(
         "--recipe",
         type=Path,
         metavar="RECIPE.yaml",
-        help="take the data, and all that is said about them, from a recipe",
-    )
-    parser.add_argument("--eval", action="append", default=[], type=Path, metavar="FILE", help="a held-out file")
-    parser.add_argument(
-        "--mix", action="append", default=[], metavar="FILE=SHARE", help="a further source: general.jsonl=0.1"
+        help="Use the dataset, split and filters of this recipe.",
     )
     parser.add_argument(
-        "--held-out", type=float, metavar="FRACTION", help="hold out this share (default: none, or as in the recipe)"
+        "--eval",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="Separate eval file; may be given several times.",
     )
     parser.add_argument(
-        "--stratify", metavar="BY", help="answer, source or a column, which each get their share of eval"
+        "--mix",
+        action="append",
+        default=[],
+        metavar="FILE=SHARE",
+        help="Mix in another source with its share: general.jsonl=0.1.",
     )
     parser.add_argument(
-        "--near", type=float, metavar="SIMILARITY", help="samples this alike stay on one side (default: 0.8; 0: none)"
+        "--held-out",
+        type=float,
+        metavar="FRACTION",
+        help="Share of rows to hold out as the eval set (default: the recipe's, or that of a new recipe).",
+    )
+    parser.add_argument("--stratify", metavar="BY", help="Split evenly by answer, source or a column.")
+    parser.add_argument(
+        "--near",
+        type=float,
+        metavar="SIMILARITY",
+        help="Keep rows at least this similar on one side of the split (default: 0.8; 0 turns it off).",
     )
     parser.add_argument(
-        "--drop", action="append", default=[], metavar="FLAG", help="leave rows with this flag out, too: near_duplicate"
+        "--drop",
+        action="append",
+        default=[],
+        metavar="FLAG",
+        help="Also drop rows with this flag, such as near_duplicate.",
     )
-    parser.add_argument("--format", default="auto", help="read the rows as this format (default: recognise it)")
+    parser.add_argument("--format", default="auto", help="Row format (default: detected from the rows).")
     parser.add_argument(
-        "--columns", action="append", default=[], metavar="NAME=COLUMN", help="which column holds what: messages=talk"
+        "--columns",
+        action="append",
+        default=[],
+        metavar="NAME=COLUMN",
+        help="Which column holds what, such as messages=talk.",
     )
 
 
 def recipe_of(arguments: argparse.Namespace) -> Recipe:
-    """The recipe that the arguments come to, with absolute paths.
+    """The recipe that the arguments describe, with absolute paths.
 
     Raises:
-        BadInput: no data are named, or the recipe cannot be read or has errors in its data.
+        BadInput: no dataset is named, or the recipe cannot be read or its data section has errors.
     """
+    from core.dataset.flag_names import flag_name
     from core.recipe.declare import Problem
     from core.recipe.mapped import with_mapping
     from core.recipe.paths import absolute
@@ -86,9 +110,9 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
         data = replace(data, format=arguments.format)
     if columns := columns_of(arguments.columns):
         data = replace(data, columns=columns)
-    data = replace(data, drop_flags=tuple(dict.fromkeys((*data.drop_flags, *arguments.drop))))
+    data = replace(data, drop_flags=tuple(dict.fromkeys((*data.drop_flags, *map(flag_name, arguments.drop)))))
     if not data.train:
-        raise BadInput("no data are named", do="Name a file, or a recipe with --recipe")
+        raise BadInput("No dataset is named", do="Name a file, or a recipe with --recipe")
     recipe = with_mapping(absolute(replace(recipe, data=data), Path.cwd()), Path.cwd())
     for problem in validate(recipe):
         if problem.severity == "error" and problem.path.startswith("data."):
@@ -97,7 +121,7 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
 
 
 def view_of(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> CuratedView:
-    """The curated view of the recipe's data, with the decisions of the folder that the command runs in."""
+    """The curated view of the recipe's data, with the decisions of the current folder."""
     from core.runs.curate import curate
 
     return curate(recipe, Path.cwd(), on_progress=progress)

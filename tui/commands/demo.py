@@ -1,4 +1,7 @@
-"""The whole walk on the sample data: scan, train the tiny base, compare, adapter. A terminal gets the app."""
+"""Try everything on the sample data: scan, train a tiny base model, compare, adapter.
+
+On a terminal this opens the app; elsewhere, or with --headless, it prints each step.
+"""
 
 from __future__ import annotations
 
@@ -21,17 +24,23 @@ RECIPE = SAMPLE_DATA / "recipe.yaml"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--headless", action="store_true", help="do not open the app, even on a terminal")
-    parser.add_argument("--workspace", type=Path, default=Path(), help="where `runs/` is made (default: here)")
-    parser.add_argument("--json", action="store_true", help="headless; print one object at the end and nothing else")
+    parser.add_argument("--headless", action="store_true", help="Do not open the app, even on a terminal.")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="Folder for `runs/` (default: the current one).",
+    )
+    parser.add_argument("--json", action="store_true", help="Do not open the app; print one JSON object at the end.")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open the app on the sample data, or take the walk headless."""
+    """Open the app on the sample data, or run all steps headless."""
     if sys.stdin.isatty() and sys.stdout.isatty() and not (arguments.headless or arguments.json):
         from tui.commands.open import run_app
 
-        return run_app([], recipe=RECIPE)
+        return run_app([], recipe=RECIPE, start="data")
     return _walk(arguments.workspace.resolve(), quiet=arguments.json)
 
 
@@ -62,7 +71,7 @@ def _walk(workspace: Path, *, quiet: bool) -> int:
     comparison, adapter = read_comparison(folder.path), read_adapter(folder.path)
     if comparison is None or adapter is None or not comparison.answers:
         raise JobFailed(
-            "the run has left no comparison or no adapter", where=str(folder.path), do="Look at its output.log"
+            "The run wrote no comparison or no adapter", where=str(folder.path), do="Look at its output.log"
         )
     chosen = _most_telling(comparison)
     if quiet:
@@ -86,28 +95,28 @@ def _walk(workspace: Path, *, quiet: bool) -> int:
     say("\n4 Evaluate")
     for line in result_lines(comparison, chosen):
         say(f"  {line}")
-    say(f"\nadapter: {adapter_words(adapter)}; made in {duration(time.monotonic() - begun)}")
+    say(f"\nadapter: {adapter_words(adapter)}; took {duration(time.monotonic() - begun)}")
     say(f"`tunedeck attach {folder.path.name}` shows the run in the app.")
     return 0
 
 
 def _wait(folder: JobFolder) -> int:
-    from tui.commands.train import EXIT_CODES
+    from tui.commands.exit_codes import STATE_CODES
     from tui.commands.watch import watch
 
     state = watch(folder, lambda _: None)
     if state != "finished":
-        raise BadInput(folder.read_status().message or f"the run is {state}", where=str(folder.path))
-    return EXIT_CODES[state]
+        raise BadInput(folder.read_status().message or f"The run is {state}", where=str(folder.path))
+    return STATE_CODES[state]
 
 
 def _most_telling(comparison: Comparison) -> Answer:
-    """The first answer in which base and tuned model differ, else the first."""
+    """The first output in which base and tuned model differ, else the first."""
     return next((answer for answer in comparison.answers if answer.base != answer.tuned), comparison.answers[0])
 
 
 def result_lines(comparison: Comparison, answer: Answer, width: int = 46) -> list[str]:
-    """Losses, and one answer of both models side by side, each column `width` cells wide."""
+    """Losses, and one output of both models side by side, each column `width` cells wide."""
     import textwrap
     from itertools import zip_longest
 
@@ -117,11 +126,11 @@ def result_lines(comparison: Comparison, answer: Answer, width: int = 46) -> lis
             f"eval loss {comparison.base_loss:.3f} before, {comparison.tuned_loss:.3f} after, "
             f"on {comparison.eval_samples} held-out samples"
         )
-    lines.append(f"{comparison.differing} of {len(comparison.answers)} answers differ; here is one:")
+    lines.append(f"{comparison.differing} of {len(comparison.answers)} outputs differ; here is one:")
     question = answer.prompt[-1][1] if answer.prompt else ""
     lines.extend(textwrap.wrap(f"user: {clean(question)}", 2 * width + 3))
-    left = textwrap.wrap(clean(answer.base), width) or ["(no answer)"]
-    right = textwrap.wrap(clean(answer.tuned), width) or ["(no answer)"]
+    left = textwrap.wrap(clean(answer.base), width) or ["(empty)"]
+    right = textwrap.wrap(clean(answer.tuned), width) or ["(empty)"]
     lines.append(f"{'base'.ljust(width)} | tuned")
     lines.extend(f"{a.ljust(width)} | {b}" for a, b in zip_longest(left[:8], right[:8], fillvalue=""))
     return lines

@@ -17,13 +17,13 @@ from core.paths import ROOT, SAMPLE_DATA, THEMES
 from core.units import gib, size
 from tui.commands.output import print_json, say
 
-_LIGHT = ("textual", "rich", "orjson", "pyarrow", "PyYAML", "nvidia-ml-py")
+_LIGHT = ("textual", "rich", "orjson", "pyarrow", "PyYAML", "nvidia-ml-py", "shtab")
 _TRAIN = ("torch", "transformers", "peft", "trl", "bitsandbytes", "datasets", "accelerate")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="print one object")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,7 @@
-"""Write the curated set, without what was dropped, to a file that other programs and services take."""
+"""Write the curated dataset, without dropped rows, for other programs and services.
+
+Held-out rows and rejected rows go into files of their own beside it. Nothing is ever overwritten.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_data_arguments(parser)
     parser.add_argument(
-        "--to", choices=_FORMS, default="jsonl", help="jsonl (default), parquet, or the JSONL of hosted services"
+        "--to", choices=_FORMS, default="jsonl", help="Format: jsonl (default), parquet, or openai for hosted services."
     )
-    parser.add_argument("--out", required=True, type=Path, metavar="PATH", help="the file to write; never written over")
-    parser.add_argument("--json", action="store_true", help="print one object: paths, samples, rejects, warnings")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="PATH", help="File to write; an existing file is not overwritten."
+    )
+    parser.add_argument("--json", action="store_true", help="Print one JSON object: paths, samples, rejects, warnings.")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,7 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     live = sys.stderr.isatty() and not arguments.json
     if arguments.out.exists():
-        raise BadInput("this file is there already, and nothing is written over it", where=str(arguments.out))
+        raise BadInput(
+            "It already exists and was not overwritten", where=str(arguments.out), do="Name another file with --out"
+        )
 
     def progress(done: int, of: int) -> None:
         if live:
@@ -48,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"{exported.eval_samples:,} held out  {exported.eval_path}")
     total = sum(exported.rejects.values())
     why = ", ".join(f"{name} {number:,}" for name, number in sorted(exported.rejects.items()))
-    say(f"{total:,} left out{f' ({why})' if why else ''}  {exported.rejects_path}")
+    say(f"{total:,} dropped{f' ({why})' if why else ''}  {exported.rejects_path}")
     for sentence in (*view.manifest["notes"], *exported.warnings):
         say(sentence)
     return 0

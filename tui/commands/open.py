@@ -1,4 +1,8 @@
-"""Open the app, on a data set if one is named."""
+"""Fine-tune language models on a GPU server, in the terminal.
+
+`tunedeck` opens the app, `tunedeck tickets.jsonl` opens it on a dataset, `tunedeck recipe.yaml` on a recipe, and
+`tunedeck demo` shows everything on the sample data. Where a run is active, `tunedeck` shows it live.
+"""
 
 from __future__ import annotations
 
@@ -13,36 +17,63 @@ from typing import TYPE_CHECKING
 from core.errors import BadInput
 
 if TYPE_CHECKING:
-    from tui.session import Session
-
-
-def open_app(words: list[str]) -> int:
-    """Parse `[FILE ...] [--recipe YAML] [--eval FILE] [--theme NAME]` and run the app.
-
-    Returns:
-        The exit code.
-    """
     import argparse
 
-    from tui.commands.output import EXIT_BAD_INPUT, complain
+    from tui.session import Session
 
-    parser = argparse.ArgumentParser(prog="tunedeck", description="Open the app, on a data set if one is named.")
-    parser.add_argument("data", nargs="*", metavar="FILE", help="a data file, or a folder of them; - is standard input")
-    parser.add_argument("--eval", action="append", default=[], metavar="FILE", help="a held-out file of your own")
-    parser.add_argument("--recipe", metavar="YAML", help="fill the form in from this recipe")
-    parser.add_argument("--theme", metavar="NAME", help="dark, light, terminal, or one of your own")
-    parser.add_argument("--low-bandwidth", action="store_true", help="send half the bytes: fewer updates and colours")
-    arguments = parser.parse_args(words)
-    try:
-        return run_app(
-            [Path(name) for name in arguments.data],
-            eval_data=[Path(name) for name in arguments.eval],
-            recipe=Path(arguments.recipe) if arguments.recipe else None,
-            theme=arguments.theme,
-            low_bandwidth=arguments.low_bandwidth,
-        )
-    except BadInput as error:
-        return complain(error, EXIT_BAD_INPUT)
+RECIPE_SUFFIXES = (".yaml", ".yml")
+"""What the name of a recipe ends with."""
+
+NO_SCREEN = ("", "dumb", "unknown")
+"""Values of `TERM` of terminals that cannot show a full screen."""
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """Declare what may be opened."""
+    parser.add_argument(
+        "data",
+        nargs="*",
+        metavar="FILE",
+        help="Data files, folders of them, a Hub dataset ID (org/name), - for standard input, or a recipe (.yaml).",
+    )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the app."""
+    parser.add_argument(
+        "--eval", action="append", default=[], metavar="FILE", help="Separate eval file; may be given several times."
+    )
+    parser.add_argument("--recipe", metavar="RECIPE.yaml", help="Open this recipe on the Recipe screen.")
+    add_screen_options(parser)
+
+
+def add_screen_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what changes how the app is shown."""
+    parser.add_argument("--theme", metavar="NAME", help="Theme: dark, light, terminal, or one of your own.")
+    parser.add_argument(
+        "--low-bandwidth", action="store_true", help="Send as few bytes as possible: fewer updates, 256 colors."
+    )
+    parser.add_argument(
+        "--no-mouse", action="store_true", help="Leave the mouse to the terminal, so that it can select text."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open the app on what the command line names."""
+    data = [Path(name) for name in arguments.data]
+    recipes = [path for path in data if path.suffix.lower() in RECIPE_SUFFIXES and path.is_file()]
+    recipe = Path(arguments.recipe) if arguments.recipe else None
+    if recipes and (recipe is not None or len(recipes) > 1):
+        named = ", ".join(str(path) for path in (*([recipe] if recipe else []), *recipes))
+        raise BadInput(f"Only one recipe can be opened, got {named}", do="Name one of them")
+    return run_app(
+        [path for path in data if path not in recipes],
+        eval_data=[Path(name) for name in arguments.eval],
+        recipe=recipe or next(iter(recipes), None),
+        theme=arguments.theme,
+        low_bandwidth=arguments.low_bandwidth,
+        mouse=not arguments.no_mouse,
+    )
 
 
 def run_app(
@@ -53,22 +84,26 @@ def run_app(
     run: Path | None = None,
     theme: str | None = None,
     low_bandwidth: bool = False,
+    mouse: bool = True,
+    start: str = "",
 ) -> int:
     """Run the app in this terminal until the user leaves.
 
     Args:
-        data: files or folders of the data set; `-` is standard input.
-        eval_data: held-out files.
-        recipe: a recipe to fill the form in from; its data is opened if none is named.
-        run: a run to attach to. Without data and run, a run that goes on in this workspace is attached to.
+        data: files or folders of the dataset; `-` is standard input.
+        eval_data: separate eval files.
+        recipe: a recipe to open on the Recipe screen; its data is opened if none is named.
+        run: a run to attach to. Without data, recipe and run, the newest active run of this workspace.
         theme: a theme's name.
-        low_bandwidth: whether every byte to the terminal is dear.
+        low_bandwidth: whether to send as few bytes to the terminal as possible.
+        mouse: whether the terminal reports the mouse; `mouse = false` in the settings turns it off as well.
+        start: the screen to begin with; by default Train for a run, Recipe for a recipe, else Data.
 
     Returns:
         The exit code.
 
     Raises:
-        BadInput: no terminal, or a file that does not exist.
+        BadInput: no terminal, one that has no full screen, or a file that does not exist.
     """
     workspace = Path.cwd()
     _refuse_missing((*data, *(eval_data or ())))
@@ -79,8 +114,14 @@ def run_app(
         take_keys_from_terminal()
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise BadInput(
-            "standard input and output are no terminal, so the app cannot be shown",
-            do="Use `tunedeck scan`, `train` or `tail` here; `tunedeck --help` lists them",
+            "The app needs a terminal, and standard input or output is not one",
+            do="Use `tunedeck scan`, `train` or `tail` here; `tunedeck --help` lists all commands",
+        )
+    if os.environ.get("TERM", "") in NO_SCREEN:
+        raise BadInput(
+            f"This terminal cannot show a full screen (TERM={os.environ.get('TERM', '')})",
+            do="If it can, run `TERM=xterm-256color tunedeck`. Otherwise use `tunedeck scan`, `train` or `tail`; "
+            "`tunedeck --help` lists them",
         )
     if low_bandwidth:
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when Textual is imported
@@ -94,16 +135,14 @@ def run_app(
     if recipe is not None:
         _open_recipe(session)
     _refuse_missing((*session.data, *session.eval_data))
-    start = "data"
     session.run = run
     if run is None and not data and recipe is None:
-        session.run = _run_that_goes_on(workspace)
-    if session.run is not None:
-        start = "train"
+        session.run = _active_run(workspace)
+    start = start or ("train" if session.run is not None else "recipe" if recipe is not None else "data")
     app = TunedeckApp(session, start=start, theme=theme)
     signal.signal(signal.SIGTERM, lambda *_: app.call_later(app.exit, 143))
-    code = app.run()
-    _say_what_goes_on(session)
+    code = app.run(mouse=mouse and session.settings.mouse)
+    _say_if_active(session)
     if app.return_code:
         return int(app.return_code)
     return code or 0
@@ -112,9 +151,33 @@ def run_app(
 def _refuse_missing(paths: Iterable[Path]) -> None:
     for path in paths:
         if str(path) != "-" and not path.exists() and not _on_hub(path):
-            raise BadInput(
-                "no such file or folder, and no command", where=str(path), do="`tunedeck --help` lists the commands"
-            )
+            raise _not_found(path)
+
+
+def _not_found(path: Path) -> BadInput:
+    from tui.commands.parser import nearest
+    from tui.commands.table import COMMANDS
+
+    word = str(path)
+    if word in COMMANDS:
+        do = f"The command comes first: `tunedeck {word} ...`"
+    elif (near := nearest(word, COMMANDS)) or (near := _nearby(path)):
+        do = f"Did you mean `{near}`?"
+    else:
+        do = "`tunedeck --help` lists the commands"
+    return BadInput("Not a file, folder or command", where=word, do=do)
+
+
+def _nearby(path: Path) -> str:
+    """The file or folder beside it whose name is nearly the same; "" where there is none."""
+    from tui.commands.parser import nearest
+
+    try:
+        names = {entry.name.lower(): entry.name for entry in os.scandir(path.parent) if not entry.name.startswith(".")}
+    except OSError:
+        return ""
+    found = nearest(path.name, names)
+    return str(path.with_name(names[found])) if found else ""
 
 
 def _on_hub(path: Path) -> bool:
@@ -123,8 +186,8 @@ def _on_hub(path: Path) -> bool:
     return HubName.parse(str(path)) is not None
 
 
-def _say_what_goes_on(session: Session) -> None:
-    """Whoever leaves the app hears that the run did not leave with it."""
+def _say_if_active(session: Session) -> None:
+    """Remind whoever leaves the app that the run keeps running."""
     if session.run is None:
         return
     from core.jobs.folder import JobFolder
@@ -133,7 +196,7 @@ def _say_what_goes_on(session: Session) -> None:
     from tui.commands.which_run import ACTIVE
 
     if standing(JobFolder(session.run)).state in ACTIVE:
-        say(f"{session.run.name} goes on. `tunedeck` here shows it live, `tunedeck stop` saves and ends it.")
+        say(f"{session.run.name} keeps running. `tunedeck` shows it live, `tunedeck stop` saves and stops it.")
 
 
 def _open_recipe(session: Session) -> None:
@@ -146,7 +209,7 @@ def _open_recipe(session: Session) -> None:
     session.columns = dict(recipe.data.columns)
 
 
-def _run_that_goes_on(workspace: Path) -> Path | None:
+def _active_run(workspace: Path) -> Path | None:
     """The newest run that has not ended, if any: whoever comes back lands on its live screen."""
     if not os.path.isdir(workspace / "runs"):
         return None

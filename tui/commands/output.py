@@ -1,4 +1,4 @@
-"""What the headless commands print: plain lines, always cleaned, and JSON; and the exit codes they end with."""
+"""What the headless commands print: plain lines, always cleaned, and JSON."""
 
 from __future__ import annotations
 
@@ -8,10 +8,6 @@ from typing import Any
 
 from core.clean import clean
 from core.jobs.files import finite
-
-EXIT_OK, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
-EXIT_READER_GONE = 141
-"""128 + SIGPIPE, as a shell reports it for `git log | head`."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, default=str)
 

@@ -1,4 +1,7 @@
-"""What the curated data are made of: split, leaks, sources, answers, kinds of input; with a model tokens and cost."""
+"""Show what would be trained on: split, leaks, sources, labels, kinds of input.
+
+With a model, also tokens and cost. Without --held-out, the eval set is held out as in a new recipe.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,11 @@ from tui.commands.output import print_json, say
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_data_arguments(parser)
-    parser.add_argument("--model", metavar="MODEL", help="count tokens as this model does (default: the recipe's)")
-    parser.add_argument("--no-tokens", action="store_true", help="do not count tokens, which takes some seconds")
-    parser.add_argument("--json", action="store_true", help="print one object with all facts")
+    parser.add_argument(
+        "--model", metavar="MODEL", help="Count tokens with this model's tokenizer (default: the recipe's model)."
+    )
+    parser.add_argument("--no-tokens", action="store_true", help="Do not count tokens, which takes some seconds.")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object with everything.")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,14 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = recipe_of(arguments)
     if arguments.model:
         recipe = absolute(replace(recipe, model=replace(recipe.model, path=arguments.model)), Path.cwd())
-    view = view_of(recipe, lambda done, of: on_progress(f"curating {done / max(of, 1):4.0%}"))
+    view = view_of(recipe, lambda done, of: on_progress(f"Building the training set: {done:,} of {of:,} rows"))
     facts: dict[str, Any] = {**overview_of(view, on_progress), "tokens": None, "cost": None, "tokens_words": ""}
     if arguments.no_tokens:
         facts["tokens_words"] = "not counted"
     elif not recipe.model.path:
-        facts["tokens_words"] = "not counted: no model is named (--model, or a recipe)"
+        facts["tokens_words"] = "not counted: name a model with --model, or a recipe"
     else:
-        on_progress("counting tokens")
+        on_progress("Counting tokens")
         try:
             facts["tokens"] = measure_view(recipe, view)
             settings = load_settings()

@@ -1,4 +1,7 @@
-"""Let a run hold still at its next step: it keeps its memory, and `tunedeck resume` lets it go on."""
+"""Pause a run at its next step. It keeps its memory; `tunedeck resume` resumes it.
+
+With --release the run is saved and stopped, so that its memory is free; `resume` then starts from the checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -15,31 +18,29 @@ from tui.commands.which_run import add_run_argument, which_run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
-    parser.add_argument(
-        "--release", action="store_true", help="save and end instead, so that the memory is free; `resume` goes on"
-    )
+    parser.add_argument("--release", action="store_true", help="Save and stop the run, so that its memory is free.")
     add_wait_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, and wait until it holds still."""
+    """Ask, and wait until it is paused."""
     if not arguments.release:
         return ask_and_wait(which_run(arguments, only=True), "pause", arguments)
     folder = which_run(arguments, only=True)
     arguments.now = arguments.gone = False
     code = stop.run(arguments)
     if not arguments.json:
-        say(f"Its memory is free; {how_to_go_on(folder)}")
+        say(f"Its memory is free; {how_to_resume(folder)}")
     return code
 
 
-def how_to_go_on(folder: JobFolder) -> str:
-    """What goes on with a run that has ended, or why nothing does."""
+def how_to_resume(folder: JobFolder) -> str:
+    """How an ended run is resumed, or why it cannot be."""
     from core.runs.checkpoint import where_it_stands
     from core.runs.resume import plan_resume
 
     try:
         plan = plan_resume(folder)
     except BadInput as error:
-        return f"it cannot go on: {error}"
-    return f"`tunedeck resume {folder.id}` goes on from {where_it_stands(plan.checkpoint)}."
+        return f"it cannot be resumed: {error}"
+    return f"`tunedeck resume {folder.id}` resumes it from {where_it_stands(plan.checkpoint)}."

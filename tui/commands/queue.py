@@ -1,4 +1,7 @@
-"""The queue of runs: list it, add a recipe, take a run out or move it, hold the queue back or let it go on."""
+"""The queue of runs: list it, add a recipe, remove or move a run, pause or start the queue.
+
+Queued runs start one after the other on their devices, without a terminal.
+"""
 
 from __future__ import annotations
 
@@ -20,28 +23,45 @@ DOINGS = ("list", "add", "remove", "move", "start", "pause")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "do", nargs="?", default="list", choices=DOINGS, help="list (default), add, remove, move, start or pause"
+        "do",
+        nargs="?",
+        default="list",
+        choices=DOINGS,
+        metavar="ACTION",
+        help="list (default), add, remove, move, start or pause.",
     )
-    parser.add_argument("what", nargs="?", metavar="RECIPE|RUN", help="add: a recipe; remove and move: a run")
-    parser.add_argument("place", nargs="?", type=int, metavar="PLACE", help="move: the new place, from 1")
-    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="add: change a field")
-    parser.add_argument("--name", help="add: the run's name (default: the recipe's)")
+    parser.add_argument("what", nargs="?", metavar="RECIPE|RUN", help="A recipe to add, or a run to remove or move.")
+    parser.add_argument("place", nargs="?", type=int, metavar="PLACE", help="New place of a moved run, from 1.")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="Change a field of an added recipe, such as lora.rank=32.",
+    )
+    parser.add_argument("--name", metavar="NAME", help="Name of an added run (default: the recipe's).")
     add_wish_arguments(parser)
     add_allow_arguments(parser)
-    parser.add_argument("--workspace", type=Path, default=Path(), help="where `runs/` lies (default: here)")
-    parser.add_argument("--json", action="store_true", help="print the queue as JSON, nothing else")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="Folder that holds `runs/` (default: the current one).",
+    )
+    parser.add_argument("--json", action="store_true", help="Print the queue as one JSON object.")
 
 
 def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--at` and `--free-gib`."""
-    parser.add_argument("--at", metavar="TIME", help="not before this time: 23:30, or '2026-11-22 23:30'")
+    parser.add_argument("--at", metavar="TIME", help="Start no earlier than 23:30, or '2026-11-22 23:30'.")
     parser.add_argument(
-        "--free-gib", type=float, default=0.0, metavar="N", help="not before N GiB are free on the run's GPU"
+        "--free-gib", type=float, default=0.0, metavar="N", help="Start once N GiB are free on the run's GPU."
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it, and show the queue."""
+    """Change the queue, and show it."""
     from core.jobs.queue import Queue
     from core.jobs.queue_runner import update_waiting_runs
     from core.jobs.trust import NotAgreed
@@ -49,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     workspace: Path = arguments.workspace.resolve()
     if not workspace.is_dir():
-        raise BadInput("There is no such folder", where=str(workspace), do="Name one that holds `runs/`")
+        raise BadInput("No such folder", where=str(workspace), do="Name one that holds `runs/`")
     queue = Queue(workspace)
     if arguments.do not in ("list", "add"):
         refuse_unknown(workspace)
@@ -61,13 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
         queue.remove(_run_of(arguments, workspace).id)
     elif arguments.do == "move":
         if arguments.place is None:
-            raise BadInput("The new place is missing", do="Write `tunedeck queue move RUN 1` for the first")
+            raise BadInput("The new place is missing", do="`tunedeck queue move RUN 1` makes it the first")
         queue.move(_run_of(arguments, workspace).id, arguments.place)
     elif arguments.do in ("start", "pause"):
         queue.pause(arguments.do == "pause")
     try:
         said = pick_up(workspace)
-    except NotAgreed as refused:  # everybody may look
+    except NotAgreed as refused:  # anyone may look
         if arguments.do != "list":
             raise
         said = [str(refused)]
@@ -87,7 +107,7 @@ def add(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
 
     file = getattr(arguments, "recipe", None) or arguments.what
     if not file:
-        raise BadInput("The recipe is missing", do="Write `tunedeck queue add RECIPE.yaml`")
+        raise BadInput("The recipe is missing", do="Use `tunedeck queue add RECIPE.yaml`")
     wish = Wish(arguments.free_gib, parse_time(arguments.at) if arguments.at else 0.0)
     recipe = apply_settings(load(Path(file)), arguments.set, Path.cwd())
     if arguments.name:
@@ -100,7 +120,7 @@ def _run_of(arguments: argparse.Namespace, workspace: Path) -> JobFolder:
     from core.jobs.runs import find_run
 
     if not arguments.what:
-        raise BadInput("The run is missing", do=f"Write `tunedeck queue {arguments.do} RUN`")
+        raise BadInput("The run is missing", do=f"Use `tunedeck queue {arguments.do} RUN`")
     return find_run(workspace, arguments.what)
 
 
@@ -122,11 +142,11 @@ def _show(workspace: Path, said: list[str], *, as_json: bool) -> int:
     for sentence in said:
         say(sentence)
     for entry in going:
-        say(f"{entry.id}  goes on")
+        say(f"{entry.id}  active")
     if not waiting:
-        say("Nothing waits. `tunedeck train RECIPE.yaml --queue` adds a run.")
+        say("No runs are queued. `tunedeck train RECIPE.yaml --queue` adds one.")
     for entry, words in waiting:
         say(f"{entry.id}  {words}  (since {timestamps.text(entry.added, '%d %b %H:%M')})")
     if contents.paused:
-        say("The queue is paused; `tunedeck queue start` lets it go on.")
+        say("The queue is paused. `tunedeck queue start` starts it again.")
     return 0

@@ -1,4 +1,4 @@
-"""Go on with a run: a paused one at once, one that has ended from its last whole checkpoint."""
+"""Resume a run: a paused one right away, an ended one from its last complete checkpoint."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recipe",
         type=Path,
         metavar="RECIPE.yaml",
-        help="go on with this recipe; only fields that leave the training as it is may differ",
+        help="Use this recipe; only fields that do not change the training may differ.",
     )
-    parser.add_argument("--detach", action="store_true", help="start it and return at once")
-    parser.add_argument("--dry-run", action="store_true", help="show from where it would go on, and start nothing")
+    parser.add_argument("--detach", action="store_true", help="Start it and return right away.")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="Show which checkpoint it would resume from; start nothing."
+    )
     add_allow_arguments(parser)
     add_wait_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show where it goes on from, start it, and show its progress unless detached."""
+    """Show where it resumes from, start it, and show its progress unless detached."""
     from core.jobs.follow import Follower
     from core.jobs.state import standing
     from core.recipe.yamlfile import load
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.json:
         for sentence in plan.passed:
             say(sentence)
-        say(f"{folder.id} goes on from {where_it_stands(plan.checkpoint)}.")
+        say(f"Resuming {folder.id} from {where_it_stands(plan.checkpoint)}.")
     follower, printer = Follower(folder), RunPrinter(folder)
     if not arguments.dry_run:
         more = not arguments.detach

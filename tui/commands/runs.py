@@ -1,4 +1,4 @@
-"""List the runs of a workspace, newest first, with what they came to."""
+"""List the runs of a workspace, newest first, with their results."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="print a list of objects: id, state, folder, ...")
-    parser.add_argument("--workspace", type=Path, default=Path(), help="the folder that holds `runs/` (default: here)")
+    parser.add_argument("--json", action="store_true", help="Print a JSON list of objects: id, state, folder, ...")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="Folder that holds `runs/` (default: the current one).",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.verdict.run_list import RunList
 
     if not arguments.workspace.is_dir():
-        raise BadInput("There is no such folder", where=str(arguments.workspace), do="Name one that holds `runs/`")
+        raise BadInput("No such folder", where=str(arguments.workspace), do="Name one that holds `runs/`")
     runs = RunList(arguments.workspace.resolve())
     lines, more = runs.read(), True
     while more:
@@ -37,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json([line.to_json() for line in lines])
         return 0
     if not lines:
-        say("No runs here yet. `tunedeck train RECIPE.yaml` starts one; `tunedeck demo` shows the whole walk.")
+        say("No runs here yet. Start one with `tunedeck train RECIPE.yaml`, or try `tunedeck demo`.")
         return 0
     width = max(len(line.info.id) for line in lines)
     for line in lines:
@@ -51,7 +57,7 @@ def _text(line: RunLine, width: int) -> str:
     parts = [run.id.ljust(width), run.state.ljust(9), (f"{run.step:,} of {run.of:,}" if run.of else "").ljust(14)]
     parts += [f"best eval {significant(line.best_eval)}"] if line.best_eval is not None else []
     if line.adapter is not None and run.step is not None and line.adapter.step < run.step:
-        parts.append(f"adapter of step {line.adapter.step:,}")
+        parts.append(f"adapter from step {line.adapter.step:,}")
     parts += [duration(line.seconds)] if line.seconds is not None else []
     parts += [gib(line.memory)] if line.memory else []
     parts += [line.verdict] if line.verdict else []

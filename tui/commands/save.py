@@ -1,4 +1,4 @@
-"""Ask a run for a checkpoint now; it goes on."""
+"""Write a checkpoint of a run now. The run keeps running."""
 
 from __future__ import annotations
 

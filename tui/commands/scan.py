@@ -1,8 +1,7 @@
-"""Look a data set over: its format and why, bad lines by number, and what deserves a look.
+"""Check a dataset: its format, malformed lines by number, and flagged rows.
 
-In a workspace (a folder with `.tunedeck`), `--near` also keeps what it found, so that the Duplicates screen need not
-search again. Anywhere else it leaves nothing behind: the command only reads, and must not turn the folder that it
-happens to run in into a workspace.
+Exit code 2 where the rows have no known format. In a workspace (a folder with `.tunedeck`), --near also saves its
+result for the Duplicates screen; anywhere else, nothing is written.
 """
 
 from __future__ import annotations
@@ -27,10 +26,18 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "data", nargs="+", metavar="FILE", help="data files, folders, org/name of the hub, - for standard input"
+        "data",
+        nargs="+",
+        metavar="FILE",
+        help="Data files, folders of them, a Hub dataset ID (org/name), or - for standard input.",
     )
     parser.add_argument(
-        "--eval", action="append", default=[], type=Path, metavar="FILE", help="a held-out file, checked for leaks"
+        "--eval",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="Separate eval file, checked for leaks; may be given several times.",
     )
     parser.add_argument(
         "--near",
@@ -38,33 +45,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const=0.8,
         metavar="SIMILARITY",
-        help="find near-duplicates of at least this similarity (0.5 to 1; without a number 0.8)",
+        help="Find near-duplicates, at least this similar (0.5 to 1; default 0.8).",
     )
     parser.add_argument(
-        "--keep", choices=KEEPS, default="first", help="which of near-duplicates stays (default: first)"
+        "--keep", choices=KEEPS, default="first", help="Which of near-duplicates to keep (default: first)."
     )
     parser.add_argument(
         "--fields",
         choices=FIELDS,
         default="all",
-        help="what --near compares: all turns (default), prompt or answer, without what rows share; or the whole text",
+        help="What --near compares: all turns (default), prompt or answer, without shared text; or the whole text.",
     )
     parser.add_argument(
-        "--processes", type=int, default=1, metavar="N", help="processes that --near uses (default: 1; same result)"
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Processes for --near (default: 1; the result is the same).",
     )
-    parser.add_argument("--format", default="auto", help="read the rows as this format (default: recognise it)")
+    parser.add_argument("--format", default="auto", help="Row format (default: detected from the rows).")
     parser.add_argument(
-        "--columns", action="append", default=[], metavar="NAME=COLUMN", help="which column holds what: messages=talk"
+        "--columns",
+        action="append",
+        default=[],
+        metavar="NAME=COLUMN",
+        help="Which column holds what, such as messages=talk.",
     )
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one object: rows, format, bad_lines, flags; with --near also clusters",
+        help="Print one JSON object: rows, format, bad_lines, flags; with --near also clusters.",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Scan and print; 2 where the rows are of no format that can be trained on."""
+    """Scan and print; exit code 2 where the rows have no format that can be trained on."""
     from core.dataset.audit.store import read_ledger
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
@@ -72,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.dataset.scan.near_searches import search_job
     from core.dataset.scan.scan import scan
     from tui.commands.data_paths import data_paths
-    from tui.commands.output import EXIT_BAD_INPUT, EXIT_OK
+    from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
     from tui.commands.scan_lines import near_lines, scan_lines
     from tui.commands.scan_tokens import with_tokens
     from tui.data.scan import scan_payload
@@ -130,13 +145,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _keep(search: Derived, found: ScanResult) -> None:
-    """Keep what was found; where that fails, it is still printed."""
+    """Save the result; where that fails, it is still printed."""
     from core.dataset.scan.near_searches import keep_search
 
     try:
         keep_search(search, found)
     except (OSError, TunedeckError) as fault:
-        print(clean(f"Not kept for the Duplicates screen: {fault}"), file=sys.stderr)
+        print(clean(f"Not saved for the Duplicates screen: {fault}"), file=sys.stderr)
 
 
 def columns_of(pairs: list[str]) -> dict[str, str] | None:
@@ -147,5 +162,7 @@ def columns_of(pairs: list[str]) -> dict[str, str] | None:
     """
     wrong = next((pair for pair in pairs if "=" not in pair), None)
     if wrong is not None:
-        raise BadInput(f"{wrong!r} names no column", where="--columns", do="Write it like messages=talk")
+        raise BadInput(
+            f"Expected NAME=COLUMN, got {wrong!r}", where="--columns", do="For example --columns messages=talk"
+        )
     return {name.strip(): column.strip() for name, _, column in (pair.partition("=") for pair in pairs)} or None

@@ -17,8 +17,8 @@ _BAD_LINES = 20
 _CLUSTERS = 5
 _ROWS = 4
 _HOW_TO_NAME = (
-    "For questions and answers: --columns prompt=COLUMN --columns completion=COLUMN; "
-    "for conversations: --columns messages=COLUMN; for plain text: --columns text=COLUMN"
+    "Questions and answers: --columns prompt=COLUMN --columns completion=COLUMN; "
+    "conversations: --columns messages=COLUMN; plain text: --columns text=COLUMN"
 )
 
 
@@ -44,7 +44,7 @@ def _bad_lines(found: ScanResult) -> Iterator[str]:
     files = {line.file for line in bad}
     place = f" in {clean_line(bad[0].file.name, 200)}" if len(files) == 1 else ""
     many = "s" * (len(bad) != 1)
-    yield from _wrapped(f"{len(bad):,} bad line{many}{place}, left out; the others load")
+    yield from _wrapped(f"{len(bad):,} malformed line{many}{place}, skipped")
     for line in bad[:_BAD_LINES]:
         file = "" if place else f"{clean_line(line.file.name, 200)} "
         yield from _wrapped(f"{file}line {line.line:,}: {line.reason}", indent="  ")
@@ -66,7 +66,7 @@ def _flags(found: ScanResult) -> Iterator[str]:
     width = max(len(TITLES.get(name, name)) for name in counts)
     yield f"flags{'rows'.rjust(width + 5)}"
     for name, number in counts.items():
-        example = f"for example row {first[name] + 1:,}" if name in first else ""
+        example = f"e.g. row {first[name] + 1:,}" if name in first else ""
         yield f"  {TITLES.get(name, name).ljust(width)}{number:>8,}  {example}".rstrip()
 
 
@@ -82,20 +82,20 @@ def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     dropped = sum(len(cluster.drop) for cluster in near.clusters)
     lines = _wrapped(
         f"near-duplicates at {near.options.threshold:.0%}: {_many(len(near.clusters), 'cluster')}; "
-        f"{_many(dropped, 'row')} can go, each because of a row that stays"
+        f"{_many(dropped, 'row')} removable, each similar to a row that is kept"
     )
     if near.wrong_pairs:
         lines += _wrapped(f"{wrong_pairs_words(len(near.wrong_pairs))}. The Duplicates screen drops them", indent="  ")
     for said in near.excluded:
-        lines += _wrapped(f"left out before comparing: {said}", indent="  ")
+        lines += _wrapped(f"not compared: {said}", indent="  ")
     dataset.reader.extend()
     entries = GoodRows(list(found.bad_entries))
     for cluster in near.clusters[:_CLUSTERS]:
-        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, from {percent(cluster.similarity)} alike")
+        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, {percent(cluster.similarity)}+ similar")
         because = {drop.row: drop for drop in cluster.drop}
         for row in cluster.rows[:_ROWS]:
             drop = because.get(row)
-            fate = "stays" if drop is None else f"{percent(drop.similarity)} of row {drop.because_of + 1:,}"
+            fate = "kept" if drop is None else f"{percent(drop.similarity)} of row {drop.because_of + 1:,}"
             line = f"    row {row + 1:,}".ljust(18) + f"{fate}".ljust(20)
             lines.append(line + _cut(dataset.preview(entries.entry(row)), WIDTH - len(line)))
         if len(cluster.rows) > _ROWS:

@@ -1,4 +1,4 @@
-"""What `scan` says of tokens: they were counted on the data screen or not; a scan never counts them."""
+"""Token counts in `scan`: those that the Data screen has saved; a scan never counts tokens itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask a run to save and end; with --now to end at once."""
+"""Save a run and stop it; with --now, stop it without saving."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--now", action="store_true", help="end without saving")
+    how.add_argument("--now", action="store_true", help="Stop without saving.")
     how.add_argument(
-        "--gone", action="store_true", help="of another machine that is gone for good: end the run here, to resume it"
+        "--gone", action="store_true", help="Give up a run of another machine that no longer exists, to resume it here."
     )
     parser.add_argument(
-        "--timeout", type=float, default=600, metavar="S", help="seconds to wait for the end (default 600)"
+        "--timeout", type=float, default=600, metavar="S", help="Seconds to wait for the end (default: 600)."
     )
-    parser.add_argument("--json", action="store_true", help="print id, state and folder")
+    parser.add_argument("--json", action="store_true", help="Print id, state and folder as one JSON object.")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, and wait until the run has ended; 1 where it has ended in another way than it was asked to."""
+    """Ask, and wait until the run has ended; exit code 1 if it did not stop as asked."""
     from core.jobs.requests import ask, give_up
     from core.jobs.state import standing
 
     folder = which_run(arguments, only=True)
     state = standing(folder).state
     if state not in ACTIVE:
-        raise BadInput(f"{folder.path.name} does not run: it is {state}", do="There is nothing to stop")
+        raise BadInput(f"{folder.path.name} is not running: it is {state}", do="There is nothing to stop")
     if arguments.gone:
         give_up(folder)
     else:
         refuse_unreachable(folder)
         ask(folder, "stop-now" if arguments.now else "stop")
     if not arguments.json and not arguments.gone:
-        say(f"Asked {folder.path.name} to {'end now' if arguments.now else 'save and end'}.")
+        say(f"Stopping {folder.path.name} {'without saving' if arguments.now else 'after saving'} ...")
     deadline = time.monotonic() + arguments.timeout
     while (now := standing(folder)).state in ACTIVE:
         if time.monotonic() > deadline:
             raise JobFailed(
-                f"{folder.path.name} has not ended after {arguments.timeout:.0f} s",
-                do="It still may; `tunedeck tail` shows what it does, `tunedeck stop --now` does not wait",
+                f"{folder.path.name} did not stop within {arguments.timeout:.0f} s",
+                do="It may still do so; `tunedeck tail` shows what it is doing, `tunedeck stop --now` does not save",
             )
         time.sleep(0.2)
     if arguments.json:

@@ -1,4 +1,4 @@
-"""Print what a run reports, as it reports it."""
+"""Print metrics, events and verdicts of a run as they come."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tui.commands.which_run import ACTIVE, add_run_argument, which_run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
-    parser.add_argument("--once", action="store_true", help="print what there is and leave")
-    parser.add_argument("--log", action="store_true", help="print the worker's own output too")
+    parser.add_argument("--once", action="store_true", help="Print what there is and exit.")
+    parser.add_argument("--log", action="store_true", help="Also print the training process's own output.")
     parser.add_argument(
-        "--json", action="store_true", help="print JSON lines: metrics, events, verdicts and, last, the status"
+        "--json", action="store_true", help="Print JSON lines: metrics, events, verdicts and, last, the status."
     )
 
 

@@ -1,4 +1,7 @@
-"""Train a recipe in a detached run. The run goes on when this command, its terminal or the connection ends."""
+"""Train a recipe in a detached run and show its progress.
+
+The run keeps running when this command, its terminal or the connection ends.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from tui.commands import queue
+from tui.commands.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, STATE_CODES
 from tui.commands.output import print_json, say
 from tui.commands.queue import add_wish_arguments
 from tui.commands.trust import add_allow_arguments, take_allowed
@@ -18,28 +22,34 @@ if TYPE_CHECKING:
     from core.jobs.follow import Follower
     from tui.commands.watch import RunPrinter
 
-EXIT_CODES = {"finished": 0, "failed": 1, "lost": 1, "stopped": 3}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="Recipe to train; `tunedeck init` writes one.")
     parser.add_argument(
-        "recipe", type=Path, metavar="RECIPE.yaml", help="what to train; the app or `tunedeck demo` writes one"
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="Change a field, such as lora.rank=32; may be given several times.",
     )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=VALUE", help="change a field, such as lora.rank=32"
-    )
-    parser.add_argument("--name", help="the run's name (default: the recipe's)")
-    parser.add_argument("--detach", action="store_true", help="start it and return at once")
-    parser.add_argument("--queue", action="store_true", help="put it at the end of the queue and return at once")
+    parser.add_argument("--name", metavar="NAME", help="Name of the run (default: the recipe's).")
+    parser.add_argument("--detach", action="store_true", help="Start the run and return right away.")
+    parser.add_argument("--queue", action="store_true", help="Add the run to the queue and return right away.")
     add_wish_arguments(parser)
     add_allow_arguments(parser)
     parser.add_argument(
-        "--print-slurm", action="store_true", help="start nothing: prepare the run and print a script for sbatch"
+        "--print-slurm", action="store_true", help="Prepare the run and print a script for sbatch; start nothing."
     )
-    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines of the script (default: 1)")
-    parser.add_argument("--workspace", type=Path, default=Path(), help="where `runs/` lies (default: here)")
-    parser.add_argument("--json", action="store_true", help="print id, state and folder as JSON, nothing else")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="Machines of the Slurm script (default: 1).")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="Folder for `runs/` (default: the current one).",
+    )
+    parser.add_argument("--json", action="store_true", help="Print id, state and folder as one JSON object.")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"Queued {folder.path.name}. {folder.read_status().message}")
         return 0
     if arguments.at or arguments.free_gib:
-        raise BadInput("Only a queued run waits for a time or for memory", do="Add --queue")
+        raise BadInput("--at and --free-gib work only with --queue", do="Add --queue")
     recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
@@ -82,11 +92,11 @@ def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, 
 
     Args:
         folder: the run.
-        quiet: print one JSON object at the end and nothing before.
-        begun: what has read the run so far, where it goes on; None to show it from its beginning.
+        quiet: print one JSON object at the end and nothing else.
+        begun: the follower and printer that have read a resumed run so far; None to show it from its start.
 
     Returns:
-        0 finished, 1 failed or lost, 3 stopped, 130 when ctrl+c ended the watching (the run goes on).
+        An exit code of `tui.commands.exit_codes`.
     """
     from core.jobs.state import standing
     from tui.commands.watch import RunPrinter, watch
@@ -96,15 +106,15 @@ def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, 
     follower, printer = begun or (None, RunPrinter(folder))
     if not quiet:
         say(f"{'Started' if begun is None else 'Resumed'} {run_id} in {folder.path}")
-        say("It goes on without this terminal; ctrl+c stops watching, not the run.")
+        say("It runs without this terminal: ctrl+c stops watching, not the run.")
     try:
         state = watch(folder, (lambda _: None) if quiet else printer.show, follower=follower)
     except KeyboardInterrupt:
         printer.close()
         if not quiet:
-            say(f"\n{run_id} goes on. `tunedeck attach {run_id}` shows it live.")
-            say(f"`tunedeck stop {run_id}` saves and ends it.")
-        return 130
+            say(f"\n{run_id} keeps running. `tunedeck attach {run_id}` shows it live.")
+            say(f"`tunedeck stop {run_id}` saves and stops it.")
+        return EXIT_INTERRUPTED
     printer.close()
     status, detail = folder.read_status(), standing(folder).detail
     if quiet:
@@ -113,7 +123,7 @@ def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, 
         say(f"{run_id}: {run_words(state, status)}. {detail}".rstrip())
         if state in ("finished", "stopped"):
             _say_result(folder)
-    return EXIT_CODES.get(state, 1)
+    return STATE_CODES.get(state, EXIT_FAILED)
 
 
 def _say_result(folder: JobFolder) -> None:

@@ -1,4 +1,4 @@
-"""Say yes: to a workspace that was copied, cloned or is shared, or to what a recipe runs with your rights."""
+"""Trust a workspace that was copied, cloned or is shared, or what a recipe runs as you."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tui.commands.output import say
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("path", type=Path, metavar="FOLDER|RECIPE", help="a workspace, or a recipe")
+    parser.add_argument("path", type=Path, metavar="FOLDER|RECIPE", help="A workspace folder, or a recipe.")
 
 
 def add_allow_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--allow-command` and `--allow-code`."""
     parser.add_argument(
-        f"--allow-{COMMAND}", action="store_true", help="allow the recipe's own command at the end (at_end) from now on"
+        f"--allow-{COMMAND}", action="store_true", help="Allow the recipe's own command (reporting.at_end) from now on."
     )
     parser.add_argument(
-        f"--allow-{CODE}", action="store_true", help="allow the Python code of the recipe's model from now on"
+        f"--allow-{CODE}", action="store_true", help="Allow the Python code of the recipe's model from now on."
     )
 
 
 def take_allowed(arguments: argparse.Namespace, recipe: Recipe) -> None:
-    """Remember what the command line says yes to: by `--allow-...`, or by typing the field itself with `--set`.
+    """Remember what the command line allows: with `--allow-...`, or by typing the field itself with `--set`.
 
     Args:
         arguments: of a command with `add_allow_arguments`.
@@ -44,7 +44,7 @@ def take_allowed(arguments: argparse.Namespace, recipe: Recipe) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Remember it, and say what was agreed to."""
+    """Remember it, and say what was allowed."""
     from core.recipe.asks import asks_of
     from core.recipe.yamlfile import load
     from core.runs.start import resolve
@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     elif path.exists():
         asks = asks_of(resolve(load(path), path.parent))
     else:
-        raise BadInput("There is no such file or folder", where=str(path), do="Name a workspace or a recipe")
+        raise BadInput("No such file or folder", where=str(path), do="Name a workspace or a recipe")
     for ask in asks:
         ask.agree()
         say(f"Allowed: {ask.text}")
     if not asks:
-        say("This recipe runs no command and no code of its model. There is nothing to allow.")
+        say("This recipe runs no command and no model code: nothing to allow.")
     return 0

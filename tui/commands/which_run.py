@@ -1,4 +1,4 @@
-"""Which run a command means: by id, by a part of it, by its folder, or the one that goes on."""
+"""Which run a command means: by id, part of an id, folder, or the newest active one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,25 @@ ACTIVE = frozenset({"queued", "starting", "running", "paused", "stopping"})
 def add_run_argument(parser: argparse.ArgumentParser) -> None:
     """Declare `RUN` and `--workspace`."""
     parser.add_argument(
-        "run", nargs="?", metavar="RUN", help="id, a part of it, or a folder (default: the newest that goes on)"
+        "run",
+        nargs="?",
+        metavar="RUN",
+        help="Id, part of an id, or folder of the run (default: the newest active run).",
     )
-    parser.add_argument("--workspace", type=Path, default=Path(), help="the folder that holds `runs/` (default: here)")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="Folder that holds `runs/` (default: the current one).",
+    )
 
 
 def refuse_unreachable(folder: JobFolder) -> None:
-    """Spare the user a wait for an answer that nobody can give.
+    """Refuse to wait for an answer that cannot come.
 
     Raises:
-        BadInput: the run is another machine's, and has not been heard from for a minute.
+        BadInput: the run is on another machine and has not reported for a minute.
     """
     from core.jobs.requests import unreachable
     from core.jobs.state import standing
@@ -35,7 +44,7 @@ def refuse_unreachable(folder: JobFolder) -> None:
         raise BadInput(
             now.detail.rstrip("."),
             where=folder.id,
-            do=f"If that machine is gone, `tunedeck stop {folder.id} --gone` ends the run, and `resume` goes on here",
+            do=f"If that machine no longer exists, use `tunedeck stop {folder.id} --gone`, then `tunedeck resume` here",
         )
 
 
@@ -44,7 +53,7 @@ def which_run(arguments: argparse.Namespace, *, only: bool = False) -> JobFolder
 
     Args:
         arguments: with `run` and `workspace`.
-        only: whether, where none is named, one must be the only one that goes on: for what cannot be taken back.
+        only: whether, where none is named, there must be only one active run: for what cannot be undone.
 
     Raises:
         BadInput: there is no such run, or more than one.
@@ -55,10 +64,10 @@ def which_run(arguments: argparse.Namespace, *, only: bool = False) -> JobFolder
         return find_run(workspace, word)
     runs = list_runs(workspace)
     if not runs:
-        raise BadInput("There are no runs", where=str(workspace), do="Start one with `tunedeck train RECIPE.yaml`")
+        raise BadInput("No runs here", where=str(workspace), do="Start one with `tunedeck train RECIPE.yaml`")
     going = [run for run in runs if run.state in ACTIVE]
     begun = [run for run in going if run.state != "queued"]
     if only and len(begun) > 1:
-        names = ", ".join(run.id for run in begun[:4]) + (" ..." if len(begun) > 4 else "")
-        raise BadInput(f"{len(begun)} runs go on: {names}", do="Name the one that you mean")
+        names = ", ".join(run.id for run in begun[:4]) + (", …" if len(begun) > 4 else "")
+        raise BadInput(f"{len(begun)} runs are active: {names}", do="Say which one")
     return JobFolder((begun or going or runs)[0].folder)

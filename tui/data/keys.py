@@ -5,15 +5,26 @@ from __future__ import annotations
 from tui.actions import Command
 
 ROW = (
-    Command("data.keep", "k", "decide('keep')", "keep", "Keep this row, and go to the next.", 1, decides=True),
-    Command("data.drop", "d", "decide('drop')", "drop", "Leave this row out, and go to the next.", 2, decides=True),
-    Command("data.undo", "u", "undo", "undo", "Take the last decision back.", 3),
+    Command(
+        "data.keep", "a", "decide('keep')", "keep", "Keep this row, and go to the next.", 1, decides=True, shared="keep"
+    ),
+    Command(
+        "data.drop",
+        "d",
+        "decide('drop')",
+        "drop",
+        "Leave this row out, and go to the next.",
+        2,
+        decides=True,
+        shared="drop",
+    ),
+    Command("data.undo", "u,ctrl+underscore", "undo", "undo", "Take the last decision back.", 3, shared="undo"),
     Command("data.edit", "e", "edit", "edit", "Edit this row in $EDITOR, or here where there is none.", 6),
-    Command("data.note", "n", "note", "note", "Write a note on this row.", 7, opens_line=True),
+    Command("data.note", "c", "note", "note", "Write a note on this row.", 7, opens_line=True),
     Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13, opens_line=True),
     Command(
         "data.mark_synthetic",
-        "y",
+        "S",
         "synthetic",
         "synthetic",
         "Mark this row as synthetic: it is never held out.",
@@ -23,7 +34,15 @@ ROW = (
     Command("data.show_history", "h", "history", "history", "What was decided about this row, when and by whom.", 18),
     Command("data.next_view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
     Command("data.toggle_thinking", "z", "fold", "thinking", "Show thinking in full, or as one line.", 4),
-    Command("data.copy_row", "c", "copy", "copy", "Copy the row, as it is shown, to the terminal's clipboard.", 19),
+    Command(
+        "data.copy_row",
+        "y",
+        "copy",
+        "copy",
+        "Copy the row, as it is shown, to the terminal's clipboard.",
+        19,
+        shared="copy",
+    ),
     Command("data.write_row", "w", "write", "write", "Write the row, as it is shown, to a file.", 20, opens_line=True),
     Command("data.scroll_down", "space", "scroll(1)", "more", "Scroll the row one page down."),
     Command("data.scroll_up", "backspace", "scroll(-1)", "less", "Scroll the row one page up."),
@@ -33,11 +52,36 @@ ROW = (
 ROWS = (
     Command("data.next_row", "right", "step(1)", "next row", "Go to the next row."),
     Command("data.previous_row", "left", "step(-1)", "previous row", "Go to the previous row."),
-    Command("data.go_to_row", "g", "go_to", "go to", "Go to a row: type its number, then enter.", 16, opens_line=True),
     Command(
-        "data.search", "slash", "search", "search", "List the rows that hold a text.", 9, shows="/", opens_line=True
+        "data.go_to_row",
+        "colon",
+        "go_to",
+        "go to",
+        "Go to a row: type its number, then enter.",
+        16,
+        opens_line=True,
+        shared="go to row",
     ),
-    Command("data.next_filter", "f", "next_filter", "filter", "List all, flagged, undecided, kept or dropped.", 10),
+    Command(
+        "data.search",
+        "slash",
+        "search",
+        "search",
+        "List the rows that hold a text.",
+        9,
+        shows="/",
+        opens_line=True,
+        shared="search",
+    ),
+    Command(
+        "data.next_filter",
+        "f",
+        "next_filter",
+        "filter",
+        "List all, flagged, undecided, kept or dropped.",
+        10,
+        shared="filter",
+    ),
     Command(
         "data.choose_list", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14
     ),
@@ -51,18 +95,18 @@ ROWS = (
         "+",
     ),
     Command(
-        "data.audit", "a", "audit", "audit", "Read a sample, or the worst first; an audit that was left goes on.", 8
+        "data.audit", "A", "audit", "audit", "Read a sample, or the worst first; an audit that was left goes on.", 8
     ),
     Command("data.skip", "s", "skip", "skip", "In an audit: leave this row for later; left goes back.", 5),
 )
 """Of `RowsPane`: which rows are listed, and where the cursor is."""
 
 DATASET = (
-    Command("data.open_row", "enter", "read", "read", "Give this row the whole screen.", 11),
+    Command("data.open_row", "enter", "read", "read", "Give this row the whole screen.", 11, shared="open"),
     Command("data.show_bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
     Command(
         "data.open_duplicates",
-        "D",
+        "r",
         "duplicates",
         "duplicates",
         "Clusters of rows that repeat each other; drop the rest.",
@@ -70,7 +114,7 @@ DATASET = (
     ),
     Command(
         "data.open_overview",
-        "B",
+        "O",
         "overview",
         "overview",
         "What is trained on: split, sources, tokens, answers; export.",
@@ -95,7 +139,8 @@ SCREEN = (
         "Back to the list; from what + or a search has listed, and from an audit, to more rows.",
         4,
         "esc",
+        shared="back",
     ),
-    Command("data.open", "o", "open", "open", "Open another file or folder.", 17),
+    Command("data.open", "o", "open", "open", "Open another file or folder.", 17, shared="open other"),
 )
 """Of the screen itself."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.clean import clean_line
+from core.dataset.flag_names import UNREADABLE
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample, characters
 from core.dataset.search import fold
@@ -26,7 +27,7 @@ _BEFORE = 16
 
 
 SHORT_WORDS = {
-    "bad_row": "bad",
+    UNREADABLE: "unreadable",
     "leak_exact": "leak",
     "leak_near": "leak",
     "near_duplicate": "near",
@@ -34,7 +35,7 @@ SHORT_WORDS = {
     "role_order": "roles",
     "missing_turn": "no turn",
     "exact_duplicate": "dup",
-    "normalised_duplicate": "like",
+    "normalized_duplicate": "same",
     "answer_equals_prompt": "echo",
     "placeholder": "gap",
     "control_characters": "control",
@@ -95,7 +96,7 @@ def row_line(rows: DataRows, entry: int, query: str = "") -> ListEntry:
         sample = rows.sample(row)
     except Unreadable as fault:
         if row.value is None:
-            return ListEntry(0, "bad", "bad", "", f"line {row.line:,}", clean_line(str(fault), PREVIEW))
+            return ListEntry(0, "malformed", "bad", "", f"line {row.line:,}", clean_line(str(fault), PREVIEW))
         return _entry(rows, entry, "", clean_line(f"({fault})", PREVIEW), unformatted=True)
     text = (query and around(sample, query)) or preview(sample)
     return _entry(rows, entry, f"{length_words(characters(sample))} ch", text)
@@ -110,7 +111,7 @@ def _entry(rows: DataRows, entry: int, length: str, text: str, *, unformatted: b
         word = "flag" if own.flag else "edited" if own.edit is not None else "note"
         status = (word, "flag" if own.flag else "good")
     elif unformatted:
-        status = ("bad", "bad")
+        status = (SHORT_WORDS[UNREADABLE], "bad")
     elif flags:
         status = (short_words(flags[0]), "bad" if flags[0].severity == "error" else "flag")
     elif row is not None and row < rows.scanned:

@@ -68,10 +68,19 @@ class MappingScreen(ModalScreen[Chosen | None]):
             "^s",
             decides=True,
         ),
-        Command("mapping.cancel", "escape", "leave", "leave", "Change nothing.", 3, "esc"),
+        Command("mapping.cancel", "escape", "leave", "leave", "Change nothing.", 3, "esc", shared="back"),
         Command("mapping.next_row", "f3", "next_row", "other row", "Show another row as a sample.", 4, "F3"),
         Command("mapping.toggle_raw", "f4", "raw", "as it stands", "Show the row as it stands in the file.", 5, "F4"),
-        Command("mapping.show_help", "f1,question_mark", "app.help", "help", "Show the keys of this form.", 90, "?"),
+        Command(
+            "mapping.show_help",
+            "f1,question_mark",
+            "app.help",
+            "help",
+            "Show the keys of this form.",
+            90,
+            "?",
+            shared="help",
+        ),
     )
 
     def __init__(self, name: str, rows: Sequence[Mapping[str, Any]], recognition: Recognition, chosen: Chosen) -> None:
@@ -161,7 +170,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
             return json_lines(self._draft.rows[self._row])
         sample = self._draft.sample(self._row)
         if isinstance(sample, str):
-            return [TextLine((("no sample: ", "warning"), (clean(sample).replace("\n", " "), "text")))]
+            return [TextLine((("unreadable: ", "warning"), (clean(sample).replace("\n", " "), "text")))]
         return chat_lines(sample)
 
     # -- keys -----------------------------------------------------------------------------------------------

@@ -69,12 +69,12 @@ class TemplatePreview:
 
         Args:
             entry: which row it is.
-            sample: the row in the normal form, or None for one that is no sample.
+            sample: the row in the normal form, or None for an unreadable row.
             recipe: whose model, template, length and loss count.
             base: the folder that paths in the recipe are taken from.
         """
         if sample is None:
-            return _words("This row is no sample, so nothing of it is trained.")
+            return _words("This row is unreadable, so it is not trained on.")
         try:
             draft = recipe()
         except TunedeckError as error:

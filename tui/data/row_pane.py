@@ -252,7 +252,7 @@ class RowPane(Pane):
         self._line_up("flag", {"text": text}, entry)
 
     def action_edit(self) -> None:
-        """Edit the row as JSON; what is no sample is refused, and the text is kept for another try."""
+        """Edit the row as JSON; JSON that is not a sample is refused, and your text is kept for another try."""
         from tui.data.edit import RowEdit
 
         edit = RowEdit.of(self._desk, self._at_cursor(), self.session.workspace)

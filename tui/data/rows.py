@@ -125,14 +125,14 @@ class DataRows:
         """An entry as the model will see it: as edited, where it was.
 
         Raises:
-            Unreadable: it is no sample, with the reason.
+            Unreadable: with the reason.
         """
         mark = self.mark(row.entry)
         if mark is not None and mark.edit is not None:
             try:
                 return Sample.from_json(dict(mark.edit))
             except (KeyError, TypeError, AttributeError):
-                raise Unreadable("the edit of this row is no sample; u takes it back") from None
+                raise Unreadable("the edit of this row cannot be read; press u to undo it") from None
         return self.dataset.sample_of(row)
 
     def learn(self, flags: Mapping[int, tuple[Flag, ...]], bad: Sequence[tuple[int, BadLine]], scanned: int) -> None:

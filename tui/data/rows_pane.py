@@ -318,7 +318,7 @@ class RowsPane(Pane):
         elif self.narrowed:
             self._list("all")
             if audited:
-                self.show_message("All rows are listed; a goes on with the audit.")
+                self.show_message("All rows are listed; A goes on with the audit.")
 
     def _choose(self, title: str, choices: list[MenuAction], at: int = 0) -> None:
         from tui.widgets.choice_menu import ChoiceMenu
@@ -410,7 +410,7 @@ class RowsPane(Pane):
         choices.append(("random", "as many rows as you type", self._ask_audit_size))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
-        about = f"{count(repeats)} rows repeat others" if repeats else "D finds rows that repeat others"
+        about = f"{count(repeats)} rows repeat others" if repeats else "r finds rows that repeat others"
         choices.append(("by cluster", f"{about}; the largest cluster first", partial(self.begin_audit, "cluster")))
         choices.append(("by flag", f"{flagged}, one flag after the other", partial(self.begin_audit, "flag")))
         for name, number in rows.flag_counts().items():

@@ -166,8 +166,8 @@ def on_its_way() -> Iterable[TextLine]:
 
 
 def unreadable(reason: str, row: Row) -> Iterable[TextLine]:
-    """Why a row is no sample, and what stands in the file."""
-    yield TextLine((("no sample: ", "warning"), (clean_line(reason, 2_000), "text")))
+    """Why a row is unreadable, and its text in the file."""
+    yield TextLine((("unreadable: ", "warning"), (clean_line(reason, 2_000), "text")))
     yield plain("")
     for line in clean(row.raw_text[:200_000]).split("\n"):
         yield plain(line, "muted")

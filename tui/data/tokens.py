@@ -107,7 +107,7 @@ class TokenColumn:
 
 def token_words(facts: RowTokens | None) -> str:
     """A row's tokens in the list: `214 tok`, `- tok` while nobody knows."""
-    if facts is None or facts.state == "no sample":
+    if facts is None or facts.state == "unreadable":
         return UNKNOWN_TOKENS
     return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tok"
 

@@ -51,15 +51,17 @@ class FoundPane(Pane):
             "Drop what may go of this cluster; go to the next.",
             1,
             decides=True,
+            shared="drop",
         ),
         Command(
             "duplicates.keep_row",
-            "k",
+            "a",
             "keep_this",
             "keep this",
             "Keep the row under the cursor rather than those like it.",
             2,
             decides=True,
+            shared="keep",
         ),
         Command(
             "duplicates.mark_not_duplicate",
@@ -70,13 +72,21 @@ class FoundPane(Pane):
             3,
             decides=True,
         ),
-        Command("duplicates.undo", "u", "undo", "undo", "Take back the last decision that was made here.", 4),
+        Command(
+            "duplicates.undo",
+            "u,ctrl+underscore",
+            "undo",
+            "undo",
+            "Take back the last decision that was made here.",
+            4,
+            shared="undo",
+        ),
         Command(
             "duplicates.switch_list", "tab", "switch", "rows", "Go from the clusters to the rows of one, and back.", 10
         ),
         Command(
             "duplicates.keep_first",
-            "f",
+            "F",
             "keep('first')",
             "keep first",
             "Of this cluster the first row stays.",
@@ -85,7 +95,7 @@ class FoundPane(Pane):
         ),
         Command(
             "duplicates.keep_longest",
-            "l",
+            "L",
             "keep('longest')",
             "keep longest",
             "Of this cluster the longest row stays.",
@@ -93,7 +103,7 @@ class FoundPane(Pane):
             decides=True,
         ),
         Command(
-            "duplicates.drop_all", "A", "drop_all", "drop all", "Drop what may go of every cluster; asks before.", 12
+            "duplicates.drop_all", "R", "drop_all", "drop all", "Drop what may go of every cluster; asks before.", 12
         ),
         Command(
             "duplicates.mark_none_duplicate",
@@ -104,7 +114,9 @@ class FoundPane(Pane):
             13,
             decides=True,
         ),
-        Command("duplicates.open_pair", "enter", "read", "read", "Give the comparison the whole screen.", 11),
+        Command(
+            "duplicates.open_pair", "enter", "read", "read", "Give the comparison the whole screen.", 11, shared="open"
+        ),
         Command("duplicates.next_cluster", "right", "step(1)", "next", "Go to the next cluster."),
         Command("duplicates.previous_cluster", "left", "step(-1)", "previous", "Go to the cluster before."),
     )

@@ -99,7 +99,7 @@ class Comparer:
         try:
             return chat_lines(dataset.sample(entry))
         except (Unreadable, OSError) as fault:
-            return [plain(f"no sample: {clean_line(str(fault), 2_000)}", "warning")]
+            return [plain(f"unreadable: {clean_line(str(fault), 2_000)}", "warning")]
 
     def _eval_dataset(self) -> Dataset:
         if self._eval is None:

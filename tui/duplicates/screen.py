@@ -36,7 +36,14 @@ class DuplicatesScreen(StepScreen):
         *in_pane("search", SearchPane.COMMANDS),
         *in_pane("pair", PairPane.COMMANDS),
         Command(
-            "duplicates.back", "escape", "back", "back", "Back to the lists; from there back to the data.", 7, "esc"
+            "duplicates.back",
+            "escape",
+            "back",
+            "back",
+            "Back to the lists; from there back to the data.",
+            7,
+            "esc",
+            shared="back",
         ),
     )
 

@@ -31,15 +31,28 @@ class EvaluateScreen(StepScreen):
     CSS_PATH = "evaluate.tcss"
     BINDINGS = declare(
         "evaluate",
-        Command("evaluate.next", "j,n,right,down", "go(1)", "next", "The next held-out sample.", 1, "j"),
-        Command("evaluate.previous", "k,p,left,up", "go(-1)", "previous", "The sample before.", 2, "k"),
+        Command("evaluate.next", "j,down,right", "go(1)", "next", "The next held-out sample.", 1, "j", shared="down"),
+        Command("evaluate.previous", "k,up,left", "go(-1)", "previous", "The sample before.", 2, "k", shared="up"),
         Command(
-            "evaluate.next_differing", "d", "next_differing", "differing", "The next sample with other answers.", 3
+            "evaluate.next_differing",
+            "right_square_bracket",
+            "next_differing",
+            "differing",
+            "The next sample with other answers.",
+            3,
         ),
         Command(
             "evaluate.toggle_reference", "r", "reference", "reference", "Show or hide the data set's own answer.", 4
         ),
-        Command("evaluate.copy_path", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 5),
+        Command(
+            "evaluate.copy_path",
+            "y",
+            "copy_path",
+            "copy path",
+            "Copy the adapter's path to the clipboard.",
+            5,
+            shared="copy",
+        ),
         Command("evaluate.scroll_down", "space,pagedown", "scroll(1)", "", "Scroll the answers down."),
         Command("evaluate.scroll_up", "backspace,pageup", "scroll(-1)", "", "Scroll the answers up."),
     )

@@ -34,13 +34,21 @@ class ExportScreen(StepScreen):
         "export",
         Command(
             "export.copy_adapter",
-            "c",
+            "w",
             "ask_copy",
             "copy to a folder",
             "Copy the adapter's folder to a place of yours.",
             1,
         ),
-        Command("export.copy_path", "y", "copy_path", "copy path", "Copy the adapter's path to the clipboard.", 2),
+        Command(
+            "export.copy_path",
+            "y",
+            "copy_path",
+            "copy path",
+            "Copy the adapter's path to the clipboard.",
+            2,
+            shared="copy",
+        ),
         Command(
             "export.copy_code", "Y", "copy_code", "copy code", "Copy the Python that loads it to the clipboard.", 3
         ),

@@ -10,6 +10,7 @@ from operator import le
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from core import timestamps
+from core.recent_mean import MEAN_OF, RecentValues
 from core.recipe.tasks import SFT, Headline
 from tui.charts.series import HUGE, Series
 from tui.charts.smooth import Smoothed
@@ -25,8 +26,8 @@ EVENTS = 200
 PAST = 5_000
 """Events that are kept to be read again; the file has them all."""
 
-SMOOTHING = {"normal": 1.0, "strong": 4.0, "off": 0.0}
-"""Names of how much the headline metric is smoothed, and by how much more than normal."""
+SMOOTHING = {"normal": MEAN_OF, "strong": 4 * MEAN_OF, "off": 1}
+"""Names of how much the headline metric is smoothed, and of how many values it is the mean."""
 
 LIMIT, LONG = 1 << 17, 1 << 15
 """Entries that are kept of the headline metric, and of any other of a longer run: memory is flat at any length."""
@@ -43,9 +44,6 @@ PLACES = ("epoch", "num_tokens")
 _NUMBERS = {int, float}
 """Types of values that can be drawn; a bool is none."""
 
-_WINDOWS = 60
-"""The moving average looks back over this part of the run, so that its curve has about as many bends."""
-
 
 def _tame(value: Any) -> TypeGuard[float]:
     """Whether a value is a number that can be drawn, neither NaN nor beyond all measure."""
@@ -58,7 +56,7 @@ class LiveRun:
     Attributes:
         headline: the metric that says how it goes.
         main: its values in training, one a log event.
-        average: their moving average.
+        average: the mean of the last of them.
         gpus: what its GPUs did.
         names: the metrics that it has logged, in the order of their first coming.
         eta: seconds to the end as the trainer reckoned them last, and the moment at which it did; or None.
@@ -78,7 +76,8 @@ class LiveRun:
         self.names: list[str] = []
         self._known: set[str] = set()
         self.main = self.series(headline.metric)
-        self.average = Smoothed(self.main, 0.9)
+        self._recent = RecentValues()
+        self.average = Smoothed(self.main)
         self.gpus = LiveGpus()
         self._machine = LiveMachine(self.series(MOMENT), self._machine_series)
         self.eta: tuple[float, float] | None = None
@@ -120,7 +119,9 @@ class LiveRun:
         if headline != self.headline:
             self.headline = headline
             self.main = self.series(headline.metric)
-            self.average = Smoothed(self.main, 0.9)
+            self._recent = RecentValues()
+            self._recent.extend(self.main.x, self.main.y)
+            self.average = Smoothed(self.main, self.mean_of)
             self._smooth()
 
     def add(self, update: Update) -> None:
@@ -129,6 +130,7 @@ class LiveRun:
         if "metrics.jsonl" in update.restarted:
             for series in self._series.values():
                 series.truncate(float("-inf"))
+            self._recent = RecentValues()
         if "events.jsonl" in update.restarted:
             self.events.clear()
             self.past.clear()
@@ -164,6 +166,16 @@ class LiveRun:
         self.smoothing = names[(names.index(self.smoothing) + 1) % len(names)]
         self._smooth()
         return self.smoothing
+
+    @property
+    def mean_of(self) -> int:
+        """Of how many values the average is the mean."""
+        return SMOOTHING[self.smoothing]
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of the last values of the headline metric; None before the first."""
+        return self._recent.mean(self.mean_of)
 
     def smooth_as(self, smoothing: str) -> None:
         """Smooth by an amount, a name of `SMOOTHING`."""
@@ -209,10 +221,14 @@ class LiveRun:
                 self.names.append(key)
             if set(map(type, values)) <= _NUMBERS and (key not in PLACES or all(map(_tame, values))):
                 self.series(key).extend(places, values, ascending=ascending)
+                if key == self.headline.metric:
+                    self._recent.extend(places, values)
                 continue
             for step, value in zip(steps, values, strict=True):
                 if _tame(value) if key in PLACES else type(value) in _NUMBERS:
                     self.series(key).append(step, value)
+                    if key == self.headline.metric:
+                        self._recent.add(step, value)
         moments = columns.get("t", ())
         if moments and None not in map(timestamps.seconds, moments):
             self.series(MOMENT).extend(places, moments, ascending=ascending)
@@ -223,10 +239,6 @@ class LiveRun:
                 self.eta = (left, moments[-1])
 
     def _smooth(self) -> None:
-        """Bring the average up to date, over a window that suits the run's length once that is known."""
-        _, of = self.progress()
-        steps = self.main.x
-        if of and len(steps) >= 2 and steps[1] > steps[0]:
-            window = min(max(of / (steps[1] - steps[0]) / _WINDOWS, 3.0), 200.0) * SMOOTHING[self.smoothing]
-            self.average.set_weight(1 - 1 / window if window > 1 else 0.0)
-        self.average.update()
+        """Bring the average up to date."""
+        self.average.set_number(self.mean_of)
+        self.average.update(self.mean)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tui.actions import Command
 
 COMMANDS = (
-    Command("overview.audit_thin", "a", "thin", "audit thin kinds", "Audit what is asked seldom first.", 1),
+    Command("overview.audit_thin", "A", "thin", "audit thin kinds", "Audit what is asked seldom first.", 1),
     Command(
         "overview.drop_near_leaks",
         "l",
@@ -18,5 +18,5 @@ COMMANDS = (
     Command(
         "overview.refresh", "r", "again", "again", "Look again, with the recipe and the decisions as they are now.", 4
     ),
-    Command("overview.back", "escape,B", "close", "back", "Back to the rows.", 5, "esc"),
+    Command("overview.back", "escape,O", "close", "back", "Back to the rows.", 5, "esc", shared="back"),
 )

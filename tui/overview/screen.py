@@ -267,7 +267,9 @@ class OverviewScreen(StepScreen):
 
         view = hidden_dir(self.session.workspace) / "views" / fingerprint
         command = [sys.executable, "-m", "core.dataset.write", str(view.absolute()), self._form, str(path)]
-        ended = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+        ended = subprocess.run(
+            command, env=clean_environment(), capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if ended.returncode:
             self.from_thread(self._not_exported, ended.stderr.strip() or "The program that writes has ended.")
             return

@@ -17,9 +17,8 @@ _BAR = 24
 _LEAKS = 5
 _REASONS = {
     "decision": "dropped by you",
-    "bad_row": "no sample",
     "like_eval": "like an eval sample",
-    "bad_row in eval": "no sample, in the eval file",
+    "unreadable in eval": "unreadable in the eval file",
 }
 
 

@@ -1,4 +1,4 @@
-"""The recipe being worked on: what stands in the form, where it lies on disk, and what can be taken back."""
+"""The recipe being edited: what is in the form, where it is on disk, and what can be undone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tui.recipe.files import RecipeFiles, keep_draft
 from tui.session import Session
 
 _UNDOABLE = 200
-"""Changes that can be taken back."""
+"""Changes that can be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class RecipeEditor:
         self._data_taken = session.passed_over
         self._undo: list[_Before] = []
         self.words = ""
-        """What is to be said about the beginning: a draft that was found, a file that cannot be read."""
+        """What to tell the user at the start: a draft that was found, a file that cannot be read."""
         try:
             named = session.recipe
         except BadInput as error:
@@ -52,13 +52,13 @@ class RecipeEditor:
         self.files = RecipeFiles(session.workspace)
         self.entries = Entries(named, session.workspace)
         data = tuple(str(path.absolute()) for path in session.data)
-        recipe, told = self.files.begin(self.entries.recipe, session.recipe_path, data)
-        self._go_on(recipe)
-        self.words = self.words or told
+        recipe, words = self.files.begin(self.entries.recipe, session.recipe_path, data)
+        self._restore(recipe)
+        self.words = self.words or words
 
     @property
     def saved(self) -> bool:
-        """Whether all that stands in the form is in the recipe's file."""
+        """Whether everything in the form is saved in the recipe's file."""
         here = self.files.own is not None and self.files.saved == self.entries.recipe
         return here and not self.entries.wrong
 
@@ -73,7 +73,7 @@ class RecipeEditor:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a change to take back."""
+        """Whether there is a change to undo."""
         return bool(self._undo)
 
     def take(self, key: str, text: str) -> None:
@@ -83,14 +83,14 @@ class RecipeEditor:
         before = self.entries.recipe
         self.entries.take(key, text)
         if key == FIELD_OF[CODE]:  # chosen here by hand, for the model that stands here
-            with suppress(TunedeckError):  # it is asked for at the start then
+            with suppress(TunedeckError):  # then the start asks for it
                 agree_to_typed(self.entries.recipe, key)
         if key != "data.view":
             self.entries.recipe = _without_view(self.entries.recipe, before)
         self._notify()
 
     def take_session(self) -> str | None:
-        """Take over a recipe that was opened from another screen; what there is to be said of it; None without one."""
+        """Take over a recipe that was opened from another screen; returns a notice about it, None if there is none."""
         session = self._session
         if session.recipe is self.entries.recipe:
             return None
@@ -99,11 +99,11 @@ class RecipeEditor:
         self._data_taken = session.passed_over or self._data_taken
         recipe, words = self.files.begin(absolute(session.recipe, session.workspace), session.recipe_path)
         self._undo.append(before)
-        self._go_on(recipe)
+        self._restore(recipe)
         return words
 
     def take_data(self) -> None:
-        """Take over the data set that is open, if it is another than before; else the recipe's own data stays."""
+        """Take over the dataset that is open, if it has changed; otherwise the recipe's own data stays."""
         session, recipe = self._session, self.entries.recipe
         if session.opened == self._data_taken:
             return
@@ -125,7 +125,7 @@ class RecipeEditor:
         self._notify()
 
     def new(self) -> None:
-        """Begin an empty recipe without a file, with the data that is open."""
+        """Start an empty recipe without a file, with the dataset that is open."""
         self._remember("")
         self.keep()
         self.files.take(None, None)
@@ -143,7 +143,7 @@ class RecipeEditor:
         self._notify()
 
     def load(self, path: Path) -> str:
-        """Take the recipe of another file; what there is to be said of it, or "".
+        """Take the recipe of another file; what to tell the user about it, or "".
 
         Raises:
             BadInput: with file and line; nothing has changed.
@@ -152,16 +152,16 @@ class RecipeEditor:
         self.keep()
         recipe, words = self.files.load(path)
         self._undo.append(before)
-        self._go_on(recipe)
+        self._restore(recipe)
         return words
 
     def keep(self) -> str:
-        """Write the draft at once; a sentence if that fails, else ""."""
+        """Write the draft now; a sentence if that fails, else ""."""
         files = self.files
         return keep_draft(self._session.workspace, files.path, self.entries.recipe, files.saved)
 
-    def _go_on(self, recipe: Recipe) -> None:
-        """Take a recipe as it was left; a change that was not saved can be taken back."""
+    def _restore(self, recipe: Recipe) -> None:
+        """Take a recipe as it was left; a change that was not saved can be undone."""
         saved = self.files.saved or Recipe()
         if recipe != saved and (self.files.path is not None or recipe != self.entries.recipe):
             self._undo.append(_Before("", saved, self.files.path, self.files.saved))
@@ -169,7 +169,7 @@ class RecipeEditor:
         self._notify()
 
     def undo(self) -> str:
-        """Take the last change back; the field that it was made in, or ""."""
+        """Undo the last change; returns the field it was made in, or ""."""
         before = self._undo.pop()
         if before.path != self.files.path:
             self.keep()

@@ -1,4 +1,4 @@
-"""What the recipe screen must look up: the model's shape, free memory, the preflight. Runs in a thread."""
+"""What the recipe screen looks up: the model's shape, free memory, the preflight. Runs in a thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tui.widgets.check_list import ChecklistItem
 from tui.widgets.memory_bar import BarSegment
 
 _COUNTING = 1.5
-"""Seconds that counting the rows may take; a larger data set stays uncounted here."""
+"""Seconds that counting the rows may take; a larger dataset is not counted here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,9 @@ class RecipeFacts:
         model_words: why it cannot be read, a sentence, else "".
         room: where the run would be.
         forecast: the memory it would take, None without a shape.
-        samples: about how many would be trained on: the rows less those held out, with those mixed in, before any are
-            left out for their flags. None where they cannot be counted quickly.
-        checks: the preflight, what stops first.
+        samples: about how many would be trained on: the rows minus those held out, plus those mixed in, before flagged
+            rows are dropped. None if they cannot be counted quickly.
+        checks: the preflight, stops first.
         problems: what the preflight found at single fields, beyond the recipe's own rules.
         recipe: what was looked at.
     """
@@ -83,7 +83,7 @@ NOTHING_YET = RecipeFacts(None, "", Room("cuda", "the GPU", None), None)
 
 
 class Surroundings:
-    """Looks the facts up again and again; the driver's library is opened once, the rows of a file counted once."""
+    """Looks up the facts; the GPU driver's library is opened once, the rows of a file are counted once."""
 
     def __init__(self, workspace: Path) -> None:
         self._workspace = workspace
@@ -153,7 +153,7 @@ def checks_of(facts: RecipeFacts, wrong: Mapping[str, str]) -> tuple[ChecklistIt
 
 
 def _count(paths: tuple[str, ...], form: str) -> int | None:
-    """The rows of a data set, or None where there are none or counting them takes too long."""
+    """The rows of a dataset; None if there are none or counting them takes too long."""
     from core.dataset.dataset import Dataset
 
     if not paths:
@@ -170,7 +170,7 @@ def _room(recipe: Recipe, gpus: list[GpuSample], problem: str) -> Room:
     if devices.startswith("cpu"):
         return _ram("The recipe says cpu.")
     if not gpus:
-        return _ram(problem or "No GPU can be read.")
+        return _ram(problem or "No GPU found.")
     torch = torch_build()
     if preflight.device_of(recipe, gpus, torch) == "cpu":
         return _ram("" if torch is None else f"{torch.unable(['a GPU'])}.")
@@ -183,22 +183,25 @@ def _room(recipe: Recipe, gpus: list[GpuSample], problem: str) -> Room:
 
 def _shape(recipe: Recipe) -> tuple[ModelShape | None, str]:
     if not recipe.model.path:
-        return None, "No model is chosen, so its memory is not known."
+        return None, "No model yet, so the memory is unknown."
     try:
         return read_shape(recipe.model.path, recipe.model.revision), ""
     except NotDownloaded:
         name = clean_line(recipe.model.path, 60)
-        return None, f"{name} is not on this machine: it is downloaded at the start, and its memory is known then."
+        return (
+            None,
+            f"{name} is not on this machine yet. It is downloaded at the start; its memory is known after that.",
+        )
     except BadInput as error:
         return None, clean_line(str(error), 400)
     except OSError as error:
-        return None, f"The model cannot be read: {error.strerror}."
+        return None, f"Cannot read the model: {error.strerror}."
 
 
 def _gpu(sample: GpuSample) -> Room:
     name = f"GPU {sample.index}"
     if sample.memory_total is None or sample.memory_used is None:
-        return Room("cuda", name, None, clean_line(sample.problem) or "The driver does not tell what is free.")
+        return Room("cuda", name, None, clean_line(sample.problem) or "The driver does not report free memory.")
     return Room("cuda", name, sample.memory_total - sample.memory_used, clean_line(sample.name or "", 40))
 
 
@@ -208,9 +211,9 @@ def _ram(words: str) -> Room:
 
 
 def memory_title(facts: RecipeFacts) -> str:
-    """The heading of the memory bar: what is taken of what is free, and whether that fits."""
+    """The heading of the memory bar: needed and free memory, and whether it fits."""
     room, taken = facts.room, facts.forecast
-    free = f"{gib(room.free)} free" if room.free is not None else "what is free is not known"
+    free = f"{gib(room.free)} free" if room.free is not None else "free memory unknown"
     if taken is None:
         return f"memory on {room.name}: {free}"
     verdict = {True: "fits", False: "DOES NOT FIT", None: ""}[facts.fits]
@@ -219,10 +222,10 @@ def memory_title(facts: RecipeFacts) -> str:
 
 
 def in_brief(facts: RecipeFacts, checks: Sequence[ChecklistItem]) -> str:
-    """Memory and preflight in so few words that a narrow screen has room for them."""
+    """Memory and preflight in a few words for a narrow screen."""
     room, taken = facts.room, facts.forecast
     if taken is None:
-        memory = "memory: not known yet"
+        memory = "memory: unknown"
     elif room.free is None:
         memory = f"memory: ~{gib(taken.total)}"
     else:
@@ -242,8 +245,8 @@ def memory_parts(facts: RecipeFacts) -> list[BarSegment]:
     """The parts of the memory bar; none where the model is not known."""
     if facts.forecast is None:
         return []
-    # A part that shows as 0.00 is left out.
-    names = {"head": "output layer", "context": "Python and torch" if facts.room.device == "cpu" else "CUDA itself"}
+    # A part that would show as 0.00 is omitted.
+    names = {"head": "output layer", "context": "Python and torch" if facts.room.device == "cpu" else "CUDA context"}
     return [
         BarSegment(names.get(label, label), size, f"{size / 2**30:.2f}")
         for label, size in facts.forecast.parts().items()
@@ -255,7 +258,7 @@ def memory_words(facts: RecipeFacts) -> str:
     """The sentence below the memory bar, or in its place."""
     if facts.forecast is None:
         return facts.model_words
-    words = "In GiB, estimated from the tensors' shapes."
+    words = "In GiB, estimated from tensor shapes."
     if facts.fits is False and facts.room.free is not None:
         return f"{gib(facts.forecast.total - facts.room.free)} too much. {words}"
     return words

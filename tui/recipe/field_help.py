@@ -12,7 +12,7 @@ from tui.actions import Command, declare
 
 
 class FieldHelp(ModalScreen[None]):
-    """A text in a box; esc, enter, q or F1 closes it."""
+    """A text in a box; esc or F1 closes it."""
 
     DEFAULT_CSS = """
     FieldHelp { align: center middle; }
@@ -25,7 +25,15 @@ class FieldHelp(ModalScreen[None]):
 
     BINDINGS = declare(
         "field_help",
-        Command("field_help.close", "escape,q,f1,enter", "dismiss", "close", "Close the help on a field.", shows="esc"),
+        Command(
+            "field_help.close",
+            "escape,f1",
+            "dismiss",
+            "close",
+            "Close the help on a field.",
+            shows="esc",
+            shared="back,help",
+        ),
     )
 
     def __init__(self, title: str, text: Content) -> None:

@@ -18,7 +18,7 @@ from core.recipe.rules.validate import validate
 from tui.recipe.facts import RecipeFacts
 from tui.widgets.form_field import Fault, FieldState, FormField, Section, fault_words
 
-_TITLES = {"": "what", "lora": "LoRA", "dpo": "DPO"}
+_TITLES = {"": "general", "lora": "LoRA", "dpo": "DPO", "samples": "sample outputs"}
 """Headings that differ from the section's name."""
 
 _STYLES = {"error": "bold $text-error", "warn": "bold $text-warning", "note": "$text-muted"}
@@ -130,7 +130,7 @@ class Entries:
         return KNOBS[path].format(get(relative(self.recipe, self._workspace), path))
 
     def states(self, problems: Iterable[Problem], facts: RecipeFacts) -> dict[str, FieldState]:
-        """What each field of the form shows; those that it leaves out are not among them."""
+        """What each field of the form shows; hidden fields are not included."""
         faults: dict[str, Fault] = {}
         for problem in problems:
             faults.setdefault(problem.path, Fault(problem.severity, clean_line(problem.sentence, 400)))
@@ -194,7 +194,7 @@ def describe(
 
 
 def completion_of(key: str, text: str, workspace: Path) -> str:
-    """How the file name that is typed into a field could go on, or "". Reads one folder; call it in a thread.
+    """A completion for the file name typed into a field, or "". Reads one folder; call it in a thread.
 
     Args:
         key: the field.

@@ -1,4 +1,4 @@
-"""The recipe on disk: its file, and the draft from which an app that was left or killed goes on."""
+"""The recipe on disk: its file, and the draft that restores an app that was closed or killed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _BELONGS = "Unsaved changes to "
 
 
 class RecipeFiles:
-    """Where the recipe of a form comes from, what was saved last, and the draft of what was not.
+    """Where the recipe in the form comes from, what was saved last, and the draft of unsaved changes.
 
-    The recipe of a run is the run's record: it is a template here, and nothing is ever written beside it.
+    The recipe of a run belongs to the run: here it is only a template, and nothing is ever written next to it.
 
     Attributes:
         path: the file that the recipe comes from, None until it has one.
@@ -41,7 +41,7 @@ class RecipeFiles:
 
     @property
     def own(self) -> Path | None:
-        """The file to save to, None where one must be asked for."""
+        """The file to save to, None if the user has to choose one."""
         return None if self.run else self.path
 
     @property
@@ -57,18 +57,18 @@ class RecipeFiles:
         return clean_line(self.path.name, 40) if self.path else "new recipe"
 
     def begin(self, recipe: Recipe, path: Path | None, data: tuple[str, ...] = ()) -> tuple[Recipe, str]:
-        """The recipe to begin with, and a sentence where a draft of an earlier sitting was found, else "".
+        """The recipe to start with, and a sentence if a draft from last time was found, else "".
 
         Args:
-            recipe: as it was named, or the defaults: then the newest draft goes on, whichever file it belongs to.
-            path: the file that was named.
-            data: the files of the data set that was named. The draft of a recipe that has a file and trains on others
-                waits until that recipe is opened: these data would make another recipe of it.
+            recipe: the one that was opened, or the defaults: then the newest draft is restored, whatever its file.
+            path: the file that was opened.
+            data: the files of the dataset that is open. The draft of a recipe that has a file and trains on other data
+                is kept until that recipe is opened, because this dataset would change it.
         """
         left = ""
         if path is not None or recipe != Recipe():
             self.take(path, recipe if path else None)
-            return self._go_on(recipe)
+            return self._restored(recipe)
         for draft in self._drafts():
             owner = _owner(draft)
             if draft_of(self._workspace, owner) != draft:
@@ -77,9 +77,11 @@ class RecipeFiles:
                 self.take(owner, load(owner) if owner else None)
             except BadInput:
                 self.take(owner, None)
-            found, words = self._go_on(self.saved or Recipe())
+            found, words = self._restored(self.saved or Recipe())
             if words and owner is not None and data and found.data.train != data:
-                left = left or (words if found == self.saved else f"Unsaved changes to {self._whose} wait: {self._how}")
+                left = left or (
+                    words if found == self.saved else f"There are unsaved changes to {self._whose}. {self._how}"
+                )
             elif words:
                 return found, words
         self.take(None, None)
@@ -92,9 +94,11 @@ class RecipeFiles:
             BadInput: it cannot be written; the old file and the draft are still there.
         """
         if path.is_dir():
-            raise BadInput("This is a folder", where=str(path), do="Name a file, such as recipe.yaml")
+            raise BadInput("This is a folder", where=str(path), do="Enter a file name, such as recipe.yaml")
         if run_of(path):
-            raise BadInput("This is a run's folder, a record", where=str(path.parent), do="Name a file elsewhere")
+            raise BadInput(
+                "This is the folder of a run and cannot be changed", where=str(path.parent), do="Save it somewhere else"
+            )
         save(recipe, path)
         draft = self.draft
         self.take(path, recipe)
@@ -102,7 +106,7 @@ class RecipeFiles:
             old.unlink(missing_ok=True)
 
     def load(self, path: Path) -> tuple[Recipe, str]:
-        """The recipe of another file, which becomes the recipe's, with the unsaved changes of an earlier sitting.
+        """The recipe of another file, which becomes the recipe's, with the unsaved changes from last time.
 
         Raises:
             BadInput: with file and line; nothing has changed.
@@ -120,7 +124,7 @@ class RecipeFiles:
         found = [(_written(draft), draft) for draft in hidden_dir(self._workspace).glob("draft*.yaml")]
         return [draft for when, draft in sorted(found, reverse=True, key=lambda each: each[0] or 0) if when]
 
-    def _go_on(self, recipe: Recipe) -> tuple[Recipe, str]:
+    def _restored(self, recipe: Recipe) -> tuple[Recipe, str]:
         """The recipe with the changes in its draft, if it has one that is newer than its file."""
         written = _written(self.draft)
         if written is None:
@@ -130,15 +134,15 @@ class RecipeFiles:
             draft = load(self.draft)
         except BadInput as error:
             aside = self._put_aside("unreadable")
-            return recipe, f"The draft of an earlier sitting cannot be read; it was kept as {aside}. {error}"
+            return recipe, f"The draft from last time cannot be read; it was kept as {aside}. {error}"
         if draft == recipe:
             return recipe, ""
         if self.path is None and recipe == Recipe():
-            return draft, f"Your unsaved recipe {when} is back. ctrl+n begins an empty one."
+            return draft, f"Restored your unsaved recipe {when}. Press ctrl+n for an empty one."
         if self.path is None or (_written(self.path) or 0) > written:
             aside = self._put_aside("earlier")
-            return recipe, f"Unsaved changes {when} were found; ctrl+o opens them: {aside}"
-        return draft, f"Your unsaved changes {when} are back; ctrl+z takes them out. They belong to {self._whose}"
+            return recipe, f"Found unsaved changes {when}. Open them with ctrl+o: {aside}"
+        return draft, f"Restored your unsaved changes {when} to {self._whose}. Undo with ctrl+underscore."
 
     @property
     def _whose(self) -> str:
@@ -146,10 +150,10 @@ class RecipeFiles:
 
     @property
     def _how(self) -> str:
-        return "6 lists the runs, and c there brings them back." if self.run else "ctrl+o opens it, and they are back."
+        return "Press 6 for the runs, then c to restore them." if self.run else "Open it with ctrl+o to restore them."
 
     def _put_aside(self, why: str) -> Path:
-        """Rename the draft, so that the next one does not replace it; its name in the workspace."""
+        """Rename the draft so that the next one does not replace it; returns its path in the workspace."""
         aside = self.draft.with_suffix(f".{why}.yaml")
         try:
             self.draft.replace(aside)
@@ -159,7 +163,7 @@ class RecipeFiles:
 
 
 def run_of(path: Path) -> str:
-    """The name of the run in whose folder a file lies, cleaned for headings; "" if it lies in none."""
+    """The name of the run whose folder a file is in, cleaned for headings; "" if it is in none."""
     for folder in path.resolve().parents:
         if (folder / "job.json").exists():
             return clean_line(folder.name, 60)
@@ -178,13 +182,13 @@ def keep_draft(workspace: Path, path: Path | None, recipe: Recipe, saved: Recipe
     """Write the draft of a recipe, or drop it where it says nothing new. May be called in a thread.
 
     Args:
-        workspace: where `.tunedeck` lies.
+        workspace: where `.tunedeck` is.
         path: the recipe's file, None where it has none.
-        recipe: as it stands in the form.
+        recipe: as it is in the form.
         saved: as it is in its file, None where it has none.
 
     Returns:
-        A sentence if that fails (a full disk, a folder that is not writable), else "".
+        A sentence if it fails (full disk, folder not writable), else "".
     """
     draft = draft_of(workspace, path)
     try:
@@ -194,9 +198,9 @@ def keep_draft(workspace: Path, path: Path | None, recipe: Recipe, saved: Recipe
         draft.parent.mkdir(parents=True, exist_ok=True)
         save(recipe, draft, portable=False, about=f"{_BELONGS}{json.dumps(str(path))}" if path else "")
     except BadInput as error:
-        return f"The draft cannot be kept. {error}"
+        return f"Cannot save the draft. {error}"
     except OSError as error:
-        return f"The draft cannot be kept in {draft.parent}: {error.strerror}."
+        return f"Cannot save the draft in {draft.parent}: {error.strerror}."
     return ""
 
 
@@ -220,4 +224,4 @@ def _written(path: Path) -> float | None:
 
 def _when(written: float) -> str:
     today = timestamps.same_day(written, time.time())
-    return f"of {timestamps.text(written, '%H:%M' if today else '%Y-%m-%d %H:%M')}"
+    return f"from {timestamps.text(written, '%H:%M' if today else '%Y-%m-%d %H:%M')}"

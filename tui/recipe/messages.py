@@ -19,7 +19,7 @@ class FactsRead(Message):
 
 
 class Completed(Message):
-    """How the file name that is typed into a field could go on."""
+    """A completion for the file name that is being typed into a field."""
 
     def __init__(self, key: str, text: str, rest: str) -> None:
         self.key = key
@@ -43,7 +43,7 @@ class StartEnded(Message):
         words: the reason, a sentence.
         path: the field that it is about, or "".
         folder: the run.
-        asks: what the start needs the user's yes to.
+        asks: what the user has to allow first.
     """
 
     def __init__(

@@ -76,7 +76,7 @@ class RecipePanels(Vertical):
 
 
 def retitle(widget: Widget, title: str) -> None:
-    """Give a box another title; drawing it anew is left out where it is the same one."""
+    """Give a box another title; it is only redrawn if the title has changed."""
     content = Content(title)
     if widget.border_title != content.markup:
         widget.border_title = content
@@ -88,8 +88,8 @@ def tally(checks: Sequence[ChecklistItem]) -> str:
     warnings = sum(check.standing == "warn" for check in checks)
     fine = sum(check.standing == "ok" for check in checks)
     parts = (
-        f"{stops} stop" if stops else "",
+        f"{stops} stop{'s' * (stops != 1)}" if stops else "",
         f"{warnings} warning{'s' * (warnings != 1)}" if warnings else "",
         f"{fine} ok" if fine else "",
     )
-    return ", ".join(part for part in parts if part) or "not looked yet"
+    return ", ".join(part for part in parts if part) or "checking"

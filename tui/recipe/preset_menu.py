@@ -1,4 +1,4 @@
-"""A menu of starting points, each with its reason and what it would change."""
+"""A menu of presets, each with its reason and what it would change."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PresetMenu(ModalScreen[Preset | None]):
 
     BINDINGS = declare(
         "presets",
-        Command("presets.cancel", "escape,q,f8", "dismiss(None)", "close", "Change nothing.", shows="esc"),
+        Command("presets.cancel", "escape,f8", "dismiss(None)", "close", "Change nothing.", shows="esc", shared="back"),
     )
 
     def __init__(self, presets: Sequence[Preset], recipe: Recipe) -> None:
@@ -51,8 +51,8 @@ class PresetMenu(ModalScreen[Preset | None]):
     def compose(self) -> ComposeResult:
         """One entry a preset."""
         menu = MenuOptions(*(Option(self._entry(preset)) for preset in self._presets))
-        menu.border_title = "starting points"
-        menu.border_subtitle = "enter takes one · esc changes nothing"
+        menu.border_title = "presets"
+        menu.border_subtitle = "enter applies · esc cancels"
         with Vertical():
             yield menu
 
@@ -62,7 +62,7 @@ class PresetMenu(ModalScreen[Preset | None]):
             for path, value in preset.values.items()
             if get(self._recipe, path) != value
         ]
-        described = f"→ {', '.join(changes)}" if changes else "→ changes nothing: the recipe is like that already"
+        described = f"→ {', '.join(changes)}" if changes else "→ no change: the recipe already has these values"
         return Content.assemble((preset.name, "bold"), f"\n{preset.reason}\n{described}\n")
 
     @on(OptionList.OptionSelected)

@@ -1,4 +1,4 @@
-"""Saving and opening a recipe: asks for a file name where one is needed, and says what came of it."""
+"""Saving and opening a recipe: asks for a file name if needed and reports the outcome."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from core.errors import BadInput
 from tui.recipe.desk import RecipeEditor
 from tui.widgets.path_prompt import PathPrompt
 
-_SAVE = "enter saves it there and replaces a file of that name; esc does not save."
-_OPEN = "enter opens it, and ctrl+z brings the present one back; esc leaves all as it is."
+_SAVE = "enter saves the recipe and replaces an existing file · esc cancels"
+_OPEN = "enter opens it (undo brings back the current recipe) · esc cancels"
 
 
 class RecipePrompt(PathPrompt):

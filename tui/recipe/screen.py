@@ -1,4 +1,4 @@
-"""Recipe: what to train and how, in a form made from the one declaration. Will it fit, and is it sensible?"""
+"""Recipe: what to train and how, in a form generated from the one declaration. Does it fit, and is it sensible?"""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _BEHIND_A_QUESTION = frozenset(
 
 
 class RecipeScreen(StepScreen):
-    """The question: will it fit, and is it sensible?"""
+    """Will it work, and is it sensible?"""
 
     STEP = "recipe"
     CSS_PATH = "recipe.tcss"
@@ -77,7 +77,7 @@ class RecipeScreen(StepScreen):
             "F6",
             decides=True,
         ),
-        Command("recipe.show_form", "escape", "form", "form", "Back to the form.", 2, "esc"),
+        Command("recipe.show_form", "escape", "form", "form", "Back to the form.", 2, "esc", shared="back"),
         Command(
             "recipe.toggle_yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5, "^y"
         ),
@@ -88,11 +88,11 @@ class RecipeScreen(StepScreen):
         Command("recipe.choose_preset", "f8", "presets", "presets", "Choose a starting point.", 10, "F8"),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
         Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-2)", "", "Scroll the panel up."),
-        Command("recipe.undo", "ctrl+z", "undo", "undo", "Take the last change back.", 11, "^z"),
+        Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Take the last change back.", 11, shared="undo"),
         Command("recipe.reset_field", "ctrl+r", "default", "default", "Set this field to its default.", 0, "^r"),
         Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0, "F2"),
         Command("recipe.new", "ctrl+n", "new", "new", "Begin an empty recipe.", 0, "^n"),
-        Command("recipe.show_field_help", "f1", "field_help", "about", "All about this field.", 0, "F1"),
+        Command("recipe.show_field_help", "f1", "field_help", "about", "All about this field.", 0, "F1", shared="help"),
     )
 
     def __init__(self) -> None:
@@ -116,14 +116,14 @@ class RecipeScreen(StepScreen):
         yield WordsLine(id="line")
 
     def on_mount(self) -> None:
-        """Fill the form in: from the recipe that was named, else from the draft of an earlier sitting."""
+        """Fill in the form: from the recipe that was opened, else from the draft of last time."""
         self._surroundings = Surroundings(self.session.workspace)
         self._desk = RecipeEditor(self.session)
         self._say(self._desk.words)
         self.form.focus()
 
     def on_screen_resume(self) -> None:
-        """Take over the recipe and the data set that are open now."""
+        """Take over the recipe and the dataset that are open now."""
         words = self._desk.take_session()
         if words is not None:
             self.form.begin()
@@ -314,7 +314,7 @@ class RecipeScreen(StepScreen):
         self.form.begin()
         self._desk.new()
         self._update()
-        self._say("An empty recipe. ctrl+z brings the one before back.")
+        self._say("An empty recipe. Undo (ctrl+underscore) brings back the one before.")
 
     def action_presets(self) -> None:
         """Choose a starting point."""
@@ -324,13 +324,13 @@ class RecipeScreen(StepScreen):
         if preset is not None:
             self._desk.replace(preset.apply(self._desk.entries.recipe))
             self._update()
-            self._say(f"{preset.name}: {len(preset.values)} fields are set. ctrl+z takes it back.")
+            self._say(f"{preset.name}: {len(preset.values)} fields are set. Undo with ctrl+underscore.")
 
     # --- files
 
     def action_save(self, elsewhere: bool = False) -> None:
         """Save to the recipe's file, or ask for one."""
-        if not self._blocked("The recipe is not saved:"):
+        if not self._blocked("Not saved:"):
             self.form.action_leave()
             self.query_one(RecipePrompt).save(self._desk, elsewhere=elsewhere)
             self.refresh_bindings()
@@ -363,7 +363,7 @@ class RecipeScreen(StepScreen):
             words: the sentence's beginning.
             rules: whether a recipe that can be read but not started counts as well.
         """
-        # What was found outside the form is looked at anew by the start itself.
+        # The start checks the surroundings again itself.
         found = self._desk.entries.problems(replace(self._facts, problems=()))
         problems = [problem for problem in found if rules or problem.path in self._desk.entries.wrong]
         errors = [problem for problem in problems if problem.severity == "error"]
@@ -387,7 +387,7 @@ class RecipeScreen(StepScreen):
 
     def _begin(self, recipe: Recipe, queued: bool, agreed: tuple[ConsentRequest, ...] = ()) -> None:
         self._starting, self._begun = True, (recipe, queued)
-        self._say("Preparing the data and starting the run …" if not queued else "Preparing the data for the queue …")
+        self._say("Building the training set and starting the run …" if not queued else "Building the training set …")
         self.refresh_bindings()
         self._start(recipe, queued, agreed)
 

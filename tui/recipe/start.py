@@ -1,4 +1,4 @@
-"""Starting a run of the recipe, in a thread: what comes of it as a message for the screen."""
+"""Starting a run of the recipe, in a thread; the outcome is a message for the screen."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def start(
 
     Args:
         recipe: what to train, paths absolute.
-        workspace: where `runs/` lies.
-        on_progress: is told how far reading the data has come, a sentence.
-        should_stop: whether the user has thought better of it.
-        agreed: what the user has just said yes to.
+        workspace: where `runs/` is.
+        on_progress: receives the progress of reading the data, a sentence.
+        should_stop: whether the user has canceled.
+        agreed: what the user has just allowed.
     """
     from core.runs.start import start_run
 
@@ -61,7 +61,7 @@ def queue(
     def begin() -> StartEnded:
         _remember(agreed)
         folder = queue_run(recipe, workspace, view_of=_viewer(workspace, on_progress, should_stop))
-        return StartEnded(f"Queued as {folder.id}. {folder.read_status().message} 6 shows the runs.")
+        return StartEnded(f"Queued as {folder.id}. {folder.read_status().message} Press 6 for the runs.")
 
     return _outcome(begin)
 
@@ -77,11 +77,11 @@ def _viewer(
     """Gives the view of a recipe, built by a process of its own where that takes long."""
     from core.runs.view_job import view_of
 
-    def told(phase: str, done: int, of: int) -> None:
+    def report(phase: str, done: int, of: int) -> None:
         far = f": {count(done)} of {count(of)}" if of else ""
-        on_progress(f"{phase[:1].upper()}{phase[1:]}{far}. F5 cancels.")
+        on_progress(f"{phase[:1].upper()}{phase[1:]}{far}. Press F5 to cancel.")
 
-    return lambda recipe: view_of(recipe, workspace, told, should_stop)
+    return lambda recipe: view_of(recipe, workspace, report, should_stop)
 
 
 def _outcome(begin: Callable[[], StartEnded]) -> StartEnded:
@@ -90,7 +90,7 @@ def _outcome(begin: Callable[[], StartEnded]) -> StartEnded:
     try:
         return begin()
     except ScanStopped:
-        return StartEnded("The start was cancelled; nothing is left of it.")
+        return StartEnded("Start canceled; nothing was created.")
     except NotAgreed as error:
         return StartEnded(f"Not started: {error}", asks=error.asks)
     except TunedeckError as error:

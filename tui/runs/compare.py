@@ -64,8 +64,8 @@ class CompareScreen(StepScreen):
         Command("compare.pan_right", "full_stop", "pan(0.5)", "", "Move to later steps, when zoomed in.", 0, "."),
         Command("compare.reset_zoom", "0", "whole", "whole runs", "The whole runs again, without the reading line.", 6),
         Command("compare.next_x_axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 4),
-        Command("compare.toggle_log_scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 5),
-        Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 3, "esc"),
+        Command("compare.toggle_log_scale", "L", "scale", "log scale", "Logarithmic or linear y axis.", 5),
+        Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 3, "esc", shared="back"),
     )
 
     def __init__(self, lines: Sequence[RunLine]) -> None:

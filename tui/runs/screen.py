@@ -36,7 +36,16 @@ class RunsScreen(StepScreen):
     CSS_PATH = "runs.tcss"
     BINDINGS = declare(
         "runs",
-        Command("runs.open_run", "l,enter", "open_run", "live", "Open the run's live screen.", 3, "enter"),
+        Command(
+            "runs.open_run",
+            "enter,o",
+            "open_run",
+            "live",
+            "Open the run's live screen.",
+            3,
+            "enter",
+            shared="open,open other",
+        ),
         Command(
             "runs.toggle_mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4
         ),
@@ -51,14 +60,30 @@ class RunsScreen(StepScreen):
             5,
             "/",
             opens_line=True,
+            shared="search",
         ),
         Command("runs.clone", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
-        Command("runs.delete", "d", "ask_delete", "delete", "Delete the run. Asks first, and says what goes.", 7),
+        Command(
+            "runs.delete",
+            "D",
+            "ask_delete",
+            "delete",
+            "Delete the run. Asks first, and says what goes.",
+            7,
+            shared="delete",
+        ),
         Command("runs.next_order", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
         Command("runs.show_result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
         Command("runs.show_adapter", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
         Command(
-            "runs.show_all", "escape", "all", "all runs", "List all runs again; then take the marks away.", 6, "esc"
+            "runs.show_all",
+            "escape",
+            "all",
+            "all runs",
+            "List all runs again; then take the marks away.",
+            6,
+            "esc",
+            shared="back",
         ),
         Command(
             "runs.move_sooner",
@@ -84,8 +109,17 @@ class RunsScreen(StepScreen):
         ),
         Command("runs.pause_queue", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
         Command("runs.resume_queue", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
-        Command("runs.confirm", "y", "answer(True)", "yes, delete", "After d: yes, delete the run.", 1, decides=True),
-        Command("runs.decline", "n,escape", "answer(False)", "no", "After d: no, keep the run.", 2),
+        Command(
+            "runs.confirm",
+            "y",
+            "answer(True)",
+            "yes, delete",
+            "Yes, delete the run.",
+            1,
+            decides=True,
+            answers=True,
+        ),
+        Command("runs.decline", "n,escape", "answer(False)", "no", "No, keep the run.", 2, answers=True),
     )
 
     def __init__(self) -> None:
@@ -174,6 +208,11 @@ class RunsScreen(StepScreen):
             self._say([])  # what was said or asked of it may hold no more
 
     @property
+    def asking(self) -> bool:
+        """Whether a run is about to be deleted."""
+        return self._asked is not None
+
+    @property
     def aim(self) -> Hashable:
         """What is asked about, else the run under the cursor."""
         if self._asked is not None:
@@ -239,8 +278,6 @@ class RunsScreen(StepScreen):
         chosen = self._chosen
         if action == "answer":
             return self._asked is not None
-        if self._asked is not None:
-            return False
         if action in ("move", "take_out"):
             return chosen is not None and chosen.info.state == "queued"
         if action in ("open_result", "open_export", "mark") and chosen is not None and chosen.info.state == "queued":

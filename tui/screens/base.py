@@ -52,7 +52,12 @@ class StepScreen(Screen[None]):
     @property
     def scope(self) -> str:
         """The name of the screen's table of keys."""
-        return self.SCOPE or self.STEP
+        return self.SCOPE or self.step
+
+    @property
+    def step(self) -> str:
+        """The step of the walk that the header shows."""
+        return self.STEP
 
     def __init__(self) -> None:
         """Make the screen."""
@@ -79,6 +84,11 @@ class StepScreen(Screen[None]):
         """What such a key may be about, as far as the terminal shows it; asked whenever a picture was sent."""
         return [self.aim]
 
+    @property
+    def asking(self) -> bool:
+        """Whether a question is open on the screen: until it is answered, only its own keys work."""
+        return False
+
     def from_thread(self, callback: Callable[..., object], *arguments: object, **options: object) -> None:
         """Call something in the app's own thread, and wait for it; nothing once the app is being left.
 
@@ -95,7 +105,7 @@ class StepScreen(Screen[None]):
         """Header, body, footer."""
         from textual.containers import Container
 
-        title = next(title for _, name, title in STEPS if name == self.STEP)
+        title = next(title for _, name, title in STEPS if name == self.step)
         self._bar = TopBar([(key, title) for key, _, title in STEPS], title)
         yield self._bar
         with Container(id="body"):
@@ -136,12 +146,23 @@ class StepScreen(Screen[None]):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """As Textual has it; while a line is typed, the line's keys and those of the app that are no text."""
+        """As Textual has it; while a line is typed, the line's keys and those of the app that are no text.
+
+        While a question is open: its answers, and what the app does by ctrl and a letter.
+        """
         found, line = super().active_bindings, self.command_line
+        if self.asking:
+            return {key: active for key, active in found.items() if self._is_answer(key, active)}
         if line is None or not line.typing:
             return found
         others = {key: active for key, active in found.items() if active.node is self.app and not character(key)}
         return {**others, **line.active_bindings}
+
+    def _is_answer(self, key: str, active: ActiveBinding) -> bool:
+        command = by_id().get(active.binding.id or "")
+        if active.node is self.app:
+            return key.startswith("ctrl+") and command is not None and command.id != "app.open_palette"
+        return command is not None and command.answers
 
     async def on_key(self, event: events.Key) -> None:
         """Keys of a line of text, and the keys that open one: here they arrive in the order they were typed in.

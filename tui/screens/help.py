@@ -14,7 +14,7 @@ from tui.actions import Command, declare
 
 
 class HelpScreen(ModalScreen[None]):
-    """A list of keys with a sentence each; any of esc, q and F1 closes it."""
+    """A list of keys with a sentence each; esc or F1 closes it."""
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; }
@@ -25,7 +25,16 @@ class HelpScreen(ModalScreen[None]):
     """
 
     BINDINGS = declare(
-        "help", Command("help.close", "escape,q,f1,question_mark", "dismiss", "close", "Close the help.", shows="esc")
+        "help",
+        Command(
+            "help.close",
+            "escape,f1,question_mark",
+            "dismiss",
+            "close",
+            "Close the help.",
+            shows="esc",
+            shared="back,help",
+        ),
     )
 
     def __init__(self, title: str, groups: Sequence[tuple[str, Sequence[Command]]]) -> None:

@@ -17,6 +17,7 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
+from tui.terminal.codeset import UTF_8, LookalikeTable, terminal_codeset
 from tui.terminal.paste import SILENCE, PasteCutter
 
 _READ = 4_096
@@ -53,12 +54,18 @@ class SleepingDriver(LinuxDriver):
         self._tells = debug
         self._bell = _Bell()
         self.exit_event = self._bell
+        self._codec = terminal_codeset()
+        self._shown = LookalikeTable(self._codec) if self._codec != UTF_8 else None
+
+    def write(self, data: str) -> None:
+        """Write to the terminal; look-alikes stand in for what it cannot show."""
+        super().write(data.translate(self._shown) if self._shown is not None else data)
 
     def run_input_thread(self) -> None:
         """Read, and hand on keys and other events, until the program ends or the terminal is gone."""
         parser = XTermParser(self._tells)
-        decode = getincrementaldecoder("utf-8")("replace").decode
-        pastes = PasteCutter()
+        decode = getincrementaldecoder(self._codec)("replace").decode
+        pastes = PasteCutter(self._codec)
         poller = select.poll()
         poller.register(self.fileno, select.POLLIN)
         poller.register(self._bell.reader, select.POLLIN)

@@ -25,9 +25,13 @@ class PasteCutter:
 
     The keys come with an empty paste, start and end marker, in the place of each paste, so that whoever parses them
     is not left with half of a marker that has come in two reads.
+
+    Args:
+        codec: the terminal's character set.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, codec: str = "utf-8") -> None:
+        self._codec = codec
         self._text: bytearray | None = None
         self._held = b""
         """What may be the beginning of a marker, and was not handed on."""
@@ -100,7 +104,7 @@ class PasteCutter:
     def _pasted(self) -> str:
         assert self._text is not None
         text, self._text = bytes(self._text), None
-        return text.decode("utf-8", "replace")
+        return text.decode(self._codec, "replace")
 
 
 def _begun(data: bytes, marker: bytes) -> int:

@@ -10,15 +10,22 @@ from textual import constants, events
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
+from tui.terminal.codeset import UTF_8, LookalikeTable, terminal_codeset
 from tui.terminal.paste import END, SILENCE, START, PasteCutter
 
 _READ = 4_096
 _WAKE = 0.1
 """Seconds after which it is seen that the program ends, as in Textual's own thread."""
 
+_SHOWN = LookalikeTable(terminal_codeset()) if terminal_codeset() != UTF_8 else None
+
 
 class PlainDriver(LinuxDriver):
     """Textual's driver, which reads from a pipe what came from the terminal."""
+
+    def write(self, data: str) -> None:
+        """Write to the terminal; look-alikes stand in for what it cannot show."""
+        super().write(data if _SHOWN is None else data.translate(_SHOWN))
 
     def run_input_thread(self) -> None:
         """Read as Textual does, behind a thread that takes the escape characters out of pastes."""

@@ -92,7 +92,7 @@ class ChartsPane(Pane):
         Command("train.cursor_far_right", "ctrl+right", "read(10)", "", "Ten cells to the right."),
         Command("train.choose_panels", "plus", "panels", "panel", "Choose the metrics that have a panel.", 6, "+"),
         Command(
-            "train.choose_overlays", "o", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7
+            "train.choose_overlays", "v", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7
         ),
         Command("train.next_metric", "b", "large", "metric", "The next metric in the large chart.", 8),
         Command("train.next_x_axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 9),
@@ -100,7 +100,7 @@ class ChartsPane(Pane):
         Command("train.zoom_out", "Z,minus", "zoom(False)", "", "Show more steps.", 0, "-"),
         Command("train.pan_left", "comma", "pan(-1)", "", "Move to earlier steps, when zoomed in.", 0, ","),
         Command("train.pan_right", "full_stop", "pan(1)", "", "Move to later steps, when zoomed in.", 0, "."),
-        Command("train.toggle_log_scale", "g", "scale", "log scale", "Logarithmic or linear y axis.", 11),
+        Command("train.toggle_log_scale", "L", "scale", "log scale", "Logarithmic or linear y axis.", 11),
         Command(
             "train.next_smoothing", "m", "smooth", "smoothing", "Average the loss normally, strongly, not at all.", 12
         ),
@@ -214,10 +214,13 @@ class ChartsPane(Pane):
         """The curves of one metric: single values as a band where they scatter, train and eval in one chart."""
         series, places = run.series(metric), self._axis.along
         main = metric == run.headline.metric
-        if main:
+        if main and run.mean_of == 1:
+            curves = [Curve("train", series, "line", "first", along=places)]
+        elif main:
+            name = "mean" if run.partial else f"mean of {run.mean_of}"  # of a first look at a long run, of fewer
             curves = [
                 Curve("train", series, "band", "band", along=places),
-                Curve("avg", run.average.series, "line", "first", along=places),
+                Curve(name, run.average.series, "line", "first", along=places),
             ]
         elif large or metric == "grad_norm":
             curves = [
@@ -312,7 +315,11 @@ class ChartsPane(Pane):
         """The next amount of smoothing."""
         smoothing = self._run.live.next_smoothing()
         self.overlays.smooth_as(smoothing)
-        self.post_message(RequestNotice(f"Smoothing: {smoothing}."))
+        number = self._run.live.mean_of
+        words = "every logged value" if number == 1 else f"the mean of the last {number} logged values"
+        self.post_message(RequestNotice(f"Smoothing {smoothing}: {words}."))
+        others = self.overlays.curves(self._large, self._axis.name)
+        self.chart.set_other_curves([*others, *self._curves(self._run.shown, self._large, large=True)])
         self.draw()
 
     def action_axis(self) -> None:
@@ -377,6 +384,7 @@ class ChartsPane(Pane):
     def overlay(self, picked: Picked) -> None:
         """Overlay the runs that were picked."""
         self.overlays.choose(picked)
+        self.overlays.smooth_as(self._run.live.smoothing)
         self._bind()
         self.draw()
         self.post_message(Overlaid())

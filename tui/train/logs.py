@@ -27,9 +27,10 @@ class LogsPane(Pane):
             "slash",
             "search",
             "search",
-            "Search log or events; [ and ] go on up and down.",
+            "Search log or events; n and N: next and previous hit.",
             4,
             opens_line=True,
+            shared="search",
         ),
         Command("train.toggle_events", "e", "events", "events", "Show or hide all events, in the log's place.", 6),
     )
@@ -137,7 +138,7 @@ class LogsPane(Pane):
 
     def action_search(self) -> None:
         """Ask for what to search."""
-        self.screen.query_one(CommandLine).ask("search", "enter finds, [ and ] go on", self._search)
+        self.screen.query_one(CommandLine).ask("search", "enter finds; n, N: next, previous hit", self._search)
 
     def _search(self, text: str) -> None:
         wanted = text.strip()
@@ -147,4 +148,4 @@ class LogsPane(Pane):
             return
         none = "No event holds it." if self._with_events else "No line of the log holds it. e: all events."
         many = f"{count(found)} lines hold it" if found > 1 else "1 line holds it"
-        self.post_message(RequestNotice(f"{many}; [ goes up, ] down." if found else none))
+        self.post_message(RequestNotice(f"{many}; n: next, N: previous." if found else none))

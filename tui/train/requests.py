@@ -37,24 +37,37 @@ class RequestsPane(Pane):
             "y",
             "answer(True)",
             "yes",
-            "Yes: stop and save, after s and f; go on, after r.",
+            "Yes: do what is asked.",
             1,
             decides=True,
+            answers=True,
         ),
-        Command("train.decline", "n", "answer(False)", "no", "No: leave the run as it is, after s, r and f.", 1),
         Command(
-            "train.stop_now",
-            "k",
+            "train.decline",
+            "n,escape",
+            "answer(False)",
+            "no",
+            "No: change nothing.",
+            1,
+            answers=True,
+        ),
+        Command(
+            "train.confirm_stop_now",
+            "x",
             "end_now",
-            "end now",
-            "End at once without saving: after s, or while it stops.",
+            "stop now",
+            "Stop the run now, without saving.",
             1,
             decides=True,
+            answers=True,
+        ),
+        Command(
+            "train.stop_now", "s", "ask_end_now", "stop now", "While it stops: stop now, without saving. Asks first.", 1
         ),
         Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
         Command("train.pause", "p", "pause", "pause", "Hold still at the next step.", 3, decides=True),
         Command("train.resume_paused", "p", "go_on", "go on", "Go on after a pause.", 1, decides=True),
-        Command("train.free_memory", "f", "release", "free memory", "After p: save and end instead; r goes on.", 2),
+        Command("train.free_memory", "F", "release", "free memory", "After p: save and end instead; r goes on.", 2),
         Command("train.save_checkpoint", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
     )
 
@@ -154,7 +167,7 @@ class RequestsPane(Pane):
         state, training = update.state, not update.status.stage
         return {
             "ask_stop": state in train_words.ACTIVE and state != "stopping",
-            "end_now": state == "stopping",
+            "ask_end_now": state == "stopping",
             "save": state in train_words.ACTIVE and state not in ("stopping", "queued") and training,
             "pause": state == "running",
             "release": training and (state == "paused" or (self._pausing and state == "running")),
@@ -167,13 +180,14 @@ class RequestsPane(Pane):
         self._ask("stop")
 
     def action_end_now(self) -> None:
-        """End without saving: one of the answers to whether to stop; asked where the run is stopping by now."""
-        if self.asking != "stop":
-            self._ask("now")
-            return
+        """End without saving: one of the answers to whether to stop."""
         self.asking = ""
         self._request(requests.STOP_NOW, "Asked to end at once.")
         self.say("Asking the run to end at once.")
+
+    def action_ask_end_now(self) -> None:
+        """Ask whether a run that is stopping should end without saving."""
+        self._ask("now")
 
     def action_release(self) -> None:
         """Ask before a run that is to hold still, or does, saves and ends instead."""
@@ -200,7 +214,7 @@ class RequestsPane(Pane):
     def action_pause(self) -> None:
         """Hold still."""
         self._pausing = True
-        self._request(requests.PAUSE, "Asked to pause at the next step. f: save and end, so that its memory is free.")
+        self._request(requests.PAUSE, "Asked to pause at the next step. F: save and end, so that its memory is free.")
 
     def action_go_on(self) -> None:
         """Go on after that."""

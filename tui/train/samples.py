@@ -34,8 +34,15 @@ class SamplesScreen(StepScreen):
         "samples",
         Command("samples.previous_step", "left,h", "go(-1)", "step", "Go to an earlier step.", 1, "←→"),
         Command("samples.next_step", "right,l", "go(1)", "", "Go to a later step."),
-        Command("samples.first_step", "home", "go(-1000000)", "", "Go to the first step, the base model's answers."),
-        Command("samples.last_step", "end", "go(1000000)", "", "Go to the newest step."),
+        Command(
+            "samples.first_step",
+            "home,g",
+            "go(-1000000)",
+            "",
+            "Go to the first step, the base model's answers.",
+            shared="first",
+        ),
+        Command("samples.last_step", "end,G", "go(1000000)", "", "Go to the newest step.", shared="last"),
         Command(
             "samples.toggle_view",
             "v",
@@ -44,13 +51,13 @@ class SamplesScreen(StepScreen):
             "One prompt in full at all steps, or all prompts at one step.",
             2,
         ),
-        Command("samples.next_prompt", "n,tab", "prompt(1)", "next prompt", "The next prompt, where one is shown.", 4),
+        Command("samples.next_prompt", "tab", "prompt(1)", "next prompt", "The next prompt, where one is shown.", 4),
         Command(
             "samples.toggle_reference", "r", "reference", "reference", "Show or hide the data set's own answers.", 5
         ),
-        Command("samples.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down."),
-        Command("samples.scroll_up", "up,k,backspace,pageup", "scroll(-1)", "", "Scroll up."),
-        Command("samples.back", "escape,a", "back", "live screen", "Back to the live screen.", 3, "esc"),
+        Command("samples.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down.", shared="down"),
+        Command("samples.scroll_up", "up,k,backspace,pageup", "scroll(-1)", "", "Scroll up.", shared="up"),
+        Command("samples.back", "escape,t", "back", "live screen", "Back to the live screen.", 3, "esc", shared="back"),
     )
 
     def __init__(self, run: Path) -> None:

@@ -48,7 +48,8 @@ class TrainScreen(StepScreen):
     BINDINGS = declare(
         "train",
         *in_pane("requests", RequestsPane.COMMANDS),
-        Command("train.show_samples", "a", "samples", "answers", "What the model answers while it trains, by step.", 7),
+        Command("train.show_samples", "t", "samples", "answers", "What the model answers while it trains, by step.", 7),
+        Command("train.show_recipe", "i", "recipe", "recipe", "Show the recipe and data of this run, read-only.", 8),
         *in_pane("logs", LogsPane.COMMANDS),
         *in_pane("charts", ChartsPane.COMMANDS),
         Command(
@@ -59,6 +60,7 @@ class TrainScreen(StepScreen):
             "The whole run again, without the reading line.",
             5,
             "esc",
+            shared="back",
         ),
     )
 
@@ -181,6 +183,11 @@ class TrainScreen(StepScreen):
         """The run, once anything is known of it."""
         return [] if self.run.live.update is None else [self.aim]
 
+    @property
+    def asking(self) -> bool:
+        """Whether the run is about to be stopped or started again."""
+        return bool(self.requests.asking)
+
     # -- drawing --------------------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
@@ -232,10 +239,10 @@ class TrainScreen(StepScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A key that would not work now is not in the footer."""
-        if action == "samples":
+        if action in ("samples", "recipe"):
             return self.run.folder is not None
         if action == "whole":
-            return self.run.folder is not None and (bool(self.requests.asking) or self.charts.narrowed)
+            return self.run.folder is not None and self.charts.narrowed
         return super().check_action(action, parameters)
 
     @on(RequestNotice)
@@ -249,9 +256,13 @@ class TrainScreen(StepScreen):
         if self.run.folder is not None:
             self.app.push_screen(SamplesScreen(self.run.folder))
 
+    def action_recipe(self) -> None:
+        """Recipe and data of the run."""
+        from tui.run_details.screen import RunDetailsScreen
+
+        if self.run.folder is not None:
+            self.app.push_screen(RunDetailsScreen(self.run.folder))
+
     def action_whole(self) -> None:
-        """Back to the whole run; a question is taken as answered with no."""
-        if self.requests.asking:
-            self.requests.action_answer(False)
-        else:
-            self.charts.show_all()
+        """Back to the whole run."""
+        self.charts.show_all()

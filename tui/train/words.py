@@ -38,7 +38,7 @@ _STATE_STYLES = {
 _VERDICT_STYLES = {
     VerdictKind.HEALTHY: "good",
     VerdictKind.WARMING_UP: "muted",
-    VerdictKind.TOO_SHORT: "muted",
+    VerdictKind.TOO_EARLY: "muted",
     VerdictKind.DIVERGING: "error",
     VerdictKind.NOT_FINITE: "error",
     VerdictKind.NOT_LEARNING: "error",
@@ -115,7 +115,7 @@ def ranks_words(fields: Mapping[str, Any]) -> str:
 
 
 def verdict_lines(verdict: Verdict | None, width: int) -> list[StyledLine]:
-    """How it goes, in words: the kind, what is seen, and as much of the advice as two rows hold, or three narrow ones.
+    """How it goes, in words: the kind, what is seen, and as much of the advice as three rows hold, or four narrow ones.
 
     Args:
         verdict: the verdict, or None before the first metric.
@@ -123,7 +123,7 @@ def verdict_lines(verdict: Verdict | None, width: int) -> list[StyledLine]:
     """
     if verdict is None:
         return []
-    rows = 2 if width >= 70 else 3
+    rows = 3 if width >= 70 else 4
     text = verdict.text(lambda words: len(textwrap.wrap(words, max(width, 20))) <= rows)
     kind = verdict.kind.upper()
     return [[(kind, _VERDICT_STYLES.get(verdict.kind, "warning")), (text.removeprefix(kind), "text")]]
@@ -151,7 +151,7 @@ def question(kind: str, plan: ResumePlan | None = None, *, comparing: bool = Fal
     line: StyledLine = [(asked, "warning"), ("y", "key"), (yes, "text"), ("n", "key"), (no, "text")]
     if kind != "stop":
         return [line]
-    return [line, [("k", "key"), (" end now, without saving", "text")]]
+    return [line, [("x", "key"), (" stop now, without saving", "text")]]
 
 
 def _eval_words(run: LiveRun) -> str:

@@ -28,7 +28,7 @@ class Agree(ModalScreen[bool]):
     BINDINGS = declare(
         "agree",
         Command("agree.allow", "y", "dismiss(True)", "allow", "Allow what is shown, from now on.", decides=True),
-        Command("agree.cancel", "escape,n,q", "dismiss(False)", "cancel", "Allow nothing.", shows="esc"),
+        Command("agree.cancel", "escape,n", "dismiss(False)", "cancel", "Allow nothing.", shows="esc"),
     )
 
     def __init__(self, asks: Sequence[ConsentRequest]) -> None:

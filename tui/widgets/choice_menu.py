@@ -16,8 +16,8 @@ from tui.actions import Command, declare
 
 _BINDINGS = declare(
     "menu",
-    Command("menu.select", "enter", "select", "take it", "Take this choice.", 1, decides=True),
-    Command("menu.cancel", "escape,q", "dismiss(None)", "close", "Change nothing.", shows="esc"),
+    Command("menu.select", "enter", "select", "take it", "Take this choice.", 1, decides=True, shared="open"),
+    Command("menu.cancel", "escape", "dismiss(None)", "close", "Change nothing.", shows="esc", shared="back"),
 )
 
 

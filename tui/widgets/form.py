@@ -87,7 +87,7 @@ class Form(FormView, can_focus=True):
     # --- what the owner says
 
     def suggest(self, key: str, text: str, rest: str) -> None:
-        """Show how the text could go on, unless it has changed meanwhile. The right arrow takes it."""
+        """Show a completion for the text, unless the text has changed. The right arrow accepts it."""
         if self.typing and key == self.current.key and text == self._editor.text and rest != self._suggestion:
             self._suggestion = rest
             self.refresh_line(self._shown.at)
@@ -221,7 +221,7 @@ class Form(FormView, can_focus=True):
         self._after_typing()
 
     def action_move(self, by: int, around: bool = False) -> None:
-        """Go some fields on; typing goes on in the field that is reached."""
+        """Move by some fields; typing continues in the new field."""
         self._settle()
         self._ready = True
         self._place(self._shown.step(by, around=around))

@@ -18,7 +18,7 @@ FieldSpan = tuple[str, str]
 """A piece of text and the name of its style, a component class of `Form` without its prefix."""
 
 MARKS: dict[str, tuple[str, str]] = {"error": ("✗", "wrong"), "warn": ("!", "check"), "note": ("·", "note")}
-"""How a fault shows, by shape and by word; its colour comes on top."""
+"""How a fault shows, by shape and by word; color is added on top."""
 
 
 def fault_words(severity: ProblemLevel, text: str) -> str:

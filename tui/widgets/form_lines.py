@@ -38,7 +38,7 @@ class FormLines:
         return {line.key: y for y, line in enumerate(self.lines) if isinstance(line, FormField)}
 
     def arrange(self, key: str, *, unfolded: bool) -> None:
-        """Lay the lines out anew, with the cursor on a field or the nearest one that is shown.
+        """Lay out the lines again, with the cursor on a field or the nearest one that is shown.
 
         Args:
             key: where the cursor should be.

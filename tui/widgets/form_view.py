@@ -206,7 +206,7 @@ class FormView(ScrollView):
             self.scroll_to(y=min(self._shown.at + 2, len(self._shown.lines)) - height, animate=False, force=True)
 
     def _arrange(self, key: str) -> None:
-        """Lay the lines out anew, with the cursor on a field or near it."""
+        """Lay out the lines again, with the cursor on a field or near it."""
         self._shown.arrange(key, unfolded=self.show_folded)
         if self.is_mounted:
             self._fit()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable
 
@@ -51,8 +52,10 @@ class LogView(Painted, can_focus=True):
 
     BINDINGS = declare(
         "log",
-        Command("log.scroll_up", "up", "scroll(-1)", "up", "Scroll the log one line up and stop following."),
-        Command("log.scroll_down", "down", "scroll(1)", "down", "Scroll the log one line down."),
+        Command(
+            "log.scroll_up", "up,k", "scroll(-1)", "up", "Scroll the log one line up and stop following.", shared="up"
+        ),
+        Command("log.scroll_down", "down,j", "scroll(1)", "down", "Scroll the log one line down.", shared="down"),
         Command("log.page_up", "pageup", "page(-1)", "page up", "Scroll the log one page up."),
         Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll the log one page down."),
         Command(
@@ -73,25 +76,32 @@ class LogView(Painted, can_focus=True):
             0,
             ">",
         ),
-        Command("log.first_line", "home", "scroll(-1000000)", "begin", "Go to the first line that is kept."),
-        Command("log.last_line", "end", "scroll(1000000)", "end", "Go to the last line and follow it."),
+        Command(
+            "log.first_line",
+            "home,g",
+            "scroll(-1000000)",
+            "begin",
+            "Go to the first line that is kept.",
+            shared="first",
+        ),
+        Command(
+            "log.last_line", "end,G", "scroll(1000000)", "end", "Go to the last line and follow it.", shared="last"
+        ),
         Command(
             "log.previous_match",
-            "left_square_bracket",
+            "N",
             "match(-1)",
             "older match",
             "The next line above that holds what is searched.",
-            0,
-            "[",
+            shared="previous hit",
         ),
         Command(
             "log.next_match",
-            "right_square_bracket",
+            "n",
             "match(1)",
             "newer match",
             "The next line below that holds what is searched.",
-            0,
-            "]",
+            shared="next hit",
         ),
     )
 
@@ -123,6 +133,7 @@ class LogView(Painted, can_focus=True):
         self._top: int | None = None
         self._wanted = ""
         self._match: int | None = None
+        self._hit = ""
         self._left = 0
 
     @property
@@ -164,7 +175,7 @@ class LogView(Painted, can_focus=True):
         Returns:
             How many of the lines that are kept hold it.
         """
-        self._wanted, self._match = wanted.lower(), None
+        self._wanted, self._match, self._hit = wanted.lower(), None, ""
         found = sum(map(self._holds, self._lines)) if wanted else 0
         if found:
             self.action_match(-1)
@@ -173,20 +184,20 @@ class LogView(Painted, can_focus=True):
         return found
 
     def action_match(self, direction: int) -> None:
-        """Go to the next line, up or down, that holds what is searched for; there is no way around the ends."""
-        if not self._wanted:
-            return
+        """Go to the next line, up or down, that holds what is searched for; after the last one, to the first."""
         lines = list(self._lines)
-        start = len(lines) if self._match is None else self._match - self._above
-        at = start + direction
-        while 0 <= at < len(lines):
-            if self._holds(lines[at]):
-                page = max(1, self.size.height - 2)
-                last = max(0, len(lines) - page)
-                self._match = at + self._above
-                self._top = min(max(at - page // 2, 0), last) + self._above
-                break
-            at += direction
+        hits = [at for at, line in enumerate(lines) if self._holds(line)]
+        if not hits:
+            return
+        here = len(lines) if self._match is None else self._match - self._above
+        if direction > 0:
+            number = bisect_right(hits, here) % len(hits)
+        else:
+            number = (bisect_left(hits, here) or len(hits)) - 1
+        page = max(1, self.size.height - 2)
+        self._match = hits[number] + self._above
+        self._hit = f" {number + 1} of {count(len(hits))}"
+        self._top = min(max(hits[number] - page // 2, 0), max(0, len(lines) - page)) + self._above
         self.repaint()
 
     def _holds(self, line: str) -> bool:
@@ -231,7 +242,7 @@ class LogView(Painted, can_focus=True):
             state = f"paused, {state}follows" if self._going else f"{state}goes there"
         if self._left:
             state = f"from column {count(self._left + 1)}, < goes back  {state}"
-        title = f"{self._title}: {self._wanted}" if self._wanted else self._title
+        title = f"{self._title}: {self._wanted}{self._hit}" if self._wanted else self._title
         draw_frame(cells, self.glyphs, title=clean_line(title, 40), values=[(state, "value")])
         if not total:
             cells.put(2, 1, self._empty, "empty", end=cells.width - 1)

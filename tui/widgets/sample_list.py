@@ -84,13 +84,13 @@ class SampleList(ScrollView, can_focus=True):
 
     BINDINGS = declare(
         "list",
-        Command("list.up", "up", "move(-1)", "up", "Go to the row above."),
-        Command("list.down", "down", "move(1)", "down", "Go to the row below."),
+        Command("list.up", "up,k", "move(-1)", "up", "Go to the row above.", shared="up"),
+        Command("list.down", "down,j", "move(1)", "down", "Go to the row below.", shared="down"),
         Command("list.page_up", "pageup", "page(-1)", "page up", "Go one page up."),
         Command("list.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
-        Command("list.first", "home", "first", "first", "Go to the first row."),
-        Command("list.last", "end", "last", "last", "Go to the last row."),
-        Command("list.open", "enter", "choose", "read", "Read this row in full.", 11),
+        Command("list.first", "home,g", "first", "first", "Go to the first row.", shared="first"),
+        Command("list.last", "end,G", "last", "last", "Go to the last row.", shared="last"),
+        Command("list.open", "enter", "choose", "read", "Read this row in full.", 11, shared="open"),
     )
 
     class Highlighted(Message):
@@ -297,7 +297,7 @@ class SampleList(ScrollView, can_focus=True):
             ("> " if at_cursor else "  ", "number"),
             ((count(entry.number) if entry.number else "").rjust(digits) + " ", "number"),
             (_MARKS[entry.mark].ljust(2), entry.mark or "number"),
-            (f"{_GLYPHS[entry.tone]} {word}".ljust(11)[:11] + " ", _tone_style(entry.tone)),
+            (f"{_GLYPHS[entry.tone]} {word}".ljust(12)[:12] + " ", _tone_style(entry.tone)),
             (entry.size.rjust(9) + "  ", "size"),
             (entry.tokens.rjust(9) + "  ", "size"),
         ]

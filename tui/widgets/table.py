@@ -77,13 +77,13 @@ class Table(Painted, can_focus=True):
 
     BINDINGS = declare(
         "table",
-        Command("table.up", "up,k", "move(-1)", "up", "Go to the row above."),
-        Command("table.down", "down,j", "move(1)", "down", "Go to the row below."),
+        Command("table.up", "up,k", "move(-1)", "up", "Go to the row above.", shared="up"),
+        Command("table.down", "down,j", "move(1)", "down", "Go to the row below.", shared="down"),
         Command("table.page_up", "pageup", "page(-1)", "page up", "Go one page up."),
         Command("table.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
-        Command("table.first", "home", "move(-1000000000)", "first", "Go to the first row."),
-        Command("table.last", "end", "move(1000000000)", "last", "Go to the last row."),
-        Command("table.select", "enter", "choose", "choose", "Choose this row."),
+        Command("table.first", "home,g", "move(-1000000000)", "first", "Go to the first row.", shared="first"),
+        Command("table.last", "end,G", "move(1000000000)", "last", "Go to the last row.", shared="last"),
+        Command("table.select", "enter", "choose", "choose", "Choose this row.", shared="open"),
     )
 
     class Highlighted(Message):

@@ -126,12 +126,12 @@ class TextView(ScrollView, can_focus=True):
 
     BINDINGS = declare(
         "text",
-        Command("text.scroll_up", "up", "scroll_up", "up", "Scroll one line up."),
-        Command("text.scroll_down", "down", "scroll_down", "down", "Scroll one line down."),
-        Command("text.page_up", "pageup", "page_up", "page up", "Scroll one page up."),
+        Command("text.scroll_up", "up,k", "scroll_up", "up", "Scroll one line up.", shared="up"),
+        Command("text.scroll_down", "down,j", "scroll_down", "down", "Scroll one line down.", shared="down"),
+        Command("text.page_up", "pageup,backspace", "page_up", "page up", "Scroll one page up."),
         Command("text.page_down", "pagedown,space", "page_down", "page down", "Scroll one page down."),
-        Command("text.first_line", "home", "scroll_home", "begin", "Go to the first line."),
-        Command("text.last_line", "end", "to_end", "end", "Go to the last line."),
+        Command("text.first_line", "home,g", "scroll_home", "begin", "Go to the first line.", shared="first"),
+        Command("text.last_line", "end,G", "to_end", "end", "Go to the last line.", shared="last"),
     )
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.dataset.files.index import GoodRows
+from core.dataset.flag_names import flag_name
 from core.errors import TunedeckError
 from core.paths import hidden_dir
 
@@ -103,7 +104,7 @@ _WORDS: Mapping[Mode, str] = {
 }
 
 
-_REPEATS = ("exact_duplicate", "normalised_duplicate", "near_duplicate")
+_REPEATS = ("exact_duplicate", "normalized_duplicate", "near_duplicate")
 """Flags that name the row which another repeats."""
 
 
@@ -219,7 +220,7 @@ def _audit(record: Mapping[str, Any]) -> Audit | None:
         int(record["seed"]),
         int(record["size"]),
         int(record["entries"]),
-        str(record.get("flag", "")),
+        flag_name(str(record.get("flag", ""))),
         float(record["started"]),
         tuple(entry for entry in record.get("listed") or () if isinstance(entry, int)),
     )

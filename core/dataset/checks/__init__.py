@@ -10,7 +10,7 @@ from core.dataset.checks.mojibake import Mojibake
 from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.personal import PersonalData
 from core.dataset.checks.refusals import Refusal
-from core.dataset.checks.rows import BadRow, LeakExact, NonstandardJson
+from core.dataset.checks.rows import LeakExact, NonstandardJson, UnreadableRow
 from core.dataset.checks.secrets import Secret
 from core.dataset.checks.synthetic import Synthetic
 from core.dataset.checks.system_prompt import SystemPromptDiffers
@@ -20,7 +20,7 @@ from core.dataset.checks.tokens import TITLES as _TOKEN_TITLES
 from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
 
 CHECKS: tuple[type[Check], ...] = (
-    BadRow,
+    UnreadableRow,
     LeakExact,
     LeakNear,
     EmptyAnswer,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from core.dataset.flag_names import flag_name
 from core.dataset.item import Item
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ class Flag:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Flag:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; old names of checks are read, too."""
         severity = value.get("severity", "warning")
-        return cls(value["name"], value["reason"], value.get("of"), severity, value.get("similarity"))
+        return cls(flag_name(value["name"]), value["reason"], value.get("of"), severity, value.get("similarity"))
 
 
 @dataclass(frozen=True, slots=True)

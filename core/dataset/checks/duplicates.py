@@ -32,7 +32,7 @@ class ExactDuplicate(Check):
 class NormalizedDuplicate(Check):
     """The text of an earlier row but for case, white space and width of characters."""
 
-    name = "normalised_duplicate"
+    name = "normalized_duplicate"
     title = "same after normalising"
     help = "An earlier row has the same text but for case, white space or the width of its characters."
     remembers = True

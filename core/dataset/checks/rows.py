@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from core.dataset.checks.base import Check, Flag
+from core.dataset.flag_names import UNREADABLE
 from core.dataset.item import Item, digest
 
 
-class BadRow(Check):
+class UnreadableRow(Check):
     """A row that reads as JSON but cannot be formatted as a sample."""
 
-    name = "bad_row"
-    title = "cannot be formatted"
+    name = UNREADABLE
+    title = "unreadable row"
     help = "The row does not have the data set's format; it is left out and never trained as empty text."
     severity = "error"
 

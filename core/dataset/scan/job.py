@@ -21,6 +21,7 @@ from typing import Any
 from core.dataset.audit.store import read_ledger
 from core.dataset.checks import CHECKS
 from core.dataset.dataset import Dataset
+from core.dataset.flag_names import flag_name
 from core.dataset.near.result import NearOptions
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import pack
@@ -64,7 +65,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
     """
     folder.write_status(phase="opening")
     dataset = Dataset.open(payload.get("paths") or [], payload.get("format"), payload.get("columns"))
-    wanted = payload.get("checks")
+    wanted = None if payload.get("checks") is None else {flag_name(name) for name in payload["checks"]}
     checks = [check for check in CHECKS if wanted is None or check.name in wanted]
     near = None if payload.get("near") is None else NearOptions(**payload["near"])
     apart = read_ledger(payload["workspace"]).apart() if near and "workspace" in payload else ()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.dataset.checks import Flag
+from core.dataset.flag_names import flag_counts
 from core.dataset.near.result import Cluster, Leak
 from core.dataset.records import BadLine
 from core.dataset.scan.keys import KEY_BYTES, unpack
@@ -62,7 +63,8 @@ class ScanReader:
 
     def summary(self) -> dict[str, Any] | None:
         """The last summary: as `scan --json`, with `entries` and `complete`; None before there is one."""
-        return files.read_json(os.fspath(self.folder / "summary.json"))
+        found = files.read_json(os.fspath(self.folder / "summary.json"))
+        return found and {**found, "flags": flag_counts(found.get("flags") or {})}
 
     def clusters(self) -> list[Cluster] | None:
         """The near-duplicates, the largest cluster first; None while they are not known."""

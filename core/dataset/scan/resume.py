@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.dataset.flag_names import flag_name
 from core.dataset.records import BadLine
 from core.dataset.scan.keys import DIGEST_BYTES, KEY_BYTES
 from core.jobs import files
@@ -76,7 +77,7 @@ def begun(results: Path) -> Begun:
     if place is None or not all(_cut(results / name, size) for name, size in sizes.items()):
         return Begun()
     try:
-        counts = Counter(flag["name"] for line in _lines(results / FLAGS) for flag in line["flags"])
+        counts = Counter(flag_name(flag["name"]) for line in _lines(results / FLAGS) for flag in line["flags"])
         bad = tuple(
             (line["entry"], BadLine(Path(line["file"]), line["line"], line["reason"])) for line in _lines(results / BAD)
         )

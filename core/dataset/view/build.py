@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from core.dataset.audit.decisions import Ledger
 from core.dataset.checks.base import Flag
 from core.dataset.dataset import Dataset
+from core.dataset.flag_names import UNREADABLE_IN_EVAL
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
 from core.dataset.near.result import NearOptions, StageProgress, wrong_pairs_words
@@ -121,7 +122,7 @@ class Curator:
         with (self._folder / "eval.jsonl").open("wb") as held:
             for entry, scanned in enumerate(Scanner(dataset, checks=()) if dataset.reader.extend() else ()):
                 if scanned is None or scanned.sample is None:
-                    self._kept.dropped["bad_row in eval"] += scanned is not None
+                    self._kept.dropped[UNREADABLE_IN_EVAL] += scanned is not None
                     continue
                 source = first_source + scanned.row.source
                 held.write(view_line(scanned.key, scanned.number, source, scanned.sample))

@@ -15,6 +15,7 @@ from typing import Any, Required, TypedDict, Unpack
 
 from core.dataset.audit.decisions import Ledger
 from core.dataset.dataset import Dataset
+from core.dataset.flag_names import flag_name
 from core.dataset.scan.scan import Progress, ticking
 from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.build import Curator
@@ -89,7 +90,7 @@ class ViewPlan:
         self._near_split = NearSplit(
             fraction, wanted.get("split_seed", 0), near, stratify, wanted.get("synthetic", NAME)
         )
-        self._drop_flags = frozenset(wanted.get("drop_flags", DROP_FLAGS))
+        self._drop_flags = frozenset(map(flag_name, wanted.get("drop_flags", DROP_FLAGS)))
         dataset = self._dataset = _known(Dataset.open(wanted["paths"], wanted.get("format"), wanted.get("columns")))
         held = self._held = dataset.open_beside(self._eval_paths) if self._eval_paths else None
         shares = dict(wanted.get("mix") or {})

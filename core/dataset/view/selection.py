@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from core.dataset.audit.decisions import OPEN, DecisionState, Ledger
+from core.dataset.flag_names import UNREADABLE
 from core.dataset.item import Item, digest
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
@@ -195,7 +196,7 @@ class Selection:
         if standing.verdict == "drop":
             return "decision", standing.flag or standing.note
         if sample is None:
-            return "bad_row", next((flag.reason for flag in scanned.flags), "")
+            return UNREADABLE, next((flag.reason for flag in scanned.flags), "")
         if standing.verdict == "keep":
             return "", ""
         for flag in scanned.flags:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.dataset.flag_names import flag_counts
 from core.dataset.sample import Sample
 from core.errors import BadInput
 
@@ -31,7 +32,7 @@ class CuratedView:
         folder: holds `train.jsonl`, `eval.jsonl` and `manifest.json`.
         train_count: samples to train on.
         eval_count: samples held out.
-        dropped: reason to number of rows: `decision` (the user's), `bad_row`, or a flag's name.
+        dropped: reason to number of rows: `decision` (the user's), `unreadable`, or a flag's name.
         manifest: all of `manifest.json`.
     """
 
@@ -64,9 +65,14 @@ def read_view(folder: str | Path) -> CuratedView:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         counts = manifest["counts"]
         return CuratedView(
-            manifest["fingerprint"], folder, counts["train"], counts["eval"], manifest["dropped"], manifest
+            manifest["fingerprint"],
+            folder,
+            counts["train"],
+            counts["eval"],
+            flag_counts(manifest["dropped"]),
+            manifest,
         )
-    except (OSError, ValueError, KeyError, TypeError) as fault:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
         raise BadInput("this is not a curated view", where=str(folder), do="Build it again") from fault
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from core.clean import clean_line
+from core.dataset.flag_names import flag_name
 from core.dataset.sample import Sample
 from core.dataset.view.excluded import EXCLUDED
 from core.dataset.view.facts import BAD
@@ -179,7 +180,7 @@ class _Rejects:
             Reason to number of rows.
         """
         for line in _lines(self._view.folder / EXCLUDED):
-            self.add(line["reason"], line["detail"], line)
+            self.add(flag_name(line["reason"]), line["detail"], line)
         for line in _lines(self._view.folder / BAD):
             self.counts["bad_line"] += 1
             place = {"line": line["line"], "file": line["file"]}

@@ -1,4 +1,4 @@
-"""What is wrong or unwise in a recipe's devices, and in how several of them share the work."""
+"""What is wrong or unwise about a recipe's devices and its multi-GPU strategy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.recipe.recipe import Recipe
 
 
 def check(recipe: Recipe) -> tuple[Devices | None, list[Problem]]:
-    """The devices, None where the recipe names nothing that can be read, and the problems."""
+    """The devices (None if they cannot be parsed) and the problems."""
     try:
         devices = devices_of(recipe)
     except BadInput as error:
@@ -18,10 +18,12 @@ def check(recipe: Recipe) -> tuple[Devices | None, list[Problem]]:
         return devices, []
     field = "training.parallel"
     if devices.cpu:
-        return devices, [Problem(field, "On CPUs FSDP silently stays DDP: take ddp.")]
+        return devices, [Problem(field, "On CPUs, FSDP silently runs as DDP. Use ddp.")]
     if recipe.model.quantization != "none":
-        return devices, [Problem(field, "A quantized base is not shared out here: take ddp, or quantization none.")]
+        return devices, [
+            Problem(field, "fsdp cannot shard a quantized base model here. Use ddp, or set quantization to none.")
+        ]
     if recipe.evaluation.after_training:
-        sentence = "The comparison computes on the first device alone: the whole model must fit there."
+        sentence = "The comparison runs on the first device only, so the whole model has to fit there."
         return devices, [Problem("evaluation.after_training", sentence, "note")]
     return devices, []

@@ -1,4 +1,4 @@
-"""What is unwise in how a run ends and whom it tells; rules of `core.recipe.rules.validate`."""
+"""What is unwise about how a run ends; rules of `core.recipe.rules.validate`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from core.recipe.recipe import Recipe
 
 
 def check(recipe: Recipe) -> Iterator[Problem]:
-    """Every problem of early stopping and of keeping the best."""
+    """Every problem with early stopping and keeping the best weights."""
     training = recipe.training
     if training.early_stopping and not training.keep_best:
         sentence = (
-            f"The run ends {training.early_stopping} evaluations after its best step and saves its last weights: "
-            "say yes here to save the best."
+            f"Early stopping stops {training.early_stopping} evaluations after the best step but saves the last "
+            "weights. "
+            "Set this to yes to save the best."
         )
         yield Problem("training.keep_best", sentence, "warn")

@@ -25,7 +25,7 @@ def template_text(chosen: str, shape: ModelShape) -> str:
     """The text of the template that `model.chat_template` chooses; "" where the model has none of its own.
 
     Raises:
-        BadInput: neither a shipped template nor a file that can be read.
+        BadInput: neither the name of a shipped template nor a readable file.
     """
     if not chosen:
         return shape.template
@@ -37,7 +37,7 @@ def template_text(chosen: str, shape: ModelShape) -> str:
         raise BadInput(
             "There is no such chat template",
             where=clean_line(chosen),
-            do=f"Name a .jinja file or one of {', '.join(templates.names())}",
+            do=f"Use a .jinja file or one of {', '.join(templates.names())}",
         ) from error
 
 

@@ -30,7 +30,7 @@ _ORDER: dict[ProblemLevel, int] = {"error": 0, "warn": 1, "note": 2}
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """All that a rule may look at; what is not known yet is None."""
+    """Everything a rule may look at; what is not known yet is None."""
 
     recipe: Recipe
     shape: ModelShape | None
@@ -52,7 +52,7 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
     if not problems:  # the rules may count on every value being in its range
         schedule = schedule_of(recipe, samples) if samples else None
         seen = _Seen(recipe, shape, schedule)
-        refused = list(_task(seen))  # also of fields that the task does not show
+        refused = list(_task(seen))  # also about fields that the task does not show
         problems = [
             problem for rule in _RULES for problem in rule(seen) if not why_without_effect(recipe, problem.path)
         ]
@@ -64,7 +64,7 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
 def without_effect(recipe: Recipe) -> list[Problem]:
     """A problem for each field that was set and has no effect in this recipe."""
     return [
-        Problem(path, f"{knob.title} has no effect because {why}.", "warn")
+        Problem(path, f"{knob.title}: no effect because {why}.", "warn")
         for path, knob in KNOBS.items()
         if get(recipe, path) != knob.default and (why := why_without_effect(recipe, path))
     ]
@@ -77,9 +77,9 @@ def _range_problem(recipe: Recipe, path: str) -> Problem | None:
 
 def _needed(seen: _Seen) -> Iterator[Problem]:
     if not seen.recipe.model.path:
-        yield Problem("model.path", "No model is chosen: name a model's folder, or one on the hub.")
+        yield Problem("model.path", "No model yet. Enter a Hub model ID (org/name) or the folder of a model.")
     if not seen.recipe.data.train:
-        yield Problem("data.train", "No training data is chosen: name a file or a folder.")
+        yield Problem("data.train", "No training data yet. Enter a file or folder.")
 
 
 def _method(seen: _Seen) -> Iterator[Problem]:
@@ -89,15 +89,16 @@ def _method(seen: _Seen) -> Iterator[Problem]:
         yield refused
     if shape is not None and shape.quantized and adapter.whole:
         yield Problem(
-            "method", f"The stored weights are quantized ({shape.quantized}) and cannot be trained: take lora."
+            "method",
+            f"The model's weights are quantized ({shape.quantized}) and cannot be trained. Use the method lora.",
         )
     task, rates, rate = TASKS[recipe.task], adapter.rates, number_text(chosen)
     low, high = task.rates[adapter.kind]
-    usual = f"{rates.name} with {task.title}, which takes {number_text(low)} to {number_text(high)}"
+    usual = f"{rates.name} with {task.title} (usually {number_text(low)} to {number_text(high)})"
     if chosen > high * rates.above and (shape is None or shape.parameters > _SMALL):
-        yield Problem("training.learning_rate", f"{rate} is high for {usual}: the loss may blow up.", "warn")
+        yield Problem("training.learning_rate", f"{rate} is high for {usual}. The loss may diverge.", "warn")
     elif chosen < low * rates.below:
-        yield Problem("training.learning_rate", f"{rate} is low for {usual}: little may be learned.", "warn")
+        yield Problem("training.learning_rate", f"{rate} is low for {usual}. The model may learn little.", "warn")
 
 
 def _task(seen: _Seen) -> Iterator[Problem]:
@@ -111,14 +112,14 @@ def _task(seen: _Seen) -> Iterator[Problem]:
 def _lora(seen: _Seen) -> Iterator[Problem]:
     lora = seen.recipe.lora
     if not lora.targets:
-        yield Problem("lora.targets", "No layer gets an adapter: write all-linear, or names such as q_proj.")
+        yield Problem("lora.targets", "No layer gets an adapter. Use all-linear, or names such as q_proj.")
     if "lm_head" in lora.targets:
         yield Problem(
             "lora.targets",
-            "The output layer lm_head cannot get an adapter here: put it under Trained whole instead.",
+            "The output layer lm_head cannot get an adapter here. Put it in Modules to save instead.",
         )
     if "all-linear" in lora.targets and len(lora.targets) > 1:
-        yield Problem("lora.targets", "all-linear names every layer already: leave the other names out.")
+        yield Problem("lora.targets", "all-linear already includes every layer. Remove the other names.")
     ratio = lora.alpha / lora.rank
     if lora.variant != "rslora" and not 0.25 <= ratio <= 8:
         yield Problem(
@@ -136,13 +137,14 @@ def _lora_fits(seen: _Seen) -> Iterator[Problem]:
     if missing:
         known = ", ".join(shape.target_names[:12])
         yield Problem(
-            "lora.targets", f"The model has no layer {clean_line(', '.join(missing), 80)}; it has {clean_line(known)}."
+            "lora.targets",
+            f"The model has no layer named {clean_line(', '.join(missing), 80)}; it has {clean_line(known)}.",
         )
     smallest = min((min(module.inputs, module.outputs) for module in shape.targeted(lora.targets)), default=0)
     if 0 < smallest < lora.rank:
         yield Problem(
             "lora.rank",
-            f"Rank {lora.rank} is more than the smallest adapted layer is wide ({smallest}): it adds nothing there.",
+            f"Rank {lora.rank} exceeds the width of the smallest adapted layer ({smallest}) and adds nothing there.",
             "warn",
         )
 
@@ -150,25 +152,26 @@ def _lora_fits(seen: _Seen) -> Iterator[Problem]:
 def _model(seen: _Seen) -> Iterator[Problem]:
     shape, recipe = seen.shape, seen.recipe
     if recipe.model.trust_remote_code:
-        yield Problem("model.trust_remote_code", "The model's own Python code will run with your rights.", "warn")
+        yield Problem("model.trust_remote_code", "The model's own Python code will run with your permissions.", "warn")
     if shape is None:
         return
     if not shape.tokenizer:
-        yield Problem("model.path", "The model's folder has no tokenizer: copy it from the original model.")
+        yield Problem("model.path", "The model's folder has no tokenizer. Copy it from the original model.")
     if shape.context and recipe.data.max_length > shape.context:
         yield Problem(
             "data.max_length",
-            f"{units.count(recipe.data.max_length)} is more than the model's context of "
-            f"{units.count(shape.context)} tokens: what lies beyond it is not learned well.",
+            f"{units.count(recipe.data.max_length)} exceeds the model's context of {units.count(shape.context)} "
+            "tokens; "
+            "it learns little from tokens beyond that.",
             "warn",
         )
     if shape.quantized and recipe.model.quantization != "none":
         yield Problem(
             "model.quantization",
-            f"The stored weights are quantized already ({shape.quantized}): leave this at none.",
+            f"The model's weights are already quantized ({shape.quantized}). Set this to none.",
         )
     if shape.quantized and is_sharded(recipe):
-        yield Problem("training.parallel", "A quantized base is not shared out here: take ddp.")
+        yield Problem("training.parallel", "fsdp cannot shard a quantized base model here. Use ddp.")
 
 
 def _template(seen: _Seen) -> Iterator[Problem]:
@@ -176,11 +179,11 @@ def _template(seen: _Seen) -> Iterator[Problem]:
     chosen = recipe.model.chat_template
     if chosen and not chosen.endswith(".jinja") and chosen not in templates.names():
         known = ", ".join(templates.names())
-        yield Problem("model.chat_template", f"There is no template of that name; shipped are {known}.")
+        yield Problem("model.chat_template", f"No template has that name. tunedeck ships {known}.")
     if shape is not None and not chosen and not shape.template and recipe.data.format != "text":
         yield Problem(
             "model.chat_template",
-            "The model has no chat template: chat samples need one, such as chatml. Plain text needs none.",
+            "The model has no chat template. Chat samples need one, such as chatml; plain text does not.",
             "warn",
         )
 
@@ -189,14 +192,17 @@ def _data(seen: _Seen) -> Iterator[Problem]:
     data = seen.recipe.data
     both = sorted(set(data.train) & set(data.eval))
     if both:
-        yield Problem("data.eval", "The same file is trained on and evaluated on: the eval loss would mean nothing.")
+        yield Problem(
+            "data.eval",
+            "The same file is in the training data and in the eval set, so the eval loss would mean nothing.",
+        )
     if not data.eval and data.eval_fraction == 0:
-        sentence = "No eval data: overfitting cannot be seen, and base and tuned cannot be compared."
+        sentence = "No eval set: overfitting cannot be detected, and base and tuned model cannot be compared."
         yield Problem("data.eval_fraction", sentence, "warn")
     if data.packing == "wrapped" and data.loss_on == "answers":
         yield Problem(
             "data.packing",
-            "wrapped cuts answers in the middle and joins strangers: take bfd for chat samples.",
+            "wrapped cuts answers in the middle and joins unrelated samples. Use bfd for chat samples.",
             "warn",
         )
 
@@ -204,23 +210,27 @@ def _data(seen: _Seen) -> Iterator[Problem]:
 def _split(seen: _Seen) -> Iterator[Problem]:
     data = seen.recipe.data
     if 0 < data.split_near < _LEAST_NEAR:
-        yield Problem("data.split_near", f"Give a similarity from {_LEAST_NEAR:g} to 1, such as 0.8; or 0 for none.")
+        yield Problem(
+            "data.split_near", f"Use a similarity from {_LEAST_NEAR:g} to 1, such as 0.8, or 0 for exact prompts only."
+        )
     files = [source.path for source in data.mix]
     if twice := next((path for path in files if files.count(path) > 1), None):
-        yield Problem("data.mix", f"{clean_line(twice, 60)} is mixed in twice: give it one share.")
+        yield Problem("data.mix", f"{clean_line(twice, 60)} is mixed in twice. List it once.")
     mixed = sum(data.shares.values())
     if not data.own_share:
         yield Problem(
             "data.mix",
-            f"What is mixed in makes {mixed:.0%} of the training set and leaves nothing for the training data: give "
-            "shares of less than 1 together.",
+            f"The mixed-in files take {mixed:.0%} of the training set and leave nothing for the training data. Their "
+            "shares must add up to less than 1.",
         )
     elif mixed > _MUCH_MIXED:
-        sentence = f"{mixed:.0%} of the training set is mixed in: a tenth is the usual cure."
+        sentence = f"{mixed:.0%} of the training set is mixed in; 10% is usual."
         yield Problem("data.mix", sentence, "warn")
     both = sorted(set(files) & {*data.train, *data.eval})
     if both:
-        yield Problem("data.mix", f"{clean_line(both[0], 60)} is mixed in and is training or eval data, too.")
+        yield Problem(
+            "data.mix", f"{clean_line(both[0], 60)} is mixed in, but it is already training data or the eval set."
+        )
 
 
 def _flags(seen: _Seen) -> Iterator[Problem]:
@@ -230,32 +240,35 @@ def _flags(seen: _Seen) -> Iterator[Problem]:
     for name in seen.recipe.data.drop_flags:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"the nearest is {near[0]}." if near else f"there are {', '.join(known)}."
-            yield Problem("data.drop_flags", f"No check sets the flag {clean_line(name, 60)}; {hint}")
+            hint = f"Did you mean {near[0]}?" if near else f"The flags are {', '.join(known)}."
+            yield Problem("data.drop_flags", f"There is no flag '{clean_line(name, 60)}'. {hint}")
 
 
 def _steps(seen: _Seen) -> Iterator[Problem]:
     training, schedule = seen.recipe.training, seen.schedule
     if training.epochs > 10 and not training.max_steps:
-        sentence = f"{number_text(training.epochs)} epochs: the model will know the samples by heart."
+        sentence = f"{number_text(training.epochs)} epochs: the model will memorize the samples."
         yield Problem("training.epochs", sentence, "warn")
     if schedule is None and not training.max_steps:
         return
     steps = schedule.steps if schedule else training.max_steps
     for path, every in (("training.eval_every", training.eval_every), ("training.save_every", training.save_every)):
         if every > steps:
-            yield Problem(path, f"The run has only {units.count(steps)} steps: this happens at the end alone.", "note")
+            yield Problem(
+                path, f"The run has only {units.count(steps)} steps, so this only happens at the end.", "note"
+            )
     if training.warmup >= 1 and training.warmup >= steps:
         yield Problem(
             "training.warmup",
-            f"The run ends after {units.count(steps)} steps, before the warmup does: take fewer steps, or 0.03.",
+            f"The warmup is longer than the run, which has {units.count(steps)} steps. Use fewer warmup steps, "
+            "or 0.03.",
             "error" if training.warmup > steps else "warn",
         )
     if steps < 10:
         yield Problem(
             "training.epochs" if not training.max_steps else "training.max_steps",
             f"Only {units.count(steps)} step{'s' if steps != 1 else ''}: too few to learn much. "
-            "More epochs or a smaller batch make more.",
+            "Use more epochs or a smaller batch.",
             "note",
         )
 
@@ -272,13 +285,13 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
         return
     if devices.cpu:
         if recipe.model.dtype == "float16":
-            yield Problem("model.dtype", "float16 does not train on a CPU: take float32 or auto.")
+            yield Problem("model.dtype", "float16 cannot train on a CPU. Use float32 or auto.")
         if recipe.model.attention == "flash_attention_2":
-            yield Problem("model.attention", "flash_attention_2 needs a GPU: take auto.")
+            yield Problem("model.attention", "flash_attention_2 needs a GPU. Use auto.")
         if recipe.training.optimizer == "paged_adamw_8bit":
-            yield Problem("training.optimizer", "Paged optimizers need a GPU: take adamw_torch_fused.")
+            yield Problem("training.optimizer", "Paged optimizers need a GPU. Use adamw_torch_fused.")
     if recipe.model.dtype == "float32" and recipe.model.attention == "flash_attention_2":
-        yield Problem("model.attention", "flash_attention_2 computes in 16 bits only: take auto.")
+        yield Problem("model.attention", "flash_attention_2 only computes in 16 bits. Use auto.")
 
 
 _RULES: tuple[_Rule, ...] = (

@@ -5,56 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.dataset.flag_names import RENAMED
 from core.recipe.conditions import empty, filled, none_of, one_of, positive
 from core.recipe.declare import knob
 
 HELD_OUT = filled("data.eval") | positive("data.eval_fraction")
-"""There are samples to evaluate on."""
+"""There is an eval set."""
 
 _SPLIT = empty("data.eval") & positive("data.eval_fraction")
 
 
 @dataclass(frozen=True, slots=True)
 class MixSource:
-    """Something to train on besides the data themselves."""
+    """Another dataset to train on besides the main one."""
 
     path: str = knob("", title="File", path=True, help="A file or folder with samples.")
-    share: float = knob(0.0, title="Share", help="Its share of the training set, 0.1 for a tenth.", gt=0, lt=1)
+    share: float = knob(0.0, title="Share", help="Its share of the training set: 0.1 for a tenth.", gt=0, lt=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The samples: sources, split, length and what carries loss."""
+    """The dataset: files, eval set, max length, and which tokens are trained."""
 
     train: tuple[str, ...] = knob(
         (),
         title="Training data",
         path=True,
-        help="Files or folders with samples: JSONL, JSON, CSV, Parquet, text. They are read, never written.",
-        consequence="A few hundred good samples teach a style; knowledge needs far more.",
+        help="Files or folders with samples: JSONL, JSON, CSV, Parquet, Arrow or text. They are never written to.",
+        consequence="A few hundred good samples are enough to teach a style; new knowledge needs far more.",
     )
     eval: tuple[str, ...] = knob(
         (),
-        title="Eval data",
+        title="Eval set",
         path=True,
-        help="Files or folders with samples that are never trained on. Empty: a share of the training data is "
-        "held out.",
-        consequence="Without eval data nobody can see overfitting.",
+        help="A separate eval file or folder that is never trained on. Leave it empty to hold out a share of the "
+        "training data instead.",
+        consequence="Without an eval set, overfitting cannot be detected.",
     )
     mix: tuple[MixSource, ...] = knob(
         (),
         title="Mix in",
-        help="Further files or folders to train on, each with its share of the training set: general.jsonl=0.1. Of a "
-        "large one samples are drawn by the split seed, those of a small one are repeated. None is evaluated on.",
-        consequence="A tenth of general samples is the cure for forgetting; more of them leave less for the task.",
+        help="More files to train on, each with its share of the training set: general.jsonl=0.1. Large files are "
+        "sampled with the split seed, small ones are repeated. None of their rows go into the eval set.",
+        consequence="10% general data reduces forgetting; more of it leaves less room for the task.",
         source="Scialom et al., arXiv 2205.12393",
         advanced=True,
     )
     eval_fraction: float = knob(
         0.1,
-        title="Held out",
-        help="The share of samples held out for evaluation where there is no eval data of its own. 0: none.",
-        consequence="More held out: a steadier eval loss, fewer samples to learn from.",
+        title="Held-out share",
+        help="The share of samples held out as the eval set when there is no separate eval file. Set 0 for none.",
+        consequence="Holding out more makes the eval loss steadier and leaves fewer samples to train on.",
         ge=0,
         lt=1,
         when=empty("data.eval"),
@@ -62,18 +63,20 @@ class Data:
     split_seed: int = knob(
         42,
         title="Split seed",
-        help="Which samples are held out follows from this number alone.",
-        consequence="Another seed, another split: eval losses are then not comparable.",
+        help="Decides which samples are held out.",
+        consequence="Runs with different split seeds have different eval sets, so their eval losses cannot be "
+        "compared.",
         ge=0,
         advanced=True,
         when=_SPLIT | filled("data.mix"),
     )
     split_near: float = knob(
         0.8,
-        title="Keep together",
-        help="Samples at least this like each other (in all their text, or in what they ask) stay on one side of the "
-        "split, and an eval file of your own is checked for them: 0.5 to 1. 0: only equal prompts count.",
-        consequence="Lower: a harder and more honest eval set. Takes seconds for 10,000 samples, once; 0 takes none.",
+        title="Near-duplicate split",
+        help="Samples at least this similar (in their whole text or in their prompt) go to the same side of the "
+        "train/eval split, and a separate eval file is checked for near-duplicates. Use 0.5 to 1; 0 only compares "
+        "exact prompts.",
+        consequence="A lower value gives a harder and more honest eval set. It takes a few seconds per 10,000 samples.",
         source="Lee et al., arXiv 2107.06499",
         ge=0,
         le=1,
@@ -83,27 +86,27 @@ class Data:
     stratify: str = knob(
         "",
         title="Stratify by",
-        help="What each has its share of in the eval set: answer (where answers are labels), source (the file), or a "
-        "column of the rows. Empty: nothing.",
-        consequence="Rare labels get into the eval set too. Appending rows can then move others to the other side.",
+        help="Keeps the same proportions in the eval set: by answer (if answers are labels), by source (file), or by "
+        "a column of the rows. Leave it empty to split at random.",
+        consequence="Rare labels also reach the eval set. Appending rows later can move others to the other side.",
         advanced=True,
         when=_SPLIT,
     )
     synthetic: str = knob(
         "synthetic",
-        title="Synthetic rows",
-        help="The column that marks rows made by augmentation: its name, or column=value. They, and rows flagged "
-        "synthetic by hand, are never held out. Empty: no column.",
-        consequence="To leave them out of training, too, add synthetic to the flags that are left out.",
+        title="Synthetic column",
+        help="The column that marks augmented rows: its name, or column=value. Marked rows, and rows you flagged as "
+        "synthetic, are never held out. Leave it empty if there is no such column.",
+        consequence="To keep synthetic rows out of training as well, add synthetic to the flags to drop.",
         advanced=True,
     )
     format: str = knob(
         "auto",
         title="Format",
-        help="The shape of the rows. auto recognises it from the first rows and says why.",
+        help="The format of the rows. auto detects it from the first rows and says why.",
         choices={
-            "auto": "recognised from the rows",
-            "messages": "a list of turns with role and content",
+            "auto": "detected from the first rows",
+            "messages": "a list of messages with role and content",
             "sharegpt": "conversations with from and value",
             "alpaca": "instruction, input, output",
             "question-answer": "a question and its answer",
@@ -112,30 +115,31 @@ class Data:
             "turns": "user turns with reference answers",
             "preference": "a prompt with a chosen and a rejected answer",
             "kto": "a prompt, a completion and a label",
-            "text": "plain text, all of it trained",
-            "text-lines": "plain text, each line a sample",
+            "text": "plain text; every token is trained",
+            "text-lines": "plain text, one sample per line",
         },
         advanced=True,
     )
     columns: Mapping[str, str] = knob(
         {},
-        title="Columns",
-        help="Which column holds which part, where the names are unusual: prompt=question, completion=reply.",
-        consequence="A correction here keeps every decision made on the rows.",
+        title="Column mapping",
+        help="Maps the format's fields to columns with other names: prompt=question, completion=reply.",
+        consequence="Correcting the mapping keeps every decision you made on rows.",
         advanced=True,
     )
     drop_flags: tuple[str, ...] = knob(
         ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact"),
-        title="Leave out",
-        help="Samples with one of these flags are left out, unless they were kept by hand.",
-        consequence="Duplicates weigh double in training and leak into eval.",
+        title="Drop flagged rows",
+        help="Rows with any of these flags are not trained on, unless you kept them by hand.",
+        consequence="Duplicates count double in training and leak into the eval set.",
+        renamed=RENAMED,
         source="Lee et al., arXiv 2107.06499",
     )
     max_length: int = knob(
         2048,
         title="Max length",
-        help="Samples longer than this are cut at the end, which loses the end of the answer.",
-        consequence="Activation memory grows in proportion; shorter than the samples, answers lose their end.",
+        help="Longer samples are truncated at the end, which cuts off the end of the answer.",
+        consequence="Activation memory grows in proportion to it.",
         unit="tokens",
         ge=8,
         le=1_048_576,
@@ -143,33 +147,33 @@ class Data:
     packing: str = knob(
         "none",
         title="Packing",
-        help="Fill each sequence up to the max length with several samples, kept apart by position ids.",
-        consequence="Less padding, so faster on short samples; fewer and larger steps an epoch.",
+        help="Fills each sequence up to the max length with several samples, kept apart by position IDs.",
+        consequence="Short samples train faster because there is less padding; an epoch has fewer, larger steps.",
         choices={
-            "none": "one sample, one sequence",
-            "bfd": "best fit; the part of a sample beyond the max length is cut",
-            "bfd_split": "best fit; the part beyond the max length becomes a sequence of its own",
-            "wrapped": "one stream of text cut everywhere; for plain text",
+            "none": "one sample per sequence",
+            "bfd": "best fit; samples longer than the max length are truncated",
+            "bfd_split": "best fit; what exceeds the max length becomes another sequence",
+            "wrapped": "one stream of text, cut anywhere; for plain text",
         },
         source="Ding et al., arXiv 2404.10830",
         when=one_of("task", "sft"),
     )
     loss_on: str = knob(
         "answers",
-        title="Loss on",
-        help="Which tokens are learned in chat samples. Plain text is always learned whole.",
-        consequence="everything also teaches the model to write the questions.",
+        title="Train on",
+        help="Which tokens of chat samples count in the loss. Plain text is always trained in full.",
+        consequence="Training on everything also teaches the model to write the prompts.",
         choices={
-            "answers": "assistant turns alone",
+            "answers": "only the assistant's messages",
             "everything": "every token, prompts included",
         },
         when=none_of("data.format", "text", "text-lines") & one_of("task", "sft"),
     )
     view: str = knob(
         "",
-        title="View",
-        help="The fingerprint of the curated view that was trained on. Filled in when a run starts.",
-        consequence="The same fingerprint: the same samples in the same split.",
+        title="View fingerprint",
+        help="Identifies the exact curated dataset that was trained on. Filled in when a run starts.",
+        consequence="Runs with the same fingerprint trained on the same samples with the same split.",
         advanced=True,
     )
 
@@ -180,5 +184,5 @@ class Data:
 
     @property
     def own_share(self) -> float:
-        """What is left of the training set for the data themselves; 0 where nothing is, which the rules refuse."""
+        """The training data's own share of the training set; 0 where nothing is left, which the rules refuse."""
         return max(0.0, 1 - sum(self.shares.values()))

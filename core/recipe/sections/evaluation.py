@@ -1,4 +1,4 @@
-"""The comparison after training: base against tuned on samples that were held out."""
+"""The comparison after training: base against tuned model on held-out samples."""
 
 from __future__ import annotations
 
@@ -18,35 +18,36 @@ class Evaluation:
 
     after_training: bool = knob(
         True,
-        title="Compare at the end",
-        help="Answer held-out prompts with the base and the tuned model, and measure the eval loss of both.",
-        consequence="Adds minutes at the end, and shows what the run has changed.",
+        title="Compare after training",
+        help="Generates answers to held-out prompts with the base and the tuned model, and measures the eval loss of "
+        "both.",
+        consequence="Takes a few minutes at the end and shows what the run changed.",
         when=HELD_OUT,
     )
     prompts: int = knob(
         20,
         title="Prompts",
-        help="How many held-out samples are answered by both models. 0: only the losses.",
-        consequence="Time grows in proportion.",
-        unit="samples",
+        help="How many held-out prompts both models answer. Set 0 to compare only the losses.",
+        consequence="The time grows in proportion.",
+        unit="prompts",
         ge=0,
         when=_COMPARED,
     )
     max_new_tokens: int = knob(
         256,
-        title="Answer length",
-        help="An answer is cut after this many tokens.",
-        consequence="Too short hides how answers end; a model that never stops costs the full length each time.",
+        title="Max new tokens",
+        help="Answers are cut off after this many tokens.",
+        consequence="Too few hides how answers end; a model that never stops costs the full length each time.",
         unit="tokens",
         ge=1,
         when=_ANSWERED,
     )
     batch_size: int = knob(
         8,
-        title="Batch size",
-        help="Prompts answered at once.",
-        consequence="Faster, for more memory.",
-        unit="samples",
+        title="Generation batch size",
+        help="How many prompts are answered at a time.",
+        consequence="A larger batch is faster and needs more memory.",
+        unit="prompts",
         ge=1,
         advanced=True,
         when=_ANSWERED,
@@ -54,8 +55,8 @@ class Evaluation:
     temperature: float = knob(
         0.0,
         title="Temperature",
-        help="0 always takes the likeliest token, so that base and tuned differ by training alone.",
-        consequence="Above 0, two runs of the same model differ too.",
+        help="0 always picks the most likely token, so that base and tuned model differ only by training.",
+        consequence="Above 0, two evaluations of the same model differ as well.",
         ge=0,
         le=5,
         advanced=True,

@@ -1,4 +1,4 @@
-"""The base model: where it is and how its weights are held."""
+"""The base model: where it is and how its weights are loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.recipe.conditions import Field, one_of
 from core.recipe.declare import knob
 
-_FROM_THE_HUB = Field("model.path", "is a name on the hub", "is a folder", lambda path: not os.path.isabs(path))
+_FROM_THE_HUB = Field("model.path", "is a Hub model ID", "is a folder", lambda path: not os.path.isabs(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,43 +19,43 @@ class Model:
         "",
         title="Model",
         path=True,
-        help="A folder with config.json, tokenizer and safetensors weights, or a name on the Hugging Face hub "
-        "(org/name). Pickled .bin weights are not loaded.",
-        consequence="Twice the parameters: about twice the weight memory and half the speed.",
+        help="A Hub model ID (org/name), or a folder with config.json, a tokenizer and safetensors weights. Pickled "
+        ".bin weights are not loaded.",
+        consequence="Twice the parameters needs about twice the memory for weights and trains at half the speed.",
     )
     revision: str = knob(
         "",
         title="Revision",
-        help="Branch, tag or commit of a hub model. Empty: its main branch.",
-        consequence="A commit makes the run repeatable; a branch may move.",
+        help="The branch, tag or commit of a Hub model. Leave it empty for main.",
+        consequence="A commit makes the run reproducible; a branch can change.",
         advanced=True,
         when=_FROM_THE_HUB,
     )
     trust_remote_code: bool = knob(
         False,
-        title="Trust its code",
-        help="Run Python code that comes with the model. Only for a model whose code you have read.",
-        consequence="Yes: the model's own code runs with your rights.",
+        title="Trust remote code",
+        help="Runs Python code that comes with the model. Only for a model whose code you have read.",
+        consequence="If yes, the model's code runs with your permissions.",
         advanced=True,
     )
     dtype: str = knob(
         "auto",
         title="Precision",
-        help="Number format of weights and arithmetic.",
-        consequence="float32 doubles the memory of 16 bits; float16 can overflow where bfloat16 does not.",
+        help="The data type of weights and computation.",
+        consequence="float32 takes twice the memory of 16 bits; float16 can overflow where bfloat16 does not.",
         choices={
-            "auto": "bfloat16 on GPUs that have it (Ampere and newer), float16 on older ones, float32 on a CPU",
-            "float32": "4 bytes a parameter; exact, slow on GPUs",
-            "bfloat16": "2 bytes a parameter, the range of float32",
-            "float16": "2 bytes a parameter, small range; for GPUs before Ampere",
+            "auto": "bfloat16 on GPUs that support it (Ampere and newer), else float16; float32 on a CPU",
+            "float32": "4 bytes per parameter; exact, slow on GPUs",
+            "bfloat16": "2 bytes per parameter, with the range of float32",
+            "float16": "2 bytes per parameter, small range; for GPUs before Ampere",
         },
     )
     quantization: str = knob(
         "none",
         title="Quantization",
-        help="Hold the frozen base in fewer bits and train LoRA on top (QLoRA). Needs an adapter: a quantized base "
-        "itself cannot be trained.",
-        consequence="nf4: weights take about a quarter of 16 bits, steps take about 40% longer.",
+        help="Loads the frozen base model in 4 or 8 bits and trains LoRA on top of it (QLoRA). The quantized weights "
+        "themselves cannot be trained.",
+        consequence="nf4 cuts the memory for weights to about a quarter of 16 bits and makes steps about 40% slower.",
         choices={
             "none": "weights stay in the precision above",
             "nf4": "4-bit NormalFloat, the QLoRA format",
@@ -66,8 +66,8 @@ class Model:
     double_quantization: bool = knob(
         True,
         title="Double quantization",
-        help="Quantize the quantization constants too.",
-        consequence="Saves about 0.37 bits a parameter: 0.35 GiB at 8 B parameters.",
+        help="Quantizes the quantization constants as well.",
+        consequence="Saves about 0.37 bits per parameter: 0.35 GiB for an 8B model.",
         source="QLoRA, arXiv 2305.14314, section 3",
         advanced=True,
         when=one_of("model.quantization", "nf4"),
@@ -75,13 +75,13 @@ class Model:
     attention: str = knob(
         "auto",
         title="Attention",
-        help="The attention kernel. flash_attention_2 must be installed; packing is safe with each of them.",
-        consequence="eager keeps a matrix of length x length for each head: far more memory on long samples.",
+        help="The attention kernel. flash_attention_2 has to be installed; packing is safe with all of them.",
+        consequence="eager stores a length x length matrix per head, so long samples need far more memory.",
         choices={
             "auto": "what transformers picks for the model, usually sdpa",
-            "sdpa": "torch's own fused attention",
+            "sdpa": "PyTorch's fused attention",
             "eager": "plain matrix products; slowest, for comparison",
-            "flash_attention_2": "the flash-attn package; GPUs from Ampere",
+            "flash_attention_2": "the flash-attn package; Ampere GPUs and newer",
         },
         advanced=True,
     )
@@ -89,8 +89,8 @@ class Model:
         "",
         title="Chat template",
         path=True,
-        help="Empty: the model's own. Else the name of a shipped template (chatml, llama3, ...) or a .jinja file. "
-        "Loss on answers needs a template that marks them with {% generation %}.",
-        consequence="Train and serve with the same template, or the model answers in a format nobody asked for.",
+        help="Leave it empty for the model's own. Otherwise the name of a template that ships with tunedeck (chatml, "
+        "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}.",
+        consequence="Serve the model with the same template, or its answers will be malformed.",
         advanced=True,
     )

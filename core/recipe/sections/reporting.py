@@ -1,4 +1,4 @@
-"""Whom a run tells: trackers of experiments while it trains, and the user when it has ended."""
+"""Where a run reports: experiment trackers while it trains, and a notification when it ends."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from core.recipe.declare import knob
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """Trackers that get the metrics too, and what is told at the end."""
+    """Experiment trackers, and a notification when the run ends."""
 
     report_to: tuple[str, ...] = knob(
         (),
-        title="Trackers",
-        help="Programs that get the metrics as well, by TRL's own report_to. They must be installed where the training "
-        "runs, and are set up as always (wandb login, MLFLOW_TRACKING_URI). The live screen needs none of them.",
-        consequence="wandb sends metrics to its service, and tracks what it says of the machine.",
+        title="Experiment trackers",
+        help="Services that also receive the metrics, through TRL's report_to. They have to be installed where the "
+        "training runs and set up as usual (wandb login, MLFLOW_TRACKING_URI). The live screen needs none of them.",
+        consequence="wandb uploads metrics and information about the machine to its service.",
         choices={
             "tensorboard": "files in the run's folder, for tensorboard --logdir",
             "wandb": "Weights & Biases",
@@ -29,25 +29,25 @@ class Reporting:
     project: str = knob(
         "tunedeck",
         title="Project",
-        help="What the trackers file the run under; its name there is that of the run's folder.",
-        consequence="Runs of one project are compared there.",
+        help="The project name in the trackers. The run's name there is the name of its folder.",
+        consequence="Trackers compare the runs of one project.",
         advanced=True,
         when=filled("reporting.report_to"),
     )
     at_end: str = knob(
         "",
-        title="At the end",
-        help="A shell command for when the run has ended, or an address (http:// or https://) that gets a POST. Both "
-        "get state, verdict, last losses, or the end of the traceback: as JSON, and as TUNEDECK_ variables. "
-        "The setting at_end in settings.toml is for every run.",
-        consequence="The command runs with your rights, on the machine that trains, once you have allowed exactly this "
-        "command. Its failure is an event, no more.",
+        title="Notify",
+        help="A shell command to run when the run ends, or a URL (http:// or https://) to POST to. Both receive the "
+        "state, the verdict and the last losses, or the end of the traceback: as JSON and as TUNEDECK_ variables. To "
+        "notify for every run, set at_end in settings.toml.",
+        consequence="The command runs with your permissions on the machine that trains, after you allow this exact "
+        "command. If it fails, the run still counts as finished.",
     )
     at_end_seconds: int = knob(
         30,
-        title="Time for it",
-        help="A command or address that has not answered after this long is given up.",
-        consequence="The next run of a queue does not wait for it.",
+        title="Notify timeout",
+        help="How long to wait for the command or URL.",
+        consequence="The next run in the queue does not wait for it.",
         unit="seconds",
         ge=1,
         le=3600,

@@ -1,4 +1,4 @@
-"""Samples while it trains: a few fixed prompts, answered again and again by the model in training."""
+"""Sample outputs: a few fixed prompts, answered by the model while it trains."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _ANSWERED = positive("samples.every")
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The answers of the model in training to a few fixed prompts."""
+    """Sample outputs for a few fixed prompts while the model trains."""
 
     every: float = knob(
         0.25,
-        title="Answer every",
-        help="Steps between two rounds of answers; below 1 it is a share of all steps (0.25: four times). The base "
-        "model answers first. 0: never.",
-        consequence="Shows what is learned long before the end; the losses stay the same to the last bit.",
-        unit="steps, or a share below 1",
+        title="Sample every",
+        help="Steps between two rounds of sample outputs; a value below 1 is a share of all steps (0.25: four "
+        "rounds). The base model answers first. Set 0 for none.",
+        consequence="Shows early what the model is learning. It does not change training.",
+        unit="steps, or a share if below 1",
         ge=0,
     )
     number: int = knob(
         3,
         title="Held-out prompts",
-        help="How many prompts are taken from the held-out samples, the first ones that have a question and an answer.",
-        consequence="Each costs an answer in every round.",
+        help="How many prompts to take from the held-out samples: the first ones with a prompt and an answer.",
+        consequence="Each prompt costs one answer per round.",
         unit="prompts",
         ge=0,
         le=100,
@@ -36,15 +36,15 @@ class Samples:
     )
     prompts: tuple[str, ...] = knob(
         (),
-        title="Prompts of your own",
-        help="Questions besides those, each a single turn of a user.",
-        consequence="They come first; nothing is trained on them.",
+        title="Your own prompts",
+        help="More prompts to sample, each a single user message.",
+        consequence="They are listed first and are not trained on.",
         when=_ANSWERED,
     )
     max_new_tokens: int = knob(
         64,
-        title="Answer length",
-        help="An answer is cut after this many tokens.",
+        title="Max new tokens",
+        help="Answers are cut off after this many tokens.",
         consequence="A model that has not learned to stop costs the full length each time.",
         unit="tokens",
         ge=1,

@@ -1,4 +1,4 @@
-"""The training loop: how fast, how long, how much at once, and what is written on the way."""
+"""The training loop: learning rate, length, batch size, and what is saved along the way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from core.recipe.sections.data import HELD_OUT
 
 _EVALUATED = HELD_OUT & positive("training.eval_every")
 _SEVERAL_DEVICES = Field(
-    "training.devices", "names several devices", "names no more than one device", lambda devices: ranks_in(devices) > 1
+    "training.devices", "names several devices", "does not name several devices", lambda devices: ranks_in(devices) > 1
 )
 
 
@@ -22,66 +22,66 @@ class Training:
     learning_rate: float = knob(
         2e-4,
         title="Learning rate",
-        help="The peak step size. LoRA takes about ten times that of full fine-tuning: 1e-4 to 5e-4 against "
+        help="The peak learning rate. LoRA needs about ten times that of full fine-tuning: 1e-4 to 5e-4 instead of "
         "1e-5 to 5e-5.",
-        consequence="Too high: loss spikes or nonsense. Too low: nothing is learned.",
+        consequence="If it is too high, the loss spikes or diverges; if it is too low, nothing is learned.",
         gt=0,
         le=1,
-        source="QLoRA, arXiv 2305.14314, appendix B (2e-4 up to 13 B, 1e-4 above)",
+        source="QLoRA, arXiv 2305.14314, appendix B (2e-4 up to 13B, 1e-4 above)",
     )
     epochs: float = knob(
         2.0,
         title="Epochs",
-        help="How often each sample is seen. 1 to 3 for most data; more memorises.",
-        consequence="Twice the epochs: twice the time, and sooner overfitting.",
+        help="How many times each sample is seen. 1 to 3 suits most datasets; more tends to memorize.",
+        consequence="Doubling the epochs doubles the time and overfits sooner.",
         gt=0,
         le=1000,
     )
     max_steps: int = knob(
         0,
         title="Max steps",
-        help="End after this many steps, whatever the epochs. 0: the epochs decide.",
-        consequence="A pilot of 20 steps shows speed, memory and whether the loss falls.",
+        help="Stop after this many steps, whatever the epochs. Set 0 for no limit.",
+        consequence="A pilot of 20 steps shows the speed, the memory and whether the loss falls.",
         unit="steps",
         ge=0,
     )
     batch_size: int = knob(
         4,
         title="Batch size",
-        help="Samples at once on each device.",
-        consequence="Activation memory grows in proportion; the GPU is busier.",
+        help="Samples per device and forward pass.",
+        consequence="Activation memory grows in proportion; the GPU is better utilized.",
         unit="samples",
         ge=1,
     )
     gradient_accumulation: int = knob(
         4,
-        title="Accumulation",
-        help="Batches whose gradients are added up before one step.",
-        consequence="A larger effective batch without more memory; fewer steps an epoch.",
+        title="Gradient accumulation",
+        help="How many batches are accumulated before each optimizer step.",
+        consequence="Gives a larger effective batch without more memory, and fewer steps per epoch.",
         unit="batches",
         ge=1,
     )
     scheduler: str = knob(
         "linear",
-        title="Scheduler",
-        help="How the learning rate moves after the warmup.",
-        consequence="Falling to zero ends on a lower loss than a constant rate.",
+        title="LR scheduler",
+        help="How the learning rate changes after the warmup.",
+        consequence="Decaying to zero ends at a lower loss than a constant learning rate.",
         choices={
-            "linear": "straight down to zero",
-            "cosine": "down to zero along half a cosine",
-            "constant": "stays; warmup is ignored",
-            "constant_with_warmup": "stays after the warmup",
-            "inverse_sqrt": "falls with the square root of the step",
-            "polynomial": "straight down to 1e-7",
+            "linear": "linear decay to zero",
+            "cosine": "cosine decay to zero",
+            "constant": "no decay; warmup is ignored",
+            "constant_with_warmup": "no decay after the warmup",
+            "inverse_sqrt": "decays with the square root of the step",
+            "polynomial": "linear decay to 1e-7",
         },
         source="transformers' default; Bergsma et al., arXiv 2502.15938",
     )
     warmup: float = knob(
         0.03,
         title="Warmup",
-        help="The learning rate rises from zero over this many steps; below 1 it is a share of all steps.",
-        consequence="Too short at a high learning rate: the first steps spike.",
-        unit="steps, or a share below 1",
+        help="The learning rate rises from zero over this many steps; a value below 1 is a share of all steps.",
+        consequence="If it is too short for a high learning rate, the loss spikes in the first steps.",
+        unit="steps, or a share if below 1",
         ge=0,
         source="QLoRA's published script (0.03)",
         when=none_of("training.scheduler", "constant"),
@@ -89,8 +89,8 @@ class Training:
     weight_decay: float = knob(
         0.0,
         title="Weight decay",
-        help="Pulls trained weights towards zero. 0.01 to 0.1 is common in full fine-tuning.",
-        consequence="Decays the adapter, so it pulls back towards the base model.",
+        help="Pulls trainable weights towards zero. 0.01 to 0.1 is common in full fine-tuning.",
+        consequence="With LoRA it decays the adapter, which pulls the model back towards the base model.",
         ge=0,
         le=1,
         source="transformers' default",
@@ -99,8 +99,8 @@ class Training:
     max_grad_norm: float = knob(
         1.0,
         title="Clip gradients at",
-        help="A gradient with a larger norm is scaled down to it. 0: never.",
-        consequence="Lower tames spikes; far below the usual norm it slows learning.",
+        help="Gradients with a larger norm are scaled down to this norm. Set 0 to turn clipping off.",
+        consequence="A lower value tames spikes; far below the usual norm it slows learning.",
         ge=0,
         source="transformers' default; QLoRA used 0.3",
         advanced=True,
@@ -108,40 +108,40 @@ class Training:
     optimizer: str = knob(
         "adamw_torch_fused",
         title="Optimizer",
-        help="What turns gradients into steps.",
-        consequence="8-bit states take a quarter of the optimizer's memory; with LoRA that is little to begin with.",
+        help="The algorithm that updates the weights.",
+        consequence="8-bit states need a quarter of the optimizer memory; with LoRA that is little to begin with.",
         choices={
-            "adamw_torch_fused": "AdamW with 32-bit or the weights' own states, in one kernel",
-            "adamw_torch": "the same in many small kernels; slower on GPUs",
+            "adamw_torch_fused": "AdamW, fused into one kernel",
+            "adamw_torch": "AdamW in many small kernels; slower on GPUs",
             "adamw_8bit": "AdamW with 8-bit states (bitsandbytes)",
-            "paged_adamw_8bit": "8-bit states that move to RAM under pressure (bitsandbytes, GPU)",
-            "adafactor": "factored second moments, hardly any state",
-            "lion_8bit": "one state instead of two, in 8 bits; wants a lower learning rate (bitsandbytes)",
-            "sgd": "no state; rarely enough for language models",
+            "paged_adamw_8bit": "8-bit states that move to RAM when GPU memory runs short (bitsandbytes)",
+            "adafactor": "factored second moments; hardly any state",
+            "lion_8bit": "one 8-bit state instead of two; needs a lower learning rate (bitsandbytes)",
+            "sgd": "no state; rarely good enough for language models",
         },
         source="TRL's default; 8-bit optimizers, arXiv 2110.02861",
         advanced=True,
     )
     activation_checkpointing: bool = knob(
         True,
-        title="Checkpoint activations",
-        help="Forget activations on the way forward and compute them again on the way back.",
-        consequence="Yes: a fraction of the activation memory, steps 20 to 30% slower.",
+        title="Gradient checkpointing",
+        help="Drops activations in the forward pass and recomputes them in the backward pass.",
+        consequence="Needs a fraction of the activation memory and makes steps 20 to 30% slower.",
         source="TRL's default; Chen et al., arXiv 1604.06174",
     )
     group_by_length: bool = knob(
         False,
         title="Group by length",
-        help="Batches of samples of similar length.",
-        consequence="Less padding, so faster; the loss curve gets bumpier.",
+        help="Puts samples of similar length into the same batch.",
+        consequence="Trains faster because there is less padding; the loss curve becomes noisier.",
         advanced=True,
         when=one_of("data.packing", "none") & one_of("task", "sft"),
     )
     neftune_alpha: float = knob(
         0.0,
-        title="NEFTune noise",
-        help="Noise on the embeddings while training; 5 is the paper's value. 0: none.",
-        consequence="Longer, chattier answers; can help small chat data sets.",
+        title="NEFTune alpha",
+        help="Adds noise to the embeddings while training; the paper uses 5. Set 0 for none.",
+        consequence="Answers become longer and chattier; it can help with small chat datasets.",
         ge=0,
         source="NEFTune, arXiv 2310.05914",
         advanced=True,
@@ -149,8 +149,8 @@ class Training:
     seed: int = knob(
         42,
         title="Seed",
-        help="Order of the samples, dropout and the adapter's first weights follow from it.",
-        consequence="The same seed on the same machine: the same losses.",
+        help="Decides the order of the samples, dropout and the adapter's initial weights.",
+        consequence="The same seed on the same machine gives the same losses.",
         ge=0,
         le=2**32 - 1,
     )
@@ -158,7 +158,7 @@ class Training:
         1,
         title="Log every",
         help="Steps between two points of the loss curve.",
-        consequence="1 costs next to nothing and hides nothing.",
+        consequence="Logging every step costs almost nothing and hides nothing.",
         unit="steps",
         ge=1,
         advanced=True,
@@ -166,17 +166,18 @@ class Training:
     eval_every: float = knob(
         0.1,
         title="Evaluate every",
-        help="Steps between two evaluations; below 1 it is a share of all steps (0.1: ten times). 0: never.",
-        consequence="Oftener: overfitting is seen sooner, the run takes longer.",
-        unit="steps, or a share below 1",
+        help="Steps between two evaluations; a value below 1 is a share of all steps (0.1: ten evaluations). Set 0 for "
+        "none.",
+        consequence="More evaluations show overfitting sooner and make the run longer.",
+        unit="steps, or a share if below 1",
         ge=0,
         when=HELD_OUT,
     )
     eval_batch_size: int = knob(
         4,
         title="Eval batch size",
-        help="Samples at once while evaluating, on each device.",
-        consequence="Changes speed and memory of an evaluation, not the training.",
+        help="Samples per device and forward pass during evaluation.",
+        consequence="Changes the speed and memory of an evaluation, not the training.",
         unit="samples",
         ge=1,
         advanced=True,
@@ -184,25 +185,26 @@ class Training:
     save_every: float = knob(
         0.25,
         title="Checkpoint every",
-        help="Steps between two checkpoints; below 1 it is a share of all steps. 0: none before the end.",
-        consequence="A crash loses at most the steps since the last one.",
-        unit="steps, or a share below 1",
+        help="Steps between two checkpoints; a value below 1 is a share of all steps. Set 0 to save only at the end.",
+        consequence="A crash loses at most the steps since the last checkpoint.",
+        unit="steps, or a share if below 1",
         ge=0,
     )
     keep_checkpoints: int = knob(
         2,
         title="Keep checkpoints",
-        help="How many checkpoints stay on disk; older ones are deleted.",
-        consequence="Each holds the adapter and the optimizer's state.",
+        help="How many checkpoints to keep on disk; older ones are deleted.",
+        consequence="Each checkpoint holds the trainable weights and the optimizer state.",
         ge=1,
         advanced=True,
     )
     early_stopping: int = knob(
         0,
-        title="Stop early after",
-        help="Evaluations in a row without a better eval loss, after which the run ends by itself. 0: never. "
-        "Tasks that are judged by another metric, such as a reward, use that one.",
-        consequence="Saves the hours in which it only overfits; too few ends on a bump of the curve.",
+        title="Early stopping",
+        help="Stops the run after this many evaluations in a row without improvement in eval loss (or in the task's "
+        "own metric, such as a reward). Set 0 to turn it off.",
+        consequence="Saves the time in which the run would only overfit; too low a number stops at a bump in the "
+        "curve.",
         unit="evaluations",
         ge=0,
         source="transformers' EarlyStoppingCallback",
@@ -210,9 +212,9 @@ class Training:
     )
     early_stopping_threshold: float = knob(
         0.0,
-        title="Least gain",
-        help="An evaluation counts as better only if it beats the best one by more than this.",
-        consequence="Above 0, a run that only creeps ends, too.",
+        title="Minimum improvement",
+        help="An evaluation only counts as an improvement if it beats the best one by more than this.",
+        consequence="Above 0, a run that barely improves stops as well.",
         ge=0,
         source="transformers' EarlyStoppingCallback",
         advanced=True,
@@ -220,28 +222,30 @@ class Training:
     )
     keep_best: bool = knob(
         False,
-        title="Save the best",
-        help="Save the weights with the best eval loss, or other metric of the task, at the end, not the last ones.",
-        consequence="Yes: each new best is a checkpoint, and the best one stays beside the newest.",
+        title="Keep best weights",
+        help="Saves the weights with the best eval loss (or the task's own metric) at the end instead of the last "
+        "weights.",
+        consequence="Each new best evaluation saves a checkpoint, and the best one is kept beside the newest.",
         source="transformers' load_best_model_at_end",
         when=_EVALUATED,
     )
     devices: str = knob(
         "",
         title="Devices",
-        help="GPUs by their numbers, as nvidia-smi counts: 0, or 0,1 for a process on each; cpu for none (cpux2: two "
-        "processes). Empty: the first GPU, else the CPU.",
-        consequence="Each device takes a batch of its own: two make twice the effective batch, and half the steps.",
+        help="GPU numbers as in nvidia-smi: 0, or 0,1 for one process on each; cpu to train without a GPU (cpux2: two "
+        "processes). Leave it empty for the first GPU, or the CPU if there is none.",
+        consequence="Each device trains its own batch: two devices double the effective batch and halve the steps.",
         advanced=True,
     )
     parallel: str = knob(
         "ddp",
-        title="Several devices",
-        help="How they share the work.",
-        consequence="fsdp divides weights, gradients and optimizer by the GPUs, and waits for their links.",
+        title="Multi-GPU strategy",
+        help="How several devices share the work.",
+        consequence="fsdp splits weights, gradients and optimizer states across the GPUs; its speed depends on how "
+        "they are connected.",
         choices={
-            "ddp": "each holds the whole model; gradients are averaged (torch DistributedDataParallel)",
-            "fsdp": "each holds a part of the model, for one that does not fit on a single GPU (torch FSDP2)",
+            "ddp": "each device holds the whole model; gradients are averaged (DistributedDataParallel)",
+            "fsdp": "each device holds a shard, for models that do not fit on one GPU (FSDP2)",
         },
         source="PyTorch FSDP, arXiv 2304.11277",
         advanced=True,
@@ -250,8 +254,8 @@ class Training:
     cpu_threads: int = knob(
         0,
         title="CPU threads",
-        help="Threads that torch computes with on a CPU. 0: torch's own choice.",
-        consequence="More than there are free cores makes steps many times slower.",
+        help="How many threads PyTorch uses on a CPU. Set 0 for PyTorch's default.",
+        consequence="More threads than free cores makes steps many times slower.",
         unit="threads",
         ge=0,
         le=1024,

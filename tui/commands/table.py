@@ -1,0 +1,111 @@
+"""The headless commands: what each does, in which group, with examples. `tui/commands/<name>.py` does it (`_` for `-`).
+
+A module of a command has `add_arguments` and `run`; its docstring is what `--help` says first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tui.commands.environment import FOLDERS, HUB, SCREEN, TRAINING
+
+DATA, TRAIN, RUNS, OTHER = "Data", "Training", "Runs", "This installation"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandInfo:
+    """What `--help` says about a command.
+
+    Attributes:
+        group: the heading it is listed under.
+        summary: one sentence without its full stop.
+        examples: command lines, the name `tunedeck` left out.
+        reads: areas of `tui.commands.environment.VARIABLES` that matter to it.
+    """
+
+    group: str
+    summary: str
+    examples: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+
+
+COMMANDS: Mapping[str, CommandInfo] = {
+    "scan": CommandInfo(
+        DATA,
+        "check a dataset: format, malformed lines, flags, near-duplicates",
+        ("scan tickets.jsonl", "scan train.jsonl --eval test.jsonl --near 0.85", "scan org/name:train --json"),
+        (HUB, FOLDERS),
+    ),
+    "overview": CommandInfo(
+        DATA,
+        "show what would be trained on: split, sources, labels, tokens, cost",
+        ("overview tickets.jsonl", "overview --recipe recipe.yaml --json"),
+        (HUB, FOLDERS),
+    ),
+    "export-data": CommandInfo(
+        DATA,
+        "write the curated dataset as JSONL, Parquet or for a hosted service",
+        (
+            "export-data tickets.jsonl --out clean.jsonl",
+            "export-data --recipe recipe.yaml --to openai --out hosted.jsonl",
+        ),
+        (HUB, FOLDERS),
+    ),
+    "init": CommandInfo(
+        TRAIN,
+        "write a recipe with every common field explained",
+        ("init", "init support.yaml tickets.jsonl --model Qwen/Qwen3-0.6B"),
+        (HUB,),
+    ),
+    "train": CommandInfo(
+        TRAIN,
+        "train a recipe in a detached run and show its progress",
+        (
+            "train recipe.yaml",
+            "train recipe.yaml --set training.learning_rate=1e-4 --detach",
+            "train recipe.yaml --queue --at 23:30",
+        ),
+        (HUB, TRAINING, FOLDERS),
+    ),
+    "queue": CommandInfo(
+        TRAIN,
+        "list the queue; add, move or remove runs; pause or start it",
+        ("queue", "queue add recipe.yaml --free-gib 20", "queue move support-tone 1"),
+        (HUB, TRAINING, FOLDERS),
+    ),
+    "demo": CommandInfo(
+        TRAIN, "try everything on the sample data, in about a minute", ("demo", "demo --headless"), (SCREEN,)
+    ),
+    "runs": CommandInfo(RUNS, "list the runs of this workspace", ("runs", "runs --json")),
+    "attach": CommandInfo(
+        RUNS, "open the live screen of a run", ("attach", "attach support-tone --low-bandwidth"), (SCREEN,)
+    ),
+    "tail": CommandInfo(
+        RUNS, "print metrics and events of a run as they come", ("tail", "tail support-tone --once --json")
+    ),
+    "stop": CommandInfo(RUNS, "save a run and stop it", ("stop support-tone", "stop support-tone --now")),
+    "pause": CommandInfo(RUNS, "pause a run at its next step", ("pause", "pause support-tone --release")),
+    "resume": CommandInfo(
+        RUNS,
+        "resume a paused run, or an ended one from its last checkpoint",
+        ("resume", "resume support-tone --dry-run"),
+        (HUB, TRAINING),
+    ),
+    "save": CommandInfo(RUNS, "write a checkpoint of a run now", ("save support-tone",)),
+    "trust": CommandInfo(
+        OTHER, "trust a copied workspace, or what a recipe runs", ("trust .", "trust recipe.yaml"), (FOLDERS,)
+    ),
+    "doctor": CommandInfo(
+        OTHER,
+        "check this installation, GPUs, Hub login and terminal",
+        ("doctor", "doctor --json"),
+        (SCREEN, HUB, TRAINING, FOLDERS),
+    ),
+    "completion": CommandInfo(
+        OTHER,
+        "print a completion script for bash, zsh or fish",
+        ("completion bash", "completion fish > ~/.config/fish/completions/tunedeck.fish"),
+    ),
+}
+"""Every command by its name, in the order of `tunedeck --help`."""

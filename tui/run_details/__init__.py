@@ -1,0 +1,1 @@
+"""What a run was made of, opened from Train and from Runs."""
