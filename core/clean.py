@@ -47,7 +47,7 @@ def clean_line(text: str, limit: int = 4_096) -> str:
 
 
 def clean_paste(text: str) -> str:
-    """Pasted text as a field takes it: without what a terminal obeys or hides; every line end is a newline."""
+    """Pasted text for a field: without what a terminal obeys or hides; every line end is a newline."""
     return text.replace("\r\n", "\n").replace("\r", "\n").translate(_DROPPED)
 
 

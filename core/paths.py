@@ -11,6 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SAMPLE_DATA = ROOT / "sample_data"
 THEMES = ROOT / "themes"
 
+RECIPE_SUFFIXES = (".yaml", ".yml")
+"""What the name of a recipe ends with."""
+
 
 def cache_dir() -> Path:
     """The user's cache folder of tunedeck (`XDG_CACHE_HOME`, else `~/.cache`)."""

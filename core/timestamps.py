@@ -29,7 +29,7 @@ def text(value: object, form: str) -> str:
 
     Args:
         value: Unix seconds, from anywhere.
-        form: as `time.strftime` takes it, in local time.
+        form: a format of `time.strftime`, in local time.
     """
     found = local_time(value)
     return UNKNOWN if found is None else time.strftime(form, found)

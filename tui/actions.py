@@ -1,7 +1,7 @@
 """The one registry of keys: bindings, footer, help and palette are made from these tables.
 
 To add a key, add a `Command` to the table of its screen or pane and write the method `action_<action>` there; add
-its id to `tests/unit/command_ids.txt` and write docs/keys.md anew with `python -m tui.keys_document`. While a key would
+its id to `tests/unit/command_ids.txt` and regenerate docs/keys.md with `python -m tui.keys_document`. While a key would
 not work, `check_action` says so; the footer then leaves it out. While a text field has the focus, printable keys belong
 to the field, so whatever must work there has an F-key or ctrl.
 
@@ -44,13 +44,9 @@ def long_name(character: str) -> str:
 
 
 def sign(key: str) -> str:
-    """A key as footer, help and palette write it, by Textual's name."""
+    """A key as footer, help, palette and sentences write it, such as `ctrl+p`, `F5`, `esc`, by Textual's name."""
     *modifiers, base = key.split("+")
     base = base.upper() if base[0] == "f" and base[1:].isdigit() else _SIGNS.get(base, character(base).strip() or base)
-    for name, mark in (("shift", "⇧"), ("ctrl", "^")):
-        if name in modifiers:
-            modifiers.remove(name)
-            base = f"{mark}{base}"
     return "+".join((*modifiers, base))
 
 
@@ -128,6 +124,72 @@ STEPS: tuple[tuple[str, str, str], ...] = (
 )
 """The walk: key, screen and title, in order."""
 
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A screen, as help, palette and docs name it.
+
+    Attributes:
+        scope: whose commands it has.
+        title: its name.
+        step: the step of the walk on which it is, or from which it is opened.
+        opened_by: the id of the command of the step that opens it; "" for the step's own screen.
+        needs: what must be open for its commands: `dataset`, `run`, or "" for nothing.
+    """
+
+    scope: str
+    title: str
+    step: str
+    opened_by: str = ""
+    needs: str = ""
+
+
+PLACES: tuple[Place, ...] = (
+    Place("data", "Data", "data", needs="dataset"),
+    Place("duplicates", "Duplicates", "data", "data.open_duplicates", "dataset"),
+    Place("overview", "Overview", "data", "data.open_overview", "dataset"),
+    Place("mapping", "Columns", "data", "data.edit_mapping", "dataset"),
+    Place("recipe", "Recipe", "recipe"),
+    Place("train", "Train", "train", needs="run"),
+    Place("samples", "Sample outputs", "train", "train.show_samples", "run"),
+    Place("details", "Recipe and data of a run", "train", "train.show_recipe", "run"),
+    Place("evaluate", "Evaluate", "evaluate", needs="run"),
+    Place("export", "Export", "export", needs="run"),
+    Place("runs", "Runs", "runs"),
+    Place("compare", "Compare runs", "runs", "runs.compare"),
+)
+"""The screens, in the order of the walk."""
+
+PARTS: dict[str, str] = {
+    "app": "Everywhere",
+    "list": "Lists of rows",
+    "table": "Tables",
+    "text": "Texts",
+    "log": "Log and events",
+    "form": "Forms",
+    "line": "A line of text at the foot of a screen",
+    "prompt": "A file name to type",
+    "answer": "A file name to type: its field",
+    "path": "A file name to type: completion",
+    "picker": "Choosing a data file",
+    "menu": "Menus",
+    "pick": "Pick lists",
+    "presets": "Presets",
+    "filter_menu": "Menus with a filter",
+    "agree": "A question before anything is allowed",
+    "edit": "Editing a row",
+    "field_help": "Help on a field",
+    "help": "Help",
+    "palette": "Commands",
+}
+"""Parts of screens, menus and dialogs that have keys: a title by scope."""
+
+
+def title_of(scope: str) -> str:
+    """The name of a screen, or of a part of screens, that has commands."""
+    return next((place.title for place in PLACES if place.scope == scope), PARTS.get(scope, scope))
+
+
 SHARED: dict[str, tuple[str, ...]] = {
     "down": ("j", "down"),
     "up": ("k", "up"),
@@ -171,20 +233,28 @@ APP: tuple[Command, ...] = (
     Command(
         "app.show_help", "f1,question_mark", "help", "help", "Show the keys of this screen.", 90, "?", shared="help"
     ),
-    Command("app.next_theme", "f9", "next_theme", "theme", "Next theme: dark, light, the terminal's own."),
-    # Textual itself binds the palette to a key only where no command does.
-    Command("app.open_palette", "ctrl+p", "command_palette", "", "Find any command by name.", priority=True),
+    Command("app.next_theme", "f9", "next_theme", "theme", "Switch to the next theme: dark, light, terminal."),
+    Command(
+        "app.open_palette",
+        "ctrl+p",
+        "palette",
+        "commands",
+        "Find a command of any screen and run it.",
+        80,
+        priority=True,
+    ),
     Command(
         "app.suspend",
         "ctrl+z",
         "suspend_process",
         "suspend",
-        "Suspend the program; fg in the shell brings it back.",
+        "Suspend tunedeck and return to the shell; fg resumes it.",
         priority=True,
         shared="suspend",
     ),
-    Command("app.redraw", "ctrl+l", "redraw", "redraw", "Draw the screen anew, if something wrote over it."),
-    Command("app.quit", "ctrl+q,q", "quit_app", "quit", "Leave; a run goes on without you.", 95, "q", shared="quit"),
+    Command("app.redraw", "ctrl+l", "redraw", "redraw", "Redraw the screen, if another program wrote over it."),
+    Command("app.explain_quit", "ctrl+c", "help_quit", "how to quit", "Say which key quits."),
+    Command("app.quit", "ctrl+q,q", "quit_app", "quit", "Quit tunedeck. Runs keep running.", 95, "q", shared="quit"),
 )
 
 _TABLES: dict[str, tuple[Command, ...]] = {"app": APP}

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import events, work
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Keymap
 from textual.filter import ANSIToTruecolor, LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
 
-from core.clean import clean_paste
+from core.clean import clean_line, clean_paste
 from tui import actions
-from tui.actions import STEPS, declare
+from tui.actions import declare
 from tui.keymap import load_keymap
 from tui.run_words import run_words
 from tui.screens.base import StepScreen
@@ -33,15 +33,20 @@ from tui.themes import load_themes
 
 if TYPE_CHECKING:
     from textual.driver import Driver
+    from textual.geometry import Size
     from textual.timer import Timer
 
     from core.jobs.status import Status
     from tui.data.desk import OpenDataset
+    from tui.screens.palette import Palette, PaletteEntry
 
 _NO_COLOR = NoColor()
 
 _SETTLED = 2.0
 """Seconds after the start when all modules and widgets of the first screen are there."""
+
+_HOLD = 0.5
+"""Seconds between two looks at whether a question that held a toast back is closed."""
 
 _YOUNG, _OLD = 2_000, 300
 """Objects that are new, and looks at those, after which garbage is looked for among them, and among the older ones."""
@@ -64,6 +69,16 @@ def _collect() -> None:
         gc.collect(2)
     elif young > _YOUNG:
         gc.collect(1)
+
+
+_THEME = "theme: "
+"""Before the name of a theme, in the palette."""
+
+
+def _theme_entry(name: str) -> PaletteEntry:
+    from tui.screens.palette import PaletteEntry
+
+    return PaletteEntry(_THEME + name, _THEME + name, "", actions.title_of("app"), "Use this theme.")
 
 
 def aim_of(screen: Screen[object]) -> Hashable:
@@ -118,8 +133,14 @@ class TunedeckApp(App[int]):
     """tunedeck in a terminal."""
 
     TITLE = "tunedeck"
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # the app has its own
     BINDINGS = declare("app", *actions.APP)
+    CSS = """
+    ToastRack { dock: top; align: right top; margin: 1 0 0 0; }
+    TunedeckApp.-low-bandwidth ModalScreen { background: transparent; }
+    """
+    """Toasts are at the top: questions and the command line are at the foot. To dim the screen behind a menu, and to
+    undo that, sends all of it."""
     MODES = {
         "data": _data,
         "recipe": _recipe,
@@ -154,10 +175,14 @@ class TunedeckApp(App[int]):
         self._clock: Timer | None = None
         self._wall: list[LineFilter] = [ControlFilter()]
         self._frames = frames(self)
+        self._terminal_size: Size | None = None
+        self.set_class(session.low_bandwidth, "-low-bandwidth")
         self.keymap: Keymap = {}
         """The keys that the user has chosen, by the ids of commands."""
         self.seen = Seen()
         self._typed = inf
+        self._held: list[tuple[str, dict[str, Any]]] = []
+        """Toasts that wait until a question or a dialog is closed."""
         themes, self._faults = load_themes()
         if session.settings.fault:
             self._faults.append(session.settings.fault)
@@ -172,7 +197,7 @@ class TunedeckApp(App[int]):
         if wanted in self._theme_names:
             self.theme = wanted
         else:
-            self._faults.append(f"There is no theme {wanted}; there are {', '.join(self._theme_names)}")
+            self._faults.append(f"Unknown theme {wanted!r}. Themes: {', '.join(self._theme_names)}.")
 
     def get_driver_class(self) -> type[Driver]:
         """The driver of the terminal."""
@@ -203,7 +228,7 @@ class TunedeckApp(App[int]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Over a question or a dialog there is no palette."""
-        if action == "command_palette":
+        if action == "palette":
             return not self.asking and not self.screen.is_modal
         return super().check_action(action, parameters)
 
@@ -220,9 +245,9 @@ class TunedeckApp(App[int]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual's filters, and behind them the wall against control characters.
 
-        Under NO_COLOR Textual's shades of grey make the terminal's default colours black on black: send none at all.
-        The translation of the sixteen ANSI colours, a fifth of what painting costs, has nothing to do: themes have
-        colours of their own, or are the terminal's.
+        Under NO_COLOR Textual's shades of grey make the terminal's default colors black on black: send none at all.
+        The translation of the sixteen ANSI colors, a fifth of what painting costs, has nothing to do: themes have
+        colors of their own, or are the terminal's.
         """
         filters = [
             _NO_COLOR if isinstance(each, Monochrome) else each
@@ -241,16 +266,32 @@ class TunedeckApp(App[int]):
         self.keymap = dict(keymap)
         super().set_keymap(keymap)
 
+    def notify(self, message: str, **options: Any) -> None:
+        """As Textual; over a question or a dialog a toast waits until that is closed."""
+        if self.asking or (self.screen_stack and self.screen.is_modal):
+            if not self._held:
+                self.set_timer(_HOLD, self._let_go)
+            self._held.append((message, options))
+        else:
+            super().notify(message, **options)
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, []
+        for message, options in held:
+            self.notify(message, **options)
+
     def update_keymap(self, keymap: Keymap) -> None:
         """Change some keys."""
         self.set_keymap({**self.keymap, **keymap})
 
-    def on_resize(self) -> None:
-        """Terminals rearrange what they show when their size changes, and lose it when the program was suspended."""
-        self._frames.forget()
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal rearranges what it shows when its size changes, and loses it while the program is suspended."""
+        changed, self._terminal_size = event.size != self._terminal_size, event.size
+        if self._frames.forget(inf if changed else event.time) and not changed and self.screen_stack:
+            self.screen.refresh()  # back from the shell, after `fg`
 
     def action_redraw(self) -> None:
-        """Draw everything anew, where something else has written over the screen."""
+        """Redraw the whole screen, after another program has written over it."""
         self._frames.forget()
         self.screen.refresh()
 
@@ -261,7 +302,6 @@ class TunedeckApp(App[int]):
             self.set_keymap(dict(self._keys.textual))
         for fault in self._faults:
             self.notify(fault, severity="warning", markup=False)
-        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw())
         self.set_timer(_SETTLED, _rest_the_collector)
         self._clock = self.set_interval(1.0, self._each_second, pause=self._live)
         if self.session.run is not None:
@@ -272,6 +312,13 @@ class TunedeckApp(App[int]):
     def action_step(self, name: str) -> None:
         """Go to a screen of the walk."""
         self.switch_mode(name)
+
+    def action_help_quit(self) -> None:
+        """Say how to quit, and what becomes of a run."""
+        quit = self._keys.of(actions.by_id()["app.quit"])
+        keys = " or ".join(map(actions.sign, sorted(quit.keys, key=len)))
+        run = "" if self._run_state in ("", *ENDED) else f" The run {clean_line(self.session.title, 60)} keeps running."
+        self.notify(f"Press {keys} to quit.{run}", timeout=4, markup=False)
 
     def action_next_theme(self) -> None:
         """Take the next theme."""
@@ -290,27 +337,50 @@ class TunedeckApp(App[int]):
         if isinstance(screen, HelpScreen):
             return
         scope = screen.scope if isinstance(screen, StepScreen) else ""
-        title = next((title for _, name, title in STEPS if name == scope), scope or "tunedeck")
+        title = actions.title_of(scope) if scope else "tunedeck"
         ids = [active.binding.id or "" for active in screen.active_bindings.values()]
         inner = [name for name in dict.fromkeys(each.partition(".")[0] for each in ids) if name not in (scope, "app")]
-        headings = [(title, scope), *((f"in the {name}", name) for name in inner)]
+        headings = [(title, scope), *((actions.title_of(name), name) for name in inner)]
         if not screen.is_modal:
-            headings.append(("everywhere", "app"))
+            headings.append((actions.title_of("app"), "app"))
         groups = [(heading, [*map(self._keys.of, actions.commands([name]))]) for heading, name in headings]
         await self.push_screen(HelpScreen(title, [group for group in groups if group[1]]))
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette, from the registry."""
-        scope = screen.scope if isinstance(screen, StepScreen) else ""
-        for command in map(self._keys.of, actions.commands([scope, "app"])):
-            if command.label:
-                yield SystemCommand(
-                    f"{command.label} ({command.shown_key})",
-                    command.help,
-                    self._runner(screen, command.action),
-                )
-        for name in self._theme_names:
-            yield SystemCommand(f"theme: {name}", "Use this theme.", lambda name=name: self._use_theme(name))
+    async def action_palette(self) -> None:
+        """List every command of every screen that works now."""
+        from tui.errand import Errand, here
+        from tui.screens.palette import Palette
+
+        screen = self.screen
+        known = here(screen, self._keys.of)
+        actives = {active.binding.id: active for active in screen.active_bindings.values()}
+        palette = Palette([*known.values(), *map(_theme_entry, self._theme_names)])
+
+        def chosen(entry: PaletteEntry | None) -> None:
+            if entry is None:
+                return
+            if entry.name.startswith(_THEME):
+                self._use_theme(entry.label.removeprefix(_THEME))
+            elif entry.name in known:
+                active = actives[entry.name]
+                self.call_later(self.run_action, active.binding.action, active.node)
+            else:
+                self.call_later(Errand(self, self._keys.of(actions.by_id()[entry.name])).start)
+
+        await self.push_screen(palette, chosen)
+        self._list_elsewhere(palette, screen.scope if isinstance(screen, StepScreen) else "")
+
+    @work(thread=True, exclusive=True, group="palette")
+    def _list_elsewhere(self, palette: Palette, scope: str) -> None:
+        """Bring in the screens that were not shown yet, which takes a moment, and list their commands."""
+        actions.every()
+        self.call_from_thread(self._add_elsewhere, palette, scope)
+
+    def _add_elsewhere(self, palette: Palette, scope: str) -> None:
+        from tui.errand import elsewhere
+
+        if palette.is_attached:
+            palette.add(elsewhere(self, self.session, scope, self._keys.of))
 
     def _use_theme(self, name: str) -> None:
         """Take a theme, say which it is, and remember it."""
@@ -323,15 +393,6 @@ class TunedeckApp(App[int]):
         fault = keep_theme(self.theme)
         if fault:
             self.call_from_thread(self.notify, fault, severity="warning", markup=False)
-
-    def _runner(self, screen: Screen[object], action: str) -> Callable[[], None]:
-        async def run() -> None:
-            await screen.run_action(action)
-
-        def later() -> None:
-            self.call_later(run)
-
-        return later
 
     def load_recipe(self, path: Path) -> None:
         """Fill the form in from a recipe file; a file that is no recipe leaves the form as it is."""

@@ -15,10 +15,14 @@ from tui.actions import Command, character, every, long_name
 
 FILE = "keymap.toml"
 
-TYPED = frozenset({"answer", "edit", "form", "line", "path", "pick", "picker", "prompt"})
+TYPED = frozenset(
+    {"answer", "edit", "filter_menu", "form", "help", "line", "palette", "path", "pick", "picker", "prompt"}
+)
 """Scopes of widgets in which text is typed: a printable key is text there and cannot be a command."""
 
-MODAL = frozenset({"agree", "edit", "field_help", "help", "mapping", "menu", "pick", "presets"})
+MODAL = frozenset(
+    {"agree", "edit", "field_help", "filter_menu", "help", "mapping", "menu", "palette", "pick", "presets"}
+)
 """Scopes of dialogs: the app's keys do not work behind them."""
 
 INSIDE: dict[str, frozenset[str]] = {
@@ -31,6 +35,9 @@ INSIDE: dict[str, frozenset[str]] = {
     "text": frozenset({"data", "details", "duplicates", "mapping", "overview", "recipe"}),
 }
 """Scopes of widgets, and those of the screens that have such a widget: they work at the same time."""
+
+_ARROWS = {"←": "left", "→": "right", "↑": "up", "↓": "down"}
+"""As footer, help and docs write them."""
 
 _MODIFIERS = ("alt", "ctrl", "hyper", "meta", "shift", "super")
 _SPELLINGS = {"esc": "escape", "return": "enter", "pgup": "pageup", "pgdn": "pagedown", "del": "delete"}
@@ -72,13 +79,13 @@ def load_keymap(path: Path | None = None) -> Keymap:
     except FileNotFoundError:
         return Keymap()
     except (OSError, ValueError) as error:
-        return Keymap(faults=(f"{path} was not read: {clean_line(str(error), 200)}.",))
+        return Keymap(faults=(f"Could not read {path}: {clean_line(str(error), 200)}.",))
     import tomllib  # most people have no such file, and need not wait for it
 
     try:
         values = tomllib.loads(text)
     except ValueError as error:
-        return Keymap(faults=(f"{path} is not valid TOML, no key was changed: {clean_line(str(error), 200)}.",))
+        return Keymap(faults=(f"{path} is not valid TOML; no keys were changed: {clean_line(str(error), 200)}.",))
     keys = values.pop("keys", {})
     entries = {**dict(_entries(values)), **dict(_entries(keys if isinstance(keys, dict) else {"keys": keys}))}
     return _keymap(entries, str(path)) if entries else Keymap()
@@ -147,6 +154,7 @@ def key_name(written: str) -> str | None:
     Args:
         written: a character, or a name with or without modifiers, such as `?`, `f5`, `Esc`, `ctrl+shift+left`.
     """
+    written = written[:-1] + _ARROWS.get(written[-1:], written[-1:])
     modified, _, base = written.rpartition("+") if len(written) > 1 else ("", "", written)
     modifiers = sorted(modified.lower().split("+")) if modified else []
     if len(base) == 1 and base.isprintable():
@@ -197,7 +205,7 @@ def _together(one: str, other: str) -> bool:
 def _shared(wanted: Iterable[str], own: Mapping[str, tuple[str, ...]]) -> set[str]:
     """The other commands of which Textual must be told as well.
 
-    Where it takes a key from one command, it takes it from all the commands of that widget.
+    Textual removes a key from all the commands of a widget at once.
     """
     found = set(wanted)
     while True:

@@ -5,15 +5,42 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from tui.actions import STEPS, Command, character, commands, every, scopes
+from tui.actions import PARTS, PLACES, SHARED, Command, commands, every, scopes, sign, title_of
 
 _HEAD = """\
-# Commands and keys
+# Keys
 
-Every command of the app, by the part of the app in which it works, with its id and its keys.
-[keymap.md](keymap.md) says how to give a command other keys. This page is written by
-`python -m tui.keys_document > docs/keys.md`.
+`?` or `F1` shows the keys of the screen you are on, and `ctrl+p` finds and runs any command. To change keys, put
+the command's id and its new keys into `keymap.toml`: see [keymap.md](keymap.md).
+
+This page is generated: `python -m tui.keys_document > docs/keys.md`.
+
+## The same on every screen
 """
+
+_SHARED = {
+    "down": "move down",
+    "up": "move up",
+    "first": "first row or line",
+    "last": "last row or line",
+    "go to row": "go to a row by its number",
+    "search": "search",
+    "next hit": "next hit",
+    "previous hit": "previous hit",
+    "undo": "undo",
+    "keep": "keep",
+    "drop": "drop",
+    "open": "open what is under the cursor",
+    "open other": "open a file, or a run",
+    "filter": "filter",
+    "copy": "copy to the clipboard",
+    "delete": "delete, after a question",
+    "help": "help",
+    "quit": "quit",
+    "back": "one level out",
+    "suspend": "suspend (`fg` resumes)",
+}
+"""What the shared meanings are in words; the steps have a table of their own."""
 
 
 def document() -> str:
@@ -23,17 +50,26 @@ def document() -> str:
 
 
 def _lines() -> Iterator[str]:
-    first = ["app", *(name for _, name, _ in STEPS)]
     yield _HEAD
-    for scope in (*first, *sorted(set(scopes()) - set(first))):
-        yield f"## {scope}\n\n| id | keys | what it does |\n|---|---|---|"
-        yield from map(_row, commands([scope]))
-        yield ""
+    yield "| keys | what they do |\n|---|---|"
+    for meaning, words in _SHARED.items():
+        yield f"| {' '.join(map(_code, SHARED[meaning]))} | {words} |"
+    yield "\nWhile you type text, letters are text; while a question is open, only its own keys work.\n"
+    known = ["app", *(place.scope for place in PLACES), *(scope for scope in PARTS if scope != "app")]
+    for scope in dict.fromkeys((*known, *sorted(scopes()))):
+        if commands([scope]):
+            yield f"## {title_of(scope)}\n\n| keys | command | what it does | id |\n|---|---|---|---|"
+            yield from map(_row, commands([scope]))
+            yield ""
 
 
 def _row(command: Command) -> str:
-    keys = " ".join(f"`{character(key).strip() or key}`" for key in command.keys)
-    return f"| `{command.id}` | {keys} | {command.help} |"
+    keys = " ".join(map(_code, command.keys))
+    return f"| {keys} | {command.label} | {command.help} | `{command.id}` |"
+
+
+def _code(key: str) -> str:
+    return f"`{sign(key)}`"
 
 
 if __name__ == "__main__":

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.units import clock, count
 
 if TYPE_CHECKING:
     from core.jobs.status import Status
+    from core.jobs.workspaces import ActiveElsewhere
+
+_PLACES, _NAMED = 3, 3
+"""Workspaces, and runs of each, that are named."""
 
 
 def run_words(state: str, status: Status, *, progress: bool = True) -> str:
@@ -28,3 +34,21 @@ def run_words(state: str, status: Status, *, progress: bool = True) -> str:
     if taken is not None and status.ended:
         return f"{state} after {clock(taken)}"
     return state
+
+
+def home_path(path: Path) -> str:
+    """A path as people write it: `~/runs` for one in the user's home folder."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path != home and path.is_relative_to(home) else str(path)
+
+
+def active_elsewhere_words(found: Sequence[ActiveElsewhere]) -> str:
+    """Where other runs are active: `2 runs are active in ~/other: a, b.`; "" where none is."""
+    said = []
+    for each in found[:_PLACES]:
+        runs = "1 run is" if len(each.runs) == 1 else f"{count(len(each.runs))} runs are"
+        names = ", ".join(each.runs[:_NAMED]) + (", …" if len(each.runs) > _NAMED else "")
+        said.append(f"{runs} active in {home_path(each.workspace)}: {names}.")
+    more = len(found) - _PLACES
+    said += [f"More are active in {more} other workspace{'s' * (more != 1)}."] if more > 0 else []
+    return " ".join(said)

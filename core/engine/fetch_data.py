@@ -1,4 +1,4 @@
-"""Fetches one split of a data set of the hub into a JSONL file: `python -m core.engine.fetch_data FOLDER`.
+"""Downloads one split of a Hub dataset into a JSONL file: `python -m core.engine.fetch_data FOLDER`.
 
 A process of its own, because `datasets` takes seconds to import. Rows are streamed, so memory stays flat and nothing
 lies on the disk twice; the file has its name only when it is whole.
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from core.dataset.files.hub import file_name
 from core.errors import BadInput, TunedeckError
 from core.jobs import requests
-from core.jobs.files import DiskFull
+from core.jobs.files import DiskFull, no_more_files
 from core.jobs.folder import JobFolder
 
 _PERIOD = 0.5
@@ -45,13 +45,13 @@ def main(argv: Sequence[str]) -> int:
         rows = fetch(folder, payload["name"], payload["parts"], Path(payload["into"]))
     except _Stopped:
         for name in requests.pending(folder):
-            requests.done(folder, name, "The fetching was stopped.")
+            requests.done(folder, name, "The download was stopped.")
         return _STOPPED
     except TunedeckError as fault:
-        # The viewer says for which data set.
+        # The viewer says which dataset.
         folder.write_status(state="failed", message=str(fault))
         return _BAD_INPUT if isinstance(fault, BadInput) else _FAILED
-    folder.append_event("phase", f"{rows:,} rows were fetched.")
+    folder.append_event("phase", f"{rows:,} rows downloaded.")
     folder.write_status(phase="done")
     return 0
 
@@ -61,7 +61,7 @@ def fetch(folder: JobFolder, name: str, parts: Sequence[str], into: Path) -> int
 
     Args:
         folder: the job's, for progress.
-        name: `org/name`, or a local folder that holds a data set as the hub does.
+        name: `org/name`, or a local folder that holds a dataset as the Hub does.
         parts: the config and the split as far as they are named, in any order.
         into: the folder that gets the file.
 
@@ -73,19 +73,19 @@ def fetch(folder: JobFolder, name: str, parts: Sequence[str], into: Path) -> int
         DiskFull: there is no room; what was written is removed.
     """
     _check_network(name)
-    folder.write_status(phase="loading libraries")
+    folder.write_status(phase="Loading libraries")
     try:
         import datasets
     except ImportError:
-        raise BadInput("this needs the package datasets", do="Install it: pip install 'tunedeck[train]'") from None
-    folder.write_status(phase="looking it up")
+        raise BadInput("This needs the package datasets", do="Install it: pip install 'tunedeck[train]'") from None
+    folder.write_status(phase="Looking up the dataset")
     datasets.disable_progress_bars()
     try:
         config = _one_of("config", datasets.get_dataset_config_names(name), parts, name, "")
         split = _one_of("split", datasets.get_dataset_split_names(name, config), parts, name, config)
         unknown = [part for part in parts if part not in (config, split)]
         if unknown:
-            raise BadInput(f"there is no config and no split {unknown[0]!r} in it", do=f"There is {config}:{split}")
+            raise BadInput(f"The dataset has no config or split {unknown[0]!r}", do=f"There is {config}:{split}")
         rows = datasets.load_dataset(name, config, split=split, streaming=True)
         total = ((rows.info.splits or {}).get(split) or _NoCount).num_examples
         return _write(folder, rows.decode(False), total or None, into / file_name(config, split))
@@ -109,8 +109,8 @@ def _check_network(name: str) -> None:
         socket.getaddrinfo(host, 443)
     except OSError:
         raise BadInput(
-            f"there is no network here: {host} cannot be found",
-            do="Fetch it where there is one: hf download --repo-type dataset NAME --local-dir DIR; then copy DIR here",
+            f"No network here: {host} cannot be found",
+            do="Download it elsewhere: hf download --repo-type dataset NAME --local-dir DIR; then copy DIR here",
         ) from None
 
 
@@ -128,7 +128,7 @@ def _one_of(what: str, present: Sequence[str], parts: Sequence[str], name: str, 
     shown = ", ".join(present[:12]) + (", ..." if len(present) > 12 else "")
     example = present[0] if "train" not in present else "train"
     asked = [name, *([config] if config in parts else []), example]
-    raise BadInput(f"the data set has the {what}s {shown}", do=f"Name one, for example {':'.join(asked)}")
+    raise BadInput(f"The dataset has several {what}s: {shown}", do=f"Name one, for example {':'.join(asked)}")
 
 
 def _write(folder: JobFolder, rows: Any, total: int | None, path: Path) -> int:
@@ -147,7 +147,8 @@ def _write(folder: JobFolder, rows: Any, total: int | None, path: Path) -> int:
         import errno
 
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = f"the disk is full after {number:,} rows, which are removed again"
+            full = no_more_files(path.parent) or "The disk is full"
+            what = f"{full}. Stopped after {number:,} rows, which were removed again"
             raise DiskFull(what, where=str(path.parent), do="Free some space and try again") from fault
         raise
     finally:
@@ -175,19 +176,19 @@ def _explained(fault: Exception, datasets: Any) -> TunedeckError:
     """A fault of the libraries as a sentence."""
     text = " ".join(str(fault).split())[:400]
     if "OfflineModeIsEnabled" in text or "HF_HUB_OFFLINE" in text:
-        return BadInput("HF_HUB_OFFLINE is set, so nothing is fetched", do="Unset it, or open a local copy")
+        return BadInput("HF_HUB_OFFLINE is set, so nothing is downloaded", do="Unset it, or open a local copy")
     if "gated" in text.lower():
-        do = "Ask for access on its page of the hub, then log in here: hf auth login"
-        return BadInput("the data set is gated: its owners let in whom they know", do=do)
+        do = "Request access on its Hub page, then log in here: hf auth login"
+        return BadInput("The dataset is gated: you must request access first", do=do)
     if isinstance(fault, datasets.exceptions.DatasetNotFoundError):
         do = "Check the spelling; a private one needs a login: hf auth login"
-        return BadInput("the hub has no such data set, or you may not see it", do=do)
+        return BadInput("No such dataset on the Hub, or you have no access to it", do=do)
     if "script" in text.lower():
-        do = "Fetch its files (hf download --repo-type dataset NAME) and open those"
-        return BadInput("the data set is made by a script of its own, which is not run", do=do)
+        do = "Download its files (hf download --repo-type dataset NAME) and open those"
+        return BadInput("The dataset uses a loading script, which is not run", do=do)
     if isinstance(fault, ConnectionError):
-        return BadInput(f"the hub cannot be reached: {text}", do="Check the network, or open a local copy")
-    return BadInput(f"it cannot be fetched: {text}", do="Open its files instead: hf download --repo-type dataset NAME")
+        return BadInput(f"Cannot reach the Hub: {text}", do="Check the network, or open a local copy")
+    return BadInput(f"Cannot download it: {text}", do="Open its files instead: hf download --repo-type dataset NAME")
 
 
 if __name__ == "__main__":

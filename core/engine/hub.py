@@ -15,7 +15,7 @@ def explain(source: str, what: str) -> Iterator[None]:
     """Turns what transformers, safetensors and huggingface_hub raise into a sentence.
 
     Args:
-        source: folder or hub name.
+        source: folder or Hub model ID.
         what: what was to be loaded: `model`, `tokenizer`.
 
     Raises:
@@ -39,36 +39,36 @@ def _sentence(error: BaseException, source: str, what: str) -> BadInput:
     words = str(error)
     if any(isinstance(link, hub.GatedRepoError) for link in chain):
         return BadInput(
-            "This model is gated: its owner wants an agreement first",
+            "This model is gated: you must accept its terms first",
             where=source,
-            do="Agree on its hub page, then run `hf auth login` here",
+            do="Accept them on its Hub page, then run `hf auth login` here",
         )
     local = Path(source).exists()
     if "trust_remote_code" in words:
         return BadInput(
-            "The model comes with Python code of its own, which does not run unasked",
+            "The model comes with its own Python code, which was not run",
             where=source,
             do="If you have read that code and trust it, set model.trust_remote_code",
         )
     if not local and any(isinstance(link, (hub.OfflineModeIsEnabled, hub.LocalEntryNotFoundError)) for link in chain):
         return BadInput(
-            f"The hub cannot be reached, and the {what} is not in the local cache",
+            f"Cannot reach the Hub, and the {what} is not in the local cache",
             where=source,
             do="Check the network (and HF_HUB_OFFLINE), or give a local folder",
         )
     if not local and any(isinstance(link, (hub.RepositoryNotFoundError, hub.HFValidationError)) for link in chain):
         return BadInput(
-            "There is neither such a folder nor such a model on the hub (or it is private)",
+            "No such folder, and no such model on the Hub (or it is private)",
             where=source,
             do="Check the spelling, or run `hf auth login` if the model is private",
         )
     if any(isinstance(link, hub.RevisionNotFoundError) for link in chain):
-        return BadInput("The hub model has no such revision", where=source, do="Check model.revision")
+        return BadInput("The Hub model has no such revision", where=source, do="Check model.revision")
     if "size mismatch" in words or "mismatched" in words:
         return BadInput(
-            "The weights do not fit the configuration: their shapes differ from what config.json says",
+            "The weights do not match config.json: their shapes differ",
             where=source,
-            do="Take weights and config.json from the same model",
+            do="Use the weights and config.json of the same model",
         )
     if isinstance(error, ImportError):
         return BadInput(f"The {what} needs a package that is missing: {_first(words)}", where=source)

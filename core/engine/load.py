@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +59,9 @@ def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> H
     if named.cpu or not torch.cuda.is_available():
         if model.dtype == "float16":
             raise BadInput(
-                "A CPU does not train in float16",
+                "Training in float16 does not work on a CPU",
                 where="model.dtype",
-                do="Take auto or float32, or run on a GPU",
+                do="Use auto or float32, or run on a GPU",
             )
         dtype = torch.bfloat16 if model.dtype == "bfloat16" else torch.float32
         return Hardware(torch.device("cpu"), dtype, "bf16" if dtype is torch.bfloat16 else "no", "CPU")
@@ -73,9 +73,7 @@ def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> H
         return Hardware(device, torch.float32, "no", name)
     if chosen == "bfloat16":
         if not ampere:
-            raise BadInput(
-                f"{name} does not compute in bfloat16", where="model.dtype", do="Take auto, float16 or float32"
-            )
+            raise BadInput(f"{name} does not support bfloat16", where="model.dtype", do="Use auto, float16 or float32")
         return Hardware(device, torch.bfloat16, "bf16", name)
     return Hardware(device, torch.float32 if all_weights else torch.float16, "fp16", name)
 
@@ -83,17 +81,17 @@ def hardware(model: Model, devices: str = "", *, all_weights: bool = False) -> H
 def check_model(path: str) -> None:
     """Makes sure, in milliseconds and without loading it, that a model folder can be loaded.
 
-    A name that is no folder is taken for a hub name and left to `load_base`.
+    A name that is no folder is treated as a Hub model ID and left to `load_base`.
 
     Raises:
         BadInput: the folder is empty, has no configuration, no safetensors weights, or only pointers to them.
     """
     folder = Path(path)
     if not path:
-        raise BadInput("No model is chosen", where="model.path", do="Give a model folder or a hub name")
+        raise BadInput("No model is chosen", where="model.path", do="Give a model folder or a Hub model ID")
     if not folder.exists():
         if path.startswith((".", "/", "~")) or path.count("/") > 1:
-            raise BadInput("There is no such model folder", where=path, do="Give a model folder or a hub name")
+            raise BadInput("No such model folder", where=path, do="Give a model folder or a Hub model ID")
         return
     if not folder.is_dir():
         raise BadInput("This is a file, not a model folder", where=path, do="Give the folder with config.json")
@@ -114,11 +112,11 @@ def _check_weights(folder: Path) -> None:
         try:
             named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise BadInput(f"The index of the weights cannot be read ({error})", where=str(index)) from error
+            raise BadInput(f"Cannot read the index of the weights ({error})", where=str(index)) from error
         missing = sorted(name for name in named if not (folder / str(name)).exists())
         if missing:
             raise BadInput(
-                f"{len(missing)} of {len(named)} weight files are missing, {missing[0]} among them",
+                f"{len(missing)} of {len(named)} weight files are missing, including {missing[0]}",
                 where=str(folder),
                 do="Download or copy the model again",
             )
@@ -168,13 +166,13 @@ def load_tokenizer(model: Model) -> Any:
         )
     if not tokenizer.is_fast:
         raise BadInput(
-            "The tokenizer has no fast form (tokenizer.json), without which no loss mask can be made",
+            "The tokenizer has no fast version (tokenizer.json), which the loss mask needs",
             where=model.path,
-            do="Take a model that has a tokenizer.json",
+            do="Use a model with a tokenizer.json",
         )
     if tokenizer.eos_token is None:
         raise BadInput(
-            "The tokenizer names no end token, so the model could never learn to stop",
+            "The tokenizer has no end token, so the model could never learn to stop",
             where=model.path,
             do="Set eos_token in its tokenizer_config.json",
         )
@@ -186,14 +184,21 @@ def load_tokenizer(model: Model) -> Any:
     return tokenizer
 
 
-def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = False) -> Any:
+LoadProgress = Callable[[int, int], None]
+"""Called with how many weights are loaded, and how many there are."""
+
+
+def load_base(
+    model: Model, on: Hardware, *, path: str = "", sharded: bool = False, on_progress: LoadProgress | None = None
+) -> Any:
     """The base model with its weights in `on.dtype`, quantized if the recipe or its own config says so; no pickles.
 
     Args:
         model: the recipe's model section.
         on: where and in what precision.
         path: another folder than the recipe's, for a model that was trained whole.
-        sharded: whether it stays in RAM for now, because several GPUs are to share it out.
+        sharded: whether it stays in RAM for now, because several GPUs are to share it.
+        on_progress: called while the weights are loaded.
 
     Raises:
         BadInput: it cannot be had, or its weights are not the ones that its configuration describes.
@@ -204,7 +209,7 @@ def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = Fal
     source = path or model.path
     check_model(source)
     chosen = quantization(model, on)
-    with explain(source, "model"), _quiet_report():
+    with explain(source, "model"), _quiet_report(), _reporting(on_progress):
         loaded, report = AutoModelForCausalLM.from_pretrained(
             source,
             revision=(model.revision or None) if not path else None,
@@ -223,9 +228,7 @@ def load_base(model: Model, on: Hardware, *, path: str = "", sharded: bool = Fal
         _make_room(loaded)
     if is_quantized(loaded) and loaded.hf_quantizer.pre_quantized:
         if chosen is not None:
-            raise BadInput(
-                "The stored weights are quantized already", where="model.quantization", do="Leave it at none"
-            )
+            raise BadInput("The model is already quantized", where="model.quantization", do="Set it to none")
         if loaded.quantization_method == "bitsandbytes":
             compute_in(loaded, on.dtype)
     if in_four_bits(loaded) and on.device.type == "cpu":
@@ -276,7 +279,7 @@ def quantization(model: Model, on: Hardware) -> Any:
         raise BadInput(
             f"{model.quantization} needs the package bitsandbytes, which is not installed",
             where="model.quantization",
-            do="Install it, or take quantization none",
+            do="Install it, or set quantization to none",
         )
     if model.quantization == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
@@ -294,23 +297,52 @@ def _check_loaded(report: dict[str, Any], source: str) -> None:
         raise BadInput(
             f"The weights are quantized ({beside[0]}), and config.json does not say how",
             where=source,
-            do="Take weights and config.json from the same model",
+            do="Use the weights and config.json of the same model",
         )
     mismatched = report.get("mismatched_keys") or ()
     if mismatched:
         name, found, wanted = next(iter(mismatched))
         raise BadInput(
-            f"The weights do not fit the configuration: {name} is {tuple(found)}, config.json says {tuple(wanted)}",
+            f"The weights do not match config.json: {name} is {tuple(found)}, but config.json says {tuple(wanted)}",
             where=source,
-            do="Take weights and config.json from the same model",
+            do="Use the weights and config.json of the same model",
         )
     missing = sorted(report.get("missing_keys") or ())
     if missing:
         raise BadInput(
-            f"{len(missing)} weights are missing and would have been made up at random, {missing[0]} among them",
+            f"{len(missing)} weights are missing and would be random, including {missing[0]}",
             where=source,
-            do="Take weights and config.json from the same model",
+            do="Use the weights and config.json of the same model",
         )
+
+
+@contextmanager
+def _reporting(on_progress: LoadProgress | None) -> Iterator[None]:
+    """Reports what transformers would show as a progress bar."""
+    from transformers.utils import logging
+
+    if on_progress is None:
+        yield
+        return
+
+    def hook(bar: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        items = arguments[0] if arguments else None
+        if not hasattr(items, "__len__") or named.get("desc") != "Loading weights":
+            return bar(*arguments, **named)
+        return bar(_counted(items, on_progress), *arguments[1:], **named)
+
+    before = logging.set_tqdm_hook(hook)
+    try:
+        yield
+    finally:
+        logging.set_tqdm_hook(before)
+
+
+def _counted(items: Any, on_progress: LoadProgress) -> Iterator[Any]:
+    for done, item in enumerate(items):
+        on_progress(done, len(items))
+        yield item
+    on_progress(len(items), len(items))
 
 
 @contextmanager

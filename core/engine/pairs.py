@@ -22,13 +22,13 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
 
     if sample.kind != "preference":
         raise BadInput(
-            "This sample is no preference pair: it needs a chosen and a rejected answer",
+            "This sample is not a preference pair: it needs a chosen and a rejected answer",
             do="Train on preference data, or set the task to sft",
         )
     settings.template.require()
     if any(not turn.trained for turn in (*sample.chosen, *sample.rejected)):
         raise BadInput(
-            "An answer of this pair is marked as not trained, and pairs are compared whole",
+            "An answer of this pair is marked as not trained, but pairs are always compared whole",
             do="Remove the mark, or drop the pair",
         )
     tools = list(sample.tools) or None

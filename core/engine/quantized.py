@@ -67,7 +67,7 @@ def only_pack_what_fits(model: Any) -> None:
 def pack_as_evaluation_does(model: Any) -> None:
     """Brings the base of a resumed run into the form that it trained on, which is that of after the first evaluation.
 
-    Without this a run on such a CPU would go on with weights that differ in their last bits.
+    Without this a run on such a CPU would continue with weights that differ in their last bits.
 
     Args:
         model: with 4-bit layers.

@@ -81,7 +81,7 @@ def join(recipe: Recipe) -> Rank | None:
     if "WORLD_SIZE" not in os.environ:
         if wanted.ranks > 1:
             raise TunedeckError(
-                f"{wanted.ranks} ranks were asked for, and this process was started alone", where="training.devices"
+                f"{wanted.ranks} ranks were requested, but this process was started alone", where="training.devices"
             )
         return None
     import torch
@@ -96,9 +96,9 @@ def join(recipe: Recipe) -> Rank | None:
     world = int(os.environ["WORLD_SIZE"])
     if not distributed.is_initialized() or state.num_processes != world:
         raise TunedeckError(
-            f"{world} ranks were started, and accelerate sees {state.num_processes}: a run of fewer ranks than asked "
-            "for would train with another batch",
-            do="Look at ACCELERATE_ variables of your environment; tunedeck needs none",
+            f"{world} ranks were started, but accelerate sees {state.num_processes}: a run of fewer ranks "
+            "would train with another batch size",
+            do="Unset the ACCELERATE_ variables of your environment; tunedeck does not need them",
         )
     control = distributed.new_group(backend="gloo", timeout=PATIENCE)  # beside nccl, which only knows GPUs
     return Rank(state.process_index, local, world, control)

@@ -84,16 +84,16 @@ class EncodingSummary:
         """What a person must know before training: sentences, each with its numbers and rows (from 0)."""
         found: list[tuple[str, dict[str, Any]]] = []
         if self.without_loss:
-            beyond = f" ({self.cut_away} of them because the max length cut the answer off)" if self.cut_away else ""
-            sentence = f"{_count(self.without_loss)} without a single trained token{beyond}: left out."
+            beyond = f" ({self.cut_away} of them because max length cut off the answer)" if self.cut_away else ""
+            sentence = f"{_count(self.without_loss)} without a trained token{beyond}: dropped."
             found.append((sentence, {"count": len(self.without_loss), "rows": self.without_loss[:_NAMED]}))
         if self.refused:
             rows = [row for row, _ in self.refused]
-            sentence = f"{_count(rows)} left out, because they cannot become tokens. The first: {self.refused[0][1]}"
+            sentence = f"{_count(rows)} dropped because they cannot be tokenized. The first: {self.refused[0][1]}"
             found.append((sentence, {"count": len(rows), "rows": rows[:_NAMED]}))
         if self.cut:
             verb = "is" if self.cut == 1 else "are"
-            sentence = f"{self.cut:,} of {self.samples:,} samples {verb} cut at the max length: "
+            sentence = f"{self.cut:,} of {self.samples:,} samples {verb} cut at max length: "
             sentence += f"{self.lost_tokens:,} tokens are lost."
             found.append((sentence, {"count": self.cut, "lost_tokens": self.lost_tokens}))
         return found
@@ -112,7 +112,7 @@ def read_view(path: Path) -> Iterator[ViewRow]:
     try:
         stream = path.open(encoding="utf-8")
     except OSError as error:
-        raise BadInput(f"The run's data cannot be read: {error.strerror}", where=str(path)) from error
+        raise BadInput(f"Cannot read the run's data: {error.strerror}", where=str(path)) from error
     with stream:
         for number, line in enumerate(stream, start=1):
             try:
@@ -120,7 +120,7 @@ def read_view(path: Path) -> Iterator[ViewRow]:
                 yield ViewRow(value["key"], int(value["row"]), Sample.from_json(value["sample"]))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise BadInput(
-                    f"This line is no sample of a curated view ({error})",
+                    f"This line is not a sample of a curated view ({error})",
                     where=f"{path}:{number}",
                     do="Start the run again from its recipe",
                 ) from error
@@ -129,7 +129,7 @@ def read_view(path: Path) -> Iterator[ViewRow]:
 def encode_view(
     rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings, *, seen: Callable[[int], None] = lambda _: None
 ) -> tuple[Any, EncodingSummary]:
-    """The samples of a view as the data set that the trainer takes.
+    """The samples of a view as the dataset for the trainer.
 
     Args:
         rows: of the curated view.

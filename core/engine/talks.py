@@ -43,9 +43,9 @@ def _encode_messages(sample: Sample, tokenizer: Any, settings: EncodingSettings,
     template.require()
     if masked and not template.marks_answers:
         raise BadInput(
-            "The chat template does not mark its answers with {% generation %}, so no loss mask can be made",
+            "The chat template does not mark the answers with {% generation %}, so there is no loss mask",
             where="model.chat_template",
-            do="Choose a shipped template, or set data.loss_on to everything",
+            do="Choose a built-in template, or set data.loss_on to everything",
         )
     talk = [as_template_turn(turn) for turn in turns]
     tools = list(sample.tools) or None
@@ -71,7 +71,7 @@ def supervised_turns(sample: Sample) -> tuple[Message, ...]:
         BadInput: the sample's answer is marked as a bad one.
     """
     if sample.kind == "kto" and not sample.label:
-        raise BadInput("The answer is marked as a bad one, which supervised training must not learn")
+        raise BadInput("The answer is marked as bad, so supervised training must not learn it")
     if sample.kind == "messages":
         return sample.messages
     prompt = tuple(
@@ -90,7 +90,7 @@ def _same_text(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, template:
     if trained != asked:
         raise BadInput(
             "The model's own chat template renders this sample differently from the one that marks its answers",
-            do="Set model.chat_template to one that marks answers and knows tools and reasoning, or leave it out",
+            do="Set model.chat_template to one that marks answers and supports tools and reasoning, or drop the sample",
         )
 
 
@@ -117,8 +117,8 @@ def _mute(
     if len(spans[0]) != len(answers):
         raise BadInput(
             f"The chat template marks {len(spans[0])} answers where the sample has {len(answers)}, "
-            "so the turns without loss cannot be told apart",
-            do="Choose another template, or leave the sample out",
+            "so it is unclear which turns have no loss",
+            do="Choose another template, or drop the sample",
         )
     encoding = rendered.encodings[0]
     for turn, (start, end) in zip(answers, spans[0], strict=True):

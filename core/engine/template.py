@@ -52,14 +52,14 @@ class Template:
         """
         if not self.text:
             raise BadInput(
-                "The model has no chat template, so chat samples cannot become tokens",
+                "The model has no chat template, so chat samples cannot be tokenized",
                 where="model.chat_template",
-                do="Choose a shipped one, chatml for example",
+                do="Choose a built-in one, such as chatml",
             )
 
 
 def as_template_turn(turn: Message) -> dict[str, Any]:
-    """A turn as a chat template takes it."""
+    """A turn in the form of a chat template."""
     value = turn.to_json()
     value.pop("trained", None)
     return value
@@ -83,8 +83,8 @@ def tokenize(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: 
         return tokenizer.apply_chat_template(talk, tools=tools, tokenize=True, return_dict=True, **options)
     except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
         raise BadInput(
-            f"The chat template refuses the sample: {clean_line(str(error), 200)}",
-            do="Correct the sample (roles, order of turns, tool calls), or choose another template",
+            f"The chat template rejects the sample: {clean_line(str(error), 200)}",
+            do="Fix the sample (roles, order of turns, tool calls), or choose another template",
         ) from error
 
 
@@ -117,19 +117,19 @@ def use_template(tokenizer: Any, chosen: str) -> Template:
         return _facts(tokenizer, trained, "TRL's training form of the model's own")
     twin = _shipped_twin(tokenizer, own)
     if twin:
-        origin = f"the shipped template {twin}, which renders as the model's own does"
+        origin = f"the built-in template {twin}, which renders the same text as the model's own"
         return replace(_facts(tokenizer, templates.text(twin), origin), like=own)
     return _facts(tokenizer, own, "the model's own, which does not mark its answers")
 
 
 def _read(chosen: str) -> tuple[str, str]:
     if chosen in templates.names():
-        return templates.text(chosen), f"the shipped template {chosen}"
+        return templates.text(chosen), f"the built-in template {chosen}"
     try:
         return Path(chosen).read_text(encoding="utf-8"), f"the file {chosen}"
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(
-            "There is no such chat template",
+            "No such chat template",
             where=chosen,
             do=f"Give a .jinja file or one of {', '.join(templates.names())}, or leave it empty for the model's own",
         ) from error
@@ -146,8 +146,8 @@ def _training_form(tokenizer: Any) -> str:
 
 def _shipped_twin(tokenizer: Any, own: str) -> str:
     wanted = _render(tokenizer, own)
-    alike = (name for name in templates.names() if wanted and _render(tokenizer, templates.text(name)) == wanted)
-    return next(alike, "")
+    same = (name for name in templates.names() if wanted and _render(tokenizer, templates.text(name)) == wanted)
+    return next(same, "")
 
 
 def _render(tokenizer: Any, text: str) -> tuple[str, ...]:
@@ -184,7 +184,7 @@ def _facts(tokenizer: Any, text: str, origin: str) -> Template:
         answered = tokenizer.apply_chat_template(list(_PROBE[:2]), chat_template=text, tokenize=False)
     except (TemplateError, TypeError, ValueError) as error:
         raise BadInput(
-            f"The chat template cannot render a plain talk: {error}",
+            f"The chat template cannot render a plain conversation: {error}",
             where=origin,
             do="Choose another template",
         ) from error

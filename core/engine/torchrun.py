@@ -21,9 +21,10 @@ from core.jobs import ending, requests
 from core.jobs.ending import EXIT_AGAIN, EXIT_STOPPED
 from core.jobs.folder import JobFolder
 from core.jobs.status import FAILED
+from core.jobs.titles import title_of
 
 AGAIN = "TUNEDECK_AGAIN"
-"""A variable, set for ranks that are started again; they go on from the last checkpoint, or else begin anew."""
+"""A variable, set for ranks that are started again; they resume from the last checkpoint, or else start over."""
 GRACE = 5
 """Seconds that the other ranks have after one of them has ended, before they get SIGKILL."""
 
@@ -70,7 +71,7 @@ def main(argv: Sequence[str], entry: Callable[[str, str], RankCommand] = python_
         os.environ[AGAIN] = "1"
     if EXIT_STOPPED in codes:
         return EXIT_STOPPED
-    _explain(folder, failed, module.rpartition(".")[2], ending.oom_kills() - kills)
+    _explain(folder, failed, title_of(["-m", module]), ending.oom_kills() - kills)
     return 1
 
 
@@ -108,7 +109,7 @@ def _explain(folder: JobFolder, failed: Mapping[int, int], stage: str, oom_kills
     if not killed:
         return
     rank, number = killed[0]
-    words = ending.signal_words(number, f"{stage} worker of rank {rank}", oom_kills)
+    words = ending.signal_words(number, f"{stage} (rank {rank})", oom_kills)
     print(words, file=sys.stderr, flush=True)
     try:
         folder.write_status(state=FAILED, message=words)

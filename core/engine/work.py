@@ -45,7 +45,7 @@ def run(argv: Sequence[str], body: Callable[[Worker, Recipe], None]) -> int:
 
 def _ending(worker: Worker, body: Callable[[Worker, Recipe], None]) -> int:
     try:
-        worker.reach("the worker could not begin")
+        worker.reach("the worker could not start")
         worker.job = worker.folder.read_job()
         body(worker, from_json(_recipe(worker)))
         worker.end("", "", phase="done")
@@ -78,7 +78,7 @@ def _recipe(worker: Worker) -> dict[str, Any]:
     payload = worker.job.get("payload")
     recipe = payload.get("recipe") if isinstance(payload, dict) else None
     if not isinstance(recipe, dict):
-        raise BadInput("The run has no recipe in its job.json", where=os.fspath(worker.folder.path))
+        raise BadInput("The run's job.json has no recipe", where=os.fspath(worker.folder.path))
     return recipe
 
 

@@ -125,7 +125,7 @@ class Worker:
             kept.look()  # the stages behind this one, and the end, are its keeper's
 
     def phase(self, name: str, message: str = "", *, step: int | None = None, of: int | None = None) -> None:
-        """Says at once what goes on: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
+        """Writes at once what is being done: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
         self._phase = name
         self._unsent = {}
         self._status(state=self._going_on, phase=name, message=message, step=step, of=of)
@@ -205,12 +205,12 @@ class Worker:
     def _take_back_pause(self) -> None:
         """`resume` of a run that does not hold: a pause that waits is taken back, else there is nothing to do."""
         if requests.PAUSE in requests.pending(self.folder):
-            self.done(requests.PAUSE, "The pause was taken back before it began.")
-            self.done(requests.RESUME, "The run goes on; it had not paused yet.")
+            self.done(requests.PAUSE, "The pause was withdrawn before it started.")
+            self.done(requests.RESUME, "The run is running; it had not paused yet.")
         else:
-            words = "The run is not paused: it goes on."
+            words = "The run is not paused; it is running."
             if self._waits_for:
-                words = f"The run goes on by itself, as soon as it can. {self._waits_for}"
+                words = f"The run resumes by itself as soon as it can. {self._waits_for}"
             self._write(partial(requests.refuse, self.folder, requests.RESUME, words, t=_now()))
 
     def done(self, name: str, message: str = "") -> None:
@@ -221,7 +221,7 @@ class Worker:
             self._answered.discard(name)
 
     def hold_if_asked(self, where: str = "", save: Callable[[], None] | None = None) -> bool:
-        """Holds still as `paused`, if somebody wants that, until it is to go on or to end.
+        """Stays `paused`, if somebody wants that, until it is to be resumed or to end.
 
         Args:
             where: such as "at step 12", for the message.
@@ -236,7 +236,7 @@ class Worker:
         names = self.asked()
         if requests.PAUSE not in names or set(requests.ENDS) & set(names):
             return False
-        words = f"Paused {where or 'as asked'}. It holds {memory_words(self._memory_held())}."
+        words = f"Paused {where or 'on request'}. It holds {memory_words(self._memory_held())}."
         with self._lock:
             self._holding = True
             self._status(state=PAUSED, message=words)
@@ -256,7 +256,7 @@ class Worker:
         with self._lock:
             self._holding = False
             if requests.RESUME in names:
-                self.done(requests.RESUME, "The run goes on after the pause.")
+                self.done(requests.RESUME, "The run resumed after the pause.")
         if not set(requests.ENDS) & set(names):
             self._status(state=RUNNING, message="")
         return True
@@ -356,7 +356,7 @@ class Worker:
         finally:
             self._waits_for = ""
         self._status(state=self._going_on, phase=self._phase, message="")
-        self.event("alert", "The reason for the pause has gone: the run goes on.")
+        self.event("alert", "The problem is gone; the run has resumed.")
 
     def fail(self, message: str) -> None:
         """Says why the run has failed, whichever rank this is; the first to say so is right."""
@@ -422,7 +422,7 @@ class Worker:
             self._backlog.add(line)
 
     def _tell_loss(self, lines: int) -> None:
-        words = f"{lines:,} lines were lost: the run's folder could not be written for too long to keep them all."
+        words = f"{lines:,} lines were lost: the run's folder could not be written for too long."
         self.folder.append_event("alert", words)
 
     def _terminated(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What is measured of base and tuned model on held-out samples: one module for each form of encoded rows."""
+"""Measurements of base and tuned model on held-out samples: one module for each form of encoded rows."""
 
 from __future__ import annotations
 

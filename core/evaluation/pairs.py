@@ -29,7 +29,7 @@ def measure(
         tokenizer: with a padding token.
         on: device and precision.
         recipe: for the batch size and the max length.
-        tick: told the number of pairs done; may raise to end it.
+        tick: called with the number of pairs done; may raise to stop.
 
     Raises:
         TunedeckError: a log-probability is not finite.
@@ -52,8 +52,8 @@ def measure(
         found += zip(chosen.tolist(), rejected.tolist(), strict=True)
         if not all(math.isfinite(value) for pair in found[start:] for value in pair):
             raise TunedeckError(
-                f"A log-probability is not finite on the pairs {start} to {len(found) - 1}",
-                do="The weights are damaged, or too large for this precision: look at the training's last steps",
+                f"A log-probability on pairs {start} to {len(found) - 1} is not finite",
+                do="The weights are damaged, or overflow this precision: check the last steps of training",
             )
     return found
 
@@ -76,7 +76,7 @@ def words(facts: Mapping[str, Any]) -> str:
     if facts["reward_accuracy"] is None:
         return ""
     accuracy, margin = facts["reward_accuracy"], facts["reward_margin"]
-    return f"Tuned prefers the chosen answer in {accuracy:.0%} of the held-out pairs, mean reward margin {margin:.3f}"
+    return f"The tuned model prefers the chosen answer in {accuracy:.0%} of held-out pairs, reward margin {margin:.3f}"
 
 
 def findings(facts: Mapping[str, Any]) -> list[str]:
@@ -84,6 +84,6 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
     if facts["reward_accuracy"] is None or facts["reward_accuracy"] > 0.5:
         return []
     return [
-        f"The tuned model does not prefer the chosen answers: it does in {facts['reward_accuracy']:.0%} of "
-        f"{facts['eval_samples']} held-out pairs, no more than chance. More pairs or steps may help."
+        f"The tuned model does not prefer the chosen answers: {facts['reward_accuracy']:.0%} of "
+        f"{facts['eval_samples']} held-out pairs, no better than chance. Try more pairs or steps."
     ]

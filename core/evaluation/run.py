@@ -1,4 +1,4 @@
-"""One comparison from a run's folder: the base measured and asked, then the adapter from disk, then both written."""
+"""One comparison in a run's folder: the base model is measured and prompted, then the tuned one, then both written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     """
     began = time.monotonic()
     worker.phase("loading", "Loading libraries.")
-    worker.nothing_to_save = "The training is over and saved: comparing base and tuned model leaves nothing to save."
+    worker.nothing_to_save = "Nothing to save: training is finished and saved, and a comparison has no checkpoints."
     prepare(recipe, alone=True)
     tuned_folder = _tuned_folder(worker, recipe)
 
@@ -60,8 +60,9 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     template = use_template(tokenizer, recipe.model.chat_template)
     rows, prompts = _held_out(worker, recipe, tokenizer, template)
     worker.stop_if_asked(_STOPPED)
-    worker.phase("loading", f"Loading the base model on {on.name}.")
-    model = load_base(recipe.model, on)
+    words = f"Loading the base model on {on.name}"
+    worker.phase("loading", f"{words}.")
+    model = load_base(recipe.model, on, on_progress=_loaded(worker, words))
     both = _Both(worker, recipe, tokenizer, template, on, rows, prompts)
     base_scores, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
@@ -72,14 +73,14 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     _write(worker, began, tuned_folder, both.scores, scores, (base, tuned), prompts)
 
 
-_STOPPED = "Stopped as asked, while base and tuned model were compared."
+_STOPPED = "Stopped on request, while comparing base and tuned model."
 
 
 def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
     adapter = adapter_of(recipe)
     folder = worker.folder.path / adapter.folder
     if not (folder / adapter.weights).exists():
-        raise BadInput("There is no trained model to compare", where=str(folder), do="Train first")
+        raise BadInput("No trained model to compare", where=str(folder), do="Train first")
     return folder
 
 
@@ -90,9 +91,9 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
 
     path = worker.folder.data / "eval.jsonl"
     if not path.exists() or path.stat().st_size == 0:
-        worker.event("alert", "No samples are held out, so base and tuned model cannot be compared.")
+        worker.event("alert", "Base and tuned model cannot be compared: no samples are held out.")
         return None, []
-    worker.phase("encoding", "Turning held-out samples into tokens.")
+    worker.phase("encoding", "Tokenizing the held-out samples.")
     settings = replace(EncodingSettings.of(recipe, template), packing="none")  # each sample is measured by itself
     rows, _ = encode_view(read_view(path), tokenizer, settings, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
@@ -108,9 +109,10 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
     from core.engine.load import load_base
     from core.evaluation.scores import prepare_losses
 
-    worker.phase("loading", f"Loading the tuned model from {folder.name}/.")
+    words = f"Loading the tuned model from {folder.name}/"
+    worker.phase("loading", f"{words}.")
     if adapter_of(recipe).whole:
-        tuned = load_base(recipe.model, on, path=str(folder))
+        tuned = load_base(recipe.model, on, path=str(folder), on_progress=_loaded(worker, words))
         prepare_losses(tuned)
         fresh = list(tuned.named_parameters())
     else:
@@ -122,15 +124,19 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
     for name, weight in fresh:
         if weight.is_floating_point() and not torch.isfinite(weight).all():
             raise TunedeckError(
-                f"The trained weights are not finite ({name}): the training has failed, whatever it reported",
+                f"The trained weights are not finite ({name}): training failed, whatever it reported",
                 where=str(folder),
                 do="Train again with a lower learning rate",
             )
     return tuned
 
 
+def _loaded(worker: Worker, words: str) -> Callable[[int, int], None]:
+    return lambda done, of: worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights.")
+
+
 class _Both:
-    """Measures and asks either model in the same way."""
+    """Measures and prompts either model in the same way."""
 
     def __init__(
         self,
@@ -170,7 +176,7 @@ class _Both:
             tick = self._ticker(words)
             scores = self.scores.measure(model, self._rows, self._tokenizer, self._on, recipe, tick=tick)
             self._done += len(self._rows)
-        self._phase(f"The {name} model answers {len(self._prompts)} held-out prompts.")
+        self._phase(f"Generating {len(self._prompts)} answers with the {name} model.")
         answers = generate(
             model,
             self._tokenizer,
@@ -179,7 +185,7 @@ class _Both:
             max_new_tokens=recipe.evaluation.max_new_tokens,
             temperature=recipe.evaluation.temperature,
             batch_size=recipe.evaluation.batch_size,
-            tick=self._ticker(f"The {name} model answers held-out prompts."),
+            tick=self._ticker(f"Generating answers with the {name} model."),
         )
         self._done += len(self._prompts)
         return scores, answers
@@ -239,7 +245,7 @@ def _write(
     files.replace(str(folder / "summary.json"), files.encode(summary), durable=True)
     for sentence in (*measure.findings(scores), *findings(base_answers, tuned_answers)):
         worker.event("alert", sentence)
-    words = f"{differs} of {len(prompts)} answers differ from the base's"
+    words = f"{differs} of {len(prompts)} answers differ from the base model's"
     if measured := measure.words(scores):
         words = f"{measured}; {words}"
     worker.event("comparison", f"{words}.", **summary)

@@ -54,7 +54,7 @@ def words(facts: Mapping[str, Any]) -> str:
     """The measurement in a few words, or ""."""
     if facts["base_loss"] is None or facts["tuned_loss"] is None:
         return ""
-    return f"Eval loss {facts['base_loss']:.3f} for the base, {facts['tuned_loss']:.3f} tuned"
+    return f"Eval loss: base {facts['base_loss']:.3f}, tuned {facts['tuned_loss']:.3f}"
 
 
 def findings(facts: Mapping[str, Any]) -> list[str]:
@@ -63,8 +63,8 @@ def findings(facts: Mapping[str, Any]) -> list[str]:
     if before is None or after is None or after < before:
         return []
     return [
-        f"The tuned model is no better on held-out samples: eval loss {after:.3f}, the base has "
-        f"{before:.3f}. Fewer epochs, a lower learning rate or more samples may help."
+        f"The tuned model is not better on held-out samples: eval loss {after:.3f}, base {before:.3f}. "
+        "Try fewer epochs, a lower learning rate or more samples."
     ]
 
 
@@ -82,11 +82,11 @@ def eval_loss(
 
     Args:
         model: prepared by `prepare_losses`, with or without an adapter.
-        rows: a data set with `input_ids` and `labels`.
+        rows: a dataset with `input_ids` and `labels`.
         tokenizer: with a padding token.
         on: device and precision.
         batch_size: the recipe's `training.eval_batch_size`, so that the batches are the trainer's.
-        tick: told the number of samples done; may raise to end it.
+        tick: called with the number of samples done; may raise to stop.
 
     Raises:
         TunedeckError: the loss is not finite.
@@ -106,8 +106,8 @@ def eval_loss(
             loss = float(model(**batch, fused_lm_head=True, use_cache=False).loss)
         if not math.isfinite(loss):
             raise TunedeckError(
-                f"The eval loss is {loss} on the samples {start} to {start + size - 1}",
-                do="The weights are damaged, or too large for this precision: look at the training's last steps",
+                f"The eval loss on samples {start} to {start + size - 1} is {loss}",
+                do="The weights are damaged, or overflow this precision: check the last steps of training",
             )
         total += loss * size
         tokens += int((batch["labels"][:, 1:] != MASKED).sum())

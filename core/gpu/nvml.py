@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,19 @@ _THROTTLE = {  # bits of nvmlDeviceGetCurrentClocksEventReasons; idle clocks and
     0x40: "heat, held by the hardware",
     0x80: "power supply brake",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class DriverVersion:
+    """NVIDIA's driver.
+
+    Attributes:
+        version: such as `550.54.14`.
+        cuda: the newest CUDA that it supports, major and minor.
+    """
+
+    version: str
+    cuda: tuple[int, int]
 
 
 class GpuReader:
@@ -67,6 +81,15 @@ class GpuReader:
         self._nvml = None
         self._count = 0
         self.problem = "The GPUs have not been asked yet."
+
+    def driver(self) -> DriverVersion | None:
+        """The driver's version; None where there is no driver, or it does not say."""
+        nvml = self._nvml
+        if nvml is None:
+            return None
+        version = _text(_value(nvml, lambda: nvml.nvmlSystemGetDriverVersion()))
+        cuda = _value(nvml, lambda: nvml.nvmlSystemGetCudaDriverVersion_v2())
+        return None if not version or not cuda else DriverVersion(version, (cuda // 1000, cuda % 1000 // 10))
 
     def read(self) -> list[GpuSample]:
         """One sample for each GPU, or for each MIG slice of it; empty if there are none to read."""

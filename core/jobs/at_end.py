@@ -1,4 +1,4 @@
-"""After a job's end: a process that tells of it, for a limited time. Its failure is an event and changes nothing else.
+"""After a job's end: a process that sends notifications, for a limited time. Its failure is an event, nothing more.
 
 `job.json["payload"]["at_end"]` is `{"targets", "seconds" for each of them}`. A file can name any command: only those
 that this user has agreed to are run (`core.jobs.trust`).
@@ -16,15 +16,16 @@ from typing import Any
 
 from core.errors import TunedeckError
 from core.jobs.children import Children, spawn
+from core.jobs.files import FILE_MODE
 from core.jobs.folder import JobFolder
 from core.jobs.trust import COMMAND, ConsentRequest
 
 MODULE = "core.verdict.notify"
 """Run as `python -m MODULE FOLDER`, in the keeper's interpreter."""
 CLAIM = ".told"
-"""A file that whoever tells of the end makes before: so nobody tells of it twice, whoever was killed when."""
+"""A file that is created before an end is notified, so that no end is notified twice, whoever was killed when."""
 GRACE = 15.0
-"""Seconds that the module has besides those of its targets: it starts, and reads the metrics."""
+"""Seconds that the module has in addition to those of its targets: it starts, and reads the metrics."""
 _LONGEST = 3600.0
 """Seconds that one target may take, whatever the file says."""
 
@@ -59,21 +60,21 @@ def wanted(payload: Mapping[str, Any]) -> EndNotifications:
 
 
 def claim(folder: JobFolder, payload: Mapping[str, Any]) -> bool:
-    """Whether this process is the one that tells of the end, if anybody is to be told.
+    """Whether this process is the one that notifies of the end, if anybody is to be notified.
 
     Asked under the keeper's lock, when the job is over.
     """
     if not wanted(payload).targets:
         return False
     try:
-        os.close(os.open(folder.path / CLAIM, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        os.close(os.open(folder.path / CLAIM, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
     except OSError:
-        return False  # it was told, or the folder is gone
+        return False  # it was notified, or the folder is gone
     return True
 
 
 def forget(folder: JobFolder) -> None:
-    """The job begins anew: its next end is to be told again."""
+    """The job starts again: its next end is to be notified again."""
     try:
         os.unlink(folder.path / CLAIM)
     except OSError:
@@ -95,13 +96,13 @@ def notify_end(
     limit = len(notifications.targets) * notifications.seconds + GRACE
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        output = os.open(folder.path / "at_end.log", flags, 0o644)
+        output = os.open(folder.path / "at_end.log", flags, FILE_MODE)
     except OSError:
         return  # the folder is gone, or cannot be written to: nobody could read what comes of it
     try:
         pid = spawn([sys.executable, "-m", MODULE, os.fspath(folder.path)], environment, output)
     except OSError as error:
-        _event(folder, f"What was to happen at the end cannot be started: {error.strerror}.")
+        _event(folder, f"The notification could not be started: {error.strerror}.")
         return
     finally:
         os.close(output)
@@ -110,9 +111,9 @@ def notify_end(
     while ended is None and time.monotonic() < end:
         ended = children.wait(0.5).get(pid)
     if ended is None:
-        _event(folder, f"What was to happen at the end took longer than {limit:.0f} s and was ended.")
+        _event(folder, f"The notification took longer than {limit:.0f} s and was killed.")
     elif ended.code != 0:
-        _event(folder, "What was to happen at the end has failed; at_end.log says why.")
+        _event(folder, "The notification failed; see at_end.log.")
     children.signal(signal.SIGKILL)  # also what it may have left behind
 
 

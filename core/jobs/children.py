@@ -1,4 +1,4 @@
-"""The keeper's children: started in sessions of their own, collected when they end, and none left behind."""
+"""The keeper's children: each started in a new session, collected when it ends, and none left behind."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import select
 import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import pairwise
 from types import FrameType
 
 from core.gpu.host import tree
@@ -40,7 +39,7 @@ def read_stages(environment: Mapping[str, str]) -> list[list[str]]:
 
 
 def spawn(argv: Sequence[str], environment: Mapping[str, str], output: int) -> int:
-    """Starts a program in a session of its own, its output to a file, its input empty.
+    """Starts a program in a new session, its output to a file, its input empty.
 
     Raises:
         OSError: it cannot be started.
@@ -52,12 +51,6 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], output: int) -> i
     ]
     defaults = [signal.SIGPIPE, signal.SIGXFSZ]  # python ignores these two; SIGHUP stays ignored, on purpose
     return os.posix_spawnp(argv[0], list(argv), environment, file_actions=actions, setsid=True, setsigdef=defaults)
-
-
-def stage_name(argv: Sequence[str]) -> str:
-    """A stage's name for people: the last part of the module behind the last `-m`, else the program's name."""
-    modules = [module for flag, module in pairwise(argv) if flag == "-m"]
-    return modules[-1].rpartition(".")[2] if modules else os.path.basename(argv[0])
 
 
 class Children:

@@ -1,4 +1,4 @@
-"""Derived jobs: their result follows from their input, so a result is looked for first, and computed only once.
+"""Derived jobs: their result follows from their input, so an existing result is used, and each is computed once.
 
 A scan, a view, an overview, token counts: whoever wants one names its input and gets the job that has it, computes it
 now, or begins to. Looking, starting and stopping take turns under one lock for each folder of jobs, so that two
@@ -138,9 +138,9 @@ class Derived:
             self._parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadInput(
-                f"No folder can be made for the job: {error.strerror}",
+                f"Cannot create a folder for the job: {files.reason(error, self._parent)}",
                 where=os.fspath(self._parent),
-                do="Start tunedeck in a folder that you may write to",
+                do="Start tunedeck in a folder that you can write to",
             ) from error
         return _locked(self._parent)
 

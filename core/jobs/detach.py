@@ -1,4 +1,4 @@
-"""A module of ours started in a session of its own: a process that goes into the background by itself."""
+"""A module of ours started in a new session: a process that goes into the background by itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.jobs.children import KEEPER_PYTHON
+from core.jobs.files import FILE_MODE
 
 
 def detach(
@@ -39,7 +40,7 @@ def detach(
     """
     interpreter = python or os.environ.get(KEEPER_PYTHON) or sys.executable
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    with open(os.open(log, flags, 0o644), "ab") as output:
+    with open(os.open(log, flags, FILE_MODE), "ab") as output:
         return subprocess.run(
             [interpreter, "-m", module, *(os.fspath(one) for one in arguments)],
             stdin=subprocess.DEVNULL,

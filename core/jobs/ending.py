@@ -1,4 +1,4 @@
-"""How a worker ended, in words: from its exit code or signal, its own last word, and the kernel's counters."""
+"""How a worker ended, in words: from its exit code or signal, its last status, and the kernel's counters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 from dataclasses import dataclass
 
 from core.jobs.status import DONE, FAILED, FINISHED, LEAVING, STOPPED, Status
+from core.jobs.titles import TITLES, TRAINING
 
 EXIT_STOPPED = 3
 """The exit code of a worker that ended because it was asked to."""
@@ -38,8 +39,8 @@ def from_wait(status: int) -> Exit:
     return Exit(code, None) if code >= 0 else Exit(None, -code)
 
 
-def from_last_word(status: Status) -> Exit:
-    """How a worker ended whose exit nobody saw, by what it wrote as its last act; it may have come to none."""
+def from_last_status(status: Status) -> Exit:
+    """How a worker ended whose exit nobody saw, by the last status that it wrote, if any."""
     if status.phase == DONE:
         return Exit(0, None)
     if status.fields.get(LEAVING) == EXIT_STOPPED:
@@ -52,7 +53,7 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
 
     Args:
         end: its exit code or signal.
-        stage: the stage's name for the sentence, such as `training`.
+        stage: what the stage does, see `core.jobs.titles`: `Training`.
         status: the last status; a worker that fails says why by `state="failed"` and `message`.
         log: the path of `output.log`.
         asked: whether somebody had asked the job to stop at once, or its keeper was told to.
@@ -64,28 +65,28 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
     if end.code == 0:
         return FINISHED, ""
     if end.code == EXIT_STOPPED:
-        return STOPPED, status.message or "Stopped as asked."
+        return STOPPED, status.message or "Stopped on request."
     if asked and end.code is None and status.stage:
-        return STOPPED, "Stopped at once, as asked. Training was done before, and the adapter is saved."
+        return STOPPED, "Stopped now, on request. Training was already done, and the adapter is saved."
     if asked and end.code is None:
-        return STOPPED, "Stopped at once, as asked; what came after the last checkpoint is not saved."
+        return STOPPED, "Stopped now, on request: everything after the last checkpoint is lost."
     if end.signal is not None:
-        return FAILED, signal_words(end.signal, f"{stage} worker", oom_kills)
+        return FAILED, signal_words(end.signal, stage, oom_kills)
     if end.code is None and oom_kills:
-        return FAILED, signal_words(signal.SIGKILL, f"{stage} worker", oom_kills)
+        return FAILED, signal_words(signal.SIGKILL, stage, oom_kills)
     if status.state == FAILED and status.message:
         return FAILED, status.message
     error = last_error(log)
     if error:
-        return FAILED, f"The {stage} worker failed: {error.rstrip('.')}. The traceback is at the end of output.log."
+        return FAILED, f"{stage} failed: {error.rstrip('.')}. The traceback is at the end of output.log."
     if end.code is None:
         return FAILED, (
-            f"The {stage} worker was killed or crashed: it left no word, and its keeper had been killed before. "
-            "The end of output.log may say why; go on from the last checkpoint."
+            f"{stage} was killed or crashed without an error message, and its keeper had been killed before. "
+            f"The end of output.log may say why.{_resume(stage)}"
         )
     if status.message:
         return FAILED, status.message
-    return FAILED, f"The {stage} worker ended with exit code {end.code}. The end of output.log may say why."
+    return FAILED, f"{stage} ended with exit code {end.code}. The end of output.log may say why."
 
 
 def signal_words(number: int, who: str, oom_kills: int) -> str:
@@ -93,18 +94,18 @@ def signal_words(number: int, who: str, oom_kills: int) -> str:
 
     Args:
         number: the signal.
-        who: which, such as `training worker`.
+        who: what it did, such as `Training`, and on which rank.
         oom_kills: see `judge`.
     """
     if number == signal.SIGKILL and oom_kills:
         return (
-            f"The machine ran out of memory (RAM, not GPU memory) and its kernel killed the {who}. "
-            "Use a smaller model, fewer data loader workers or a machine with more RAM; go on from the last checkpoint."
+            f"{who} was killed by the kernel: the machine ran out of memory (RAM, not GPU memory). "
+            f"Use a smaller model, fewer data loader workers or a machine with more RAM.{_resume(who)}"
         )
     if number == signal.SIGKILL:
         return (
-            f"The {who} was killed from outside (signal 9): by a person, by the job scheduler at a limit of "
-            "time or memory, or by the kernel. Ask the scheduler's log why; go on from the last checkpoint."
+            f"{who} was killed from outside (signal 9): by a person, by the job scheduler (time or memory limit), "
+            f"or by the kernel. Check the scheduler's log.{_resume(who)}"
         )
     try:
         name = signal.Signals(number).name
@@ -112,10 +113,16 @@ def signal_words(number: int, who: str, oom_kills: int) -> str:
         name = "unknown"
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
         return (
-            f"The {who} crashed inside compiled code (signal {number}, {name}). "
-            "The end of output.log may say where; a version of torch or CUDA that does not fit is the usual cause."
+            f"{who} crashed in compiled code (signal {number}, {name}). "
+            "The end of output.log may say where; the usual cause is a torch or CUDA version that does not match."
         )
-    return f"The {who} was ended from outside by signal {number} ({name}). Go on from the last checkpoint."
+    return f"{who} was stopped from outside by signal {number} ({name}).{_resume(who)}"
+
+
+def _resume(who: str) -> str:
+    """What training leaves can be resumed; the other jobs leave nothing to resume from."""
+    others = tuple(title for title in TITLES.values() if title != TRAINING)
+    return "" if who.startswith(others) else " Resume from the last checkpoint."
 
 
 def last_error(log: str) -> str:

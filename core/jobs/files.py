@@ -21,6 +21,10 @@ from typing import Any
 
 from core.errors import TunedeckError
 
+FILE_MODE = 0o666
+"""The mode that every file of a workspace is created with; the umask decides what others get. With umask 002 and a
+setgid folder a group shares a workspace; with 077 nobody else can read it."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOCK_PATIENCE = 1.0
 """Seconds to wait for a lock. Its holder needs microseconds: one that takes longer is stopped or hung."""
@@ -29,13 +33,13 @@ _LOOK_BACK = 1 << 16
 
 
 class DiskFull(TunedeckError):
-    """The disk, or the user's quota on it, is full. The training may go on; only this write was lost."""
+    """The disk, or the user's quota on it, is full. Training can continue; only this write was lost."""
 
 
 class Unreachable(TunedeckError):
     """A file cannot be reached or written now: permissions, a mount that does not answer, a folder that is away.
 
-    That may be over in a moment: whoever runs a job keeps what it has to say until then, and goes on.
+    That may be over in a moment: whoever runs a job keeps what it has to write until then, and continues.
     """
 
 
@@ -93,7 +97,7 @@ def replace(path: str, data: bytes, *, durable: bool) -> None:
     temporary = f"{path}.{os.getpid()}.{threading.get_native_id()}.tmp"
     with _explained(path):
         try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
             try:
                 rest = memoryview(data)
                 while rest:
@@ -154,7 +158,7 @@ def append_line(path: str, line: bytes, *, again: bool = False) -> None:
     """
     with _explained(path):
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW  # a link could lead anywhere
-        descriptor = os.open(path, flags, 0o644)
+        descriptor = os.open(path, flags, FILE_MODE)
         try:
             size = os.fstat(descriptor).st_size
             if again and line in os.pread(descriptor, _LOOK_BACK, max(0, size - _LOOK_BACK)).split(b"\n")[:-1]:
@@ -206,7 +210,7 @@ def open_lock(path: str | os.PathLike[str]) -> int:
     """
     with _explained(os.fspath(path)):
         # Never through a link; the umask decides who else may lock it.
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
 
 
 def try_lock(descriptor: int) -> bool:
@@ -232,31 +236,42 @@ def _explained(path: str) -> Iterator[None]:
         raise gone(os.path.dirname(path)) from error
     except OSError as error:
         if error.errno in _FULL:
+            out_of_inodes = no_more_files(os.path.dirname(path))
             raise DiskFull(
-                no_more_files(os.path.dirname(path)) or "The disk is full, or your quota on it is used up",
+                out_of_inodes or "The disk is full, or your quota on it is used up",
                 where=path,
-                do="Free some space: the run goes on, but what it could not write meanwhile is missing",
+                do=f"{'Delete some files' if out_of_inodes else 'Free some space'}. The run continues, but what it "
+                "cannot write until then is missing",
             ) from error
-        raise Unreachable(f"Cannot be written: {error.strerror}", where=path) from error
+        raise Unreachable(f"Cannot write: {error.strerror}", where=path) from error
 
 
 def no_more_files(folder: str | os.PathLike[str]) -> str:
-    """Words for a disk that has room, and no inode for another file; "" for any other."""
+    """A clause on a disk that has space, but no inode for another file; "" for any other disk."""
+    place = os.path.abspath(folder)
+    while not os.path.isdir(place):  # one that is yet to be made
+        place = os.path.dirname(place)
     try:
-        found = os.statvfs(folder)
+        found = os.statvfs(place)
     except OSError:
         return ""
     if found.f_files and not found.f_favail and found.f_bavail:  # some file systems count no inodes
-        return "The disk can hold no more files: its inodes are used up"
+        return "The disk is out of inodes: it has free space, but cannot hold any more files"
     return ""
+
+
+def reason(error: OSError, folder: str | os.PathLike[str]) -> str:
+    """Why something could not be written into a folder: the error's own words, or that the disk is out of inodes."""
+    out_of_inodes = no_more_files(folder) if error.errno in _FULL else ""
+    return f"{out_of_inodes[0].lower()}{out_of_inodes[1:]}" if out_of_inodes else error.strerror or str(error)
 
 
 def gone(folder: str) -> JobGone:
     """The error that a job's folder is not there any more."""
     return JobGone(
-        "The run's folder was deleted or moved while the run was going on",
+        "The run's folder was deleted or moved while the run was active",
         where=folder,
-        do="Nothing more is written there; start the run again if it is still wanted",
+        do="Nothing more is written there. Start the run again if you still need it",
     )
 
 
@@ -291,6 +306,17 @@ def apply_umask(folder: str | os.PathLike[str]) -> None:
     for where, _, names in os.walk(folder):
         for name in names:
             os.chmod(os.path.join(where, name), mode)
+
+
+def current_umask() -> int:
+    """The umask of this process; asking the kernel by `os.umask` would change it for all threads for a moment."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            return next(int(line.split()[1], 8) for line in file if line.startswith("Umask:"))
+    except (OSError, ValueError, StopIteration):
+        mask = os.umask(0o022)
+        os.umask(mask)
+        return mask
 
 
 def sync(path: str | os.PathLike[str]) -> None:

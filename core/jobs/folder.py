@@ -52,7 +52,7 @@ class JobFolder:
         self._requests = f"{base}/requests"
         self._progress_written = -PROGRESS_PERIOD
         self._known: dict[str, Any] = {}
-        self._unsaid: dict[str, Any] = {}
+        self._unwritten: dict[str, Any] = {}
         self._failed: dict[str, bytes] = {}
         self._seen = False
         self._missing_since: float | None = None
@@ -158,9 +158,9 @@ class JobFolder:
             folder.requests.mkdir()
         except OSError as error:
             raise BadInput(
-                f"No folder can be made for the run: {error.strerror}",
+                f"Cannot create a folder for the run: {files.reason(error, parent)}",
                 where=os.fspath(parent),
-                do="Start tunedeck in a folder that you may write to",
+                do="Start tunedeck in a folder that you can write to",
             ) from error
         job: dict[str, Any] = {
             "version": VERSION,
@@ -229,9 +229,9 @@ class JobFolder:
         elif os.path.isdir(self.path.parent):
             return files.gone(path)
         return files.Unreachable(
-            f"The run's folder cannot be reached: {error.strerror}",
+            f"Cannot reach the run's folder: {error.strerror}",
             where=path,
-            do="Look at its permissions and its mount; what it has to say is kept until it is back",
+            do="Check its permissions and its mount. What the run has to write is kept until the folder is back",
         )
 
     @contextmanager
@@ -251,9 +251,9 @@ class JobFolder:
         job = files.read_json(self._job)
         if job is None:
             raise BadInput(
-                "This is not the folder of a run: it has no job.json that can be read",
+                "Not a run's folder: no readable job.json in it",
                 where=os.fspath(self.path),
-                do="See `tunedeck runs` for the runs of a workspace",
+                do="`tunedeck runs` lists the runs of a workspace",
             )
         self._seen, self._missing_since = True, None
         return job
@@ -280,8 +280,8 @@ class JobFolder:
             if not os.path.isdir(self.path):
                 return Status(problem=f"The run's folder {self.path} is gone: it was deleted or moved.")
         except OSError as error:
-            return Status(problem=f"The run's folder {self.path} cannot be reached: {error.strerror}.")
-        return Status(problem=f"{self.path}/status.json is missing or cannot be read.")
+            return Status(problem=f"Cannot reach the run's folder {self.path}: {error.strerror}.")
+        return Status(problem=f"{self.path}/status.json is missing or unreadable.")
 
     def write_status(self, **fields: Any) -> None:
         """Changes these fields of `status.json`, and keeps all others.
@@ -295,12 +295,12 @@ class JobFolder:
             JobGone: the folder was deleted or moved.
             Unreachable: it cannot be reached now.
         """
-        wanted = {**self._unsaid, **fields}
-        self._unsaid.update(fields)
+        wanted = {**self._unwritten, **fields}
+        self._unwritten.update(fields)
         with self._writing(), files.locked(self._lock):
             merged = self._merged(wanted)
             files.replace(self._status, files.encode(merged), durable=wanted.get("state") in ENDINGS)
-        self._said(wanted)
+        self._written(wanted)
 
     def insist_on_status(self, **fields: Any) -> None:
         """As `write_status`; on a full disk the file is written over in place, which needs no room.
@@ -315,15 +315,15 @@ class JobFolder:
         try:
             self.write_status(**fields)
         except files.DiskFull:
-            wanted = dict(self._unsaid)
+            wanted = dict(self._unwritten)
             files.overwrite(self._status, files.encode(self._merged(wanted)))
-            self._said(wanted)
+            self._written(wanted)
 
-    def _said(self, fields: Mapping[str, Any]) -> None:
+    def _written(self, fields: Mapping[str, Any]) -> None:
         """These fields are written; another thread may have failed with others meanwhile."""
         for name, value in fields.items():
-            if name in self._unsaid and self._unsaid[name] is value:
-                del self._unsaid[name]
+            if name in self._unwritten and self._unwritten[name] is value:
+                del self._unwritten[name]
 
     def _merged(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         self._known = {**(files.read_json(self._status) or self._known), **fields}
@@ -345,7 +345,7 @@ class JobFolder:
         try:
             self.write_status(step=step, of=of, **fields)
         except (files.DiskFull, files.Unreachable):
-            pass  # the next step tells again
+            pass  # the next step writes it
 
     def reset_status(self, **fields: Any) -> None:
         """Replaces `status.json` by these fields alone, for a new start, and by the seconds that earlier ones took.
@@ -355,7 +355,7 @@ class JobFolder:
             JobGone: the folder was deleted or moved.
             Unreachable: it cannot be reached now.
         """
-        self._unsaid.clear()
+        self._unwritten.clear()
         with self._writing(), files.locked(self._lock):
             before = self.read_status()
             earlier = before.seconds() or before.earlier
@@ -445,4 +445,4 @@ def _make(parent: Path, stem: str) -> Path:
         except FileExistsError:
             continue
         return path
-    raise TunedeckError("A thousand runs of this name were started in this second", where=os.fspath(parent))
+    raise TunedeckError("1,000 runs with this name were started within one second", where=os.fspath(parent))

@@ -171,7 +171,7 @@ class Follower:
         except OSError:
             self._job = self._job_stamp = None
             now = standing(self.folder)
-            if now.state == UNKNOWN and self._last is not None:  # it goes on from here when it is back
+            if now.state == UNKNOWN and self._last is not None:  # it continues from here when it is back
                 status = replace(self._last.status, problem=now.detail)
                 now = replace(self._last, detail=now.detail, status=status)
             return now

@@ -1,7 +1,7 @@
 """The keeper of one job: starts its workers, knows how they ended, and writes it down.
 
 `python -m core.jobs.keeper FOLDER` puts itself into the background and lives as long as the job. It owns nothing that
-the workers need: when it is killed they go on, and start another keeper (`core.jobs.takeover`), which takes over here.
+the workers need: when it is killed they keep running, and start another keeper (`core.jobs.takeover`).
 Standard library only, and small: it sits beside a training run for days.
 """
 
@@ -18,12 +18,13 @@ from core.errors import TunedeckError
 from core.gpu.host import boot_id
 from core.jobs import at_end, ending, files, process, requests
 from core.jobs.backlog import Backlog
-from core.jobs.children import KEEPER_PYTHON, Children, Start, read_stages, spawn, stage_name
+from core.jobs.children import KEEPER_PYTHON, Children, Start, read_stages, spawn
 from core.jobs.folder import JobFolder
 from core.jobs.output import enduring_output
 from core.jobs.sampler import Sampler
 from core.jobs.state import standing
 from core.jobs.status import DONE, FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING
+from core.jobs.titles import title_of
 from core.jobs.upkeep import Upkeep
 from core.units import size
 
@@ -63,7 +64,7 @@ class Keeper:
         self._next_beat = 0.0
         self._children = Children()
         self._complaint = ""
-        self._backlog = Backlog(self._tell_loss)
+        self._backlog = Backlog(self._report_loss)
         self._upkeep = Upkeep(folder)
 
     def run(self, taken_over: Callable[[], object]) -> None:
@@ -80,7 +81,7 @@ class Keeper:
         self._run_stages(0, (FINISHED, "", ending.Exit(0, None)))
 
     def go_on(self, taken_over: Callable[[], object]) -> None:
-        """Takes over a job whose keeper was killed: the worker that goes on by itself, and the stages behind it.
+        """Takes over a job whose keeper was killed: the worker that is still running, and the stages behind it.
 
         Args:
             taken_over: see `run`.
@@ -93,11 +94,11 @@ class Keeper:
             return
         self._take_over()
         taken_over()
-        self._event("alert", "The keeper of this run was killed: another one has taken over.")
+        self._event("alert", "The keeper of this run was killed; another one has taken over.")
         self._sampler.start()
         self._worker = status.worker.pid if status.worker else 0
         known = status.stage < len(self._stages)
-        name = stage_name(self._stages[status.stage]) if known else "run's"
+        name = title_of(self._stages[status.stage]) if known else "This run"
         if alive and status.worker is not None:
             self._children.adopt(status.worker)
             self._sampler.watch(self._worker)
@@ -112,7 +113,7 @@ class Keeper:
             self._sampler.stop()
             return
         if not known and status.stage + 1 < status.stages:
-            self._event("alert", "This keeper was not told what comes after this stage, so it does not run.")
+            self._event("alert", "The next stage does not start: the keeper that knew its command was killed.")
         self._run_stages(status.stage + 1, outcome)
 
     def _run_stages(self, first: int, outcome: tuple[str, str, ending.Exit]) -> None:
@@ -122,7 +123,7 @@ class Keeper:
             if state != FINISHED:
                 break
             if number and {requests.STOP, requests.STOP_NOW} & set(self._folder.requested()):
-                state, message = STOPPED, f"Stopped as asked, before {stage_name(argv)} began."
+                state, message = STOPPED, f"Stopped on request. Not started: {title_of(argv)}."
                 break
             state, message, end = self._run_stage(number, argv)
         self._end(state, message, end)
@@ -143,26 +144,27 @@ class Keeper:
         self._folder.write_job(self._job)
 
     def _run_stage(self, number: int, argv: list[str]) -> tuple[str, str, ending.Exit]:
-        name = stage_name(argv)
+        name = title_of(argv)
         kills = ending.oom_kills()
         self._exit = None
         self._await_access()
         # Before the start: what the worker writes of itself must not be written over.
-        self._write(state=RUNNING if number else STARTING, stage=number, message="", phase=name, worker=None)
+        phase = name if number else STARTING
+        self._write(state=RUNNING if number else STARTING, stage=number, message="", phase=phase, worker=None)
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            output = os.open(self._folder.log, flags, 0o644)
+            output = os.open(self._folder.log, flags, files.FILE_MODE)
             try:
                 self._worker = self._start(argv, self._environment, output)
             finally:
                 os.close(output)
         except OSError as error:
-            words = f"The {name} worker cannot be started: {error.filename or argv[0]}: {error.strerror}."
+            words = f"{name} could not be started: {error.filename or argv[0]}: {error.strerror}."
             return FAILED, words, ending.Exit(None, None)
         self._sampler.watch(self._worker)
         who = process.identify(self._worker)
         self._write(worker=who and who.to_json())
-        self._event("phase", f"The {name} worker was started (pid {self._worker}).", stage=number)
+        self._event("phase", f"Process {self._worker} started: {name}.", stage=number)
         return self._see_out(name, kills)
 
     def _see_out(self, name: str, kills: int) -> tuple[str, str, ending.Exit]:
@@ -170,7 +172,7 @@ class Keeper:
         end = self._follow_worker()
         if end == ending.Exit(None, None):
             self._await_access()
-            end = ending.from_last_word(self._folder.read_status())
+            end = ending.from_last_status(self._folder.read_status())
         self._end_leftovers(0.0 if end.code != 0 or self._now_since else LEFTOVER_GRACE)
         self._await_access()
         state, message = ending.judge(
@@ -222,7 +224,7 @@ class Keeper:
         if self._children.terminations > self._terminations:
             self._terminations = self._children.terminations
             name = requests.STOP if self._terminations == 1 else requests.STOP_NOW
-            self._event("request", "The keeper got SIGTERM: passed on to the worker.", request=name)
+            self._event("request", "Received SIGTERM: stopping the run.", request=name)
             self._pass_on(name)
         try:
             urgent = requests.STOP_NOW in requests.pending(self._folder)
@@ -259,14 +261,14 @@ class Keeper:
             self._children.signal(signal.SIGTERM, signal.SIGCONT)
 
     def _end_leftovers(self, grace: float) -> None:
-        """Ends what a worker left behind: ranks or data loaders that would go on holding memory."""
+        """Ends what a worker left behind: ranks or data loaders that would keep holding memory."""
         began = time.monotonic()
         named = False
         while left := self._children.living():
             waited = time.monotonic() - began - grace
             if waited >= 0 and not named:
                 named = True
-                self._event("alert", f"The worker left {len(left)} processes behind; they are ended.", pids=left)
+                self._event("alert", f"{len(left)} processes were left behind; ending them.", pids=left)
             if waited >= TERMINATE_AFTER:
                 self._children.signal(signal.SIGKILL)
             elif waited >= 0:
@@ -281,13 +283,13 @@ class Keeper:
             if state == STOPPED and name in requests.ENDS:
                 self._try(partial(requests.done, self._folder, name))
             else:
-                words = "The job ended before this could be done."
+                words = "The run ended before this could be done."
                 self._try(partial(requests.refuse, self._folder, name, words))
         gone, left = self._processes()
         memory = self._sampler.stop([one.pid for one in gone])
         self._event(
             "ended",
-            message or "The job has finished.",
+            message or "Finished.",
             state=state,
             exit_code=end.code,
             signal=end.signal,
@@ -295,11 +297,11 @@ class Keeper:
             memory=memory,
         )
         if held := [f"{size(one['held'])} on GPU {one['index']}" for one in memory or () if one["held"]]:
-            words = f"The run's processes are gone, but the driver still counts {', '.join(held)} for them."
+            words = f"The run's processes are gone, but the driver still reports {', '.join(held)} in use by them."
             self._event("alert", words, memory=memory)
         if left:
             pids = [one.pid for one in left]
-            self._event("alert", f"{len(left)} processes of the run could not be ended: {pids}.", pids=pids)
+            self._event("alert", f"{len(left)} processes of the run could not be killed: {pids}.", pids=pids)
         fields = {
             "state": state,
             "message": message,
@@ -331,11 +333,11 @@ class Keeper:
         line = partial(self._folder.append_event, kind, message, **{"t": round(time.time(), 3), **fields})
         self._try(partial(self._backlog.add, line))
 
-    def _tell_loss(self, lines: int) -> None:
-        self._folder.append_event("alert", f"{lines:,} events of the keeper were lost: they could not be written.")
+    def _report_loss(self, lines: int) -> None:
+        self._folder.append_event("alert", f"{lines:,} events were lost: they could not be written.")
 
     def _try(self, write: Callable[[], None]) -> None:
-        """Writes, or goes on without: a full disk or a deleted folder must not end the keeper before its worker."""
+        """Writes, or continues without: a full disk or a deleted folder must not end the keeper before its worker."""
         try:
             write()
             self._complaint = ""
@@ -364,10 +366,10 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
         print(error, file=sys.stderr)
         return 1
     if not files.try_lock(lock):
-        print("Another keeper runs this job already.", file=sys.stderr)
+        print("This job already has a keeper.", file=sys.stderr)
         return 1
     if not {"--go-on", "--tell"} & set(argv) and not read_stages(os.environ):
-        print("A keeper is started by tunedeck, which tells it what to run.", file=sys.stderr)
+        print("Only tunedeck can start a keeper: it passes the commands to run.", file=sys.stderr)
         return 1
     taken_over: Callable[[], object] = bool  # tells nobody
     if "--foreground" not in argv:

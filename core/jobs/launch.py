@@ -102,14 +102,14 @@ def launch(
         The keeper's identity.
 
     Raises:
-        BadInput: the job runs already, somebody else is starting it, or it is not queued (any more).
+        BadInput: the job is already running, another program is starting it, or it is not queued (any more).
         JobFailed: the keeper did not start; the job is marked as failed, with the reason.
         DiskFull, JobGone: the folder cannot be written to.
     """
     with _alone(folder):
         if waits != (folder.read_status().state == QUEUED):
-            words = "This job does not wait in the queue any more" if waits else "This job waits in the queue"
-            raise BadInput(words, where=folder.id, do="See `tunedeck queue`")
+            words = "This run is no longer in the queue" if waits else "This run is queued"
+            raise BadInput(words, where=folder.id, do="`tunedeck queue` lists the queue")
         return _launch(folder, stages, env, payload, python, patience)
 
 
@@ -120,7 +120,7 @@ def enqueue(
     env: Mapping[str, str] | None = None,
     payload: Mapping[str, Any] | None = None,
 ) -> None:
-    """Makes a job a queued one. Whoever starts it later makes its commands anew; `job.json` only shows them.
+    """Makes a job a queued one. Whoever starts it later makes its commands again; `job.json` only shows them.
 
     Args:
         folder: the job's folder.
@@ -129,12 +129,12 @@ def enqueue(
         payload: see `launch`.
 
     Raises:
-        BadInput: the job runs already, or somebody else is starting it.
+        BadInput: the job is already running, or another program is starting it.
         DiskFull, JobGone: the folder cannot be written to.
     """
     with _alone(folder):
         _write_job(folder, stages, env, payload)
-        folder.reset_status(state=QUEUED, message="Waits in the queue.", stages=len(stages))
+        folder.reset_status(state=QUEUED, message="Waiting in the queue.", stages=len(stages))
 
 
 def _launch(
@@ -163,7 +163,7 @@ def _write_job(
 ) -> None:
     job = folder.read_job()
     if job.get("keeper") and not standing(folder, job=job).over:
-        raise BadInput("This job runs already", where=folder.id, do="Attach to it instead of starting it twice")
+        raise BadInput("Already running", where=folder.id, do="Attach to it: tunedeck attach")
     job |= {
         "stages": [list(argv) for argv in stages],  # for people to read; nothing runs what a file says
         "env": dict(env or {}),
@@ -187,7 +187,7 @@ def _alone(folder: JobFolder) -> Iterator[None]:
     lock = files.open_lock(folder.path / ".launch.lock")
     try:
         if not files.try_lock(lock):
-            raise BadInput("Somebody else is starting this job", where=folder.id, do="Attach to it")
+            raise BadInput("Another program is starting this run", where=folder.id, do="Attach to it: tunedeck attach")
         yield
     finally:
         os.close(lock)
@@ -205,7 +205,7 @@ def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str], patie
         )
     except OSError as error:
         raise JobFailed(
-            f"The run's keeper cannot be started: {error.strerror}", where=error.filename or folder.id
+            f"The run's keeper could not be started: {error.strerror}", where=error.filename or folder.id
         ) from error
     except subprocess.TimeoutExpired:
         code = -1
@@ -213,7 +213,7 @@ def _detach(folder: JobFolder, python: str | None, env: Mapping[str, str], patie
     if code == 0 and keeper is not None:  # this process was only its parent, and ended when it had taken over
         return keeper
     raise JobFailed(
-        f"The run's keeper did not start: {_tail(folder) or f'no word of it within {patience:.0f} s'}",
+        f"The run's keeper did not start: {_tail(folder) or f'no sign of it within {patience:.0f} s'}",
         where=folder.id,
         do=f"See {folder.keeper_log}",
     )

@@ -1,7 +1,7 @@
 """The queue of a workspace: which runs wait, in which order, and for what. One file, changed under a lock.
 
 A queued run has its folder already, with state `queued` and everything that starts it; the queue holds the order. A run
-that goes on stays in the file until it has ended, so that one which a reboot has ended is known to belong here.
+that is active stays in the file until it has ended, so that one which a reboot has ended is known to belong here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 from core.errors import BadInput, TunedeckError
 from core.jobs import files, process
+from core.jobs.access import refuse_read_only
 from core.jobs.folder import JobFolder
 from core.jobs.process import Identity
 from core.jobs.state import standing
@@ -60,18 +61,20 @@ class QueueFile:
     """What `queue.json` says.
 
     Attributes:
-        entries: in order; those that go on are among them.
+        entries: in order; active runs are among them.
         paused: whether nothing is started until somebody says so.
-        runner: the process that starts them, as it last named itself; it may have ended.
+        runner: the process that starts this user's runs, as it last named itself; it may have ended.
+        others: likewise of other users who share the workspace, by user ID.
     """
 
     entries: tuple[QueuedRun, ...] = ()
     paused: bool = False
     runner: Identity | None = None
+    others: Mapping[int, Identity] = field(default_factory=dict)
 
     @property
     def alive(self) -> bool:
-        """Whether the runner lives, on this machine and since this boot."""
+        """Whether this user's runner lives, on this machine and since this boot."""
         return process.is_alive(self.runner)
 
 
@@ -97,8 +100,9 @@ class Queue:
 
     @property
     def runner_lock(self) -> Path:
-        """Held by the runner as long as it lives."""
-        return self._path.with_name(".queue-runner.lock")
+        """Held by this user's runner as long as it lives: nobody can start the runs of another user."""
+        own = os.stat(self.workspace).st_uid == os.geteuid()
+        return self._path.with_name(f".queue-runner{'' if own else f'-{os.geteuid()}'}.lock")
 
     def folder(self, entry: QueuedRun) -> JobFolder:
         """The folder of an entry's run."""
@@ -114,19 +118,24 @@ class Queue:
         if found is None:
             if not self._path.exists():
                 return QueueFile()
-            raise BadInput("The queue cannot be read", where=os.fspath(self._path), do="Delete the file to begin anew")
+            raise BadInput("Cannot read the queue", where=os.fspath(self._path), do="Delete the file to start over")
         try:
             entries = tuple(_entry(value) for value in found["runs"])
+            me = os.geteuid()
+            runners = {int(uid): one for uid, one in dict(found.get("runners") or {me: found.get("runner")}).items()}
         except (KeyError, TypeError, ValueError) as error:
-            raise BadInput(f"The queue cannot be read ({error!r})", where=os.fspath(self._path)) from error
-        return QueueFile(entries, bool(found.get("paused")), process.from_json(found.get("runner")))
+            raise BadInput(f"Cannot read the queue ({error!r})", where=os.fspath(self._path)) from error
+        known = {uid: one for uid, each in runners.items() if (one := process.from_json(each)) is not None}
+        return QueueFile(entries, bool(found.get("paused")), known.pop(me, None), known)
 
     def write(self, contents: QueueFile) -> None:
         """Replaces the file; only for who holds the lock."""
+        runners = {**contents.others, **({} if contents.runner is None else {os.geteuid(): contents.runner})}
         value = {
             "version": 1,
             "paused": contents.paused,
             "runner": contents.runner and contents.runner.to_json(),
+            "runners": {str(uid): one.to_json() for uid, one in runners.items()},
             "runs": [entry.to_json() for entry in contents.entries],
         }
         files.replace(os.fspath(self._path), files.encode(value), durable=True)
@@ -140,7 +149,7 @@ class Queue:
             TunedeckError: somebody else holds it for too long, or it cannot be written.
         """
         if not self.workspace.is_dir():
-            raise files.JobGone("There is no such workspace", where=os.fspath(self.workspace))
+            raise files.JobGone("No such workspace", where=os.fspath(self.workspace))
         files.make_folder(os.fspath(self._path.parent))
         lock = files.open_lock(self._path.with_name(".queue.lock"))
         try:
@@ -148,9 +157,9 @@ class Queue:
             while not files.try_lock(lock):
                 if time.monotonic() > deadline:
                     raise TunedeckError(
-                        "Another program holds the queue",
+                        "The queue is locked by another program",
                         where=os.fspath(self._path),
-                        do="Try again; a stopped `tunedeck` may be what holds it",
+                        do="Try again; a suspended `tunedeck` may hold the lock",
                     )
                 time.sleep(0.01)
             yield self.read()
@@ -163,40 +172,41 @@ class Queue:
             self.write(replace(now, entries=(*now.entries, entry)))
 
     def remove(self, run_id: str) -> None:
-        """Takes a run that waits out of the queue; its folder stays, as `stopped`.
+        """Removes a queued run from the queue; its folder stays, as `stopped`.
 
         Raises:
-            BadInput: it does not wait there.
+            BadInput: it is not queued there, or this user may only look at it.
         """
         with self.locked() as now:
             entry = self._waiting(now, run_id)
+            refuse_read_only(self.folder(entry))
             self.write(replace(now, entries=tuple(other for other in now.entries if other.id != entry.id)))
             self.folder(entry).write_status(
-                state=STOPPED, message="Taken out of the queue before it began.", ended=time.time()
+                state=STOPPED, message="Removed from the queue before it started.", ended=time.time()
             )
 
     def move(self, run_id: str, place: int) -> None:
-        """Gives a run that waits another place.
+        """Gives a queued run another place.
 
         Args:
             run_id: the run.
             place: from 1, the next to be started; beyond the end means the end.
 
         Raises:
-            BadInput: it does not wait there, or there is no such place.
+            BadInput: it is not queued there, or there is no such place.
         """
         if place < 1:
-            raise BadInput("The first place is 1", where=str(place))
+            raise BadInput("Places in the queue start at 1", where=str(place))
         with self.locked() as now:
             entry = self._waiting(now, run_id)
             waiting = [other for other in self.waiting(now) if other.id != entry.id]
             waiting.insert(place - 1, entry)
             left = {other.id for other in waiting}
-            going = [other for other in now.entries if other.id not in left]
-            self.write(replace(now, entries=(*going, *waiting)))
+            active = [other for other in now.entries if other.id not in left]
+            self.write(replace(now, entries=(*active, *waiting)))
 
     def pause(self, paused: bool) -> None:
-        """Holds the queue back, or lets it go on; runs that go on are left alone."""
+        """Pauses or resumes the queue; active runs are left alone."""
         with self.locked() as now:
             self.write(replace(now, paused=paused))
 
@@ -207,7 +217,7 @@ class Queue:
     def _waiting(self, contents: QueueFile, run_id: str) -> QueuedRun:
         found = next((entry for entry in self.waiting(contents) if entry.id == run_id), None)
         if found is None:
-            raise BadInput("This run does not wait in the queue", where=run_id, do="See `tunedeck queue`")
+            raise BadInput("This run is not queued", where=run_id, do="`tunedeck queue` lists the queue")
         return found
 
 

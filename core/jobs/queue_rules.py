@@ -39,7 +39,7 @@ def decide(
 ) -> list[Turn]:
     """Gives each entry its turn. One run a device set; who comes first gets a device first.
 
-    An entry whose time has not come holds nobody up; one that waits for memory holds its devices.
+    An entry whose time has not come blocks nobody; one that waits for memory reserves its devices.
 
     Args:
         waiting: in order.
@@ -64,7 +64,7 @@ def decide(
 
 def _turn(entry: QueuedRun, taken: Mapping[str, str], gpus: Sequence[GpuSample], now: float, gpu_problem: str) -> Turn:
     if entry.not_before > now:
-        return Turn(entry, None, f"waits until {_clock(entry.not_before, now)}")
+        return Turn(entry, None, f"waiting until {_clock(entry.not_before, now)}")
     if entry.devices:
         choices = [entry.devices]
     else:
@@ -72,7 +72,7 @@ def _turn(entry: QueuedRun, taken: Mapping[str, str], gpus: Sequence[GpuSample],
     idle = [names for names in choices if not any(name in taken for name in names)]
     if not idle:
         name = next(name for name in choices[0] if name in taken)
-        return Turn(entry, None, f"waits for {device_words((name,))}, which {taken[name]} has or comes to first")
+        return Turn(entry, None, f"waiting for {device_words((name,))} (in use by {taken[name]})")
     if not entry.free_bytes or idle[0] == (CPU,):
         return Turn(entry, idle[0])
     free = {str(gpu.index): _free(gpu) for gpu in gpus}
@@ -80,9 +80,9 @@ def _turn(entry: QueuedRun, taken: Mapping[str, str], gpus: Sequence[GpuSample],
         if all((free.get(name) or 0) >= entry.free_bytes for name in names):
             return Turn(entry, names)
     known = [size for names in idle for name in names if (size := free.get(name)) is not None]
-    seen = f"{gib(max(known))} are" if known else gpu_problem or "how much is free is not known"
+    seen = f"{gib(max(known))} free now" if known else gpu_problem.rstrip(".") or "free memory is unknown"
     where = device_words(entry.devices) if entry.devices else "a GPU"
-    return Turn(entry, None, f"waits for {gib(entry.free_bytes)} of free memory on {where} ({seen})")
+    return Turn(entry, None, f"waiting for {gib(entry.free_bytes)} of free memory on {where} ({seen})")
 
 
 def device_words(names: Sequence[str]) -> str:
@@ -95,7 +95,7 @@ def device_words(names: Sequence[str]) -> str:
 
 
 def device_set(visible: str | None, gpus: Sequence[GpuSample]) -> tuple[str, ...]:
-    """The devices of a run from its `CUDA_VISIBLE_DEVICES`; without one it takes the first GPU, else the CPU."""
+    """The devices of a run from its `CUDA_VISIBLE_DEVICES`; without it the first GPU, else the CPU."""
     names = [part.strip() for part in (visible or "").split(",") if part.strip()]
     if visible is None and gpus:
         return (str(gpus[0].index),)

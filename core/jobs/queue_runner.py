@@ -1,8 +1,8 @@
-"""The process that starts queued runs: one a workspace, detached like a keeper, and gone when nothing waits any more.
+"""The process that starts queued runs: detached like a keeper, and gone when nothing waits any more.
 
-`main` puts itself into the background. It owns nothing that the runs need: when it is killed they go on, and the next
-`tunedeck` that looks at the queue starts another. How a run is started is asked of whoever makes the runner
-(`core.runs.run_queue`), never of the run's folder. Standard library only.
+`main` puts itself into the background. It owns nothing that the runs need: when it is killed they keep running, and
+the next `tunedeck` that looks at the queue starts another. How a run is started comes from whoever makes the runner
+(`core.runs.run_queue`), never from the run's folder. Standard library only.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from core.errors import BadInput, JobFailed, TunedeckError
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample, devices_of_run
 from core.jobs import files, process
+from core.jobs.access import owner_id
 from core.jobs.detach import detach
 from core.jobs.folder import JobFolder
 from core.jobs.launch import clean_environment, launch
@@ -44,11 +45,11 @@ Commands = Callable[[JobFolder], tuple[list[list[str]], dict[str, str]]]
 
 
 class Runner:
-    """Starts what may start, and tells the others what they wait for. Runs of other users are left alone.
+    """Starts what may start, and writes for the others what they wait for. Runs of other users are left alone.
 
     Args:
         queue: the workspace's queue.
-        commands: for what may start; without them nothing is started, and the runs are only told.
+        commands: for what may start; without them nothing is started, and only what runs wait for is written.
     """
 
     def __init__(self, queue: Queue, commands: Commands | None = None) -> None:
@@ -72,13 +73,15 @@ class Runner:
             if kept != now.entries:
                 now = replace(now, entries=kept)
                 self._queue.write(now)
-            turns = self._turns(now, gpus)
-            for place, turn in enumerate(turns, 1):
+            own = {entry.id: entry for entry in waiting_here(self._queue, now)}
+            for place, turn in enumerate(self._turns(now, gpus, own), 1):
+                if turn.entry.id not in own:
+                    continue  # another user's runner starts it, and decides the same about it
                 if turn.devices is None or self._commands is None:
                     self._write_waiting(turn, place)
                 else:
                     due.append(turn)
-            if not turns or now.paused:
+            if not own or now.paused:
                 if self._commands is not None:
                     self._queue.write(replace(now, runner=None))
                 return False
@@ -87,15 +90,20 @@ class Runner:
             self._start(turn, self._commands)
         return True
 
-    def _turns(self, now: QueueFile, gpus: Sequence[GpuSample]) -> list[Turn]:
-        waiting = waiting_here(self._queue, now)
-        busy = self._busy(gpus) if waiting else {}
+    def _turns(self, now: QueueFile, gpus: Sequence[GpuSample], own: Mapping[str, QueuedRun]) -> list[Turn]:
+        """What is decided about this user's runs, and about those that the runner of another user starts."""
+        others = {uid for uid, runner in now.others.items() if process.is_alive(runner)}
+        waiting = list(own.values())
+        if others:
+            queue = self._queue
+            waiting = [e for e in queue.waiting(now) if e.id in own or owner_id(queue.folder(e).path) in others]
+        busy = self._busy(gpus) if own else {}
         return decide(waiting, busy, gpus, now=time.time(), paused=now.paused, gpu_problem=self._gpus.problem)
 
     def _write_waiting(self, turn: Turn, place: int) -> None:
         folder = self._queue.folder(turn.entry)
-        waits = turn.waits or "is about to start"
-        words = f"Place {place} in the queue: {waits}."
+        waits = turn.waits or "about to start"
+        words = f"Number {place} in the queue: {waits}."
         status = folder.read_status()
         if status.message == words and status.fields.get("place") == place:
             return
@@ -116,8 +124,9 @@ class Runner:
         try:
             launch(folder, stages, env=env, waits=True)
         except files.DiskFull as error:
-            self._write_waiting(replace(turn, waits=f"waits for room on the disk ({error.what.lower()})"), 1)
-        except (BadInput, JobFailed, files.JobGone) as error:  # the run says it too; the others are not to suffer
+            why = f"{error.what[0].lower()}{error.what[1:]}"
+            self._write_waiting(replace(turn, waits=f"waiting for disk space ({why})"), 1)
+        except (BadInput, JobFailed, files.JobGone) as error:  # the run shows it too; the others are not affected
             print(f"{folder.id}: {error}", file=sys.stderr, flush=True)
 
     def _fail(self, folder: JobFolder, words: str) -> None:
@@ -128,7 +137,7 @@ class Runner:
             print(error, file=sys.stderr, flush=True)
 
     def _busy(self, gpus: Sequence[GpuSample]) -> dict[str, str]:
-        """Device -> the run of this workspace that goes on there, queued or started by hand."""
+        """Device -> the active run of this workspace on it, started by the queue or by hand."""
         busy: dict[str, str] = {}
         for path, changed in _statuses(runs_dir(self._queue.workspace)):
             if self._ended.get(path) == changed:
@@ -183,7 +192,7 @@ def waiting_here(queue: Queue, now: QueueFile) -> list[QueuedRun]:
 
 
 def ensure_runner(workspace: Path, module: str) -> bool:
-    """Starts the runner if something waits and none lives; tells the waiting runs what they wait for. Some 0.2 s.
+    """Starts the runner if something waits and none lives; writes what the queued runs wait for. Some 0.2 s.
 
     Args:
         workspace: where the queue lies.
@@ -207,7 +216,7 @@ def ensure_runner(workspace: Path, module: str) -> bool:
     try:
         code = detach(module, [queue.workspace], queue.log, clean_environment(), patience=30.0)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise JobFailed(f"The queue's runner cannot be started: {error}", where=os.fspath(workspace)) from error
+        raise JobFailed(f"The queue's runner could not be started: {error}", where=os.fspath(workspace)) from error
     if code != 0:
         raise JobFailed("The queue's runner did not start", where=os.fspath(workspace), do=f"See {queue.log}")
     return True
@@ -267,7 +276,7 @@ def main(argv: Sequence[str], commands: Commands) -> int:
                 fault = ""
             except files.JobGone:
                 return 0
-            except TunedeckError as error:  # what goes wrong with the disk may go right a second later
+            except TunedeckError as error:  # a fault of the disk may be over a second later
                 if str(error) != fault:
                     fault = str(error)
                     print(fault, file=sys.stderr, flush=True)

@@ -1,35 +1,41 @@
-"""Deleting a job's folder: what would go, and never one that somebody works on."""
+"""Deleting a job's folder: what would be deleted, and never one of an active job."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from core.errors import BadInput, TunedeckError
+from core.jobs.access import refuse_read_only
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 
 
 @dataclass(frozen=True, slots=True)
 class FolderContents:
-    """What goes with a job's folder.
+    """What is deleted with a job's folder.
 
     Attributes:
         bytes: of all files; what other folders hold by hard links stays theirs.
         checkpoints: how many.
         trained: whether there is a trained adapter or model.
         compared: whether there are answers of base and tuned model.
+        link: where the folder lies if the run is only linked here, so that nothing but the link is deleted; else None.
     """
 
     bytes: int
     checkpoints: int
     trained: bool
     compared: bool
+    link: Path | None = None
 
 
 def contents(folder: JobFolder) -> FolderContents:
-    """What would go with a folder; takes a moment where there are many files."""
+    """What would be deleted with a folder; takes a moment where there are many files."""
+    if folder.path.is_symlink():
+        return FolderContents(0, 0, trained=False, compared=False, link=folder.path.resolve())
     size = 0
     for where, _, names in os.walk(folder.path):
         for name in names:
@@ -47,21 +53,30 @@ def contents(folder: JobFolder) -> FolderContents:
 
 
 def remove(folder: JobFolder) -> None:
-    """Deletes a job's folder for good.
+    """Deletes a job's folder permanently; of one that is a symbolic link, the link alone.
 
     Raises:
-        BadInput: somebody works on it, or it waits in the queue, or it is no job's folder.
+        BadInput: the job is active or queued, this user may only look at it, or it is not a job's folder.
         TunedeckError: not all of it could be deleted.
     """
     folder.read_job()
     now = standing(folder)
     if not now.over:
-        raise BadInput(f"This run is {now.state}", where=folder.id, do="Stop it first, or take it out of the queue")
-    # Out of the list at once: a folder that is half deleted must not be taken for a run.
+        raise BadInput(f"This run is {now.state}", where=folder.id, do="Stop it or remove it from the queue first")
+    if folder.path.is_symlink():
+        try:
+            folder.path.unlink()
+        except OSError as error:
+            raise TunedeckError(
+                f"Cannot remove the link to the run: {error.strerror}", where=os.fspath(folder.path)
+            ) from error
+        return
+    refuse_read_only(folder)
+    # Out of the list first: a folder that is half deleted must not be taken for a run.
     aside = folder.path.with_name(f".{folder.id}.deleted")
     try:
         folder.path.rename(aside)
         shutil.rmtree(aside)
     except OSError as error:
         left = aside if aside.exists() else folder.path
-        raise TunedeckError(f"The run could not be deleted: {error.strerror}", where=os.fspath(left)) from error
+        raise TunedeckError(f"Cannot delete the run: {error.strerror}", where=os.fspath(left)) from error

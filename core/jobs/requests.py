@@ -8,6 +8,7 @@ import time
 
 from core.errors import BadInput
 from core.jobs import files, process
+from core.jobs.access import refuse_read_only
 from core.jobs.folder import JobFolder
 from core.jobs.queue import queue_of
 from core.jobs.state import JobState, standing
@@ -37,31 +38,32 @@ REFUSED = "refused"
 def ask(folder: JobFolder, name: str) -> None:
     """Asks a running job for something, from any process of any machine that sees its folder.
 
-    Asking twice is asking once. A run that waits in the queue is taken out of it when it is to stop. Where the keeper
+    Asking twice is asking once. A queued run is removed from the queue when it is to stop. Where the keeper
     was killed and nobody else could enforce it, `stop-now` ends the worker at once. On a full disk, a run that waits
-    for room can be told to end nevertheless, on its own machine: its keeper is told by a signal.
+    for space can still be stopped on its own machine: its keeper gets a signal.
 
     Args:
         folder: the job's folder.
-        name: `stop` (save, then end), `stop-now` (end without saving), `save` (write a checkpoint now), `pause` (hold
-            still, with all memory) or `resume` (go on after that).
+        name: `stop` (save, then end), `stop-now` (end without saving), `save` (write a checkpoint now), `pause` (at the
+            next step, keeping all memory) or `resume` (after a pause).
 
     Raises:
-        BadInput: there is no such request, the job is over, or processes that its files name would have to be ended and
-            it is not this user's own.
+        BadInput: unknown request; the job is over, or read-only for this user; or processes that its files name would
+            have to be ended and it is not this user's own.
         DiskFull: there is no room for the request.
         JobGone: the folder was deleted or moved.
     """
     if name not in NAMES:
-        raise BadInput(f"A run cannot be asked for {name!r}", do=f"Ask for one of {', '.join(NAMES)}")
+        raise BadInput(f"Unknown request {name!r}", do=f"Use one of {', '.join(NAMES)}")
     folder.check()
     now = standing(folder)
     if now.over:
         raise BadInput(f"The run has already ended ({now.state})", where=folder.id)
+    refuse_read_only(folder)
     if now.state == QUEUED:
         if name not in ENDS:
-            raise BadInput("The run has not begun: it waits in the queue", where=folder.id)
-        _take_out(folder)
+            raise BadInput("The run has not started: it is queued", where=folder.id)
+        _remove_from_queue(folder)
         return
     orphaned = name == STOP_NOW and now.local and not now.kept and now.status.worker is not None
     if orphaned:
@@ -82,7 +84,7 @@ def ask(folder: JobFolder, name: str) -> None:
 
 
 def unreachable(now: JobState) -> bool:
-    """Whether a job is another machine's, and nobody there would hear a request: it has said nothing for a minute."""
+    """Whether a job is another machine's and has had no heartbeat for a minute, so that nobody would read a request."""
     return (
         not now.over
         and not now.local
@@ -92,25 +94,26 @@ def unreachable(now: JobState) -> bool:
 
 
 def give_up(folder: JobFolder) -> None:
-    """Ends a job on paper whose machine is gone (a spot machine made anew under another name): it can go on here then.
+    """Marks a job as failed whose machine is gone (a spot machine that was replaced), so that it can be resumed here.
 
-    Nobody can look at processes of another machine; so it is a person who has to know that they are gone.
+    Nobody can look at processes of another machine, so a person has to know that they are gone.
 
     Args:
         folder: the job's folder.
 
     Raises:
-        BadInput: it is over, or this machine's, or was heard from within the last minute.
+        BadInput: it has ended, or is this machine's, or had a heartbeat within the last minute.
         DiskFull, JobGone: the folder cannot be written to.
     """
     folder.check()
     now = standing(folder)
     if now.over:
         raise BadInput(f"The run has already ended ({now.state})", where=folder.id)
+    refuse_read_only(folder)
     if not unreachable(now):
-        words = "it is this machine's" if now.local else f"it was heard from {now.heartbeat_age or 0:.0f} s ago"
+        words = "it is this one" if now.local else f"its last heartbeat was {now.heartbeat_age or 0:.0f} s ago"
         raise BadInput(f"The machine of this run is not gone: {words}", where=folder.id, do="Stop it without --gone")
-    words = f"Its machine, {folder.read_job().get('host')}, is gone, as somebody on {os.uname().nodename} has said."
+    words = f"Its machine, {folder.read_job().get('host')}, was reported gone from {os.uname().nodename}."
     clear(folder)
     folder.append_event("alert", words)
     folder.write_status(state=FAILED, message=words, ended=time.time())
@@ -131,7 +134,7 @@ def pending(folder: JobFolder) -> tuple[str, ...]:
 
 
 def received(folder: JobFolder, name: str, **fields: float) -> None:
-    """Tells the viewers that a request was seen and will be done.
+    """Confirms to the viewers that a request was seen and will be done.
 
     Args:
         folder: the job's folder.
@@ -142,7 +145,7 @@ def received(folder: JobFolder, name: str, **fields: float) -> None:
 
 
 def done(folder: JobFolder, name: str, message: str = "", **fields: float) -> None:
-    """Takes a request away and tells the viewers that it was done.
+    """Removes a request and confirms to the viewers that it was done.
 
     Args:
         folder: the job's folder.
@@ -150,20 +153,20 @@ def done(folder: JobFolder, name: str, message: str = "", **fields: float) -> No
         message: a sentence on what was done, if there is more to say.
         fields: see `received`.
     """
-    _take_away(folder, name)
+    _remove(folder, name)
     folder.append_event("request", message or f"{_WORDS[name]}: done.", request=name, answer=DONE, **fields)
 
 
 def refuse(folder: JobFolder, name: str, message: str, **fields: float) -> None:
-    """Takes a request away and tells the viewers why it is not done; see `done`."""
-    _take_away(folder, name)
+    """Removes a request and explains to the viewers why it is not done; see `done`."""
+    _remove(folder, name)
     folder.append_event("request", message, request=name, answer=REFUSED, **fields)
 
 
 def clear(folder: JobFolder) -> None:
-    """Takes all requests away without a word, before a new start."""
+    """Removes all requests without an answer, before a new start."""
     for name in NAMES:
-        _take_away(folder, name)
+        _remove(folder, name)
 
 
 _WORDS = {
@@ -171,11 +174,11 @@ _WORDS = {
     STOP_NOW: "Stop now",
     SAVE: "Save a checkpoint",
     PAUSE: "Pause",
-    RESUME: "Go on after the pause",
+    RESUME: "Resume",
 }
 
 
-def _take_away(folder: JobFolder, name: str) -> None:
+def _remove(folder: JobFolder, name: str) -> None:
     try:
         os.unlink(folder.requests / name)
     except OSError:
@@ -189,18 +192,18 @@ def _end_by_signal(keeper: process.Identity, *, now: bool) -> None:
         process.send(keeper, signal.SIGTERM)
 
 
-def _take_out(folder: JobFolder) -> None:
+def _remove_from_queue(folder: JobFolder) -> None:
     queue = queue_of(folder)
     if any(entry.id == folder.id for entry in queue.read().entries):
         queue.remove(folder.id)
     else:  # prepared for a cluster's scheduler, which knows nothing of this
-        folder.write_status(state=STOPPED, message="Taken back before it began.", ended=time.time())
+        folder.write_status(state=STOPPED, message="Withdrawn before it started.", ended=time.time())
 
 
 def _end_orphan(folder: JobFolder, status: Status) -> None:
     for one in status.processes:
         process.send(one, signal.SIGKILL, group=True)
-    done(folder, STOP_NOW, "The keeper had been killed; the worker was ended at once.")
+    done(folder, STOP_NOW, "The run's keeper had been killed, so the run was killed at once.")
     folder.write_status(
-        state=STOPPED, message="Stopped at once, as asked.", ended=time.time(), signal=int(signal.SIGKILL)
+        state=STOPPED, message="Stopped now, on request.", ended=time.time(), signal=int(signal.SIGKILL)
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from core import timestamps
 from core.errors import BadInput
+from core.jobs.access import read_only
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
 from core.jobs.status import ENDINGS, LOST, QUEUED, STOPPED
@@ -32,15 +33,16 @@ class RunInfo:
         kind: `training`, `evaluation` ...
         created: unix seconds.
         started: unix seconds of its last start, None where it never began or nobody wrote it.
-        ended: unix seconds, None while it goes on or where no ending was written.
+        ended: unix seconds, None while it is active or where no ending was written.
         step: steps done, None where nothing is counted.
         of: steps in all.
         loss: the last train loss that was logged, not finite if it was not; None if there is none yet.
         eval_loss: the last eval loss.
         detail: a sentence on the state, or "".
-        place: of a run that waits: its place in the queue, from 1.
-        earlier: seconds that it took in the starts before its last one.
+        place: of a queued run: its place in the queue, from 1.
+        earlier: seconds that it ran before its last start.
         task: what kind of training it is, as its recipe names it; "" where none does.
+        read_only: why this user can only look at it, see `core.jobs.access.read_only`; "" where that is not so.
         newest: the last value of each metric near the end of its log; not in `to_json`.
     """
 
@@ -61,15 +63,16 @@ class RunInfo:
     earlier: float = 0.0
     task: str = ""
     newest: Mapping[str, float] = field(default_factory=dict, compare=False)
+    read_only: str = ""
 
     @property
-    def taken_out(self) -> bool:
-        """Whether it was taken out of the queue before it began."""
+    def removed(self) -> bool:
+        """Whether it was removed from the queue before it started."""
         return self.state == STOPPED and self.started is None and self.step is None
 
     @property
     def end_unseen(self) -> bool:
-        """Whether it is over and no keeper was left to write that, or to tell of it: see `core.jobs.takeover`."""
+        """Whether it has ended and no keeper was left to write that, or to notify anyone: see `core.jobs.takeover`."""
         return self.ended is None and self.state in (*ENDINGS, LOST)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,6 +94,7 @@ class RunInfo:
             "detail": self.detail,
             "place": self.place,
             "task": self.task or None,
+            "read_only": bool(self.read_only),
         }
 
 
@@ -167,6 +171,7 @@ def run_info(folder: JobFolder) -> RunInfo:
         place=_place(now.status.fields.get("place")) if now.state == QUEUED else None,
         task=_task(job),
         newest=last,
+        read_only=read_only(folder),
     )
 
 
@@ -177,13 +182,13 @@ def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
         BadInput: there is none, or more than one.
     """
     if not name.strip():
-        raise BadInput("The name of a run is empty", do="See `tunedeck runs`")
+        raise BadInput("Empty run name", do="`tunedeck runs` lists the runs")
     path = Path(name)
     if (path / "job.json").is_file():
         return JobFolder(path)
     runs = list_runs(workspace)
     if not runs:
-        raise BadInput("There are no runs in this workspace", where=os.fspath(workspace))
+        raise BadInput("No runs in this workspace", where=os.fspath(workspace), do="Try `tunedeck runs --all`")
     if name == "last":
         return JobFolder(runs[0].folder)
     for fits in (
@@ -194,8 +199,8 @@ def find_run(workspace: str | os.PathLike[str], name: str) -> JobFolder:
         if len(fits) == 1:
             return JobFolder(fits[0].folder)
         if fits:
-            raise BadInput(f"{len(fits)} runs fit this name", where=name, do=f"Name one, such as {fits[0].id}")
-    raise BadInput("There is no such run in this workspace", where=name, do=f"The newest is {runs[0].id}")
+            raise BadInput(f"{len(fits)} runs match this name", where=name, do=f"Say which one, such as {fits[0].id}")
+    raise BadInput("No such run in this workspace", where=name, do=f"The newest is {runs[0].id}")
 
 
 def _last_metrics(folder: JobFolder) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Which runs compute on the same devices already: a second one there takes time and memory from the first."""
+"""Which active runs use the same devices: a second run there takes time and memory from the first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.jobs.status import QUEUED
 
 
 def same_device_runs(runs: Path, visible: str | None, gpus: Sequence[GpuSample], own: str) -> list[tuple[str, str]]:
-    """The runs of a workspace that go on, on this machine, on devices that a run is about to take.
+    """The active runs of a workspace, on this machine, on devices that a run is about to use.
 
     Args:
         runs: the folder of the runs.

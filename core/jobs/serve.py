@@ -56,7 +56,7 @@ def _listen(questions: queue.SimpleQueue[dict[str, Any]], cancelled: set[int]) -
         except ValueError:
             question = None
         if not isinstance(question, dict):
-            print("service: a line on stdin is no JSON object", file=sys.stderr, flush=True)
+            print("service: a line on stdin is not a JSON object", file=sys.stderr, flush=True)
         elif "cancel" in question:
             cancelled.add(question["cancel"])
         else:
@@ -68,7 +68,7 @@ def _listen(questions: queue.SimpleQueue[dict[str, Any]], cancelled: set[int]) -
 def _answer(handlers: Mapping[str, Handler], question: dict[str, Any]) -> dict[str, Any]:
     handler = handlers.get(str(question.get("ask")))
     if handler is None:
-        return {"error": f"This service cannot be asked for {question.get('ask')!r}."}
+        return {"error": f"Unknown question {question.get('ask')!r}."}
     try:
         return {"answer": handler(question)}
     except TunedeckError as error:
@@ -82,7 +82,7 @@ def _write(answers: BinaryIO, value: dict[str, Any]) -> None:
     try:
         line = encode(value)
     except (TypeError, ValueError) as error:
-        line = encode({"id": value.get("id"), "error": f"The answer cannot be sent: {error}."})
+        line = encode({"id": value.get("id"), "error": f"Cannot send the answer: {error}."})
     try:
         answers.write(line + b"\n")
     except BrokenPipeError:

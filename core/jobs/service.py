@@ -111,7 +111,7 @@ class Service:
 
     def _ensure(self) -> _Child:
         if self._closed:
-            raise ServiceFailed("The service was closed")
+            raise ServiceFailed("The service is closed")
         if self._child is not None and not self._child.ended:
             return self._child
         now = time.monotonic()
@@ -147,7 +147,7 @@ class _Child:
             )
         except OSError as error:
             self._errors.close()
-            raise ServiceFailed(f"The service cannot be started: {error.strerror}", where=argv[0]) from error
+            raise ServiceFailed(f"The service could not be started: {error.strerror}", where=argv[0]) from error
         self.pid = self._process.pid
         threading.Thread(target=self._write, name="service-writer", daemon=True).start()
         threading.Thread(target=self._read, name="service-reader", daemon=True).start()

@@ -23,16 +23,16 @@ def short_lived(folder: Path, *, mounts: str = "/proc/mounts") -> str:
     path = Path(os.path.realpath(folder))
     for place in _BY_AGE:
         if path.is_relative_to(place):
-            return f"{folder} is in {place}: many machines delete files there by age, or at a restart."
+            return f"{folder} is in {place}: many machines delete old files there, or all files at a restart."
     if _kind(path, mounts) in _IN_MEMORY:
-        return f"{folder} is in memory: its files are lost at a restart, and take RAM."
+        return f"{folder} is in memory: its files use RAM and are lost at a restart."
     for name in _VARIABLES:
         place = os.environ.get(name, "")
         if os.path.isabs(place) and place != "/" and path.is_relative_to(os.path.realpath(place)):
-            return f"{folder} is in ${name}: such places are cleaned by age on many machines."
+            return f"{folder} is in ${name}: many machines delete old files there."
     for part in path.parts:
         if _SCRATCH.match(part):
-            return f"{folder} looks like scratch space ({part}): such places are cleaned by age on many machines."
+            return f"{folder} looks like scratch space ({part}): many machines delete old files there."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""The state of a job: what its folder says, checked against the processes that should be behind it."""
+"""The state of a job: what its folder says, checked against the processes that should be running it."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class JobState:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen by itself."""
+        """Whether the job has ended."""
         return self.state == LOST or self.state in ENDINGS
 
 
 def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: float | None = None) -> JobState:
-    """Finds out how a job stands; never raises.
+    """Finds out the state of a job; never raises.
 
     Args:
         folder: the job's folder.
@@ -83,15 +83,15 @@ def standing(folder: JobFolder, *, job: Mapping[str, Any] | None = None, now: fl
     if status.over:
         return JobState(status.state, status.message, status, local, heartbeat_age)
     if not local:
-        age = "never heard from" if heartbeat_age is None else f"not heard from for {heartbeat_age:.0f} s"
-        return JobState(_shown(folder, status), f"It runs on {host}; {age}.", status, local, heartbeat_age)
+        age = "no heartbeat so far" if heartbeat_age is None else f"last heartbeat {heartbeat_age:.0f} s ago"
+        return JobState(_shown(folder, status), f"Runs on {host}; {age}.", status, local, heartbeat_age)
     keeper = process.from_json(job.get("keeper"))
     if keeper is None:
         return _unkept(job, status, heartbeat_age, now)
     if process.is_alive(keeper):
         silent = heartbeat_age is not None and heartbeat_age > SILENCE
         detail = (
-            f"The keeper has written nothing for {heartbeat_age:.0f} s: it is stopped, or its disk is full."
+            f"No heartbeat for {heartbeat_age:.0f} s: the run's keeper is stopped, or its disk is full."
             if silent
             else ""
         )
@@ -117,7 +117,7 @@ def _without_job(folder: JobFolder, status: Status, problem: str, now: float) ->
     if status.over:
         return JobState(status.state, status.message, status, True, heartbeat_age)
     if any(map(process.is_alive, status.processes)) or (heartbeat_age is not None and heartbeat_age < SILENCE):
-        words = "Its job.json is missing; a run that continues writes it again."
+        words = "Its job.json is missing. The run writes it again as long as it is active."
         return JobState(_shown(folder, status), words, status, True, heartbeat_age, kept=True)
     return JobState(LOST, problem, status, True, heartbeat_age)
 
@@ -136,25 +136,25 @@ def _unkept(job: Mapping[str, Any], status: Status, heartbeat_age: float | None,
     begun = job.get("created") if status.started is None else status.started
     if isinstance(begun, (int, float)) and abs(now - begun) < LAUNCH_PATIENCE:  # a clock may have been set back
         return JobState(STARTING, status.message, status, True, heartbeat_age)
-    return JobState(LOST, "It was never started: whoever wanted to start it ended before.", status, True, heartbeat_age)
+    return JobState(
+        LOST, "It never started: the program that was starting it ended first.", status, True, heartbeat_age
+    )
 
 
 def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heartbeat_age: float | None) -> JobState:
     if any(map(process.is_alive, status.processes)):  # ranks live on where torchrun was killed, too
-        words = "The keeper of this run was killed; the worker goes on by itself, without GPU readings."
+        words = "The keeper of this run was killed; the run is still running, without GPU readings."
         return JobState(_shown(folder, status), words, status, True, heartbeat_age)
     if status.state in ENDINGS:
         return JobState(status.state, status.message, status, True, heartbeat_age)
     if LEAVING in status.fields:
-        return JobState(STOPPED, status.message or "Stopped as asked.", status, True, heartbeat_age)
+        return JobState(STOPPED, status.message or "Stopped on request.", status, True, heartbeat_age)
     if status.phase == DONE and status.stage + 1 >= status.stages:
-        return JobState(
-            FINISHED, "The worker came to its end; its keeper had been killed before.", status, True, heartbeat_age
-        )
+        return JobState(FINISHED, "The run finished; its keeper had been killed before.", status, True, heartbeat_age)
     rebooted = keeper_boot != boot_id()
     if rebooted:
-        words = "The machine was restarted while the run was going on."
+        words = "The machine was restarted while the run was active."
     else:
-        words = "Keeper and worker are gone and left no ending: both were killed."
-    words += " What was saved is in its folder; start it again from there."
+        words = "Keeper and worker were killed, so nothing recorded how the run ended."
+    words += " What was saved is in its folder; resume it from there."
     return JobState(LOST, words, status, True, heartbeat_age, rebooted=rebooted)

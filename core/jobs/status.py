@@ -1,4 +1,4 @@
-"""Where a job stands, as its `status.json` says it; whether that is still true, `core.jobs.state` finds out."""
+"""The status of a job as `status.json` has it; `core.jobs.state` finds out whether it is still true."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from core import timestamps
 from core.jobs import process
 from core.jobs.process import Identity
+from core.units import count
 
 QUEUED = "queued"
 STARTING = "starting"
@@ -38,20 +39,20 @@ class Status:
 
     Attributes:
         state: one of `STATES`, or "" where the file cannot be read.
-        phase: what goes on, in a word: `loading`, `training`, `evaluating`.
+        phase: what is being done, in a few words: `loading`, `training`, `Building the training set`.
         step: optimizer steps (or samples) done, None where nothing is counted.
         of: the number of steps in all.
         message: a sentence for the user; for an ending, its reason.
-        heartbeat: unix seconds at which the keeper was last heard of.
+        heartbeat: unix seconds of the keeper's last heartbeat.
         started: unix seconds of its last start.
         earlier: seconds that it took in the starts before that one.
-        ended: unix seconds, None while it goes on.
+        ended: unix seconds, None while the job is active.
         exit_code: of the worker, None while it runs or where a signal ended it.
         signal: the number of the signal that ended the worker.
         worker: the worker of the current stage.
         stage: which of the job's stages runs, from 0.
         stages: how many there are.
-        fields: everything in the file, other fields included.
+        fields: everything in the file, other fields included, such as `unit`: what `step` and `of` count.
         problem: a sentence if the file cannot be read, else "".
     """
 
@@ -71,6 +72,13 @@ class Status:
     stages: int = 1
     fields: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
+
+    @property
+    def doing(self) -> str:
+        """What is being done and how far it is: `Building the training set: 42,043 of 46,375 rows`."""
+        unit = self.fields.get("unit")
+        counted = f": {count(self.step or 0)} of {count(self.of)}" if self.of else ""
+        return f"{self.phase}{counted}{f' {unit}' if counted and isinstance(unit, str) and unit else ''}"
 
     @property
     def processes(self) -> list[Identity]:
@@ -93,7 +101,7 @@ class Status:
         """Seconds that the job has taken in all its starts together; None where it never began.
 
         Args:
-            now: unix seconds, of a job that goes on; else it took until it ended, or was last heard of.
+            now: unix seconds, for an active job; else until it ended, or until its last heartbeat.
         """
         if self.started is None:
             return None

@@ -1,4 +1,4 @@
-"""A keeper for whoever has lost theirs: a worker whose keeper was killed, and a run whose end nobody was told of."""
+"""A new keeper for a worker whose keeper was killed, and for a run of whose end nobody was notified."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ class KeeperTakeover:
 
 
 def notify_unseen_ends(runs: Iterable[RunInfo]) -> None:
-    """Has the ends told that no keeper was left to tell of: it was killed with its worker, or the machine restarted.
+    """Notifies of ends that no keeper was left to notify of: it was killed with its worker, or the machine restarted.
 
     Called where the user starts or resumes something in the workspace, and by the queue's runner; never on a mere look.
-    Each end is told once. Some 0.2 s for each of them.
+    Each end is notified once. Some 0.2 s for each of them.
 
     Args:
         runs: of any state; those with `end_unseen`, of this user's own, are seen to.

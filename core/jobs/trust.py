@@ -17,6 +17,7 @@ from pathlib import Path
 from core.clean import clean_line
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
+from core.jobs.access import owner, owner_id, refuse_foreign
 from core.jobs.folder import JobFolder
 from core.paths import runs_dir, state_dir
 
@@ -56,7 +57,7 @@ class ConsentRequest:
             files.replace(os.fspath(self._file), self.text.encode("utf-8", "surrogateescape") + b"\n", durable=True)
         except OSError as error:
             raise TunedeckError(
-                f"What you agree to cannot be remembered: {error.strerror}",
+                f"Cannot save what you allowed: {error.strerror}",
                 where=os.fspath(self._file.parent),
                 do="Set XDG_STATE_HOME to a folder that you can write to",
             ) from error
@@ -73,21 +74,21 @@ class ConsentRequest:
         """What is wanted, as a sentence without its full stop, with the exact text."""
         shown = clean_line(self.text)
         if self.kind == COMMAND and is_address(self.text):
-            return f"When the run ends, its results are sent to an address that you have not allowed: {shown}"
+            return f"When the run ends, its results would be sent to an address that you have not allowed yet: {shown}"
         if self.kind == COMMAND:
-            return f"When the run ends, it runs a command that you have not allowed: {shown}"
+            return f"When the run ends, it would run a command that you have not allowed yet: {shown}"
         if self.kind == CODE:
-            return f"Python code that comes with the model would run with your rights, not allowed by you: {shown}"
+            return f"The model comes with Python code that would run as you; you have not allowed it yet: {shown}"
         if self.kind == FOREIGN:
-            return f"This workspace belongs to {_owner(self.text)}, not to you: {shown}"
-        return f"You have not started anything in this workspace before, or it was copied here: {shown}"
+            return f"This workspace belongs to {owner(self.text)}, not to you: {shown}"
+        return f"You have not started a run in this workspace before, or it was copied here: {shown}"
 
     @property
     def how(self) -> str:
         """How to say yes on the command line."""
         if self.kind in (WORKSPACE, FOREIGN):
             return f"If you trust the runs in it: tunedeck trust {shlex.quote(self.text)}"
-        return f"Read it; --allow-{self.kind} allows exactly this, once and for all"
+        return f"Read it, then allow exactly this for good with --allow-{self.kind}"
 
 
 class NotAgreed(BadInput):
@@ -104,12 +105,12 @@ class NotAgreed(BadInput):
 
 
 def is_address(target: str) -> bool:
-    """Whether what is told of an end is an address, and no command."""
+    """Whether a notification target is an address rather than a command."""
     return target.startswith(("http://", "https://"))
 
 
 def refuse_without_yes(asks: Iterable[ConsentRequest]) -> None:
-    """Lets only what was agreed to go on.
+    """Refuses what was not agreed to.
 
     Raises:
         NotAgreed: naming all that was not.
@@ -119,15 +120,15 @@ def refuse_without_yes(asks: Iterable[ConsentRequest]) -> None:
 
 
 def workspace_ask(workspace: Path) -> ConsentRequest:
-    """The yes that a workspace needs; one that belongs to another user needs a yes of its own."""
+    """The yes that a workspace needs; one that belongs to another user needs a separate yes."""
     path = os.path.realpath(workspace)
-    return ConsentRequest(WORKSPACE if _uid(path) in (None, os.geteuid()) else FOREIGN, path)
+    return ConsentRequest(WORKSPACE if owner_id(path) in (None, os.geteuid()) else FOREIGN, path)
 
 
 def start_ask(workspace: Path) -> ConsentRequest | None:
     """The yes that a start in a workspace needs, None where the start itself is the user's word.
 
-    It is in a folder of the user's own in which nothing was started yet, so that nobody's runs come along with it.
+    It is in the user's own folder, in which nothing was started yet, so that nobody's runs come along with it.
     """
     ask = workspace_ask(workspace)
     if ask.agreed:
@@ -136,26 +137,22 @@ def start_ask(workspace: Path) -> ConsentRequest | None:
 
 
 def refusal(folder: JobFolder) -> BadInput | None:
-    """Why nothing may be started, resumed or told of a run for this user; None if it may.
+    """Why a run may not be started, resumed or notified of by this user; None if it may.
 
     Its workspace must be known, and the run's own folder and `job.json` must belong to this user.
     """
     ask = workspace_ask(folder.path.parents[1])
     if not ask.agreed:
         return NotAgreed([ask])
-    for path in (folder.path, folder.job):
-        uid = _uid(os.fspath(path))
-        if uid not in (None, os.geteuid()):
-            return BadInput(
-                f"This run belongs to {_owner(os.fspath(path))}, not to you",
-                where=folder.id,
-                do="Only its owner can go on with it; `tunedeck train` on its recipe.yaml starts one of your own",
-            )
+    try:
+        refuse_foreign(folder)
+    except BadInput as error:
+        return error
     return None
 
 
 def refuse_run(folder: JobFolder) -> None:
-    """Lets only a run of this user's, in a workspace that is known, go on.
+    """Refuses a run of another user, or in a workspace that is not known.
 
     Raises:
         NotAgreed: the workspace is not known.
@@ -173,21 +170,3 @@ def _has_runs(workspace: Path) -> bool:
             return any(os.path.exists(f"{entry.path}/job.json") for entry in entries)
     except OSError:
         return False
-
-
-def _uid(path: str) -> int | None:
-    """The owner of a file or folder; None where there is none, or it cannot be looked at."""
-    try:
-        return os.stat(path).st_uid
-    except OSError:
-        return None
-
-
-def _owner(path: str) -> str:
-    import pwd
-
-    uid = _uid(path)
-    try:
-        return "nobody" if uid is None else pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"

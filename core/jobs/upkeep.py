@@ -50,8 +50,8 @@ class Upkeep:
             files.replace(os.fspath(path), self._kept[path][1], durable=True)
         names = " and ".join(path.name for path in missing)
         return [
-            f"{names} had vanished from the run's folder and was written again. Is something deleting old files there? "
-            "`tunedeck doctor` knows such places."
+            f"{names} disappeared from the run's folder and was restored. Does something delete old files there? "
+            "`tunedeck doctor` checks for that."
         ]
 
     def _remember(self, path: Path) -> bool:

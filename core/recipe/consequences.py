@@ -185,12 +185,18 @@ def _every(amount: Callable[[Recipe], float], known: _Known) -> str:
     value = amount(known.recipe)
     if not value:
         return "off"
-    return f"= every {units.count(steps_of(value, known.schedule.steps))}" if known.schedule and value < 1 else ""
+    if known.schedule is None or value >= 1:
+        return ""
+    return f"every {_count_steps(steps_of(value, known.schedule.steps))}"
 
 
 def _warmup_steps(known: _Known) -> str:
     share = 0 < known.recipe.training.warmup < 1
-    return f"= {units.count(known.schedule.warmup)} steps" if known.schedule and share else ""
+    return _count_steps(known.schedule.warmup) if known.schedule and share else ""
+
+
+def _count_steps(steps: int) -> str:
+    return f"{units.count(steps)} step{'s' * (steps != 1)}"
 
 
 _BRIEF: dict[str, Callable[[_Known], str]] = {
@@ -205,7 +211,7 @@ _BRIEF: dict[str, Callable[[_Known], str]] = {
     "lora.targets": lambda known: (
         f"{len(known.shape.targeted(known.recipe.lora.targets))} layers" if known.shape else ""
     ),
-    "training.epochs": lambda known: f"{units.count(known.schedule.steps)} steps" if known.schedule else "",
+    "training.epochs": lambda known: _count_steps(known.schedule.steps) if known.schedule else "",
     "training.gradient_accumulation": lambda known: (
         f"= {known.recipe.training.batch_size * known.recipe.training.gradient_accumulation} per step"
     ),

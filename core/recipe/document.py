@@ -15,7 +15,7 @@ _HEAD = """\
 
 A recipe is a YAML file that says what to train and how: `tunedeck train recipe.yaml`. The form in the app,
 `--set FIELD=VALUE` and this page are generated from the same declaration in `core/recipe/sections/`
-(`python -m core.recipe.document > docs/recipe.md`).
+(`python -m core.recipe.document > docs/recipe.md`). Which model fits your GPU: [base-models.md](base-models.md).
 
 All fields are optional and have defaults, except `model.path` and `data.train`. Relative paths start from the recipe's
 folder. Write lists as `[a, b]` in YAML, and as `a, b` in the form and on the command line.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core import __version__
 from core.clean import clean_line
 from core.errors import BadInput
+from core.paths import RECIPE_SUFFIXES
 from core.recipe.declare import Knob, Problem
 from core.recipe.paths import absolute, relative
 from core.recipe.recipe import KNOBS, SECTIONS, Recipe, get, is_shown, plain, read, why_without_effect
@@ -29,6 +30,9 @@ _LIMIT = 1_000_000
 _COLUMN = 40
 """Where the comments begin, in characters from the left."""
 
+_DATA = frozenset((".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt"))
+"""What the names of data files end with."""
+
 _PLAIN = re.compile(r"(?:\.\.?/)*[A-Za-z/][\w./+-]*(?: [A-Za-z][\w./+-]*)*", re.ASCII)
 _WORDS = frozenset(("true", "false", "yes", "no", "on", "off", "null", "y", "n"))
 _ESCAPED = re.compile(r'[\x00-\x1f"\\\x7f-\xa0\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]')
@@ -40,8 +44,9 @@ def load(path: Path) -> Recipe:
     """The recipe in a file; its relative paths start from the file's folder and become absolute.
 
     Raises:
-        BadInput: it cannot be read or a field is wrong; with file and line.
+        BadInput: it cannot be read or a field is wrong, with file and line; or it is a data file.
     """
+    _refuse_data(path)
     try:
         with path.open("rb") as stream:
             raw = stream.read(_LIMIT + 1)
@@ -54,6 +59,30 @@ def load(path: Path) -> Recipe:
     except UnicodeDecodeError as error:
         raise BadInput("is not UTF-8 text", where=str(path), do="Give a recipe in YAML") from error
     return absolute(loads(text, where=str(path)), path.absolute().parent)
+
+
+def _refuse_data(path: Path) -> None:
+    """Say of a data file what it is: as YAML it would be refused by a line that helps nobody.
+
+    Raises:
+        BadInput: it is named like data, or begins like rows.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] in ([".gz"], [".zst"]):
+        suffixes.pop()
+    is_data = bool(suffixes) and suffixes[-1] in _DATA
+    if not is_data and not (suffixes and suffixes[-1] in RECIPE_SUFFIXES):
+        try:
+            with path.open("rb") as stream:
+                is_data = stream.read(4_096).lstrip().startswith((b'{"', b'[{"', b"PAR1", b"ARROW1", b"\x1f\x8b"))
+        except OSError:
+            return  # `load` says why it cannot be read
+    if is_data and path.exists():
+        name = shlex.quote(str(path))
+        raise BadInput(
+            f"{path.name} is data, not a recipe",
+            do=f"`tunedeck init recipe.yaml {name}` writes a recipe for it. Open it with: tunedeck {name}",
+        )
 
 
 def loads(text: str, *, where: str = "recipe") -> Recipe:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
+from core.jobs.files import reason
 from core.runs.saved import Weights, read_weights
 from core.units import size
 
@@ -20,7 +21,7 @@ class SavedAdapter:
     Attributes:
         folder: where it lies.
         files: name and size in bytes of each of its files, the largest first.
-        base_model: folder or hub name of the model that it belongs to.
+        base_model: folder or Hub model ID of the model that it belongs to.
         kind: PEFT's type, `LORA`.
         rank: the rank, 0 where the type has none.
         alpha: the scale.
@@ -57,9 +58,7 @@ def read_adapter(run: Path) -> SavedAdapter | None:
         config: dict[str, Any] = json.loads(config_file.read_text(encoding="utf-8"))
         files = [(path.name, path.stat().st_size) for path in folder.iterdir() if path.is_file()]
     except (OSError, ValueError) as error:
-        raise BadInput(
-            f"the adapter cannot be read ({error})", where=str(folder), do="Look at the run's log"
-        ) from error
+        raise BadInput(f"Cannot read the adapter ({error})", where=str(folder), do="See the run's log") from error
     targets = config.get("target_modules") or ()
     return SavedAdapter(
         folder=folder,
@@ -74,7 +73,7 @@ def read_adapter(run: Path) -> SavedAdapter | None:
 
 
 def adapter_words(adapter: SavedAdapter, run_step: int | None = None) -> str:
-    """The adapter in a line: where it lies, its size, of which step it is.
+    """The adapter in a line: its folder, size and step.
 
     Args:
         adapter: the adapter.
@@ -85,7 +84,7 @@ def adapter_words(adapter: SavedAdapter, run_step: int | None = None) -> str:
 
 
 def loading_code(adapter: SavedAdapter) -> str:
-    """Python that loads the adapter with peft alone and asks it something."""
+    """Python that loads the adapter with peft alone and generates an answer."""
     return f"""\
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -106,7 +105,7 @@ print(tokenizer.decode(new, skip_special_tokens=True))
 """
 
 
-_ELSEWHERE = "Name another folder"
+_ELSEWHERE = "Choose another folder"
 
 
 def copy_adapter(adapter: SavedAdapter, target: Path) -> Path:
@@ -124,11 +123,11 @@ def copy_adapter(adapter: SavedAdapter, target: Path) -> Path:
         BadInput: it exists already, or cannot be written.
     """
     if (target / "adapter_config.json").exists():
-        raise BadInput("an adapter is there already, and nothing is overwritten", where=str(target), do=_ELSEWHERE)
+        raise BadInput("This folder holds an adapter already; it was not overwritten", where=str(target), do=_ELSEWHERE)
     if target.is_dir():
         target = target / adapter.folder.parent.name
     if target.exists():
-        raise BadInput("it exists already, and nothing is overwritten", where=str(target), do=_ELSEWHERE)
+        raise BadInput("It already exists and was not overwritten", where=str(target), do=_ELSEWHERE)
     part = target.with_name(f".{target.name}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +137,5 @@ def copy_adapter(adapter: SavedAdapter, target: Path) -> Path:
         part.rename(target)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise BadInput(
-            f"the adapter could not be copied ({error.strerror})", where=str(target), do=_ELSEWHERE
-        ) from error
+        raise BadInput(f"Cannot copy the adapter: {reason(error, target)}", where=str(target), do=_ELSEWHERE) from error
     return target

@@ -1,4 +1,4 @@
-"""What is told of a run's end, and to whom: the recipe's own command or address, and the user's for every run."""
+"""Who is notified when a run ends: the recipe's own command or address, and the user's for every run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SETTING = "at_end"
 
 
 def at_end_of(recipe: Recipe) -> dict[str, Any]:
-    """What the keeper is to do when the job has ended, for the job's payload; empty where nobody wants to know."""
+    """What the keeper is to do when the job has ended, for the job's payload; empty where there is nothing to do."""
     wanted = [command for command in (recipe.reporting.at_end.strip(), command_of_the_user()) if command]
     if not wanted:
         return {}

@@ -1,6 +1,6 @@
-"""A run's checkpoints as they lie on disk: which of them are whole, where they stand, and which recipe fits them.
+"""A run's checkpoints on disk: which of them are complete, their steps, and which recipe fits them.
 
-Standard library only: the worker that goes on from one and the viewer that shows it read it by the same code.
+Standard library only: the worker that resumes from one and the viewer that shows it read it by the same code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAME = "tunedeck.json"
 """The file that makes a trainer's folder a checkpoint of ours; written last, with the sizes of all others."""
 
 BATCH_FILE = "batch_and_accumulation.json"
-"""In a run's folder once the GPU's memory was not enough: what is trained with since."""
+"""In a run's folder once the GPU's memory was not enough: the batches used since then."""
 
 FREE = frozenset(
     {
@@ -45,7 +45,7 @@ FREE = frozenset(
         "training.cpu_threads",
     }
 )
-"""Fields that may change between a checkpoint and what goes on from it; so may all of `FREE_SECTIONS`."""
+"""Fields that may change between a checkpoint and a run resumed from it; so may all of `FREE_SECTIONS`."""
 
 FREE_SECTIONS = ("evaluation.", "reporting.", "samples.")
 
@@ -171,7 +171,7 @@ def read(path: Path) -> Checkpoint:
             ranks=tuple(facts.get("ranks", ())),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-        raise BadInput(f"{path.name} cannot be read ({error!r}), so it is not used", where=os.fspath(path)) from error
+        raise BadInput(f"Skipped {path.name}: it cannot be read ({error!r})", where=os.fspath(path)) from error
 
 
 def is_whole(path: Path) -> bool:
@@ -188,7 +188,7 @@ def _sealed(path: Path) -> dict[str, Any]:
     sizes = facts.get("files")
     for name, size in sizes.items() if isinstance(sizes, dict) else [(NAME, None)]:
         if not os.path.isfile(path / name) or (path / name).stat().st_size != size:
-            raise BadInput(f"{path.name} is not whole ({name}), so it is not used", where=os.fspath(path))
+            raise BadInput(f"Skipped {path.name}: it is incomplete ({name})", where=os.fspath(path))
     return facts
 
 
@@ -227,7 +227,7 @@ def refuse_misfits(checkpoint: Checkpoint, recipe: Recipe) -> None:
     if changes:
         raise BadInput(
             f"The recipe does not fit {checkpoint.path.name}: {'; '.join(map(str, changes))}",
-            do="Go on with the run's own recipe, or start a new run with this one",
+            do="Resume with the run's own recipe, or start a new run with this one",
         )
 
 
@@ -291,9 +291,7 @@ def _object(path: Path, name: str) -> dict[str, Any]:
     try:
         value = json.loads((path / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise BadInput(
-            f"{path.name} has no {name} that can be read, so it is not used", where=os.fspath(path)
-        ) from error
+        raise BadInput(f"Skipped {path.name}: no readable {name} in it", where=os.fspath(path)) from error
     if not isinstance(value, dict):
-        raise BadInput(f"{path.name}/{name} holds no object, so it is not used", where=os.fspath(path))
+        raise BadInput(f"Skipped {path.name}: {name} is not a JSON object", where=os.fspath(path))
     return value

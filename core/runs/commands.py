@@ -1,4 +1,4 @@
-"""The commands of a run, made from its recipe: at its start, and again when it is resumed or has its turn in the queue.
+"""The commands of a run, made from its recipe: at its start, and again when it is resumed or the queue starts it.
 
 Nothing that a file says of commands counts. Standard library only: the queue's runner is small and lives for days.
 """
@@ -46,7 +46,7 @@ def own_recipe(folder: JobFolder) -> Recipe:
     payload = job.get("payload")
     recipe = payload.get("recipe") if isinstance(payload, dict) else None
     if job.get("kind") != KIND or not isinstance(recipe, dict):
-        raise BadInput("This is not a training run: its job.json has no recipe", where=folder.id)
+        raise BadInput("Not a training run: its job.json has no recipe", where=folder.id)
     return from_json(recipe)
 
 

@@ -23,7 +23,7 @@ def agree_to_typed(recipe: Recipe, path: str) -> None:
 
 
 def check_start(recipe: Recipe, workspace: Path) -> None:
-    """Lets a start in a workspace go on where all that it needs was agreed to; the workspace is known from then on.
+    """Checks that everything a start in a workspace needs was agreed to; the workspace is known from then on.
 
     Args:
         recipe: with absolute paths.

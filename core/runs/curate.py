@@ -28,7 +28,7 @@ def curate(
         recipe: with absolute paths, and the mapping that is kept for its data (`core.recipe.mapped.with_mapping`).
         workspace: the folder that holds `.tunedeck`.
         decisions: the user's decisions on rows; by default those of the workspace.
-        on_progress: told how much of what is being done is done, and how much there is.
+        on_progress: called with how much is done, and how much there is in all.
         should_stop: asked meanwhile; saying yes raises `core.dataset.scan.scan.ScanStopped`.
 
     Raises:

@@ -20,7 +20,7 @@ from core.recipe.recipe import Recipe, to_json
 
 _BINS = 10
 _USUAL = 0.98
-"""The share of samples whose lengths are told in equal steps."""
+"""The share of samples whose lengths are shown in equal steps."""
 
 
 def measure_command(recipe_file: Path, samples: Path, out: Path) -> list[str]:
@@ -46,7 +46,7 @@ def measure_view(recipe: Recipe, view: CuratedView) -> dict[str, Any]:
         )
         if ended.returncode:
             said = ended.stderr.strip().splitlines()
-            raise TunedeckError(f"the tokens cannot be counted: {said[-1] if said else 'the worker ended early'}")
+            raise TunedeckError(f"Cannot count the tokens: {said[-1] if said else 'the process ended early'}")
         return tokens_of(recipe, view, out)
 
 
@@ -69,7 +69,7 @@ def tokens_of(recipe: Recipe, view: CuratedView, measured: Path) -> dict[str, An
 
     Returns:
         `max_length`; `train` and `eval`, each with `samples`, `tokens` (after the cut), `trained` (of these, with
-        loss), `cut` (samples), `lost` (tokens), `without` (samples that nothing is learnt from), `median`, `p95` and
+        loss), `cut` (samples), `lost` (tokens), `without` (samples without a trained token), `median`, `p95` and
         `longest` (tokens before the cut, of a pair its longer sequence), the same of the answers, and `parts`: the
         median of each part of pairs; `bins` of lengths before the cut and
         `answer_bins`, for train; `sources`: tokens of each contribution, in its order.
@@ -191,7 +191,7 @@ def _width(longest: int) -> int:
 
 
 def _by_source(view: CuratedView, facts: Sequence[Mapping[str, Any]]) -> list[dict[str, int]]:
-    """Tokens of each contribution: the data set's own, then each source that is mixed in, which stand in this order."""
+    """Tokens of each contribution: the dataset's own, then each mixed-in source, in this order."""
     found = []
     at = 0
     for each in view.manifest["contributions"]:

@@ -20,19 +20,20 @@ from core.jobs import files, requests
 from core.jobs.derived import Derived, digest, stamps
 from core.jobs.folder import JobFolder
 from core.jobs.launch import worker_command
+from core.jobs.titles import COUNTING, TITLES
 from core.paths import hidden_dir
 from core.recipe.recipe import Recipe, from_json, to_json
 from core.runs.curate import curate
 from core.runs.overview import join_samples, measure_command, tokens_of
 
 _VERSION = 2
-"""Of what the files of an overview hold: those of another version are made anew."""
+"""Of the files of an overview: those of another version are built again."""
 
 FOLDER, FACTS, TOKENS = "overview", "facts.json", "tokens.json"
 _SAMPLES, _MEASURED, _RECIPE = "samples.jsonl", "measured.jsonl", "recipe.json"
 _BAD_INPUT, _STOPPED = 2, 3
 _KEPT = 4
-"""Overviews of a workspace that are kept; older ones are made anew when they are asked for."""
+"""Overviews of a workspace that are kept; older ones are built again on request."""
 
 
 def job_of(workspace: Path, recipe: Recipe) -> Derived:
@@ -48,7 +49,8 @@ def job_of(workspace: Path, recipe: Recipe) -> Derived:
         if not recipe.model.path:
             return [facts]
         out = folder.path / FOLDER
-        return [facts, measure_command(out / _RECIPE, out / _SAMPLES, out / _MEASURED), [*facts, "tokens"]]
+        count = [*measure_command(out / _RECIPE, out / _SAMPLES, out / _MEASURED), os.fspath(folder.path)]
+        return [facts, count, [*facts, "tokens"]]
 
     return Derived(
         workspace=workspace,
@@ -115,16 +117,24 @@ def _write_facts(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     def should_stop() -> bool:
         return any(name != requests.SAVE for name in requests.pending(folder))
 
-    def on_progress(what: str) -> None:
-        folder.write_status(phase=what)
+    phase = ""
+
+    def on_progress(what: str, done: int, of: int) -> None:
+        nonlocal phase
+        if what != phase:
+            phase = what
+            folder.write_status(phase=what, step=done, of=of or None, unit="samples" if of else "")
+        else:
+            folder.write_progress(done, of)
         if should_stop():
             raise ScanStopped
 
-    folder.write_status(phase="curating the data")
+    building = TITLES["core.runs.view_job"]
+    folder.write_status(phase=building, step=0, of=None, unit="rows")
     view = curate(
         recipe,
         Path(payload["workspace"]),
-        on_progress=lambda done, of: folder.write_progress(done, of, phase="curating the data"),
+        on_progress=lambda done, of: folder.write_progress(done, of),
         should_stop=should_stop,
     )
     out = folder.path / FOLDER
@@ -133,7 +143,7 @@ def _write_facts(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     if recipe.model.path:
         join_samples(view, out / _SAMPLES)
         files.replace(os.fspath(out / _RECIPE), json.dumps(to_json(recipe)).encode(), durable=False)
-        folder.write_status(phase="counting tokens")
+        folder.write_status(phase=COUNTING, step=0, of=view.train_count + view.eval_count, unit="samples")
     else:
         folder.write_status(phase="done")
 

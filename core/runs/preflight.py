@@ -151,7 +151,7 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
             )
         else:
             kinds.add(found.kind)
-            checks.append(PreflightCheck("data", "ok", f"{KNOBS[path].title}: {found.name}, {clean_line(found.why)}"))
+            checks.append(PreflightCheck("data", "ok", f"{KNOBS[path].title}: {clean_line(found.why)}"))
             if found.kind not in task.samples:
                 words = f"{task.title} trains on {task.wants}, but these samples are {found.kind}. Choose another task."
                 checks.append(PreflightCheck("data", "stop", words, path))

@@ -1,4 +1,4 @@
-"""Runs that wait for their turn: prepared now, with the data as it is now, and started by the queue."""
+"""Queued runs: prepared now, with the data as it is now, and started by the queue."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RUNNER = "core.runs.run_queue"
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """When a queued run may start, besides its turn.
+    """When a queued run may start, in addition to its place.
 
     Attributes:
         free_gib: memory that must be free on its GPU, in GiB; 0 for any.
@@ -64,9 +64,9 @@ def queue_run(
         view_of: likewise.
 
     Raises:
-        BadInput: as at a start; or it is to wait for GPU memory that nobody can read.
+        BadInput: as at a start; or it is to wait for GPU memory that cannot be read.
         NotAgreed: as at a start.
-        JobFailed: the queue's runner did not start; the run waits nevertheless.
+        JobFailed: the queue's runner did not start; the run is queued nevertheless.
     """
     wish = wish or Wish()
     if wish.free_gib:
@@ -95,7 +95,7 @@ def ensure_runner(workspace: Path) -> bool:
 
 
 def refuse_unknown(workspace: Path) -> None:
-    """Lets only the queue of a workspace go on that a run could be started in.
+    """Refuses the queue of a workspace in which no run could be started.
 
     Raises:
         NotAgreed: the workspace needs the user's yes first.
@@ -105,12 +105,12 @@ def refuse_unknown(workspace: Path) -> None:
 
 
 def pick_up(workspace: Path) -> list[str]:
-    """Goes on with the queue, if nobody does: after a reboot, or after its runner was killed.
+    """Resumes the queue if nobody runs it: after a reboot, or after its runner was killed.
 
-    Runs of the queue that the reboot has ended come first again: from the last whole checkpoint, else the beginning.
+    Queued runs that the reboot has ended come first again: from the last complete checkpoint, else the beginning.
 
     Returns:
-        A sentence on each run that was put back, and on each that waits and is another user's.
+        A sentence on each run that was put back, and on each queued run of another user.
 
     Raises:
         NotAgreed: something is in the queue of a workspace that this user has not agreed to.
@@ -143,7 +143,7 @@ def _put_back(folder: JobFolder) -> str:
     if checkpoint is not None:
         payload["resume"] = checkpoint.path.name
     where = "from the beginning" if checkpoint is None else f"from step {checkpoint.step:,}"
-    words = f"The machine was restarted while this run went on: it goes on {where}, by the queue."
+    words = f"The machine was restarted while this run was active. The queue resumes it {where}."
     stages, environment = commands_of(folder)
     enqueue(folder, stages, env=environment, payload=payload)
     folder.append_event("alert", words)
@@ -160,7 +160,7 @@ def parse_time(text: str, now: float | None = None) -> float:
     """The moment that a person means by `23:30` (the next one) or `2026-11-22 23:30`, in unix seconds.
 
     Raises:
-        BadInput: it is none, or past.
+        BadInput: it is not a time, or in the past.
     """
     now = time.time() if now is None else now
     wanted = text.strip().replace("T", " ")
@@ -177,19 +177,19 @@ def parse_time(text: str, now: float | None = None) -> float:
             return moment
         moment = time.mktime(time.strptime(wanted, "%Y-%m-%d %H:%M"))
     except (ValueError, OverflowError):
-        raise BadInput("This is no time", where=text, do="Write 23:30, or 2026-11-22 23:30") from None
+        raise BadInput("Not a time", where=text, do="Write 23:30, or 2026-11-22 23:30") from None
     if moment <= now:
-        raise BadInput("This time is past", where=text)
+        raise BadInput("This time is in the past", where=text)
     return moment
 
 
 def _check_memory(recipe: Recipe, free_gib: float) -> None:
     if not free_gib >= 0:  # also what is no number
-        raise BadInput("Free memory is at least 0 GiB", where=f"{free_gib:g}")
+        raise BadInput("Free memory must be 0 GiB or more", where=f"{free_gib:g}")
     gpus, problem = read_gpus()
     if device_set_of(recipe) == (CPU,) or not gpus:
         words = problem or "the run trains on the CPU"
-        raise BadInput(f"Free GPU memory cannot be waited for: {words.rstrip('.')}", where="--free-gib")
+        raise BadInput(f"Cannot wait for free GPU memory: {words.rstrip('.')}", where="--free-gib")
     largest = max((gpu.memory_total or 0) for gpu in gpus) / 2**30
     if largest and free_gib > largest:
-        raise BadInput(f"No GPU here has {free_gib:g} GiB: the largest has {largest:.1f}", where="--free-gib")
+        raise BadInput(f"No GPU here has {free_gib:g} GiB; the largest has {largest:.1f} GiB", where="--free-gib")

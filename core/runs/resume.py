@@ -1,4 +1,4 @@
-"""Going on with a run that has ended: from its last good checkpoint, in the same folder."""
+"""Resuming a run that has ended: from its last good checkpoint, in the same folder."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import shlex
 from dataclasses import dataclass
 
 from core.errors import BadInput
+from core.jobs.access import refuse_foreign
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.runs import list_runs
 from core.jobs.state import standing
 from core.jobs.takeover import notify_unseen_ends
 from core.jobs.trust import refuse_run
+from core.jobs.workspaces import remember
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
 from core.runs.at_end import at_end_of
@@ -23,12 +25,12 @@ from core.runs.consent import check_again
 
 @dataclass(frozen=True, slots=True)
 class ResumePlan:
-    """What going on means.
+    """How a run would be resumed.
 
     Attributes:
-        checkpoint: what it goes on from.
-        recipe: what it goes on with.
-        passed: sentences on newer checkpoints that are not whole.
+        checkpoint: what it resumes from.
+        recipe: what it resumes with.
+        passed: sentences on newer checkpoints that are incomplete.
     """
 
     checkpoint: Checkpoint
@@ -37,28 +39,29 @@ class ResumePlan:
 
 
 def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
-    """Finds out how a run can go on; changes nothing.
+    """Finds out how a run can be resumed; changes nothing.
 
     Args:
         folder: the run's folder.
         recipe: another recipe than the run's own; only what does not change the training may differ.
 
     Raises:
-        BadInput: the run goes on already, is finished, has no whole checkpoint, or the recipe does not fit it.
+        BadInput: the run is another user's, active or finished, has no complete checkpoint, or does not fit the recipe.
     """
     now = standing(folder)
+    refuse_foreign(folder)
     if not now.over:
-        raise BadInput(f"This run has not ended: it is {now.state}", where=folder.id)
+        raise BadInput(f"This run has not ended; it is {now.state}", where=folder.id)
     if now.state == "finished":
-        raise BadInput("This run is finished: there is nothing to go on with", where=folder.id)
+        raise BadInput("This run is finished; there is nothing to resume", where=folder.id)
     own = own_recipe(folder)
     checkpoint, passed = last_good(folder.checkpoints)
-    anew = f"Start it again from the beginning: tunedeck train {shlex.quote(os.fspath(folder.recipe))}"
+    again = f"Start it again from the beginning: tunedeck train {shlex.quote(os.fspath(folder.recipe))}"
     if checkpoint is None:
-        words = passed[0] if passed else "This run has no checkpoint to go on from"
-        raise BadInput(words, where=folder.id, do=anew)
+        words = passed[0].rstrip(".") if passed else "This run has no checkpoint to resume from"
+        raise BadInput(words, where=folder.id, do=again)
     if not (folder.data / "train.jsonl").is_file():
-        raise BadInput("The data of this run is gone, data/train.jsonl in its folder", where=folder.id, do=anew)
+        raise BadInput("The training data of this run is gone (its data/train.jsonl)", where=folder.id, do=again)
     chosen = own if recipe is None else put(recipe, "data.view", own.data.view)
     refuse_misfits(checkpoint, chosen)
     return ResumePlan(checkpoint, chosen, tuple(passed))
@@ -72,7 +75,7 @@ def resume_run(folder: JobFolder, plan: ResumePlan) -> None:
         plan: of `plan_resume`.
 
     Raises:
-        BadInput: somebody else has started it meanwhile, or the run is another user's.
+        BadInput: another program has started it in the meantime, or the run is another user's.
         NotAgreed: the workspace, or something that the recipe runs, needs the user's yes first.
         JobFailed: the keeper did not start.
         DiskFull, JobGone: the folder cannot be written to.
@@ -86,4 +89,5 @@ def resume_run(folder: JobFolder, plan: ResumePlan) -> None:
         save(plan.recipe, folder.recipe, portable=False)
     stages, environment = commands_of(folder, plan.recipe)
     launch(folder, stages, env=environment, payload=payload)
+    remember(folder.path.parents[1])
     notify_unseen_ends(list_runs(folder.path.parents[1]))

@@ -1,4 +1,4 @@
-"""What the model in training answered to a few fixed prompts, read back from a run's `samples.jsonl`. No torch."""
+"""Sample outputs while training, on a few fixed prompts, read back from a run's `samples.jsonl`. No torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Sampled:
 
     Attributes:
         prompt: the turns before the answer, as `(role, content)`.
-        reference: the data set's own answer, "" for a prompt of the recipe's.
+        reference: the dataset's own answer, "" for a prompt of the recipe's.
         answer: of the model in training.
         ended: whether it ended its turn, rather than being cut at the limit.
     """

@@ -1,4 +1,4 @@
-"""Which weights lie in an adapter's or a model's folder: of which step they are, and what was measured up to it.
+"""Which weights are in an adapter's or a model's folder: their step, and what was measured up to it.
 
 `weights.json` is written together with the weights and is copied with their folder. The run's metrics cannot tell: they
 continue when a run is resumed, and if it is then stopped without saving, the folder still holds the older weights.
@@ -78,12 +78,12 @@ class Weights:
         """
         found = f"step {count(self.step)}" + (f" of {count(self.of)}" if self.of else "")
         if self.step != self.saved_at_step:
-            found += f" (the best up to step {count(self.saved_at_step)})"
+            found += f" (best up to step {count(self.saved_at_step)})"
         if self.eval_value is not None and self.eval_step is not None:
             at = "" if self.eval_step == self.step else f" at step {count(self.eval_step)}"
             found += f", {self.headline.eval_title} {significant(self.eval_value, 4)}{at}"
         if run_step is not None and run_step > self.saved_at_step:
-            found += f"; the run continued to step {count(run_step)} without saving it"
+            found += f"; the run continued to step {count(run_step)} without saving"
         return found
 
 
@@ -93,7 +93,7 @@ def weights_at(
     """What a trainer's log says of the weights of a step.
 
     Args:
-        history: the trainer's `log_history`, of this start and of those that it goes on from.
+        history: the trainer's `log_history`, of this start and of those before it.
         step: see `Weights`.
         saved_at_step: likewise.
         of: likewise.

@@ -1,4 +1,4 @@
-"""What the evaluation of a run says: base against tuned model on held-out samples, read back without torch."""
+"""The evaluation of a run: base against tuned model on held-out samples, read back without torch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LONG = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One held-out prompt with what the data set, the base and the tuned model say to it.
+    """One held-out prompt with the answers of the dataset, the base and the tuned model.
 
     Attributes:
         number: from 0, in the order of the eval set.
         prompt: the turns before the answer, as `(role, content)`.
-        reference: the data set's own answer.
+        reference: the dataset's own answer.
         base: the base model's answer.
         tuned: the tuned model's answer.
     """
@@ -106,7 +106,7 @@ def read_comparison(run: Path) -> Comparison | None:
         answers = tuple(_answer(json.loads(line)) for line in lines if line)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
-            f"the comparison cannot be read ({error})", where=str(folder), do="Run the evaluation again"
+            f"Cannot read the comparison ({error})", where=str(folder), do="Run the evaluation again"
         ) from error
     return Comparison(
         base_loss=_number(summary.get("base_loss")),

@@ -24,7 +24,7 @@ NAME = "slurm.sh"
 
 
 def slurm_run(recipe: Recipe, workspace: Path, nodes: int = 1) -> JobFolder:
-    """Prepares a run and writes the script that starts it; the folder must be one that all machines see.
+    """Prepares a run and writes the script that starts it; the folder must be visible to all nodes.
 
     Args:
         recipe: what to train; its devices are those of each machine.
@@ -35,19 +35,19 @@ def slurm_run(recipe: Recipe, workspace: Path, nodes: int = 1) -> JobFolder:
         BadInput: as at a start; or the recipe leaves the devices open.
     """
     if nodes < 1:
-        raise BadInput("A run needs at least one machine", where="--nodes")
+        raise BadInput("A run needs at least 1 node", where="--nodes")
     if not recipe.training.devices.strip():
         raise BadInput(
-            "A cluster's script must say how many GPUs each machine gives",
+            "A Slurm script needs the number of GPUs per node",
             where="training.devices",
-            do="Name them, on the command line (--set training.devices=0,1,2,3 or cpu) or in the recipe",
+            do="Set the field in the recipe or with --set training.devices=0,1,2,3 (or cpu)",
         )
     run = prepare_run(recipe, workspace, elsewhere=True)
     stages = [training_command(run.recipe, run.folder, nodes), *run.stages[1:]]
     enqueue(run.folder, stages, env={})
     script = run.folder.path / NAME
     script.write_text(script_of(run.recipe, run.folder, nodes, stages), encoding="utf-8")
-    run.folder.write_status(message=f"Waits for Slurm: {_sbatch(run.folder)}")
+    run.folder.write_status(message=f"Waiting for Slurm. Submit it with: {_sbatch(run.folder)}")
     return run.folder
 
 
@@ -66,7 +66,7 @@ def script_of(recipe: Recipe, folder: JobFolder, nodes: int, stages: list[list[s
         "#!/bin/bash",
         f"# The run {folder.id}. Add your partition, account and time limit, then: {_sbatch(folder)}",
         *(f"#SBATCH {setting}" for setting in settings),
-        "# TERM comes five minutes before the time limit: the run saves and ends, and goes on when it is requeued.",
+        "# TERM comes five minutes before the time limit: the run saves and stops, and resumes when it is requeued.",
         f"export PYTHONPATH={shlex.quote(os.fspath(code_root()))} PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1",
         "export CUDA_DEVICE_ORDER=PCI_BUS_ID",
         "# What the keeper runs, one after the other.",
@@ -75,9 +75,9 @@ def script_of(recipe: Recipe, folder: JobFolder, nodes: int, stages: list[list[s
         'export TUNEDECK_JOB="tunedeck-$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}"',
         'head="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"',
         'export TUNEDECK_RENDEZVOUS="$head:${TUNEDECK_PORT:-29500}"',
-        "# Requeued, or handed in once more after the time limit, it goes on from its last checkpoint.",
+        "# Requeued, or submitted again after the time limit, it resumes from its last checkpoint.",
         f"if compgen -G {saved} > /dev/null; then export TUNEDECK_AGAIN=1; fi",
-        "# The first machine has the keeper, which starts its ranks; the others only have ranks.",
+        "# The first node has the keeper, which starts its ranks; the others only have ranks.",
         f"srun --kill-on-bad-exit=0 bash -c {shlex.quote(each)}",
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -12,11 +12,13 @@ from core.dataset.view.view import CuratedView, link_view
 from core.errors import BadInput, TunedeckError
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
+from core.jobs.files import reason
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
 from core.jobs.runs import list_runs
 from core.jobs.same_device_runs import same_device_runs
 from core.jobs.takeover import notify_unseen_ends
+from core.jobs.workspaces import remember
 from core.paths import runs_dir
 from core.recipe.mapped import with_mapping
 from core.recipe.paths import absolute, named_after
@@ -90,7 +92,7 @@ def start_run(
     )
     visible = run.environment.get("CUDA_VISIBLE_DEVICES")
     for name, where in same_device_runs(runs_dir(workspace), visible, read_gpus()[0], run.folder.id):
-        words = f"{name} goes on on {where}, too: both take longer. The queue lets one begin when the other has ended."
+        words = f"{name} is also running on {where}; both will be slower. The queue would start one after the other."
         run.folder.append_event("alert", words)
     launch(run.folder, run.stages, env=run.environment)
     notify_unseen_ends(list_runs(workspace))
@@ -111,7 +113,7 @@ def prepare_run(
 ) -> Prepared:
     """Makes the folder of a run, with all that it needs.
 
-    Reads the data once, which takes seconds, and where near-duplicates are held together a minute of a large set.
+    Reads the data once, which takes seconds, or a minute for a large dataset with a near-duplicate split.
 
     Args:
         recipe: what to train.
@@ -119,7 +121,7 @@ def prepare_run(
         base: the folder that relative paths in the recipe are taken from; by default the workspace.
         name: the run's name; by default the recipe's.
         decisions: the user's decisions on rows; by default those of the workspace.
-        on_progress: told rows read and rows in all while the data is read.
+        on_progress: called with rows read and rows in all while the data is read.
         should_stop: asked meanwhile; saying yes raises `core.dataset.scan.scan.ScanStopped`.
         view_of: gives the view of the resolved recipe, where it is not to be built here (`core.runs.view_job`); then
             the three before it are not used.
@@ -153,7 +155,9 @@ def prepare_run(
         shutil.rmtree(folder.path, ignore_errors=True)  # made a moment ago, and nothing runs in it
         if isinstance(error, TunedeckError):
             raise
-        raise BadInput(f"The run's folder cannot be written: {error.strerror}", where=str(folder.path)) from error
+        words = f"Cannot write the run's folder: {reason(error, folder.path)}"
+        raise BadInput(words, where=str(folder.path)) from error
+    remember(workspace)
     for warning in [*warnings, *view.manifest["notes"]]:
         folder.append_event("alert", warning)
     return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved), resolved)
@@ -179,7 +183,7 @@ def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
     checks = preflight(recipe, workspace, gpus=gpus, gpu_problem=problem)
     found = [check for check in stops(checks) if not (elsewhere and check.name == "device")]
     if found:
-        more = f"{len(found) - 1} more would stop it too" if len(found) > 1 else ""
+        more = f"Not the only problem: {len(found) - 1} more" if len(found) > 1 else ""
         raise BadInput(found[0].sentence, where=found[0].path, do=more)
     return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
 

@@ -1,7 +1,7 @@
-"""What training will make of each row, in tokens: the cache that the `measure` job writes and everybody else reads.
+"""The tokens of each row as training will see them: the cache that the `measure` job writes and others read.
 
 The numbers come from `core.engine.encode` alone. A cache is a folder `.tunedeck/tokens/DATA-RECIPE` (see
-`core.runs.token_key` for its name), and rows are the good rows of the data set, from 0, in source order.
+`core.runs.token_key` for its name), and rows are the readable rows of the dataset, from 0, in source order.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class TokenFacts:
 
     @property
     def complete(self) -> bool:
-        """Whether every row of the data set has been measured."""
+        """Whether every row of the dataset has been measured."""
         return bool(self.about.get("complete"))
 
     def row(self, row: int) -> RowTokens | None:
@@ -183,14 +183,14 @@ def edit_digest(sample: Mapping[str, Any]) -> int:
 
 
 class TokenFactsWriter:
-    """Fills a cache in; goes on where an earlier job has stopped.
+    """Fills a cache in; continues where an earlier job has stopped.
 
     Args:
         folder: the cache's folder; made.
         about: what the numbers rest on.
 
     Raises:
-        BadInput: another job fills it in now.
+        BadInput: another job is filling it in.
         OSError: it cannot be written.
     """
 
@@ -198,12 +198,12 @@ class TokenFactsWriter:
         self.folder = folder
         self._about = dict(about)
         folder.mkdir(parents=True, exist_ok=True)
-        self._facts = os.open(folder / FACTS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._facts = os.open(folder / FACTS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, files.FILE_MODE)
         try:
             fcntl.flock(self._facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._facts)
-            raise BadInput("The tokens of these rows are being counted already", where=str(folder)) from None
+            raise BadInput("Another program is counting the tokens of these rows", where=str(folder)) from None
         except OSError:
             pass  # a file system without locks
         self.count = os.fstat(self._facts).st_size // RECORD_BYTES

@@ -20,12 +20,12 @@ KIND = "measure"
 
 
 def key_of(dataset: Dataset) -> str:
-    """The `data_key` of a data set that is open."""
+    """The `data_key` of an open dataset."""
     return data_key(dataset.reader.files, dataset.recognition.name, dataset.recognition.columns)
 
 
 def payload_of(dataset: Dataset, recipe: Recipe, workspace: Path, base: Path) -> dict[str, Any]:
-    """What `core.training.measure_job` is told.
+    """The payload for `core.training.measure_job`.
 
     Args:
         dataset: whose rows are counted.

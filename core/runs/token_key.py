@@ -1,4 +1,4 @@
-"""Which cache of token facts belongs to a data set and a recipe: `.tunedeck/tokens/DATA-RECIPE`."""
+"""Which cache of token facts belongs to a dataset and a recipe: `.tunedeck/tokens/DATA-RECIPE`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.recipe.recipe import Recipe, to_json
 from core.runs.token_facts import ABOUT, TokenFacts
 
 _VERSION = 1
-"""Of what the numbers rest on: a program that counts otherwise counts anew."""
+"""Of what the numbers rest on: a program that counts otherwise counts again."""
 
 _TOKENIZER = ("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab", "merges", "config.json")
 """How the names of files begin that decide a model's tokens."""
@@ -27,7 +27,7 @@ TokenState = Literal["known", "stale", "none"]
 
 @dataclass(frozen=True, slots=True)
 class TokenLookup:
-    """What is known of the tokens of a data set under a recipe.
+    """What is known of the tokens of a dataset under a recipe.
 
     Attributes:
         standing: `known`: measured, or being measured, with just this recipe; `stale`: only with another one;
@@ -43,7 +43,7 @@ def data_key(paths: Iterable[Path], format: str, columns: Mapping[str, str]) -> 
     """Twelve characters that change with size or time of any file, and with how its rows are read.
 
     Args:
-        paths: every file of the data set, in its order (`Dataset.reader.files`).
+        paths: every file of the dataset, in its order (`Dataset.reader.files`).
         format: what the rows are read as (`Recognition.name`).
         columns: with which columns (`Recognition.columns`).
     """
@@ -69,7 +69,7 @@ def recipe_key(recipe: Recipe, base: Path) -> str:
 
 
 def find_facts(workspace: Path, data: str, recipe: str) -> TokenLookup:
-    """The cache of a data set under a recipe.
+    """The cache of a dataset under a recipe.
 
     Args:
         workspace: the folder that holds `.tunedeck`.
@@ -83,13 +83,13 @@ def find_facts(workspace: Path, data: str, recipe: str) -> TokenLookup:
 
 
 def latest_facts(workspace: Path, data: str) -> TokenFacts | None:
-    """The complete cache of a data set that was written last, whatever its recipe; None where there is none."""
+    """The complete cache of a dataset that was written last, whatever its recipe; None where there is none."""
     found = [facts for facts in map(TokenFacts, _folders(workspace, data)) if facts.complete]
     return found[0] if found else None
 
 
 def facts_folder(workspace: Path, data: str, recipe: str) -> Path:
-    """Where the cache of a data set under a recipe is."""
+    """Where the cache of a dataset under a recipe is."""
     return _parent(workspace) / f"{data}-{recipe}"
 
 
@@ -112,7 +112,7 @@ def _parent(workspace: Path) -> Path:
 
 
 def _folders(workspace: Path, data: str) -> list[Path]:
-    """The caches of a data set, the last one first."""
+    """The caches of a dataset, the last one first."""
     found = []
     for about_file in _parent(workspace).glob(f"{data}-*/{ABOUT}"):
         try:

@@ -1,7 +1,7 @@
-"""The curated view as a job: parting a large set takes a minute of a processor, which no viewer should spend.
+"""The curated view as a job: a near-duplicate split of a large dataset takes a minute, too long for a viewer.
 
-`python -m core.runs.view_job FOLDER`, payload `{"workspace", "recipe"}`; `status.json` says in words what is done.
-One job a fingerprint: whoever asks for the same view meanwhile follows the same job, and finds what it has built.
+`python -m core.runs.view_job FOLDER`, payload `{"workspace", "recipe"}`; `status.json` says what is being done.
+One job a fingerprint: whoever wants the same view in the meantime follows that job, and finds its result.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from core.jobs.derived import Derived, one_stage, stop
 from core.jobs.folder import JobFolder
 from core.jobs.small_job import end_of
 from core.jobs.state import JobState, standing
+from core.jobs.titles import TITLES
 from core.recipe.recipe import Recipe, from_json, to_json
 from core.runs.curate import plan_of
 
@@ -31,21 +32,21 @@ _SMALL = 2**20
 _PERIOD = 0.1
 _KEPT = 4
 _MODULE = "core.runs.view_job"
-_READING = "reading the rows"
+_TITLE = TITLES[_MODULE]
 
 
 def view_of(
     recipe: Recipe, workspace: Path, on_progress: StageProgress, should_stop: Callable[[], bool]
 ) -> CuratedView:
-    """The view of a recipe: as it is there already, else built by a job that this waits for.
+    """The view of a recipe: the existing one, else built by a job that this waits for.
 
-    It is the one that `core.runs.curate.curate` would build here. The job goes on where this process ends.
+    It is the one that `core.runs.curate.curate` would build here. The job outlives this process.
 
     Args:
         recipe: with absolute paths, and the mapping that is kept for its data.
         workspace: the folder that holds `.tunedeck`.
-        on_progress: called with what is done now, how much of it is, and how much there is.
-        should_stop: asked ten times a second; saying yes stops the job.
+        on_progress: called with what is being done, how much of it is done, and how much there is.
+        should_stop: called ten times a second; True stops the job.
 
     Raises:
         BadInput: the data cannot be used, or the job was stopped from elsewhere.
@@ -59,13 +60,10 @@ def view_of(
     if found is not None:
         return found
     if plan.bytes <= _SMALL:
-        return plan.build(lambda done, of: on_progress(_READING, done, of), should_stop=should_stop)
+        return plan.build(lambda done, of: on_progress(_TITLE, done, of), should_stop=should_stop)
     folder = _job(recipe, workspace, plan.fingerprint).start()
     while not (now := standing(folder)).over:
-        phase = (
-            now.status.phase if now.status.phase != _MODULE.rpartition(".")[2] else ""
-        )  # the keeper's, until it runs
-        on_progress(phase or "starting", now.status.step or 0, now.status.of or 0)
+        on_progress(now.status.phase or _TITLE, now.status.step or 0, now.status.of or 0)
         if should_stop():
             stop(folder)
             raise ScanStopped
@@ -73,7 +71,7 @@ def view_of(
     _raise_for(now, folder)
     found = plan.find()
     if found is None:
-        raise BadInput("the data or the decisions changed while the data was prepared", do="Start again")
+        raise BadInput("The data or the decisions changed while the training set was built", do="Start again")
     return found
 
 
@@ -83,17 +81,17 @@ def main(argv: Sequence[str]) -> int:
     from core.dataset.scan.scan import ScanStopped
 
     with seldom_collecting():
-        return end_of(argv, _MODULE, _run, stopped=ScanStopped, words="Preparing the data was stopped.")
+        return end_of(argv, _MODULE, _run, stopped=ScanStopped, words="Building the training set was stopped.")
 
 
 def _run(folder: JobFolder, payload: dict[str, Any]) -> None:
-    phase = _READING
-    folder.write_status(phase=phase)
+    phase = _TITLE
+    folder.write_status(phase=phase, step=0, of=None, unit="rows")
 
     def entered(name: str) -> None:
         nonlocal phase
-        phase = f"near-duplicates: {name}"
-        folder.write_status(phase=phase, step=0, of=None)
+        phase = f"Finding near-duplicates ({name})"
+        folder.write_status(phase=phase, step=0, of=None, unit="")
 
     plan = plan_of(from_json(payload["recipe"]), Path(payload["workspace"]))
     if plan.find() is None:
@@ -123,8 +121,8 @@ def _raise_for(now: JobState, folder: JobFolder) -> None:
     if now.state == "finished":
         return
     if now.state == "stopped":
-        raise BadInput("Preparing the data was stopped from elsewhere", do="Start again")
-    what = now.detail or now.status.message or f"the job that prepares the data ended ({now.state})"
+        raise BadInput("Building the training set was stopped by another program", do="Start again")
+    what = now.detail or now.status.message or f"{_TITLE} ended early ({now.state})"
     if now.status.exit_code == 2:
         raise BadInput(what)
     raise JobFailed(what, where=str(folder.path))

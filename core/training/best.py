@@ -21,7 +21,7 @@ class EarlyStopping(EarlyStoppingCallback):
     Args:
         worker: hears of the end.
         recipe: for patience and least gain; a patience of 0 never ends a run.
-        resumed: what the run goes on from.
+        resumed: what the run resumes from.
     """
 
     def __init__(self, worker: Worker, recipe: Recipe, resumed: Checkpoint | None) -> None:
@@ -47,7 +47,7 @@ class EarlyStopping(EarlyStoppingCallback):
             gain = f"{'lower' if self._headline.better == 'lower' else 'raise'} the {self._headline.eval_title}"
             self._worker.event(
                 "early_stop",
-                f"The run ends early, at step {state.global_step:,}: {waited} evaluations in a row did not {gain}. "
+                f"Early stopping at step {state.global_step:,}: {waited} evaluations in a row did not {gain}. "
                 f"The best was {best} at step {state.best_global_step:,}.",
                 step=state.global_step,
                 best_step=state.best_global_step,
@@ -73,7 +73,7 @@ def load_best(worker: Worker, trainer: DurableTrainer) -> int | None:
     try:
         read(path)
     except BadInput as error:
-        worker.event("alert", f"The best weights, of step {step:,}, cannot be read; the last are saved. {error}")
+        worker.event("alert", f"The best weights (step {step:,}, cannot be read; the last are saved. {error}")
         return None
     trainer.load_weights(path)
     return step

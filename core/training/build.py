@@ -40,7 +40,7 @@ def build(
         model: as `load_base` gives it; the adapter is put into it here.
         tokenizer: of the model.
         rows: what is trained on and what is held out (None for nothing), as `encode_view` gives them.
-        resumed: what the run goes on from.
+        resumed: what the run resumes from.
         callbacks: told about each step.
 
     Raises:

@@ -29,7 +29,7 @@ def trainer_config(
         on: device and precision.
         checkpoints: where checkpoints go.
         evaluates: whether there are held-out samples.
-        resumed: what the run goes on from; the base model's loss is known then.
+        resumed: what the run resumes from; the base model's loss is known then.
     """
     training, headline = recipe.training, TASKS[recipe.task].headline
     evaluates = evaluates and training.eval_every > 0
@@ -108,12 +108,12 @@ def _check_targets(targets: list[str], model: Any) -> None:
             raise BadInput(
                 "The output layer cannot have an adapter: the loss is computed from its weights directly",
                 where="lora.targets",
-                do="Put lm_head into lora.modules_to_save, which trains it whole",
+                do="Add lm_head to lora.modules_to_save, which trains it fully",
             )
         if not any(name == target or name.endswith(f".{target}") for name in linear):
             last = sorted({name.rpartition(".")[2] for name in linear} - {"lm_head"})
             raise BadInput(
                 f"The model has no linear layer {target!r}",
                 where="lora.targets",
-                do=f"Take all-linear, or some of {', '.join(last)}",
+                do=f"Use all-linear, or some of {', '.join(last)}",
             )

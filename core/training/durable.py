@@ -35,11 +35,11 @@ class DurableTrainer(Trainer):
     `class PreferenceTrainer(DurableTrainer, DPOTrainer)`: each `super()` here is TRL's own method there.
 
     It ends at the first number that is none, writes checkpoints whole and waits for a full disk, puts one off while the
-    run's folder cannot be reached, goes on from one as if it had never ended, can be interrupted while it evaluates,
+    run's folder cannot be reached, resumes from one as if it had never ended, can be interrupted while it evaluates,
     and tells nobody on the network about it.
 
     Attributes:
-        before_steps: told when a run begins, before its first evaluation; not of one that goes on.
+        before_steps: called when a run begins, before its first evaluation; not when it is resumed.
         between_steps: told after each step, with what writes a checkpoint.
         on_not_finite: told of a number that is none and its key in the metrics, before the run ends.
         short_in_evaluation: whether memory was short in an evaluation.
@@ -159,7 +159,7 @@ class DurableTrainer(Trainer):
         return norm
 
     def evaluate(self, *arguments: Any, **names: Any) -> dict[str, float]:
-        """TRL's evaluation; one that is interrupted gives no metrics, and the trained state goes on to be saved."""
+        """TRL's evaluation; one that is interrupted gives no metrics, and the trained state is still saved."""
         try:
             metrics: dict[str, float] = super().evaluate(*arguments, **names)
         except torch.OutOfMemoryError:
@@ -208,7 +208,7 @@ class DurableTrainer(Trainer):
         self._guard.weights(self.model, step)
         if self._may_wait() and not self._worker.reachable():
             if not self._put_off:
-                words = f"Checkpoint {step} is put off: the run's folder cannot be reached. The training continues."
+                words = f"Checkpoint {step:,} postponed: the run's folder cannot be reached. Training continues."
                 self._worker.event("alert", words, step=step)
             self._put_off = True
             return

@@ -47,9 +47,9 @@ class Guard:
         if step == 0:
             raise NotFinite(
                 f"The base model's loss is {value} before the first step: its weights are damaged, "
-                "or too large for this precision",
+                "or overflow this precision",
                 where="model.path",
-                do="Take float32 or bfloat16, or get the model again",
+                do="Use float32 or bfloat16, or download the model again",
             )
         raise NotFinite(f"The loss became {value} at step {step:,}", do=self._remedy())
 
@@ -90,5 +90,5 @@ class Guard:
             words += ", clip the gradients (training.max_grad_norm 1)"
         if self._mixed == "fp16":
             words += ", or train in bfloat16 or float32"
-        kept = f"; the last good state is {self.good_checkpoint}" if self.good_checkpoint else ""
-        return f"{words}, or look for damaged samples{kept}"
+        kept = f"; the last good checkpoint is {self.good_checkpoint}" if self.good_checkpoint else ""
+        return f"{words}, or check for damaged samples{kept}"

@@ -30,7 +30,7 @@ def named(checkpoint: str) -> Iterator[None]:
         # Only the first sentence: in the next ones torch advises to load pickles without its safeguard.
         words = clean_line(str(error).strip().partition("\n")[0].partition(". ")[0], 200).rstrip(".")
         raise TunedeckError(
-            f"{Path(checkpoint).name} cannot be loaded: a file of it is damaged ({type(error).__name__}: {words})",
+            f"{Path(checkpoint).name} cannot be loaded: a file is damaged ({type(error).__name__}: {words})",
             where=checkpoint,
-            do="Delete that folder: `tunedeck resume` then goes on from the checkpoint before it",
+            do="Delete that folder: `tunedeck resume` then resumes from the checkpoint before it",
         ) from error

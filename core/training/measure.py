@@ -1,4 +1,4 @@
-"""Token facts of every sample of a view: `python -m core.training.measure RECIPE.json VIEW.jsonl OUT.jsonl`."""
+"""Token facts of every sample of a view: `python -m core.training.measure RECIPE.json VIEW.jsonl OUT.jsonl [JOB]`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadInput, TunedeckError
-from core.jobs import files
+from core.jobs import files, requests
+from core.jobs.ending import EXIT_STOPPED
+from core.jobs.folder import JobFolder
+from core.jobs.titles import COUNTING
 from core.recipe.recipe import from_json
 
 if TYPE_CHECKING:
@@ -49,6 +52,12 @@ class Measured:
 
 _SHOWN = 100
 """Characters of each end of a lost text."""
+_LOOK_EVERY = 100
+"""Samples between two looks at the requests."""
+
+
+class _Stopped(Exception):
+    """A viewer asked for it."""
 
 
 def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings) -> Iterator[Measured]:
@@ -96,14 +105,29 @@ def _lost(row: ViewRow, tokenizer: Any, settings: EncodingSettings) -> str:
     return f"{' '.join(text[:_SHOWN].split())} … {' '.join(text[-_SHOWN:].split())}"
 
 
+def _reported(facts: Iterator[Measured], job: JobFolder | None, view: Path) -> Iterator[Measured]:
+    """The facts as they come; the job's status says how many there are of how many."""
+    if job is None:
+        yield from facts
+        return
+    with view.open("rb") as lines:
+        of = sum(1 for _ in lines)
+    job.write_status(phase=COUNTING, step=0, of=of, unit="samples")
+    for done, each in enumerate(facts, 1):
+        yield each
+        job.write_progress(done, of)
+        if done % _LOOK_EVERY == 0 and any(name != requests.SAVE for name in requests.pending(job)):
+            raise _Stopped
+
+
 def main(argv: Sequence[str]) -> int:
-    """Writes one line of JSON a sample; the file appears when it is whole.
+    """Writes one line of JSON a sample; the file appears when it is complete.
 
     Args:
-        argv: the recipe as JSON, the view, the file to write.
+        argv: the recipe as JSON, the view, the file to write; then the folder of the job that shows the progress.
 
     Returns:
-        0, or 2 with a sentence on stderr.
+        0, 2 with a sentence on stderr, or 3 where the job was stopped on request.
     """
     from core.engine.encoded import EncodingSettings
     from core.engine.load import load_tokenizer
@@ -111,18 +135,24 @@ def main(argv: Sequence[str]) -> int:
     from core.engine.template import use_template
 
     try:
-        if len(argv) != 3:
-            raise BadInput("Give the recipe as JSON, the view, and the file to write")
-        recipe_file, view, out = (Path(word) for word in argv)
+        if len(argv) not in (3, 4):
+            raise BadInput("Expected the recipe as JSON, the view, the file to write, and the job's folder or nothing")
+        recipe_file, view, out = (Path(word) for word in argv[:3])
+        job = JobFolder(argv[3]) if argv[3:] else None
         try:
             recipe = from_json(json.loads(recipe_file.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise BadInput(f"The recipe cannot be read ({error})", where=str(recipe_file)) from error
+            raise BadInput(f"Cannot read the recipe ({error})", where=str(recipe_file)) from error
         tokenizer = load_tokenizer(recipe.model)
         settings = EncodingSettings.of(recipe, use_template(tokenizer, recipe.model.chat_template))
-        facts = measure(read_view(view), tokenizer, settings)
+        facts = _reported(measure(read_view(view), tokenizer, settings), job, view)
         lines = b"".join(files.encode(asdict(fact)) + b"\n" for fact in facts)
         files.replace(str(out), lines, durable=False)
+    except _Stopped:
+        assert job is not None, "only a job's requests stop it"
+        for name in requests.pending(job):
+            requests.done(job, name, "Counting tokens was stopped.")
+        return EXIT_STOPPED
     except TunedeckError as error:
         print(error, file=sys.stderr)
         return 2

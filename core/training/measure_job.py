@@ -1,7 +1,7 @@
-"""The tokens of every row of a data set, as a job: `python -m core.training.measure_job FOLDER`.
+"""The tokens of every row of a dataset, as a job: `python -m core.training.measure_job FOLDER`.
 
 The rows come from `core.dataset.view.normal_rows`, a child in the viewer's interpreter: this one may lack what
-reads data files. The facts go to the cache as they are found, and a later job goes on where this one was stopped.
+reads data files. The facts go to the cache as they are found, and a later job continues where this one was stopped.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from core.jobs import files, requests
 from core.jobs.folder import JobFolder
 from core.jobs.launch import DATA_PYTHON, clean_environment
 from core.jobs.small_job import end_of
+from core.jobs.titles import COUNTING
 from core.recipe.recipe import from_json
 from core.runs.token_facts import RowTokens, TokenFacts, TokenFactsWriter, edit_digest
 
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         The exit code: 0 done, 1 failed, 2 recipe or data cannot be used, 3 stopped on request.
     """
-    words = "The counting was stopped; what was counted is kept."
+    words = "Counting tokens was stopped; what was counted is kept."
     return end_of(argv, "core.training.measure_job", run, stopped=_Stopped, words=words)
 
 
@@ -56,7 +57,7 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     Raises:
         TunedeckError: recipe, model or data cannot be used, or the cache cannot be written.
     """
-    folder.write_status(phase="loading the tokenizer")
+    folder.write_status(phase="Loading the tokenizer")
     from core.engine.encoded import EncodingSettings
     from core.engine.load import load_tokenizer
     from core.engine.template import use_template
@@ -68,9 +69,7 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
     try:
         writer = TokenFactsWriter(cache, payload["about"])
     except OSError as fault:
-        raise TunedeckError(
-            f"The cache of token counts cannot be written: {fault.strerror}", where=str(cache)
-        ) from fault
+        raise TunedeckError(f"Cannot write the token counts: {files.reason(fault, cache)}", where=str(cache)) from fault
     with closing(writer):
         measured = {facts.row: facts.edit for facts in TokenFacts(cache).rows() if facts.edit}
         question = {**payload["question"], "start": writer.count, "again": sorted(measured)}
@@ -78,7 +77,7 @@ def run(folder: JobFolder, payload: Mapping[str, Any]) -> None:
             entries = int(next(rows, {}).get("entries", 0))
             _measure(folder, rows, entries, writer, measured, (tokenizer, settings))
         writer.finish()
-    folder.append_event("phase", f"The tokens of {writer.count:,} rows are counted.")
+    folder.append_event("phase", f"Counted the tokens of {writer.count:,} rows.")
     folder.write_status(phase="done")
 
 
@@ -100,7 +99,7 @@ def _measure(
         if (now := time.monotonic()) - written > _PERIOD:
             writer.add(gathered)
             gathered, written = [], now
-            folder.write_progress(facts.row + 1, entries, phase="counting tokens")
+            folder.write_progress(facts.row + 1, entries, phase=COUNTING, unit="rows")
             if any(name != requests.SAVE for name in requests.pending(folder)):
                 raise _Stopped
     writer.add(gathered)
@@ -151,7 +150,7 @@ def _rows(python: str, question: Mapping[str, Any]) -> Iterator[Iterator[dict[st
         if code:
             errors.seek(0)
             reason = errors.read().decode("utf-8", "replace").strip().splitlines()
-            raise BadInput(reason[-1] if reason else f"The data cannot be read (exit code {code})")
+            raise BadInput(reason[-1] if reason else f"Cannot read the data (exit code {code})")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def shrink(worker: Worker, recipe: Recipe, shortage: Shortage) -> Recipe:
     """Says what happened and what is tried instead, and keeps that in the run's folder.
 
     Returns:
-        The recipe to go on with.
+        The recipe to continue with.
 
     Raises:
         OutOfMemory: nothing is left to make smaller; with the changes that would make it fit.
@@ -67,11 +67,11 @@ def shrink(worker: Worker, recipe: Recipe, shortage: Shortage) -> Recipe:
     if now is None:
         words = "The GPU ran out of memory."
     elif shortage.evaluating:
-        words = f"The GPU ran out of memory in an evaluation: {_samples(training.eval_batch_size)} at once there now."
+        words = f"The GPU ran out of memory in an evaluation: now {_samples(training.eval_batch_size)} per batch."
     else:
         words = (
-            f"The GPU ran out of memory: {_samples(training.batch_size)} at once now and accumulation "
-            f"{training.gradient_accumulation}, which is the same effective batch."
+            f"The GPU ran out of memory: {_samples(training.batch_size)} per batch from now on, gradient accumulation "
+            f"{training.gradient_accumulation}, the same effective batch size."
         )
     worker.event(
         "oom",
@@ -96,16 +96,16 @@ def no_room(recipe: Recipe) -> OutOfMemory:
     if less is not None:
         changes.append(
             f"batch size {less.training.batch_size} and accumulation {less.training.gradient_accumulation} "
-            "(the same effective batch)"
+            "(the same effective batch size)"
         )
     if not training.activation_checkpointing:
-        changes.append("checkpoint activations")
+        changes.append("gradient checkpointing")
     takes_nf4 = adapter_of(recipe).over_quantized(recipe, "nf4") is None
     if recipe.model.quantization == "none" and takes_nf4 and not _stored_quantized(recipe):
         changes.append("quantization nf4")
     changes.append(f"a max length below {recipe.data.max_length:,}")
     return OutOfMemory(
-        "The GPU ran out of memory", do=f"What would make it fit, the mildest first: {'; '.join(changes)}"
+        "The GPU ran out of memory", do=f"What would make it fit, smallest change first: {'; '.join(changes)}"
     )
 
 

@@ -24,7 +24,7 @@ class Throughput:
     Time spent evaluating and saving is no training time; evaluations that are still to come count towards the end.
 
     Args:
-        tokens: seen before the start, in the part of the run that this one goes on from.
+        tokens: seen before the start, in the part of the run that this one resumes.
     """
 
     def __init__(self, *, tokens: float = 0) -> None:
@@ -35,7 +35,7 @@ class Throughput:
         self._evaluations: deque[float] = deque(maxlen=5)
 
     def resume(self) -> None:
-        """Training goes on after something else took time."""
+        """Training continues after something else took time."""
         self._mark = time.monotonic()
 
     def stepped(self) -> None:
@@ -75,7 +75,7 @@ class Reporter(TrainerCallback):
 
     Args:
         worker: the job's folder.
-        resumed: what the run goes on from.
+        resumed: what the run resumes from.
     """
 
     def __init__(self, worker: Worker, *, resumed: Checkpoint | None = None) -> None:
@@ -91,7 +91,7 @@ class Reporter(TrainerCallback):
         """Says that the steps begin."""
         words = ""
         if args.eval_on_start:
-            words = f"Making up for the evaluation of step {state.global_step:,}."
+            words = f"Repeating the interrupted evaluation of step {state.global_step:,}."
             words = words if state.global_step else "Measuring the loss of the base model."
         self._worker.phase(
             "evaluating" if args.eval_on_start else "training", words, step=state.global_step, of=state.max_steps
@@ -121,7 +121,7 @@ class Reporter(TrainerCallback):
             if name == requests.STOP:
                 self.stopping = True
                 control.should_training_stop = True
-                # An evaluation that is due begins, and ends at its first batch: so the random numbers go on as if
+                # An evaluation that is due begins, and ends at its first batch: so the random numbers continue as if
                 # it had been made, and the checkpoint tells that it has to be made up for.
 
     def rested(self) -> None:
@@ -155,7 +155,7 @@ class Reporter(TrainerCallback):
             if requests.STOP_NOW in names:
                 raise self._now(state)
         if requests.STOP in names and save is None:
-            raise WorkerStopped("Stopped as asked, in the first step: there is nothing new to save.")
+            raise WorkerStopped("Stopped on request, in the first step. There was nothing to save.")
         if save is not None and {requests.SAVE, requests.STOP} & set(names):
             save()
         if requests.STOP in names and self.in_step is not None:
@@ -166,7 +166,7 @@ class Reporter(TrainerCallback):
     def on_prediction_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Notes that an evaluation goes on, and ends it if somebody wants the run to stop."""
+        """Notes the progress of an evaluation, and ends it if somebody wants the run to stop."""
         if self._evaluating_since is None:
             self._evaluating_since = time.monotonic()
             self._predicted = 0
@@ -183,7 +183,7 @@ class Reporter(TrainerCallback):
         if requests.STOP in names:
             self.stopping = True
             self._evaluating_since = None
-            raise WorkerStopped("Stopped as asked, before the first step: there is nothing new to save.")
+            raise WorkerStopped("Stopped on request, before the first step. There was nothing to save.")
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """An evaluation is done."""
@@ -195,7 +195,7 @@ class Reporter(TrainerCallback):
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """A checkpoint is written: tells whoever had asked for it."""
         if requests.SAVE in self._worker.asked():
-            self._worker.done(requests.SAVE, f"Checkpoint {state.global_step} saved, as asked.")
+            self._worker.done(requests.SAVE, f"Checkpoint {state.global_step} saved, as requested.")
         self._pace.resume()
 
     def on_log(
@@ -222,7 +222,7 @@ class Reporter(TrainerCallback):
 
     def _now(self, state: TrainerState) -> WorkerStopped:
         return WorkerStopped(
-            f"Stopped at once, as asked, at step {state.global_step:,} of {state.max_steps:,}.", now=True
+            f"Stopped now, on request, at step {state.global_step:,} of {state.max_steps:,}.", now=True
         )
 
 

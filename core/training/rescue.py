@@ -43,7 +43,7 @@ def rescued(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: 
     try:
         words = _save(worker, recipe, trainer, tokenizer, lost)
     except Exception as error:  # whatever goes wrong here, the run ends for the reason that it had
-        words = f"What it had trained could not be saved anywhere: {error}"
+        words = f"The trained weights could not be saved anywhere: {error}"
     if isinstance(lost, WorkerStopped):
         return WorkerStopped(f"{lost.message} {words}")
     return type(lost)(lost.what, where=lost.where, do=words)
@@ -54,7 +54,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: Lo
 
     step, of = trainer.state.global_step, trainer.state.max_steps
     if is_sharded(recipe):
-        return "What it had trained is lost: each rank holds a part of the weights, and one alone cannot save them."
+        return "The trained weights are lost: each rank holds a part of them, and one alone cannot save them."
     Guard(recipe, "no").weights(trainer.model, step)
     model = trainer.accelerator.unwrap_model(trainer.model)
     own = worker.folder
@@ -69,11 +69,11 @@ def _save(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: Lo
             save(recipe, folder.recipe, portable=False)
             sync_tree(folder.path)
             reason = _REASONS[type(lost)]
-            message = f"The folder of run {own.id} {reason}; this is what it had trained at step {step:,} of {of:,}."
+            message = f"The folder of run {own.id} {reason}; these are the weights of step {step:,} of {of:,}."
             folder.append_event("summary", message, path=os.fspath(target), steps=step, saved_step=step)
             folder.write_status(state=STOPPED, message=message, step=step, of=of, ended=round(time.time(), 3))
         except (OSError, RuntimeError, TunedeckError):  # no room after all
             shutil.rmtree(folder.path, ignore_errors=True)
             continue
-        return f"What it had trained at step {step:,} is saved in {target}"
-    return "What it had trained is lost: no other place could be written to"
+        return f"The weights of step {step:,} are saved in {target}"
+    return "The trained weights are lost: no other folder could be written"

@@ -84,7 +84,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
             raise Again  # the other ranks wait for this one, in the middle of a step
         checkpoint, _ = last_good(worker.folder.checkpoints)
         where = "the beginning" if checkpoint is None else where_it_stands(checkpoint)
-        worker.event("resume", f"Going on from {where}.", step=0 if checkpoint is None else checkpoint.step)
+        worker.event("resume", f"Resuming from {where}.", step=0 if checkpoint is None else checkpoint.step)
 
 
 def _to_go_on_from(worker: Worker, recipe: Recipe) -> Checkpoint | None:
@@ -100,12 +100,12 @@ def _to_go_on_from(worker: Worker, recipe: Recipe) -> Checkpoint | None:
     for sentence in passed:
         worker.event("alert", sentence)
     if checkpoint is None and not resumed:
-        worker.event("resume", "Going on from the beginning.", step=0)
+        worker.event("resume", "Starting again from the beginning.", step=0)
         return None
     if checkpoint is None:
-        raise BadInput("There is no whole checkpoint to go on from", where=os.fspath(worker.folder.checkpoints))
+        raise BadInput("No complete checkpoint to resume from", where=os.fspath(worker.folder.checkpoints))
     refuse_misfits(checkpoint, recipe)
-    worker.event("resume", f"Going on from {where_it_stands(checkpoint)}.", step=checkpoint.step)
+    worker.event("resume", f"Resuming from {where_it_stands(checkpoint)}.", step=checkpoint.step)
     return checkpoint if worker.rank is None else checkpoint.of_rank(worker.rank.number)
 
 
@@ -126,15 +126,20 @@ def _train(
     from core.engine.ranks import check
     from core.training.rescue import rescued
 
-    worker.stop_if_asked("Stopped as asked, before the model was loaded: there is nothing new to save.")
-    worker.phase("loading", f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}.")
+    worker.stop_if_asked("Stopped on request, before the model was loaded. There was nothing to save.")
+    words = f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}"
+    worker.phase("loading", f"{words}.")
+
+    def loaded(done: int, of: int) -> None:
+        worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights.")
+
     try:
-        model = load_base(recipe.model, on, sharded=is_sharded(recipe))
+        model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)
     except torch.OutOfMemoryError as error:
         raise no_room(put(recipe, "training.batch_size", 1)) from error
     if adapter_of(recipe).whole and is_quantized(model):
-        raise BadInput("A model that is stored quantized cannot be trained whole", where="method", do="Take lora")
-    worker.stop_if_asked("Stopped as asked, before the first step: there is nothing new to save.")
+        raise BadInput("A quantized model cannot be trained with method full", where="method", do="Use lora")
+    worker.stop_if_asked("Stopped on request, before the first step. There was nothing to save.")
     tokenizer, template = text
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
@@ -166,12 +171,12 @@ def _train(
     step = f"step {trainer.state.global_step:,} of {trainer.state.max_steps:,}"
     if reporter.stopping:
         worker.done(requests.STOP, f"Stopped at {step}; checkpoint and weights are saved.")
-        raise WorkerStopped(f"Stopped as asked at {step}; checkpoint and weights are saved.")
+        raise WorkerStopped(f"Stopped on request at {step}; checkpoint and weights are saved.")
     return None
 
 
 def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> tuple[Any, Any]:
-    """The two halves of the view as data sets; the held-out one is None where it is empty."""
+    """The training and the held-out part of the view as datasets; the latter is None where it is empty."""
     from core.engine.encode import stop_trained
     from core.engine.encoded import EncodingSettings
     from core.engine.samples import encode_view, read_view
@@ -179,24 +184,29 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
 
     settings = EncodingSettings.of(recipe, template)
     data = worker.folder.data
-    worker.phase("encoding", f"Turning samples into tokens with {template.origin}.")
+    worker.phase("encoding", f"Tokenizing the samples with {template.origin}.")
+    samples = worker.job["payload"].get("samples") or {}
+    of = int(samples.get("train") or 0) + int(samples.get("eval") or 0)
+    before = 0
 
     def seen(done: int) -> None:
-        worker.progress(0, 0, f"Turning samples into tokens: {done:,}.")
-        worker.stop_if_asked("Stopped as asked, while the samples were encoded: there is nothing to save.")
+        known = f" of {of:,} samples" if of else ""
+        worker.progress(0, 0, f"Tokenizing the samples: {before + done:,}{known}.")
+        worker.stop_if_asked("Stopped on request, while tokenizing the samples. There was nothing to save.")
 
     train_rows, facts = encode_view(read_view(data / "train.jsonl"), tokenizer, settings, seen=seen)
     for sentence, fields in facts.alerts():
         worker.event("alert", sentence, data="train", **fields)
     if facts.trained_tokens == 0:
         raise BadInput(
-            f"None of the {facts.samples:,} samples has a single trained token: there is nothing to learn",
+            f"None of the {facts.samples:,} samples has a trained token, so there is nothing to learn",
             where=str(data / "train.jsonl"),
             do=_why_nothing(recipe, facts.cut_away, facts.refused),
         )
     note_contributions(data, facts.each)
     eval_rows = None
     if (data / "eval.jsonl").exists():
+        before = facts.samples
         eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, settings, seen=seen)
         for sentence, fields in held_out.alerts():
             worker.event("alert", sentence, data="eval", **fields)
@@ -205,18 +215,18 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
     if template.text and template.marks_answers and not stop_trained(settings):
         worker.event(
             "alert",
-            "The chat template leaves the end of an answer out of the loss: the model may not learn to stop.",
+            "The chat template does not train the end of an answer, so the model may not learn to stop.",
         )
     if not template.prompt_kept:
         worker.event(
             "alert",
-            "The chat template renders a prompt alone differently than before its answer: "
-            "the model is trained on another context than it will be asked in.",
+            "The chat template renders a prompt differently with and without its answer, "
+            "so the model is trained on a different context than it will see in use.",
         )
     held = f", {len(eval_rows):,} held out" if eval_rows is not None else ", none held out"
     worker.event(
         "data",
-        f"{facts.kept:,} samples{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} of them trained.",
+        f"{facts.kept:,} samples{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
         samples=facts.kept,
         tokens=facts.tokens,
         trained_tokens=facts.trained_tokens,
@@ -229,8 +239,8 @@ def _why_nothing(recipe: Recipe, cut_away: int, refused: list[tuple[int, str]]) 
     if refused:
         return refused[0][1]
     if cut_away:
-        return f"Raise data.max_length: at {recipe.data.max_length:,} tokens every answer is cut off"
-    return "Look at the samples: their answers are empty, or marked as not to be trained"
+        return f"Raise data.max_length: at {recipe.data.max_length:,} tokens, every answer is cut off"
+    return "Check the samples: their answers are empty, or marked as not trained"
 
 
 def _trainer(
@@ -290,11 +300,11 @@ def _sampling(
 def _tell_parameters(worker: Worker, model: Any) -> None:
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     if trained == 0:
-        raise BadInput("Nothing would be trained: no weight takes a gradient", where="lora.targets")
+        raise BadInput("Nothing would be trained: no weight has a gradient", where="lora.targets")
     whole = model.num_parameters() if hasattr(model, "num_parameters") else trained
     worker.event(
         "model",
-        f"{units.short_count(trained)} of {units.short_count(whole)} parameters are trained.",
+        f"{units.short_count(trained)} of {units.short_count(whole)} parameters are trainable.",
         trained_parameters=trained,
         parameters=whole,
     )
@@ -308,7 +318,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     from core.training.sharded import whole_weights
 
     state = trainer.state
-    worker.phase("saving", "Saving what was trained.", step=state.global_step, of=state.max_steps)
+    worker.phase("saving", "Saving the weights.", step=state.global_step, of=state.max_steps)
     if recipe.training.keep_best:
         worker.reach("the best checkpoint could not be read", patience=folders.GONE_AFTER)
     best = load_best(worker, trainer) if recipe.training.keep_best else None

@@ -4,7 +4,7 @@ Neither its random numbers nor its weights change, so the losses are the same wi
 
 Where the ranks share the model out (FSDP), no one of them could answer alone, nor could a large model be put together
 on one GPU: all of them answer the same prompts in lock step, each giving its part of the weights at every token. What
-rank 0 finds likeliest, and what viewers ask of it, counts for all, so that none goes on where another has ended.
+rank 0 finds likeliest, and what viewers ask of it, counts for all, so that none continues where another has ended.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Sampling:
             Again: the others wait for this rank's part of the model, so all have to be started again, without samples.
         """
         self._prompts = []
-        words = f"No more samples: the prompts cannot be answered ({reason}). The run goes on."
+        words = f"No more sample outputs ({reason}). Training continues."
         if self._shared is None:
             self._worker.event("alert", words)
             return
@@ -111,7 +111,7 @@ class Sampling:
         except FileExistsError:
             raise Again from None  # another rank has said so
         self._worker.speak_up()
-        self._worker.event("alert", f"{words} For that its ranks are started again.")
+        self._worker.event("alert", f"{words} The ranks are restarted for that.")
         raise Again
 
     def _given_up(self) -> bool:
@@ -127,7 +127,7 @@ class Sampling:
         asked = self._worker.asked if self._shared is not None else self._worker.asked_here
 
         def tick(done: int) -> None:
-            self._worker.progress(step, of, "Answering the sample prompts.")
+            self._worker.progress(step, of, "Generating sample outputs.")
             if asked():
                 raise _Asked
 

@@ -59,12 +59,12 @@ def write_whole(
         if attempt():
             return
         if not attempt.away:
-            worker.pause_until(
-                attempt,
-                f"{no_more_files(target.parent) or 'The disk is full'}: {name}. "
-                "The run waits until there is room on "
-                f"{target.parent} (about {units.size(max(attempt.reached, 1 << 20))} or more).",
-            )
+            if out_of_inodes := no_more_files(target.parent):
+                words = f"{out_of_inodes}: {name}. The run waits until files are deleted on {target.parent}."
+            else:
+                room = units.size(max(attempt.reached, 1 << 20))
+                words = f"The disk is full: {name}. The run waits until about {room} are free on {target.parent}."
+            worker.pause_until(attempt, words)
             return
 
 

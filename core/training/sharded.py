@@ -12,7 +12,7 @@ from core.recipe.recipe import Recipe
 
 
 def fsdp_settings(recipe: Recipe) -> dict[str, Any]:
-    """FSDP as transformers takes it: whole layers a part, checkpoints that one process can load again."""
+    """FSDP in the form of transformers: whole layers a part, checkpoints that one process can load again."""
     return {
         "version": 2,
         "state_dict_type": "FULL_STATE_DICT",

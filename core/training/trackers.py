@@ -45,7 +45,7 @@ class Guarded(TrainerCallback):
             getattr(self._tracker, event)(args, state, control, **names)
         except Exception as error:  # whatever a service or its client does must not cost the night's training
             self._failed = True
-            _warn(self._worker, f"{self._name} gets no more metrics of this run", error)
+            _warn(self._worker, f"{self._name} receives no more metrics of this run", error)
 
 
 for _event in [name for name in vars(TrainerCallback) if name.startswith("on_")]:
@@ -64,7 +64,7 @@ def usable_trackers(names: Sequence[str], worker: Worker) -> list[str]:
         try:
             kind()
         except Exception as error:  # what another package raises while it is imported can be anything
-            _warn(worker, f"{_NAMES.get(name, name)} cannot be used here and gets no metrics", error)
+            _warn(worker, f"{_NAMES.get(name, name)} cannot be used here, so it receives no metrics", error)
         else:
             found.append(name)
     return found
@@ -88,5 +88,5 @@ def guard_trackers(trainer: Trainer, names: Sequence[str], worker: Worker) -> No
 def _warn(worker: Worker, what: str, error: Exception) -> None:
     traceback.print_exc()
     first = clean_line((str(error).strip().splitlines() or [type(error).__name__])[0], 200).rstrip(".")
-    words = f"{what}: {first}. The run goes on, and metrics.jsonl has them all; the traceback is in output.log."
+    words = f"{what}: {first}. Training continues, and metrics.jsonl has all metrics. The traceback is in output.log."
     worker.event("alert", words)

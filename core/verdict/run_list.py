@@ -16,6 +16,7 @@ from typing import Any
 
 from core.errors import TunedeckError
 from core.jobs import files
+from core.jobs.access import read_only
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.runs import RunInfo, from_json, run_info
@@ -73,7 +74,7 @@ class RunLine:
         begun = info.created if info.started is None else info.started
         if not begun:
             return None
-        if info.ended and not info.taken_out:
+        if info.ended and not info.removed:
             return info.earlier + max(0.0, info.ended - begun)
         if info.state in ("starting", "running", "paused", "stopping"):
             return info.earlier + max(0.0, time.time() - begun)
@@ -133,7 +134,7 @@ class RunList:
         except OSError as error:
             names = list(self._kept)  # it may be back in a moment
             missing = isinstance(error, FileNotFoundError)
-            self.problem = "" if missing else f"The folder of all runs cannot be reached: {error.strerror}"
+            self.problem = "" if missing else f"Cannot reach the folder of all runs: {error.strerror}"
         found = [line for name in names if (line := self._line(name)) is not None]
         for gone in self._kept.keys() - set(names):
             del self._kept[gone]
@@ -173,7 +174,8 @@ class RunList:
             if line.known and line.info.state in ENDINGS
         }
         try:
-            self._cache.parent.mkdir(exist_ok=True)
+            if not self._cache.parent.is_dir():
+                return  # looking at runs leaves no folder behind
             files.replace(os.fspath(self._cache), files.encode({"version": _VERSION, "runs": kept}), durable=False)
         except (OSError, TunedeckError):
             return
@@ -196,7 +198,12 @@ class RunList:
             return None
         kept = self._kept.get(name)
         if kept is not None and kept[0] == stamp and kept[1].known and kept[1].info.state in ENDINGS:
-            return kept[1]
+            why = read_only(folder)  # not a fact of the run: it depends on who looks
+            return (
+                kept[1]
+                if why == kept[1].info.read_only
+                else replace(kept[1], info=replace(kept[1].info, read_only=why))
+            )
         info = run_info(folder)
         if kept is None or kept[0] != stamp:
             before = kept[1] if kept is not None else RunLine(info, model=_model(folder))

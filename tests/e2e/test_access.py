@@ -58,7 +58,7 @@ def test_a_run_goes_on_while_its_folder_is_away_and_all_its_lines_are_there_in_o
     assert found == [(line["step"], "loss" in line, "eval_loss" in line) for line in lines(plain.metrics)]
     put_off = [event["message"] for event in events(folder, "alert")]
     assert put_off == [
-        "Checkpoint 4 is put off: the run's folder cannot be reached. The training continues.",
+        "Checkpoint 4 postponed: the run's folder cannot be reached. Training continues.",
     ]
     assert [event["step"] for event in events(folder, "checkpoint")] == [10, 12]
     assert [path.name for path in tmp_path.iterdir() if path.name == "aside"] == []
@@ -112,7 +112,7 @@ def test_what_was_trained_is_saved_in_the_next_place_when_the_folder_is_gone(
     assert not folder.path.exists()
     place = tmp_path / "runs" if what == "run" else tmp_path / "state" / "tunedeck" / "rescued"
     (saved,) = [JobFolder(path) for path in place.iterdir() if path.name.endswith("rescued")]
-    said = re.search(r"What it had trained at step (\d+) is saved in (\S+)\.$", done.stderr, re.MULTILINE)
+    said = re.search(r"The weights of step (\d+) are saved in (\S+)\.$", done.stderr, re.MULTILINE)
     assert said is not None
     assert (int(said[1]) >= 5, said[2]) == (True, str(saved.adapter))
     adapter = read_adapter(saved.path)

@@ -151,8 +151,8 @@ LFS = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'4d' * 32}\nsize
         (["train", "missing.yaml"], "cannot be read"),
         (["train", "broken.yaml"], "broken.yaml"),
         (["train", "no_weights.yaml"], "weights"),
-        (["tail"], "no runs"),
-        (["attach", "nothing"], "no runs"),
+        (["tail"], "No runs"),
+        (["attach", "nothing"], "No runs"),
     ],
 )
 def test_bad_input_ends_with_2_and_a_sentence(tmp_path: Path, words: list[str], sentence: str) -> None:

@@ -70,14 +70,14 @@ def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
     until(lambda: standing(folder).state == "paused" or standing(folder).over, "it pauses before the checkpoint", 60)
     assert standing(folder).state == "paused"
     assert "The disk is full: checkpoint-4 could not be written." in folder.read_status().message
-    assert "waits until there is room" in folder.read_status().message
+    assert "The run waits until" in folder.read_status().message
     assert not list(folder.checkpoints.glob("*")), "nothing was begun"
     second = fill(disk, "second", 0)
     assert [run.state for run in list_runs(disk)] == ["paused"]
     second.unlink()
     requests.ask(folder, requests.RESUME)
     until(lambda: events(folder, "request"), "it is answered")
-    assert "goes on by itself" in events(folder, "request")[-1]["message"]
+    assert "resumes by itself" in events(folder, "request")[-1]["message"]
     first.unlink()
     until(lambda: standing(folder).over, "it goes on and ends", 60)
     assert standing(folder).state == "finished"
@@ -85,7 +85,7 @@ def test_a_checkpoint_waits_for_room_before_it_is_begun_and_nothing_is_lost(
     assert [event["step"] for event in events(folder, "checkpoint")] == [4, 8]
     assert [event["message"].partition(":")[0] for event in events(folder, "alert")] == [
         "The disk is full",
-        "The reason for the pause has gone",
+        "The problem is gone",
     ]
 
 
@@ -129,7 +129,7 @@ def test_a_disk_without_inodes_is_named_stops_a_start_and_takes_the_last_word(tm
     with suppress(OSError):
         for number in range(64):
             (folder.path / str(number)).touch()
-    with pytest.raises(DiskFull, match="its inodes are used up"):
+    with pytest.raises(DiskFull, match="out of inodes"):
         folder.write_status(step=1)
     checks = stops(preflight(recipe(data__train=(str(SAMPLE_DATA / "support_train.jsonl"),)), disk))
     assert [check.name for check in checks] == ["disk"]
@@ -141,6 +141,6 @@ def test_a_disk_without_inodes_is_named_stops_a_start_and_takes_the_last_word(tm
 def test_a_workspace_on_a_read_only_disk_stops_a_start(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     checks = stops(preflight(recipe(data__train=(str(SAMPLE_DATA / "support_train.jsonl"),)), disk / "new"))
-    assert [check.sentence for check in checks] == [
-        f"{disk} cannot be written to: start tunedeck in a folder of yours."
-    ]
+    (check,) = checks
+    assert "not writable" in check.sentence
+    assert str(disk) in check.sentence

@@ -150,7 +150,7 @@ def test_a_rank_that_is_killed_ends_the_run_and_all_others(warm: WarmPython, tmp
     both = ranks(folder)
     process.send(both[number], signal.SIGKILL)
     assert ended(folder) == "failed"
-    assert f"The training worker of rank {number} was killed from outside (signal 9)" in folder.read_status().message
+    assert f"(rank {number}) was killed from outside (signal 9)" in folder.read_status().message
     assert not any(process.is_alive(one) for one in both)
 
 

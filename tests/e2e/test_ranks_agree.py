@@ -84,4 +84,4 @@ def test_one_process_alone_does_not_train_what_was_meant_for_several(warm: WarmP
     command = training_command(from_json(folder.read_job()["payload"]["recipe"]), folder)
     launch(folder, [[command[0], *command[-3:]]])
     assert ended(folder) == "failed"
-    assert "2 ranks were asked for, and this process was started alone" in folder.read_status().message
+    assert "2 ranks were requested, but this process was started alone" in folder.read_status().message

@@ -65,7 +65,7 @@ def test_while_base_and_tuned_model_are_compared_there_is_nothing_to_save(warm: 
     until(lambda: answers(folder, requests.SAVE) == ["received", "refused"], "the save is refused")
     until(lambda: answers(folder, requests.PAUSE) == ["received"], "the pause is received")
     (refused,) = [event for event in events(folder, "request") if event["answer"] == "refused"]
-    assert "leaves nothing to save" in refused["message"]
+    assert "Nothing to save" in refused["message"]
     worker = folder.read_status().worker
     requests.ask(folder, requests.STOP_NOW)
     until(lambda: "received" in answers(folder, requests.STOP_NOW), "it is received")
@@ -126,7 +126,7 @@ def test_a_second_sigterm_ends_a_real_training_within_five_seconds(warm: WarmPyt
     until(lambda: not process.is_alive(worker), "the worker is gone")
     until(lambda: standing(folder).over, "the ending is written")
     assert standing(folder).state == "stopped"
-    assert "Stopped at once" in standing(folder).detail
+    assert "Stopped now" in standing(folder).detail
 
 
 @pytest.mark.slow

@@ -193,7 +193,7 @@ def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_besi
         eval_first=found[(0, "eval_loss")]["eval_loss"],
     )
     own = f"step {stopped_at} of {_STEPS}, eval loss {significant(eval_loss, 4)} at step 3"
-    words = f"{own}; the run continued to step {went_on_to} without saving it"
+    words = f"{own}; the run continued to step {went_on_to} without saving"
     assert adapter_words(adapter, went_on_to).endswith(f", {words}")
     run = LiveRun()
     run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
@@ -284,8 +284,8 @@ def test_a_checkpoint_that_is_damaged_is_named(warm: WarmPython, tmp_path: Path,
     now = folder.read_status()
     assert now.state == "failed"
     assert "weights_only" not in now.message
-    assert "checkpoint-4 cannot be loaded: a file of it is damaged (" in now.message
-    assert now.message.endswith("`tunedeck resume` then goes on from the checkpoint before it.")
+    assert "checkpoint-4 cannot be loaded: a file is damaged (" in now.message
+    assert now.message.endswith("`tunedeck resume` then resumes from the checkpoint before it.")
 
 
 def test_a_recipe_that_does_not_fit_is_refused_with_the_fields_that_differ(warm: WarmPython, tmp_path: Path) -> None:
@@ -326,7 +326,7 @@ def test_a_run_that_had_trained_to_its_end_is_only_saved_again(
     shutil.rmtree(folder.adapter)
     assert cli.main(["resume", str(folder.path)]) == 0
     shown = capsys.readouterr().out
-    assert "Saving what was trained." in shown
+    assert "Saving the weights." in shown
     assert shown.count("Loading libraries.") == 1, "what was reported before is not reported again"
     assert "step      4" not in shown
     assert adapter.read_bytes() == before
@@ -359,4 +359,4 @@ def test_memory_that_is_short_for_one_sample_ends_with_what_would_make_it_fit(wa
     run_to_end(folder, "tests.kit.disturbed_training", DISTURB_AT="3", DISTURB_MEMORY="-1")
     assert folder.read_status().state == "failed"
     assert [event["batch_size"] for event in events(folder, "oom")] == [2, 1, 1]
-    assert "checkpoint activations; quantization nf4; a max length below 128" in folder.read_status().message
+    assert "gradient checkpointing; quantization nf4; a max length below 128" in folder.read_status().message

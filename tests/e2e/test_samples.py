@@ -74,7 +74,7 @@ def test_prompts_that_cannot_be_answered_end_the_samples_and_not_the_run(
     folder = make_run(tmp_path, **{**_RUN, **_ASKED, "training__max_steps": 4})
     assert main([str(folder.path)]) == 0
     (reported,) = events(folder, "alert")
-    assert "this model cannot). The run goes on" in reported["message"]
+    assert "this model cannot). Training continues" in reported["message"]
     assert not folder.samples.exists()
     assert (folder.adapter / "adapter_model.safetensors").exists()
     assert json.loads(folder.status.read_text())["phase"] == "done"

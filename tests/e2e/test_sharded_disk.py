@@ -50,7 +50,7 @@ def test_a_shared_run_waits_for_room_and_goes_on_to_the_same_bits(warm: WarmPyth
     assert [event["step"] for event in events(folder, "checkpoint")] == [4, 8]
     assert [event["message"].partition(":")[0] for event in events(folder, "alert")] == [
         "The disk is full",
-        "The reason for the pause has gone",
+        "The problem is gone",
     ]
     checkpoint, passed = last_good(folder.checkpoints)
     assert checkpoint is not None

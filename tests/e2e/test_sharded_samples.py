@@ -65,7 +65,7 @@ def test_what_is_asked_between_two_tokens_is_done_at_once(warm: WarmPython, tmp_
     endless = {"samples__max_new_tokens": 100_000, "data__max_length": 128}
     folder = make_run(tmp_path / "runs", **{**SHARDED, **_ASKED, **endless, "training__save_every": 0.0})
     begin_sharded(folder, NO_END="1")
-    until(lambda: "Answering" in folder.read_status().message, "it answers", 60)
+    until(lambda: "Generating" in folder.read_status().message, "it answers", 60)
     requests.ask(folder, name)
     if name == requests.PAUSE:
         until(lambda: standing(folder).state == "paused", "it holds")
@@ -78,7 +78,7 @@ def test_one_process_hears_a_signal_between_two_tokens(warm: WarmPython, tmp_pat
     changes = {**SHARDED, **_ASKED, "training__devices": "cpu", "samples__max_new_tokens": 100_000}
     folder = make_run(tmp_path / "runs", **changes)
     launch(folder, [worker_command("tests.kit.sharded_training", folder)], env={"NO_END": "1"})
-    until(lambda: "Answering" in folder.read_status().message, "it answers", 60)
+    until(lambda: "Generating" in folder.read_status().message, "it answers", 60)
     worker = folder.read_status().worker
     assert worker is not None
     process.send(worker, signal.SIGTERM)
@@ -90,7 +90,7 @@ def test_a_rank_that_cannot_answer_costs_the_samples_and_not_the_run(warm: WarmP
     folder = begin_sharded(make_run(tmp_path / "runs", **changes), FAILS_TO_ANSWER="1")
     assert ended(folder) == "finished", folder.log.read_text()[-3000:]
     (reported,) = events(folder, "alert")
-    assert "No more samples" in reported["message"]
+    assert "No more sample outputs" in reported["message"]
     assert [event["step"] for event in events(folder, "resume")] == [2]
     assert [line["step"] for line in lines(folder.samples)] == [0]
     assert set(losses(folder)) == set(range(1, 9))

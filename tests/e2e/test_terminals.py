@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from tests.kit.data_screen import chat
 from tests.kit.terminal import Terminal
+from tests.kit.waiting import until
 
 TUNEDECK = str(Path(sys.executable).parent / "tunedeck")
 NO_LOCALE = dict.fromkeys(("LC_ALL", "LC_CTYPE", "LANG", "PYTHONIOENCODING", "TUNEDECK_GLYPHS"))
@@ -77,6 +79,20 @@ def test_the_mouse_is_reported_unless_the_user_says_otherwise(rows: Path) -> Non
     with Terminal([TUNEDECK, rows.name], env={"XDG_CONFIG_HOME": str(home)}, cwd=rows.parent) as terminal:
         terminal.wait_for("scanned")
         assert not [mode for mode in MOUSE if mode in terminal.raw]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
+def test_after_a_suspension_the_screen_is_drawn_again(rows: Path, number: signal.Signals) -> None:
+    """The terminal's other screen is blank when the program comes back to it; Textual drew nothing."""
+    with Terminal([TUNEDECK, rows.name], cwd=rows.parent) as terminal:
+        terminal.wait_for("scanned")
+        terminal.settle()
+        terminal.kill(number)
+        until(lambda: b" T " in Path(f"/proc/{terminal.pid}/stat").read_bytes(), "the program is stopped")
+        terminal.settle()
+        seen = len(terminal.raw)
+        terminal.kill(signal.SIGCONT)
+        terminal.wait_until(lambda _: b"1 DATA" in terminal.raw[seen:], what="the header, sent again")
 
 
 def headless(rows: Path, environment: dict[str, str | None], *words: str) -> bytes:

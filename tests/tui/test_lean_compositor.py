@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from rich.style import Style
 from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.strip import Strip
 
 from tests.kit.app_waiting import until
 from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import read
 from tui.app import TunedeckApp
 from tui.terminal.pen import ScreenCell
-from tui.terminal.wire import PaintedUpdate, cells_of
+from tui.terminal.wire import PaintedUpdate
 
 MakeApp = Callable[..., TunedeckApp]
 
@@ -23,6 +24,11 @@ def look(style: Style | None) -> tuple[object, ...]:
     """What of a style is seen."""
     style = style or Style()
     return style.color, style.bgcolor, style.bold, style.dim, style.reverse, style.underline, style.italic
+
+
+def cells_of(strip: Strip) -> list[ScreenCell]:
+    """The cells of a strip whose glyphs are all narrow."""
+    return [(char, style) for text, style, _ in strip for char in text]
 
 
 class Shown:

@@ -39,4 +39,4 @@ async def test_the_footer_names_the_key_that_works_while_a_field_has_the_focus(
         assert " q quit" in footer.render().plain
         await pilot.press("enter")
         assert " q quit" not in footer.render().plain
-        assert "^q quit" in footer.render().plain
+        assert "ctrl+q quit" in footer.render().plain

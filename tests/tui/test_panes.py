@@ -16,6 +16,7 @@ from tui.actions import Command, declare, in_pane
 from tui.app import TunedeckApp
 from tui.screens.base import StepScreen
 from tui.screens.help import HelpScreen
+from tui.screens.palette import Palette
 from tui.screens.pane import Pane
 from tui.widgets.command_line import CommandLine
 from tui.widgets.key_bar import KeyBar
@@ -107,8 +108,10 @@ async def test_commands_of_all_panes_work_wherever_the_focus_is_and_are_one_list
         await pilot.press("c", "n", "x", "enter")
         assert (left.counted, right.taken) == (2, ["x"])
         assert footer(app).split()[:6] == ["n", "note", "c", "count", "i", "number"]
-        palette = [str(each.title) for each in app.get_system_commands(app.screen)]
-        assert palette[:3] == ["note (n)", "number (i)", "count (c)"]
+        await pilot.press("ctrl+p")
+        assert isinstance(app.screen, Palette)
+        assert [entry.label for entry in app.screen.shown[:3]] == ["note", "count", "number"]
+        await pilot.press("escape")
         await pilot.click(KeyBar, offset=(footer(app).index("count"), 0))
         assert left.counted == 4
         await pilot.press("question_mark")
@@ -149,7 +152,7 @@ async def test_text_typed_fast_behind_a_key_is_text_and_what_follows_it_are_keys
         await pilot.pause()
         assert "note: 答案 می‌روم" in text_of(line)
         assert footer(app).split()[:4] == ["enter", "apply", "esc", "cancel"]
-        assert "^q quit" in footer(app), "q is text now"
+        assert "ctrl+q quit" in footer(app), "q is text now"
         await pilot.press("enter")
         assert right.taken[-1] == "答案 می‌روم"
         await pilot.press("i", "7", "x", "c")

@@ -260,7 +260,7 @@ async def test_warnings_name_their_field_in_the_line_and_in_the_panel(make_app: 
     async with app.run_test(size=(80, 24)) as pilot:
         await looked(app, pilot)
         await pilot.pause()
-        assert "warn: " in line(app)
+        assert "warnings: " in line(app)
         assert "Max length" in line(app)
         assert "F3 panel" in app.screen.query_one(KeyBar).render().plain
         said = " ".join(screen(app).query_one(CheckList).render().plain.split())
@@ -323,11 +323,14 @@ async def test_the_footer_shows_what_works_now(make_app: MakeApp) -> None:
     app = make_app("recipe")
     async with app.run_test(size=(160, 24)) as pilot:
         footer = app.screen.query_one(KeyBar)
+        assert form(app).current.key == "model.path", "the first field that is required and empty"
+        assert "enter choose" in footer.render().plain
+        form(app).begin("name")
         assert "enter edit" in footer.render().plain
-        assert "leave field" not in footer.render().plain
+        assert "esc done" not in footer.render().plain
         await pilot.press("enter")
         assert "enter edit" not in footer.render().plain
-        assert "esc leave field" in footer.render().plain
+        assert "esc done" in footer.render().plain
         await pilot.press("escape")
         assert "esc keys" not in footer.render().plain
         await pilot.press("pagedown", "up", "home")
@@ -344,9 +347,9 @@ async def test_help_lists_the_keys_of_the_form_as_well(make_app: MakeApp) -> Non
         await pilot.press("question_mark")
         text = app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
         assert "in the form" in text
-        assert "Take the choice before, or the next." in text
+        assert "Previous or next choice." in text
         assert "Start a pilot run" in text
-        assert text.count(" F5 ") == 1 + text.count("F5 again cancels the start.")  # a key is listed once
+        assert text.count(" F5 ") == 1 + text.count("Press F5 again")  # a key is listed once
 
 
 # --- presets

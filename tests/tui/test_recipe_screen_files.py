@@ -261,10 +261,10 @@ async def test_what_was_said_of_an_empty_recipe_goes_when_it_is_taken_back(make_
     app = make_app("recipe", recipe=sound(workspace))
     async with app.run_test() as pilot:
         await pilot.press("ctrl+n")
-        assert "An empty recipe" in line(app)
+        assert "New recipe" in line(app)
         await pilot.press("ctrl+underscore")
         assert app.session.recipe == sound(workspace)
-        assert "An empty recipe" not in line(app)
+        assert "New recipe" not in line(app)
 
 
 async def left_with_a_changed_clone(make_app: MakeApp, workspace: Path) -> Recipe:

@@ -94,7 +94,7 @@ async def test_a_loss_that_did_not_fall_is_said(make_app: MakeApp, run: Path) ->
     app = make_app("evaluate", run=run)
     async with app.run_test() as pilot:
         await shown(pilot, app)
-        assert "NOT lower" in text(app, "#facts")
+        assert "NOT improved" in text(app, "#facts")
 
 
 async def test_a_stopped_run_says_how_it_comes_to_a_comparison(make_app: MakeApp, run: Path) -> None:
@@ -108,22 +108,22 @@ async def test_a_stopped_run_says_how_it_comes_to_a_comparison(make_app: MakeApp
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(pilot, app)
         said = text(app, "#facts")
-        assert "is stopped and has no comparison" in said
-        assert "r on 3 Train goes on from the last checkpoint" in said
-        assert "5 Export shows how to load the adapter as it is" in said
+        assert "was stopped" in said
+        assert "Resume the run on Train" in said
+        assert "Export (5) shows how to load the adapter" in said
 
 
 async def test_evaluate_says_what_to_do_without_a_run_and_without_results(make_app: MakeApp, run: Path) -> None:
     app = make_app("evaluate")
     async with app.run_test() as pilot:
         await shown(pilot, app)
-        assert "No run is open" in text(app, "#facts")
+        assert "No run selected" in text(app, "#facts")
         assert "next" not in app.screen.query_one(KeyBar).render().plain
     (run / "evaluation" / "summary.json").unlink()
     app = make_app("evaluate", run=run)
     async with app.run_test() as pilot:
         await shown(pilot, app)
-        assert "is finished and has no comparison" in text(app, "#facts")
+        assert "finished without one" in text(app, "#facts")
 
 
 async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, run: Path, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, 
         assert "PeftModel.from_pretrained" in text(app, "#code")
         await pilot.press("w", *"home")
         footer = app.screen.query_one(KeyBar).render().plain
-        assert "enter take it" in footer
+        assert "enter confirm" in footer
         assert "esc cancel" in footer
         await pilot.press("enter")
         until(lambda: (tmp_path / "home" / "adapter_config.json").exists(), "the copy")
@@ -142,7 +142,7 @@ async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, 
         await pilot.press("w", *"home", "enter")
         await app.workers.wait_for_complete()
         await pilot.pause()
-        assert "an adapter is there already" in text(app, "#prompt-words")
+        assert "not overwritten" in text(app, "#prompt-words")
         assert not (tmp_path / "home" / run.name).exists()
         await pilot.press("escape", "2")
         await pilot.pause()
@@ -161,7 +161,7 @@ async def test_runs_lists_them_newest_first_and_opens_the_chosen_one(
         await shown(pilot, app)
         table = app.screen.query_one(Table)
         head, newer, older = (table.render_line(y).text for y in range(3))
-        assert head.split() == ["state", "run", "verdict", "best", "eval", "took", "started"]
+        assert head.split() == ["state", "run", "verdict", "best", "eval", "duration", "started"]
         assert "failed" in newer
         assert "later" in newer
         assert "finished" in older
@@ -179,7 +179,7 @@ async def test_an_adapter_has_its_own_step_and_eval_loss_beside_it_on_every_scre
     """The run's last eval loss stood beside weights that were older."""
     write_weights(run / "adapter", Weights(24, 24, 40, 1.5, 2.5, 20, 5.0))
     JobFolder(run).append_metric({"step": 40, "eval_loss": 1.75})
-    own = "step 24 of 40, eval loss 2.500 at step 20; the run continued to step 40 without saving it"
+    own = "step 24 of 40, eval loss 2.500 at step 20; the run continued to step 40 without saving"
     app = make_app("export", run=run)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, app)
@@ -197,7 +197,7 @@ async def test_an_adapter_has_its_own_step_and_eval_loss_beside_it_on_every_scre
     app = make_app("evaluate", run=run)
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(pilot, app)
-        assert "compared above is that of step 12" in text(app, "#adapter")
+        assert "comparison above is of step 12" in text(app, "#adapter")
 
 
 async def test_runs_without_runs_says_what_to_do(make_app: MakeApp) -> None:

@@ -47,14 +47,14 @@ async def test_place_and_what_it_waits_for_are_shown_and_can_be_changed(
     update_waiting_runs(tmp_path)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:
-        await shown(app, pilot, "3 queued and held")
+        await shown(app, pilot, "3 queued (queue paused)")
         await shown(app, pilot, "queued 3")
-        await shown(app, pilot, "Place 3 in the queue: the queue is paused.")
+        await shown(app, pilot, "Number 3 in the queue: the queue is paused.")
         await pilot.press("shift+up")
-        await shown(app, pilot, "Place 2 in the queue")
+        await shown(app, pilot, "Number 2 in the queue")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
-        assert not app.screen.check_action("take_out", ())
+        await shown(app, pilot, "Removed from the queue")
+        assert not app.screen.check_action("remove_from_queue", ())
         await pilot.press("down", "h")
         await shown(app, pilot, "finished")
         await until(pilot, lambda: not Queue(tmp_path).read().entries, "the queue is empty")
@@ -71,16 +71,16 @@ async def test_keys_of_the_queue_say_what_they_do_and_nothing_stale_stays(make_a
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued 2")
         await pilot.press("D")
-        await shown(app, pilot, "x takes it out of the queue")
+        await shown(app, pilot, "Press x to remove it from the queue")
         await pilot.press("v")
-        await shown(app, pilot, "No run is marked: space marks runs")
+        await shown(app, pilot, "No run marked")
         await pilot.press("D")
-        await shown(app, pilot, "x takes it out of the queue")
+        await shown(app, pilot, "Press x to remove it from the queue")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
+        await shown(app, pilot, "Removed from the queue")
         table = app.screen.query_one(Table)
         row = table.render_line(1).text
-        assert "taken out" in row
+        assert "removed" in row
         assert " s " not in row[:60]  # it took no time
 
 
@@ -91,12 +91,12 @@ async def test_holding_the_queue_and_letting_it_go_on_is_said(make_app: MakeApp,
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "queued")
         await pilot.press("h")
-        await shown(app, pilot, "The queue is held: nothing starts")
-        await shown(app, pilot, "queued and held")
+        await shown(app, pilot, "Queue paused")
+        await shown(app, pilot, "queue paused")
         await pilot.press("h")
-        await shown(app, pilot, "The queue goes on.")
+        await shown(app, pilot, "Queue resumed")
         await pilot.press("x")
-        await shown(app, pilot, "Taken out of the queue before it began.")
+        await shown(app, pilot, "Removed from the queue")
 
 
 async def test_f7_on_the_recipe_screen_queues_the_run_and_stays_there(make_app: MakeApp, workspace: Path) -> None:
@@ -105,7 +105,7 @@ async def test_f7_on_the_recipe_screen_queues_the_run_and_stays_there(make_app: 
     async with app.run_test() as pilot:
         await pilot.press("f7")
         await until(pilot, lambda: line(app).startswith(("Queued", "Not")), "the answer")
-        assert "Place 1 in the queue: the queue is paused." in line(app)
+        assert "Number 1 in the queue: the queue is paused." in line(app)
         assert form(app).has_focus
         assert app.session.run is None
     (entry,) = Queue(workspace).read().entries
@@ -119,7 +119,7 @@ async def test_f7_leaves_the_field_so_that_6_shows_the_runs_as_it_says(make_app:
         form(app).go_to("lora.rank", edit=True)
         await pilot.press("8", "f7")
         await until(pilot, lambda: line(app).startswith(("Queued", "Not")), "the answer")
-        assert "6 shows the runs." in line(app)
+        assert "6 for the runs" in line(app)
         await pilot.press("6")
         assert app.current_mode == "runs"
         assert app.session.recipe.lora.rank == 8

@@ -105,7 +105,7 @@ async def test_runs_are_found_by_typed_words_and_put_in_order(make_app: MakeApp,
         assert len(names(app)) == 3
         await pilot.press("slash", *"nothing")
         assert names(app) == []
-        assert "No run has these words" in detail(app) or "filter: nothing" in detail(app)
+        assert "No run matches" in detail(app) or "filter: nothing" in detail(app)
         await pilot.press("escape")
         assert len(names(app)) == 3
 
@@ -130,7 +130,7 @@ async def test_marked_runs_are_compared_by_curves_results_and_differing_fields(
         assert found["lora.rank"] == ("16", "64", "16")
         assert found["training.learning_rate"] == ("5e-4", "2e-4", "2e-4")
         assert found["best eval"] == ("1.000", "0.5000", "1.500")
-        assert set(found) - {"state", "verdict", "best eval", "at step", "took", "memory"} == {
+        assert set(found) - {"state", "verdict", "best eval", "at step", "duration", "memory"} == {
             "lora.rank",
             "training.learning_rate",
         }
@@ -169,11 +169,11 @@ async def test_delete_asks_says_what_goes_and_leaves_live_runs_alone(
         await settled(app, pilot)
         await pilot.press("D")
         await settled(app, pilot)
-        assert "is running: stop it first" in detail(app)
+        assert "is running. Stop it first" in detail(app)
         assert not app.screen.check_action("answer", (True,))
         await pilot.press("down", "D")
         await settled(app, pilot)
-        assert "3.0 MiB go for good: 2 checkpoints, the trained weights, metrics" in detail(app)
+        assert "3.0 MiB will be deleted permanently: 2 checkpoints, the trained weights, metrics" in detail(app)
         assert "yes, delete" in app.screen.query_one(KeyBar).render().plain
         await pilot.press("n", "y")
         await settled(app, pilot)
@@ -199,6 +199,7 @@ async def test_a_clone_is_a_recipe_of_its_own(make_app: MakeApp, three: list[Pat
 
 
 async def test_what_was_read_of_thousands_of_runs_is_not_read_again(make_app: MakeApp, tmp_path: Path) -> None:
+    (tmp_path / ".tunedeck").mkdir()
     first = make_run(tmp_path, "one", age=10, low=1.0)
     app = make_app("runs")
     async with app.run_test(size=(80, 24)) as pilot:

@@ -73,8 +73,14 @@ async def test_digits_walk_the_steps_and_help_lists_the_keys_of_the_screen(make_
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, HelpScreen)
-        words = str(app.screen.query_one("Static").render())
+        words = " ".join(str(app.screen.query_one("Static").render()).split())
         assert all(command.help in words for command in actions.commands(["evaluate", "app"]))
+        await pilot.press(*"next theme")
+        words = str(app.screen.query_one("Static").render())
+        assert "F9" in words
+        assert "F1" not in words, "what is typed narrows the list"
+        await pilot.press("escape")
+        assert "F1" in str(app.screen.query_one("Static").render()), "esc clears the filter first"
         await pilot.press("escape")
         assert app.current_mode == "evaluate"
 

@@ -54,7 +54,7 @@ async def test_p_pauses_and_lets_it_go_on(make_app: MakeApp, tmp_path: Path) -> 
         await pilot.press("p")
         await until(pilot, lambda: requests.pending(folder) == (requests.RESUME,))
         await until(pilot, lambda: "Asked to go on." in state(screen))
-        requests.done(folder, requests.RESUME, "The run goes on after the pause.")
+        requests.done(folder, requests.RESUME, "The run resumed after the pause.")
         await until(pilot, lambda: "Asked to go on." not in state(screen))
 
 
@@ -101,7 +101,7 @@ async def test_r_is_offered_only_where_there_is_a_checkpoint(make_app: MakeApp, 
     assert f"`tunedeck resume {folder.id}` goes on from step 50 of 100" in how_to_go_on(folder)
     (folder.data / "train.jsonl").unlink()
     assert "it cannot go on: " in (words := how_to_go_on(folder))
-    assert "The data of this run is gone" in words
+    assert "data/train.jsonl" in words
 
 
 async def test_a_resume_asks_before_it_runs_anything_of_a_workspace_that_was_copied_here(

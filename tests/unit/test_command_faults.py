@@ -50,7 +50,7 @@ def strictly(text: str) -> Any:
 def test_an_empty_name_is_not_the_newest_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
     run = goes_on(tmp_path, "precious")
     assert main([command, "", "--workspace", str(tmp_path)]) == 2
-    assert "name of a run is empty" in capsys.readouterr().err
+    assert "Empty run name" in capsys.readouterr().err
     assert run.requested() == ()
 
 
@@ -127,7 +127,7 @@ def test_a_queue_that_cannot_be_read_says_so_and_takes_no_run(
     (tmp_path / ".tunedeck").mkdir()
     (tmp_path / ".tunedeck" / "queue.json").write_text('{"runs": [')
     assert main(["queue", *words, "--workspace", str(tmp_path)]) == 2
-    assert "The queue cannot be read. Delete the file to begin anew." in capsys.readouterr().err
+    assert "Cannot read the queue. Delete the file" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 
@@ -161,11 +161,11 @@ def test_a_run_of_a_machine_that_is_gone_can_be_given_up_and_no_other(
 ) -> None:
     run = goes_on(tmp_path, "spot")
     assert main(["stop", str(run.path), "--gone"]) == 2
-    assert "this machine's" in capsys.readouterr().err
+    assert "is not gone" in capsys.readouterr().err
     run.write_job({**run.read_job(), "host": "another-machine"})
     run.write_status(heartbeat=time.time() - 5)
     assert main(["stop", str(run.path), "--gone"]) == 2
-    assert "was heard from 5 s ago" in capsys.readouterr().err
+    assert "5 s ago" in capsys.readouterr().err
     run.write_status(heartbeat=time.time() - 90)
     for command in ("stop", "pause", "resume", "save"):
         assert main([command, str(run.path)]) == 2

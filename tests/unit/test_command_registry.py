@@ -187,3 +187,8 @@ def test_the_app_alone_uses_the_keys_of_steps_and_suspend() -> None:
     others = [command for command in declared().values() if scope_of(command.id) != "app" and not free(command)]
     alone = taken - {"f1", "question_mark"}
     assert not [command.id for command in others if alone & set(command.keys)]
+
+
+def test_each_scope_has_a_title_that_a_user_knows() -> None:
+    for id in declared():
+        assert actions.title_of(scope_of(id)) != scope_of(id), id

@@ -147,7 +147,10 @@ def test_the_overview_counts_labels_on_both_sides(tmp_path: Path) -> None:
     view = build_view(
         tmp_path, paths=[write(tmp_path / "a.jsonl", rows)], eval_fraction=0.2, near=0.8, stratify="answer"
     )
-    facts = overview_of(view)
+    said: list[tuple[str, int, int]] = []
+    facts = overview_of(view, lambda *progress: said.append(progress))
+    assert {"Reading the samples", "Reading the prompts", "Grouping the prompts"} <= {what for what, _, _ in said}
+    assert ("Reading the samples", 0, view.train_count + view.eval_count) in said
     assert facts["answers"]["labels"]["no"]["eval"] == 20
     assert sum(each["train"] for each in facts["answers"]["labels"].values()) == view.train_count
     assert [each["answer"] for each in facts["answers"]["top"]] == ["no", "yes"]
@@ -239,7 +242,7 @@ def test_the_command_prints_the_same_facts(
     assert main(arguments) == 0
     text = capsys.readouterr().out
     assert "other.jsonl: " in text
-    assert "not counted: no model is named" in text
+    assert "--model" in text
 
 
 def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) -> None:

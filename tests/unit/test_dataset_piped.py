@@ -44,6 +44,6 @@ def test_more_than_there_is_room_for_is_a_sentence_and_leaves_nothing(
     stream = Full() if most is None else io.BytesIO(ROWS)
     if most is not None:
         monkeypatch.setattr(piped, "_LEFT_FREE", 2**62)  # no disk leaves that much free
-    with pytest.raises(BadInput, match="no room for what comes through standard input"):
+    with pytest.raises(BadInput, match="Not enough disk space for standard input"):
         piped.take_in(tmp_path, stream)
     assert not list((tmp_path / ".tunedeck" / "piped").iterdir())

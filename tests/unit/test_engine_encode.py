@@ -144,7 +144,7 @@ def test_preference_data_is_trained_on_the_chosen_answer_alone(tokenizer: Any, t
     )
     assert _trained(encode(sample, tokenizer, EncodingSettings(template, 512)), tokenizer) == f"Welcome{END}"
     bad = Sample("kto", prompt.messages, chosen=(Message("assistant", "Go"),), label=False)
-    with pytest.raises(BadInput, match="bad one"):
+    with pytest.raises(BadInput, match="marked as bad"):
         encode(bad, tokenizer, EncodingSettings(template, 512))
 
 
@@ -257,7 +257,7 @@ def test_a_template_without_marks_is_refused_for_answers_and_taken_for_everythin
     own.chat_template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}</s>{% endfor %}"
     template = use_template(own, "")
     assert not template.marks_answers
-    with pytest.raises(BadInput, match="does not mark its answers"):
+    with pytest.raises(BadInput, match="does not mark the answers"):
         encode(CONVERSATION, own, EncodingSettings(template, 512))
     assert encode(CONVERSATION, own, EncodingSettings(template, 512, loss_on="everything")).trained_tokens > 0
 
@@ -319,5 +319,5 @@ def test_a_sample_that_the_template_refuses_is_excluded_with_its_row(tokenizer: 
     assert facts.refused[0][0] == 4
     assert "user first" in facts.refused[0][1]
     ((sentence, fields),) = facts.alerts()
-    assert sentence.startswith("1 sample left out")
+    assert sentence.startswith("1 sample dropped")
     assert fields["rows"] == [4]

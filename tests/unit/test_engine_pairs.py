@@ -151,7 +151,7 @@ def test_a_cut_takes_the_end_of_each_answer_and_is_counted_in_both(tokenizer: An
 
 def test_what_is_no_pair_is_refused_in_a_sentence(tokenizer: Any, settings: EncodingSettings) -> None:
     talk = Sample("messages", (Message("user", "Hi"), Message("assistant", "Ho")))
-    with pytest.raises(BadInput, match="no preference pair"):
+    with pytest.raises(BadInput, match="not a preference pair"):
         encode(talk, tokenizer, settings)
     pair = _sample(SPELLINGS["texts"])
     muted = replace(pair, chosen=(replace(pair.chosen[0], trained=False),))

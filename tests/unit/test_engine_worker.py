@@ -160,7 +160,7 @@ def test_what_needs_the_folder_waits_for_it_and_the_phase_stays_what_it_was(fold
         worker.reach("the adapter could not be written", patience=0.0)
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(worker.reach, "checkpoint-8 could not be written")
-        until(lambda: worker._waits_for.startswith("The run's folder cannot be reached"), "it waits")
+        until(lambda: worker._waits_for.startswith("Cannot reach the run's folder"), "it waits")
         assert not waiting.done()
         aside.rename(folder.path)
         waiting.result(PATIENCE)
@@ -168,7 +168,7 @@ def test_what_needs_the_folder_waits_for_it_and_the_phase_stays_what_it_was(fold
     assert (status.state, status.phase, status.step, status.message) == ("running", "training", 3, "")
     alerts = [str(event["message"]) for event in _events(folder) if event["kind"] == "alert"]
     assert "checkpoint-8 could not be written. The run waits until it can be reached." in alerts[-2]
-    assert alerts[-1].startswith("The reason for the pause has gone")
+    assert alerts[-1].startswith("The problem is gone")
 
 
 def test_a_folder_that_is_away_at_the_last_word_is_waited_for(folder: JobFolder) -> None:

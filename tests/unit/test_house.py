@@ -48,7 +48,7 @@ def test_every_screen_is_a_package_that_begins_with_its_screen() -> None:
     from tui.actions import STEPS
 
     shared = {path.name for path in (ROOT / "tui" / "screens").glob("*.py")}
-    assert shared == {"__init__.py", "base.py", "help.py", "pane.py"}
+    assert shared == {"__init__.py", "base.py", "help.py", "palette.py", "pane.py"}
     for name in (*(name for _, name, _ in STEPS), "duplicates", "overview"):
         assert (ROOT / "tui" / name / "screen.py").is_file(), name
 

@@ -137,7 +137,7 @@ def test_a_folder_that_is_away_for_a_while_is_followed_on_and_one_that_stays_awa
     place.rename(aside)
     update = follower.poll()
     assert (update.state, update.over) == ("running", False)
-    assert "cannot be reached: No such file or directory" in update.problem
+    assert "No such file or directory" in update.problem
     assert update.detail == update.problem
     assert update.empty
     with monkeypatch.context() as patch:

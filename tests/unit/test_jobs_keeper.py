@@ -101,7 +101,7 @@ def test_program_that_does_not_exist_is_a_sentence(folder: JobFolder) -> None:
     launch(folder, [["/no/such/python", "-m", "core.training", str(folder.path)]])
     now = ended(folder)
     assert now.state == "failed"
-    assert "training worker cannot be started: /no/such/python" in now.detail
+    assert "could not be started: /no/such/python" in now.detail
 
 
 def test_keeper_that_cannot_start_is_reported_at_once(folder: JobFolder) -> None:
@@ -122,12 +122,12 @@ def test_keeper_that_cannot_start_is_reported_at_once(folder: JobFolder) -> None
 def test_job_cannot_be_started_twice(folder: JobFolder) -> None:
     launch(folder, [command("steps", folder)])
     running(folder)
-    with pytest.raises(BadInput, match="runs already"):
+    with pytest.raises(BadInput, match="Already running"):
         launch(folder, [command("steps", folder)])
     second = subprocess.run(
         [sys.executable, "-m", "core.jobs.keeper", folder.path], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert (second.returncode, second.stderr) == (1, "Another keeper runs this job already.\n")
+    assert (second.returncode, second.stderr) == (1, "This job already has a keeper.\n")
     (folder.path / "enough").touch()
     assert ended(folder).state == "finished"
 
@@ -151,7 +151,7 @@ def test_job_outlives_its_launcher(folder: JobFolder, number: signal.Signals) ->
         assert launcher.stdout.readline() == b"launched\n"
         os.killpg(launcher.pid, number)
     before = folder.read_status().step or 0
-    until(lambda: (folder.read_status().step or 0) > before + 3, "the worker goes on")
+    until(lambda: (folder.read_status().step or 0) > before + 3, "the worker is running")
     assert standing(folder).state == "running"
     (folder.path / "enough").touch()
     assert ended(folder).state == "finished"
@@ -163,7 +163,7 @@ def test_hang_up_of_keeper_and_worker_changes_nothing(folder: JobFolder) -> None
     process.send(keeper, signal.SIGHUP)
     process.send(worker, signal.SIGHUP)
     before = folder.read_status().step or 0
-    until(lambda: (folder.read_status().step or 0) > before + 3, "the worker goes on")
+    until(lambda: (folder.read_status().step or 0) > before + 3, "the worker is running")
     assert process.is_alive(keeper)
     (folder.path / "enough").touch()
     assert ended(folder).state == "finished"
@@ -199,7 +199,7 @@ def test_job_whose_keeper_and_worker_are_gone_is_lost(folder: JobFolder) -> None
     now = until(lambda: (now := standing(folder)).over and now, "the job counts as over")
     assert now
     assert now.state == "lost"
-    assert "both were killed" in now.detail
+    assert "killed" in now.detail
     with pytest.raises(BadInput, match="already ended"):
         requests.ask(folder, "stop")
 
@@ -299,8 +299,8 @@ def test_job_file_alone_that_is_deleted_ends_nothing_and_is_written_again(folder
         until(folder.job.exists, "the keeper writes it again")
         assert folder.read_job() == job
         seen = folder.read_status().step or 0
-        until(lambda: (folder.read_status().step or 0) > seen, "the worker goes on")
-        assert [event for event in events(folder) if event["message"].startswith("job.json had vanished")]
+        until(lambda: (folder.read_status().step or 0) > seen, "the worker is running")
+        assert [event for event in events(folder) if event["message"].startswith("job.json disappeared")]
         requests.ask(folder, requests.STOP)
         assert ended(folder).state == "stopped"
     steps = [line["step"] for line in lines(folder.metrics)]

@@ -81,11 +81,9 @@ def test_runs_start_in_order_one_at_a_time_and_a_failure_holds_nobody_up(queue: 
     assert ensure_runner(queue.workspace)
     until(lambda: state(first) == "running", "the first runs")
     until(lambda: state(other) == "finished", "another device set is not held up")
-    until(lambda: "Place 2" in last.read_status().message, "the last knows its place")
+    until(lambda: "Number 2" in last.read_status().message, "the last knows its place")
     assert [state(bad), state(last)] == ["queued", "queued"]
-    assert bad.read_status().message == (
-        f"Place 1 in the queue: waits for the CPU, which {first.id} has or comes to first."
-    )
+    assert f"the CPU (in use by {first.id})" in bad.read_status().message
     runner = queue.read().runner
     (first.path / "enough").touch()
     until(lambda: state(last) == "finished", "the last has had its turn")
@@ -103,11 +101,11 @@ def test_the_order_can_be_changed_and_a_run_taken_out(queue: Queue) -> None:
     update_waiting_runs(queue.workspace)
     assert [entry.id for entry in queue.waiting(queue.read())] == [c.id, a.id]
     assert state(b) == "stopped"
-    assert "Place 2" in a.read_status().message
+    assert "Number 2" in a.read_status().message
     for wrong in (lambda: queue.remove(b.id), lambda: queue.move(a.id, 0), lambda: requests.ask(a, "pause")):
         with pytest.raises(BadInput):
             wrong()
-    with pytest.raises(BadInput, match="waits in the queue"):
+    with pytest.raises(BadInput, match="queued"):
         launch(a, [command("ends", a)])
 
 
@@ -116,7 +114,7 @@ def test_a_run_starts_when_its_time_comes_and_not_before(queue: Queue) -> None:
     folder = wait_in(queue, "ends", at=at)
     assert ensure_runner(queue.workspace)
     # A machine that is busy may start the runner only when the time has come.
-    until(lambda: "waits until" in folder.read_status().message or state(folder) == "finished", "it knows its time")
+    until(lambda: "waiting until" in folder.read_status().message or state(folder) == "finished", "it knows its time")
     until(lambda: state(folder) == "finished", "its time has come")
     started = folder.read_status().started
     assert started is not None
@@ -138,9 +136,7 @@ def test_a_run_starts_once_the_gpu_has_the_memory_that_it_waits_for(
     used(70)
     folder = wait_in(queue, "ends", devices="0", free_bytes=20 * GIB)
     assert ensure_runner(queue.workspace)
-    until(
-        lambda: "waits for 20.0 GiB of free memory on GPU 0 (10.0 GiB are)" in folder.read_status().message, "it says"
-    )
+    until(lambda: "20.0 GiB of free memory on GPU 0 (10.0 GiB free" in folder.read_status().message, "it says")
     used(55)
     until(lambda: state(folder) == "finished", "it has had its turn")
 
@@ -195,10 +191,9 @@ def test_after_a_reboot_the_queue_goes_on_with_the_run_that_was_cut_off(queue: Q
     for file in (queue.workspace / ".tunedeck" / "queue.json", cut.job, cut.status):
         file.write_text(file.read_text().replace(this_boot, "an-earlier-boot"))
     (cut.path / "enough").touch()
-    said = pick_up(queue.workspace)
-    assert said == [
-        f"{cut.id}: The machine was restarted while this run went on: it goes on from the beginning, by the queue."
-    ]
+    (said,) = pick_up(queue.workspace)
+    assert said.startswith(f"{cut.id}: The machine was restarted")
+    assert "from the beginning" in said
     until(lambda: state(waiting) == "finished", "the rest of the queue has had its turn")
     assert state(cut) == "finished"
     assert [json.loads(line)["kind"] for line in cut.events.read_text().splitlines()].count("ended") == 1

@@ -43,7 +43,7 @@ def test_runs_are_listed_newest_first_with_state_step_and_last_losses(tmp_path: 
 
 def test_workspace_without_runs_has_none(tmp_path: Path) -> None:
     assert list_runs(tmp_path) == []
-    with pytest.raises(BadInput, match="no runs"):
+    with pytest.raises(BadInput, match="No runs"):
         find_run(tmp_path, "last")
 
 
@@ -71,7 +71,7 @@ def test_run_is_found_by_id_part_path_or_as_the_last(tmp_path: Path) -> None:
     assert find_run(tmp_path, one.id[8:-2]).path == one.path
     assert find_run(tmp_path, str(two.path)).path == two.path
     assert find_run(tmp_path, "last").path == two.path
-    with pytest.raises(BadInput, match="2 runs fit"):
+    with pytest.raises(BadInput, match="2 runs match"):
         find_run(tmp_path, "20")
-    with pytest.raises(BadInput, match="no such run"):
+    with pytest.raises(BadInput, match="No such run"):
         find_run(tmp_path, "nothing")

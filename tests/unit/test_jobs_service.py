@@ -67,7 +67,7 @@ async def test_errors_are_sentences_and_the_service_lives_on(service: Service) -
     assert str(caught.value) == "chat_template.jinja: The template has no role for tools. Choose another template."
     with pytest.raises(ServiceFailed, match="KeyError: 'a'"):
         await service.ask("add")
-    with pytest.raises(ServiceFailed, match="cannot be asked for 'sing'"):
+    with pytest.raises(ServiceFailed, match="Unknown question 'sing'"):
         await service.ask("sing")
     assert await service.ask("add", a=1, b=2) == 3
 
@@ -119,7 +119,7 @@ def test_cancelled_question_is_not_computed(tmp_path: Path) -> None:
         assert child.stderr is not None
         child.stdin.write("".join(f"{line}\n" for line in lines))
         child.stdin.flush()
-        assert child.stderr.readline() == "service: a line on stdin is no JSON object\n"  # so all before it are read
+        assert child.stderr.readline() == "service: a line on stdin is not a JSON object\n"  # so all before it are read
         gate.touch()
         answers = [json.loads(child.stdout.readline()) for _ in range(3)]
         child.stdin.close()

@@ -83,9 +83,8 @@ def test_the_next_keeper_goes_on_measuring_runs_the_stages_behind_and_tells_of_t
     assert reported(folder) == ["finished"]
     notify_unseen_ends(list_runs(folder.path.parents[1]))
     assert len(events(folder, "at_end")) == 1
-    assert [event["message"] for event in events(folder, "alert")] == [
-        "The keeper of this run was killed: another one has taken over."
-    ]
+    (alert,) = events(folder, "alert")
+    assert "taken over" in alert["message"]
 
 
 def test_one_keeper_after_the_other_may_be_killed(folder: JobFolder) -> None:

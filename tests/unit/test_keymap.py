@@ -53,7 +53,7 @@ def test_without_a_file_nothing_is_changed(tmp_path: Path) -> None:
         ('"line.apply" = "x"', "line.apply: x is text there"),
         ('"form.down" = "space"', "form.down: space is text there"),
         ('"app.open_palette" = ":"', "app.open_palette: : is text there"),
-        ('"data.keep" = "e"', "data.keep keeps k, because e is a key of data.edit."),
+        ('"data.keep" = "e"', "data.keep keeps a, because e is a key of data.edit."),
         ('"data.keep" = "f9"', "f9 is a key of app.next_theme."),
         ('"app.next_theme" = "d"', "app.next_theme keeps f9, because d is a key of"),
         ('"data.keep" = "up"', "up is a key of"),
@@ -84,12 +84,12 @@ def test_two_commands_that_want_one_key_get_the_first_and_its_own(tmp_path: Path
 
 
 def test_keys_may_be_swapped_and_an_entry_that_is_left_out_gives_no_key_away(tmp_path: Path) -> None:
-    assert loaded(tmp_path, '"data.keep" = "d"\n"data.drop" = "k"').faults == ()
+    assert loaded(tmp_path, '"data.keep" = "d"\n"data.drop" = "a"').faults == ()
     found = loaded(tmp_path, '"data.keep" = "d"\n"data.drop" = "e"')
     assert found.keys == {}
     assert [fault.partition(": ")[2] for fault in found.faults] == [
         "data.drop keeps d, because e is a key of data.edit.",
-        "data.keep keeps k, because d is a key of data.drop.",
+        "data.keep keeps a, because d is a key of data.drop.",
     ]
 
 
@@ -145,7 +145,7 @@ def test_the_scopes_are_those_of_the_program() -> None:
 
 def test_the_page_in_the_repository_lists_the_commands_of_the_registry() -> None:
     page = (ROOT / "docs" / "keys.md").read_text(encoding="utf-8")
-    assert all(f"| `{id}` | " in page for id in declared())
+    assert all(f"| `{id}` |" in page for id in declared())
     rows = [line for line in keys_document.document().splitlines() if "`probe." not in line and line != "## probe"]
     assert set(page.splitlines()) == set(rows), "run `python -m tui.keys_document > docs/keys.md`"
 
@@ -155,3 +155,19 @@ def test_the_example_in_the_manual_has_no_fault(tmp_path: Path) -> None:
     found = loaded(tmp_path, manual.split("```toml\n")[1].split("```")[0])
     assert found.faults == ()
     assert len(found.keys) == 5
+
+
+@pytest.mark.parametrize(
+    ("key", "sign"),
+    [
+        ("ctrl+p", "ctrl+p"),
+        ("f5", "F5"),
+        ("escape", "esc"),
+        ("ctrl+underscore", "ctrl+_"),
+        ("shift+up", "shift+↑"),
+        ("colon", ":"),
+    ],
+)
+def test_a_key_is_written_in_one_way_which_the_file_understands_too(key: str, sign: str) -> None:
+    assert actions.sign(key) == sign
+    assert key_name(sign) == key

@@ -74,5 +74,6 @@ def test_the_doctor_tells_of_data_sets_of_the_hub_that_nothing_names(tmp_path: P
     (tmp_path / "recipe.yaml").write_text("data:\n  train: [.tunedeck/hub/org--used/default--train.jsonl]\n")
     unused = tmp_path / ".tunedeck" / "hub" / "org--unused"
     assert unnamed_hub_copies(tmp_path) == [(unused, 2_048)]
-    (note,) = [note for note in examine(tmp_path)["notes"] if "hub" in note]
-    assert note == f"org/unused from the hub takes 2.0 KiB, and no run or recipe names it: rm -r {unused}"
+    (note,) = [note for note in examine(tmp_path)["notes"] if "org/unused" in note]
+    assert "2.0 KiB" in note
+    assert note.endswith(f"rm -r {unused}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 
 import pyte
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.style import Style
 
-from tui.terminal.pen import Pen, ScreenCell, look_of
+from tui.terminal.pen import Pen, ScreenCell, is_narrow, look_of, looks_of
 
 TRUE = ColorSystem.TRUECOLOR
 WIDTH, HEIGHT = 30, 5
@@ -34,9 +35,9 @@ def cells(text: str, style: Style | None) -> list[ScreenCell]:
 
 
 def written(*stretches: tuple[int, int, list[ScreenCell]]) -> str:
-    pen = Pen(TRUE)
+    pen = Pen()
     for y, x, stretch in stretches:
-        pen.write(y, x, stretch)
+        pen.write(y, x, looks_of(stretch, TRUE))
     return pen.lift()
 
 
@@ -73,6 +74,14 @@ def test_behind_a_glyph_of_doubtful_width_the_cursor_is_put_where_it_belongs() -
     assert text == "\x1b[1H⚠\x1b[1;5Hx"
 
 
+def test_glyphs_that_are_taken_for_narrow_are_so() -> None:
+    narrow = [chr(code) for code in range(0x20, 0x3000) if is_narrow(chr(code))]
+    assert len(narrow) > 1_000
+    assert {cell_len(char) for char in narrow} == {1}
+    assert not is_narrow("e\u0301")
+    assert not is_narrow("\u65e5")
+
+
 def test_a_terminal_shows_the_cells_with_their_styles() -> None:
     chance = random.Random(5)
     screen = pyte.Screen(WIDTH, HEIGHT)
@@ -94,4 +103,13 @@ def test_a_terminal_shows_the_cells_with_their_styles() -> None:
     for (y, x), (glyph, style) in meant.items():
         pyte.Stream(plain).feed("\x1b[H" + (style or Style()).render(glyph))
         wanted, shown = plain.buffer[0][0], screen.buffer[y][x]
+        if glyph == " ":  # its color, bold and dim are not seen
+            shown = shown._replace(fg=wanted.fg, bold=wanted.bold)
         assert shown == wanted, (y, x)
+
+
+def test_a_blank_says_no_more_of_a_style_than_is_seen() -> None:
+    words = [*cells("a", STYLES[0]), *cells(" ", STYLES[2]), *cells("b", STYLES[0]), *cells(" ", STYLES[1])]
+    assert written((0, 1, words)) == "\x1b[1;2H\x1b[38;5;188;48;5;233ma b\x1b[48;5;235m \x1b[0m"
+    underlined = written((0, 1, [*cells("a", None), *cells(" ", Style(underline=True))]))
+    assert underlined == "\x1b[1;2Ha\x1b[4m \x1b[0m"

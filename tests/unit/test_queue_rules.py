@@ -33,14 +33,14 @@ def turns(*waiting: QueuedRun, busy: dict[str, str] | None = None, gpus: int | l
 def test_one_run_a_device_set_and_another_set_starts_beside_it() -> None:
     found = turns(entry("a", "0"), entry("b", "0"), entry("c", "1"))
     assert [turn.devices for turn in found] == [("0",), None, ("1",)]
-    assert found[1].waits == "waits for GPU 0, which a has or comes to first"
+    assert found[1].waits == "waiting for GPU 0 (in use by a)"
 
 
 def test_sets_that_overlap_keep_their_order() -> None:
     found = turns(entry("both", "0", "1"), entry("one", "1"), busy={"0": "earlier"})
     assert [turn.devices for turn in found] == [None, None]
-    assert "which earlier has" in found[0].waits
-    assert "which both has or comes to first" in found[1].waits
+    assert "in use by earlier" in found[0].waits
+    assert "in use by both" in found[1].waits
 
 
 def test_a_run_that_names_no_device_takes_a_gpu_that_is_free_and_without_any_the_cpu() -> None:
@@ -60,18 +60,18 @@ def test_waiting_for_memory_looks_at_each_gpu_of_the_set_and_nobody_overtakes() 
     assert turns(entry("a", free=20), gpus=cards)[0].devices == ("1",)
     found = turns(entry("a", "0", "1", free=20), entry("b", "1"), gpus=cards)
     assert [turn.devices for turn in found] == [None, None]
-    assert found[0].waits == "waits for 20.0 GiB of free memory on GPUs 0 and 1 (40.0 GiB are)"
+    assert found[0].waits == "waiting for 20.0 GiB of free memory on GPUs 0 and 1 (40.0 GiB free now)"
 
 
 def test_memory_that_nobody_can_read_is_waited_for_with_the_reason() -> None:
     blind = [GpuSample(0, problem="lost")]
-    assert "is not known" in turns(entry("a", free=20), gpus=blind)[0].waits
+    assert "unknown" in turns(entry("a", free=20), gpus=blind)[0].waits
 
 
 def test_a_run_whose_time_has_not_come_holds_nobody_up() -> None:
     found = turns(entry("late", "0", at=NOON + 3600), entry("now", "0"))
     assert [turn.devices for turn in found] == [None, ("0",)]
-    assert found[0].waits == "waits until 13:00"
+    assert found[0].waits == "waiting until 13:00"
     assert turns(entry("due", "0", at=NOON - 1))[0].devices == ("0",)
 
 

@@ -60,7 +60,7 @@ def test_two_viewers_cannot_start_a_job_at_the_same_time(tmp_path: Path) -> None
     lock = os.open(folder.path / ".launch.lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BadInput, match="Somebody else is starting"):
+        with pytest.raises(BadInput, match="Another program is starting"):
             launch(folder, [["true"]])
     finally:
         os.close(lock)

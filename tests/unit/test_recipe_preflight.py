@@ -224,4 +224,4 @@ def test_dpo_starts_on_pairs_alone(recipe: Recipe, tmp_path: Path) -> None:
 def test_a_workspace_whose_files_do_not_last_is_warned_of(recipe: Recipe) -> None:
     (check,) = [check for check in preflight(recipe, Path("/var/tmp/mine")) if check.name == "workspace"]
     assert check.verdict == "warn"
-    assert "/var/tmp/mine is in /var/tmp: many machines delete files there by age" in check.sentence
+    assert "/var/tmp/mine is in /var/tmp: many machines delete old files" in check.sentence

@@ -252,17 +252,16 @@ def test_a_recipe_without_a_name_is_named_after_its_data(tmp_path: Path) -> None
 
 def test_a_run_beside_another_on_the_same_device_says_so(workspace: Path) -> None:
     workspace_ask(workspace).agree()
-    other = make_run(workspace)  # goes on, on the CPU
+    other = make_run(workspace)  # active, on the CPU
     folder = start_run(recipe_of(training__devices="cpu"), workspace)
     until(lambda: standing(folder).over, "the job ends")
     alerts = [json.loads(line) for line in folder.events.read_text().splitlines() if '"alert"' in line]
-    reported = [alert["message"] for alert in alerts if "goes on on" in alert["message"]]
-    assert reported == [
-        f"{other.id} goes on on the CPU, too: both take longer. The queue lets one begin when the other has ended."
-    ]
+    reported = [alert["message"] for alert in alerts if "also running on" in alert["message"]]
+    assert len(reported) == 1
+    assert reported[0].startswith(f"{other.id} is also running on the CPU")
     elsewhere = start_run(recipe_of(training__devices="cpu"), workspace / "elsewhere", base=workspace)
     until(lambda: standing(elsewhere).over, "the job ends")
-    assert "goes on on" not in elsewhere.events.read_text(), "each run named itself"
+    assert "also running on" not in elsewhere.events.read_text(), "each run named itself"
 
 
 def test_a_setting_without_effect_is_said_in_the_runs_events(workspace: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_run_without_results_has_none_and_a_torn_file_is_a_sentence(run: Path,
     assert read_comparison(tmp_path) is None
     assert read_adapter(tmp_path) is None
     (run / "evaluation" / "answers.jsonl").write_text('{"n": 0, "mess')
-    with pytest.raises(BadInput, match="cannot be read"):
+    with pytest.raises(BadInput, match="Cannot read"):
         read_comparison(run)
 
 
@@ -71,8 +71,8 @@ def test_a_copy_is_whole_and_never_overwrites(run: Path, tmp_path: Path) -> None
     copied = copy_adapter(found, home)
     assert copied == home / run.name
     assert {path.name for path in copied.iterdir()} == {"adapter_model.safetensors", "adapter_config.json"}
-    with pytest.raises(BadInput, match="exists already"):
+    with pytest.raises(BadInput, match="already exists"):
         copy_adapter(found, home)
     assert sorted(path.name for path in home.iterdir()) == [run.name]
-    with pytest.raises(BadInput, match="an adapter is there already"):
+    with pytest.raises(BadInput, match="not overwritten"):
         copy_adapter(found, copied)

@@ -13,9 +13,11 @@ from core.errors import BadInput, TunedeckError
 from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.jobs.remove import contents, remove
+from core.jobs.runs import run_info
 from core.verdict import run_list
 from core.verdict.run_list import RunLine, RunList
 from tests.kit.verdict_runs import course
+from tui.runs.delete import question
 
 
 def _run(workspace: Path, name: str, *, state: str = "finished", steps: int = 60, **status: Any) -> JobFolder:
@@ -47,6 +49,7 @@ def test_the_memory_of_a_run_is_that_of_all_its_gpus_as_the_driver_says(tmp_path
 
 
 def test_verdict_best_eval_and_memory_are_read_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".tunedeck").mkdir()
     folder = _run(tmp_path, "tone")
     (line,) = _all(RunList(tmp_path))
     assert (line.info.state, line.info.name, line.model) == ("finished", "tone", "Qwen3-0.6B")
@@ -108,9 +111,24 @@ def test_deleting_says_what_goes_and_never_takes_a_live_run(tmp_path: Path) -> N
     kept = folder.path.with_name(f".{folder.id}.deleted")
     kept.mkdir()
     (kept / "in the way").touch()
-    with pytest.raises(TunedeckError, match="could not be deleted"):
+    with pytest.raises(TunedeckError, match="Cannot delete"):
         remove(folder)
     assert folder.exists()
     (kept / "in the way").unlink()
     remove(folder)
     assert os.listdir(tmp_path / "runs") == [live.id]
+
+
+def test_deleting_a_link_to_a_run_leaves_the_run(tmp_path: Path) -> None:
+    folder = _run(tmp_path / "elsewhere", "one")
+    (tmp_path / "runs").mkdir()
+    link = JobFolder(tmp_path / "runs" / folder.id)
+    link.path.symlink_to(folder.path)
+    lines, possible = question(run_info(link))
+    assert possible
+    words = "".join(text for text, _ in lines[0])
+    assert "link" in words
+    assert str(folder.path) in words
+    remove(link)
+    assert not link.path.is_symlink()
+    assert folder.exists()

@@ -35,12 +35,12 @@ def test_what_came_after_the_saved_step_is_not_the_weights_own() -> None:
         (
             Weights(624, 624, 1500, 1.25, 1.5, 400),
             843,
-            "step 624 of 1,500, eval loss 1.500 at step 400; the run continued to step 843 without saving it",
+            "step 624 of 1,500, eval loss 1.500 at step 400; the run continued to step 843 without saving",
         ),
         (
             Weights(800, 1000, 1500, 1.25, 1.0, 800),
             1000,
-            "step 800 of 1,500 (the best up to step 1,000), eval loss 1.000",
+            "step 800 of 1,500 (best up to step 1,000), eval loss 1.000",
         ),
         (Weights(20, 20), None, "step 20"),
     ],

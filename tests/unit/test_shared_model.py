@@ -44,7 +44,7 @@ def test_one_rank_of_a_machine_loads_the_model_and_the_others_wait_for_their_par
 def test_ranks_that_share_a_model_write_it_again_when_there_is_room(ended: JobFolder) -> None:
     assert [event["message"].partition(":")[0] for event in events(ended, "alert")] == [
         "The disk is full",
-        "The reason for the pause has gone",
+        "The problem is gone",
     ]
     written = {path.name for path in (ended.path / "checkpoint").iterdir()}
     assert written == {"weights", "pytorch_model_fsdp.bin", "optimizer.bin"}

@@ -200,7 +200,7 @@ def test_a_queued_job_that_is_no_training_fails_with_a_sentence(
     workspace_ask(workspace).agree()
     pick_up(workspace)
     until(lambda: standing(folder).over, "it has had its turn")
-    assert "not a training run" in standing(folder).detail
+    assert "Not a training run" in standing(folder).detail
     assert not mark.exists()
 
 

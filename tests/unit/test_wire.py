@@ -10,7 +10,8 @@ import pyte
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
 from textual.strip import Strip
 
 from tui.terminal.wire import LeanUpdate, Wire
@@ -29,8 +30,13 @@ def update(rows: dict[int, Strip], spans: list[tuple[int, int, int]]) -> ChopsUp
     return ChopsUpdate(chops, spans, [[WIDTH]] * HEIGHT)
 
 
-def sent(wire: Wire, chops: ChopsUpdate) -> str:
-    lean = wire.lean(chops)
+def whole(*rows: Strip) -> LayoutUpdate:
+    """A picture of the whole screen."""
+    return LayoutUpdate([[each] for each in rows], Region(0, 0, WIDTH, len(rows)))
+
+
+def sent(wire: Wire, drawn: ChopsUpdate | LayoutUpdate) -> str:
+    lean = wire.lean(drawn)
     assert isinstance(lean, LeanUpdate)
     return lean.render_segments(console())
 
@@ -56,7 +62,18 @@ def test_what_the_terminal_shows_already_is_not_sent_again() -> None:
     assert sent(wire, update({0: row("running 12  0:00:42")}, [(0, 0, WIDTH)])) == ""
 
 
-def test_after_a_full_update_and_when_told_to_nothing_is_taken_for_known() -> None:
+def test_of_a_whole_picture_only_what_differs_is_sent() -> None:
+    wire = Wire()
+    first = sent(wire, whole(row("Data"), row("a list"), row("keys")))
+    assert plain(first) == "".join(text.ljust(WIDTH) for text in ("Data", "a list", "keys"))
+    second = sent(wire, whole(row("Data"), row("a help"), row("keys")))
+    assert plain(second) == "help"
+    assert plain(sent(wire, update({1: row("a test")}, [(1, 0, WIDTH)]))) == "test"
+    wire.forget()
+    assert len(plain(sent(wire, whole(row("Data"), row("a test"), row("keys"))))) == 3 * WIDTH
+
+
+def test_after_an_update_of_another_kind_and_when_told_to_nothing_is_taken_for_known() -> None:
     wire = Wire()
     for forget in (lambda: wire.lean("a full update"), wire.forget):
         sent(wire, update({0: row("abc")}, [(0, 0, 3)]))

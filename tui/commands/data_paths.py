@@ -4,36 +4,59 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from core.dataset.files.hub import HubName, fetch
 from core.dataset.files.piped import NAME, take_in
 from core.dataset.scan.old_copies import sweep_piped
 from core.errors import BadInput, TunedeckError
+from core.paths import RECIPE_SUFFIXES
 from core.units import size
 
 
-def data_paths(words: Sequence[str | Path], workspace: Path) -> list[Path]:
+def data_paths(
+    words: Sequence[str | Path], workspace: Path, *, piped_into: Callable[[], Path] | None = None
+) -> list[Path]:
     """The files and folders that the arguments name.
 
     Args:
         words: paths, `-`, or Hub dataset IDs.
-        workspace: the folder that holds `.tunedeck`.
+        workspace: the folder that holds `.tunedeck`; Hub datasets are downloaded into it.
+        piped_into: gives another workspace for what comes from standard input.
 
     Raises:
         BadInput: standard input is named but nothing is piped into it; a Hub dataset cannot be downloaded.
         TunedeckError: what comes from standard input cannot be saved.
     """
+    refuse_recipes(words)
     if sum(str(word) == NAME for word in words) > 1:
         raise BadInput("Standard input can be named only once", where=NAME)
-    return [_path(str(word), workspace) for word in words]
+    return [_path(str(word), workspace, piped_into or (lambda: workspace)) for word in words]
 
 
-def _path(word: str, workspace: Path) -> Path:
+def refuse_recipes(words: Sequence[str | Path], *, option: str = "") -> None:
+    """Say of a recipe among data files what it is.
+
+    Args:
+        words: what was named as data.
+        option: the option of the command that takes a recipe, if it has one.
+
+    Raises:
+        BadInput: one is a recipe.
+    """
+    wrong = next((Path(word) for word in words if Path(word).suffix.lower() in RECIPE_SUFFIXES), None)
+    if wrong is not None and wrong.is_file():
+        quoted = shlex.quote(str(wrong))
+        do = f"Write `{option} {quoted}`" if option else f"Train it with: tunedeck train {quoted}"
+        raise BadInput(f"{wrong.name} is a recipe, not data", do=do)
+
+
+def _path(word: str, workspace: Path, piped_into: Callable[[], Path]) -> Path:
     if word == NAME:
-        return _piped(workspace)
+        return _piped(piped_into())
     name = HubName.parse(word)
     return Path(word) if name is None else _fetched(name, workspace)
 

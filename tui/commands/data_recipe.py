@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that name the data."""
+def add_data_arguments(parser: argparse.ArgumentParser, *, held_out: str) -> None:
+    """Declare the arguments that name the data; `held_out` says what is held out by default."""
     parser.add_argument("data", nargs="*", type=Path, metavar="FILE", help="Data files, or folders of them.")
     parser.add_argument(
         "--recipe",
@@ -44,7 +44,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         "--held-out",
         type=float,
         metavar="FRACTION",
-        help="Share of rows to hold out as the eval set (default: the recipe's, or that of a new recipe).",
+        help=f"Share of rows to hold out as the eval set (default: {held_out}, or the recipe's).",
     )
     parser.add_argument("--stratify", metavar="BY", help="Split evenly by answer, source or a column.")
     parser.add_argument(
@@ -70,8 +70,12 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def recipe_of(arguments: argparse.Namespace) -> Recipe:
+def recipe_of(arguments: argparse.Namespace, *, hold_out: bool = True) -> Recipe:
     """The recipe that the arguments describe, with absolute paths.
+
+    Args:
+        arguments: of `add_data_arguments`.
+        hold_out: whether an eval set is held out as in a new recipe, where neither recipe nor arguments say anything.
 
     Raises:
         BadInput: no dataset is named, or the recipe cannot be read or its data section has errors.
@@ -83,13 +87,16 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
     from core.recipe.recipe import KNOBS, Recipe, put
     from core.recipe.rules.validate import validate
     from core.recipe.yamlfile import load
+    from tui.commands.data_paths import refuse_recipes
 
+    refuse_recipes(arguments.data, option="--recipe")
     if arguments.recipe is not None:
         recipe = load(arguments.recipe)
         recipe = absolute(recipe, arguments.recipe.absolute().parent)
     else:
         recipe = Recipe()
-        recipe = replace(recipe, data=replace(recipe.data, eval_fraction=0.0))
+        if not hold_out:
+            recipe = replace(recipe, data=replace(recipe.data, eval_fraction=0.0))
     data = recipe.data
     if arguments.data:
         data = replace(data, train=tuple(str(path.absolute()) for path in arguments.data))
@@ -121,7 +128,8 @@ def recipe_of(arguments: argparse.Namespace) -> Recipe:
 
 
 def view_of(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> CuratedView:
-    """The curated view of the recipe's data, with the decisions of the current folder."""
+    """The curated view of the recipe's data, with the decisions of the current folder, in which nothing new is left."""
     from core.runs.curate import curate
+    from tui.commands.scratch import reading_workspace
 
-    return curate(recipe, Path.cwd(), on_progress=progress)
+    return curate(recipe, reading_workspace(), on_progress=progress)

@@ -1,10 +1,14 @@
-"""Say what this installation and this machine can do: versions, files, GPUs, disk, terminal."""
+"""Check this installation and this machine: packages, GPUs and torch, disk, Hub login, terminal.
+
+Below each problem is the command that fixes it. Nothing is asked over the network. Exit code 1 if something is broken.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
 import platform
+import shlex
 import shutil
 import sys
 from importlib import metadata
@@ -15,6 +19,7 @@ from typing import Any
 from core.clean import clean_line
 from core.paths import ROOT, SAMPLE_DATA, THEMES
 from core.units import gib, size
+from tui.commands.doctor_finding import DoctorFinding
 from tui.commands.output import print_json, say
 
 _LIGHT = ("textual", "rich", "orjson", "pyarrow", "PyYAML", "nvidia-ml-py", "shtab")
@@ -27,29 +32,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the facts; 1 if something that the light install needs is missing, or torch cannot use the GPUs."""
+    """Print the facts; 1 if something is missing from the installation, or torch cannot use the GPUs."""
     facts = examine(Path.cwd())
     if arguments.json:
         print_json(facts)
     else:
-        _print(facts)
+        print_facts(facts)
     return 0 if facts["ok"] else 1
 
 
 def examine(workspace: Path) -> dict[str, Any]:
-    """Everything that can be said without importing what is heavy."""
+    """Everything that can be found out without importing heavy packages."""
     from core import __version__
     from core.gpu.host import memory
     from core.gpu.nvml import GpuReader
+    from core.jobs.files import no_more_files
+    from core.jobs.launch import worker_python
     from core.jobs.logout import ends_processes
     from core.jobs.rescue import rescued
     from core.jobs.short_lived import short_lived
     from core.recipe.worker_packages import torch_build
+    from tui.commands.doctor_gpu import examine_gpus
+    from tui.commands.doctor_hub import examine_hub
+    from tui.commands.doctor_terminal import examine_terminal
+    from tui.terminal.codeset import terminal_codeset
 
     reader = GpuReader()
     reader.open()
     gpus = [sample.to_json() for sample in reader.read()]
-    gpu_problem = reader.problem
+    gpu_problem, driver = reader.problem, reader.driver()
     reader.close()
     packages = {name: _version(name) for name in (*_LIGHT, *_TRAIN)}
     missing_light = [name for name in _LIGHT if packages[name] is None]
@@ -63,42 +74,62 @@ def examine(workspace: Path) -> dict[str, Any]:
     }
     ram, ram_free = memory()
     disk = shutil.disk_usage(workspace)
-    problems = [f"The package {name} is missing: install tunedeck again." for name in missing_light]
-    problems += [f"The folder {name} is missing from the installation." for name, there in files.items() if not there]
-    torch = torch_build() if gpus else None
-    unable = "" if torch is None else torch.unable([f"GPU {gpu['index']}" for gpu in gpus])
-    if unable:
-        problems.append(f"{unable}: install a torch with CUDA. A recipe that names a GPU cannot start.")
-    notes = []
+    findings: list[DoctorFinding] = []
+
+    def problem(message: str, fix: str = "") -> None:
+        findings.append(DoctorFinding("problem", "installation", message, fix))
+
+    def note(area: str, message: str, fix: str = "") -> None:
+        findings.append(DoctorFinding("note", area, message, fix))
+
+    for name in missing_light:
+        problem(f"The package {name} is not installed.", f"pip install {name}")
+    for name, there in files.items():
+        if not there:
+            problem(f"The folder {name} is missing from the installation.", "pip install --force-reinstall tunedeck")
+    torch = torch_build()
+    unfit = examine_gpus(gpus, driver, torch, worker_python())
+    findings += unfit
     if missing_train:
-        notes.append(f"Training is not installed ({', '.join(missing_train)}): pip install 'tunedeck[train]'.")
+        note("installation", f"Training is not installed: {', '.join(missing_train)}.", "pip install 'tunedeck[train]'")
     if gpu_problem:
-        notes.append(gpu_problem)
+        note("gpu", gpu_problem)
+    hub, of_hub = examine_hub(os.environ)
+    terminal, of_terminal = examine_terminal(os.environ, size=_terminal_size(), codeset=terminal_codeset())
+    findings += [*of_hub, *of_terminal]
     if not os.access(workspace, os.W_OK):
-        notes.append(f"{workspace} cannot be written to: start tunedeck in a folder of your own.")
+        note("workspace", f"{workspace} is not writable: start tunedeck in a folder that you can write to.")
+    if out_of_inodes := no_more_files(workspace):
+        largest = f"du --inodes -d 1 {shlex.quote(str(workspace))} | sort -n"
+        note("workspace", f"{out_of_inodes}. Delete some files; this shows where they are:", largest)
     if why := short_lived(workspace):
-        notes.append(f"{clean_line(why, 400)} Keep runs that you need in a folder that stays.")
-    notes += [f"The weights of a run that lost its folder are in {clean_line(str(path), 400)}" for path in rescued()]
+        note("workspace", f"{clean_line(why, 400)} Keep runs that you need somewhere else.")
+    for path in rescued():
+        note("workspace", f"The weights of a run that lost its folder are in {clean_line(str(path), 400)}")
     if ends_processes(os.environ.get("USER", "")):
-        notes.append(
-            "This machine ends your processes at logout (KillUserProcesses of systemd-logind), runs included: "
-            "`loginctl enable-linger` once, then start `systemd-run --user --scope tunedeck`."
+        note(
+            "workspace",
+            "This machine ends your processes at logout, runs included (KillUserProcesses of systemd-logind).",
+            "loginctl enable-linger && systemd-run --user --scope tunedeck",
         )
     if packages["textual"] is not None:
         from tui.terminal.fence import FAULTS
 
-        notes += FAULTS.values()
+        for fault in FAULTS.values():
+            note("terminal", fault)
     if not missing_light:
         from tui.keymap import load_keymap
 
-        notes += load_keymap().faults
+        for fault in load_keymap().faults:
+            note("terminal", fault)
     from core.dataset.scan.old_copies import unnamed_hub_copies
 
     for path, held in unnamed_hub_copies(workspace):
-        words = f"{clean_line(path.name.replace('--', '/', 1))} from the hub takes {size(held)}"
-        notes.append(f"{words}, and no run or recipe names it: rm -r {clean_line(str(path), 400)}")
+        words = f"{clean_line(path.name.replace('--', '/', 1))} from the Hub takes {size(held)}"
+        remove = f"rm -r {shlex.quote(clean_line(str(path), 400))}"
+        note("workspace", f"{words}, and no run or recipe uses it.", remove)
     return {
-        "ok": not problems,
+        "ok": not any(found.level == "problem" for found in findings),
         "tunedeck": __version__,
         "installed_in": str(ROOT),
         "python": platform.python_version(),
@@ -106,7 +137,7 @@ def examine(workspace: Path) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": packages,
         "can_train": not missing_train and find_spec("torch") is not None,
-        "can_train_on_gpu": torch is not None and not unable,
+        "can_train_on_gpu": bool(gpus) and torch is not None and not unfit,
         "files": files,
         "gpus": gpus,
         "gpu_problem": gpu_problem,
@@ -115,10 +146,29 @@ def examine(workspace: Path) -> dict[str, Any]:
         "ram_free_bytes": ram_free,
         "workspace": str(workspace),
         "disk_free_bytes": disk.free,
-        "terminal": os.environ.get("TERM", ""),
-        "problems": problems,
-        "notes": notes,
+        "out_of_inodes": bool(out_of_inodes),
+        "driver": None if driver is None else {"version": driver.version, "cuda": ".".join(map(str, driver.cuda))},
+        "torch": None if torch is None else {"version": torch.version, "built_for": torch.gpu or "cpu"},
+        "hub": hub,
+        "terminal": terminal["term"],
+        "screen": terminal,
+        "problems": [_with_fix(found) for found in findings if found.level == "problem"],
+        "notes": [_with_fix(found) for found in findings if found.level == "note"],
+        "findings": [found.to_json() for found in findings],
     }
+
+
+def _with_fix(found: DoctorFinding) -> str:
+    return f"{found.message} {found.fix}".rstrip()
+
+
+def _terminal_size() -> tuple[int, int] | None:
+    """Columns and rows; None where neither input nor output is a terminal, or it does not say."""
+    for stream in (sys.stdout, sys.stdin):
+        if stream is not None and stream.isatty():
+            columns, rows = os.get_terminal_size(stream.fileno())
+            return (columns, rows) if columns and rows else None
+    return None
 
 
 def _version(name: str) -> str | None:
@@ -128,28 +178,44 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _print(facts: dict[str, Any]) -> None:
+def print_facts(facts: dict[str, Any]) -> None:
+    """Print what `examine` has found, with the command that fixes it below each finding."""
     say(f"tunedeck {facts['tunedeck']} on Python {facts['python']}, {facts['platform']}")
     say(f"  installed in {facts['installed_in']}")
     for name, version in facts["packages"].items():
         say(f"  {name.ljust(14)} {version or 'not installed'}")
+    ram, free = facts["ram_bytes"], facts["ram_free_bytes"]
+    inodes = ", but out of inodes" if facts["out_of_inodes"] else ""
+    of_ram = f"{gib(ram)} of RAM ({gib(free)} free), " if ram is not None and free is not None else ""
+    say(f"  {facts['cpus']} CPUs, {of_ram}{gib(facts['disk_free_bytes'])} of disk free{inodes} in {facts['workspace']}")
     for gpu in facts["gpus"]:
         total = gpu.get("memory_total")
         say(f"  GPU {gpu['index']}: {gpu['name']}{', ' + gib(total) if total else ''}")
-    ram, free = facts["ram_bytes"], facts["ram_free_bytes"]
-    of_ram = f"{gib(ram)} of RAM ({gib(free)} free), " if ram is not None and free is not None else ""
-    say(f"  {facts['cpus']} CPUs, {of_ram}{gib(facts['disk_free_bytes'])} of disk free in {facts['workspace']}")
+    driver, torch, hub, screen = facts["driver"], facts["torch"], facts["hub"], facts["screen"]
+    if driver:
+        say(f"  NVIDIA driver {driver['version']}, up to CUDA {driver['cuda']}")
+    if torch:
+        built = torch["built_for"]
+        say(f"  torch {torch['version']} built for {'the CPU only' if built == 'cpu' else f'CUDA {built}'}")
+    login = f"logged in, token from {hub['token_from']} (not checked online)" if hub["token_from"] else "not logged in"
+    say(f"  Hub: {login}{', offline' if hub['offline'] else ''}, {hub['endpoint']}")
+    size = "x".join(map(str, screen["size"])) if screen["size"] else "not a terminal"
+    colors = "true color" if screen["colors"] > 256 else f"{screen['colors']} colors"
+    tmux = f", tmux {screen['tmux']}".rstrip() if screen["tmux"] is not None else ""
+    say(f"  terminal: {screen['term'] or 'TERM is not set'}, {size}, {colors}, {screen['codeset']}{tmux}")
     say(f"  themes: {', '.join(facts['files']['themes'])}")
-    for line in (*facts["problems"], *facts["notes"]):
-        say(f"  ! {line}")
+    for found in facts["findings"]:
+        say(f"  {'✗' if found['level'] == 'problem' else '!'} {found['message']}")
+        if found["fix"]:
+            say(f"      {found['fix']}")
     say(
-        "Everything that the viewer and the data tools need is here."
-        if facts["ok"]
-        else "Something is wrong with this installation: see the lines with ! above."
+        "The viewer and the data tools are complete."
+        if not any(found["level"] == "problem" and found["area"] == "installation" for found in facts["findings"])
+        else "This installation is broken: see the lines with ✗ above."
     )
     if not facts["can_train"]:
-        say("Training cannot start here.")
+        say("Training is not possible here.")
     elif facts["gpus"] and not facts["can_train_on_gpu"]:
-        say("Training can start on the CPU only.")
+        say("Training is possible on the CPU only.")
     else:
-        say("Training can start.")
+        say("Training is possible.")

@@ -1,6 +1,7 @@
 """Write the curated dataset, without dropped rows, for other programs and services.
 
-Held-out rows and rejected rows go into files of their own beside it. Nothing is ever overwritten.
+Rows are held out only with --held-out, --eval or a recipe; they and the rejected rows go into files of their own beside
+it. Nothing is ever overwritten.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _FORMS = ("jsonl", "parquet", "openai")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_data_arguments(parser)
+    add_data_arguments(parser, held_out="none")
     parser.add_argument(
         "--to", choices=_FORMS, default="jsonl", help="Format: jsonl (default), parquet, or openai for hosted services."
     )
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"\r\x1b[K{done / max(of, 1):4.0%}  {done:,} of {of:,}")
             sys.stderr.flush()
 
-    view = view_of(recipe_of(arguments), progress)
+    view = view_of(recipe_of(arguments, hold_out=False), progress)
     if live:
         sys.stderr.write("\r\x1b[K")
     exported = export_view(view, arguments.to, arguments.out)

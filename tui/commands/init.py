@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import BadInput
-from tui.commands.open import RECIPE_SUFFIXES
+from core.paths import RECIPE_SUFFIXES
 from tui.commands.output import print_json, say
 
 if TYPE_CHECKING:

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import BadInput
+from core.paths import RECIPE_SUFFIXES
 
 if TYPE_CHECKING:
     import argparse
 
     from tui.session import Session
-
-RECIPE_SUFFIXES = (".yaml", ".yml")
-"""What the name of a recipe ends with."""
 
 NO_SCREEN = ("", "dumb", "unknown")
 """Values of `TERM` of terminals that cannot show a full screen."""

@@ -18,7 +18,7 @@ from tui.commands.output import print_json, say
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    add_data_arguments(parser)
+    add_data_arguments(parser, held_out="as in a new recipe")
     parser.add_argument(
         "--model", metavar="MODEL", help="Count tokens with this model's tokenizer (default: the recipe's model)."
     )
@@ -37,15 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
 
     live = sys.stderr.isatty() and not arguments.json
 
-    def on_progress(words: str) -> None:
+    def on_progress(words: str, done: int = 0, of: int = 0) -> None:
         if live:
+            words += f": {done:,} of {of:,}" if of else ""
             sys.stderr.write(f"\r\x1b[K{words}")
             sys.stderr.flush()
 
     recipe = recipe_of(arguments)
     if arguments.model:
         recipe = absolute(replace(recipe, model=replace(recipe.model, path=arguments.model)), Path.cwd())
-    view = view_of(recipe, lambda done, of: on_progress(f"Building the training set: {done:,} of {of:,} rows"))
+    view = view_of(recipe, lambda done, of: on_progress(f"Building the training set: {done / max(of, 1):.0%}"))
     facts: dict[str, Any] = {**overview_of(view, on_progress), "tokens": None, "cost": None, "tokens_words": ""}
     if arguments.no_tokens:
         facts["tokens_words"] = "not counted"

@@ -90,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
     from tui.commands.scan_lines import near_lines, scan_lines
     from tui.commands.scan_tokens import with_tokens
+    from tui.commands.scratch import reading_workspace
     from tui.data.scan import scan_payload
 
     live = sys.stderr.isatty() and not arguments.json
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"\r\x1b[K{phase} {done / max(of, 1):4.0%}  {done:,} of {of:,}")
             sys.stderr.flush()
 
-    paths = data_paths(arguments.data, Path.cwd())
+    paths = data_paths(arguments.data, Path.cwd(), piped_into=reading_workspace)
     said = Chosen(arguments.format, columns_of(arguments.columns) or {})
     opened = Dataset.open_as_said(paths, said, Path.cwd())
     chosen = opened.chosen

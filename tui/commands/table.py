@@ -63,6 +63,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
         "train a recipe in a detached run and show its progress",
         (
             "train recipe.yaml",
+            "train recipe.yaml --dry-run",
             "train recipe.yaml --set training.learning_rate=1e-4 --detach",
             "train recipe.yaml --queue --at 23:30",
         ),

@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--name", metavar="NAME", help="Name of the run (default: the recipe's).")
     parser.add_argument("--detach", action="store_true", help="Start the run and return right away.")
+    parser.add_argument("--dry-run", action="store_true", help="Check everything and show the numbers; start nothing.")
     parser.add_argument("--queue", action="store_true", help="Add the run to the queue and return right away.")
     add_wish_arguments(parser)
     add_allow_arguments(parser)
@@ -58,18 +59,22 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.yamlfile import load
     from core.runs.start import resolve, start_run
 
-    if arguments.queue:
+    if arguments.queue and not arguments.dry_run:
         folder = queue.add(arguments, arguments.workspace.resolve())
         if arguments.json:
             print_json({"id": folder.path.name, "state": "queued", "folder": str(folder.path)})
         else:
             say(f"Queued {folder.path.name}. {folder.read_status().message}")
         return 0
-    if arguments.at or arguments.free_gib:
+    if (arguments.at or arguments.free_gib) and not arguments.queue:
         raise BadInput("--at and --free-gib work only with --queue", do="Add --queue")
     recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     if arguments.name:
         recipe = replace(recipe, name=arguments.name)
+    if arguments.dry_run:
+        from tui.commands.dry_run import dry_run
+
+        return dry_run(recipe, arguments.workspace.resolve(), as_json=arguments.json)
     take_allowed(arguments, resolve(recipe, arguments.workspace.resolve()))
     if arguments.print_slurm:
         from core.runs.slurm import NAME, slurm_run

@@ -1,11 +1,13 @@
-"""Follow a run and print it: one line rewritten on a terminal, plain lines elsewhere."""
+"""Follow a run and print it: one live line on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -13,21 +15,40 @@ from core import timestamps
 from core.clean import clean_line
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
+from core.jobs.status import Status
 from core.recipe.tasks import LOSS_TITLES, SFT, Headline
 from core.units import count, duration, short_count, significant
 from core.verdict import Verdict, VerdictKind
 from core.verdict.run import RunJudge
+from tui.commands.open import NO_SCREEN
 
 _BAR = 24
 """Cells of the progress bar."""
+_LINES = 50
+"""Lines of progress that a whole run prints where there is no terminal, evaluations aside."""
+_EVERY = 60.0
+"""Seconds after which there is a line in any case."""
+_ERASE = "\x1b[K"
+"""Erases from the cursor to the end of the line."""
 
 
-def metric_line(metrics: dict[str, Any], headline: Headline = SFT.headline) -> str:
+def metric_line(metrics: dict[str, Any], headline: Headline = SFT.headline, *, of: int = 0) -> str:
     """One log event as text, first the metric that says how the run goes.
 
-    `step 40  loss 0.914  eval loss 1.004  grad 0.41  lr 1.6e-4  9.31 k tok/s`
+    `step 40 of 960  4%  loss 0.914  eval loss 1.004  grad 0.41  lr 1.6e-4  9.31 k tok/s  ETA 3 min 05 s`
+
+    Args:
+        metrics: a line of `metrics.jsonl`.
+        headline: the metric that says how the run goes.
+        of: steps of the whole run; 0 leaves out what needs them.
     """
-    parts = [f"step {count(_step(metrics)).rjust(6)}"]
+    step = _step(metrics)
+    parts = [f"step {count(step).rjust(6)}"]
+    if of:
+        parts = [
+            f"step {count(step).rjust(len(count(of)))} of {count(of)}",
+            f"{int(100 * min(1.0, step / of))}%".rjust(4),
+        ]
     for key, title in (
         (headline.metric, headline.title),
         (headline.eval_metric, headline.eval_title),
@@ -44,6 +65,8 @@ def metric_line(metrics: dict[str, Any], headline: Headline = SFT.headline) -> s
     speed = metrics.get("tokens_per_second")
     if isinstance(speed, int | float):
         parts.append(f"{short_count(float(speed))} tok/s")
+    if of and step < of and (eta := timestamps.seconds(metrics.get("eta_seconds"))) is not None:
+        parts.append(f"ETA {duration(eta)}")
     return "  ".join(parts)
 
 
@@ -58,7 +81,7 @@ def event_line(event: dict[str, Any]) -> str:
 
 
 class VerdictPrinter:
-    """Tells how a run goes, in words, each time that it goes otherwise, and how it went when it has ended.
+    """Gives a run's verdict each time it changes, and once more when the run has ended.
 
     Args:
         folder: the run.
@@ -70,11 +93,11 @@ class VerdictPrinter:
 
     @property
     def headline(self) -> Headline:
-        """The metric that says how it goes; known with the first look."""
+        """The metric that the verdict is about; known after the first update."""
         return self._judge.headline
 
     def take(self, update: Update) -> Verdict | None:
-        """The verdict, if it is another kind than the one before, or the last; none while there is more to be read."""
+        """The verdict, if its kind has changed or it is the last one; None while there is more to read."""
         verdict = self._judge.take(update)
         if verdict is None or update.more or (verdict.kind is self._reported and not update.over):
             return None
@@ -82,95 +105,188 @@ class VerdictPrinter:
         return verdict
 
 
-class RunPrinter:
-    """Prints what a follower brings: on a terminal one progress line and what matters above it, else plain lines."""
+class LiveLine:
+    """The last line of a terminal, rewritten in place; other lines are printed above it."""
 
-    def __init__(self, folder: JobFolder, *, every: int = 10) -> None:
+    def __init__(self) -> None:
+        self._shown = ""
+
+    def show(self, parts: Sequence[str]) -> None:
+        """Show these parts, as many as fit the terminal now; written in one piece, so that nothing flickers."""
+        room = shutil.get_terminal_size().columns - 1
+        text = ""
+        for part in parts:
+            joined = f"{text}  {part}" if text else part
+            if len(joined) > room and text:
+                break
+            text = joined
+        text = text[:room]
+        if text != self._shown:
+            _write(f"\r{text}{_ERASE}")
+            self._shown = text
+
+    def print(self, text: str) -> None:
+        """Print a line above; what was shown comes back with the next `show`."""
+        _write(f"\r{text}{_ERASE}\n" if self._shown else f"{text}\n")
+        self._shown = ""
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            _write(f"\r{_ERASE}")
+        self._shown = ""
+
+
+class RunPrinter:
+    """Prints what a follower brings: each phase once, what matters, and how far the training is.
+
+    On a terminal the progress is one live line; elsewhere it is a line about every fiftieth of the steps.
+    """
+
+    def __init__(self, folder: JobFolder) -> None:
         """Make a printer.
 
         Args:
             folder: the run.
-            every: without a terminal, how many steps pass between two lines of training.
         """
         self._printer = VerdictPrinter(folder)
-        self._live = sys.stdout.isatty()
-        self._every = every
-        self._last: float | None = None
+        self._live = LiveLine() if _is_live() else None
+        self._values: dict[str, float] = {}
+        self._step = self._of = 0
+        self._eta: float | None = None
+        self._label = self._phase = ""
+        self._phases: set[str] = set()
         self._printed_step = -1
-        self._phase = ""
-        self._shown = ""
+        self._printed_at = 0.0
 
     def skip(self, update: Update) -> None:
-        """Take in what is known already, such as the part of a run before it goes on, and print nothing."""
+        """Take in what is known already, such as the part of a run before it was resumed, and print nothing."""
         self._printer.take(update)
+        for metrics in update.metrics:
+            self._note(metrics)
+        self._printed_step = self._step
 
     def show(self, update: Update) -> None:
         """Print what is new."""
-        for event in update.events:
-            self._line(event_line(event))
         status = update.status
-        if status.phase and status.phase != self._phase:
-            self._phase = status.phase
-            if not self._live:
-                self._line(f"phase: {status.phase}")
+        if status.phase == "training" and status.of:
+            self._of = status.of
         verdict = self._printer.take(update)
-        headline = self._printer.headline
-        for metrics in update.metrics:
-            value = metrics.get(headline.metric)
-            if isinstance(value, int | float):
-                self._last = float(value)
-            step = _step(metrics)
-            evaluated = headline.eval_metric in metrics
-            worth = evaluated or step >= self._printed_step + self._every
-            if worth and (not self._live or evaluated):
-                self._line(metric_line(metrics, headline))
-                self._printed_step = step
+        records = [(record, False) for record in update.metrics] + [(record, True) for record in update.events]
+        for record, is_event in sorted(records, key=lambda pair: timestamps.seconds(pair[0].get("t")) or 0.0):
+            if not is_event:
+                self._metrics(record)
+            elif record.get("kind") == "phase":
+                self._enter(str(record.get("phase") or ""), str(record.get("message") or ""))
+            else:
+                self._line(event_line(record))
         if verdict is not None:
             self._line(verdict.text())
-        if self._live:
-            self._progress(status.step or 0, status.of or 0, update.metrics)
-
-    def _line(self, text: str) -> None:
-        erase = "\r\x1b[K" if self._live and self._shown else ""
-        sys.stdout.write(f"{erase}{clean_line(text, 1_000)}\n")
-        self._shown = ""
-        sys.stdout.flush()
-
-    def _progress(self, step: int, of: int, metrics: list[dict[str, Any]]) -> None:
-        done = min(1.0, step / of) if of else 0.0
-        cells = round(done * _BAR)
-        eta = next((m["eta_seconds"] for m in reversed(metrics) if "eta_seconds" in m), None)
-        words = [f"[{'#' * cells}{'.' * (_BAR - cells)}]", f"{count(step)} of {count(of)}" if of else self._phase]
-        if self._last is not None:
-            words.append(f"{self._printer.headline.title} {significant(self._last)}")
-        if (left := timestamps.seconds(eta)) is not None and step < of:
-            words.append(f"ends in {duration(left)}")
-        elif of:
-            words.append(self._phase)
-        text = clean_line("  ".join(words))[: shutil.get_terminal_size().columns - 1]
-        if text != self._shown:
-            sys.stdout.write(f"\r\x1b[K{text}")
-            sys.stdout.flush()
-            self._shown = text
+        if self._live is not None:
+            self._live.show(self._progress(status))
 
     def close(self) -> None:
-        """Leave the progress line."""
-        if self._shown:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
-            self._shown = ""
+        """Leave the live line as a line like any other."""
+        self._leave()
+
+    def _enter(self, phase: str, message: str) -> None:
+        """Name a phase, once: on a terminal the live line says it, and it becomes a line when the next one begins."""
+        self._leave()
+        self._phase = phase
+        self._label = "Training" if phase == "training" else clean_line(message or phase, 200).rstrip(".")
+        if self._live is None and self._label not in self._phases:
+            self._line(self._label)
+            self._phases.add(self._label)
+
+    def _leave(self) -> None:
+        if self._live is None:
+            return
+        if self._phase == "training" and self._step:
+            self._live.print("  ".join(self._training(with_eta=False)))
+        elif self._label and self._label not in self._phases:
+            self._live.print(self._label)
+        else:
+            self._live.clear()
+        self._phases.add(self._label)
+        self._phase = self._label = ""
+
+    def _metrics(self, metrics: dict[str, Any]) -> None:
+        self._note(metrics)
+        headline = self._printer.headline
+        evaluated = headline.eval_metric in metrics
+        every = max(10, self._of // _LINES)
+        due = self._step >= self._printed_step + every or time.monotonic() >= self._printed_at + _EVERY
+        if evaluated or (self._live is None and due):
+            self._line(metric_line(metrics, headline, of=self._of))
+            self._printed_step, self._printed_at = self._step, time.monotonic()
+
+    def _note(self, metrics: dict[str, Any]) -> None:
+        self._step = max(self._step, _step(metrics)) if "step" in metrics else self._step
+        headline = self._printer.headline
+        for key in (headline.metric, headline.eval_metric):
+            value = metrics.get(key)
+            if isinstance(value, int | float):
+                self._values[key] = float(value)
+        eta = timestamps.seconds(metrics.get("eta_seconds"))
+        self._eta = self._eta if eta is None else eta
+
+    def _line(self, text: str) -> None:
+        cleaned = clean_line(text, 1_000)
+        if self._live is not None:
+            self._live.print(cleaned)
+        else:
+            _write(f"{cleaned}\n")
+
+    def _progress(self, status: Status) -> list[str]:
+        """The parts of the live line, first what matters most."""
+        if status.phase == "training":
+            self._step = max(self._step, status.step or 0)
+            return self._training(with_eta=True)
+        label = clean_line(status.message or self._label or status.phase or "Starting", 200).rstrip(".")
+        if not status.of:
+            return [f"{label} ..."]
+        done = min(1.0, (status.step or 0) / status.of)
+        return [label, f"{done:.0%}", _bar(done)]
+
+    def _training(self, *, with_eta: bool) -> list[str]:
+        headline = self._printer.headline
+        if not self._of:
+            return ["Training", f"step {count(self._step)}"] if self._step else ["Training ..."]
+        done = min(1.0, self._step / self._of)
+        parts = [f"Training  step {count(self._step)} of {count(self._of)}", f"{int(done * 100)}%"]
+        if with_eta and self._eta is not None and self._step < self._of:
+            parts.append(f"ETA {duration(self._eta)}")
+        for key, title in ((headline.metric, headline.title), (headline.eval_metric, headline.eval_title)):
+            if key in self._values:
+                parts.append(f"{title} {significant(self._values[key])}")
+        return [*parts, _bar(done)]
+
+
+def _bar(done: float) -> str:
+    cells = int(done * _BAR)
+    return f"[{'#' * cells}{'.' * (_BAR - cells)}]"
+
+
+def _is_live() -> bool:
+    """Whether standard output is a terminal on which a line can be rewritten."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in NO_SCREEN
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def watch(
     folder: JobFolder, show: Callable[[Update], None], *, follower: Follower | None = None, interval: float = 0.25
 ) -> str:
-    """Follow a run until it ends; ctrl+c ends the watching alone.
+    """Follow a run until it ends; ctrl+c ends only the watching.
 
     Args:
         folder: the run.
         show: called with each update that brings anything.
-        follower: one that has read a part of the run already; None to begin at its beginning.
-        interval: seconds between two looks.
+        follower: one that has read a part of the run already; None to start at its beginning.
+        interval: seconds between two polls.
 
     Returns:
         The state that the run ended in.

@@ -64,7 +64,11 @@ def which_run(arguments: argparse.Namespace, *, only: bool = False) -> JobFolder
         return find_run(workspace, word)
     runs = list_runs(workspace)
     if not runs:
-        raise BadInput("No runs here", where=str(workspace), do="Start one with `tunedeck train RECIPE.yaml`")
+        from core.jobs.workspaces import active_elsewhere
+        from tui.run_words import active_elsewhere_words
+
+        do = active_elsewhere_words(active_elsewhere(workspace)) or "Start one with `tunedeck train RECIPE.yaml`"
+        raise BadInput("No runs here", where=str(workspace), do=do)
     going = [run for run in runs if run.state in ACTIVE]
     begun = [run for run in going if run.state != "queued"]
     if only and len(begun) > 1:

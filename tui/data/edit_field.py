@@ -9,6 +9,7 @@ from textual.widgets import Static, TextArea
 
 from tui.actions import Command, declare
 from tui.terminal.own_keys import commands_on, obey
+from tui.widgets.key_bar import KeyBar
 
 _HELP = "ctrl+s or F2 takes it   esc does not   (EDITOR names another editor)"
 _SURE = "▲ What you changed is not taken yet: esc once more drops it, ctrl+s takes it."
@@ -19,8 +20,8 @@ class _Area(TextArea):
 
     BINDINGS = declare(
         "edit",
-        Command("edit.apply", "ctrl+s,f2", "screen.apply", "apply", "Close with the text as it is.", shows="^s"),
-        Command("edit.cancel", "escape", "screen.cancel", "cancel", "Close without the text.", shows="esc"),
+        Command("edit.apply", "ctrl+s,f2", "screen.apply", "apply", "Save the text and close.", 1),
+        Command("edit.cancel", "escape", "screen.cancel", "cancel", "Close and discard the changes.", 2),
     )
 
     async def on_key(self, event: Key) -> None:
@@ -66,6 +67,7 @@ class EditField(ModalScreen[str | None]):
         area.border_title = self._title
         yield area
         yield Static(_HELP, markup=False)
+        yield KeyBar()
 
     def action_apply(self) -> None:
         """Close with the text."""

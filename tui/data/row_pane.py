@@ -177,6 +177,10 @@ class RowPane(Pane):
         self.view.next_view()
         self._show(keep_place=False)
 
+    @on(SampleView.ViewClicked)
+    def _view_clicked(self) -> None:
+        self._show(keep_place=False)
+
     def action_fold(self) -> None:
         """Show thinking in full, or as one line again."""
         self._folded = not self._folded

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
+from textual.events import Click
 
 from core.clean import clean, clean_line
 from core.dataset.audit.pace import AuditPace
@@ -173,6 +174,13 @@ class RowsPane(Pane):
         entry = self.entry if entry is None else entry
         self.listing.use_filter(name, also)
         self._listed(entry)
+
+    def on_click(self, event: Click) -> None:
+        """A click on a filter's name lists its rows."""
+        name = event.style.meta.get(words.FILTER)
+        if isinstance(name, str) and name != self.listing.filter:
+            event.stop()
+            self._list(name, also=())
 
     def _listed(self, entry: int | None) -> None:
         """Other rows are listed; the cursor goes to an entry, or to the first."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from textual.content import Content
+from textual.style import Style
 
 from core.clean import clean_line
 from core.units import count
@@ -33,12 +34,16 @@ def title(listing: Listing, pace: str = "") -> Content:
     return Content(" · ".join(parts))
 
 
+FILTER = "filter"
+"""Key of a filter's name in the style of its words."""
+
+
 def counts(listing: Listing, width: int) -> Content:
-    """How many rows each filter lists; the present one in capitals; on another line what `width` is too small for.
+    """How many rows each filter lists, the present one in capitals, wrapped to `width`; a click lists its rows.
 
     Where several lists narrow each other, these alone.
     """
-    parts = [(f" {listing.order} first ", "bold")] if listing.order else []
+    parts: list[tuple[str, str | Style]] = [(f" {listing.order} first ", "bold")] if listing.order else []
     used = len(parts[0][0]) if parts else 0
     if listing.also:
         of = f" {count(listing.count)} of {count(listing.rows.good)} "
@@ -49,7 +54,7 @@ def counts(listing: Listing, width: int) -> Content:
         if used and used + cell_len(text) > width:
             parts.append(("\n", ""))
             used = 0
-        parts.append((text, "reverse bold" if here else ""))
+        parts.append((text, Style(reverse=here or None, bold=here or None) + Style.from_meta({FILTER: name})))
         used += cell_len(text)
     return Content.assemble(*parts)
 

@@ -1,4 +1,4 @@
-"""Evaluate: base and tuned answers side by side on held-out samples, the losses of both, and where the adapter is."""
+"""Evaluate: base and tuned answers side by side on held-out samples, both losses, and the adapter's folder."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from core.units import count, size
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 
+_ENDED = {"finished": "finished without one", "stopped": "was stopped", "lost": "was lost", "failed": "failed"}
 _LONGEST = 8_000
 """Characters of a prompt or an answer that are shown; the rest is counted."""
 
@@ -31,18 +32,20 @@ class EvaluateScreen(StepScreen):
     CSS_PATH = "evaluate.tcss"
     BINDINGS = declare(
         "evaluate",
-        Command("evaluate.next", "j,down,right", "go(1)", "next", "The next held-out sample.", 1, "j", shared="down"),
-        Command("evaluate.previous", "k,up,left", "go(-1)", "previous", "The sample before.", 2, "k", shared="up"),
+        Command("evaluate.next", "j,down,right", "go(1)", "next", "Next held-out sample.", 1, "j", shared="down"),
+        Command(
+            "evaluate.previous", "k,up,left", "go(-1)", "previous", "Previous held-out sample.", 2, "k", shared="up"
+        ),
         Command(
             "evaluate.next_differing",
             "right_square_bracket",
             "next_differing",
             "differing",
-            "The next sample with other answers.",
+            "Next sample whose answers differ.",
             3,
         ),
         Command(
-            "evaluate.toggle_reference", "r", "reference", "reference", "Show or hide the data set's own answer.", 4
+            "evaluate.toggle_reference", "r", "reference", "reference", "Show or hide the dataset's own answer.", 4
         ),
         Command(
             "evaluate.copy_path",
@@ -96,7 +99,7 @@ class EvaluateScreen(StepScreen):
             self.query_one(f"#{name}").border_title = title
 
     def on_resize(self, event: events.Resize) -> None:
-        """A tall terminal has room for the data set's own answer as well."""
+        """A tall terminal has room for the dataset's own answer as well."""
         super().on_resize(event)
         tall = self.has_class("-tall")
         if tall != self._tall:
@@ -104,12 +107,12 @@ class EvaluateScreen(StepScreen):
             self._show()
 
     def on_screen_resume(self) -> None:
-        """Read the results of the session's run anew: it may have gone on, or be another one."""
+        """Read the results of the session's run again: it may have advanced, or be another one."""
         super().on_screen_resume()
         self._read()
 
     def _look(self) -> None:
-        """While there is no comparison, one may come."""
+        """While there is no comparison, look for one."""
         if self.is_current and self.session.run is not None and self._comparison is None:
             self._read()
 
@@ -118,7 +121,7 @@ class EvaluateScreen(StepScreen):
         run = self.session.run
         comparison: Comparison | None = None
         adapter: SavedAdapter | None = None
-        words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
+        words = "No run selected. Start one on Recipe (2, F5) or pick one on Runs (6)."
         if run is not None:
             try:
                 comparison, adapter = read_comparison(run), read_adapter(run)
@@ -148,7 +151,7 @@ class EvaluateScreen(StepScreen):
         of = "" if adapter.weights is None else f", step {count(adapter.weights.step)}"
         words = f"adapter {self._place(adapter)} ({size(adapter.size)}{of})"
         if comparison and adapter.weights and comparison.step not in (None, adapter.weights.step):
-            return f"{words}; compared above is that of step {count(comparison.step or 0)}"
+            return f"{words}; the comparison above is of step {count(comparison.step or 0)}"
         return f"{words}   5 shows how to load it"
 
     def _place(self, adapter: SavedAdapter) -> str:
@@ -184,7 +187,7 @@ class EvaluateScreen(StepScreen):
         self._show()
 
     def action_reference(self) -> None:
-        """Show or hide the data set's own answer."""
+        """Show or hide the dataset's own answer."""
         self._with_reference = not self._with_reference
         self._show()
 
@@ -196,7 +199,7 @@ class EvaluateScreen(StepScreen):
         """Copy the adapter's path; the terminal must allow OSC 52."""
         if self._adapter is not None:
             self.app.copy_to_clipboard(str(self._adapter.folder))
-            self.notify("The path was sent to the clipboard (terminals without OSC 52 ignore that).", markup=False)
+            self.notify("Path copied (needs a terminal with OSC 52).", markup=False)
 
     def _show(self) -> None:
         if not self._answers:
@@ -209,7 +212,7 @@ class EvaluateScreen(StepScreen):
         prompt.border_subtitle = _earlier(answer)
         prompt.update(Content.assemble((f"{last[0]}  ", "bold"), _cut(last[1])))
         same = answer.base == answer.tuned
-        self.query_one("#tuned-box").border_title = "tuned: the same answer" if same else "tuned"
+        self.query_one("#tuned-box").border_title = "tuned: same answer" if same else "tuned"
         self.query_one("#base", Static).update(Content(_cut(answer.base)))
         self.query_one("#tuned", Static).update(Content(_cut(answer.tuned)))
         reference = self.query_one("#reference", Static)
@@ -233,7 +236,7 @@ def _line(answer: Answer) -> Content:
 
 
 def _cut(text: str) -> str:
-    shown = clean(text[:_LONGEST]) or "(nothing)"
+    shown = clean(text[:_LONGEST]) or "(empty)"
     return shown if len(text) <= _LONGEST else f"{shown}… ({len(text) - _LONGEST:,} more characters)"
 
 
@@ -248,7 +251,7 @@ def _facts(comparison: Comparison) -> Content:
             "  tuned ",
             (f"{tuned:.3f}", "bold"),
             (
-                "  lower: better" if better else "  NOT lower: the tuned model is worse on held-out samples",
+                "  improved" if better else "  NOT improved: the tuned model is worse",
                 "$success" if better else "$error",
             ),
             f"  on {comparison.eval_samples:,} held-out samples\n",
@@ -261,9 +264,11 @@ def _facts(comparison: Comparison) -> Content:
             "\n",
         ]
     total, differing = len(comparison.answers), comparison.differing
-    parts.append(f"{differing} of {total} answers differ" if total else "No answers were asked for.")
+    parts.append(
+        f"{differing} of {total} answers differ" if total else "No answers were generated: evaluation.prompts is 0."
+    )
     if total and not differing:
-        parts.append(("  The adapter changes nothing that these prompts show.", "$error"))
+        parts.append(("  The adapter has no visible effect on these prompts.", "$error"))
     return Content.assemble(*parts)
 
 
@@ -274,12 +279,12 @@ def _waiting_words(run: Path, adapter: SavedAdapter | None) -> str:
     state = standing(JobFolder(run)).state
     name = clean_line(run.name)
     if state in ("queued", "starting", "running", "stopping", "paused"):
-        return f"{name} is {state}. When base and tuned model are compared, their answers stand here side by side."
-    words = f"{name} is {state} and has no comparison."
+        return f"{name} is {state}. The comparison of base and tuned model appears here when training is done."
+    words = f"No comparison yet: {name} {_ENDED.get(state, f'is {state}')}."
     if state == "finished":
-        return f"{words} 2 Recipe: evaluation.after_training and held-out samples make one at a run's end."
+        return f"{words} To get one, hold out samples and turn on evaluation.after_training on Recipe (2)."
     if any(JobFolder(run).checkpoints.glob("checkpoint-*")):
-        words += "\nOne is made when a run comes to its end: r on 3 Train goes on from the last checkpoint."
+        words += "\nIt is made when training finishes. Resume the run on Train (3, then r)."
     else:
-        words += " 3 Train says how it ended."
-    return f"{words}\n5 Export shows how to load the adapter as it is." if adapter is not None else words
+        words += " Train (3) shows what happened."
+    return f"{words}\nExport (5) shows how to load the adapter." if adapter is not None else words

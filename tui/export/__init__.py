@@ -1,1 +1,1 @@
-"""The Export screen: what a run leaves to take home."""
+"""The Export screen: the adapter of a run."""

@@ -1,4 +1,4 @@
-"""Export: what the adapter is, where it lies, how to load it; a copy for taking home."""
+"""Export: the adapter, its folder, how to load it, and a copy of it elsewhere."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 from tui.widgets.path_prompt import PathPrompt
 
-_COPY = "A folder that is there already gets one inside, named after the run. enter copies, esc does not."
+_COPY = "In an existing folder, a new folder named after the run is created. enter copies, esc cancels."
 
 
 class ExportScreen(StepScreen):
-    """The question: how do I take this home?"""
+    """The question: how do I use this adapter elsewhere?"""
 
     STEP = "export"
     CSS_PATH = "export.tcss"
@@ -36,8 +36,8 @@ class ExportScreen(StepScreen):
             "export.copy_adapter",
             "w",
             "ask_copy",
-            "copy to a folder",
-            "Copy the adapter's folder to a place of yours.",
+            "copy to folder",
+            "Copy the adapter to another folder.",
             1,
         ),
         Command(
@@ -49,9 +49,7 @@ class ExportScreen(StepScreen):
             2,
             shared="copy",
         ),
-        Command(
-            "export.copy_code", "Y", "copy_code", "copy code", "Copy the Python that loads it to the clipboard.", 3
-        ),
+        Command("export.copy_code", "Y", "copy_code", "copy code", "Copy the Python code that loads the adapter.", 3),
     )
 
     def __init__(self) -> None:
@@ -72,7 +70,7 @@ class ExportScreen(StepScreen):
         self.query_one("#how").border_title = "load it with peft"
 
     def on_screen_resume(self) -> None:
-        """Read the adapter of the session's run anew."""
+        """Read the adapter of the session's run again."""
         super().on_screen_resume()
         self._read()
 
@@ -81,11 +79,11 @@ class ExportScreen(StepScreen):
         run = self.session.run
         adapter: SavedAdapter | None = None
         step: int | None = None
-        words = "No run is open. 2 Recipe starts one with F5, 6 Runs lists those that there are."
+        words = "No run selected. Start one on Recipe (2, F5) or pick one on Runs (6)."
         if run is not None:
             try:
                 adapter, step = read_adapter(run), run_info(JobFolder(run)).step
-                words = f"{clean_line(run.name)} has no adapter yet. Training saves it when it ends or is stopped."
+                words = f"{clean_line(run.name)} has no adapter yet. It is saved when training finishes or is stopped."
             except BadInput as error:
                 words = str(error)
         self.from_thread(self._take, adapter, step, words)
@@ -100,7 +98,7 @@ class ExportScreen(StepScreen):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Everything here needs an adapter; a question for a folder comes first."""
+        """Everything here needs an adapter; the question for a folder comes first."""
         if action in ("ask_copy", "copy_path", "copy_code"):
             return self._adapter is not None and not self.query_one(PathPrompt).display
         return True
@@ -115,11 +113,11 @@ class ExportScreen(StepScreen):
 
     def _clip(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
-        self.notify("Sent to the clipboard (terminals without OSC 52 ignore that).", markup=False)
+        self.notify("Copied (needs a terminal with OSC 52).", markup=False)
 
     def action_ask_copy(self) -> None:
         """Ask where to."""
-        self.query_one(PathPrompt).ask("copy", "copy the adapter to the folder", _COPY)
+        self.query_one(PathPrompt).ask("copy", "copy the adapter to folder", _COPY)
         self.refresh_bindings()
 
     @on(PathPrompt.Cancelled)
@@ -143,7 +141,7 @@ class ExportScreen(StepScreen):
             self.from_thread(self._copied, f"Copied to {copied}")
 
     def _copied(self, words: str, fault: str = "") -> None:
-        """Say what came of it; a wrong answer stays for correction."""
+        """Show the result; a wrong answer stays for correction."""
         self._copying = False
         prompt = self.query_one(PathPrompt)
         if fault:
@@ -164,7 +162,7 @@ def _describe(adapter: SavedAdapter, run_step: int | None) -> Content:
         ("shape    ", "bold"),
         f"{shape} on {', '.join(clean_line(name) for name in adapter.targets)}\n",
         ("weights  ", "bold"),
-        f"{adapter.weights.words(run_step) if adapter.weights else 'of which step is not known'}\n",
+        f"{adapter.weights.words(run_step) if adapter.weights else 'unknown step'}\n",
         ("files    ", "bold"),
         f"{size(adapter.size)} in {len(adapter.files)} files: ",
         ", ".join(f"{clean_line(name)} {size(length)}" for name, length in adapter.files[:3]),

@@ -81,7 +81,7 @@ class OverviewWork:
 
         recipe = self._recipe
         facts = read_facts(folder)
-        doing = "" if now.over else now.status.phase or "starting"
+        doing = "" if now.over else now.status.doing or "starting"
         failed = "" if now.state == "finished" or not now.over else now.detail or ended_early(now, "overview")
         if facts is None:
             return OverviewUpdate(doing=doing, problem=failed)

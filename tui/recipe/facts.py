@@ -213,12 +213,12 @@ def _ram(words: str) -> Room:
 def memory_title(facts: RecipeFacts) -> str:
     """The heading of the memory bar: needed and free memory, and whether it fits."""
     room, taken = facts.room, facts.forecast
-    free = f"{gib(room.free)} free" if room.free is not None else "free memory unknown"
+    where = "RAM" if room.device == "cpu" else f"on {room.name}"
+    free = f"{gib(room.free)} free {where}" if room.free is not None else f"unknown free memory {where}"
     if taken is None:
-        return f"memory on {room.name}: {free}"
-    verdict = {True: "fits", False: "DOES NOT FIT", None: ""}[facts.fits]
-    tail = f" · {verdict}" if verdict else ""
-    return f"memory on {room.name}: ~{gib(taken.total)} of {free}{tail}"
+        return f"memory: {free}"
+    verdict = {True: "fits, ", False: "DOES NOT FIT, ", None: ""}[facts.fits]  # first: a narrow title is cut at its end
+    return f"memory: {verdict}~{gib(taken.total)} of {free}"
 
 
 def in_brief(facts: RecipeFacts, checks: Sequence[ChecklistItem]) -> str:
@@ -232,7 +232,9 @@ def in_brief(facts: RecipeFacts, checks: Sequence[ChecklistItem]) -> str:
         verdict = "fits" if facts.fits else "DOES NOT FIT"
         memory = f"memory: {verdict}, ~{gib(taken.total)} of {gib(room.free)}"
     said = [
-        f"{len(abouts)} {word}: {', '.join(abouts[:2])}" for word in ("stop", "warn") if (abouts := _of(checks, word))
+        f"{len(abouts)} {name}{'s' * (len(abouts) > 1)}: {', '.join(abouts[:2])}"
+        for word, name in (("stop", "stop"), ("warn", "warning"))
+        if (abouts := _of(checks, word))
     ]
     return f"{(said[0] if said else 'all checks ok') if checks else 'checking'} · {memory}"
 

@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tui.actions import Command, declare
+from tui.widgets.key_bar import KeyBar
 
 
 class FieldHelp(ModalScreen[None]):
@@ -31,7 +32,7 @@ class FieldHelp(ModalScreen[None]):
             "dismiss",
             "close",
             "Close the help on a field.",
-            shows="esc",
+            1,
             shared="back,help",
         ),
     )
@@ -51,5 +52,5 @@ class FieldHelp(ModalScreen[None]):
         """The box."""
         box = VerticalScroll(Static(self._text))
         box.border_title = Content(self._title)
-        box.border_subtitle = "esc closes"
         yield box
+        yield KeyBar()

@@ -15,11 +15,16 @@ from core.recipe.model_shape import ModelShape
 from core.recipe.paths import absolute, relative
 from core.recipe.recipe import KNOBS, Recipe, get, is_shown, put
 from core.recipe.rules.validate import validate
+from core.units import short_count
 from tui.recipe.facts import RecipeFacts
+from tui.widgets.filter_menu import FilterItem
 from tui.widgets.form_field import Fault, FieldState, FormField, Section, fault_words
 
 _TITLES = {"": "general", "lora": "LoRA", "dpo": "DPO", "samples": "sample outputs"}
 """Headings that differ from the section's name."""
+
+_LONG = 24
+"""Characters from which on a value may be cut in its row, so that the help shows it as well."""
 
 _STYLES = {"error": "bold $text-error", "warn": "bold $text-warning", "note": "$text-muted"}
 
@@ -57,6 +62,7 @@ def _field(path: str) -> FormField:
         unit=knob.unit,
         folded=knob.advanced,
         complete=knob.kind == "path" or knob.paths or any(column.kind == "path" for column in knob.columns),
+        offers=knob.path == "model.path",
     )
 
 
@@ -142,6 +148,8 @@ class Entries:
             value = get(shown, path)
             text = self.wrong[path][0] if path in self.wrong else knob.format(value)
             hint = self._summary(path, facts.shape, facts.samples) or knob.choices.get(text, "")
+            if path == "model.path" and text and facts.shape is not None:
+                hint = _size_and_fit(facts)
             states[path] = FieldState(text, value != knob.default or path in self.wrong, hint, faults.get(path))
         return states
 
@@ -150,6 +158,34 @@ class Entries:
         known = summary(path, self.recipe, shape)
         counted = summary(path, self.recipe, shape, samples)
         return counted if counted == known else f"~{counted}"
+
+
+def _size_and_fit(facts: RecipeFacts) -> str:
+    """The model's parameters, and whether the run fits on the GPU: `8.03 B, fits`."""
+    assert facts.shape is not None
+    fits = "" if facts.room.device == "cpu" else {True: ", fits", False: ", does not fit", None: ""}[facts.fits]
+    return f"{short_count(facts.shape.parameters)}{fits}"
+
+
+def first_to_fill(entries: Entries, problems: Iterable[Problem]) -> str:
+    """The field to begin with: the first one that is required and empty, else the first one with an error, or ""."""
+    errors = {problem.path for problem in problems if problem.severity == "error"}
+    shown = [path for path in KNOBS if path in errors and entries.shows(path)]
+    return next((path for path in shown if not entries.text(path)), next(iter(shown), ""))
+
+
+def field_items(entries: Entries) -> list[FilterItem]:
+    """Every field that applies, for a search: its title, key and value; help and choices are searched as well."""
+    return [
+        FilterItem(
+            path,
+            f"{knob.title}  ({path})",
+            beside=clean_line(entries.text(path), 40),
+            search=f"{knob.help} {knob.consequence} {' '.join(knob.choices)}",
+        )
+        for path, knob in KNOBS.items()
+        if entries.shows(path)
+    ]
 
 
 def describe(
@@ -176,10 +212,12 @@ def describe(
             style = _STYLES[problem.severity]
             parts.append(Content.assemble((f"{words}  ", style), clean_line(problem.sentence, 400)))
     parts.append(Content(knob.help))
+    now = entries.text(knob.path)
+    if len(now) > _LONG and not knob.choices:
+        parts.append(Content.assemble(("now: ", "$text-muted"), clean_line(now, 400)))
     follows = consequence(knob.path, entries.recipe, facts.shape, facts.samples, facts.room.device)
     if follows:
         parts.append(Content.assemble(("→ ", "$accent"), clean_line(follows, 400)))
-    now = entries.text(knob.path)
     for choice, meaning in knob.choices.items():
         chosen = choice == now
         lead = ("▸ " if chosen else "  ", "$accent")

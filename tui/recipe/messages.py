@@ -7,6 +7,7 @@ from pathlib import Path
 from textual.message import Message
 
 from core.jobs.trust import ConsentRequest
+from core.recipe.model_library import LocalModel
 from tui.recipe.facts import RecipeFacts
 
 
@@ -25,6 +26,14 @@ class Completed(Message):
         self.key = key
         self.text = text
         self.rest = rest
+        super().__init__()
+
+
+class ModelsFound(Message):
+    """The models on this machine have been looked up."""
+
+    def __init__(self, models: list[LocalModel]) -> None:
+        self.models = models
         super().__init__()
 
 

@@ -16,6 +16,7 @@ from core.recipe.presets import Preset
 from core.recipe.recipe import KNOBS, Recipe, get
 from tui.actions import Command, declare
 from tui.widgets.choice_menu import MenuOptions
+from tui.widgets.key_bar import KeyBar
 
 
 class PresetMenu(ModalScreen[Preset | None]):
@@ -34,7 +35,7 @@ class PresetMenu(ModalScreen[Preset | None]):
 
     BINDINGS = declare(
         "presets",
-        Command("presets.cancel", "escape,f8", "dismiss(None)", "close", "Change nothing.", shows="esc", shared="back"),
+        Command("presets.cancel", "escape,f8", "dismiss(None)", "close", "Change nothing.", footer=2, shared="back"),
     )
 
     def __init__(self, presets: Sequence[Preset], recipe: Recipe) -> None:
@@ -55,6 +56,7 @@ class PresetMenu(ModalScreen[Preset | None]):
         menu.border_subtitle = "enter applies · esc cancels"
         with Vertical():
             yield menu
+        yield KeyBar()
 
     def _entry(self, preset: Preset) -> Content:
         changes = [

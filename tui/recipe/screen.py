@@ -15,6 +15,7 @@ from textual.worker import get_current_worker
 from core.clean import clean_line
 from core.jobs.trust import ConsentRequest
 from core.recipe.declare import Problem
+from core.recipe.model_library import LocalModel, local_models
 from core.recipe.presets import PRESETS, Preset
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.yamlfile import dumps
@@ -22,9 +23,10 @@ from tui.actions import Command, declare
 from tui.recipe.desk import RecipeEditor
 from tui.recipe.facts import NOTHING_YET, RecipeFacts, Surroundings, checks_of, in_brief
 from tui.recipe.field_help import FieldHelp
-from tui.recipe.fields import completion_of, describe, sections
+from tui.recipe.fields import completion_of, describe, field_items, first_to_fill, sections
 from tui.recipe.files import keep_draft
-from tui.recipe.messages import Completed, FactsRead, RecipeNotice, StartEnded
+from tui.recipe.messages import Completed, FactsRead, ModelsFound, RecipeNotice, StartEnded
+from tui.recipe.models import model_items, models_note, typed_model
 from tui.recipe.panels import RecipePanels, retitle
 from tui.recipe.preset_menu import PresetMenu
 from tui.recipe.prompt import RecipePrompt
@@ -32,6 +34,7 @@ from tui.recipe.start import pilot_of, queue, start
 from tui.screens.base import StepScreen
 from tui.widgets.agree import Agree
 from tui.widgets.check_list import ChecklistItem
+from tui.widgets.filter_menu import FilterMenu
 from tui.widgets.form import Form
 from tui.widgets.text_view import TextView
 from tui.widgets.words_line import WordsLine
@@ -41,7 +44,7 @@ _LOOK_AFTER, _KEEP_AFTER = 0.25, 0.15
 """Seconds without a key before the surroundings are looked up and the draft is written."""
 
 _BEHIND_A_QUESTION = frozenset(
-    ("start", "yaml", "form", "save", "load", "folded", "presets", "undo", "default", "new", "field_help")
+    ("start", "yaml", "form", "save", "load", "folded", "search", "presets", "undo", "default", "new", "field_help")
 )
 """What waits while a file name is asked for."""
 
@@ -54,17 +57,22 @@ class RecipeScreen(StepScreen):
     BINDINGS = declare(
         "recipe",
         Command(
-            "recipe.start", "f5", "start", "start", "Start the run; F5 again cancels the start.", 3, "F5", decides=True
+            "recipe.start",
+            "f5",
+            "start",
+            "start",
+            "Start the run. Press F5 again to cancel the start.",
+            3,
+            decides=True,
         ),
-        Command("recipe.cancel_start", "f5", "cancel", "cancel start", "Cancel the start.", 3, "F5", aside=True),
+        Command("recipe.cancel_start", "f5", "cancel", "cancel start", "Cancel the start.", 3, aside=True),
         Command(
             "recipe.queue",
             "f7",
             "start(False, True)",
             "queue",
-            "Put the run at the end of the queue.",
+            "Add the run to the queue.",
             4,
-            "F7",
             decides=True,
         ),
         Command(
@@ -72,27 +80,42 @@ class RecipeScreen(StepScreen):
             "f6",
             "start(True)",
             "pilot",
-            "Start a pilot run of a few steps.",
+            "Start a pilot run of 20 steps.",
             4,
-            "F6",
             decides=True,
         ),
         Command("recipe.show_form", "escape", "form", "form", "Back to the form.", 2, "esc", shared="back"),
+        Command("recipe.toggle_yaml", "ctrl+y", "yaml", "YAML", "Switch between the form and the YAML.", 5),
+        Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6),
+        Command("recipe.open", "ctrl+o", "load", "open", "Open a recipe from a file.", 7),
+        Command("recipe.toggle_advanced", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8),
         Command(
-            "recipe.toggle_yaml", "ctrl+y", "yaml", "YAML", "Show the same recipe as YAML, or the form again.", 5, "^y"
+            "recipe.search_fields", "slash,ctrl+f", "search", "search", "Search all fields.", 9, "/", shared="search"
         ),
-        Command("recipe.save", "ctrl+s", "save", "save", "Save the recipe to its file.", 6, "^s"),
-        Command("recipe.open", "ctrl+o", "load", "open", "Open a recipe from a file.", 7, "^o"),
-        Command("recipe.toggle_advanced", "f4", "folded", "all fields", "Show or hide the advanced fields.", 8, "F4"),
-        Command("recipe.next_panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 4, "F3"),
-        Command("recipe.choose_preset", "f8", "presets", "presets", "Choose a starting point.", 10, "F8"),
+        Command("recipe.next_panel", "f3", "panel", "panel", "Show help, memory or preflight below the form.", 4),
+        Command(
+            "recipe.choose_preset",
+            "f8",
+            "presets",
+            "presets",
+            "Apply a preset: pilot, LoRA, QLoRA, DPO, thorough.",
+            10,
+        ),
         Command("recipe.scroll_down", "shift+down,ctrl+down", "scroll_panel(2)", "", "Scroll the panel down."),
         Command("recipe.scroll_up", "shift+up,ctrl+up", "scroll_panel(-2)", "", "Scroll the panel up."),
-        Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Take the last change back.", 11, shared="undo"),
-        Command("recipe.reset_field", "ctrl+r", "default", "default", "Set this field to its default.", 0, "^r"),
-        Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0, "F2"),
-        Command("recipe.new", "ctrl+n", "new", "new", "Begin an empty recipe.", 0, "^n"),
-        Command("recipe.show_field_help", "f1", "field_help", "about", "All about this field.", 0, "F1", shared="help"),
+        Command("recipe.undo", "ctrl+underscore,u", "undo", "undo", "Undo the last change.", 11, shared="undo"),
+        Command("recipe.reset_field", "ctrl+r", "default", "default", "Reset this field to its default.", 0),
+        Command("recipe.save_as", "f2", "save(True)", "save as", "Save the recipe to another file.", 0),
+        Command("recipe.new", "ctrl+n", "new", "new", "Start an empty recipe.", 0),
+        Command(
+            "recipe.show_field_help",
+            "f1",
+            "field_help",
+            "about",
+            "Show everything about this field.",
+            0,
+            shared="help",
+        ),
     )
 
     def __init__(self) -> None:
@@ -102,6 +125,9 @@ class RecipeScreen(StepScreen):
         self._checks: tuple[ChecklistItem, ...] = ()
         self._waiting: tuple[Timer, ...] = ()
         self._said = ""
+        self._begun_at = ""
+        self._model_menu: FilterMenu | None = None
+        self._models: list[LocalModel] | None = None
         self._starting = False
         self._begun: tuple[Recipe, bool] | None = None
 
@@ -110,7 +136,7 @@ class RecipeScreen(StepScreen):
         with Container(id="columns"):
             with Vertical(id="left"):
                 yield Form(sections(), id="form")
-                yield TextView(id="yaml")
+                yield TextView(wraps=False, id="yaml")
             yield RecipePanels(id="panels")
         yield RecipePrompt(self.session.workspace, id="prompt")
         yield WordsLine(id="line")
@@ -120,20 +146,22 @@ class RecipeScreen(StepScreen):
         self._surroundings = Surroundings(self.session.workspace)
         self._desk = RecipeEditor(self.session)
         self._say(self._desk.words)
+        self.form.offer = self._offer_models
         self.form.focus()
+        self._begin_at_first_missing()
 
     def on_screen_resume(self) -> None:
         """Take over the recipe and the dataset that are open now."""
         words = self._desk.take_session()
         if words is not None:
-            self.form.begin()
+            self._begin_at_first_missing()
             self._say(words)
         self._desk.take_data()
         super().on_screen_resume()
         self._update()
 
     def on_resize(self, event: events.Resize) -> None:
-        """The YAML's comments are cut to the width."""
+        """The panels come and go with the size."""
         super().on_resize(event)
         self.call_after_refresh(self._show)
 
@@ -170,6 +198,58 @@ class RecipeScreen(StepScreen):
     def _completed(self, event: Completed) -> None:
         self.form.suggest(event.key, event.text, event.rest)
 
+    # --- where to begin, and what there is to choose
+
+    def _begin_at_first_missing(self) -> None:
+        """Put the cursor where something has to be filled in or corrected, else on the first field."""
+        self.form.lay_out(sections(self._desk.entries))
+        self.form.begin(first_to_fill(self._desk.entries, self._problems()))
+        self._begun_at = self.form.current.key
+
+    def _offer_models(self, key: str) -> None:
+        """List the models on this machine; text that is none of them can be typed as well."""
+        menu = FilterMenu(
+            "choose a model",
+            hint="type to filter, or type a Hub model ID (org/name) or a folder",
+            note="Looking for models ...",
+            free=typed_model,
+            chosen=self._desk.entries.recipe.model.path,
+        )
+        self._model_menu, self._models = menu, None
+        self.app.push_screen(menu, self._take_model)
+        self._find_models()
+
+    @work(thread=True, exclusive=True, group="models")
+    def _find_models(self) -> None:
+        found = local_models(self.session.workspace)
+        if not get_current_worker().is_cancelled:
+            self.post_message(ModelsFound(found))
+
+    @on(ModelsFound)
+    def _show_models(self, event: ModelsFound) -> None:
+        self._models = event.models
+        self._fill_models()
+
+    def _fill_models(self) -> None:
+        """Show the models that were found, with what is known of the GPU now."""
+        room = self._facts.room
+        if self._model_menu is not None and self._models is not None:
+            items = model_items(self._models, self._desk.entries.recipe, room, self.session.workspace)
+            self._model_menu.show(items, models_note(self._models, room))
+
+    def _take_model(self, path: str | None) -> None:
+        self._model_menu = None
+        if path is not None:
+            self.form.go_to("model.path")
+            self.form.retype(path)
+
+    def action_search(self) -> None:
+        """Find a field by its name, its key or a word of its help."""
+        items = field_items(self._desk.entries)
+        menu = FilterMenu(f"search all {len(items)} fields", items, hint="a word of the name, the key or the help")
+        self.form.action_leave()
+        self.app.push_screen(menu, lambda path: self.form.go_to(path) if path else None)
+
     # --- showing
 
     def _problems(self) -> list[Problem]:
@@ -197,7 +277,7 @@ class RecipeScreen(StepScreen):
         if self.has_class("-yaml"):
             retitle(yaml, f"{desk.files.name} as YAML{state}")
             document = dumps(entries.recipe, file_name=desk.file_name)
-            yaml.show(lambda: yaml_lines(document, yaml.content_size.width - 1), keep_place=True)
+            yaml.show(lambda: yaml_lines(document), keep_place=True)
         self._checks = checks_of(facts, {path: problem.sentence for path, (_, problem) in entries.wrong.items()})
         self.query_one(RecipePanels).show_checks(self._checks)
         self._show_line()
@@ -207,11 +287,15 @@ class RecipeScreen(StepScreen):
         self._facts = event.facts
         self.query_one(RecipePanels).show_facts(event.facts)
         self._show()
+        if self._begun_at == self.form.current.key and not (self.form.typing or self.form.taking):
+            self._begin_at_first_missing()  # what the files say may name another field
+        self._begun_at = ""
+        self._fill_models()
 
     def _show_line(self) -> None:
         """Say what was said last; else, where the panels have no room, what they would show in brief."""
         words = self._said
-        if not words and not self.has_class("-wide"):
+        if not words and (self.has_class("-yaml") or not self.has_class("-wide")):
             words = in_brief(self._facts, self._checks)
         self.query_one(WordsLine).say(words)
 
@@ -260,8 +344,9 @@ class RecipeScreen(StepScreen):
             "cancel": self._starting,
             "form": yaml,
             "folded": not yaml,
+            "search": not yaml,
             "default": not yaml,
-            "panel": not self.has_class("-wide"),
+            "panel": not yaml and not self.has_class("-wide"),
             "undo": self._desk.can_undo,
         }
         return able.get(action, True)
@@ -302,7 +387,7 @@ class RecipeScreen(StepScreen):
         self.form.retype(knob.format(knob.default))
 
     def action_undo(self) -> None:
-        """Take the last change back."""
+        """Undo the last change."""
         self.form.action_leave()
         self.form.go_to(self._desk.undo())
         self._said = ""
@@ -311,20 +396,21 @@ class RecipeScreen(StepScreen):
 
     def action_new(self) -> None:
         """Begin an empty recipe, with the data that is open."""
-        self.form.begin()
+        self.form.put_down()
         self._desk.new()
         self._update()
-        self._say("An empty recipe. Undo (ctrl+underscore) brings back the one before.")
+        self._begin_at_first_missing()
+        self._say("New recipe. Undo (ctrl+underscore) brings back the previous one.")
 
     def action_presets(self) -> None:
-        """Choose a starting point."""
+        """Choose a preset."""
         self.app.push_screen(PresetMenu(PRESETS, self._desk.entries.recipe), self._take_preset)
 
     def _take_preset(self, preset: Preset | None) -> None:
         if preset is not None:
             self._desk.replace(preset.apply(self._desk.entries.recipe))
             self._update()
-            self._say(f"{preset.name}: {len(preset.values)} fields are set. Undo with ctrl+underscore.")
+            self._say(f"Applied the preset {preset.name}: {len(preset.values)} fields set. Undo with ctrl+underscore.")
 
     # --- files
 
@@ -343,9 +429,9 @@ class RecipeScreen(StepScreen):
 
     @on(RecipePrompt.Done)
     def _filed(self, event: RecipePrompt.Done) -> None:
-        if event.opened:
-            self.form.begin()
         self._update()
+        if event.opened:
+            self._begin_at_first_missing()
         self._say(event.words)
         self._back_to_work()
 

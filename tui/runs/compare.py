@@ -1,4 +1,4 @@
-"""Compare: two to six runs, their curves over each other, beside what they came to and the fields that differ."""
+"""Compare: two to six runs, their curves overlaid, beside their results and the fields that differ."""
 
 from __future__ import annotations
 
@@ -42,30 +42,33 @@ class CompareScreen(StepScreen):
     CSS_PATH = "compare.tcss"
     BINDINGS = declare(
         "compare",
-        Command(
-            "compare.next_metric", "m", "metric(1)", "metric", "The next metric that any of the runs has logged.", 1
-        ),
-        Command("compare.previous_metric", "M", "metric(-1)", "", "The metric before."),
+        Command("compare.next_metric", "m", "metric(1)", "metric", "Next metric that any of the runs has logged.", 1),
+        Command("compare.previous_metric", "M", "metric(-1)", "", "Previous metric."),
         Command(
             "compare.cursor_left",
             "left",
             "read(-1)",
-            "read values",
-            "Read values off the curves, at other steps.",
+            "cursor",
+            "Move the cursor on the chart left.",
             2,
             "←→",
         ),
+        Command("compare.cursor_right", "right", "read(1)", "", "Move the cursor on the chart right.", aside=True),
+        Command("compare.zoom_in", "z,equals_sign", "zoom(0.5)", "zoom in", "Zoom in.", 4, "z"),
+        Command("compare.zoom_out", "Z,minus", "zoom(2.0)", "", "Zoom out.", 0, "-"),
+        Command("compare.pan_left", "comma", "pan(-0.5)", "", "Scroll left when zoomed in.", 0, ","),
+        Command("compare.pan_right", "full_stop", "pan(0.5)", "", "Scroll right when zoomed in.", 0, "."),
+        Command("compare.reset_zoom", "0", "whole", "reset zoom", "Reset zoom and hide the cursor.", 6),
+        Command("compare.next_x_axis", "x", "axis", "x axis", "X axis: steps, epochs, tokens or time.", 4),
         Command(
-            "compare.cursor_right", "right", "read(1)", "", "Read values off the curves, further right.", aside=True
+            "compare.toggle_log_scale",
+            "L",
+            "scale",
+            "log scale",
+            "Switch the y axis between logarithmic and linear.",
+            5,
         ),
-        Command("compare.zoom_in", "z,equals_sign", "zoom(0.5)", "zoom", "Show fewer steps.", 4, "z"),
-        Command("compare.zoom_out", "Z,minus", "zoom(2.0)", "", "Show more steps.", 0, "-"),
-        Command("compare.pan_left", "comma", "pan(-0.5)", "", "Move to earlier steps, when zoomed in.", 0, ","),
-        Command("compare.pan_right", "full_stop", "pan(0.5)", "", "Move to later steps, when zoomed in.", 0, "."),
-        Command("compare.reset_zoom", "0", "whole", "whole runs", "The whole runs again, without the reading line.", 6),
-        Command("compare.next_x_axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 4),
-        Command("compare.toggle_log_scale", "L", "scale", "log scale", "Logarithmic or linear y axis.", 5),
-        Command("compare.back", "escape", "back", "all runs", "Back to the list of runs.", 3, "esc", shared="back"),
+        Command("compare.back", "escape", "back", "all runs", "Go back to the list of runs.", 3, "esc", shared="back"),
     )
 
     def __init__(self, lines: Sequence[RunLine]) -> None:
@@ -91,7 +94,7 @@ class CompareScreen(StepScreen):
         self._rows: list[tuple[str, tuple[str, ...]]] = _results(self._lines)
 
     def compose_body(self) -> Iterable[Widget]:
-        """Curves; what the runs came to and how they differ; the row under the cursor in full."""
+        """Curves; results and differing fields; the row under the cursor in full."""
         yield Chart("", [], id="curves", write_x=self._place)
         with Container(id="fields"):
             yield Table(self._columns(80), self._cells, id="rows")
@@ -99,7 +102,7 @@ class CompareScreen(StepScreen):
 
     def on_mount(self) -> None:
         """Read the runs."""
-        self.query_one("#fields").border_title = "results, and the fields that differ"
+        self.query_one("#fields").border_title = "results and differing fields"
         self.query_one(Table).focus()
         self._draw_curves()
         self.query_one(Table).show(len(self._rows), 0)
@@ -179,7 +182,7 @@ class CompareScreen(StepScreen):
         chart.repaint()
 
     def _place(self, step: float) -> str:
-        """The place under the reading line; the runs have other steps there, where x counts no steps."""
+        """The place of the cursor on the chart; unless x is steps, the runs have different steps there."""
         place = self.query_one(Chart).crosshair or 0.0
         if self._axis == "time":
             return duration(place)
@@ -209,7 +212,7 @@ class CompareScreen(StepScreen):
     # --- keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Reading off curves needs curves."""
+        """The cursor and the axes need curves."""
         chart = self.query_one(Chart) if self.is_mounted else None
         if action in ("read", "zoom", "scale", "axis"):
             return chart is not None and not chart.empty_now
@@ -228,7 +231,7 @@ class CompareScreen(StepScreen):
         self.refresh_bindings()
 
     def action_axis(self) -> None:
-        """Let x count the next of steps, epochs, tokens and time."""
+        """Change the x axis to the next of steps, epochs, tokens and time."""
         self._axis = next_axis(self._axis, *self._live)
         self._draw_curves()
         self.refresh_bindings()
@@ -262,12 +265,12 @@ class CompareScreen(StepScreen):
 
 
 def _results(lines: Sequence[RunLine]) -> list[tuple[str, tuple[str, ...]]]:
-    """What the runs came to, a row a fact."""
+    """The results of the runs, one fact a row."""
     return [
         ("state", tuple(line.info.state for line in lines)),
         ("verdict", tuple(map(verdict_word, lines))),
         ("best eval", tuple("" if line.best_eval is None else significant(line.best_eval, 4) for line in lines)),
         ("at step", tuple("" if line.best_step is None else str(line.best_step) for line in lines)),
-        ("took", tuple("" if line.seconds is None else clock(line.seconds) for line in lines)),
+        ("duration", tuple("" if line.seconds is None else clock(line.seconds) for line in lines)),
         ("memory", tuple(gib(line.memory) if line.memory else "" for line in lines)),
     ]

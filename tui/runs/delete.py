@@ -1,4 +1,4 @@
-"""Deleting a run from the Runs screen: the question, which says what goes; for threads, as folders may be large."""
+"""Deleting a run from the Runs screen: the question, which says what is deleted; for threads: folders may be large."""
 
 from __future__ import annotations
 
@@ -24,17 +24,22 @@ def question(run: RunInfo) -> tuple[list[StyledLine], bool]:
     """
     name = clean_line(run.id, 60)
     if run.state not in _ENDINGS:
-        words = "x takes it out of the queue, then it can be deleted" if run.state == "queued" else "stop it first"
-        return [[(f"{name} is {run.state}: {words}.", "warning")]], False
+        words = "Press x to remove it from the queue first" if run.state == "queued" else "Stop it first"
+        return [[(f"{name} is {run.state}. {words}.", "warning")]], False
     found = contents(JobFolder(run.folder))
-    goes = []
+    if found.link is not None:
+        words = f"Only the link is deleted; the run stays in {clean_line(str(found.link), 200)}."
+        return [[(f"Delete the link {name}? ", "strong"), (words, "text")]], True
+    if run.read_only:
+        return [[(f"{name} is read-only for you: {run.read_only}.", "warning")]], False
+    deleted = []
     if found.checkpoints:
-        goes.append(f"{count(found.checkpoints)} checkpoint{'s' * (found.checkpoints != 1)}")
+        deleted.append(f"{count(found.checkpoints)} checkpoint{'s' * (found.checkpoints != 1)}")
     if found.trained:
-        goes.append("the trained weights")
+        deleted.append("the trained weights")
     if found.compared:
-        goes.append("the comparison")
-    words = f"{size(found.bytes)} go for good: {', '.join([*goes, 'metrics and log'])}."
+        deleted.append("the comparison")
+    words = f"{size(found.bytes)} will be deleted permanently: {', '.join([*deleted, 'metrics and log'])}."
     return [[(f"Delete {name}? ", "strong"), (words, "text")]], True
 
 

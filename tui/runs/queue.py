@@ -9,8 +9,8 @@ from core.errors import BadInput, TunedeckError
 from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine
 
-HELD = "The queue is held: nothing starts from it until h lets it go on. What runs already is left alone."
-GOES_ON = "The queue goes on."
+PAUSED = "Queue paused: no queued run starts until you press h again. Active runs are not affected."
+RESUMED = "Queue resumed."
 
 
 def any_waits(runs: Sequence[RunLine]) -> bool:
@@ -18,8 +18,8 @@ def any_waits(runs: Sequence[RunLine]) -> bool:
     return any(run.info.state == "queued" for run in runs)
 
 
-def queue_held(workspace: Path) -> bool:
-    """Whether the queue is held back."""
+def queue_paused(workspace: Path) -> bool:
+    """Whether the queue is paused."""
     try:
         return Queue(workspace).read().paused
     except BadInput:
@@ -27,11 +27,11 @@ def queue_held(workspace: Path) -> bool:
 
 
 def change_queue(workspace: Path, change: Callable[[Queue], None] | None) -> str:
-    """Change the queue, see to it that somebody works on it, and tell each run its new place.
+    """Change the queue, make sure that its runner works, and write each run's new place.
 
     Args:
         workspace: where the queue lies.
-        change: what to change; None only picks up what a reboot has left.
+        change: what to change; None only resumes what a reboot has left.
 
     Returns:
         A sentence on what went wrong, or "".

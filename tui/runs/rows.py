@@ -1,4 +1,4 @@
-"""The rows of the Runs screen: what stands in the columns, which runs a filter leaves, and in which order."""
+"""The rows of the Runs screen: the columns, the runs that match a filter, and their order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = (
     TableColumn("run"),
     TableColumn("verdict", 15),
     TableColumn("best eval", 9, right=True),
-    TableColumn("took", 10, right=True, rank=2),
+    TableColumn("duration", 10, right=True, rank=2),
     TableColumn("memory", 8, right=True, rank=4),
     TableColumn("step", 15, right=True, rank=5),
     TableColumn("started", 9, rank=3),
@@ -61,8 +61,8 @@ def cells(line: RunLine, letter: str) -> list[TableCell]:
     began = run.started or run.created
     return [
         (letter or _MARKS.get(run.state, " "), "warning" if letter else style),
-        ("taken out" if run.taken_out else run.state if run.place is None else f"{run.state} {run.place}", style),
-        (clean_line(run.name, 60), style),
+        ("removed" if run.removed else run.state if run.place is None else f"{run.state} {run.place}", style),
+        (clean_line(run.name, 60) + (" (read-only)" if run.read_only else ""), style),
         (verdict if line.known or verdict else "…", "text" if line.verdict in _QUIET else "warning"),
         (significant(line.best_eval) if line.best_eval is not None else "", "text"),
         (_took(line), "text"),
@@ -86,14 +86,14 @@ def moment(when: float, now: float) -> str:
 
 
 def _took(line: RunLine) -> str:
-    """How long a run took; unknown where it began and its files do not say when it began or ended."""
+    """How long a run took; unknown where it started and its files do not say when it started or ended."""
     if line.seconds is not None:
         return duration(line.seconds)
-    return "" if line.info.state in (QUEUED, LOST) or line.info.taken_out else timestamps.UNKNOWN
+    return "" if line.info.state in (QUEUED, LOST) or line.info.removed else timestamps.UNKNOWN
 
 
 def verdict_word(line: RunLine) -> str:
-    """The verdict as a list has it; that nothing was wrong with the curves means nothing where the run broke."""
+    """The verdict as a list shows it; that the curves were fine means nothing where the run failed."""
     if line.info.state in ("failed", "lost") and line.verdict in _QUIET:
         return ""
     return line.verdict.removesuffix(" to judge")
@@ -118,11 +118,11 @@ SORTS: dict[str, Callable[[RunLine], tuple[bool, float] | tuple[bool, str]]] = {
 
 
 def listed(lines: Sequence[RunLine], words: str, sort: str) -> list[RunLine]:
-    """The runs that a filter leaves, in order.
+    """The runs that match a filter, in order.
 
     Args:
         lines: all runs, newest first.
-        words: each must be in a run's name, id, state, verdict or model; case does not matter.
+        words: each must be in a run's name, ID, state, verdict or model; case does not matter.
         sort: one of `SORTS`.
     """
     wanted = words.lower().split()
@@ -135,16 +135,18 @@ def _text(line: RunLine) -> str:
     return f"{run.name}\n{run.id}\n{run.state}\n{line.verdict}\n{line.model}".lower()
 
 
-def summary(lines: Sequence[RunLine], shown: int, held: bool) -> str:
-    """How many runs there are, in words: `12 runs, 1 going on, 3 queued and held`."""
+def summary(lines: Sequence[RunLine], shown: int, paused: bool) -> str:
+    """How many runs there are, in words: `12 runs, 1 active, 3 queued (queue paused)`."""
     states = [line.info.state for line in lines]
-    going = sum(state in ("starting", "running", "paused", "stopping") for state in states)
+    active = sum(state in ("starting", "running", "paused", "stopping") for state in states)
     waiting = states.count("queued")
     words = f"{count(len(lines))} run{'s' * (len(lines) != 1)}"
     if shown != len(lines):
         words = f"{count(shown)} of {words}"
-    words += f", {going} going on" if going else ""
-    return words + (f", {waiting} queued" + (" and held" if held else "") if waiting else "")
+    words += f", {active} active" if active else ""
+    words += f", {waiting} queued{' (queue paused)' if paused else ''}" if waiting else ""
+    foreign = sum(bool(line.info.read_only) for line in lines)
+    return words + (f", {foreign} read-only" if foreign else "")
 
 
 def letters(marked: Collection[str]) -> dict[str, str]:

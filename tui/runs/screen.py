@@ -11,13 +11,13 @@ from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from core.clean import clean_line
+from core.clean import clean, clean_line
 from core.jobs.folder import JobFolder
 from core.jobs.queue import Queue
 from core.verdict.run_list import RunLine, RunList
 from tui.actions import Command, declare
 from tui.runs.delete import delete, question
-from tui.runs.queue import GOES_ON, HELD, any_waits, change_queue, queue_held
+from tui.runs.queue import PAUSED, RESUMED, any_waits, change_queue, queue_paused
 from tui.runs.rows import COLUMNS, MOST, SORTS, cells, letters, listed, summary
 from tui.screens.base import StepScreen
 from tui.widgets.command_line import CommandLine
@@ -27,6 +27,7 @@ from tui.widgets.text_lines import StyledLine, TextLines
 _LOOK_EVERY = 2.0
 _SLICE = 0.2
 """Seconds of reading between two drawings of what was read."""
+_NO_RUNS = "No runs here yet.\nOpen a dataset (1), fill in a recipe (2) and start it with F5."
 
 
 class RunsScreen(StepScreen):
@@ -40,47 +41,46 @@ class RunsScreen(StepScreen):
             "runs.open_run",
             "enter,o",
             "open_run",
-            "live",
-            "Open the run's live screen.",
+            "open",
+            "Open the run on Train.",
             3,
             "enter",
             shared="open,open other",
         ),
-        Command(
-            "runs.toggle_mark", "space", "mark", "mark", "Mark the run for a comparison, or take the mark away.", 4
-        ),
-        Command("runs.compare", "v", "compare", "compare", "Compare the marked runs: curves and recipes.", 3),
-        Command("runs.explain_compare", "v", "say_marks", "", "Say what a comparison needs.", aside=True),
+        Command("runs.toggle_mark", "space", "mark", "mark", "Mark the run for comparison, or unmark it.", 4),
+        Command("runs.compare", "v", "compare", "compare", "Compare the marked runs: curves, results, recipes.", 3),
+        Command("runs.explain_compare", "v", "say_marks", "", "Show how to compare runs.", aside=True),
         Command(
             "runs.filter",
             "slash",
             "filter",
             "filter",
-            "List only runs with these words in them.",
+            "List only matching runs.",
             5,
             "/",
             opens_line=True,
             shared="search",
         ),
-        Command("runs.clone", "c", "open_recipe", "clone", "Fill the form in from the run's recipe, as a new one.", 6),
+        Command("runs.clone", "c", "open_recipe", "clone", "Fill in the form from the run's recipe, as a new run.", 6),
         Command(
             "runs.delete",
             "D",
             "ask_delete",
             "delete",
-            "Delete the run. Asks first, and says what goes.",
+            "Delete the run permanently. Lists what will be deleted and asks first.",
             7,
             shared="delete",
         ),
-        Command("runs.next_order", "s", "sort", "sort", "The next order: newest, best eval, longest, memory, name.", 8),
-        Command("runs.show_result", "r", "open_result", "result", "Compare base and tuned answers of the run.", 9),
+        Command("runs.next_order", "s", "sort", "sort", "Sort by date, best eval, duration, memory, name or state.", 8),
+        Command("runs.show_recipe", "i", "details", "recipe", "Show the run's recipe and data, read-only.", 9),
+        Command("runs.show_result", "r", "open_result", "result", "Show base and tuned answers side by side.", 9),
         Command("runs.show_adapter", "e", "open_export", "adapter", "Show the run's adapter and how to load it.", 10),
         Command(
             "runs.show_all",
             "escape",
             "all",
             "all runs",
-            "List all runs again; then take the marks away.",
+            "Clear the filter; press again to unmark all runs.",
             6,
             "esc",
             shared="back",
@@ -90,25 +90,32 @@ class RunsScreen(StepScreen):
             "shift+up",
             "move(-1)",
             "sooner",
-            "Let a queued run start sooner.",
+            "Move a queued run one place forward.",
             5,
-            "⇧↑",
             decides=True,
         ),
         Command(
-            "runs.move_later", "shift+down", "move(1)", "later", "Let a queued run start later.", 6, "⇧↓", decides=True
+            "runs.move_later",
+            "shift+down",
+            "move(1)",
+            "later",
+            "Move a queued run one place back.",
+            6,
+            decides=True,
         ),
         Command(
             "runs.remove_from_queue",
             "x",
-            "take_out",
-            "out of queue",
-            "Take a run that waits out of the queue.",
+            "remove_from_queue",
+            "remove from queue",
+            "Remove a queued run from the queue.",
             5,
             decides=True,
         ),
-        Command("runs.pause_queue", "h", "hold(True)", "hold queue", "Start nothing from the queue until h again.", 7),
-        Command("runs.resume_queue", "h", "hold(False)", "go on", "Let the queue go on.", 7, aside=True),
+        Command(
+            "runs.pause_queue", "h", "pause_queue(True)", "pause queue", "Start no queued run until you resume it.", 7
+        ),
+        Command("runs.resume_queue", "h", "pause_queue(False)", "resume queue", "Resume the queue.", 7, aside=True),
         Command(
             "runs.confirm",
             "y",
@@ -125,10 +132,10 @@ class RunsScreen(StepScreen):
     def __init__(self) -> None:
         """Make the screen; the list is read when it is shown."""
         super().__init__()
-        self._reading = self._again = False
+        self._reading = self._again = self._used = False
         self._all: list[RunLine] = []
         self._runs: list[RunLine] = []
-        self._held = False
+        self._paused = False
         self._words = ""
         self._sort = next(iter(SORTS))
         self._marked: dict[str, None] = {}
@@ -140,12 +147,10 @@ class RunsScreen(StepScreen):
         yield Table(COLUMNS, self._cells, id="runs")
         yield TextLines(id="detail")
         yield CommandLine()
-        yield Static(
-            "No runs here yet. 1 opens data, 2 fills in a recipe, F5 there starts a run.", id="none", markup=False
-        )
+        yield Static(_NO_RUNS, id="none", markup=False)
 
     def on_mount(self) -> None:
-        """A look at the folders every two seconds while the screen is shown."""
+        """Look at the folders every two seconds while the screen is shown."""
         self._list = RunList(self.session.workspace)
         self.table.border_title = "runs"
         self.set_interval(_LOOK_EVERY, self._look)
@@ -156,8 +161,9 @@ class RunsScreen(StepScreen):
         return self.query_one(Table)
 
     def on_screen_resume(self) -> None:
-        """Read the list at once, and go on with a queue that a reboot has left."""
+        """Read the list at once, and resume a queue that a reboot has left."""
         super().on_screen_resume()
+        self._used = False
         self._read()
         self._change(None)
 
@@ -179,25 +185,42 @@ class RunsScreen(StepScreen):
         """Read the list, then what is not known of the runs in it, a slice at a time."""
         worker, workspace = get_current_worker(), self.session.workspace
         lines, more, moment = self._list.read(), True, time.monotonic()
-        held = queue_held(workspace) if any_waits(lines) else False
+        self._use(lines)
+        paused = queue_paused(workspace) if any_waits(lines) else False
         while more and not worker.is_cancelled:
-            self.from_thread(self._take, lines, held)
+            self.from_thread(self._take, lines, paused)
             if time.monotonic() - moment > _LOOK_EVERY:
                 lines, moment = self._list.read(), time.monotonic()
             lines, more = self._list.work(lines, _SLICE)
         self._list.save()
         if not worker.is_cancelled:
-            self.from_thread(self._take, lines, held)
+            self.from_thread(self._take, lines, paused)
             self.from_thread(self._read_all)
+
+    def _use(self, lines: list[RunLine]) -> None:
+        """Note that this workspace is used; of an empty one, say where runs are active. In the reading thread."""
+        from core.jobs.workspaces import active_elsewhere, remember
+        from tui.run_words import active_elsewhere_words
+
+        if self._used:
+            return
+        self._used = True
+        if lines:
+            remember(self.session.workspace)
+        elif words := active_elsewhere_words(active_elsewhere(self.session.workspace)):
+            self.from_thread(
+                self.query_one("#none", Static).update,
+                f"{_NO_RUNS}\n\n{clean(words)}\nStart tunedeck there to see them.",
+            )
 
     def _read_all(self) -> None:
         self._reading = False
         if self._again:
             self._read()
 
-    def _take(self, lines: list[RunLine], held: bool) -> None:
+    def _take(self, lines: list[RunLine], paused: bool) -> None:
         before = self._chosen
-        self._all, self._held = lines, held
+        self._all, self._paused = lines, paused
         known = {line.info.id for line in lines}
         self._marked = {name: None for name in self._marked if name in known}
         self.table.display = bool(lines)
@@ -205,7 +228,7 @@ class RunsScreen(StepScreen):
         self._show()
         now = self._chosen
         if before is not None and now is not None and before.info.state != now.info.state:
-            self._say([])  # what was said or asked of it may hold no more
+            self._say([])  # a message or question about it may be out of date
 
     @property
     def asking(self) -> bool:
@@ -214,13 +237,13 @@ class RunsScreen(StepScreen):
 
     @property
     def aim(self) -> Hashable:
-        """What is asked about, else the run under the cursor."""
+        """The run to be deleted, else the run under the cursor."""
         if self._asked is not None:
             return "delete", self._asked.path
         return "run", None if self._chosen is None else self._chosen.info.id
 
     def pictured(self) -> Iterable[Hashable]:
-        """The runs in the list, and what is asked about."""
+        """The runs in the list, and the run to be deleted."""
         return [("run", self._runs[row].info.id) for row in self.table.shown if row < len(self._runs)] + [self.aim]
 
     # --- drawing
@@ -232,7 +255,7 @@ class RunsScreen(StepScreen):
         self._runs = listed(self._all, self._words, self._sort)
         at = next((place for place, line in enumerate(self._runs) if line.info.id == chosen), self.table.cursor)
         self.table.show(len(self._runs), at)
-        title = summary(self._all, len(self._runs), self._held)
+        title = summary(self._all, len(self._runs), self._paused)
         self.table.border_title = f"{title}, {self._sort}"
         self._show_detail()
         self.refresh_bindings()
@@ -251,20 +274,22 @@ class RunsScreen(StepScreen):
         self._say([])
 
     def _say(self, lines: list[StyledLine], asked: JobFolder | None = None) -> None:
-        """Say something below the list, in place of what was said or asked there, until the next key that acts."""
+        """Show something below the list, in place of the last message or question, until the next key that acts."""
         self._asked, self._said = asked, lines
         self._show_detail()
         self.refresh_bindings()
 
     def _show_detail(self) -> None:
-        """What was said or asked, or what there is to say about the run under the cursor."""
+        """The last message or question, else the details of the run under the cursor."""
         detail, chosen = self.query_one("#detail", TextLines), self._chosen
         if self._said:
             detail.show(self._said)
         elif chosen is None:
-            detail.show([[("No run has these words; esc lists all.", "muted")]] if self._words else [])
+            detail.show([[("No run matches. Press esc to list all runs.", "muted")]] if self._words else [])
         else:
             words = chosen.info.detail or chosen.verdict_text
+            if chosen.info.read_only:
+                words = f"Read-only for you: {chosen.info.read_only}. {words}".strip()
             model = f"  {clean_line(chosen.model, 60)}" if chosen.model else ""
             of = chosen.adapter.words(chosen.info.step) if chosen.adapter is not None else ""
             adapter = f"  adapter: {of}" if of else ""
@@ -278,23 +303,23 @@ class RunsScreen(StepScreen):
         chosen = self._chosen
         if action == "answer":
             return self._asked is not None
-        if action in ("move", "take_out"):
+        if action in ("move", "remove_from_queue"):
             return chosen is not None and chosen.info.state == "queued"
         if action in ("open_result", "open_export", "mark") and chosen is not None and chosen.info.state == "queued":
             return False
-        if action == "hold":
-            return any_waits(self._all) and parameters != (self._held,)
+        if action == "pause_queue":
+            return any_waits(self._all) and parameters != (self._paused,)
         if action in ("compare", "say_marks"):
             return (len(self._marked) > 1) == (action == "compare") and bool(self._all)
         if action == "all":
             return bool(self._words or self._marked)
         if action in ("filter", "sort"):
             return len(self._all) > 1
-        return chosen is not None if action.startswith(("open_", "mark", "ask_")) else True
+        return chosen is not None if action.startswith(("open_", "mark", "ask_", "details")) else True
 
     def action_filter(self) -> None:
-        """Take words from the keys that follow; the list follows at each."""
-        help = "name, state, verdict or model; enter keeps it, esc lists all"
+        """Filter the list by the words typed next."""
+        help = "by name, state, verdict or model; enter applies, esc clears"
         self.query_one(CommandLine).ask("filter", help, self._filter, text=self._words, live=True)
         self._say([])
 
@@ -310,7 +335,7 @@ class RunsScreen(StepScreen):
         self._show()
 
     def action_all(self) -> None:
-        """All runs; else no marks."""
+        """List all runs; else remove all marks."""
         if self._words:
             self._words = ""
         else:
@@ -319,14 +344,14 @@ class RunsScreen(StepScreen):
         self._show()
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away, and go to the next one."""
+        """Mark or unmark the run under the cursor, and go to the next one."""
         if self._chosen is None:
             return
         name = self._chosen.info.id
         if name in self._marked:
             del self._marked[name]
         elif len(self._marked) == MOST:
-            self.notify(f"{MOST} runs can be compared at once: space on one of them takes its mark away.")
+            self.notify(f"At most {MOST} runs can be compared. Press space on a marked run to unmark it.")
             return
         else:
             self._marked[name] = None
@@ -343,12 +368,12 @@ class RunsScreen(StepScreen):
 
     def action_say_marks(self) -> None:
         """Say what a comparison needs."""
-        have = "One run is" if self._marked else "No run is"
-        self._say([[(f"{have} marked: space marks runs, and v compares two to {MOST} of them.", "warning")]])
+        have = "1 run" if self._marked else "No run"
+        self._say([[(f"{have} marked. Mark 2 to {MOST} runs with space, then press v to compare them.", "warning")]])
 
     @work(thread=True, exclusive=True, group="delete")
     def action_ask_delete(self) -> None:
-        """Ask, and say what goes."""
+        """Ask, and say what will be deleted."""
         chosen = self._chosen
         if chosen is not None:
             self.from_thread(self._ask, JobFolder(chosen.info.folder), *question(chosen.info))
@@ -358,7 +383,7 @@ class RunsScreen(StepScreen):
             self._say(lines, folder if possible else None)
 
     def action_answer(self, yes: bool) -> None:
-        """Delete it, or leave it."""
+        """Delete it, or keep it."""
         folder = self._asked
         self._say([])
         if yes and folder is not None:
@@ -384,19 +409,19 @@ class RunsScreen(StepScreen):
             place = max(1, chosen.place + by)
             self._change(lambda queue: queue.move(chosen.id, place))
 
-    def action_take_out(self) -> None:
-        """Out of the queue."""
+    def action_remove_from_queue(self) -> None:
+        """Remove the run from the queue."""
         chosen = self._chosen
         if chosen is not None:
             self._change(lambda queue: queue.remove(chosen.info.id))
 
-    def action_hold(self, held: bool) -> None:
-        """Hold the queue back, or let it go on."""
-        self._change(lambda queue: queue.pause(held), HELD if held else GOES_ON)
+    def action_pause_queue(self, paused: bool) -> None:
+        """Pause or resume the queue."""
+        self._change(lambda queue: queue.pause(paused), PAUSED if paused else RESUMED)
 
     @work(thread=True, group="queue")
     def _change(self, change: Callable[[Queue], None] | None, words: str = "") -> None:
-        """Change the queue; what was said before is then no longer said, but `words`."""
+        """Change the queue, then show `words` in place of the last message."""
         fault = change_queue(self.session.workspace, change)
         if fault:
             self.from_thread(self.notify, clean_line(fault, 400), severity="error", markup=False)
@@ -424,12 +449,19 @@ class RunsScreen(StepScreen):
         if self._chosen is not None:
             self.deck.show_run(self._chosen.info.folder, step=step)
 
+    def action_details(self) -> None:
+        """The run's recipe and data, read-only."""
+        from tui.run_details.screen import RunDetailsScreen
+
+        if self._chosen is not None:
+            self.app.push_screen(RunDetailsScreen(Path(self._chosen.info.folder), step="runs"))
+
     def action_open_recipe(self) -> None:
         """The run's recipe in the form, to change and start again."""
         if self._chosen is None:
             return
         path = Path(self._chosen.info.folder) / "recipe.yaml"
         if not path.exists():
-            self.notify(f"{clean_line(str(path))} is not there.", severity="error", markup=False)
+            self.notify(f"No such file: {clean_line(str(path))}", severity="error", markup=False)
             return
         self.deck.load_recipe(path)

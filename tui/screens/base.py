@@ -191,6 +191,12 @@ class StepScreen(Screen[None]):
             event.stop()
             line.add(event.text)
 
+    async def on_top_bar_step_clicked(self, event: TopBar.StepClicked) -> None:
+        """A click on a step in the header goes there, as its key does."""
+        event.stop()
+        name = next(name for _, name, title in STEPS if title == event.title)
+        await self.app.run_action(("app", "step", (name,)))
+
     # -- size and header ------------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:

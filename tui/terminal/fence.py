@@ -21,7 +21,7 @@ class Part(Enum):
     """A part of the layer; the value says what happens without it."""
 
     DRIVER = "Textual's own thread reads the keys: it wakes ten times a second"
-    FRAMES = "partial updates are sent whole: more bytes"
+    FRAMES = "every picture is sent as Textual draws it: more bytes"
     COMPOSITOR = "every widget within the rectangle around all changes is rendered: more processor time"
     PROMPT = "a change waits for Textual's timer, and the changes of one moment may be several updates"
     RING = "the end of a run rings the bell, without the terminal's notification"
@@ -59,6 +59,7 @@ class Private:
 
 _APP, _SCREEN, _WIDGET = "textual.app:App", "textual.screen:Screen", "textual.widget:Widget"
 _COMPOSITOR, _CHOPS = "textual._compositor:Compositor", "textual._compositor:ChopsUpdate"
+_LAYOUT = "textual._compositor:LayoutUpdate"
 _PARSER = "textual._xterm_parser:XTermParser"
 
 PRIVATE = (
@@ -71,6 +72,9 @@ PRIVATE = (
     Private(Part.FRAMES, _CHOPS, "__init__", "(self, chops, spans, chop_ends)"),
     Private(Part.FRAMES, _CHOPS, "chops", ATTRIBUTE),
     Private(Part.FRAMES, _CHOPS, "spans", ATTRIBUTE),
+    Private(Part.FRAMES, _LAYOUT, "__init__", "(self, strips, region)"),
+    Private(Part.FRAMES, _LAYOUT, "strips", ATTRIBUTE),
+    Private(Part.FRAMES, _LAYOUT, "region", ATTRIBUTE),
     Private(Part.COMPOSITOR, _SCREEN, "_compositor", "Compositor"),
     Private(Part.COMPOSITOR, _COMPOSITOR, "render_partial_update", "(self)"),
     Private(Part.COMPOSITOR, _COMPOSITOR, "_get_renders", "(self, crop)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.terminal.fence import Part, holds
@@ -39,8 +40,15 @@ class Frames(Protocol):
     def sent(self) -> bool:
         """See above."""
 
-    def forget(self) -> None:
-        """The terminal may show anything now: the next picture must be whole."""
+    def forget(self, told: float = inf) -> bool:
+        """The terminal may show anything now: the next picture must be whole.
+
+        Args:
+            told: monotonic time of the event that says so.
+
+        Returns:
+            Whether this is news: an event from before the first picture says nothing about it.
+        """
 
 
 class PlainFrames:
@@ -66,8 +74,9 @@ class PlainFrames:
         """Whether what the app has just displayed went to the terminal."""
         return not self._batches
 
-    def forget(self) -> None:
+    def forget(self, told: float = inf) -> bool:
         """Nothing is remembered."""
+        return True
 
 
 def frames(app: App[Any]) -> Frames:

@@ -1,14 +1,13 @@
-"""Writes cells to a terminal in few bytes: the cursor goes the short way, a style is said once, by what is new in it.
+"""Writes cells to a terminal in few bytes: the shortest cursor movement, and of a style only what is new in it.
 
-Rich says a style before each piece of text, 40 bytes of it in true colour, and takes it back behind: for a digit that
-changes, most of what is sent.
+Rich sends a whole style before each piece of text, 40 bytes in true color, and resets it after: for a digit that
+changes, that is most of what is sent.
 """
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
-from itertools import groupby
-from operator import itemgetter
 from typing import NamedTuple
 
 from rich.color import ColorSystem
@@ -22,16 +21,21 @@ Stretch = tuple[int, int, list[ScreenCell]]
 
 _RESET = "\x1b[0m"
 
+_NARROW = re.compile(
+    "[ -~\xa1-\xac\xae-\u02ff\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u25fc\u25ff\u2800-\u28ff]*"
+)
+"""Text of glyphs that every terminal draws one cell wide."""
+
 
 class Look(NamedTuple):
     """A style as a terminal takes it: parameters of `CSI ... m`.
 
     Attributes:
         attributes: bold and the like.
-        front: the colour of the text, or "" for the terminal's own.
-        back: the colour behind it, or "".
-        before: what else stands before a text, such as a link's address.
-        after: what takes that back.
+        front: the color of the text, or "" for the terminal's own.
+        back: the background color, or "".
+        before: what else comes before a text, such as a link's address.
+        after: what ends that.
     """
 
     attributes: frozenset[str] = frozenset()
@@ -43,28 +47,43 @@ class Look(NamedTuple):
 
 PLAIN = Look()
 
+LookCell = tuple[str, Look]
+"""A glyph and its look; a blank has no more of a look than can be seen, see `bare`."""
+
+_UNSEEN = frozenset(("1", "2", "3", "5", "6", "8"))
+"""Attributes that do not show on a blank: bold, dim, italic, blinking, concealed."""
+
 
 class Pen:
-    """Gathers the bytes; knows where the cursor is and which style it writes in.
+    """Gathers the bytes; knows where the cursor is and which style is on."""
 
-    Args:
-        colors: the colours that the terminal has.
-    """
-
-    def __init__(self, colors: ColorSystem) -> None:
-        self._colors = colors
+    def __init__(self) -> None:
         self._out: list[str] = []
         self._at: tuple[int, int] | None = None
         self._look = PLAIN
 
-    def write(self, y: int, x: int, cells: list[ScreenCell]) -> None:
-        """Put cells beside each other, the first at row `y` and column `x`, both from 0."""
+    def write(self, y: int, x: int, cells: list[LookCell]) -> None:
+        """Put cells side by side, the first at row `y` and column `x`, both from 0."""
+        look, joined = self._look, self._look  # the run's, and that of blanks that look the same in it
+        start = 0
+        for column, (glyph, next_look) in enumerate(cells):
+            if next_look is look or (glyph == " " and (next_look is joined or _looks_blank(next_look, look))):
+                joined = next_look
+                continue
+            if column > start:
+                self._run(y, x + start, cells[start:column], look)
+            if glyph == " ":
+                next_look = _on_blank(next_look, look)
+            start, look = column, next_look
+            joined = look
+        self._run(y, x + start, cells[start:], look)
+
+    def _run(self, y: int, x: int, cells: list[LookCell], look: Look) -> None:
+        """Put cells of one look side by side."""
         self._go(y, x)
-        for style, run in groupby(cells, itemgetter(1)):
-            text = "".join(glyph for glyph, _ in run)
-            look = look_of(style, self._colors) if style is not None else PLAIN
-            self._out += (self._change(look), look.before, text, look.after)
-        self._at = (y, x + len(cells)) if all(map(_sure, (glyph for glyph, _ in cells))) else None
+        text = "".join([glyph for glyph, _ in cells])
+        self._out += (self._change(look), look.before, text, look.after)
+        self._at = (y, x + len(cells)) if text.isascii() or is_narrow(text) else None
 
     def lift(self) -> str:
         """All bytes; behind them the terminal writes in its own style again."""
@@ -94,18 +113,77 @@ class Pen:
         return f"\x1b[{';'.join(['0', *new] if gone else new)}m" if new or gone else ""
 
 
-def _sure(glyph: str) -> bool:
-    """Whether every terminal takes it for as wide as we do; behind another one the cursor may be anywhere."""
-    return glyph.isascii() or "\u2500" <= glyph <= "\u25ff" or "\u2800" <= glyph <= "\u28ff"
+def _on_blank(wanted: Look, look: Look) -> Look:
+    """A look that is seen on a blank as the one that is wanted, and changes as little as possible of the one before."""
+    kept = wanted.back and _is_bare(wanted) and look.attributes <= _UNSEEN and not look.before
+    return _known(Look(look.attributes, look.front, wanted.back)) if kept else wanted
+
+
+def _looks_blank(wanted: Look, look: Look) -> bool:
+    """Whether a blank in one look is seen as in another."""
+    return wanted.back == look.back and _is_bare(wanted) and look.attributes <= _UNSEEN and not look.before
+
+
+def _is_bare(look: Look) -> bool:
+    return not (look.attributes or look.front or look.before)
+
+
+@lru_cache(maxsize=1024)
+def bare(look: Look) -> Look:
+    """The part of a look that is seen on a blank."""
+    return look if look.before or not look.attributes <= _UNSEEN else _known(Look(back=look.back))
+
+
+class LookCells(dict[str, LookCell]):
+    """The cells of one look, by their glyphs; equal cells are one object, so that they are compared quickly."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__({" ": (" ", bare(look))})
+        self._look = look
+
+    def __missing__(self, glyph: str) -> LookCell:
+        cell = self[glyph] = (glyph, self._look)
+        return cell
+
+
+@lru_cache(maxsize=512)
+def look_cells(look: Look) -> LookCells:
+    """The cells of a look."""
+    return LookCells(look)
+
+
+def looks_of(cells: list[ScreenCell], colors: ColorSystem) -> list[LookCell]:
+    """Cells with their looks on a terminal that has these colors."""
+    found: list[LookCell] = []
+    last, known = None, look_cells(PLAIN)
+    for glyph, style in cells:
+        if style is not last:
+            last = style
+            known = look_cells(PLAIN if style is None else look_of(style, colors))
+        found.append(known[glyph])
+    return found
+
+
+def is_narrow(text: str) -> bool:
+    """Whether every terminal takes each character for one cell; after other text the cursor may be anywhere."""
+    return _NARROW.fullmatch(text) is not None
+
+
+_LOOKS: dict[Look, Look] = {}
+
+
+def _known(look: Look) -> Look:
+    """The same look for equal ones, so that they are compared quickly; links, which are many, are left out."""
+    return look if look.before else _LOOKS.setdefault(look, look)
 
 
 @lru_cache(maxsize=4096)
 def look_of(style: Style, colors: ColorSystem) -> Look:
-    """A style of rich as a terminal takes it."""
+    """A style of Rich as a terminal takes it."""
     before, _, after = style.render("\0", color_system=colors).partition("\0")
     head, code, tail = before.rpartition("\x1b[")
     if not code or not tail.endswith("m"):
-        return Look(before=before, after=after)
+        return _known(Look(before=before, after=after))
     attributes, color = set(), {"3": "", "4": ""}
     words = iter(tail[:-1].split(";"))
     for word in words:
@@ -119,13 +197,13 @@ def look_of(style: Style, colors: ColorSystem) -> Look:
             color["4"] = word
         else:
             attributes.add(word)
-    return Look(frozenset(attributes), color["3"], color["4"], head, after.removeprefix(_RESET))
+    return _known(Look(frozenset(attributes), color["3"], color["4"], head, after.removeprefix(_RESET)))
 
 
 def _short(color: list[int]) -> str:
-    """A colour by its number in the palette of 256 where it is exactly one of these, as most of our themes' are.
+    """A color by its number in the palette of 256 if it is exactly one of these, as most colors of our themes are.
 
-    The numbers below 22 are left out: terminals have colours of their own there, or programs that set them.
+    Numbers below 22 are left out: terminals, and programs in them, redefine those.
     """
     if len(color) == 1:
         return f"5;{color[0]}"
@@ -138,4 +216,4 @@ _PALETTE = {
     **{(8 + 10 * gray,) * 3: 232 + gray for gray in range(24)},
     **{(_LEVELS[number // 36], _LEVELS[number // 6 % 6], _LEVELS[number % 6]): 16 + number for number in range(6, 216)},
 }
-"""The colours of xterm's palette of 256 beyond the terminal's own sixteen: a cube of 6 levels each, and 24 greys."""
+"""The colors of xterm's palette of 256 beyond the terminal's own sixteen: a cube of 6 levels each, and 24 grays."""

@@ -1,22 +1,24 @@
-"""Between Textual and the terminal: of what is drawn anew, only the cells that look different are sent.
+"""Between Textual and the terminal: of each picture, only the cells that look different are sent.
 
-Textual's partial updates begin at a widget's left edge, however far to the right the change is, and send a widget
-that was refreshed whole even where it looks as before. Over SSH that is most of the bytes.
+Textual sends the whole screen after every layout (a help screen opens or closes, another step is shown), and of a
+widget that was refreshed everything from its left edge on. Over SSH that is most of the bytes.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from math import inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import get_character_cell_size
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console, RenderableType
-from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-from tui.terminal.pen import Pen, ScreenCell, Stretch
+from tui.terminal.pen import PLAIN, LookCell, Pen, Stretch, is_narrow, look_cells, look_of, looks_of
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -30,15 +32,22 @@ class Wire:
     """Remembers what the terminal shows, as far as it is known, and makes updates out of what differs."""
 
     def __init__(self) -> None:
-        self.rows: dict[int, dict[int, ScreenCell]] = {}
+        self.rows: dict[int, list[LookCell | None]] = {}
+
+    def row(self, y: int, width: int) -> list[LookCell | None]:
+        """What a row shows, None where that is not known; at least as wide as is asked for."""
+        row = self.rows.setdefault(y, [])
+        if len(row) < width:
+            row.extend([None] * (width - len(row)))
+        return row
 
     def forget(self) -> None:
         """The terminal may show anything: what comes next is sent whole."""
         self.rows.clear()
 
     def lean(self, update: RenderableType | CompositorUpdate | None) -> RenderableType | CompositorUpdate | None:
-        """A partial update made lean; anything else as it is, after which nothing is known any more."""
-        if isinstance(update, (ChopsUpdate, PaintedUpdate)):
+        """An update made lean, a whole picture too; anything else as it is: after it, nothing is known any more."""
+        if isinstance(update, (ChopsUpdate, LayoutUpdate, PaintedUpdate)):
             return LeanUpdate(self, update)
         if update is not None:
             self.forget()
@@ -54,18 +63,31 @@ class LeanFrames:
 
     def __init__(self, app: App[Any]) -> None:
         self.sent = False
+        self._first = inf
         self._wire = Wire()
         self._app = app
         self._send = app._display
         app._display = self._display  # type: ignore[method-assign]
 
-    def forget(self) -> None:
-        """The terminal may show anything now: the next picture is sent whole."""
+    def forget(self, told: float = inf) -> bool:
+        """The terminal may show anything now: the next picture is sent whole.
+
+        Args:
+            told: monotonic time of the event that says so.
+
+        Returns:
+            Whether this is news: an event from before the first picture says nothing about it.
+        """
+        if told < self._first:
+            return False
         self._wire.forget()
+        return True
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Send what Textual has drawn, less the cells that the terminal shows already."""
         self.sent = renderable is not None and not self._app._batch_count
+        if self.sent and self._first == inf:
+            self._first = time.monotonic()
         self._send(screen, cast("RenderableType | None", self._wire.lean(renderable)))
 
 
@@ -87,76 +109,93 @@ class PaintedUpdate(CompositorUpdate):
 
 
 class LeanUpdate(CompositorUpdate):
-    """A partial update that sends the cells that differ from what the terminal shows.
+    """An update that sends the cells that differ from what the terminal shows.
 
     Args:
         wire: what the terminal shows; it knows this update's cells as soon as they are rendered.
-        update: what is to be shown, as Textual made it.
+        update: what is to be shown, as Textual made it: a part of the screen, or all of it.
     """
 
-    def __init__(self, wire: Wire, update: ChopsUpdate | PaintedUpdate) -> None:
+    def __init__(self, wire: Wire, update: ChopsUpdate | LayoutUpdate | PaintedUpdate) -> None:
         self._wire = wire
         self._update = update
 
     def render_segments(self, console: Console) -> str:
         """The bytes for the terminal."""
-        pen = Pen(COLOR_SYSTEMS.get(console.color_system or "", ColorSystem.TRUECOLOR))
-        for y, x, cells in sorted(self._changes(), key=itemgetter(0, 1)):
+        colors = COLOR_SYSTEMS.get(console.color_system or "", ColorSystem.TRUECOLOR)
+        pen = Pen()
+        for y, x, cells in sorted(self._changes(colors), key=itemgetter(0, 1)):
             pen.write(y, x, cells)
         return pen.lift()
 
-    def _changes(self) -> Iterator[Stretch]:
-        """The stretches to send."""
-        if isinstance(self._update, ChopsUpdate):
-            yield from self._of_chops(self._update)
-            return
-        for y, x, cells in self._update.painted:
-            yield from self._known(y, x, cells, 0, len(cells))
-        if self._update.rest is not None:
-            yield from self._of_chops(self._update.rest)
-
-    def _of_chops(self, update: ChopsUpdate) -> Iterator[Stretch]:
-        for y, first, end in update.spans:
-            for x, strip in update.chops[y].items():
-                if strip is None or x >= end or x + strip.cell_length <= first:
-                    continue
-                cells = cells_of(strip)
-                yield from self._known(y, x, cells, max(first - x, 0), min(end - x, len(cells)))
-
-    def _known(self, y: int, x: int, cells: list[ScreenCell], start: int, stop: int) -> Iterator[Stretch]:
-        """What differs in `cells[start:stop]`, of which the first cell stands at `x`; it is known from now on."""
-        shown = self._wire.rows.setdefault(y, {})
-        for a, b in _differing(cells, shown, x, start, stop):
-            shown.update((x + column, cells[column]) for column in range(a, b))
-            yield y, x + a, cells[a:b]
+    def _changes(self, colors: ColorSystem) -> Iterator[tuple[int, int, list[LookCell]]]:
+        """The stretches to send: row, column, cells. The wire knows them from now on."""
+        for y, x, cells, start, stop in _drawn(self._update, colors):
+            shown = self._wire.row(y, x + len(cells))
+            known, wanted = shown[x + start : x + stop], cells[start:stop]
+            if known == wanted:
+                continue
+            spans = _differing(cells, shown, x, start, stop) if any(known) else [_whole(cells, start, stop)]
+            for a, b in spans:
+                shown[x + a : x + b] = cells[a:b]
+                yield y, x + a, cells[a:b]
 
 
-def cells_of(strip: Strip) -> list[ScreenCell]:
-    """The cells of a strip."""
-    cells: list[ScreenCell] = []
+Drawn = tuple[int, int, list[LookCell], int, int]
+"""Row and column of the first of some cells, the cells, and which of them are to be shown: first and end."""
+
+
+def _drawn(update: ChopsUpdate | LayoutUpdate | PaintedUpdate, colors: ColorSystem) -> Iterator[Drawn]:
+    """What an update of Textual's wants to be shown."""
+    if isinstance(update, ChopsUpdate):
+        yield from _of_chops(update, colors)
+    elif isinstance(update, LayoutUpdate):
+        for y, strips in enumerate(update.strips, update.region.y):
+            cells = [cell for strip in strips for cell in cells_of(strip, colors)]
+            yield y, update.region.x, cells, 0, len(cells)
+    else:
+        for y, x, painted in update.painted:
+            yield y, x, looks_of(painted, colors), 0, len(painted)
+        if update.rest is not None:
+            yield from _of_chops(update.rest, colors)
+
+
+def _of_chops(update: ChopsUpdate, colors: ColorSystem) -> Iterator[Drawn]:
+    for y, first, end in update.spans:
+        for x, strip in update.chops[y].items():
+            if strip is None or x >= end or x + strip.cell_length <= first:
+                continue
+            cells = cells_of(strip, colors)
+            yield y, x, cells, max(first - x, 0), min(end - x, len(cells))
+
+
+def cells_of(strip: Strip, colors: ColorSystem) -> list[LookCell]:
+    """The cells of a strip on a terminal that has these colors."""
+    cells: list[LookCell] = []
     for text, style, control in strip:
         if control:
             continue
-        if text.isascii():
-            cells.extend((char, style) for char in text)
+        known = look_cells(PLAIN if style is None else look_of(style, colors))
+        if text.isascii() or is_narrow(text):
+            cells += map(known.__getitem__, text)
             continue
         for char in text:
             width = get_character_cell_size(char)
             if width:
-                cells.append((char, style))
-                cells.extend([("", style)] * (width - 1))
+                cells.append(known[char])
+                cells.extend([known[""]] * (width - 1))
             elif cells:
                 cells[-1] = (cells[-1][0] + char, cells[-1][1])
     return cells
 
 
 def _differing(
-    cells: list[ScreenCell], shown: dict[int, ScreenCell], x: int, start: int, stop: int
+    cells: list[LookCell], shown: list[LookCell | None], x: int, start: int, stop: int
 ) -> Iterator[tuple[int, int]]:
     """Stretches of `cells[start:stop]` that the terminal does not show; never a part of a wide glyph."""
     first = last = -1
     for column in range(start, stop):
-        if shown.get(x + column) == cells[column]:
+        if shown[x + column] == cells[column]:
             continue
         if first >= 0 and column - last > MERGE_GAP:
             yield _whole(cells, first, last)
@@ -168,7 +207,7 @@ def _differing(
         yield _whole(cells, first, last)
 
 
-def _whole(cells: list[ScreenCell], first: int, end: int) -> tuple[int, int]:
+def _whole(cells: list[LookCell], first: int, end: int) -> tuple[int, int]:
     while first > 0 and cells[first][0] == "":
         first -= 1
     while end < len(cells) and cells[end][0] == "":

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from core.jobs.trust import ConsentRequest
 from tui.actions import Command, declare
+from tui.widgets.key_bar import KeyBar
 
 
 class Agree(ModalScreen[bool]):
@@ -27,8 +28,8 @@ class Agree(ModalScreen[bool]):
 
     BINDINGS = declare(
         "agree",
-        Command("agree.allow", "y", "dismiss(True)", "allow", "Allow what is shown, from now on.", decides=True),
-        Command("agree.cancel", "escape,n", "dismiss(False)", "cancel", "Allow nothing.", shows="esc"),
+        Command("agree.allow", "y", "dismiss(True)", "allow", "Allow what is shown, from now on.", 1, decides=True),
+        Command("agree.cancel", "escape,n", "dismiss(False)", "cancel", "Allow nothing.", 2),
     )
 
     def __init__(self, asks: Sequence[ConsentRequest]) -> None:
@@ -46,3 +47,4 @@ class Agree(ModalScreen[bool]):
         box.border_title = "not allowed yet"
         box.border_subtitle = "y allows exactly this from now on · esc cancels"
         yield box
+        yield KeyBar()

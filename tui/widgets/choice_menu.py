@@ -13,18 +13,23 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tui.actions import Command, declare
+from tui.widgets.key_bar import KeyBar
 
 _BINDINGS = declare(
     "menu",
-    Command("menu.select", "enter", "select", "take it", "Take this choice.", 1, decides=True, shared="open"),
-    Command("menu.cancel", "escape", "dismiss(None)", "close", "Change nothing.", shows="esc", shared="back"),
+    Command("menu.select", "enter", "select", "choose", "Choose this.", 1, decides=True, shared="open"),
+    Command("menu.up", "up,k", "cursor_up", "up", "Go to the choice above.", shared="up"),
+    Command("menu.down", "down,j", "cursor_down", "down", "Go to the choice below.", shared="down"),
+    Command("menu.first", "home,g", "first", "first", "Go to the first choice.", shared="first"),
+    Command("menu.last", "end,G", "last", "last", "Go to the last choice.", shared="last"),
+    Command("menu.cancel", "escape", "dismiss(None)", "cancel", "Close the menu and change nothing.", 2, shared="back"),
 )
 
 
 class MenuOptions(OptionList):
     """The choices of a menu; enter takes one only if the menu was there to be read when it was typed."""
 
-    BINDINGS = _BINDINGS[:1]
+    BINDINGS = _BINDINGS[:-1]
 
 
 class ChoiceMenu(ModalScreen[int | None]):
@@ -41,7 +46,7 @@ class ChoiceMenu(ModalScreen[int | None]):
     ChoiceMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
     """
 
-    BINDINGS = _BINDINGS[1:]
+    BINDINGS = _BINDINGS[-1:]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str]], *, chosen: int = 0) -> None:
         """Make the menu.
@@ -64,9 +69,9 @@ class ChoiceMenu(ModalScreen[int | None]):
         )
         menu.highlighted = self._chosen
         menu.border_title = self._title
-        menu.border_subtitle = "enter takes one · esc changes nothing"
         with Vertical():
             yield menu
+        yield KeyBar()
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

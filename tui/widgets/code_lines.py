@@ -119,7 +119,7 @@ def code_lines(lines: Iterable[str], language: str, indent: int) -> Iterator[Tex
 
 
 def _spans(line: str, language: _Language, until: str) -> tuple[list[tuple[str, str]], str]:
-    """The styled pieces of a line, and what ends the comment or string that goes on behind it."""
+    """The styled pieces of a line, and what ends the comment or string that continues after it."""
     spans: list[tuple[str, str]] = []
     pattern = _pattern(language)
     at = plain_from = 0

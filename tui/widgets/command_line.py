@@ -45,8 +45,8 @@ class CommandLine(StillText):
 
     BINDINGS = declare(
         "line",
-        Command("line.apply", "enter", "apply", "apply", "Apply the line as it stands.", 1),
-        Command("line.cancel", "escape", "cancel", "cancel", "Discard the line; nothing changes.", 2, "esc"),
+        Command("line.apply", "enter", "apply", "apply", "Apply what is typed.", 1),
+        Command("line.cancel", "escape", "cancel", "cancel", "Cancel; nothing changes.", 2, "esc"),
     )
 
     def __init__(self, *, id: str = "line") -> None:
@@ -66,9 +66,9 @@ class CommandLine(StillText):
 
         Args:
             words: clean.
-            wrapped: use up to three lines; else what is too long for one is cut.
+            wrapped: use up to three lines, as warnings do; else what is too long for one is cut.
         """
-        self._words, self._wrapped = words, wrapped
+        self._words, self._wrapped = words, wrapped or "▲" in words
         self._draw()
 
     def show_message(self, words: str, *, failed: bool = False, about: object = None) -> None:

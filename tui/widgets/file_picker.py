@@ -38,8 +38,8 @@ class FileChoice:
 
 _BINDINGS = declare(
     "picker",
-    Command("picker.open_path", "enter", "submit", "open", "Open the path that is typed.", 1),
-    Command("picker.to_list", "down", "to_list", "", "Go to the list of files."),
+    Command("picker.open_path", "enter", "submit", "open", "Open the path you typed.", 1),
+    Command("picker.to_list", "down", "to_list", "file list", "Go to the list of files."),
     Command("picker.open", "enter", "select", "open", "Open this file.", 1),
 )
 
@@ -66,7 +66,7 @@ class _Field(PathInput):
 
 
 class _Choices(OptionList):
-    """The files to choose from; a mark as well as a colour shows the one that enter opens."""
+    """The files to choose from; a mark as well as a color shows the one that enter opens."""
 
     BINDINGS = _BINDINGS[2:]
 
@@ -86,7 +86,7 @@ class _Choices(OptionList):
         await self.parent.take(self, event)
 
     def on_paste(self, event: Paste) -> None:
-        """The picker takes it as the beginning of a path."""
+        """The picker uses it as the beginning of a path."""
         assert isinstance(self.parent, FilePicker)
         event.stop()
         self.parent.take_paste(self, event.text)

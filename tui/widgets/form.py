@@ -6,6 +6,7 @@ The form knows nothing of what is filled in: it says what was typed and is told 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from textual import events
@@ -26,35 +27,36 @@ class Form(FormView, can_focus=True):
 
     BINDINGS = declare(
         "form",
-        Command("form.edit", "enter", "edit", "edit", "Type into this field; what you type replaces it.", 1),
+        Command("form.edit", "enter", "edit", "edit", "Edit this field; typing replaces its value.", 1),
+        Command("form.list_values", "enter", "offer", "choose", "List values to choose from, or type your own.", 1),
         Command(
             "form.next_choice",
             "space,right,enter",
             "cycle(1)",
             "change",
-            "Take the choice before, or the next.",
+            "Previous or next choice.",
             1,
             "←→",
         ),
-        Command("form.previous_choice", "left", "cycle(-1)", "", "Take the choice before.", aside=True),
-        Command("form.complete", "right,tab", "complete", "complete", "Take the file name that is suggested.", 1, "→"),
+        Command("form.previous_choice", "left", "cycle(-1)", "", "Previous choice.", aside=True),
+        Command("form.complete", "right,tab", "complete", "complete", "Accept the suggested file name.", 1, "→"),
         Command(
-            "form.stop_editing", "escape,enter", "leave", "leave field", "Leave it; digits are screens again.", 2, "esc"
+            "form.stop_editing", "escape,enter", "leave", "done", "Stop editing; digits switch screens again.", 2, "esc"
         ),
         Command(
             "form.release_keys",
             "escape",
             "keys",
             "keys",
-            "Type nothing here; digits are screens again.",
+            "Leave the field; digits switch screens again.",
             2,
             "esc",
             aside=True,
         ),
-        Command("form.up", "up", "move(-1)", "", "Go to the field above.", 0, "↑"),
-        Command("form.down", "down", "move(1)", "", "Go to the field below.", 0, "↓"),
-        Command("form.next_field", "tab", "move(1, True)", "", "Go to the next field; after the last, the first."),
-        Command("form.previous_field", "shift+tab", "move(-1, True)", "", "Go to the field before."),
+        Command("form.up", "up", "move(-1)", "", "Go to the previous field.", 0, "↑"),
+        Command("form.down", "down", "move(1)", "", "Go to the next field.", 0, "↓"),
+        Command("form.next_field", "tab", "move(1, True)", "", "Go to the next field, from the last to the first."),
+        Command("form.previous_field", "shift+tab", "move(-1, True)", "", "Go to the previous field."),
         Command("form.page_up", "pageup", "page(-1)", "", "Go one page up."),
         Command("form.page_down", "pagedown", "page(1)", "", "Go one page down."),
         Command("form.first_field", "home,ctrl+home", "move(-1000)", "", "Go to the first field."),
@@ -84,6 +86,13 @@ class Form(FormView, can_focus=True):
             self.text = text
             super().__init__()
 
+    offer: Callable[[str], None] | None = None
+    """Shows the values that a field offers, at once, so that keys typed fast reach the list. Set by the owner."""
+
+    @property
+    def _offering(self) -> bool:
+        return self.current.offers and self.offer is not None
+
     # --- what the owner says
 
     def suggest(self, key: str, text: str, rest: str) -> None:
@@ -110,10 +119,13 @@ class Form(FormView, can_focus=True):
         self.action_leave()
         self.action_keys()
 
-    def begin(self) -> None:
-        """Go to the first field, as where another thing is filled in; nothing is being typed."""
+    def begin(self, key: str = "") -> None:
+        """Go to a field, by default the first one, of something else that is filled in; nothing is being typed."""
         self.put_down()
-        self._place(self._shown.places[self.keys[0]])
+        if key:
+            self.go_to(key)
+        else:
+            self._place(self._shown.places[self.keys[0]])
 
     def retype(self, text: str) -> None:
         """Give the current field another text, as if it had been typed."""
@@ -131,7 +143,9 @@ class Form(FormView, can_focus=True):
         if action == "cycle":
             return choice
         if action == "edit":
-            return not choice and not self.typing
+            return not choice and not self.typing and not self._offering
+        if action == "offer":
+            return self._offering and not self.typing
         if action == "leave":
             return self.typing
         if action == "keys":
@@ -186,6 +200,8 @@ class Form(FormView, can_focus=True):
             self._place(y)
         elif self.current.kind == "choice":
             self.action_cycle(1)
+        elif self._offering and not self.typing:
+            self.action_offer()
         elif not self.typing:
             self.action_edit()
 
@@ -199,6 +215,12 @@ class Form(FormView, can_focus=True):
             self.focus()
         self.typing = True
         self._begin()
+
+    def action_offer(self) -> None:
+        """List the values that this field offers."""
+        if self.offer is not None:
+            self.put_down()
+            self.offer(self.current.key)
 
     def action_leave(self) -> None:
         """Stop typing; what was typed stays."""

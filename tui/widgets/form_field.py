@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +31,9 @@ def fault_words(severity: ProblemLevel, text: str) -> str:
 SHORT_VALUE = 13
 """Cells of the box of a number, brackets included."""
 
+_LEAST_SENTENCE = 30
+"""Cells below which the beginning of a sentence says less than a word."""
+
 _GUTTER = 2
 
 
@@ -45,6 +49,7 @@ class FormField:
         unit: what the value counts, or "".
         folded: whether it is hidden until advanced fields are shown.
         complete: whether file names are suggested while typing.
+        offers: whether enter opens a list of values to choose from; text can still be typed.
     """
 
     key: str
@@ -54,6 +59,7 @@ class FormField:
     unit: str = ""
     folded: bool = False
     complete: bool = False
+    offers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,8 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: RowStyle
     room = columns.width - columns.value_at
     if spec.kind == "long":
         hint, hint_style = _brief(state)
-        hint_room = cell_len(hint) + 2 if hint and cell_len(hint) + 16 < room else 0
+        value = 16 if state.fault or pen.editor is not None else max(16, cell_len(clean_line(state.text, 1_000)) + 2)
+        hint_room = cell_len(hint) + 2 if hint and value + cell_len(hint) + 2 <= room else 0
         if state.fault and not state.text and not pen.current:
             # Nothing stands there, so there is room for the sentence.
             return [*spans, (" " + _fit(_sentence(state.fault), room - 1), state.fault.severity)]
@@ -143,7 +150,7 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: RowStyle
     # A choice takes the room of its longest one, so that nothing moves when it is changed.
     width = min(room, max(SHORT_VALUE, *(cell_len(choice) + 3 for choice in ("", *spec.choices))))
     spans += _value(spec, state, width, pen)
-    hint, hint_style = _full(spec, state)
+    hint, hint_style = _full(spec, state, room - width - 1)
     if room - width > 2:
         spans.append((" " + _fit(hint, room - width - 1), hint_style))
     return spans
@@ -196,14 +203,21 @@ def _typed(editor: LineEditor, suggestion: str, width: int) -> list[FieldSpan]:
     return [*spans, (" " * max(0, room), "typed")]
 
 
-def _full(spec: FormField, state: FieldState) -> FieldSpan:
-    """What stands beside a short value: the fault in words, else the unit and what the value comes to."""
-    said = [part for part in (spec.unit, clean_line(state.hint, 400)) if part]
+def _full(spec: FormField, state: FieldState, room: int) -> FieldSpan:
+    """What stands beside a short value: the fault in words, else the unit and what the value comes to.
+
+    What does not fit into the room is left out, not cut; of a fault at least its beginning or a word is shown.
+    """
+    hint = clean_line(state.hint, 400)
+    clause = re.split(r"[:;,] ", hint)[0]
+    ways = ["  ".join(part for part in (spec.unit, hint) if part), hint, clause, spec.unit, ""]
     if state.fault is None:
-        return "  ".join(said), "hint"
+        return next((way for way in ways if cell_len(way) <= room), ""), "hint"
+    sentence = _sentence(state.fault)
     if state.fault.severity == "note":
-        return "  ".join([*said, _sentence(state.fault)]), "note"
-    return _sentence(state.fault), state.fault.severity
+        return next((way for way in (f"{ways[0]}  {sentence}", sentence, *ways) if cell_len(way) <= room), ""), "note"
+    shown = sentence if cell_len(sentence) <= room or room >= _LEAST_SENTENCE else ""
+    return shown or fault_words(state.fault.severity, state.text), state.fault.severity
 
 
 def _sentence(fault: Fault) -> str:

@@ -52,18 +52,16 @@ class LogView(Painted, can_focus=True):
 
     BINDINGS = declare(
         "log",
-        Command(
-            "log.scroll_up", "up,k", "scroll(-1)", "up", "Scroll the log one line up and stop following.", shared="up"
-        ),
-        Command("log.scroll_down", "down,j", "scroll(1)", "down", "Scroll the log one line down.", shared="down"),
-        Command("log.page_up", "pageup", "page(-1)", "page up", "Scroll the log one page up."),
-        Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll the log one page down."),
+        Command("log.scroll_up", "up,k", "scroll(-1)", "up", "Scroll up one line and stop following.", shared="up"),
+        Command("log.scroll_down", "down,j", "scroll(1)", "down", "Scroll down one line.", shared="down"),
+        Command("log.page_up", "pageup", "page(-1)", "page up", "Scroll up one page."),
+        Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll down one page."),
         Command(
             "log.scroll_left",
             "less_than_sign",
             "aside(-1)",
-            "to the left",
-            "Back towards the lines' beginnings.",
+            "scroll left",
+            "Scroll left in long lines.",
             0,
             "<",
         ),
@@ -71,8 +69,8 @@ class LogView(Painted, can_focus=True):
             "log.scroll_right",
             "greater_than_sign",
             "aside(1)",
-            "to the right",
-            "Read on in lines that are cut.",
+            "scroll right",
+            "Scroll right in long lines.",
             0,
             ">",
         ),
@@ -80,27 +78,32 @@ class LogView(Painted, can_focus=True):
             "log.first_line",
             "home,g",
             "scroll(-1000000)",
-            "begin",
-            "Go to the first line that is kept.",
+            "oldest",
+            "Go to the oldest line.",
             shared="first",
         ),
         Command(
-            "log.last_line", "end,G", "scroll(1000000)", "end", "Go to the last line and follow it.", shared="last"
+            "log.last_line",
+            "end,G",
+            "scroll(1000000)",
+            "end",
+            "Go to the newest line and follow the log.",
+            shared="last",
         ),
         Command(
             "log.previous_match",
             "N",
             "match(-1)",
-            "older match",
-            "The next line above that holds what is searched.",
+            "previous hit",
+            "Go to the previous hit.",
             shared="previous hit",
         ),
         Command(
             "log.next_match",
             "n",
             "match(1)",
-            "newer match",
-            "The next line below that holds what is searched.",
+            "next hit",
+            "Go to the next hit.",
             shared="next hit",
         ),
     )
@@ -109,7 +112,7 @@ class LogView(Painted, can_focus=True):
         self,
         *,
         title: str = "log",
-        empty: str = "nothing was written yet",
+        empty: str = "nothing has been written yet",
         name: str | None = None,
         id: str | None = None,
         classes: str | None = None,
@@ -217,7 +220,7 @@ class LogView(Painted, can_focus=True):
         self.action_scroll(pages * max(1, self.size.height - 3))
 
     def action_aside(self, direction: int) -> None:
-        """Move half a width aside, as far as a visible line goes on."""
+        """Move half a width aside, as far as a visible line continues."""
         width = max(2, self.size.width - 4)
         top, page = self._first, max(1, self.size.height - 2)
         longest = max((cell_len(line) for line in list(self._lines)[top : top + page]), default=0)
@@ -250,7 +253,7 @@ class LogView(Painted, can_focus=True):
         for row in range(min(page, total - top)):
             line = self._lines[top + row]
             style = "match" if self._holds(line) else "text"
-            # A line that begins before the first column shows its rest; one that goes on says so.
+            # A line that begins before the first column shows its rest; a longer one says so.
             cells.put(2 - self._left, 1 + row, line, style, end=cells.width - 2)
             cells.put(0, 1 + row, self.glyphs.frame[5] + " ", "frame")
             if cell_len(line) - self._left > cells.width - 4:

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 _PATTERNS = "█▓▒░▚▞▙▜"
-"""Neighbouring parts differ in shape, so that they can be told apart without colour."""
+"""Neighbouring parts differ in shape, so that they can be told apart without color."""
 
 _COLORS = ("$primary", "$success", "$secondary", "$foreground", "$warning", "$text-muted")
 

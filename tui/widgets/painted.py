@@ -45,7 +45,7 @@ class Painted(PromptRefresh):
         raise NotImplementedError
 
     def repaint(self) -> None:
-        """Draw anew and send what differs from what is on the screen."""
+        """Redraw and send what differs from what is on the screen."""
         size = self.size
         if not self.is_mounted or not size:
             self._cells = None  # what was drawn at an earlier size must not come back with that size

@@ -66,7 +66,7 @@ class PathInput(Input):
 
     BINDINGS = declare(
         "path",
-        Command("path.complete", "tab", "complete", "complete", "Take the completion that is shown."),
+        Command("path.complete", "tab", "complete", "complete", "Accept the suggested path."),
     )
 
     def __init__(self, base: Path, *, placeholder: str = "", select: bool = True, id: str | None = None) -> None:
@@ -94,7 +94,7 @@ class PathInput(Input):
             event.prevent_default()
 
     def action_complete(self) -> None:
-        """Take the completion; where there is none, go to the next field as tab does elsewhere."""
+        """Accept the completion; where there is none, go to the next field as tab does elsewhere."""
         before = self.value
         self.action_end()
         self.action_cursor_right()

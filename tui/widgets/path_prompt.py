@@ -20,7 +20,7 @@ class _Answer(PathInput):
 
     BINDINGS = declare(
         "answer",
-        Command("answer.apply", "enter", "submit", "take it", "Take what stands in the field.", 1),
+        Command("answer.apply", "enter", "submit", "confirm", "Use this path.", 1),
     )
 
 
@@ -39,7 +39,7 @@ class PathPrompt(Vertical):
 
     BINDINGS = declare(
         "prompt",
-        Command("prompt.cancel", "escape", "cancel", "cancel", "Ask no more; nothing is changed.", 2, "esc"),
+        Command("prompt.cancel", "escape", "cancel", "cancel", "Cancel; nothing changes.", 2, "esc"),
     )
 
     class Answered(Message):

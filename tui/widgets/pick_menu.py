@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from tui.actions import Command, declare
+from tui.widgets.key_bar import KeyBar
 
 
 class MenuItem(NamedTuple):
@@ -33,11 +34,11 @@ class Picked(NamedTuple):
 
 _BINDINGS = declare(
     "pick",
-    Command("pick.toggle", "enter", "submit", "take", "Take this choice, or leave it out again."),
+    Command("pick.toggle", "enter", "submit", "select", "Select this choice, or unselect it.", 1),
     Command("pick.up", "up", "move(-1)", "up", "Go to the choice above.", priority=True),
     Command("pick.down", "down", "move(1)", "down", "Go to the choice below.", priority=True),
-    Command("pick.pin", "ctrl+t", "pin", "pin", "Pin this choice, where that is offered.", priority=True),
-    Command("pick.close", "escape", "close", "close", "Close the menu with what is taken.", shows="esc", priority=True),
+    Command("pick.pin", "ctrl+t", "pin", "pin", "Pin this choice, where that is possible.", 3, priority=True),
+    Command("pick.close", "escape", "close", "done", "Close the list; the selection applies.", 2, priority=True),
 )
 
 
@@ -103,6 +104,7 @@ class PickMenu(ModalScreen[Picked]):
             box.border_title = self._title
             yield _Filter(placeholder=f"type to filter the {len(self._choices)} {self._noun}", compact=True)
             yield OptionList()
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Everything is found at first."""
@@ -124,6 +126,10 @@ class PickMenu(ModalScreen[Picked]):
     def _clicked(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self._toggle()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Pinning is not offered everywhere."""
+        return self._pinned is not None if action == "pin" else super().check_action(action, parameters)
 
     def action_move(self, lines: int) -> None:
         """Move the cursor of the list while the filter keeps the focus."""
@@ -188,7 +194,5 @@ class PickMenu(ModalScreen[Picked]):
             menu.highlighted = min(cursor, len(self._found) - 1)
         box = self.query_one(Vertical)
         limit = f", {self._most} at most" if self._most is not None else ""
-        pin = " · ctrl+t pins" if self._pinned is not None else ""
         shown = f"{len(self._taken)} of {len(self._choices)} {self._noun} {self._fate}{limit}"
-        takes = "enter takes" if pin else "enter takes or leaves"
-        box.border_subtitle = f"{shown} · {takes}{pin} · esc closes"
+        box.border_subtitle = shown

@@ -90,7 +90,7 @@ class SampleList(ScrollView, can_focus=True):
         Command("list.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
         Command("list.first", "home,g", "first", "first", "Go to the first row.", shared="first"),
         Command("list.last", "end,G", "last", "last", "Go to the last row.", shared="last"),
-        Command("list.open", "enter", "choose", "read", "Read this row in full.", 11, shared="open"),
+        Command("list.open", "enter", "choose", "open", "Open this row full screen.", 11, shared="open"),
     )
 
     class Highlighted(Message):
@@ -255,7 +255,7 @@ class SampleList(ScrollView, can_focus=True):
         self._show_cursor()
 
     def notify_style_update(self) -> None:
-        """Draw again in the new theme's colours."""
+        """Draw again in the new theme's colors."""
         super().notify_style_update()
         self.refresh()
 

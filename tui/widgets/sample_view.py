@@ -6,10 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.events import Click
+from textual.message import Message
+from textual.style import Style
 from textual.widgets import Static
 
 from tui.widgets.text_view import TextLine, TextView
 from tui.widgets.titled_pane import TitledPane
+
+_VIEW = "view"
+"""Key of the name of a rendering in the style of its word in the title."""
 
 Lines = Callable[[], Iterable[TextLine]]
 
@@ -17,9 +23,12 @@ Lines = Callable[[], Iterable[TextLine]]
 class SampleView(TitledPane):
     """A pane that shows a sample; which rendering of it, the caller chooses.
 
-    The border's title names the sample and the renderings, the present one in capitals; its subtitle says a number
-    or two. Notes stand below the text, each with a word and a sentence.
+    The border's title names the sample and the renderings, the present one in capitals, and a click on one shows it;
+    the subtitle says a number or two. Notes stand below the text, each with a word and a sentence.
     """
+
+    class ViewClicked(Message):
+        """The name of another rendering was clicked: it is the present one now, and the caller shows it."""
 
     DEFAULT_CSS = """
     SampleView {
@@ -70,6 +79,15 @@ class SampleView(TitledPane):
         self._set_title()
         return self.view
 
+    def on_click(self, event: Click) -> None:
+        """A click on the name of a rendering in the title."""
+        view = event.style.meta.get(_VIEW)
+        if view in self._views and view != self.view:
+            event.stop()
+            self.view = view
+            self._set_title()
+            self.post_message(self.ViewClicked())
+
     def show(
         self,
         subject: Content,
@@ -101,7 +119,7 @@ class SampleView(TitledPane):
     def show_notes(self, notes: Sequence[tuple[str, str]]) -> None:
         """Change the notes alone."""
         if list(notes) == self._notes:
-            return  # an update lays the screen out anew
+            return  # an update causes a new layout
         self._notes = list(notes)
         parts: list[tuple[str, str]] = []
         for word, sentence in notes:
@@ -111,8 +129,9 @@ class SampleView(TitledPane):
         widget.update(Content.assemble(*parts))
 
     def _set_title(self) -> None:
-        parts: list[Content | tuple[str, str]] = [self._subject, ("  ", "")]
+        parts: list[Content | tuple[str, str | Style]] = [self._subject, ("  ", "")]
         for view in self._views if self._choice else ():
-            shown = (f" {view.upper()} ", "reverse bold") if view == self.view else (f" {view} ", "")
-            parts.append(shown)
+            here = view == self.view
+            style = Style(reverse=here or None, bold=here or None) + Style.from_meta({_VIEW: view})
+            parts.append((f" {view.upper() if here else view} ", style))
         self.retitle(Content.assemble(*parts))

@@ -1,4 +1,4 @@
-"""A text in marked pieces, as lines: the marks stand in the margin as well, not in colour alone."""
+"""A text in marked pieces, as lines: the marks stand in the margin as well, not in color alone."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Table(Painted, can_focus=True):
         Command("table.page_down", "pagedown", "page(1)", "page down", "Go one page down."),
         Command("table.first", "home,g", "move(-1000000000)", "first", "Go to the first row.", shared="first"),
         Command("table.last", "end,G", "move(1000000000)", "last", "Go to the last row.", shared="last"),
-        Command("table.select", "enter", "choose", "choose", "Choose this row.", shared="open"),
+        Command("table.select", "enter", "choose", "open", "Open this row.", shared="open"),
     )
 
     class Highlighted(Message):

@@ -61,7 +61,7 @@ class TextLines(Painted):
         """Make it without lines.
 
         Args:
-            wrap: whether long lines go on in the next row; if not, they are cut.
+            wrap: whether long lines wrap; if not, they are cut.
             name: the widget's name.
             id: the widget's id.
             classes: CSS classes.

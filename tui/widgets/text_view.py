@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
@@ -130,12 +131,34 @@ class TextView(ScrollView, can_focus=True):
         Command("text.scroll_down", "down,j", "scroll_down", "down", "Scroll one line down.", shared="down"),
         Command("text.page_up", "pageup,backspace", "page_up", "page up", "Scroll one page up."),
         Command("text.page_down", "pagedown,space", "page_down", "page down", "Scroll one page down."),
-        Command("text.first_line", "home,g", "scroll_home", "begin", "Go to the first line.", shared="first"),
-        Command("text.last_line", "end,G", "to_end", "end", "Go to the last line.", shared="last"),
+        Command("text.first_line", "home,g", "scroll_home", "top", "Go to the first line.", shared="first"),
+        Command("text.last_line", "end,G", "to_end", "bottom", "Go to the last line.", shared="last"),
+        Command("text.scroll_left", "left", "pan(-1)", "left", "Scroll left.", 6),
+        Command(
+            "text.scroll_right",
+            "right",
+            "pan(1)",
+            "right",
+            "Scroll right, where lines are longer than the view.",
+            6,
+        ),
     )
 
-    def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
+    def __init__(
+        self, *, wraps: bool = True, name: str | None = None, id: str | None = None, classes: str | None = None
+    ) -> None:
+        """Make the view.
+
+        Args:
+            wraps: whether long lines wrap; otherwise the view scrolls right.
+            name: the widget's name.
+            id: the widget's id.
+            classes: CSS classes.
+        """
         super().__init__(name=name, id=id, classes=classes)
+        self._wraps = wraps
+        self._left, self._longest = 0, 0
+        """The first column that is shown, and the cells of the longest line, where lines do not wrap."""
         self._lines: Callable[[], Iterable[TextLine]] = tuple
         self._rows: list[_Row] = []
         self._pending: Iterator[_Row] | None = None
@@ -189,6 +212,21 @@ class TextView(ScrollView, can_focus=True):
         """Scroll one line down."""
         self._scroll(1)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A view whose lines wrap has nothing to the right; at an end nothing is left to scroll to."""
+        if action == "pan":
+            room = self._longest - self._text_width()
+            return not self._wraps and (self._left > 0 if parameters == (-1,) else self._left < room)
+        return super().check_action(action, parameters)
+
+    def action_pan(self, direction: int) -> None:
+        """Scroll half a page to the right or left."""
+        width = self._text_width()
+        left = self._left + direction * max(1, width // 2)
+        self._left = max(0, min(left, self._longest - width))
+        self.refresh()
+        self.refresh_bindings()
+
     def action_scroll_home(self) -> None:
         """Go to the first line."""
         self._goal = None
@@ -221,7 +259,12 @@ class TextView(ScrollView, can_focus=True):
         if blank := row.line.indent - len(row.line.bar):
             segments.append(Segment(" " * blank, base))
         segments += [Segment(text, self._style(style)) for text, style in row.spans]
-        return Strip(segments).adjust_cell_length(width, base)
+        strip = Strip(segments)
+        if self._wraps:
+            return strip.adjust_cell_length(width, base)
+        rest = strip.cell_length - self._left - width
+        shown = strip.crop(self._left, self._left + width - (rest > 0)).adjust_cell_length(width - (rest > 0), base)
+        return Strip([*shown, Segment("…", self._style("muted"))]) if rest > 0 else shown
 
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"text-view--{name}")
@@ -247,6 +290,7 @@ class TextView(ScrollView, can_focus=True):
         """Wrap from the beginning, then scroll so that the goal is on top."""
         self._width = self._text_width()
         self._rows = []
+        self._longest = 0
         self._pending = None
         self._goal = goal
         if self._width <= 0:  # not laid out yet: the first resize comes back here
@@ -282,6 +326,10 @@ class TextView(ScrollView, can_focus=True):
     def _wrapped(self, width: int) -> Iterator[_Row]:
         for number, line in enumerate(self._lines()):
             text = "".join(piece for piece, _ in line.spans)
+            if not self._wraps:
+                self._longest = max(self._longest, line.indent + cell_len(text))
+                yield _Row(number, 0, line, line.spans)
+                continue
             cut = Cutter(line.spans)
             for start, end in wrap(text, width - line.indent):
                 yield _Row(number, start, line, cut(start, end))

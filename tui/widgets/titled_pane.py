@@ -10,7 +10,7 @@ from textual.geometry import Region
 
 
 class TitledPane(Vertical):
-    """A pane that draws no more than its border anew when its title or subtitle changes.
+    """A pane that redraws only its border when its title or subtitle changes.
 
     Setting `border_title` draws all of a pane and all that lies in it: 40 ms for a list, four times a second while
     rows are counted.
@@ -37,7 +37,7 @@ class TitledPane(Vertical):
                 self._changed_row = None
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """Draw the pane, or regions of it, anew."""
+        """Redraw the pane, or regions of it."""
         if self._changed_row is not None and self.outer_size.height:
             left, top = self.content_offset
             regions = (Region(-left, self._changed_row - top, self.outer_size.width, 1),)

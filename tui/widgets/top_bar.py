@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 
+from textual.events import Click
+from textual.message import Message
 from textual.reactive import reactive
 
 from core.clean import clean_line
@@ -14,7 +17,18 @@ _NAME = " tunedeck "
 
 
 class TopBar(Painted):
-    """One line: the program, what is open, the steps of the walk, the state of the run."""
+    """One line: the program, what is open, the steps of the walk, the state of the run. A click on a step opens it."""
+
+    class StepClicked(Message):
+        """A step was clicked.
+
+        Attributes:
+            title: of the step.
+        """
+
+        def __init__(self, title: str) -> None:
+            super().__init__()
+            self.title = title
 
     PREFIX = "top-bar"
 
@@ -71,6 +85,8 @@ class TopBar(Painted):
         self._steps = list(steps)
         self._current = current
         self._laid: tuple[tuple[int, str, tuple[int, int, int]], Cells, int] | None = None
+        self._ends: list[int] = []
+        """The first column of the first step, and that after each."""
 
     def watch_subject(self) -> None:
         """Say what is open now."""
@@ -79,6 +95,13 @@ class TopBar(Painted):
     def watch_status(self) -> None:
         """Say how the run stands now."""
         self.repaint()
+
+    def on_click(self, event: Click) -> None:
+        """Say which step was clicked, if any."""
+        event.stop()
+        number = bisect_right(self._ends, event.x) - 1
+        if 0 <= number < len(self._steps):
+            self.post_message(self.StepClicked(self._steps[number][1]))
 
     def paint(self, cells: Cells) -> None:
         """The line for the present width.
@@ -99,7 +122,7 @@ class TopBar(Painted):
         cells.put(cells.width - len(status), 0, status, "status")
 
     def _lay(self, width: int, states: tuple[str, str, str]) -> tuple[Cells, int]:
-        """All but the state, and which of its forms there is room for, if any: a clock moves nothing as it goes on."""
+        """All but the state, and which of its forms there is room for, if any: a clock moves nothing as it ticks."""
         whole, timed, short = states
         subject = clean_line(self.subject, 200)
         cells = Cells(width, 1)
@@ -115,8 +138,10 @@ class TopBar(Painted):
         if name and room >= 8:
             shown = subject if len(subject) <= room else subject[: room - 1] + "…"
             x = max(cells.put(x, 0, f" {shown} ", "subject", end=x + room + 2), x + min(room, 22) + 2)
+        self._ends = [x]
         for text, style in steps:
             x = cells.put(x, 0, text, style)
+            self._ends.append(x)
         return cells, states.index(status) if x + len(status) <= width else len(states)
 
     def _parts(self, *, brief: bool) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Two texts and the words in which they differ: side by side where there is room, else one below the other.
 
-What differs is underlined, and its lines have a mark: not by colour alone. White space is not compared.
+What differs is underlined, and its lines have a mark: not by color alone. White space is not compared.
 """
 
 from __future__ import annotations

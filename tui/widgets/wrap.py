@@ -42,7 +42,7 @@ def _wrap_wide(text: str, width: int) -> Iterator[tuple[int, int]]:
     most = width * _MOST_CHARS_PER_CELL
     while True:
         cells, at = 0, start
-        end = resume = -1  # the last place where the line may break, and where the next line goes on
+        end = resume = -1  # the last place where the line may break, and where the next line begins
         while at < length and at - start < most:
             char = text[at]
             size = get_character_cell_size(char)

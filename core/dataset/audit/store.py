@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from core.dataset.audit.decisions import ACTIONS, Action, Decision, DecisionState, Ledger, pair_key
 from core.errors import BadInput, TunedeckError
+from core.jobs.files import FILE_MODE, no_more_files
 from core.paths import hidden_dir
 
 FILE = "decisions.sqlite"
@@ -271,6 +272,8 @@ def _select(connection: sqlite3.Connection, where: str, values: Iterable[Any]) -
 
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():  # SQLite would make it 0644, whatever the umask: a group could not share it
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE))
     connection = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     # A rollback journal works on network file systems, where the shared memory of WAL does not.
     connection.execute("PRAGMA journal_mode = DELETE")
@@ -326,8 +329,10 @@ class _explained:
             what = f"another program has held the decisions for {_PATIENCE:.0f} s, so this was not written"
             raise TunedeckError(what, where=self._where, do="Close it, or try again") from fault
         if isinstance(fault, sqlite3.OperationalError) and "full" in str(fault):
-            what = "the disk is full, so this decision was not written"
-            raise TunedeckError(what, where=self._where, do="Free some space and decide again") from fault
+            full = no_more_files(os.path.dirname(self._where)) or "The disk is full"
+            raise TunedeckError(
+                f"{full}. This decision was not written", where=self._where, do="Free some space and decide again"
+            ) from fault
         if isinstance(fault, sqlite3.OperationalError):
             raise TunedeckError(f"the decisions cannot be opened or written: {fault}", where=self._where) from fault
         if isinstance(fault, (sqlite3.DatabaseError, ValueError)):

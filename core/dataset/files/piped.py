@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.errors import BadInput, TunedeckError
+from core.jobs.files import FILE_MODE, current_umask, no_more_files
 from core.paths import hidden_dir
 from core.units import size
 
@@ -62,6 +63,7 @@ def take_in(workspace: str | Path, stream: BinaryIO, on_progress: Callable[[int]
                         do="Pipe data into it: cat FILE | tunedeck scan -",
                     )
                 file.flush()
+                os.fchmod(file.fileno(), FILE_MODE & ~current_umask())
                 path = folder / f"stdin-{hashed.hexdigest()}"
                 os.replace(file.name, path)
             except BaseException:
@@ -79,8 +81,9 @@ def _room(folder: Path) -> int:
 
 
 def _too_much(taken: int, folder: Path) -> BadInput:
+    full = no_more_files(folder) or "Not enough disk space for standard input"
     return BadInput(
-        f"the disk has no room for what comes through standard input; {size(taken)} were read and are removed again",
+        f"{full}; {size(taken)} were read and removed again",
         where=str(folder),
         do="Free some space, or write the data to a file elsewhere and open that",
     )

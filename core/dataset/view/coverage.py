@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.dataset.hashing import blake
+from core.dataset.near.result import StageProgress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 LIKE = 0.2
 """Least likeness (cosine) of a prompt and the centre of its kind."""
 
+_Item = TypeVar("_Item")
+_REPORT_EVERY = 1_000
 _SIZE = 256
 _SLOTS = 2**20
 _FITTED = 20_000
@@ -74,42 +77,65 @@ class Coverage:
         return sorted(range(len(self.of)), key=lambda number: (sizes[self.of[number]], self.of[number], number))
 
 
-def cover(prompts: Callable[[], Iterator[str]], on_progress: Callable[[str], None] = lambda _: None) -> Coverage:
+def no_tick(_: str, __: int, ___: int) -> None:
+    """Reports to nobody."""
+
+
+def counted(items: Iterable[_Item], what: str, of: int, on_progress: StageProgress) -> Iterator[_Item]:
+    """The items, while every thousandth reports how many there were.
+
+    Args:
+        items: the items.
+        what: what is being done with them.
+        of: how many there are.
+        on_progress: called with these; may raise to stop.
+    """
+    for done, item in enumerate(items):
+        if done % _REPORT_EVERY == 0:
+            on_progress(what, done, of)
+        yield item
+
+
+def cover(prompts: Callable[[], Iterator[str]], on_progress: StageProgress = no_tick, of: int = 0) -> Coverage:
     """Groups the prompts of a data set.
 
     The outcome depends on what the prompts are, not on their order.
 
     Args:
         prompts: goes through the normalised prompts, in the order of the samples; asked for twice.
-        on_progress: told what is being done; may raise to stop.
+        on_progress: called with what is being done, prompts done and `of`; may raise to stop.
+        of: how many prompts there are, for the progress.
     """
     import numpy as np
 
-    on_progress("reading what is asked")
-    place, slots, frequency = _read(prompts)
+    place, slots, frequency = _read(lambda: counted(prompts(), "Reading the prompts", of, on_progress))
     if not slots:
         return Coverage((), (), False)
     rarity = np.log((len(slots) + 1) / (frequency + 0.5)).astype(np.float32)
-    on_progress("grouping what is asked")
+    on_progress("Grouping the prompts", 0, len(slots))
     centers = _centers(_sketches(slots[:_FITTED], rarity))
     kind_of, likeness = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.float32)
     for at in range(0, len(slots), _FITTED):
         alike = _sketches(slots[at : at + _FITTED], rarity) @ centers.T
         kind_of[at : at + _FITTED] = alike.argmax(axis=1)
         likeness[at : at + _FITTED] = alike.max(axis=1)
+        on_progress("Grouping the prompts", min(at + _FITTED, len(slots)), len(slots))
     kind_of[likeness < LIKE] = len(centers)
-    on_progress("naming what is asked")
     of_sample = kind_of[place]
     sizes = np.bincount(of_sample, minlength=len(centers) + 1)
     order = [kind for kind in np.argsort(-sizes[:-1], kind="stable").tolist() if sizes[kind]]
     unlike = bool(sizes[-1])
     order += [len(centers)] * unlike
     rank = {kind: number for number, kind in enumerate(order)}
-    of = tuple(rank[kind] for kind in of_sample.tolist())
-    words = _telling_words(prompts, of, len(order), unlike)
-    typical = _typical(of, likeness[place].tolist(), len(order))
+    groups = tuple(rank[kind] for kind in of_sample.tolist())
+
+    def again() -> Iterator[str]:
+        return counted(prompts(), "Naming the groups", len(groups), on_progress)
+
+    words = _telling_words(again, groups, len(order), unlike)
+    typical = _typical(groups, likeness[place].tolist(), len(order))
     kinds = tuple(PromptGroup(int(sizes[kind]), words[number], typical[number]) for number, kind in enumerate(order))
-    return Coverage(kinds, of, unlike)
+    return Coverage(kinds, groups, unlike)
 
 
 def _read(prompts: Callable[[], Iterator[str]]) -> tuple[NDArray[np.int64], list[NDArray[np.int64]], NDArray[np.int64]]:

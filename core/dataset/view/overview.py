@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from core.clean import clean_line
 from core.dataset.hashing import blake
 from core.dataset.item import prompt_text
+from core.dataset.near.result import StageProgress
 from core.dataset.sample import Sample
-from core.dataset.view.coverage import as_json, cover
+from core.dataset.view.coverage import as_json, counted, cover, no_tick
 from core.dataset.view.facts import FLAGS
 from core.dataset.view.strata import label_of
 from core.dataset.view.view import CuratedView
@@ -24,12 +26,13 @@ _THIN = 1_000
 """Rows that the queue of thin kinds has at most."""
 
 
-def overview_of(view: CuratedView, on_progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+def overview_of(view: CuratedView, on_progress: StageProgress = no_tick) -> dict[str, Any]:
     """All facts that need no tokenizer, as JSON.
 
     Args:
         view: the curated view.
-        on_progress: told what is being done; may raise to stop.
+        on_progress: called with what is being done, samples done and samples in all (0 where nothing is counted); may
+            raise to stop.
 
     Returns:
         `samples`, `split`, `near_leaks` (rows that are trained on, with key and detail), `dropped`, `bad_lines`,
@@ -37,12 +40,10 @@ def overview_of(view: CuratedView, on_progress: Callable[[str], None] = lambda _
         (rows of the data set's own files from the thinnest kind on).
     """
     manifest = view.manifest
-    on_progress("reading the samples")
     answers, held = _Answers(), _Answers()
-    for sample in samples_of(view.train):
-        answers.add(sample)
-    for sample in samples_of(view.eval):
-        held.add(sample)
+    both = chain(zip(repeat(answers), samples_of(view.train)), zip(repeat(held), samples_of(view.eval)))
+    for side, sample in counted(both, "Reading the samples", view.train_count + view.eval_count, on_progress):
+        side.add(sample)
     return {
         "fingerprint": view.fingerprint,
         "samples": {
@@ -125,13 +126,13 @@ class _Answers:
         }
 
 
-def _asked(view: CuratedView, on_progress: Callable[[str], None]) -> dict[str, Any]:
+def _asked(view: CuratedView, on_progress: StageProgress) -> dict[str, Any]:
     """The kinds of input, and the rows from the thinnest on."""
 
     def prompts() -> Iterator[str]:
         return map(prompt_text, samples_of(view.train))
 
-    coverage = cover(prompts, on_progress)
+    coverage = cover(prompts, on_progress, view.train_count)
     first_mixed = len(view.manifest["sources"])
     rows, own = [], []
     wanted = {number for kind in coverage.kinds for number in kind.examples}

@@ -15,6 +15,7 @@ from typing import Any
 from core.dataset.flag_names import flag_counts
 from core.dataset.sample import Sample
 from core.errors import BadInput
+from core.jobs.files import current_umask
 
 BUILDING = ".building-"
 """Prefix of folders that are being built; one that a killed build left behind is swept after a day."""
@@ -126,9 +127,10 @@ def sync(*files: Any) -> None:
 
 def publish(building: Path, target: Path) -> None:
     """Gives the finished folder its name at once; where another process was first, its view is the same."""
+    umask = current_umask()
     for path in building.iterdir():
-        path.chmod(0o444)
-    building.chmod(0o755)
+        path.chmod(0o444 & ~umask)
+    building.chmod(0o777 & ~umask)
     try:
         building.rename(target)
     except OSError:

@@ -22,6 +22,7 @@ from core.dataset.view.view import CuratedView, encoded
 from core.dataset.write.forms import as_cells, as_row
 from core.dataset.write.hosted import MOST_TOKENS, NotHosted, as_hosted, file_faults, length_words
 from core.errors import BadInput, TunedeckError
+from core.jobs.files import FILE_MODE, current_umask
 
 ExportFormat = Literal["jsonl", "parquet", "openai"]
 FORMS: Mapping[ExportFormat, str] = {
@@ -142,9 +143,7 @@ class _Unnamed:
         """
         self.file.flush()
         os.fsync(self.file.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        os.fchmod(self.file.fileno(), 0o666 & ~mask)
+        os.fchmod(self.file.fileno(), FILE_MODE & ~current_umask())
         try:
             os.link(self._made, self._target)
         except FileExistsError:

@@ -1,7 +1,8 @@
 """A stand-in for NVIDIA's NVML library: the real pynvml runs on it, and reads what a text file says.
 
 A line of the file is `WHO KEY VALUE`. WHO is `driver` or a device's number (slice K of device N is 100*(N+1)+K).
-Keys of the driver: `gpus` (how many), `error` (the NVML code that its calls return). Keys of a device: `uuid`, `name`,
+Keys of the driver: `gpus` (how many), `version`, `cuda` (12040 is 12.4), `error` (the NVML code that its calls
+return). Keys of a device: `uuid`, `name`,
 `memory` and `old_memory` (total used), `utilization`, `temperature`, `power` and `limit` (mW), `throttle` and
 `old_throttle` (bits), `process` (pid bytes; a line for each), `untold` (no processes are told at all), `mig`, `slices`,
 `error`. What is missing is "not supported".

@@ -38,6 +38,8 @@ static int text(void *device, const char *key, char *value) {
 }
 
 int nvmlInitWithFlags(unsigned flags) { char v[512]; int r = find(-1, "-", 0, v); return r == NOT_SUPPORTED ? OK : r; }
+int nvmlSystemGetDriverVersion(char *v, unsigned n) { return text(0, "version", v); }
+int nvmlSystemGetCudaDriverVersion_v2(int *v) { unsigned n = 0; int r = number(0, "cuda", &n); *v = n; return r; }
 int nvmlShutdown(void) { return OK; }
 int nvmlDeviceGetCount_v2(unsigned *count) { return number(0, "gpus", count); }
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **device) { *device = (void *)(long)(i + 1); return OK; }

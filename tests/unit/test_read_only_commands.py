@@ -1,0 +1,104 @@
+"""Commands that only look leave nothing behind, and say of a file of the wrong kind what it is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from io import BytesIO, TextIOWrapper
+from pathlib import Path
+
+import pytest
+
+from core.paths import SAMPLE_DATA
+from core.recipe.recipe import KNOBS
+from tui.cli import main
+
+RECIPE = str(SAMPLE_DATA / "recipe.yaml")
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, beside a dataset of 40 rows."""
+    rows = [{"prompt": f"tell me of {n * n} please", "completion": f"answer {n * 77}"} for n in range(40)]
+    (tmp_path / "tickets.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    return here
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["runs"], 0),
+        (["runs", "--json"], 0),
+        (["queue"], 0),
+        (["tail"], 2),
+        (["stop"], 2),
+        (["resume", "--dry-run"], 2),
+        (["scan", "../tickets.jsonl"], 0),
+        (["scan", "../tickets.jsonl", "--near"], 0),
+        (["overview", "../tickets.jsonl"], 0),
+        (["overview", "--recipe", RECIPE, "--no-tokens"], 0),
+        (["train", RECIPE, "--dry-run"], 0),
+        (["train", RECIPE, "--dry-run", "--set", "training.devices=7"], 2),
+        (["doctor"], None),
+        (["completion", "bash"], 0),
+    ],
+)
+def test_a_command_that_only_looks_leaves_an_empty_folder_empty(
+    empty: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int | None
+) -> None:
+    assert main(words) in ((code,) if code is not None else (0, 1))
+    assert list(empty.iterdir()) == []
+
+
+def test_neither_does_a_pipe_that_is_scanned(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO((empty.parent / "tickets.jsonl").read_bytes())))
+    assert main(["scan", "-", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 40
+    assert list(empty.iterdir()) == []
+
+
+def test_the_overview_holds_out_what_a_new_recipe_would(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["overview", "../tickets.jsonl", "--json"]) == 0
+    share = KNOBS["data.eval_fraction"].default
+    assert isinstance(share, float)
+    assert json.loads(capsys.readouterr().out)["samples"]["eval"] == round(40 * share)
+    assert main(["overview", "../tickets.jsonl", "--held-out", "0", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["samples"]["eval"] == 0
+
+
+def test_a_dry_run_says_what_would_be_trained_and_what_would_stop_it(
+    empty: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", RECIPE, "--dry-run", "--json", "--set", "training.max_steps=7"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["ok"], facts["steps"]) == (True, 7)
+    assert facts["samples"]["train"] > 100
+    assert main(["train", RECIPE, "--dry-run", "--set", "training.devices=7"]) == 2
+    said = capsys.readouterr().out
+    assert "STOP" in said
+    assert "Nothing was started" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "advice"),
+    [
+        (["train", "../tickets.jsonl"], "data, not a recipe", "tunedeck ../tickets.jsonl\n"),
+        (["train", "../rows"], "data, not a recipe", "tunedeck init recipe.yaml ../rows"),
+        (["overview", "--recipe", "../tickets.jsonl"], "data, not a recipe", "tunedeck ../tickets.jsonl\n"),
+        (["scan", RECIPE], "a recipe, not data", f"tunedeck train {RECIPE}\n"),
+        (["overview", RECIPE], "a recipe, not data", f"`--recipe {RECIPE}`"),
+    ],
+)
+def test_a_file_of_the_wrong_kind_is_told_what_it_is(
+    empty: Path, capsys: pytest.CaptureFixture[str], words: list[str], kind: str, advice: str
+) -> None:
+    (empty.parent / "rows").write_text('{"prompt": "a", "completion": "b"}\n')
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"{Path(words[-1]).name} is {kind}" in said
+    assert advice in said

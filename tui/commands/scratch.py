@@ -1,0 +1,29 @@
+"""Where a command that only reads may write: its workspace, or a temporary one that is removed at the end."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from core.paths import hidden_dir
+
+
+def reading_workspace(wanted: Path | None = None) -> Path:
+    """The folder itself where it is a workspace (it has a `.tunedeck`); else a temporary one, so that nothing is left.
+
+    Args:
+        wanted: the folder; the current one by default.
+
+    Raises:
+        OSError: there is no room for a temporary folder.
+    """
+    here = wanted or Path.cwd()
+    return here if hidden_dir(here).is_dir() else Path(_temporary().name)
+
+
+@cache
+def _temporary() -> tempfile.TemporaryDirectory[str]:
+    """Removed when the program exits. Not in `/tmp`, which is in memory on many machines: it may be gigabytes."""
+    return tempfile.TemporaryDirectory(prefix="tunedeck-", dir=os.environ.get("TMPDIR") or "/var/tmp")
