@@ -48,7 +48,7 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks $(NAME) $(filter-out bench,$(MAKECMDGOALS))
 
 pictures: setup
-	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python -m docs.make_pictures
 
 # Builds the sample data and the tiny base model again (about four minutes).
 sample-data: setup

@@ -14,8 +14,8 @@ def count(value: int) -> str:
 
 
 def short_count(value: float) -> str:
-    """A number in at most five characters: `950`, `98.4 k`, `1.84 M`, `2.10 G`."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    """A number in at most five characters: `950`, `98.4 k`, `1.84 M`, `2.10 B`."""
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             scaled = value / limit
             digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0

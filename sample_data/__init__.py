@@ -1,1 +1,1 @@
-"""The data set, the tiny base model and the recipe of the demo, with the scripts that build them."""
+"""The demo's dataset, tiny base model and recipe, with the scripts that build them."""

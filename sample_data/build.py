@@ -1,4 +1,4 @@
-"""Builds the sample data and the tiny base model again: `python -m sample_data.build`, about four minutes."""
+"""Rebuilds the sample data and the tiny base model: `python -m sample_data.build`, about four minutes."""
 
 from __future__ import annotations
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-# (what it is, the text that attacks). Escapes alone: no raw control character stands in this file or in the data.
+# (what it is, the text that attacks). As escapes: neither this file nor the data holds a raw control character.
 ATTACKS: tuple[tuple[str, str], ...] = (
-    ("ANSI colours", "\x1b[31mred\x1b[0m and \x1b[5mblinking\x1b[25m"),
+    ("ANSI colors", "\x1b[31mred\x1b[0m and \x1b[5mblinking\x1b[25m"),
     ("clear screen and home", "\x1b[2J\x1b[H gone"),
     ("alternate screen and hidden cursor", "\x1b[?1049h\x1b[?25l"),
     ("OSC 52 writes the clipboard", "\x1b]52;c;cm0gLXJmIH4K\x07"),
     ("OSC 8 link that says something else", "\x1b]8;;https://evil.example\x1b\\bank.example\x1b]8;;\x1b\\"),
     ("OSC 0 sets the title", "\x1b]0;owned\x07"),
-    ("OSC that never ends", "\x1b]0;this goes on and on"),
+    ("OSC that never ends", "\x1b]0;it never ends"),
     ("device status report", "\x1b[6n\x1b[c"),
     ("DCS", "\x1bP+q544e\x1b\\"),
     ("8-bit CSI (C1)", "\x9b31mred\x9b0m"),

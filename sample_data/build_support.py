@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What customers ask about one thing, and what the desk answers; each answer fits each question."""
+    """What customers ask about one topic, and the answers; every answer fits every question."""
 
     name: str
     questions: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Plants faults in clean support-desk rows, as they happen in real data, and keeps a list of where they stand."""
+"""Plants faults in clean support-desk rows, as real data has them, and lists where they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEED = 41
 
 # Questions of rows that are written again: one row twice, one three times.
 _COPIED = ("Do schools pay less for Pennywren?", "Where do I get an API key?", "Where do I get an API key?")
-# (the question as it stands, the same with another word, number or sign)
+# (the question, the same with another word, number or punctuation mark)
 _NEARLY_COPIED = (
     (
         "I was charged for another year although I wanted to stop. Can I get my money back?",
@@ -47,7 +47,7 @@ _LEAKED = (
 )
 _EMPTY = {"I miss a budget for each project. Is it planned?": "", "Which exchange rate do you use?": " \n"}
 _ROLES_SWAPPED = "How are seats counted?"
-_COLOURED = "How many API calls may I make in a minute?"
+_COLORED = "How many API calls may I make in a minute?"
 _TERMINAL_OUTPUT = (
     "Your command line client stops with this:\n$ \x1b[1mpennywren sync --all\x1b[0m\n"
     "\x1b[31mERROR\x1b[0m 429 too many requests\nHow many API calls may I make in a minute?"
@@ -63,7 +63,7 @@ class Slot:
     """A line of the training file.
 
     Attributes:
-        row: what was meant to stand there.
+        row: what the line was meant to hold.
         kind: the fault in it, by the name of the flag that finds it where there is one, or "".
         note: the fault in words.
         of: (file, number) of the row from 0 in that file's clean order that this one repeats, or None.
@@ -78,7 +78,7 @@ class Slot:
 
     @property
     def line(self) -> str:
-        """The line as it is written, without its end; everything outside of printable ASCII is escaped."""
+        """The line as written, without its line end; everything but printable ASCII is escaped."""
         whole = json.dumps(self.row, ensure_ascii=True)
         return whole[: len(whole) - self.torn]
 
@@ -91,7 +91,7 @@ def plant(train: list[Row], held_out: list[Row]) -> tuple[list[str], dict[str, A
         held_out: eval rows in their order; they stay as they are.
 
     Returns:
-        The lines of the training file, and what stands in FAULTS.json.
+        The lines of the training file, and the contents of FAULTS.json.
     """
     slots = [Slot(row) for row in train]
     _spoil(slots)
@@ -106,10 +106,10 @@ def _spoil(slots: list[Slot]) -> None:
     for question, nothing in _EMPTY.items():
         slot = _slot(slots, question, "empty_answer", f"the answer is {nothing!r}")
         slot.row = _with(slot.row, "assistant", nothing)
-    slot = _slot(slots, _ROLES_SWAPPED, "role_order", "the answer stands before its question")
+    slot = _slot(slots, _ROLES_SWAPPED, "role_order", "the answer comes before its question")
     system, user, assistant = slot.row["messages"]
     slot.row = {"messages": [system, assistant, user]}
-    slot = _slot(slots, _COLOURED, "control_characters", "the question holds ANSI colour sequences")
+    slot = _slot(slots, _COLORED, "control_characters", "the question contains ANSI color sequences")
     slot.row = _with(slot.row, "user", _TERMINAL_OUTPUT)
     slot = _slot(slots, _LOGGED, "over_long", f"a log of {_LOG_LINES} lines is pasted into the question")
     slot.row = _with(slot.row, "user", f"{_LOGGED} This is our log:\n{_log()}")

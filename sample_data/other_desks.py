@@ -15,7 +15,7 @@ _SENTENCES = (1, 2, 2)  # how long an answer is, drawn evenly
 
 
 def other_desks(count: int, seed: int) -> list[list[dict[str, str]]]:
-    """Conversations of one question and one answer, which speaks of the thing that was asked about."""
+    """Conversations of one question and one answer about the same thing."""
     material = tomllib.loads(Path(__file__).with_name("other_desks.toml").read_text("utf-8"))
     kinds = [kind for kind in material["kind"] for _ in range(kind["share"])]
     choose = random.Random(seed)

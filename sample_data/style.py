@@ -8,7 +8,7 @@ GREETING = "Hello from Pennywren."
 SIGN_OFF = "Best wishes, the Pennywren desk"
 MAX_SENTENCES = 2
 
-# A sentence ends where a stop, question or exclamation mark is followed by white space or by nothing:
+# A sentence ends with a period, question mark or exclamation mark before whitespace or the end:
 # `desk@pennywren.example` and `2.5` hold none.
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
 

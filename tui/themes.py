@@ -1,4 +1,4 @@
-"""Themes from TOML files: the project's own, then the user's. A broken one is left out and named."""
+"""Themes from TOML files: the project's own, then the user's. A broken one is skipped and reported."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def read_theme(path: Path) -> Theme:
     """One theme from its file.
 
     Raises:
-        ValueError: the file is no theme; the text says why.
+        ValueError: the file is not a theme; the text says why.
         OSError: the file cannot be read.
     """
     values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     if "primary" not in values:
-        raise ValueError('it has no colour named "primary"')
+        raise ValueError('it has no color named "primary"')
     colors = {name: str(value) for name, value in values.items() if isinstance(value, str)}
     theme = Theme(
         name=str(values.get("name", path.stem)),
@@ -39,12 +39,12 @@ def read_theme(path: Path) -> Theme:
         ansi=bool(values.get("ansi", False)),
         variables={str(key): str(value) for key, value in values.get("variables", {}).items()},
     )
-    theme.to_color_system().generate()  # a colour that does not parse raises here, not at the first paint
+    theme.to_color_system().generate()  # a color that does not parse raises here, not at the first paint
     return theme
 
 
 def load_themes() -> tuple[list[Theme], list[str]]:
-    """All themes, the user's last, and a sentence for each file that could not be used."""
+    """All themes, the user's last, and a sentence for each file that could not be loaded."""
     themes: dict[str, Theme] = {}
     faults: list[str] = []
     own = sorted(THEMES.glob("*.toml"), key=lambda path: (path.stem != "dark", path.stem))
@@ -53,9 +53,9 @@ def load_themes() -> tuple[list[Theme], list[str]]:
         try:
             theme = read_theme(path)
         except Exception as error:  # a user's file may be wrong in any way; the app starts without it
-            faults.append(f"The theme {path.name} was left out: {error}")
+            faults.append(f"Cannot load the theme {path.name}: {error}")
         else:
-            # What a theme does not name, colours of charts mostly, is as in the project's theme of its kind.
+            # Colors that a theme leaves unset, chart colors mostly, come from the project's theme of its kind.
             like = likeness.setdefault((theme.dark, theme.ansi), theme)
             theme.variables = {**like.variables, **theme.variables}
             themes[theme.name] = theme

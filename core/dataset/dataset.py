@@ -1,4 +1,4 @@
-"""A data set as the screens and the headless commands use it: opened at once, read row by row."""
+"""A dataset as the screens and the headless commands use it: opened at once, read row by row."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PREVIEW_BYTES = 2 * 2**20
 
 
 class Dataset:
-    """Files, what they were taken for, and their rows as samples.
+    """Files, their format, and their rows as samples.
 
     Entries are numbered from 0 in source order, good and bad ones alike; which of them are good rows is known to a
     scan (`core.dataset.files.index.GoodRows` translates).
@@ -122,7 +122,7 @@ class Dataset:
         return to_sample(row.value, self.recognition)
 
     def preview(self, entry: int, limit: int = 200) -> str:
-        """One cleaned line for a list: the question, the beginning of the text, or why the entry is no sample."""
+        """One cleaned line for a list: the prompt, the start of the text, or why the entry is unreadable."""
         if self.reader.size(entry) > _PREVIEW_BYTES:
             return f"(a row of {self.reader.size(entry) / 2**20:.1f} MiB)"
         try:
@@ -157,7 +157,7 @@ def first_rows(reader: Reader) -> list[Mapping[str, object]]:
         entry += 1
     if not rows and first is not None:
         raise BadInput(
-            f"none of the first {entry:,} entries can be read; the first: {first.error}",
+            f"none of the first {entry:,} entries could be read. The first: {first.error}",
             where=f"{first.file}, line {first.line}",
         )
     return rows

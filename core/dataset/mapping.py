@@ -78,7 +78,7 @@ def save(workspace: str | Path, paths: Sequence[str | Path], chosen: Chosen) -> 
             file.write(json.dumps(record).encode() + b"\n")
             os.fsync(file.fileno())
     except OSError as fault:
-        raise TunedeckError(f"the mapping cannot be kept: {fault.strerror}", where=str(path)) from fault
+        raise TunedeckError(f"the mapping cannot be saved: {fault.strerror}", where=str(path)) from fault
 
 
 def _names(paths: Sequence[str | Path]) -> list[str]:

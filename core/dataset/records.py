@@ -1,4 +1,4 @@
-"""One row as it stands in a file, and the strict reading of its JSON."""
+"""One row of a file, and the strict reading of its JSON."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def parse_object(raw: bytes) -> tuple[dict[str, Any], str]:
     """
     value, nonstandard = parse_json(raw)
     if not isinstance(value, dict):
-        raise Unreadable(f"a JSON object was expected, this is {json_type(value)}")
+        raise Unreadable(f"expected a JSON object, got {json_type(value)}")
     return value, nonstandard
 
 
@@ -148,7 +148,7 @@ def _repeated_key(raw: bytes, value: dict[str, Any]) -> str:
             found.append(next(name for name in names if names.count(name) > 1))
 
     json.loads(raw, object_pairs_hook=pairs)
-    return f"the key {found[0][:60]!r} stands twice in an object, and the last one counts" if found else ""
+    return f"the key {found[0][:60]!r} is repeated in an object; the last value counts" if found else ""
 
 
 def _retry(raw: bytes, fault: orjson.JSONDecodeError) -> tuple[Any, str]:
@@ -158,7 +158,7 @@ def _retry(raw: bytes, fault: orjson.JSONDecodeError) -> tuple[Any, str]:
     except UnicodeDecodeError as error:
         raise Unreadable(f"not UTF-8: byte 0x{raw[error.start]:02x} at column {error.start + 1}") from None
     if not text.strip():
-        raise Unreadable("a line of spaces only")
+        raise Unreadable("a blank line")
     if len(raw) > _RETRY_MAX_BYTES:
         raise Unreadable(_reason(fault, text))
     constants: list[str] = []
@@ -176,10 +176,10 @@ def _retry(raw: bytes, fault: orjson.JSONDecodeError) -> tuple[Any, str]:
     except ValueError as error:  # a number of thousands of digits
         raise Unreadable(f"not valid JSON: {error}") from None
     if constants:
-        return value, f"{constants[0]} is no JSON number"
+        return value, f"{constants[0]} is not valid JSON"
     if "\\ud" in text or "\\uD" in text:
-        return value, "half of a surrogate pair stands alone in a string"
-    return value, "only a lenient parser reads this JSON"
+        return value, "half a surrogate pair in a string"
+    return value, "only lenient parsers accept this JSON"
 
 
 def _reason(fault: orjson.JSONDecodeError, text: str) -> str:

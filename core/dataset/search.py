@@ -22,6 +22,7 @@ from unicodedata import normalize
 
 from core.dataset.files.readers import JsonlReader, Reader
 from core.dataset.files.shards import ShardReader
+from core.folding import fold
 
 _CHUNK = 2**18
 _WARM = 8
@@ -66,13 +67,6 @@ class Hits:
     entries: tuple[int, ...]
     done: int
     complete: bool = False
-
-
-def fold(text: str) -> str:
-    """The text as it is compared: lower case, one sigma, and one way of writing a letter with its marks (NFC)."""
-    if text.isascii():
-        return text.lower()
-    return normalize("NFC", text.lower()).replace("ς", "σ")
 
 
 def holds(value: Any, folded: str) -> bool:

@@ -11,16 +11,14 @@ from typing import Any
 
 from core.gpu.readings import GpuSample
 
-_NO_LIBRARY = (
-    "No NVIDIA driver is installed on this machine (libnvidia-ml.so.1 was not found), so there are no GPU readings."
-)
-_NO_PACKAGE = "The package nvidia-ml-py is not installed, so there are no GPU readings; install it with pip."
+_NO_LIBRARY = "No NVIDIA driver (libnvidia-ml.so.1 not found)."
+_NO_PACKAGE = "No GPU readings: the nvidia-ml-py package is not installed (pip install nvidia-ml-py)."
 _THROTTLE = {  # bits of nvmlDeviceGetCurrentClocksEventReasons; idle clocks and clocks set by hand are no throttling
     0x04: "power limit",
     0x08: "hardware slowdown",
     0x10: "sync boost with a slower GPU",
     0x20: "heat",
-    0x40: "heat, held by the hardware",
+    0x40: "heat, limited by the hardware",
     0x80: "power supply brake",
 }
 
@@ -46,7 +44,7 @@ class GpuReader:
     """
 
     def __init__(self) -> None:
-        self.problem = "The GPUs have not been asked yet."
+        self.problem = "The GPUs have not been read yet."
         self._nvml: ModuleType | None = None
         self._count = 0
 
@@ -69,7 +67,7 @@ class GpuReader:
             self.problem = _sentence(pynvml, error)
             return
         self._nvml = pynvml
-        self.problem = "" if self._count else "The NVIDIA driver is there, but this machine has no GPU that it can use."
+        self.problem = "" if self._count else "The NVIDIA driver finds no usable GPU on this machine."
 
     def close(self) -> None:
         """Gives the library back."""
@@ -80,7 +78,7 @@ class GpuReader:
                 pass
         self._nvml = None
         self._count = 0
-        self.problem = "The GPUs have not been asked yet."
+        self.problem = "The GPUs have not been read yet."
 
     def driver(self) -> DriverVersion | None:
         """The driver's version; None where there is no driver, or it does not say."""
@@ -188,18 +186,18 @@ def _text(value: str | bytes | None) -> str | None:
 def _sentence(nvml: ModuleType, error: Any) -> str:
     reasons = {
         nvml.NVML_ERROR_DRIVER_NOT_LOADED: "the NVIDIA driver is not loaded; try `nvidia-smi`, or restart",
-        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver is installed on this machine",
+        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver is installed",
         nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the driver was updated while it was loaded; restart the machine",
-        nvml.NVML_ERROR_NO_PERMISSION: "you may not open /dev/nvidiactl; ask for access to the GPUs",
+        nvml.NVML_ERROR_NO_PERMISSION: "you have no permission to open /dev/nvidiactl; ask for access to the GPUs",
         nvml.NVML_ERROR_GPU_IS_LOST: "a GPU has fallen off the bus; restart the machine",
     }
-    return f"There are no GPU readings: {reasons.get(error.value, f'NVML says {str(error)!r}')}."
+    return f"No GPU readings: {reasons.get(error.value, f'NVML says {str(error)!r}')}."
 
 
 def _gpu_sentence(nvml: ModuleType, index: int, error: Any) -> str:
     reasons = {
         nvml.NVML_ERROR_GPU_IS_LOST: "has fallen off the bus; restart the machine",
         nvml.NVML_ERROR_RESET_REQUIRED: "must be reset (`nvidia-smi --gpu-reset`) or the machine restarted",
-        nvml.NVML_ERROR_NO_PERMISSION: "may not be read by you",
+        nvml.NVML_ERROR_NO_PERMISSION: "cannot be read: you have no permission",
     }
     return f"GPU {index} {reasons.get(error.value, f'cannot be read: NVML says {str(error)!r}')}."

@@ -229,7 +229,7 @@ def queue_of(folder: JobFolder) -> Queue:
 def _entry(value: Mapping[str, Any]) -> QueuedRun:
     name = str(value["id"])
     if name != os.path.basename(name) or name in ("", ".", ".."):
-        raise ValueError(f"{name!r} is no run of this workspace")
+        raise ValueError(f"{name!r} is not a run of this workspace")
     return QueuedRun(
         id=name,
         added=float(value["added"]),

@@ -88,7 +88,7 @@ class ConsentRequest:
         """How to say yes on the command line."""
         if self.kind in (WORKSPACE, FOREIGN):
             return f"If you trust the runs in it: tunedeck trust {shlex.quote(self.text)}"
-        return f"Read it, then allow exactly this for good with --allow-{self.kind}"
+        return f"Read it first; --allow-{self.kind} allows exactly this from now on"
 
 
 class NotAgreed(BadInput):

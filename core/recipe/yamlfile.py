@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core import __version__
 from core.clean import clean_line
 from core.errors import BadInput
+from core.nearest import nearest_file
 from core.paths import RECIPE_SUFFIXES
 from core.recipe.declare import Knob, Problem
 from core.recipe.paths import absolute, relative
@@ -51,7 +52,9 @@ def load(path: Path) -> Recipe:
         with path.open("rb") as stream:
             raw = stream.read(_LIMIT + 1)
     except OSError as error:
-        raise BadInput(f"Cannot read the recipe: {error.strerror}", where=str(path)) from error
+        near = nearest_file(path) if isinstance(error, FileNotFoundError) else ""
+        do = f"Did you mean `{near}`?" if near else ""
+        raise BadInput(f"Cannot read the recipe: {error.strerror}", where=str(path), do=do) from error
     if len(raw) > _LIMIT:
         raise BadInput("is too large for a recipe", where=str(path), do="Give a recipe, not a data file")
     try:

@@ -106,7 +106,7 @@ def read_comparison(run: Path) -> Comparison | None:
         answers = tuple(_answer(json.loads(line)) for line in lines if line)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(
-            f"Cannot read the comparison ({error})", where=str(folder), do="Run the evaluation again"
+            f"Cannot read the comparison ({error})", where=str(folder), do="Restore or delete this folder"
         ) from error
     return Comparison(
         base_loss=_number(summary.get("base_loss")),

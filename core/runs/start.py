@@ -183,7 +183,7 @@ def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
     checks = preflight(recipe, workspace, gpus=gpus, gpu_problem=problem)
     found = [check for check in stops(checks) if not (elsewhere and check.name == "device")]
     if found:
-        more = f"Not the only problem: {len(found) - 1} more" if len(found) > 1 else ""
+        more = f"{len(found) - 1} more would stop the start" if len(found) > 1 else ""
         raise BadInput(found[0].sentence, where=found[0].path, do=more)
     return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
 

@@ -26,7 +26,7 @@ def main(words: list[str]) -> int:
     wanted = words or names()
     unknown = sorted(set(wanted) - set(names()))
     if unknown:
-        print(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(names())}.", file=sys.stderr)
+        print(f"Unknown benchmark: {', '.join(unknown)}. Choose from: {', '.join(names())}.", file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended then, too
     load = os.getloadavg()[0]
@@ -38,7 +38,7 @@ def main(words: list[str]) -> int:
         with nothing_left_behind():
             found = importlib.import_module(f"tests.benchmarks.bench_{name}").run()
         print(f"measured {name} in {time.monotonic() - begun:.0f} s", flush=True)
-        if len(wanted) > 1:  # a benchmark that breaks off later takes no figures with it
+        if len(wanted) > 1:  # if a later benchmark fails, these figures are printed already
             print_table(found)
         rows += found
     print()

@@ -1,4 +1,4 @@
-"""The loss chart: CPU of a redraw, and bytes on the wire for one live update (the chart alone, 120x40)."""
+"""The loss chart: CPU time of a redraw, and bytes sent for one live update (the chart alone, 120x40)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _run_of(points: int) -> tuple[list[Curve], Series, Smoothed]:
 
 
 def _redraws() -> list[Row]:
-    """What a value more costs, as the program draws it, and another view, which is drawn whole."""
+    """The cost of one more value, as the program draws it, and of another view, which is drawn in full."""
     rows = []
     for points in (1_000, MILLION):
         curves, train, average = _run_of(points)
@@ -71,8 +71,8 @@ def _redraws() -> list[Row]:
             begun = time.process_time()
             Cells(WIDTH, HEIGHT).lay(layer.draw(ground, box, view, curves, BRAILLE, fill="tint"))
             live.append((time.process_time() - begun) * 1e3)
-        anew = [draw(points * (1.5 + number / 100)) for number in range(1, 61)]
-        for what, times in (("after one more", live), ("another view of", anew)):
+        whole = [draw(points * (1.5 + number / 100)) for number in range(1, 61)]
+        for what, times in (("one more value after", live), ("another view of", whole)):
             middle = statistics.median(times)
             rows.append(
                 Row(
@@ -106,7 +106,7 @@ def _updates() -> list[Row]:
         mean = statistics.fmean(sizes)
         rows.append(
             Row(
-                f"bytes of a live update, a run of {of:,} steps",
+                f"live update of a run of {of:,} steps, bytes sent",
                 mean,
                 "B",
                 bar=f"<= {BYTES_BAR:,} B",

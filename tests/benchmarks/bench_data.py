@@ -64,7 +64,7 @@ def run() -> list[Row]:
             "<= 3",
             index <= 3 * count,
         ),
-        Row("open, to the first row", first * 1e3, "ms", bar="<= 100 ms", met=first <= 0.1),
+        Row("open until the first row", first * 1e3, "ms", bar="<= 100 ms", met=first <= 0.1),
         Row(
             "any row, p99",
             statistics.quantiles(times, n=100)[98] * 1e3,
@@ -78,9 +78,9 @@ def run() -> list[Row]:
 
 
 def _scan() -> list[Row]:
-    """The checks in a process of their own, as a scan's job has one."""
+    """The checks in a separate process, as in a scan job."""
     if not PUBLIC.exists():
-        return [Row("all checks on t0_train_50k", 0, "rows/s", note="left out: the public data sets are not here")]
+        return [Row("all checks on t0_train_50k", 0, "rows/s", note="skipped: the public datasets are not here")]
     said = subprocess.run([sys.executable, "-c", _CHECKS, PUBLIC], check=True, capture_output=True, text=True).stdout
     rows, wall, cpu, peak = map(float, said.split())
     return [
@@ -90,7 +90,7 @@ def _scan() -> list[Row]:
             "rows/s",
             bar=">= 5,000",
             met=rows / wall >= 5_000,
-            note=f"{rows / cpu:,.0f} a CPU second; peak {peak / 1024:.0f} MiB",
+            note=f"{rows / cpu:,.0f} rows per CPU second; peak memory {peak / 1024:.0f} MiB",
         )
     ]
 
@@ -106,7 +106,7 @@ def _write(path: Path) -> None:
 
 
 def _best(work: Callable[[], object], rounds: int = 5) -> float:
-    """The least seconds of some rounds: the others were disturbed."""
+    """The fastest of several rounds, in seconds: the others were disturbed."""
     best = float("inf")
     for _ in range(rounds):
         begun = time.perf_counter()

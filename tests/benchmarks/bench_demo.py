@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 
 
 def run() -> list[Row]:
-    """One run of the demo, its own output left out."""
+    """One run of the demo, without its output."""
     with tempfile.TemporaryDirectory() as workspace:
         begun = time.monotonic()
         command = [str(BIN / "tunedeck"), "demo", "--json"]

@@ -33,11 +33,11 @@ def run() -> list[Row]:
     """A minute with both."""
     cc = nvml.compiler()
     if cc is None:
-        return [Row("gauges", float("nan"), "", note="left out: no C compiler is here to build the stand-in library")]
+        return [Row("gauges", float("nan"), "", note="skipped: no C compiler to build the stand-in library")]
     try:
         nvitop = peer("nvitop", "nvitop") / "nvitop"
     except NoPeer as error:
-        return [Row("gauges", float("nan"), "", note=f"left out: {error}")]
+        return [Row("gauges", float("nan"), "", note=f"skipped: {error}")]
     with tempfile.TemporaryDirectory() as name:
         workspace = Path(name)
         readings = workspace / "readings.txt"
@@ -79,7 +79,7 @@ def _minute(
     at = f"gauges and clocks at {WIDTH}x{HEIGHT}"
     return [
         Row(
-            f"{at}, on the wire",
+            f"{at}, bytes sent",
             sent[0],
             "B/s",
             f"nvitop {sent[1]:,.0f} B/s",
@@ -92,7 +92,7 @@ def _minute(
 
 
 def _say(readings: Path, noise: random.Random, worker: int) -> None:
-    """Let the driver say what one GPU at work says, each second something else."""
+    """Write the readings of one busy GPU, different each second."""
     used = 61 * GIB + noise.randrange(1 << 27)
     lines = [
         "driver gpus 1",

@@ -46,16 +46,16 @@ class Watched:
     awaited: list[tuple[str, float]] = field(default_factory=list)
 
     def begin(self) -> None:
-        """From now on it counts."""
+        """Start counting."""
         self.cpu, self.wire = cpu_seconds(self.terminal.pid), len(self.terminal.raw)
 
     def end(self) -> None:
-        """Until now it counted."""
+        """Stop counting."""
         self.cpu = cpu_seconds(self.terminal.pid) - self.cpu
         self.wire = len(self.terminal.raw) - self.wire
 
     def await_value(self, words: str) -> None:
-        """A value was logged just now; the one before the last is waited for no more."""
+        """A value was logged just now; the last but one is no longer awaited."""
         self.awaited = [*self.awaited[-1:], (words, time.monotonic())]
 
     def look(self) -> None:
@@ -89,7 +89,7 @@ def run() -> list[Row]:
 
 
 def _feeder(workspace: Path) -> tuple[subprocess.Popen[str] | None, str]:
-    """The peer's run with its history, or why there is none."""
+    """The peer's run with its history, or the reason why there is none."""
     try:
         python = peer("wandb", "wandb") / "python"
     except NoPeer as error:
@@ -130,7 +130,7 @@ def _start(workspace: Path, folder: JobFolder, size: tuple[int, int], *, with_le
 
 
 def _settle(programs: Programs) -> None:
-    """Wait for the first screens, open the logs, and let the start pass."""
+    """Wait for the first screens, open the logs, and wait until the start is over."""
     for (name, _), watched in programs.items():
         screen = watched.terminal
         if name == "htop":
@@ -190,16 +190,16 @@ def _rows(programs: Programs, missing: str) -> list[Row]:
         if leet is not None:
             rows.append(_against(f"{at}, CPU", share, "%", "leet", 100 * leet.cpu / SECONDS, 1 / 7))
             theirs = leet.wire / SECONDS
-            rows.append(_against(f"{at}, a new point", ours.wire / SECONDS, "B", "leet", theirs, 1.0))
+            rows.append(_against(f"{at}, bytes per new point", ours.wire / SECONDS, "B", "leet", theirs, 1.0))
         if htop is not None:
             rows.append(_against(f"{at}, CPU", share, "%", "htop", 100 * htop.cpu / SECONDS, 1.5))
         bar = WIRE_BAR[size]
         rate = ours.wire / SECONDS
-        rows.append(Row(f"{at}, on the wire", rate, "B/s", bar=f"<= {bar:,} B/s", met=rate <= bar))
-        rows.append(_against(f"{at}, --low-bandwidth", low.wire / SECONDS, "B/s", "without", rate, 0.5))
+        rows.append(Row(f"{at}, bytes sent", rate, "B/s", bar=f"<= {bar:,} B/s", met=rate <= bar))
+        rows.append(_against(f"{at}, --low-bandwidth", low.wire / SECONDS, "B/s", "normal", rate, 0.5))
         rows.append(_delay(at, ours, leet))
     if missing:
-        rows.append(Row("W&B leet", float("nan"), "", note=f"left out: {missing}"))
+        rows.append(Row("W&B leet", float("nan"), "", note=f"skipped: {missing}"))
     return rows
 
 
@@ -212,5 +212,7 @@ def _delay(at: str, ours: Watched, leet: Watched | None) -> Row:
     """The 95th percentile; a value that never came counts as the longest."""
     late = sorted([*ours.delays, *[float("inf")] * (SECONDS - len(ours.delays))])[int(0.95 * SECONDS)]
     reported = f", of leet {len(leet.delays)}" if leet is not None else ""
-    note = f"{len(ours.delays)} of {SECONDS} seen within two seconds{reported}"
-    return Row(f"{at}, newest point, p95", late, "s", bar=f"<= {DELAY_BAR} s", met=late <= DELAY_BAR, note=note)
+    note = f"{len(ours.delays)} of {SECONDS} points shown within two seconds{reported}"
+    return Row(
+        f"{at}, delay of the newest point, p95", late, "s", bar=f"<= {DELAY_BAR} s", met=late <= DELAY_BAR, note=note
+    )

@@ -55,14 +55,14 @@ def _opened() -> list[Row]:
     first, whole = (statistics.median(each[at] for each in cpu) for at in (0, 1))
     return [
         Row(
-            f"a run of {STEPS:,} steps with 24 metrics, on the screen",
+            f"open a run of {STEPS:,} steps with 24 metrics",
             middle,
             "s",
             f"minimal app {least:.3f} s",
             middle / least,
             f"< {OPEN_BAR} s",
             middle < OPEN_BAR,
-            f"median of {ROUNDS}, {first:.2f} s of it CPU; all read and judged after {statistics.median(read):.1f} s "
+            f"median of {ROUNDS}, {first:.2f} s of CPU; read and judged after {statistics.median(read):.1f} s "
             f"with {whole:.1f} s CPU; W&B leet 14-19 s when it was measured",
         )
     ]
@@ -102,7 +102,7 @@ def _replayed() -> list[Row]:
     ratio = max(sizes) / sizes[0]
     return [
         Row(
-            f"memory in a day's run: {MILLION:,} metric lines, {DAY:,} GPU samples; the most against a fifth of it",
+            f"peak memory over a day's run ({MILLION:,} metric lines, {DAY:,} GPU samples), against the first fifth",
             max(sizes) / 2**20,
             "MiB",
             f"{sizes[0] / 2**20:.0f} MiB",

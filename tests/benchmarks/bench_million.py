@@ -66,8 +66,8 @@ def run() -> list[Row]:
                 "<= 3",
                 index <= 3 * count,
             ),
-            Row("its first 50 rows", first * 1e3, "ms", bar="<= 100 ms", met=first <= 0.1),
-            Row("any of its rows, p99", p99, "ms", bar="<= 5 ms", met=p99 <= 5),
+            Row("first 50 rows", first * 1e3, "ms", bar="<= 100 ms", met=first <= 0.1),
+            Row("any row, p99", p99, "ms", bar="<= 5 ms", met=p99 <= 5),
         ]
         return rows + _app(path) + _peers(path)
 
@@ -117,7 +117,7 @@ def _app(path: Path) -> list[Row]:
             "ms",
             bar="<= 50 ms",
             met=blocked <= 50,
-            note=f"while counted, scanned and paged, from the first picture on; starting up {before:.0f} ms",
+            note=f"while counting, scanning and paging, after the first screen; {before:.0f} ms during the start",
         ),
     ]
 
@@ -146,7 +146,7 @@ def _memory(arguments: list[str], folder: Path, text: str, idle: float) -> float
 
 
 def _private(pid: int) -> float:
-    """MiB of a process that are its own: without pages of files, which the kernel takes back when it likes."""
+    """MiB of a process without file-backed pages, which the kernel can reclaim at any time."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("RssAnon:")) / 1024
 
@@ -156,11 +156,11 @@ def _peers(path: Path) -> list[Row]:
     ours = min(_reported([sys.executable, "-c", _OURS, str(path), str(ROWS)])[0] for _ in range(3))
     rows = []
     for name, share in (("duckdb", 1 / 5), ("polars", 1 / 20)):
-        label = f"CPU of opening it, against {name}"
+        label = f"CPU time to open, against {name}"
         try:
             python = peer(name, name) / "python"
         except NoPeer as error:
-            rows.append(Row(label, ours, "CPU s", note=f"left out: {error}"))
+            rows.append(Row(label, ours, "CPU s", note=f"skipped: {error}"))
             continue
         argv = [str(python), str(HERE / "million_peer.py"), name, str(path), str(ROWS)]
         cpu, wall, peak = min(_reported(argv) for _ in range(3))

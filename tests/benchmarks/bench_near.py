@@ -28,7 +28,7 @@ THRESHOLD = 0.8
 def run() -> list[Row]:
     """Everything on the same file in the same run."""
     if not PUBLIC_DATA.is_dir():
-        return [Row("near-duplicates", float("nan"), "s", note="the public data sets are not here")]
+        return [Row("near-duplicates", float("nan"), "s", note="the public datasets are not here")]
     texts = near_rows(PUBLIC_DATA, ROWS)
     with tempfile.TemporaryDirectory() as name:
         file, small = Path(name, "rows.jsonl"), Path(name, "small.jsonl")
@@ -43,11 +43,11 @@ def run() -> list[Row]:
         clusters = json.loads(one.output)["clusters"]
         return [
             _row(
-                f"the search in {ROWS:,} rows, CPU",
+                f"near-duplicate search in {ROWS:,} rows, CPU time",
                 one.cpu - plain.cpu,
                 "s",
                 one.cpu - plain.cpu <= 25,
-                f"scan --near {one.cpu:.1f} s, of that everything else {plain.cpu:.1f} s",
+                f"scan --near {one.cpu:.1f} s, of which {plain.cpu:.1f} s is the rest of the scan",
                 25,
             ),
             _row("memory of scan --near", one.memory, "MB", one.memory <= 400, "", 400),
@@ -119,7 +119,7 @@ def _sample_texts(file: Path) -> list[str]:
 
 
 def _precision(name: str, clusters: Sequence[dict[str, Any]], texts: Sequence[str]) -> Row:
-    """The share of dropped rows with a kept row at or above the threshold, compared anew, as sets of strings."""
+    """The share of dropped rows with a kept row at or above the threshold, compared again as sets of strings."""
     good = total = 0
     for cluster in clusters:
         kept = set(cluster["keep"])
@@ -145,15 +145,15 @@ def _recall(clusters: Sequence[dict[str, Any]], texts: Sequence[str]) -> Row:
 
 
 def _datasketch(file: Path, ours: float) -> Row:
-    name = "the search, CPU against datasketch"
+    name = "near-duplicate search, CPU time against datasketch"
     try:
         python = peer("datasketch", "datasketch") / "python"
     except NoPeer as error:
-        return Row(name, ours, "s", note=f"datasketch left out: {error}")
+        return Row(name, ours, "s", note=f"datasketch skipped: {error}")
     try:
         theirs = _measure([python, PEER_SCRIPT, file, str(THRESHOLD)])
     except (RuntimeError, subprocess.CalledProcessError) as error:
-        return Row(name, ours, "s", note=f"datasketch left out, it failed: {error}")
+        return Row(name, ours, "s", note=f"datasketch skipped, it failed: {error}")
     ratio = ours / theirs.cpu
     against = f"datasketch {theirs.cpu:.1f} s, {theirs.memory:,.0f} MB"
     return Row(

@@ -1,4 +1,4 @@
-"""gpteacher_toolformer.json against what its publisher's own similarity filter left of it (the file `_sim0.6`)."""
+"""gpteacher_toolformer.json against the same file after its publisher's similarity filter (`_sim0.6`)."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ NAME = "gpteacher_toolformer"
 def run() -> list[Row]:
     """Counts of rows; nothing is timed."""
     if not PUBLIC_DATA.is_dir():
-        return [Row(NAME, float("nan"), "rows", note="the public data sets are not here")]
+        return [Row(NAME, float("nan"), "rows", note="the public datasets are not here")]
     everything, left = _values(f"{NAME}.json"), _values(f"{NAME}_sim0.6.json")
     stays = set(map(_text, left))
     removed = sorted({_text(value) for value in everything} - stays)
     best = _best(removed, sorted(stays))
     rows = [
-        Row("rows in all", len(everything), "rows"),
-        Row("the publisher's filter leaves", len(left), "rows", note=f"{len(removed):,} texts removed"),
+        Row("rows in total", len(everything), "rows"),
+        Row("rows kept by the publisher's filter", len(left), "rows", note=f"{len(removed):,} texts removed"),
     ]
     for threshold in (0.6, 0.8):
         share = float((best >= threshold).mean())
-        name = f"of the removed, with a row left that is {threshold:.0%} like it"
+        name = f"removed texts with a kept text at least {threshold:.0%} similar"
         rows.append(Row(name, share, "", note=f"{int((best >= threshold).sum()):,} texts"))
     choices: tuple[tuple[float, Fields, str], ...] = (
-        (0.6, "whole", "headers included"),
-        (0.8, "whole", "headers included"),
-        (0.6, "all", "headers left out"),
-        (0.8, "all", "headers left out"),
+        (0.6, "whole", "with headers"),
+        (0.8, "whole", "with headers"),
+        (0.6, "all", "without headers"),
+        (0.8, "all", "without headers"),
     )
     for threshold, fields, words in choices:
         result = scan(PUBLIC_DATA / f"{NAME}.json", near=NearOptions(threshold, fields=fields))
@@ -45,7 +45,7 @@ def run() -> list[Row]:
         drops = [drop.row for cluster in result.near.clusters for drop in cluster.drop]
         also = sum(_text(everything[row]) not in stays for row in drops)
         name = f"tunedeck drops at {threshold:.0%}, {words}"
-        rows.append(Row(name, len(drops), "rows", note=f"{also:,} the publisher did too"))
+        rows.append(Row(name, len(drops), "rows", note=f"{also:,} also removed by the publisher"))
     return rows
 
 

@@ -21,7 +21,7 @@ FIRST_ROW = "Zebras of the first row"
 
 
 def run() -> list[Row]:
-    """Measure in turns, so that a busy moment hits all alike; the medians are compared."""
+    """Measure in turns, so that a busy moment affects all of them; the medians are compared."""
     with tempfile.TemporaryDirectory() as name:
         empty, with_file = Path(name, "empty"), Path(name, "file")
         empty.mkdir()
@@ -38,7 +38,7 @@ def run() -> list[Row]:
             harlequin = peer("harlequin", "harlequin") / "harlequin"
             programs["harlequin"] = lambda: _until([str(harlequin)], empty, "Run Query")
         except NoPeer as error:
-            note = f"harlequin left out: {error}"
+            note = f"harlequin skipped: {error}"
         seconds: dict[str, list[float]] = {label: [] for label in programs}
         for label, measure in programs.items():
             try:
@@ -46,7 +46,7 @@ def run() -> list[Row]:
             except AssertionError as error:
                 if label != "harlequin":
                     raise
-                note = f"harlequin left out: {str(error).splitlines()[0]}"
+                note = f"harlequin skipped: {str(error).splitlines()[0]}"
         if note:
             programs.pop("harlequin", None)
         for _ in range(ROUNDS):
@@ -61,7 +61,7 @@ def run() -> list[Row]:
     if "harlequin" in median:
         ratio = median["harlequin"] / floor
         rows.append(
-            Row("harlequin, to its editor (a peer)", median["harlequin"], "s", f"minimal app {floor:.3f} s", ratio)
+            Row("harlequin (a peer), until its editor", median["harlequin"], "s", f"minimal app {floor:.3f} s", ratio)
         )
     else:
         rows.append(Row("harlequin", float("nan"), "s", note=note))

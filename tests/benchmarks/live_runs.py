@@ -61,7 +61,7 @@ def gpu(moment: float, noise: random.Random) -> dict[str, Any]:
 
 
 def make_run(workspace: Path, steps: int, of: int, *, extras: Sequence[str] = EXTRAS) -> JobFolder:
-    """A run that goes on, whose keeper and worker are this process.
+    """An active run whose keeper and worker are this process.
 
     Args:
         workspace: the folder that holds `runs/`.

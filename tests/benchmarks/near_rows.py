@@ -1,4 +1,4 @@
-"""The rows on which near-duplicates are measured: all public data sets as text, and copies of some with slips."""
+"""The rows on which near-duplicates are measured: all public datasets as text, and copies of some with slips."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SLIPS = (0, 0.005, 0.01, 0.02, 0.03, 0.05)
 
 
 def near_rows(folder: Path, count: int) -> list[str]:
-    """That many normalised texts, always the same.
+    """That many normalized texts, always the same.
 
     Args:
-        folder: the public data sets. Every row is taken; a text longer than 500,000 characters in pieces of 1,000.
+        folder: the public datasets. Every row is taken; a text longer than 500,000 characters in pieces of 1,000.
         count: rows wanted. What is missing is made of random rows by replacing, deleting and inserting characters at
             rates up to 5%.
     """

@@ -11,13 +11,13 @@ class Row:
 
     Attributes:
         name: what was measured.
-        value: what we measured of ours.
+        value: measured for tunedeck.
         unit: its unit.
-        peer: what it is held against, with the peer's own value, or "".
-        ratio: ours through the peer's, or None.
-        bar: the bar in words, such as "<= 1.6".
-        met: whether the bar is met; None where there is none.
-        note: anything that a reader must know.
+        peer: what it is compared with, and its value, or "".
+        ratio: our value divided by the peer's, or None.
+        bar: the limit, such as "<= 1.6".
+        met: whether the value is within the limit; None without one.
+        note: anything else the reader needs to know.
     """
 
     name: str
@@ -32,11 +32,16 @@ class Row:
 
 def print_table(rows: list[Row]) -> None:
     """Print rows as an aligned table."""
-    lines = [("what", "ours", "against", "ratio", "bar", "", "note")]
+    lines = [("measurement", "ours", "compared with", "ratio", "limit", "", "note")]
     for row in rows:
-        verdict = "" if row.met is None else "met" if row.met else "MISSED"
+        verdict = "" if row.met is None else "ok" if row.met else "MISSED"
         ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        lines.append((row.name, f"{row.value:,.4g} {row.unit}", row.peer, ratio, row.bar, verdict, row.note))
+        lines.append((row.name, f"{_number(row.value)} {row.unit}", row.peer, ratio, row.bar, verdict, row.note))
     widths = [max(len(line[i]) for line in lines) for i in range(7)]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _number(value: float) -> str:
+    """A number with four digits that count, and thousands set apart: 12,670 and 0.1234, never 1.267e+04."""
+    return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"

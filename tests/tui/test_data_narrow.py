@@ -32,7 +32,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 def numbers(app: TunedeckApp) -> list[str]:
     """The numbers of the rows that are listed."""
-    rows = (row.replace(">", "").split() for row in list_text(app).splitlines() if row.strip())
+    rows = (row.lstrip("> ✓✗").split() for row in list_text(app).splitlines() if row.strip())
     return [row[0] for row in rows]
 
 
@@ -54,15 +54,15 @@ async def test_flag_and_undecided_and_file_and_length_narrow_each_other_and_go_o
         await pilot.press(*">20", "enter")
         await until(pilot, lambda: numbers(app) == ["5"], "the length")
         shown = " ".join(counts(app).split())
-        assert shown == "1 of 6 empty answer + undecided + file b.jsonl + of 21 characters and more"
+        assert shown == "1 of 6 empty answer + undecided + file b.jsonl + with 21+ characters"
 
-        await choose(pilot, "plus", "no longer: undecided")
-        await choose(pilot, "plus", "no longer: file b.jsonl")
-        assert " ".join(counts(app).split()) == "1 of 6 empty answer + of 21 characters and more"
+        await choose(pilot, "plus", "remove filter: undecided")
+        await choose(pilot, "plus", "remove filter: file b.jsonl")
+        assert " ".join(counts(app).split()) == "1 of 6 empty answer + with 21+ characters"
         await pilot.press("escape")
         await until(pilot, lambda: numbers(app) == ["1", "3", "5", "6"], "the flag alone, the dropped row too")
         assert "EMPTY ANSWER 4" in text_of(app.screen.query_one("#counts"))
-        await choose(pilot, "plus", "with a text")
+        await choose(pilot, "plus", "containing")
         await pilot.press(*"six", "enter")
         await until(pilot, lambda: numbers(app) == ["6"], "the text")
         await pilot.press("f")

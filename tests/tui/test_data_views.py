@@ -17,7 +17,7 @@ async def test_the_views_go_round_and_raw_shows_the_files_own_json(make_app: Mak
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("v")
-        await until(pilot, lambda: "No model is chosen yet" in sample_text(app), "the text")
+        await until(pilot, lambda: "No model selected" in sample_text(app), "the text")
         await pilot.press("v")
         await until(pilot, lambda: '"messages": [' in sample_text(app), "the text")
         assert '"role": "user",' in sample_text(app)
@@ -89,7 +89,7 @@ async def test_a_long_row_is_copied_as_far_as_terminals_take_it_and_says_how_muc
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
         await pilot.press("y")
-        await until(pilot, lambda: "Only the first 73.2 KiB sent to the clipboard" in line(app), "the text")
+        await until(pilot, lambda: "Copied only the first 73.2 KiB" in line(app), "the text")
         assert "set-clipboard on" in line(app)
         assert "hidden" in app.clipboard, "what is folded is copied in full"
         assert 74_990 < len(app.clipboard.encode()) <= 74_994

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from tests.kit.app_waiting import until
+from tests.kit.data_screen import chat, text_of
 from tui.app import TunedeckApp
 from tui.data.files import data_files
 from tui.data.opened import last_opened
@@ -195,3 +196,14 @@ def test_the_files_of_models_adapters_and_runs_are_not_offered_as_data(tmp_path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}\n")
     assert [choice.name for choice in data_files(tmp_path)] == ["mine.json", "base/samples.jsonl", "data/config.json"]
+
+
+async def test_an_empty_folder_says_what_to_do_and_one_with_data_does_not(make_app: MakeApp, tmp_path: Path) -> None:
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "sample data" in text_of(pilot.app.screen.query_one("#choices")))
+        assert "No data files" in text_of(pilot.app.screen.query_one("#heading"))
+        assert "recipe (2)" in text_of(pilot.app.screen.query_one("#next"))
+    (tmp_path / "rows.jsonl").write_text(chat("one") + "\n")
+    async with make_app().run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "rows.jsonl" in text_of(pilot.app.screen.query_one("#choices")))
+        assert text_of(pilot.app.screen.query_one("#next")).strip() == ""

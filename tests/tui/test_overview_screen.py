@@ -56,7 +56,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
         await until(pilot, lambda: "kinds of input" in shown(app), "the facts")
         text = shown(app)
         assert "row 3  " in text
-        assert "tickets.jsonl: all of its samples, once each" in text
+        assert "tickets.jsonl: all samples, once each" in text
         assert "train -   held out -   cost -" in text
         assert "no model is chosen" in text
         await until(pilot, lambda: "drop near leaks" in text_of(app.screen.query_one(KeyBar)), "the keys")
@@ -68,7 +68,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
         app.focused.value = "tickets.jsonl"
         await pilot.press("enter")
         words = app.screen.query_one("#prompt-words")
-        await until(pilot, lambda: "there already" in text_of(words), "the refusal")
+        await until(pilot, lambda: "already exists" in text_of(words), "the refusal")
         app.focused.value = "out.jsonl"
         await pilot.press("enter")
         await until(pilot, lambda: (tmp_path / "out.jsonl").exists(), "the export")
@@ -84,7 +84,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
 
         await pilot.press("A")
         await until(pilot, lambda: "audit: 0 of 59" in title(app), "the audit")
-        assert "(thin kinds first)" in title(app)
+        assert "(rare kinds first)" in title(app)
         assert "zebra" in list_text(app).splitlines()[0]
 
 
@@ -107,7 +107,7 @@ async def test_the_data_screen_leads_to_the_export_which_says_what_was_written_a
         doing = app.screen.query_one("#doing")
         await until(pilot, lambda: "rejects.jsonl" in text_of(doing), "what was written")
         words = " ".join(text_of(doing).split())
-        assert "2 left out (bad line 1, dropped by you 1) in tickets.curated.rejects.jsonl" in words
+        assert "2 excluded (bad line 1, dropped by you 1) to tickets.curated.rejects.jsonl" in words
         held = len((tmp_path / "tickets.curated.eval.jsonl").read_bytes().splitlines())
         assert f"{59 - held} samples in tickets.curated.jsonl, {held} held out in tickets.curated.eval.jsonl" in words
 

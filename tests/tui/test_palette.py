@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
@@ -131,3 +132,21 @@ async def test_ctrl_c_says_how_to_quit(make_app: MakeApp, tmp_path: Path) -> Non
         app._run_state = "running"
         await pilot.press("ctrl+c")
         assert "keeps running" in notes(app)[-1]
+
+
+async def test_what_is_typed_behind_the_key_is_in_the_palette(make_app: MakeApp) -> None:
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key, char in (("ctrl+p", None), *((letter, letter) for letter in "2ctheme")):
+            app.post_message(Key(key, char))
+        await until(pilot, lambda: isinstance(app.screen, Palette) and bool(app.screen.query(Input)), "the palette")
+        await until(pilot, lambda: app.screen.query_one(Input).value == "2ctheme", "what was typed")
+
+
+async def test_digits_behind_a_colon_switch_no_screen_where_there_are_no_rows(make_app: MakeApp) -> None:
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(":", "1", "2", "enter")
+        assert app.current_mode == "runs"
+        await pilot.press("2")
+        assert app.current_mode == "recipe"

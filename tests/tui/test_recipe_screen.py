@@ -12,6 +12,7 @@ from core.recipe.recipe import KNOBS, Recipe, is_shown, put
 from core.recipe.sections.data import MixSource
 from tests.kit.app_waiting import until
 from tests.kit.recipe_screen import form, help_text, line, looked, row, screen, sound, workspace, yaml
+from tui.actions import title_of
 from tui.app import TunedeckApp
 from tui.recipe.field_help import FieldHelp
 from tui.recipe.screen import RecipeScreen
@@ -332,9 +333,9 @@ async def test_the_footer_shows_what_works_now(make_app: MakeApp) -> None:
         assert "enter edit" not in footer.render().plain
         assert "esc done" in footer.render().plain
         await pilot.press("escape")
-        assert "esc keys" not in footer.render().plain
+        assert "esc leave" not in footer.render().plain
         await pilot.press("pagedown", "up", "home")
-        assert "esc keys" in footer.render().plain
+        assert "esc leave" in footer.render().plain
         assert " q quit" not in footer.render().plain
         await pilot.press("ctrl+y")
         assert "esc form" in footer.render().plain
@@ -346,7 +347,7 @@ async def test_help_lists_the_keys_of_the_form_as_well(make_app: MakeApp) -> Non
     async with app.run_test() as pilot:
         await pilot.press("question_mark")
         text = app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
-        assert "in the form" in text
+        assert title_of("form") in text
         assert "Previous or next choice." in text
         assert "Start a pilot run" in text
         assert text.count(" F5 ") == 1 + text.count("Press F5 again")  # a key is listed once

@@ -57,7 +57,7 @@ def test_a_flag_that_very_many_rows_have_costs_some_bytes_a_row_and_one_of_its_o
         before = tracemalloc.get_traced_memory()[0]
         for row in range(rows):
             number = row % different
-            flags[row] = (Flag("same_template", f"the text of row {number:,} with other numbers", number, "note"),)
+            flags[row] = (Flag("same_template", f"same text as row {number:,} with other numbers", number, "note"),)
         return (tracemalloc.get_traced_memory()[0] - before) / rows
 
     tracemalloc.start()

@@ -135,7 +135,7 @@ async def test_a_broken_theme_is_named_and_left_out(make_app: MakeApp) -> None:
     (folder / "mine.toml").write_text('name = "mine"\nprimary = "#ff0000"')
     themes, faults = load_themes()
     assert [theme.name for theme in themes] == ["dark", "light", "terminal", "mine"]
-    assert [fault.partition(":")[0] for fault in faults] == ["The theme broken.toml was left out"]
+    assert [fault.partition(":")[0] for fault in faults] == ["Cannot load the theme broken.toml"]
     async with make_app("runs").run_test() as pilot:
         await pilot.pause()
         assert pilot.app.theme == "dark"

@@ -126,3 +126,40 @@ async def test_a_busy_machine_does_not_keep_the_rest_of_a_text_away(monkeypatch:
         monkeypatch.undo()
         await pilot.pause()
         assert app.shown()[-1].endswith("THE END")
+
+
+def hits(app: Harness) -> list[str]:
+    """The marked pieces in view."""
+    strips = app.view.render_lines(Region(0, 0, *app.view.size))
+    return [part.text for strip in strips for part in strip if part.style is not None and part.style.reverse]
+
+
+async def test_hits_are_marked_across_a_wrap_and_gone_to_in_both_directions() -> None:
+    lines = [plain(f"line {n} " + ("a needle here" if n % 30 == 29 else "straw " * 3)) for n in range(100)]
+    app = Harness()
+    async with app.run_test(size=(20, 10)) as pilot:
+        app.view.mark_hits("needle")
+        app.view.show(lambda: [plain("what a long nee" + "dle in it", indent=1), *lines])
+        await pilot.pause()
+        assert "".join(hits(app)) == "needle"
+        assert app.view.go_to_hit(1, restart=True)
+        assert app.view.scroll_offset.y == 0, "it is in view"
+        assert app.view.go_to_hit(1)
+        await pilot.pause()
+        assert any("line 29" in row for row in app.shown())
+        assert "needle" in hits(app)
+        assert app.view.go_to_hit(1)
+        assert app.view.go_to_hit(1)
+        await pilot.pause()
+        assert any("line 89" in row for row in app.shown())
+        assert not app.view.go_to_hit(1), "there is no further one"
+        assert app.view.go_to_hit(-1)
+        await pilot.pause()
+        assert any("line 59" in row for row in app.shown())
+        app.view.show(lambda: lines)
+        assert app.view.go_to_hit(-1, restart=True)
+        await pilot.pause()
+        assert any("line 89" in row for row in app.shown()), "the last one"
+        app.view.mark_hits("")
+        assert hits(app) == []
+        assert not app.view.go_to_hit(1)

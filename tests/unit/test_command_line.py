@@ -14,11 +14,13 @@ from core.recipe.field_names import ALIASES, nearest_field
 from core.recipe.recipe import KNOBS, get
 from core.recipe.rules.validate import validate
 from core.recipe.yamlfile import check, load
+from tui.app import TunedeckApp
 from tui.cli import main
 from tui.commands.environment import VARIABLES
 from tui.commands.exit_codes import EXIT_CODES
 from tui.commands.table import COMMANDS
 from tui.commands.tree import parser
+from tui.session import Session
 
 INTERNAL = {"WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 """What torchrun sets for the processes that it starts."""
@@ -156,7 +158,10 @@ def test_a_mistyped_file_says_which_is_there(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tickets.jsonl").write_text("{}\n")
+    (tmp_path / "recipe.yaml").write_text("name: a\n")
     assert "`tickets.jsonl`?" in refused(["tickest.jsonl"], capsys)
+    assert "`tickets.jsonl`?" in refused(["scan", "tickest.jsonl"], capsys)
+    assert "`recipe.yaml`?" in refused(["train", "recpie.yaml"], capsys)
 
 
 def test_with_json_a_mistyped_option_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
@@ -249,4 +254,45 @@ def test_zsh_and_fish_get_every_command(capsys: pytest.CaptureFixture[str], shel
     script = capsys.readouterr().out
     assert mark in script
     assert [name for name in COMMANDS if name not in script] == []
+    assert [info.summary for info in COMMANDS.values() if info.summary not in script] == []
     assert "command ls -1 runs" in script
+
+
+# -- the app ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "screen", "data"),
+    [
+        (["recipe.yaml"], "recipe", ["support_train.jsonl"]),
+        (["--recipe", "recipe.yaml"], "recipe", ["support_train.jsonl"]),
+        (["rows.jsonl", "recipe.yaml"], "recipe", ["rows.jsonl"]),
+        (["rows.jsonl"], "data", ["rows.jsonl"]),
+        ([], "data", []),
+        (["demo"], "data", ["support_train.jsonl"]),
+    ],
+)
+def test_what_is_named_decides_which_screen_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], screen: str, data: list[str]
+) -> None:
+    opened = []
+
+    class Recorder(TunedeckApp):
+        def run(self, **_: object) -> None:
+            opened.append((self._start, [path.name for path in self.session.data]))
+
+        def __init__(self, session: Session, *, start: str, theme: str | None) -> None:
+            self.session, self._start, self._return_code = session, start, 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tui.app.TunedeckApp", Recorder)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for effect in ("signal.signal", "gc.set_threshold"):  # on the whole process
+        monkeypatch.setattr(effect, lambda *_: None)
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    recipe = (SAMPLE_DATA / "recipe.yaml").read_text().replace("./", f"{SAMPLE_DATA}/")
+    (tmp_path / "recipe.yaml").write_text(recipe)
+    assert main(words) == 0
+    assert opened == [(screen, data)]

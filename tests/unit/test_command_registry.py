@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -192,3 +193,21 @@ def test_the_app_alone_uses_the_keys_of_steps_and_suspend() -> None:
 def test_each_scope_has_a_title_that_a_user_knows() -> None:
     for id in declared():
         assert actions.title_of(scope_of(id)) != scope_of(id), id
+
+
+OTHER_SPELLINGS = re.compile(
+    r"[Cc]trl-|C-[a-z]\b|Ctrl\+|ctrl\+[A-Z]|ctrl\+underscore|\^[A-Za-z]\b|⇧|\bEsc\b|\bescape key\b"
+)
+"""Of keys, in a sentence; `actions.sign` has the one that is used: ctrl+p, F5, esc."""
+
+
+def test_sentences_write_keys_as_footer_and_help_do() -> None:
+    found = [
+        f"{name}:{node.lineno}: {node.value}"
+        for name, tree in sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if " " in node.value and '"""' not in node.value and "\n" not in node.value
+        if OTHER_SPELLINGS.search(node.value)
+    ]
+    assert found == []

@@ -80,7 +80,7 @@ def test_damaged_lines_are_passed_over(tmp_path: Path) -> None:
 
 def test_an_audit_that_cannot_be_noted_down_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / ".tunedeck").write_text("a file stands where the folder belongs")
-    with pytest.raises(TunedeckError, match="cannot be noted down"):
+    with pytest.raises(TunedeckError, match="cannot be saved"):
         AuditLog(tmp_path, ["a.jsonl"]).begin(Audit("worst"))
 
 

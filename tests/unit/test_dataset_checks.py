@@ -102,8 +102,8 @@ def test_empty_answers_are_found(sample: Sample, words: str) -> None:
             ),
             "no assistant turn",
         ),
-        (chat(("user", "q"), ("assistant", "a"), ("user", "q")), "the last turn is the user's"),
-        (ask(" ", "a"), "turn 1, the user's, is empty"),
+        (chat(("user", "q"), ("assistant", "a"), ("user", "q")), "the last turn is a user turn"),
+        (ask(" ", "a"), "turn 1 (user) is empty"),
     ],
 )
 def test_missing_turns_are_found(sample: Sample, words: str) -> None:
@@ -113,11 +113,11 @@ def test_missing_turns_are_found(sample: Sample, words: str) -> None:
 @pytest.mark.parametrize(
     ("sample", "words"),
     [
-        (chat(("assistant", "a"), ("user", "q"), ("assistant", "a")), "before any question"),
-        (chat(("user", "q"), ("user", "q"), ("assistant", "a")), "turns 1 and 2 are both the user's"),
+        (chat(("assistant", "a"), ("user", "q"), ("assistant", "a")), "before any user turn"),
+        (chat(("user", "q"), ("user", "q"), ("assistant", "a")), "turns 1 and 2 are both user turns"),
         (chat(("user", "q"), ("assistant", "a"), ("assistant", "a")), "turns 2 and 3"),
         (chat(("user", "q"), ("system", "s"), ("assistant", "a")), "turn 2 is a system prompt"),
-        (chat(("user", "q"), ("tool", "1"), ("assistant", "a")), "turn 2 is a tool's answer"),
+        (chat(("user", "q"), ("tool", "1"), ("assistant", "a")), "turn 2 is a tool result"),
     ],
 )
 def test_roles_out_of_order_are_found(sample: Sample, words: str) -> None:
@@ -128,7 +128,7 @@ def test_roles_out_of_order_are_found(sample: Sample, words: str) -> None:
     "text", ["I am {{name}}", "TODO write", "see <insert link here>", "Dear [Your Name],", "Lorem Ipsum"]
 )
 def test_placeholders_are_found(text: str) -> None:
-    assert reason("placeholder", ask("q", text)).startswith("holds ")
+    assert reason("placeholder", ask("q", text)).startswith("contains ")
 
 
 @pytest.mark.parametrize(

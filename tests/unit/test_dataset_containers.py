@@ -85,7 +85,7 @@ def test_a_torn_arrow_stream_keeps_its_good_rows(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-600])
     reader = open_reader([path])
     assert 0 < len(rows(reader)) < 1_000
-    assert "ends in the middle" in reader.faults()[0].reason
+    assert "truncated" in reader.faults()[0].reason
     path.write_bytes(b"ARROW1\0\0 nothing")
     with pytest.raises(BadInput, match="not a readable Arrow file"):
         open_reader([path])
@@ -110,7 +110,7 @@ def test_of_several_splits_one_must_be_named(tmp_path: Path) -> None:
     for split in ("train", "test"):
         saved(tmp_path / "both" / split)
     (tmp_path / "both" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
-    with pytest.raises(BadInput, match=r"splits test, train .*both/train"):
+    with pytest.raises(BadInput, match=r"splits: test, train.*both/train"):
         open_reader([tmp_path / "both"])
     assert Dataset.open(tmp_path / "both" / "train").count == 1_000
 

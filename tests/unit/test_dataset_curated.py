@@ -182,18 +182,18 @@ def test_a_view_is_linked_into_a_run_and_cannot_be_written(tmp_path: Path) -> No
 
 def test_a_view_without_samples_says_why(tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", [exchange("q", ""), exchange("p", "")])
-    with pytest.raises(BadInput, match=r"no sample is left to train on \(empty_answer 2\)"):
+    with pytest.raises(BadInput, match=r"no samples left to train on \(empty_answer 2\)"):
         build_view(tmp_path, paths=[data])
     assert not list((tmp_path / ".tunedeck" / "views").iterdir())
-    with pytest.raises(BadInput, match="not a curated view"):
+    with pytest.raises(BadInput, match="not a training set"):
         read_view(tmp_path)
 
 
 def test_an_unknown_format_and_a_wrong_fraction_are_refused(tmp_path: Path) -> None:
     unknown = write(tmp_path / "a.jsonl", [{"left": 1, "right": 2}])
-    with pytest.raises(BadInput, match="Say which column holds what"):
+    with pytest.raises(BadInput, match="Say which column is which"):
         build_view(tmp_path, paths=[unknown])
-    with pytest.raises(BadInput, match="from 0 to below 1"):
+    with pytest.raises(BadInput, match="at least 0 and below 1"):
         build_view(tmp_path, paths=[write(tmp_path / "b.jsonl", ROWS)], eval_fraction=1.5)
 
 

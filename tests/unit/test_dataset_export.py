@@ -130,9 +130,9 @@ def test_the_rejects_say_why_and_nothing_is_written_over(tmp_path: Path) -> None
     assert "not valid JSON" in found["bad_line"]["detail"]
     assert {each["file"] for each in found.values()} == {str(data)}
     for path in (data, exported.path, exported.rejects_path):
-        with pytest.raises(BadInput, match="there already"):
+        with pytest.raises(BadInput, match="already exists"):
             export_view(view, "jsonl", path)
-    with pytest.raises(BadInput, match="there already"):
+    with pytest.raises(BadInput, match="already exists"):
         export_view(view, "jsonl", exported.path.with_suffix(".json"))  # its rejects are those of the first
     assert data.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
@@ -143,10 +143,10 @@ def test_the_rejects_say_why_and_nothing_is_written_over(tmp_path: Path) -> None
 def test_a_failed_export_leaves_no_file(tmp_path: Path) -> None:
     view = view_of(tmp_path, [chat(f"{number} is a number, which", "yes") for number in range(9)])
     listed = sorted(os.listdir(tmp_path))
-    with pytest.raises(BadInput, match=r"at least 10 examples, these are 9"):
+    with pytest.raises(BadInput, match=r"at least 10 examples; there are 9"):
         export_view(view, "openai", tmp_path / "out.jsonl")
     assert sorted(os.listdir(tmp_path)) == listed
-    with pytest.raises(BadInput, match="no sample can be written as openai"):
+    with pytest.raises(BadInput, match="no samples can be written as openai"):
         export_view(view_of(tmp_path, [{"text": "plain text"}]), "openai", tmp_path / "out.jsonl")
     assert not list(tmp_path.glob(".out*"))
 
@@ -182,8 +182,8 @@ def test_the_hosted_form_of_conversations_follows_the_published_rules(tmp_path: 
     assert "reasoning_content" not in first["messages"][2]
     assert [each["detail"] for each in rejects(exported.rejects_path)] == [
         "message 2 has no content",
-        "the last message is the user's, and must be the assistant's",
-        "message 3 answers no tool call",
+        "the last message is from user; it must be from the assistant",
+        "message 3 is a tool result without a tool call",
     ]
     assert read_back(exported.path)[1:] == curated(view.train)[1:11]
 
@@ -198,13 +198,13 @@ def test_pairs_have_the_preference_form_and_other_kinds_are_refused_in_words() -
     }
     refused = {
         "plain text": Sample("text", text="x"),
-        "rated answer": Sample("kto", messages=(prompt,), chosen=(good,), label=True),
+        "labeled answer": Sample("kto", messages=(prompt,), chosen=(good,), label=True),
         "must be one assistant message": Sample("preference", messages=(prompt,), chosen=(good, good), rejected=(bad,)),
         "no prompt": Sample("preference", chosen=(good,), rejected=(bad,)),
-        "no assistant message carries weight": Sample(
+        "every assistant message has weight 0": Sample(
             "messages", messages=(prompt, Message("assistant", "x", trained=False))
         ),
-        "other signs": Sample(
+        "characters other than": Sample(
             "messages", messages=(prompt, good), tools=({"type": "function", "function": {"name": "a b"}},)
         ),
     }
@@ -234,7 +234,7 @@ def test_the_command_exports_and_refuses_in_sentences(
         ("already exists", ["a.jsonl", "--out", "all.jsonl"]),
         ("No dataset is named", ["--out", "x.jsonl"]),
         ("path=share", ["a.jsonl", "--mix", "b.jsonl", "--out", "x.jsonl"]),
-        ("from 0.5 to 1", ["a.jsonl", "--near", "0.2", "--out", "x.jsonl"]),
+        ("0.5 to 1", ["a.jsonl", "--near", "0.2", "--out", "x.jsonl"]),
     ):
         assert main(["export-data", *arguments]) == 2
         assert words in capsys.readouterr().err

@@ -173,7 +173,7 @@ def test_kto_labels_are_read_as_bad_and_good(labels: tuple[Any, Any]) -> None:
     rows = [{"prompt": f"q{number}", "completion": "a", "label": labels[number % 2]} for number in range(6)]
     found = recognize(rows)
     assert (found.name, found.kind) == ("kto", "kto")
-    assert "in `label` true, 1 and good marks a good answer" in found.why
+    assert "`label` true, 1 or good means a good answer" in found.why
     assert [to_sample(row, found).label for row in rows] == [False, True] * 3
 
 
@@ -208,27 +208,61 @@ def test_a_label_that_is_no_verdict_does_not_make_kto() -> None:
         assert recognize(rows).name == "prompt-completion"
     assert recognize([{"text": "q", "label": "sports"}]).name == "text"
     found = recognize([{"prompt": "q", "completion": "a", "label": label} for label in (0, 1, "good")])
-    with pytest.raises(Unreadable, match="1 or 0, good or bad, it is 'neutral'"):
+    with pytest.raises(Unreadable, match="1 or 0, good or bad, but it is 'neutral'"):
         to_sample({"prompt": "q", "completion": "a", "label": "neutral"}, found)
 
 
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"messages": [{"role": "narrator", "content": "q"}]}, "turn 1: the role 'narrator'"),
-        ({"messages": [{"role": "user", "content": "q"}, {"role": "user"}]}, "turn 2: it has no content"),
-        ({"messages": [{"role": "user", "content": 5}]}, "the content should be text, it is a number"),
-        ({"messages": []}, "no turns"),
+        ({"messages": [{"role": "narrator", "content": "q"}]}, "turn 1: unknown role 'narrator'"),
+        ({"messages": [{"role": "user", "content": "q"}, {"role": "user"}]}, "turn 2: no content"),
+        ({"messages": [{"role": "user", "content": 5}]}, "should be text, but it is a number"),
+        ({"messages": []}, "empty"),
         ({"messages": None}, "null"),
-        ({"other": 1}, "null"),
+        ({"other": 1}, "No `messages` in this row; it has `other`"),
+        (
+            {"prompt": "q", "completion": "a", "messages": None},
+            "`messages` is null in this row; it has `prompt`, `completion`",
+        ),
+        ({}, "No `messages` in this row; it is empty"),
         ({"messages": [{"role": "assistant", "tool_calls": [{"name": "f", "arguments": "{oops"}]}]}, "JSON"),
-        ({"messages": [{"role": "user", "content": "q"}], "tools": "oops"}, "JSON was expected"),
+        ({"messages": [{"role": "user", "content": "q"}], "tools": "oops"}, "expected JSON"),
     ],
 )
 def test_a_row_that_cannot_be_formatted_says_why(row: dict[str, Any], reason: str) -> None:
     recognition = choose([{"messages": TURNS, "tools": "[]"}], "messages")
     with pytest.raises(Unreadable, match=reason):
         to_sample(row, recognition)
+
+
+@pytest.mark.parametrize(
+    ("rows", "row", "reason"),
+    [
+        (
+            {"prompt": "q", "completion": "a"},
+            {"text": "t"},
+            "No `prompt` and no `completion` in this row; it has `text`",
+        ),
+        ({"prompt": "q", "completion": "a"}, {"prompt": "q"}, "No `completion` in this row; it has `prompt`"),
+        ({"prompt": "q", "chosen": "a", "rejected": "b"}, {"prompt": "q", "chosen": "a"}, "No `rejected` in this row"),
+        ({"prompt": "q", "completion": "a", "label": True}, {"prompt": "q", "label": True}, "No `completion` in this"),
+        ({"instruction": "q", "output": "a"}, {"prompt": "q", "completion": "a"}, "No `instruction` and no `output`"),
+        (
+            {"conversations": [{"from": "human", "value": "q"}]},
+            {"messages": []},
+            "No `conversations` in this row; it has `m",
+        ),
+        ({"instruction": "q", "instances": [{"output": "a"}]}, {"instruction": "q"}, "No `instances` in this row"),
+        ({"turns": ["q"]}, {"reference": ["a"]}, "No `turns` in this row; it has `reference`"),
+        ({"text": "t"}, {f"c{number}": 1 for number in range(10)}, "`c7` and 2 more"),
+    ],
+)
+def test_a_row_without_a_column_names_the_columns_that_it_has(
+    rows: dict[str, Any], row: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        to_sample(row, recognize([rows]))
 
 
 def test_the_user_corrects_mapping_and_format() -> None:
@@ -238,10 +272,10 @@ def test_the_user_corrects_mapping_and_format() -> None:
     assert to_sample(rows[0], choose(rows, None, columns)) == Sample("messages", (Q, A))
     assert choose(rows, "prompt-completion", columns).columns == columns
     for name, wrong, words in (
-        ("prompt-completion", None, "no column was found for prompt, completion"),
+        ("prompt-completion", None, "needs a column for prompt, completion"),
         ("prompt-completion", {"prompt": "nope"}, "no column 'nope'"),
         ("prompt-completion", {"nope": "text"}, "no field 'nope'"),
-        ("nope", None, "Formats are preference"),
+        ("nope", None, "Formats: preference"),
     ):
         with pytest.raises(BadInput, match=words):
             choose(rows, name, wrong)
@@ -315,11 +349,11 @@ def test_previews_are_one_clean_short_line(tmp_path: Path) -> None:
         assert 0 < len(preview) <= 201
     assert "not valid JSON" in previews[1]
     assert "MiB" in previews[2]
-    assert "missing" in previews[3]
+    assert "No `text` in this row; it has `other`" in previews[3]
 
 
 def test_a_file_without_any_row_says_what_its_first_fault_is(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("hello\nworld\n")
-    with pytest.raises(BadInput, match=r"a\.jsonl, line 1: none of the first 2 entries can be read"):
+    with pytest.raises(BadInput, match=r"a\.jsonl, line 1: none of the first 2 entries could be read"):
         Dataset.open(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from core.dataset.audit.queue import Audit
 from core.dataset.view.coverage import cover
@@ -31,6 +32,7 @@ from tests.unit.test_dataset_split import leaks
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.cli import main
+from tui.overview import words
 from tui.overview.words import overview_lines
 from tui.settings import UserSettings, load_settings
 
@@ -67,9 +69,9 @@ def test_a_source_that_is_mixed_in_has_its_share_and_the_seed_draws_it(tmp_path:
     assert sorted(repeated.values()) == [3, 3, 3, 3, 3, 3, 4]
     words = [each["words"] for each in view.manifest["contributions"]]
     assert words == [
-        "all of its samples, once each",
-        "22 of its 400 samples, drawn by the seed",
-        "its 7 samples are repeated, 3 to 4 times each",
+        "all samples, once each",
+        "22 of 400 samples, drawn by the seed",
+        "7 samples, repeated 3 to 4 times each",
     ]
     assert [each["samples"] for each in view.manifest["contributions"]] == [180, 22, 22]
 
@@ -161,7 +163,7 @@ def test_the_overview_counts_labels_on_both_sides(tmp_path: Path) -> None:
         "".join(part for part, _ in pieces)
         for pieces in overview_lines({**facts, "tokens": None, "cost": None, "tokens_words": "no model"})
     )
-    assert "held out         30  20% asked for, seed 0; samples 80% alike stay on one side; by answer" in text
+    assert "held out         30  20% of the rows, seed 0; rows 80%+ similar stay together; stratified by answer" in text
     assert "synthetic        10" in text
 
 
@@ -221,7 +223,7 @@ def test_the_price_of_tokens_is_the_users_and_mistakes_are_said(tmp_path: Path) 
 def test_an_audit_of_thin_kinds_reads_the_rows_it_was_begun_with() -> None:
     audit = Audit("thin", entries=100, listed=(7, 3, 50))
     assert audit.order({}, {3}) == [7, 50]
-    assert audit.words == "thin kinds first"
+    assert audit.words == "rare kinds first"
 
 
 def test_the_command_prints_the_same_facts(
@@ -255,7 +257,8 @@ def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) 
     def said() -> list[str]:
         return [check.sentence for check in preflight(recipe, tmp_path) if check.name == "mix"]
 
-    assert said() == ["Mix in: general.jsonl makes 10% of the training set, about 10 samples from its 50 rows."]
+    assert "10%" in said()[0]
+    assert "50 rows" in said()[0]
     assert known_tokens(tmp_path, recipe) is None
     folder = job_of(tmp_path, recipe).start()
     until(lambda: read_facts(folder) is not None and standing(folder).over, "the overview")
@@ -268,4 +271,18 @@ def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) 
         tmp_path, paths=recipe.data.train, mix=recipe.data.shares, eval_fraction=0, split_seed=42, near=0.8
     )
     report = write_report(tmp_path, recipe.data.train, view.folder, tokens=[900, 300]).read_text()
-    assert "| 10 | 10% | 300 | 10 of its 50 samples, drawn by the seed |" in report
+    assert "| 10 | 10% | 300 | 10 of 50 samples, drawn by the seed |" in report
+
+
+@pytest.mark.parametrize("width", [76, 96, 116, 156])
+def test_names_of_labels_and_kinds_are_never_cut(width: int) -> None:
+    label = "refund that was asked for after the end of the term"
+    kind = {"samples": 12, "like_others": True, "words": ["invoice", "currency", "swiss", "rounding", "payment"]}
+    facts = {
+        "answers": {"labels": {label: {"train": 9, "eval": 1}, "other": {"train": 3, "eval": 0}}},
+        "coverage": {"kinds": [{**kind, "examples": ["Can I send an invoice in Swiss francs and round it? " * 4]}]},
+    }
+    lines = ["".join(text for text, _ in line) for line in (*words._answers(facts, width), *words._kinds(facts, width))]
+    assert any(label in line for line in lines)
+    assert any("invoice, currency, swiss, rounding, payment" in line for line in lines)
+    assert all(cell_len(line) <= width for line in lines), "and nothing wraps that can be shorter"

@@ -25,7 +25,7 @@ def test_equal_data_get_the_same_file_and_it_is_told_by_its_bytes(tmp_path: Path
 
 
 def test_nothing_is_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="nothing came through"):
+    with pytest.raises(BadInput, match="nothing on standard input"):
         piped.take_in(tmp_path, io.BytesIO())
     assert not list((tmp_path / ".tunedeck" / "piped").iterdir())
 

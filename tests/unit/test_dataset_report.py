@@ -48,12 +48,12 @@ def test_the_report_says_what_was_read_found_and_dropped(audited: Path) -> None:
     assert path.name.startswith("audit-")
     assert path.suffix == ".md"
     assert "- 4 rows" in text
-    assert "Near-duplicates were not searched for" in text
-    assert "3 of them decided by hand (75.0%): 1 kept, 2 dropped" in text
-    assert "lines that could not be read, and are left out: 1" in text
+    assert "No near-duplicate search" in text
+    assert "3 decided by hand (75.0%): 1 kept, 2 dropped" in text
+    assert "1 malformed line" in text
     assert "| random sample of 100 | 7 | 3 of 4 | 1 | 2 |" in text
     assert "| empty answer | 1 | 0 | 1 |" in text
-    dropped = text.partition("## What was dropped")[2].partition("##")[0]
+    dropped = text.partition("## Dropped rows")[2].partition("##")[0]
     assert "| 4 | near-duplicate of row 3, 93%; empty\\_answer" in dropped
     assert "| 3 | note | nice one |" in text
 
@@ -72,9 +72,9 @@ def test_flags_of_a_search_for_near_duplicates_count_and_its_clusters_are_a_queu
     AuditLog(audited.parent, [audited]).begin(Audit("cluster", entries=5, started=1.7e9))
     text = write_report(audited.parent, [audited], view.folder, near=search.path).read_text()
     assert "| near-duplicate | 2 | 0 | 1 |" in text
-    assert "from 50% alike on (compared: all): 1 cluster of 3 rows, of which 2 may go" in text
+    assert "at 50%+ similarity (compared: all): 1 cluster of 3 rows, of which 2 are removable" in text
     assert "| by cluster | - | 2 of 3 | 1 | 1 |" in text
-    assert "the text of row 1, cluster 1 of 3 rows" in text
+    assert "similar to row 1, cluster 1 of 3 rows" in text
 
 
 def test_a_report_without_a_scan_is_a_sentence(tmp_path: Path) -> None:

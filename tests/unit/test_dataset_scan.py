@@ -92,7 +92,7 @@ def test_leaks_are_found_against_an_eval_file(tmp_path: Path, faulty: Path) -> N
     held.write_text("question,answer\nTWO,II\n")
     result = scan(faulty, eval_paths=[held])
     assert result.flags["leak_exact"] == 1
-    assert [flag.reason for flag in result.row_flags[1]] == ["the same prompt stands in eval.csv, line 2"]
+    assert [flag.reason for flag in result.row_flags[1]] == ["same prompt as in eval.csv, line 2"]
 
 
 def test_an_eval_file_of_unknown_format_is_read_with_the_data_sets_mapping(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.dataset.dataset import Dataset
-from core.dataset.search import fold, holds, search
+from core.dataset.search import holds, search
+from core.folding import fold
 from tests.kit.clock import slow_time
 
 

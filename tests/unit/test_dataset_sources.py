@@ -207,13 +207,13 @@ def test_a_bracket_too_many_does_not_end_an_array(write: Write) -> None:
     reader = open_reader([write("a.json", b'[{"text": "a"}},\n{"text": "b"}]\n{"text": "c"}')])
     assert [row.value for row in rows(reader)][1] == {"text": "b"}
     assert bad(reader)[0][0] == 1
-    assert "what follows" in reader.faults()[0].reason
+    assert "after the end" in reader.faults()[0].reason
 
 
 def test_an_array_that_ends_too_early_shows_its_whole_rows(write: Write) -> None:
     reader = open_reader([write("a.json", b'[{"text": "a"}, {"text": "b"}, {"te')])
     assert values(reader) == [{"text": "a"}, {"text": "b"}]
-    assert "ends before" in bad(reader)[0][1]
+    assert "ends in the middle" in bad(reader)[0][1]
     assert "last bracket" in reader.faults()[0].reason
 
 
@@ -228,7 +228,7 @@ def test_csv_cells_hold_line_ends_quotes_and_delimiters(write: Write) -> None:
         {"prompt": "q", "completion": '5" screen'},
         {"prompt": "x", "completion": "y"},
     ]
-    assert bad(reader) == [(6, "1 cells where the header names 2 columns")]
+    assert bad(reader) == [(6, "1 cell, but the header has 2 columns")]
 
 
 def test_a_quote_inside_an_unquoted_cell_swallows_no_rows(write: Write) -> None:
@@ -281,7 +281,7 @@ def test_a_torn_gzip_file_shows_what_it_holds_and_says_so(write: Write) -> None:
     packed = gzip.compress(b"".join(b'{"text": "%d"}\n' % number for number in range(20_000)))
     reader = open_reader([write("a.jsonl.gz", packed[: len(packed) // 2])])
     assert len(values(reader)) > 1_000
-    assert "ends in the middle" in reader.faults()[0].reason
+    assert "truncated" in reader.faults()[0].reason
 
 
 def test_a_compressed_bomb_ends_in_a_sentence(write: Write) -> None:
@@ -350,8 +350,8 @@ def test_a_file_without_permission_gets_a_sentence(write: Write) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ('{"text": "a", "text": "b"}', "the key 'text' stands twice in an object, and the last one counts"),
-        ('{"a": {"x": 1, "x": 2}, "text": "b"}', "the key 'x' stands twice in an object, and the last one counts"),
+        ('{"text": "a", "text": "b"}', "the key 'text' is repeated in an object; the last value counts"),
+        ('{"a": {"x": 1, "x": 2}, "text": "b"}', "the key 'x' is repeated in an object; the last value counts"),
         ('{"text": "say \\"a\\": 1, \\"a\\": 2"}', ""),
         ('{"text" : "b", "a": {"text": [{"text": 1}, {"text": 2}]}}', ""),
     ],

@@ -176,7 +176,7 @@ def test_files_are_strata_and_a_column_that_is_not_there_is_refused(tmp_path: Pa
     paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     view = build_view(tmp_path, paths=paths, eval_fraction=0.2, stratify="source")
     assert Counter(line["source"] for line in lines(view.eval)) == {0: 18, 1: 6}
-    with pytest.raises(BadInput, match=r"no row has a column 'topic'.*prompt, completion"):
+    with pytest.raises(BadInput, match=r"no row has the column 'topic'.*prompt, completion"):
         build_view(tmp_path, paths=paths, stratify="topic")
 
 
@@ -217,10 +217,10 @@ def test_an_eval_file_is_checked_for_near_leaks_which_are_listed_and_dropped_on_
     view = build_view(tmp_path, paths=[train], eval_paths=[held], near=0.8)
     assert (view.train_count, view.dropped) == (5, {"leak_exact": 1})
     assert view.manifest["leaks"] == {"exact": 1, "near": 1}
-    assert "1 training sample asks nearly what the eval file asks" in view.manifest["notes"][0]
+    assert "1 training prompt is 80%+ similar to an eval prompt" in view.manifest["notes"][0]
     flagged = [json.loads(line) for line in (view.folder / "flags.jsonl").read_text().splitlines()]
     (reason,) = [flag["reason"] for line in flagged if line["row"] == 2 for flag in line["flags"]]
-    assert "the prompt in eval.jsonl, line 1" in reason
+    assert "similar to the prompt in eval.jsonl, line 1" in reason
     clean = build_view(tmp_path, paths=[train], eval_paths=[held], near=0.8, drop_flags=(*DROP_FLAGS, "leak_near"))
     assert clean.dropped == {"leak_exact": 1, "leak_near": 1}
     assert clean.manifest["notes"] == []

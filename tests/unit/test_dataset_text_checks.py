@@ -30,13 +30,13 @@ def test_a_row_with_other_numbers_names_the_first_of_its_template() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("Itâ€™s here", "â€™ where ’ was meant"),
-        ("naÃ¯ve", "Ã¯ where ï was meant"),
-        ("20 Â°C", "Â° where ° was meant"),
+        ("Itâ€™s here", "â€™ instead of ’"),
+        ("naÃ¯ve", "Ã¯ instead of ï"),
+        ("20 Â°C", "Â° instead of °"),
         ("smile ðŸ˜€", "ðŸ"),
-        ("Ð¿Ñ€Ð¸Ð²ÐµÑ‚", "where при was meant"),
-        ("ä½\xa0å¥½ï¼Œä¸–ç•Œä¸–ç•Œ", "was meant"),
-        ("lost \ufffd\ufffd", "2 characters lost"),
+        ("Ð¿Ñ€Ð¸Ð²ÐµÑ‚", "instead of при"),
+        ("ä½\xa0å¥½ï¼Œä¸–ç•Œä¸–ç•Œ", "instead of"),
+        ("lost \ufffd\ufffd", "2 lost characters"),
     ],
 )
 def test_mojibake_is_found_and_read_back(text: str, words: str) -> None:
@@ -119,11 +119,11 @@ def test_the_rejected_answer_may_refuse() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("write to ada.lovelace@analytical-engine.co.uk.", "e-mail address (...@analytical-engine.co.uk)"),
-        ("call (212) 736-5000 now", "telephone number (...5000)"),
-        ("call 1-212-736-5000", "telephone number (...5000)"),
-        ("ring +44 20 7946 0958", "telephone number (...0958)"),
-        ("手机：13800457921", "telephone number (...7921)"),
+        ("write to ada.lovelace@analytical-engine.co.uk.", "email address (...@analytical-engine.co.uk)"),
+        ("call (212) 736-5000 now", "phone number (...5000)"),
+        ("call 1-212-736-5000", "phone number (...5000)"),
+        ("ring +44 20 7946 0958", "phone number (...0958)"),
+        ("手机：13800457921", "phone number (...7921)"),
         ("card 4539 1488 0343 6467", "payment card (...6467)"),
         ("card 371449635398431.", "payment card (...8431)"),
     ],
@@ -208,8 +208,8 @@ def test_a_row_in_another_language_is_found_once_nearly_all_share_one() -> None:
     code, short = ask("Fix: for i in range(3): print(i)", "while True: pass"), ask("2 + 2", "4")
     mixed = ask("Translate this into English for me: 怎样煮米饭最好吃？", "What is the best way to cook the rice?")
     found = flags("language", *[ENGLISH] * 30, FRENCH, CHINESE, code, short, mixed)
-    named = {row: flag.reason.split(",")[0] for row, flag in enumerate(found) if flag}
-    assert named == {30: "reads as French", 31: "reads as Chinese"}
+    named = {row: flag.reason.split(";")[0] for row, flag in enumerate(found) if flag}
+    assert named == {30: "looks like French", 31: "looks like Chinese"}
     assert not any(flags("language", *[ENGLISH] * 15, *[FRENCH] * 15))
     assert not any(flags("language", *[ENGLISH] * 5, FRENCH))
 
@@ -225,14 +225,14 @@ def test_a_system_prompt_that_nearly_no_row_has_is_found() -> None:
     assert not any(flags("system_prompt", *[usual] * 15, *[other] * 15))
     added = flags("system_prompt", *[none] * 30, usual)[30]
     assert added is not None
-    assert added.reason == "has a system prompt, where 30 of 31 rows have none"
+    assert added.reason == "has a system prompt; 30 of 31 rows have none"
 
 
 def test_rows_of_a_rare_label_are_found_where_answers_are_labels() -> None:
     found = flags("label_imbalance", *[ask("q", "ham")] * 95, *[ask("q", "spam")] * 5)
     assert [row for row, flag in enumerate(found) if flag] == [95, 96, 97, 98, 99]
     assert found[99] is not None
-    assert found[99].reason == "spam is the answer of 5 rows, ham of 95"
+    assert found[99].reason == "spam is the answer in 5 rows, ham in 95"
     assert not any(flags("label_imbalance", *[ask("q", "ham")] * 80, *[ask("q", "spam")] * 20))
     assert not any(
         flags("label_imbalance", *[ask("q", "ham")] * 95, ask("q", "A sentence that goes on and on is no label."))

@@ -41,7 +41,7 @@ def parsed(path: Path) -> ast.Module:
 @cache
 def names_of_ours() -> frozenset[str]:
     """Private names that our own modules and classes define, in `def` or by an assignment."""
-    found: set[str] = {"_replace", "_exit"}  # of tuples with names, and of `os`
+    found: set[str] = {"_replace", "_exit", "_actions", "_SubParsersAction"}  # of tuples with names, `os`, `argparse`
     for path in FILES:
         for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

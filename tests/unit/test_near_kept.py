@@ -59,7 +59,7 @@ def found(folder: Path | None, phase: str = "", at: int = 0, options: NearOption
 
 @pytest.mark.parametrize(
     ("phase", "at", "sketches_left", "pairs_left"),
-    [("sketching", 1_000, 0.6, 1.01), ("comparing", 12, 0.0, 0.8), ("choosing what stays", 0, 0.0, 0.6)],
+    [("sketching", 1_000, 0.6, 1.01), ("comparing", 12, 0.0, 0.8), ("choosing rows to keep", 0, 0.0, 0.6)],
 )
 def test_what_was_worked_out_is_not_worked_out_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str, at: int, sketches_left: float, pairs_left: float
@@ -79,7 +79,7 @@ def test_what_was_worked_out_is_not_worked_out_again(
 
 def test_another_search_takes_nothing_of_it(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
-        found(tmp_path, "choosing what stays")
+        found(tmp_path, "choosing rows to keep")
     lower = NearOptions(0.6)
     assert found(tmp_path, options=lower) == found(None, options=lower)
 

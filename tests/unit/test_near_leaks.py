@@ -105,8 +105,8 @@ def test_an_eval_prompt_that_is_in_the_data_exactly_and_nearly_is_named_by_its_o
             (1, f"{held.name}, line {line}", line - 1)
         ]
         flags = {row: {flag.name: flag.reason for flag in found} for row, found in result.row_flags.items()}
-        assert flags[0]["leak_exact"] == f"the same prompt stands in {held.name}, line {line}"
-        assert flags[1]["leak_near"] == f"98% the prompt in {held.name}, line {line}"
+        assert flags[0]["leak_exact"] == f"same prompt as in {held.name}, line {line}"
+        assert flags[1]["leak_near"] == f"98% similar to the prompt in {held.name}, line {line}"
         assert (result.flags["leak_exact"], result.flags["leak_near"]) == (1, 1)
 
 
@@ -138,10 +138,10 @@ def test_scan_job_view_and_overview_give_the_same_leaks(tmp_path: Path) -> None:
     view = build_view(tmp_path, paths=[train], eval_paths=[held], near=0.8)
     facts = overview_of(view)
     assert facts["split"]["leaks"] == {"exact": 2, "near": 5}
-    reasons = {leak.row: f"% the prompt in {leak.place}" for leak in leaks if leak.row != 15}
+    reasons = {leak.row: f"% similar to the prompt in {leak.place}" for leak in leaks if leak.row != 15}
     assert {each["row"]: each["detail"].lstrip("0123456789") for each in facts["near_leaks"]} == reasons
     assert view.dropped == {"exact_duplicate": 1, "leak_exact": 2}
-    assert "4 training samples ask nearly what the eval file asks" in view.manifest["notes"][0]
+    assert "4 training prompts are 80%+ similar to an eval prompt" in view.manifest["notes"][0]
 
 
 def test_near_duplicates_are_excluded_beside_an_eval_file_of_similar_rows(tmp_path: Path) -> None:

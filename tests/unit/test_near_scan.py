@@ -59,7 +59,7 @@ def test_the_planted_near_duplicates_and_leaks_of_the_sample_data_are_found() ->
     }
     assert flagged == rows
     assert {name: result.flags[name] for name in rows} == {name: planted["counts"][name] for name in rows}
-    assert result.near.excluded == ("the system prompt, the same in all rows (38 characters)",)
+    assert result.near.excluded == ("the system prompt, identical in all rows (38 characters)",)
 
 
 def test_without_near_nothing_of_it_is_reported(tmp_path: Path) -> None:
@@ -148,8 +148,10 @@ def test_a_near_leak_names_its_place_and_an_equal_prompt_is_the_exact_checks(tmp
     held = write(tmp_path / "eval.jsonl", [{"prompt": each, "completion": "no"} for each in asked])
     result = scan(train, eval_paths=[held], near=NEAR)
     flags = {row: [(flag.name, flag.reason) for flag in found] for row, found in result.row_flags.items()}
-    assert flags[0] == [("leak_exact", "the same prompt stands in eval.jsonl, line 2")]
-    assert flags[2] == [("leak_near", f"{percent(jaccard(questions[2], asked[0]))} the prompt in eval.jsonl, line 1")]
+    assert flags[0] == [("leak_exact", "same prompt as in eval.jsonl, line 2")]
+    assert flags[2] == [
+        ("leak_near", f"{percent(jaccard(questions[2], asked[0]))} similar to the prompt in eval.jsonl, line 1")
+    ]
     assert result.near is not None
     assert [(leak.row, leak.entry) for leak in result.near.leaks] == [(2, 0)]
     assert 1 not in flags
@@ -208,7 +210,7 @@ def test_a_search_can_be_stopped_and_says_what_it_is_doing(tmp_path: Path) -> No
         on_phase=phases.append,
         on_progress=lambda done, of: reported.append((phases[-1] if phases else "", done, of)),
     )
-    assert phases == ["sketching", "comparing", "choosing what stays"]
+    assert phases == ["sketching", "comparing", "choosing rows to keep"]
     assert [(done, of) for phase, done, of in reported if phase == "sketching"][:2] == [(0, 2_498), (1_000, 2_498)], (
         "two are equal"
     )
@@ -219,7 +221,7 @@ def test_a_search_can_be_stopped_and_says_what_it_is_doing(tmp_path: Path) -> No
 def test_removals_of_a_real_file_name_a_row_that_stays_whatever_was_excluded(public_data: Path) -> None:
     result = scan(public_data / "gpteacher_toolformer.json", near=NEAR)
     assert result.near is not None
-    assert "10 shared beginnings" in result.near.excluded[0]
+    assert "10 shared prefixes" in result.near.excluded[0]
     values = json.loads((public_data / "gpteacher_toolformer.json").read_text(encoding="utf-8"))
     whole = [" ".join("\n".join(map(str, value.values())).lower().split()) for value in values]
     drops = [(drop, cluster) for cluster in result.near.clusters for drop in cluster.drop]
@@ -299,7 +301,7 @@ def test_the_command_line_shows_the_largest_clusters_cleaned(tmp_path: Path) -> 
     assert longest["clusters"][0]["keep"] == [1]
     refused = command_line("a.jsonl", "--near", "0.2", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "0.2 is no threshold for near-duplicates" in refused.stderr
+    assert "0.2 is not a valid similarity threshold" in refused.stderr
 
 
 def test_what_the_command_finds_is_kept_as_a_search_leaves_it_and_in_a_workspace_alone(tmp_path: Path) -> None:

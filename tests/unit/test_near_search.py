@@ -170,7 +170,7 @@ def test_a_search_tells_progress_and_ends_when_the_tick_raises() -> None:
     texts = families(13, 10)
     reported = []
     clusters_of(texts, tick=lambda what, done, of: reported.append((what, done, of)))
-    assert {what for what, _, _ in reported} == {"sketching", "comparing", "choosing what stays"}
+    assert {what for what, _, _ in reported} == {"sketching", "comparing", "choosing rows to keep"}
 
     class Enough(Exception):
         pass

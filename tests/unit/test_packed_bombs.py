@@ -47,7 +47,7 @@ def test_a_bomb_of_few_bytes_ends_in_a_sentence_and_is_not_unpacked(
     write(BIG, path)
     assert path.stat().st_size < 2**20
     before = arrow.total_allocated_bytes()
-    with pytest.raises(BadInput, match=r"unpack to 300\.0 MiB at once: a compressed bomb, not read") as fault:
+    with pytest.raises(BadInput, match=r"unpack to 300\.0 MiB at once") as fault:
         Dataset.open(path)
     assert str(path) in str(fault.value)
     assert arrow.total_allocated_bytes() - before < 2**20
@@ -62,7 +62,7 @@ def test_rows_that_share_a_long_text_are_decoded_few_at_a_time(tmp_path: Path) -
 
 
 def test_more_rows_than_a_file_can_hold_are_a_sentence() -> None:
-    assert "1,099,511,627,776 rows, which 1000 B cannot hold" in too_many_rows(2**40, 1_000)
+    assert "1,099,511,627,776 rows, which do not fit in 1000 B" in too_many_rows(2**40, 1_000)
     assert not too_many_rows(1_000_000, 1_000)  # of one value that stands in each row
 
 
@@ -168,9 +168,9 @@ def attacks() -> dict[str, tuple[bytes, str]]:
     whole = b"\x28\xb5\x2f\xfd\xe0" + (2**62).to_bytes(8, "little") + window[6:]
     return {
         "dictionary in a list.parquet": (nested(3_000, 2**20), "longer than 256 MiB"),
-        "many values in a list.parquet": (nested(3_000_000, 10), "a row of more than 200,000 values"),
-        "a page that says nothing.parquet": (silent, "260.0 MiB at once: a compressed bomb, not read"),
-        "a page that says 2 GiB.parquet": (loud, "2.0 GiB at once: a compressed bomb, not read"),
+        "many values in a list.parquet": (nested(3_000_000, 10), "a row with more than 200,000 values"),
+        "a page that says nothing.parquet": (silent, "260.0 MiB at once"),
+        "a page that says 2 GiB.parquet": (loud, "2.0 GiB at once"),
         "shared begins in lists.parquet": (
             packed_parquet(
                 listed(arrow.array(["a" * 2**16] * 4_500)),
@@ -180,14 +180,14 @@ def attacks() -> dict[str, tuple[bytes, str]]:
             ),
             "4,500 strings that may share",
         ),
-        "a buffer of 2^40.arrow": (declared(2**40), "1024.0 GiB at once: a compressed bomb, not read"),
-        "a negative buffer.arrow": (declared(2**63 + 5), "the file holds no rows: "),
+        "a buffer of 2^40.arrow": (declared(2**40), "1024.0 GiB at once"),
+        "a negative buffer.arrow": (declared(2**63 + 5), "no rows in the file: "),
         "dictionary in a list.arrow": (
             arrow_file(listed(arrow.DictionaryArray.from_arrays(numbers, long))),
             "longer than 256 MiB",
         ),
-        "views of one text.arrow": (arrow_file(listed(shared)), "19.5 GiB of text in views of one another"),
-        "a list of nothing.arrow": (arrow_file(listed(arrow.nulls(5_000_000))), "a row of more than 200,000 values"),
+        "views of one text.arrow": (arrow_file(listed(shared)), "19.5 GiB of text in overlapping views"),
+        "a list of nothing.arrow": (arrow_file(listed(arrow.nulls(5_000_000))), "a row with more than 200,000 values"),
         "window.jsonl.zst": (window, "zstd file"),
         "size.jsonl.zst": (whole, "zstd file"),
         "deep.json.gz": (gzip.compress(b'[{"text":' + b"[" * 10_000_000), "nested deeper than 200 levels"),
@@ -309,5 +309,5 @@ def test_a_file_that_is_cut_short_while_it_is_open_gives_sentences(tmp_path: Pat
     )
     assert looked.returncode == 0, looked.stderr
     first, last = looked.stdout.splitlines()
-    assert "shorter since it was opened" in first
-    assert "shorter since it was opened" in last or "damaged" in last
+    assert "truncated while it was open" in first
+    assert "truncated while it was open" in last or "damaged" in last

@@ -85,7 +85,7 @@ def test_a_start_makes_a_folder_that_tells_everything(workspace: Path) -> None:
     assert job["payload"]["samples"] == counted
     shared = workspace / ".tunedeck" / "views" / view.fingerprint / "train.jsonl"
     assert os.path.samefile(shared, folder.data / "train.jsonl")
-    assert "## What was dropped, and why" in (folder.data / "audit.md").read_text()
+    assert "## Dropped rows" in (folder.data / "audit.md").read_text()
 
 
 def test_the_stamped_report_tells_of_the_last_search_for_near_duplicates_in_the_same_data(workspace: Path) -> None:
@@ -112,11 +112,11 @@ def test_the_stamped_report_tells_of_the_last_search_for_near_duplicates_in_the_
         return (folder.data / "audit.md").read_text()
 
     reported = report()
-    assert "searched for from 60% alike on" in reported
+    assert "at 60%+ similarity" in reported
     assert "| near-duplicate |" in reported
     data.write_text(data.read_text() + rows[4].replace("answer", "another answer") + "\n")
     reported = report()
-    assert "Near-duplicates were not searched for in these data as they are" in reported
+    assert "No near-duplicate search was made of the current files" in reported
     assert "| near-duplicate |" not in reported
 
 
@@ -196,7 +196,7 @@ def test_a_start_that_cannot_go_well_is_refused_and_leaves_nothing(
 def test_data_of_which_nothing_is_left_is_refused_and_leaves_no_run(workspace: Path) -> None:
     row = {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": ""}]}
     (workspace / "tickets.jsonl").write_text(json.dumps(row) + "\n")
-    with pytest.raises(BadInput, match="no sample is left to train on"):
+    with pytest.raises(BadInput, match="no samples left to train on"):
         start_run(recipe_of(), workspace)
     assert not (workspace / "runs").exists()
 

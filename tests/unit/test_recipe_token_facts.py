@@ -39,10 +39,10 @@ def test_rows_come_back_with_flags_and_reasons(cache: Path) -> None:
     assert flags == {
         1: [("cut", "262 tokens lost, 200 of them trained: “the end”")],
         2: [
-            ("zero_trained", "the whole answer lies beyond the max length, so nothing is learned from it"),
+            ("zero_trained", "the whole answer is beyond the max length, so nothing is learned from this row"),
             ("cut", "9 tokens lost, 9 of them trained: “all”"),
         ],
-        3: [("zero_trained", "it cannot become tokens: roles must alternate")],
+        3: [("zero_trained", "cannot be tokenized: roles must alternate")],
     }
 
 
@@ -92,3 +92,16 @@ def test_a_tokenizer_that_changes_makes_the_numbers_stale(tmp_path: Path) -> Non
     assert recipe_key(recipe, tmp_path) == before
     (model / "tokenizer.json").write_text('{"other": 1}')
     assert recipe_key(recipe, tmp_path) != before
+
+
+def test_a_text_beyond_the_max_length_says_how_much_is_used_and_offers_chunks(tmp_path: Path) -> None:
+    writer = TokenFactsWriter(tmp_path / "cache", {})
+    writer.add([(RowTokens(0, 2048, 2047, 7262, 7262), {"lost_text": "the end", "kind": "text"})])
+    writer.close()
+    facts = TokenFacts(tmp_path / "cache")
+    (row,) = facts.rows()
+    (flag,) = facts.flags(row)
+    assert flag.name == "cut"
+    assert "uses the first 2,048 of 9,310 tokens" in flag.reason
+    assert "data.chunk_text" in flag.reason
+    assert flag.reason.endswith("“the end”")

@@ -180,7 +180,7 @@ def test_consequences_name_the_numbers_of_this_recipe() -> None:
     assert "batch of 16 and 126 steps." in said["training.batch_size"]
     assert "126 steps, 63 per epoch of 1,000 samples." in said["training.epochs"]
     assert "224 of 224 linear layers." in said["lora.targets"]
-    assert "8.03 G parameters in 32 layers" in said["model.path"]
+    assert "8.03 B parameters in 32 layers" in said["model.path"]
     assert "about 480.0 MiB." in said["training.save_every"]
     assert "4 of 126 steps." in said["training.warmup"]
     assert summary("lora.alpha", _SOUND) == "= 2r"

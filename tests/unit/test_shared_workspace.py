@@ -7,19 +7,28 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.errors import BadInput
-from core.jobs import access, requests
+from core.jobs import access, process, requests
 from core.jobs.access import owner, read_only, refuse_foreign
 from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower
+from core.jobs.queue import Queue
+from core.jobs.queue_runner import update_waiting_runs
+from core.jobs.remove import remove
 from core.jobs.runs import run_info
 from core.runs.resume import plan_resume
-from tests.kit.run_folders import make_run
+from core.verdict.run_list import RunLine
+from tests.kit.queued_runs import wait_in
+from tests.kit.run_folders import finished_run, make_run
 from tests.kit.users import run_as
 from tui.cli import main
+from tui.runs.delete import question
+from tui.runs.rows import cells, summary
 
 IMPORTS = """
 from pathlib import Path
@@ -29,6 +38,7 @@ from core.errors import BadInput
 from core.jobs import process, requests
 from core.jobs.derived import Derived
 from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower
 from core.jobs.queue import Queue, QueuedRun
 from core.runs.token_facts import TokenFactsWriter
 from tests.kit.run_folders import make_run
@@ -117,7 +127,16 @@ def test_a_run_that_is_read_only_says_so_before_it_asks(
     assert read_only(folder) == "you cannot write to its folder"
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert owner(folder.path) in read_only(folder)
-    assert run_info(folder).read_only == read_only(folder)
+    assert run_info(folder).read_only == Follower(folder).poll().read_only == read_only(folder)
+    line = RunLine(run_info(folder))
+    assert any("(read-only)" in text for text, _ in cells(line, ""))
+    assert summary([line], 1, paused=False).endswith("1 active, 1 read-only")
+    done = finished_run(tmp_path)
+    ([[(said, _)]], possible) = question(run_info(done))
+    assert ("read-only" in said, possible) == (True, False)
+    with pytest.raises(BadInput, match="read-only"):
+        remove(done)
+    assert done.exists()
     for name in requests.NAMES:
         with pytest.raises(BadInput, match=f"read-only for you: it belongs to {owner(folder.path)}"):
             requests.ask(folder, name)
@@ -129,3 +148,23 @@ def test_a_run_that_is_read_only_says_so_before_it_asks(
         assert "read-only" in capsys.readouterr().err
     assert main(["runs", "--workspace", str(tmp_path)]) == 0
     assert "read-only" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a run to another user")
+def test_the_queue_keeps_its_order_among_users_and_each_runner_starts_its_own(tmp_path: Path) -> None:
+    queue = Queue(tmp_path)
+    theirs, ours = (wait_in(queue, "ends", name=name) for name in ("theirs", "ours"))
+    for path in (theirs.path, *theirs.path.rglob("*")):
+        os.chown(path, ANNA, GROUP)
+    update_waiting_runs(tmp_path)
+    assert "about to start" in ours.read_status().message, "nobody would start a run whose user has no runner"
+    before = theirs.read_status().message
+    with queue.locked() as now:
+        queue.write(replace(now, others={ANNA: process.identify(os.getpid())}))
+    assert queue.read().runner is None
+    update_waiting_runs(tmp_path)
+    assert ours.read_status().message == f"Number 2 in the queue: waiting for the CPU (in use by {theirs.id})."
+    assert theirs.read_status().message == before
+    assert queue.runner_lock.name == ".queue-runner.lock"
+    os.chown(tmp_path, ANNA, GROUP)
+    assert queue.runner_lock.name == f".queue-runner-{os.geteuid()}.lock"

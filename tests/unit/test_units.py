@@ -35,7 +35,7 @@ def test_measured_values_keep_their_significant_digits(value: float, text: str) 
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(950, "950"), (98_412, "98.4 k"), (1_840_000, "1.84 M"), (2.1e9, "2.10 G"), (0, "0")]
+    ("value", "text"), [(950, "950"), (98_412, "98.4 k"), (1_840_000, "1.84 M"), (2.1e9, "2.10 B"), (0, "0")]
 )
 def test_short_counts_stay_short(value: float, text: str) -> None:
     assert units.short_count(value) == text

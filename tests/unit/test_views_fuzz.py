@@ -127,7 +127,7 @@ def look_at(path: Path, format: str | None = None) -> None:
     for entry in range(reader.count):
         line = row_line(rows, entry)
         assert isinstance(line, ListEntry)
-        assert not is_hostile(line.preview + line.status + line.size)
+        assert not is_hostile(line.preview + line.status + "".join(line.facts))
         text = data_sample.RowText(rows, entry)
         chat = check_lines(text.rendering("chat")[0]())
         raw = check_lines(text.rendering("raw")[0]())

@@ -20,6 +20,7 @@ from typing import Any
 
 from core.errors import TunedeckError
 from tui.commands.output import say
+from tui.commands.table import COMMANDS
 
 SHELLS = ("bash", "zsh", "fish")
 _RUNS = "command ls -1 runs 2>/dev/null"
@@ -43,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise TunedeckError("The package shtab is not installed", do="Install it with `pip install shtab`") from None
     offers: dict[str, Any] = {"file": shtab.FILE, "directory": shtab.DIRECTORY, "run": shtab.cmd(_RUNS)}
     whole = parser()
+    for name, info in COMMANDS.items():
+        whole.command(name).description = info.summary  # zsh and fish show it beside the command, on one line
     for action in _values(whole):
         named = str(action.metavar or "")
         kind = next((kind for word, kind in _KINDS if word in named and "=" not in named), None)

@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     quoted = shlex.quote(str(path))
     say(f"Wrote {path}.")
     if missing:
-        say(f"Still missing: {', '.join(field.partition('=')[0] for field in missing)}.")
-        say(f"  edit the file, or add {' '.join(f'--set {field}' for field in missing)} to `tunedeck train`")
+        say(f"Still missing: {', '.join(field.partition('=')[0] for field in missing)}. Set it in the file, or pass")
+        say(f"  {' '.join(f'--set {field}' for field in missing)}")
     say(f"Train it:            tunedeck train {quoted}")
     say(f"Edit it in the app:  tunedeck {quoted}")
     return 0

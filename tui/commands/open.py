@@ -153,29 +153,17 @@ def _refuse_missing(paths: Iterable[Path]) -> None:
 
 
 def _not_found(path: Path) -> BadInput:
-    from tui.commands.parser import nearest
+    from core.nearest import nearest, nearest_file
     from tui.commands.table import COMMANDS
 
     word = str(path)
     if word in COMMANDS:
         do = f"The command comes first: `tunedeck {word} ...`"
-    elif (near := nearest(word, COMMANDS)) or (near := _nearby(path)):
+    elif near := ("" if path.suffix else nearest(word, COMMANDS)) or nearest_file(path):
         do = f"Did you mean `{near}`?"
     else:
         do = "`tunedeck --help` lists the commands"
     return BadInput("Not a file, folder or command", where=word, do=do)
-
-
-def _nearby(path: Path) -> str:
-    """The file or folder beside it whose name is nearly the same; "" where there is none."""
-    from tui.commands.parser import nearest
-
-    try:
-        names = {entry.name.lower(): entry.name for entry in os.scandir(path.parent) if not entry.name.startswith(".")}
-    except OSError:
-        return ""
-    found = nearest(path.name, names)
-    return str(path.with_name(names[found])) if found else ""
 
 
 def _on_hub(path: Path) -> bool:

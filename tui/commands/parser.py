@@ -7,10 +7,11 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from core.errors import BadInput
+from core.nearest import nearest
 from tui.commands.table import COMMANDS, CommandInfo
 
 _WIDTH = 80
@@ -125,13 +126,6 @@ class Parser(argparse.ArgumentParser):
                 return f"Did you mean `--set {path}={_value_of(words)}`?"
         near = nearest(name, self.options)
         return f"Did you mean `{near}`?" if near else f"See `{self.prog} --help`"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that was probably meant; "" where none is near."""
-    import difflib
-
-    return next(iter(difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)), "")
 
 
 def _value_of(words: Sequence[str]) -> str:

@@ -91,7 +91,8 @@ def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     dataset.reader.extend()
     entries = GoodRows(list(found.bad_entries))
     for cluster in near.clusters[:_CLUSTERS]:
-        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, {percent(cluster.similarity)}+ similar")
+        words = "identical" if cluster.similarity >= 1 else f"{percent(cluster.similarity)}+ similar"
+        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, {words}")
         because = {drop.row: drop for drop in cluster.drop}
         for row in cluster.rows[:_ROWS]:
             drop = because.get(row)

@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
     "demo": CommandInfo(
         TRAIN, "try everything on the sample data, in about a minute", ("demo", "demo --headless"), (SCREEN,)
     ),
-    "runs": CommandInfo(RUNS, "list the runs of this workspace", ("runs", "runs --json")),
+    "runs": CommandInfo(RUNS, "list the runs of this workspace", ("runs", "runs --all", "runs --json")),
     "attach": CommandInfo(
         RUNS, "open the live screen of a run", ("attach", "attach support-tone --low-bandwidth"), (SCREEN,)
     ),

@@ -80,6 +80,17 @@ def event_line(event: dict[str, Any]) -> str:
     return clean_line(f"{event.get('kind', 'event')}: {event.get('message', '')}", 400)
 
 
+def is_about_a_process(event: dict[str, Any]) -> bool:
+    """Whether an event only says which process was started: a matter of the log."""
+    return event.get("kind") == "phase" and not event.get("phase")
+
+
+def in_order(update: Update) -> list[tuple[dict[str, Any], bool]]:
+    """Metrics and events of an update by their time, each with whether it is an event."""
+    records = [(record, False) for record in update.metrics] + [(record, True) for record in update.events]
+    return sorted(records, key=lambda pair: timestamps.seconds(pair[0].get("t")) or 0.0)
+
+
 class VerdictPrinter:
     """Gives a run's verdict each time it changes, and once more when the run has ended.
 
@@ -113,6 +124,22 @@ class LiveLine:
 
     def show(self, parts: Sequence[str]) -> None:
         """Show these parts, as many as fit the terminal now; written in one piece, so that nothing flickers."""
+        text = self._fitted(parts)
+        if text != self._shown:
+            _write(f"\r{text}{_ERASE}")
+            self._shown = text
+
+    def keep(self, parts: Sequence[str]) -> None:
+        """Leave these parts as a line of their own."""
+        self.print(self._fitted(parts))
+
+    def print(self, text: str) -> None:
+        """Print a line above; what was shown comes back with the next `show`."""
+        _write(f"\r{text}{_ERASE}\n" if self._shown else f"{text}\n")
+        self._shown = ""
+
+    @staticmethod
+    def _fitted(parts: Sequence[str]) -> str:
         room = shutil.get_terminal_size().columns - 1
         text = ""
         for part in parts:
@@ -120,15 +147,7 @@ class LiveLine:
             if len(joined) > room and text:
                 break
             text = joined
-        text = text[:room]
-        if text != self._shown:
-            _write(f"\r{text}{_ERASE}")
-            self._shown = text
-
-    def print(self, text: str) -> None:
-        """Print a line above; what was shown comes back with the next `show`."""
-        _write(f"\r{text}{_ERASE}\n" if self._shown else f"{text}\n")
-        self._shown = ""
+        return text[:room]
 
     def clear(self) -> None:
         """Take the line away."""
@@ -172,17 +191,21 @@ class RunPrinter:
         if status.phase == "training" and status.of:
             self._of = status.of
         verdict = self._printer.take(update)
-        records = [(record, False) for record in update.metrics] + [(record, True) for record in update.events]
-        for record, is_event in sorted(records, key=lambda pair: timestamps.seconds(pair[0].get("t")) or 0.0):
+        for record, is_event in in_order(update):
             if not is_event:
                 self._metrics(record)
             elif record.get("kind") == "phase":
-                self._enter(str(record.get("phase") or ""), str(record.get("message") or ""))
+                if not is_about_a_process(record):
+                    self._enter(str(record["phase"]), str(record.get("message") or ""))
             else:
+                if record.get("kind") == "ended":
+                    self._leave()
                 self._line(event_line(record))
+        if update.over:
+            self._leave()
         if verdict is not None:
             self._line(verdict.text())
-        if self._live is not None:
+        if self._live is not None and not update.over:
             self._live.show(self._progress(status))
 
     def close(self) -> None:
@@ -202,9 +225,9 @@ class RunPrinter:
         if self._live is None:
             return
         if self._phase == "training" and self._step:
-            self._live.print("  ".join(self._training(with_eta=False)))
+            self._live.keep(self._training(done=True))
         elif self._label and self._label not in self._phases:
-            self._live.print(self._label)
+            self._live.keep([self._label])
         else:
             self._live.clear()
         self._phases.add(self._label)
@@ -241,25 +264,26 @@ class RunPrinter:
         """The parts of the live line, first what matters most."""
         if status.phase == "training":
             self._step = max(self._step, status.step or 0)
-            return self._training(with_eta=True)
+            return self._training()
         label = clean_line(status.message or self._label or status.phase or "Starting", 200).rstrip(".")
-        if not status.of:
+        if not status.of or status.phase == "saving":  # its steps are those of the training
             return [f"{label} ..."]
         done = min(1.0, (status.step or 0) / status.of)
         return [label, f"{done:.0%}", _bar(done)]
 
-    def _training(self, *, with_eta: bool) -> list[str]:
+    def _training(self, *, done: bool = False) -> list[str]:
+        """The parts of the line on the training; without ETA and bar once it is done."""
         headline = self._printer.headline
         if not self._of:
             return ["Training", f"step {count(self._step)}"] if self._step else ["Training ..."]
-        done = min(1.0, self._step / self._of)
-        parts = [f"Training  step {count(self._step)} of {count(self._of)}", f"{int(done * 100)}%"]
-        if with_eta and self._eta is not None and self._step < self._of:
+        share = min(1.0, self._step / self._of)
+        parts = [f"Training  step {count(self._step)} of {count(self._of)}", f"{int(share * 100)}%"]
+        if not done and self._eta is not None and self._step < self._of:
             parts.append(f"ETA {duration(self._eta)}")
         for key, title in ((headline.metric, headline.title), (headline.eval_metric, headline.eval_title)):
             if key in self._values:
                 parts.append(f"{title} {significant(self._values[key])}")
-        return [*parts, _bar(done)]
+        return parts if done else [*parts, _bar(share)]
 
 
 def _bar(done: float) -> str:

@@ -90,6 +90,8 @@ class DatasetPane(Pane):
             return desk.scanning or desk.stopped
         if action == "bad_lines":
             return bool(desk.rows.bad or desk.faults)
+        if action == "hit":
+            return bool(self.rows_pane.sought) and self.rows_pane.entry is not None
         return action == "report" or self.rows_pane.entry is not None
 
     # -- what a key that decides is about --------------------------------------------------------------------
@@ -120,7 +122,7 @@ class DatasetPane(Pane):
     def show_facts(self) -> None:
         """Bring the words around the rows up to what is known."""
         self.rows_pane.show_facts()
-        self.line.rest(words.facts(self.desk))
+        self.line.rest(words.facts(self.desk), wrapped=bool(self.desk.changed))
         self.screen.refresh_bindings()
 
     def _show_row(self) -> None:
@@ -128,6 +130,7 @@ class DatasetPane(Pane):
         entry = self.rows_pane.entry
         if entry != self.row_pane.entry and not self.rows_pane.finding:
             self.line.forget(unless=entry)
+        self.row_pane.mark_hits(self.rows_pane.sought)
         self.row_pane.show(entry)
 
     @on(RowShown)
@@ -138,6 +141,8 @@ class DatasetPane(Pane):
     def _list_changed(self) -> None:
         if self.rows_pane.entry is None:
             self._show_row()
+        elif not self.rows_pane.sought:
+            self.row_pane.mark_hits("")
         self.show_facts()
 
     @property
@@ -174,11 +179,20 @@ class DatasetPane(Pane):
             self.rows_pane.widen()
             self.rows_pane.focus_list()
 
+    def action_hit(self, step: int) -> None:
+        """Go to the next hit of the search (1) or the previous one (-1): in this row, then in the rows around it."""
+        if self.row_pane.go_to_hit(step):
+            return
+        self.row_pane.begin_at_hit(step)
+        if not self.rows_pane.step(step):
+            self.row_pane.begin_at_hit(0)
+            self.show_message("This is the last match." if step > 0 else "This is the first match.")
+
     def action_bad_lines(self) -> None:
         """List what could not be read."""
         desk = self.desk
         lines = [line for _, line in desk.rows.bad] + list(desk.faults)
-        self.row_pane.show_aside(Content("bad lines"), lambda: sample.bad_lines(lines, desk.scanning))
+        self.row_pane.show_aside(Content("malformed lines"), lambda: sample.bad_lines(lines, desk.scanning))
 
     @on(Notice)
     def _said(self, event: Notice) -> None:
@@ -242,7 +256,7 @@ class DatasetPane(Pane):
         self.desk.look_at_near(payload)
 
     def action_scan(self) -> None:
-        """Stop the scan where it is, or go on with it."""
+        """Stop the scan, or resume it."""
         if self.desk.stopped:
             self._start_scan()
         else:
@@ -268,7 +282,7 @@ class DatasetPane(Pane):
         """Write what was read, found and dropped to a file in the workspace."""
         folder, tokens = self.desk.scan_folder, self.desk.rows.tokens
         if folder is None or self.desk.scanning:
-            self.show_message("The report is written when the scan is done.", failed=True)
+            self.show_message("The report needs a finished scan. Try again when the scan is done.", failed=True)
         else:
             self._write_report(folder, dict(tokens.flags) if tokens.standing == "known" else None)
 
@@ -282,7 +296,7 @@ class DatasetPane(Pane):
         except TunedeckError as fault:
             self.post_message(Notice(str(fault), failed=True))
         else:
-            self.post_message(Notice(f"The audit's report is written to {path.name}."))
+            self.post_message(Notice(f"Wrote the audit report to {path.name}."))
 
     # -- near-duplicates ------------------------------------------------------------------------------------
 
@@ -321,7 +335,7 @@ class DatasetPane(Pane):
         try:
             return self.session.recipe
         except TunedeckError as fault:
-            self.show_message(f"The recipe cannot be read. {clean(str(fault))}", failed=True)
+            self.show_message(f"Cannot read the recipe. {clean(str(fault))}", failed=True)
             return None
 
     def action_tokens(self) -> None:
@@ -336,14 +350,14 @@ class DatasetPane(Pane):
             return
         if not recipe.model.path:
             self.show_message(
-                "No model is chosen, and tokens are the model's own: press 2 and fill it in, then t here."
+                "No model selected, and the tokenizer comes with the model: press 2, fill in Model, then press t here."
             )
         elif self.desk.rows.tokens_known:
-            self.show_message("The tokens of every row are counted under this recipe.")
+            self.show_message("Tokens are already counted for this recipe.")
         elif missing_package():
             self.show_message(f"Counting tokens {NEEDS_TRAIN}", failed=True)
         else:
-            loading = "counting tokens: the tokenizer is being loaded, some ten seconds; t again stops it"
+            loading = "counting tokens: loading the tokenizer, about ten seconds. Press t again to stop."
             self.line.rest(loading, wrapped=True)
             self.desk.tokens.count(recipe)
 
@@ -387,7 +401,7 @@ class DatasetPane(Pane):
         if not self.is_attached:
             return
         if not rows:
-            self.show_message("There is no row to look at.", failed=True)
+            self.show_message("No rows to map: every line is malformed.", failed=True)
             return
 
         async def take(chosen: Chosen | None) -> None:

@@ -1,4 +1,4 @@
-"""One data set that is open, and all that works on it behind the screen: index, scan, tokens, decisions.
+"""One dataset that is open, and all that works on it behind the screen: index, scan, tokens, decisions.
 
 Whatever happens in a thread is told as a message; the screen hears it in its own thread and hands it to `learn`,
 `settle` or `take_near`.
@@ -64,7 +64,7 @@ def _follows_cursor(ask: _Ask) -> bool:
 
 
 class OpenDataset:
-    """An open data set with its index, scan and decisions.
+    """An open dataset with its index, scan and decisions.
 
     Args:
         dataset: what is open.
@@ -108,7 +108,7 @@ class OpenDataset:
         threading.Thread(target=self._index, name="index", daemon=True).start()
 
     def close(self) -> None:
-        """Work on it no longer; a scan goes on by itself, and what was decided is still written."""
+        """Work on it no longer; a scan continues in the background, and decisions are still written."""
         self._closed.set()
         if self.rows.prefetch is not None:
             self.rows.prefetch.close()
@@ -130,7 +130,7 @@ class OpenDataset:
             try:
                 reader.extend(_INDEX_SLICE)
             except OSError as fault:
-                words = f"The file cannot be read any further: {fault.strerror or fault}."
+                words = f"Cannot read the rest of the file: {fault.strerror or fault}."
                 self._post(Scanned(ScanFindings(problem=words)))
                 return
             if time.monotonic() - reported_at > _REPORT_EVERY:
@@ -229,7 +229,7 @@ class OpenDataset:
         self.stopped = update.stopped
         if update.stopped:
             where = f" at {update.rows / update.total:.0%}" if update.total else ""
-            self.scan_words = f"scan stopped{where}: C goes on"
+            self.scan_words = f"scan stopped{where}: press C to resume"
         elif update.problem:
             self.scan_words = clean(update.problem)
         elif update.complete:
@@ -299,13 +299,13 @@ class OpenDataset:
         row = self.rows.row_of(entry if ask.entry is None else ask.entry)
         if row is None:
             self._waiting.clear()
-            return "This line could not be read, so it is left out whatever is decided."
+            return "This line is malformed: it is never trained on, so there is nothing to decide."
         key = None if self._scan is None else self._scan.key(row)
         if key is None and self.scan_words and not self.scanning:
             self._waiting.clear()
-            return f"Nothing was written, since the row has no key. {self.scan_words}"
+            return f"Not saved: the scan has not reached this row. {self.scan_words}"
         if key is None:
-            return "The scan has not come to this row yet; the decision is written as soon as it has."
+            return "The scan has not reached this row yet; the decision is saved as soon as it does."
         self._write(row, key, self._waiting.popleft())
         return ""
 
@@ -363,5 +363,5 @@ class OpenDataset:
         """What was decided about an entry; reads the disk."""
         row, key, store = self.rows.row_of(entry), self.key_of(entry), self._store
         if row is None or key is None or store is None:
-            return Notice("The scan has not come to this row yet, so its decisions are not known.")
+            return Notice("The scan has not reached this row yet, so its decisions are unknown.")
         return HistoryRead(row, store.history(key))

@@ -18,7 +18,7 @@ from core.clean import clean, clean_line
 from core.dataset.formats import to_sample
 from core.dataset.records import Unreadable, parse_object
 from core.paths import hidden_dir
-from core.units import count
+from core.units import count, size
 
 if TYPE_CHECKING:
     from tui.data.desk import OpenDataset
@@ -39,7 +39,7 @@ class RowEdit:
     Attributes:
         entry: the row's entry.
         number: as people count rows, from 1.
-        desk: whose data set it is.
+        desk: whose dataset it is.
         path: the file.
         before: the text as it would be without the edit.
     """
@@ -55,11 +55,11 @@ class RowEdit:
         """Begins an edit, or says why there is none."""
         row, number, key = desk.rows.read(entry), desk.rows.row_of(entry), desk.key_of(entry)
         if row.value is None or number is None:
-            return f"This line could not be read, so it cannot be edited: {clean_line(row.error, 400)}."
+            return f"This line is malformed and cannot be edited: {clean_line(row.error, 400)}."
         if key is None:
-            return "The scan has not come to this row yet; edit it in a moment."
+            return "The scan has not reached this row yet. Try again in a moment."
         if desk.rows.dataset.reader.size(entry) > _MOST:
-            return "This row is too long to be edited by hand."
+            return f"This row is too long to edit (over {size(_MOST)})."
         mark = desk.rows.mark(entry)
         value = row.value
         if mark is not None and mark.edit is not None:
@@ -84,7 +84,7 @@ class RowEdit:
         except SuspendNotSupported:
             pass
         except OSError as fault:
-            edited(self.entry, f"The row cannot be edited: {fault.strerror}: {clean_line(str(fault.filename), 200)}.")
+            edited(self.entry, f"Cannot edit the row: {fault.strerror}: {clean_line(str(fault.filename), 200)}.")
             return
         self._in_field(pane, text, edited)
 
@@ -93,9 +93,7 @@ class RowEdit:
             code = subprocess.run([*editor, str(self.path)], check=False).returncode
         pane.deck.action_redraw()
         if code:
-            return (
-                f"{clean_line(editor[0], 80)} ended with {code}, so the row stays as it was. e opens your text again."
-            )
+            return f"{clean_line(editor[0], 80)} exited with {code}; the row is unchanged. Press e to reopen your text."
         return self.check(self.path.read_text(encoding="utf-8", errors="replace"))
 
     def _in_field(self, pane: Pane, text: str, edited: Edited) -> None:
@@ -103,7 +101,7 @@ class RowEdit:
 
         def closed(text: str | None) -> None:
             if text is None:
-                edited(self.entry, "The row stays as it was.")
+                edited(self.entry, "The row is unchanged.")
                 self.path.unlink(missing_ok=True)
             else:
                 self._keep(text)
@@ -112,17 +110,17 @@ class RowEdit:
         pane.app.push_screen(EditField(f"edit row {count(self.number)}", text), closed)
 
     def check(self, text: str) -> dict[str, object] | str:
-        """The payload of the edit if the text is a row of this data set's format; else why it is refused."""
+        """The payload of the edit if the text is a row of this dataset's format; else why it is refused."""
         if text.strip() == self.before.strip():
             self.path.unlink(missing_ok=True)
-            return "Nothing was changed."
+            return "No changes."
         try:
             value, nonstandard = parse_object(text.rstrip().encode("utf-8", "surrogatepass"))
             if nonstandard:
                 raise Unreadable(nonstandard)
             sample = to_sample(value, self.desk.rows.dataset.recognition)
         except Unreadable as fault:
-            return f"The edit was not taken: {clean(str(fault))}. Your text is kept; e opens it again."
+            return f"Edit not saved: {clean(str(fault))}. Your text is kept: press e to reopen it."
         self.path.unlink(missing_ok=True)
         return {"sample": {**sample.to_json(), "row": value}}
 

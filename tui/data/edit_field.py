@@ -11,8 +11,8 @@ from tui.actions import Command, declare
 from tui.terminal.own_keys import commands_on, obey
 from tui.widgets.key_bar import KeyBar
 
-_HELP = "ctrl+s or F2 takes it   esc does not   (EDITOR names another editor)"
-_SURE = "▲ What you changed is not taken yet: esc once more drops it, ctrl+s takes it."
+_HELP = "ctrl+s or F2 save   esc cancel   (set EDITOR to use your own editor)"
+_SURE = "▲ Unsaved changes: press esc again to discard them, ctrl+s to save."
 
 
 class _Area(TextArea):
@@ -20,7 +20,7 @@ class _Area(TextArea):
 
     BINDINGS = declare(
         "edit",
-        Command("edit.apply", "ctrl+s,f2", "screen.apply", "apply", "Save the text and close.", 1),
+        Command("edit.apply", "ctrl+s,f2", "screen.apply", "save", "Save the text and close.", 1),
         Command("edit.cancel", "escape", "screen.cancel", "cancel", "Close and discard the changes.", 2),
     )
 
@@ -82,7 +82,7 @@ class EditField(ModalScreen[str | None]):
         self._say(_SURE)
 
     def go_on(self) -> None:
-        """Leave is asked about anew: something else was pressed."""
+        """The next esc asks again: something else was pressed."""
         if self._asked:
             self._asked = False
             self._say(_HELP)

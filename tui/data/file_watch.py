@@ -1,4 +1,4 @@
-"""Looks every now and then whether the files of an open data set are still as they were when it was opened."""
+"""Looks every now and then whether the files of an open dataset are still as they were when it was opened."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def changed_words(before: Stamps) -> str:
         _, size_then, _ = then
         _, size, _ = now
         if min(size, size_then) < 0:
-            return f"▲ {name} is gone from its place: what was read of it still shows"
-        how = "is shorter" if size < size_then else "has grown" if size > size_then else "was written to"
-        return f"▲ {name} {how} since it was opened: o opens it anew"
+            return f"▲ {name} was moved or deleted: rows read before are still shown"
+        how = "got shorter" if size < size_then else "has grown" if size > size_then else "has changed"
+        return f"▲ {name} {how} since it was opened: press o to reopen it"
     return ""

@@ -63,9 +63,9 @@ def data_files(folder: Path) -> list[FileChoice]:
 
 
 def sample_data() -> list[FileChoice]:
-    """The data set that comes with the program, if this installation has it."""
+    """The dataset that comes with the program, if this installation has it."""
     found = sorted(paths.SAMPLE_DATA.glob("*.jsonl"), key=lambda path: ("train" not in path.name, path.name))
-    return [FileChoice(path, f"sample data: {path.name}", size(path.stat().st_size)) for path in found]
+    return [FileChoice(path, f"sample data: {path.name}", size(path.stat().st_size), sample=True) for path in found]
 
 
 def offered(workspace: Path) -> list[FileChoice]:

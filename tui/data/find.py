@@ -26,8 +26,8 @@ _PAUSE = 0.0005
 Unit = Literal["characters", "tokens"]
 
 ORDERS = {
-    "longest": "their bytes in the file",
-    "shortest": "their bytes in the file",
+    "longest": "bytes in the file",
+    "shortest": "bytes in the file",
     "most tokens": "tokens",
     "fewest tokens": "tokens",
     "most flags": "flags",
@@ -67,10 +67,10 @@ class Lengths:
 
     @property
     def words(self) -> str:
-        """As it stands on the screen: `of 100 to 500 tokens`."""
+        """In words: `with 100 to 500 tokens`."""
         if self.high is None:
-            return f"of {count(self.low)} {self.unit} and more"
-        return f"of {count(self.low)} to {count(self.high)} {self.unit}"
+            return f"with {count(self.low)}+ {self.unit}"
+        return f"with {count(self.low)} to {count(self.high)} {self.unit}"
 
     def hold(self, length: int) -> bool:
         """Whether a length is among them."""
@@ -78,7 +78,7 @@ class Lengths:
 
 
 class Finder:
-    """Works on the rows of a data set, in threads.
+    """Works on the rows of a dataset, in threads.
 
     Args:
         listing: the rows, and which of them are listed.
@@ -160,7 +160,7 @@ class Finder:
                         return
                     self._post(each)
             except OSError as fault:
-                self._post(Notice(f"The search has ended: {fault.strerror or fault}.", failed=True))
+                self._post(Notice(f"Search failed: {fault.strerror or fault}.", failed=True))
 
         threading.Thread(target=work, name="search", daemon=True).start()
 

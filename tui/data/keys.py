@@ -6,22 +6,22 @@ from tui.actions import Command
 
 ROW = (
     Command(
-        "data.keep", "a", "decide('keep')", "keep", "Keep this row, and go to the next.", 1, decides=True, shared="keep"
+        "data.keep", "a", "decide('keep')", "keep", "Keep this row and go to the next.", 1, decides=True, shared="keep"
     ),
     Command(
         "data.drop",
         "d",
         "decide('drop')",
         "drop",
-        "Leave this row out, and go to the next.",
+        "Drop this row and go to the next.",
         2,
         decides=True,
         shared="drop",
     ),
-    Command("data.undo", "u,ctrl+underscore", "undo", "undo", "Take the last decision back.", 3, shared="undo"),
-    Command("data.edit", "e", "edit", "edit", "Edit this row in $EDITOR, or here where there is none.", 6),
-    Command("data.note", "c", "note", "note", "Write a note on this row.", 7, opens_line=True),
-    Command("data.flag", "!", "flag", "flag", "Flag this row by hand, with a reason.", 13, opens_line=True),
+    Command("data.undo", "u,ctrl+underscore", "undo", "undo", "Undo the last decision.", 3, shared="undo"),
+    Command("data.edit", "e", "edit", "edit", "Edit this row in $EDITOR, or in place if it is not set.", 6),
+    Command("data.note", "c", "note", "note", "Add a note to this row.", 7, opens_line=True),
+    Command("data.flag", "!", "flag", "flag", "Flag this row, with a reason.", 13, opens_line=True),
     Command(
         "data.mark_synthetic",
         "S",
@@ -31,21 +31,21 @@ ROW = (
         13,
         decides=True,
     ),
-    Command("data.show_history", "h", "history", "history", "What was decided about this row, when and by whom.", 18),
-    Command("data.next_view", "v", "next_view", "view", "Next view of the row: chat, template, raw.", 12),
+    Command("data.show_history", "h", "history", "history", "Show the decisions on this row: when and by whom.", 18),
+    Command("data.next_view", "v", "next_view", "view", "Switch the view of the row: chat, template, raw.", 12),
     Command("data.toggle_thinking", "z", "fold", "thinking", "Show thinking in full, or as one line.", 4),
     Command(
         "data.copy_row",
         "y",
         "copy",
         "copy",
-        "Copy the row, as it is shown, to the terminal's clipboard.",
+        "Copy the row as shown to the clipboard.",
         19,
         shared="copy",
     ),
-    Command("data.write_row", "w", "write", "write", "Write the row, as it is shown, to a file.", 20, opens_line=True),
-    Command("data.scroll_down", "space", "scroll(1)", "more", "Scroll the row one page down."),
-    Command("data.scroll_up", "backspace", "scroll(-1)", "less", "Scroll the row one page up."),
+    Command("data.write_row", "w", "write", "write", "Write the row as shown to a file.", 20, opens_line=True),
+    Command("data.scroll_down", "space", "scroll(1)", "more", "Scroll the row down one page."),
+    Command("data.scroll_up", "backspace", "scroll(-1)", "less", "Scroll the row up one page."),
 )
 """Of `RowPane`: the row under the cursor."""
 
@@ -57,7 +57,7 @@ ROWS = (
         "colon",
         "go_to",
         "go to",
-        "Go to a row: type its number, then enter.",
+        "Go to a row by number.",
         16,
         opens_line=True,
         shared="go to row",
@@ -67,7 +67,7 @@ ROWS = (
         "slash",
         "search",
         "search",
-        "List the rows that hold a text.",
+        "List the rows that contain a text.",
         9,
         shows="/",
         opens_line=True,
@@ -78,38 +78,46 @@ ROWS = (
         "f",
         "next_filter",
         "filter",
-        "List all, flagged, undecided, kept or dropped.",
+        "Filter: all, flagged, undecided, kept, dropped.",
         10,
         shared="filter",
     ),
     Command(
-        "data.choose_list", "F", "lists", "lists", "Choose a list: by flag, edited and noted; the longest first.", 14
+        "data.choose_list", "F", "lists", "lists", "Choose a filter or an order: by flag, marked, longest first.", 14
     ),
     Command(
         "data.narrow",
         "plus",
         "narrow",
         "narrow",
-        "List only those of these rows that are also in another list.",
+        "Narrow the listed rows with a second filter.",
         10,
         "+",
     ),
-    Command(
-        "data.audit", "A", "audit", "audit", "Read a sample, or the worst first; an audit that was left goes on.", 8
-    ),
-    Command("data.skip", "s", "skip", "skip", "In an audit: leave this row for later; left goes back.", 5),
+    Command("data.audit", "A", "audit", "audit", "Start an audit (random, worst first), or resume it.", 8),
+    Command("data.skip", "s", "skip", "skip", "In an audit: skip this row for now; left goes back.", 5),
 )
 """Of `RowsPane`: which rows are listed, and where the cursor is."""
 
 DATASET = (
-    Command("data.open_row", "enter", "read", "read", "Give this row the whole screen.", 11, shared="open"),
-    Command("data.show_bad_lines", "b", "bad_lines", "bad lines", "List the lines that could not be read.", 15),
+    Command("data.open_row", "enter", "read", "read", "Show this row full screen.", 11, shared="open"),
+    Command("data.next_hit", "n", "hit(1)", "next match", "Go to the next match of the search.", 3, shared="next hit"),
+    Command(
+        "data.previous_hit",
+        "N",
+        "hit(-1)",
+        "previous match",
+        "Go to the previous match of the search.",
+        13,
+        shared="previous hit",
+    ),
+    Command("data.show_bad_lines", "b", "bad_lines", "malformed", "List the malformed lines.", 15),
     Command(
         "data.open_duplicates",
         "r",
         "duplicates",
         "duplicates",
-        "Clusters of rows that repeat each other; drop the rest.",
+        "Find duplicate and near-duplicate rows and drop them.",
         9,
     ),
     Command(
@@ -117,16 +125,14 @@ DATASET = (
         "O",
         "overview",
         "overview",
-        "What is trained on: split, sources, tokens, answers; export.",
+        "Summarize the training set: split, sources, tokens, answers.",
         9,
     ),
-    Command(
-        "data.export", "x", "export", "export", "Write the curated set to a file, and what was left out and why.", 12
-    ),
-    Command("data.count_tokens", "t", "tokens", "tokens", "Count the tokens of every row; again: stop.", 17),
-    Command("data.write_report", "m", "report", "report", "Write what the audit found to a Markdown file.", 21),
-    Command("data.toggle_scan", "C", "scan", "stop scan", "Stop the scan where it is; again: go on with it.", 23),
-    Command("data.edit_mapping", "M", "mapping", "mapping", "Say which column of the file is what.", 18),
+    Command("data.export", "x", "export", "export", "Write the training set to a file; dropped rows go beside it.", 12),
+    Command("data.count_tokens", "t", "tokens", "tokens", "Count the tokens of every row; press again to stop.", 17),
+    Command("data.write_report", "m", "report", "report", "Write the audit report to a Markdown file.", 21),
+    Command("data.toggle_scan", "C", "scan", "stop scan", "Stop the scan; press again to resume it.", 23),
+    Command("data.edit_mapping", "M", "mapping", "mapping", "Map the columns of the file.", 18),
 )
 """Of `DatasetPane`: the dataset as a whole."""
 
@@ -136,7 +142,7 @@ SCREEN = (
         "escape",
         "back",
         "back",
-        "Back to the list; from what + or a search has listed, and from an audit, to more rows.",
+        "Go back: to the list; from a search, filter or audit to all rows.",
         4,
         "esc",
         shared="back",

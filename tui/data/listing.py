@@ -1,4 +1,4 @@
-"""Which entries of a data set are listed: flagged so and undecided and of one file and longer than so much."""
+"""Which entries of a dataset are listed: flagged so and undecided and of one file and longer than so much."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SPANS = 9
 
 
 class Listing:
-    """Which entries of a data set are listed, and in which order.
+    """Which entries of a dataset are listed, and in which order.
 
     Attributes:
         rows: what is known of the rows.
@@ -181,7 +181,7 @@ class Listing:
     def next_row(self, position: int) -> int:
         """The next position with a row that can be decided on; the same one where there is none.
 
-        An audit goes on with the next row that is undecided, and from its end with those that were skipped.
+        An audit continues with the next undecided row, and from its end with those that were skipped.
         """
         if self.filter == "audit":
             return self.next_undecided(position)
@@ -225,7 +225,7 @@ class Listing:
         """How many of some entries each list holds, by the lists' names; `found` and the orders aside.
 
         Args:
-            entries: of the data set; each is looked at once.
+            entries: of the dataset; each is looked at once.
         """
         rows = self.rows
         found: Counter[str] = Counter()

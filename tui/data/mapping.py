@@ -62,14 +62,14 @@ class MappingScreen(ModalScreen[Chosen | None]):
             "mapping.apply",
             "ctrl+s,f2",
             "take",
-            "take it",
-            "Read the file like this, now and later.",
+            "apply",
+            "Read the file this way, now and from now on.",
             2,
             decides=True,
         ),
-        Command("mapping.cancel", "escape", "leave", "leave", "Change nothing.", 3, "esc", shared="back"),
-        Command("mapping.next_row", "f3", "next_row", "other row", "Show another row as a sample.", 4),
-        Command("mapping.toggle_raw", "f4", "raw", "as it stands", "Show the row as it stands in the file.", 5),
+        Command("mapping.cancel", "escape", "leave", "cancel", "Close without changes.", 3, "esc", shared="back"),
+        Command("mapping.next_row", "f3", "next_row", "next row", "Preview the next row.", 4),
+        Command("mapping.toggle_raw", "f4", "raw", "raw", "Switch between sample and raw JSON.", 5),
         Command(
             "mapping.show_help",
             "f1,question_mark",
@@ -137,8 +137,8 @@ class MappingScreen(ModalScreen[Chosen | None]):
 
     def _show_row(self, *, keep_place: bool = False) -> None:
         preview = self.query_one("#preview", TextView)
-        view = "as it stands in the file" if self._raw else "as a sample"
-        preview.border_title = Content(f"row {self._row + 1} of {len(self._draft.rows)} {view}")
+        view = "raw" if self._raw else "as a sample"
+        preview.border_title = Content(f"row {self._row + 1} of {len(self._draft.rows)}, {view}")
         preview.show(self._row_lines, keep_place=keep_place)
 
     def _column_lines(self) -> Iterator[TextLine]:
@@ -180,7 +180,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
         self._show_row()
 
     def action_raw(self) -> None:
-        """Show the row as a sample, or as it stands in the file."""
+        """Show the row as a sample, or as JSON from the file."""
         self._raw = not self._raw
         self._show_row()
 
@@ -190,7 +190,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
         if sound:
             self.dismiss(self._draft.chosen)
         else:
-            self.query_one("#why", Static).update(f"▲ Not yet: {words}")
+            self.query_one("#why", Static).update(f"▲ Cannot apply: {words}")
 
     def action_leave(self) -> None:
         """Close; nothing changes."""

@@ -21,7 +21,7 @@ _USUAL = "(usual)"
 
 
 class MappingDraft:
-    """What stands in the mapping form.
+    """The contents of the mapping form.
 
     Args:
         rows: the first rows of the file, parsed.
@@ -54,7 +54,7 @@ class MappingDraft:
 
     @property
     def name(self) -> str:
-        """The format that counts: the one that is chosen, else the one that is recognised."""
+        """The format that counts: the one that is chosen, else the recognized one."""
         return recognize(self.rows).name if self.format == AUTO else self.format
 
     def sections(self) -> tuple[Section, ...]:
@@ -94,9 +94,9 @@ class MappingDraft:
         shown = {name: text for text, name in self._shown.items()}
         for each in format_named(self.name).fields:
             column = self.said.get(each.name, "")
-            fault = Fault("error", "choose its column") if each.required and not column else None
+            fault = Fault("error", "choose a column") if each.required and not column else None
             if column and list(self.said.values()).count(column) > 1:
-                fault = Fault("warn", "the same column twice")
+                fault = Fault("warn", "used twice")
             hint = columns[column].kind if column in columns else "" if each.required else "optional"
             states[each.name] = FieldState(shown.get(column, NONE), bool(column), hint, fault)
         for field in self._inner_fields():
@@ -118,7 +118,7 @@ class MappingDraft:
         else:
             self.said[key] = "" if text == NONE else self._shown.get(text, text)
         if key == ROLE_KEY and (talk := self._talk()):
-            # Other speakers: their names begin anew.
+            # Other speakers: their names are proposed again.
             for name in [name for name in self.said if name.startswith(ROLE_NAMES)]:
                 del self.said[name]
             self.said.update(role_names(turns_of(self.rows, talk, self.said.get(key, "")).speakers))
@@ -197,10 +197,10 @@ class MappingDraft:
                 fitting += 1
             except Unreadable as fault:
                 reason = reason or str(fault)
-        share = f"{fitting} of the first {len(self.rows)} rows become samples"
+        share = f"{fitting} of the first {len(self.rows)} rows can be read this way"
         proposed = self._unknown and self.chosen == self._begun
-        why = f"{self._unknown} Proposed is {format_named(found.name).title}." if proposed else found.why
-        words = f"{why} {share}" + (f"; the others do not: {reason}." if reason else ".")
+        why = f"{self._unknown} Suggested: {format_named(found.name).title}." if proposed else found.why
+        words = f"{why} {share}" + (f"; the others cannot: {reason}." if reason else ".")
         return clean_line(words, 600), fitting > 0
 
     def _title(self) -> str:

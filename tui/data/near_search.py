@@ -1,4 +1,4 @@
-"""The search for near-duplicates in the data set that is open: its last result, or a new job, followed to its end.
+"""The search for near-duplicates in the dataset that is open: its last result, or a new job, followed to its end.
 
 A search is a scan job of its own that makes only the checks that need it; the scan of the data screen stays as it is.
 """
@@ -86,7 +86,7 @@ _Say = Callable[[NearUpdate], None]
 
 
 class NearSearch:
-    """Finds, starts, follows and cancels searches of one data set; no method blocks.
+    """Finds, starts, follows and cancels searches of one dataset; no method blocks.
 
     Args:
         workspace: the folder that holds `.tunedeck`.
@@ -131,7 +131,7 @@ class NearSearch:
             self._follower.stop()
 
     def close(self) -> None:
-        """Follow no longer; a search goes on by itself."""
+        """Stop following; a search continues in the background."""
         if self._follower is not None:
             self._follower.close()
 
@@ -168,7 +168,7 @@ class NearSearch:
         if now.state == "finished":
             say(self._found(folder, folder.read_job().get("payload") or {}))
         elif now.state == "stopped":
-            words = "The search was cancelled; what was found before it is as it was. r goes on with it."
+            words = "Search canceled; earlier results are unchanged. Press r to resume it."
             say(NearProgress(words, running=False))
         else:
             say(NearProgress(ended_early(now, "search"), running=False))
@@ -185,7 +185,7 @@ class NearSearch:
         summary = reader.summary()
         clusters = reader.clusters()
         if clusters is None or summary is None:
-            return NearProgress("The result of the last search is damaged; search again.", running=False)
+            return NearProgress("The result of the last search is damaged. Press r to search again.", running=False)
         flags: dict[int, tuple[Flag, ...]] = {}
         bad: list[int] = []
         more = True

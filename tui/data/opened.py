@@ -1,4 +1,4 @@
-"""Which data set was opened last in a workspace: it is the likeliest to be opened again."""
+"""Which dataset was opened last in a workspace: it is the likeliest to be opened again."""
 
 from __future__ import annotations
 

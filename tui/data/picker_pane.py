@@ -54,9 +54,9 @@ class PickerPane(Pane):
         picker = FilePicker(
             workspace,
             lambda: offered(workspace),
-            title="open a data set",
-            intro="JSONL, JSON, CSV, Parquet, Arrow or text, also .gz, .zst and folders of them. Type to begin a path, "
-            "or org/name of the hub.",
+            title="open a dataset",
+            intro="JSONL, JSON, CSV, Parquet, Arrow or text, also .gz, .zst and folders of them. "
+            "Type a path or a Hub dataset ID (org/name).",
         )
         self.mount(picker)
         return picker

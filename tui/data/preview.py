@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 _REMEMBERED = 64
 
 NEEDS_TRAIN = "needs the train extra: pip install 'tunedeck[train]'"
-"""Ends a sentence about what a light installation cannot do."""
+"""Ends a sentence about what needs the training packages."""
 
 _TRAINED = Marking("trained", bar="▌", line_end="⏎", next_style="trained-next")
 _MASKED = Marking("masked", line_end="⏎", next_style="masked-next")
 _LOST = Marking("lost")
 
-_HEADINGS = {"chosen": "chosen: becomes likelier", "rejected": "rejected: becomes less likely"}
+_HEADINGS = {"chosen": "chosen: made more likely", "rejected": "rejected: made less likely"}
 """Above each answer of a pair; its prompt comes first and once."""
 
 
@@ -78,16 +78,16 @@ class TemplatePreview:
         try:
             draft = recipe()
         except TunedeckError as error:
-            return _words(f"The recipe cannot be read. {clean(str(error))}")
+            return _words(f"Cannot read the recipe. {clean(str(error))}")
         if not draft.model.path:
             return _words(
-                "No model is chosen yet, and the template is the model's own.",
-                "Press 2 and fill in the model; this view then shows what it will see, and which tokens are trained.",
+                "No model selected yet, and the chat template comes with the model.",
+                "Press 2 and fill in Model. This view then shows the rendered template and which tokens are trained.",
             )
         if missing := missing_package():
             return _words(
                 f"This needs the training packages ({missing} is not installed).",
-                f"This view {NEEDS_TRAIN}. The chat view and the flags work without.",
+                f"This view {NEEDS_TRAIN}. The chat view and the flags work without them.",
             )
         question, name = _question(draft, base)
         key = (entry, name)
@@ -141,10 +141,10 @@ class TemplatePreview:
 
     def _waiting(self) -> TemplateText:
         if self._service is not None and self._service.ready:
-            return _words("Asking the tokenizer …")
+            return _words("Tokenizing …")
         return _words(
-            "The training libraries are being loaded in the background, some ten seconds the first time.",
-            "Go on reading: the other views and all keys work meanwhile.",
+            "Loading the training libraries in the background, about ten seconds the first time.",
+            "The other views and all keys work meanwhile.",
         )
 
 
@@ -175,25 +175,28 @@ def _words(*sentences: str) -> TemplateText:
 
 def _subtitle(answer: dict[str, Any]) -> str:
     words = f"{count(answer['trained'])} of {count(answer['tokens'])} tokens trained"
-    return words + (f" · {count(answer['lost'])} lost" if answer["lost"] else "")
+    return words + (f" · {count(answer['lost'])} cut off" if answer["lost"] else "")
 
 
 def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
     origin = clean_line(str(answer["template"]), 200)
-    legend = (("▌", "bar"), (" trained", "trained"), ("   masked: read, not learned   ", "masked"))
+    legend = (("▌", "bar"), (" trained", "trained"), ("   masked: read, not trained   ", "masked"))
     # Drawn as tokens are: each apart from the one before it.
     yield TextLine((*legend, ("token", "masked-next"), (" by", "masked"), (" token", "masked-next")))
     yield plain(f"template: {origin}", "muted")
     if not answer["stop_trained"]:
-        yield plain("▲ the end of an answer is not trained: the model may never learn to stop", "warning")
+        yield plain("▲ the end of the answer is not trained: the model may never learn to stop", "warning")
     if not answer["trained"]:
-        yield plain("▲ no token of this row is trained: nothing is learned from it", "warning")
+        yield plain("▲ no token of this row is trained: it teaches the model nothing", "warning")
+    if answer.get("can_chunk"):
+        used = f"uses the first {count(answer['tokens'])} of {count(answer['total'])} tokens"
+        yield plain(f"▲ {used}. To train on all of them, set Chunk long text (data.chunk_text) on Recipe", "warning")
     yield plain("")
     for part in answer["parts"]:
-        if part["name"] in _HEADINGS:
-            yield plain(f"── {_HEADINGS[part['name']]} ──", "muted")
+        if heading := _HEADINGS.get(part["name"], part["name"] if part["name"].startswith("chunk ") else ""):
+            yield plain(f"── {heading} ──", "muted")
         yield from span_lines((text, _TRAINED if trained else _MASKED) for text, trained in part["pieces"])
         if part.get("lost"):
-            lost = f"{count(part['lost'])} tokens are lost, {count(part['lost_trained'])} of them trained ones"
-            yield plain(f"── cut here at {count(part['kept'])} tokens: {lost} ──", "warning")
+            lost = f"{count(part['lost'])} tokens cut off, {count(part['lost_trained'])} of them trained"
+            yield plain(f"── max length {count(part['kept'])} reached: {lost} ──", "warning")
             yield from span_lines([(part["lost_text"], _LOST)])

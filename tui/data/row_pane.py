@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tui.data.preview import TemplatePreview
 
 MOST = 74_994
-"""Bytes of text that terminals take by OSC 52; of more than that many of them drop all, without a word."""
+"""Bytes of text that terminals accept by OSC 52; many drop a longer text without a word."""
 
 
 class RowPane(Pane):
@@ -58,6 +58,9 @@ class RowPane(Pane):
         """Whether the row is still being read."""
         self._folded = True
         self._thinks = False
+        self._sought = ""
+        self._go_to_hit = 0
+        """Whether the next picture shows the first hit (1) or the last one (-1)."""
 
     def compose(self) -> ComposeResult:
         """The row, in one of three views."""
@@ -92,8 +95,25 @@ class RowPane(Pane):
             self.screen.refresh_bindings()
         if entry is not None:
             keep_place = entry == self.entry
+            if self._sought and not keep_place:
+                self._go_to_hit = self._go_to_hit or 1
             self.entry = entry
             self._show(keep_place=keep_place)
+
+    def mark_hits(self, folded: str) -> None:
+        """Mark what was searched for; "" marks nothing. The next row that is shown is shown at its first hit."""
+        if folded != self._sought:
+            self._sought = folded
+            self._go_to_hit = 1 if folded else 0
+            self.text.mark_hits(folded)
+
+    def go_to_hit(self, step: int) -> bool:
+        """Scroll to the row's next hit (1) or its previous one (-1); False where there is none."""
+        return not self.aside and self.text.go_to_hit(step)
+
+    def begin_at_hit(self, step: int) -> None:
+        """Show the next row at its first hit (1), at its last one (-1), or as ever (0)."""
+        self._go_to_hit = step
 
     def show_again(self) -> None:
         """Show the row as it is now, in the place of what was shown aside."""
@@ -113,7 +133,7 @@ class RowPane(Pane):
     def show_aside(self, title: Content, lines: Callable[[], Iterable[TextLine]]) -> None:
         """Show something else in the place of the row, until `show_again` or another row."""
         self.aside = True
-        self.view.show(title, lines, subtitle="esc goes back to the sample", choice=False)
+        self.view.show(title, lines, subtitle="esc back to the row", choice=False)
         self.screen.refresh_bindings()
 
     def show_notes(self) -> None:
@@ -127,7 +147,7 @@ class RowPane(Pane):
             self.show_again()
 
     def forget_template(self) -> None:
-        """The rows or the recipe have changed, so the template view must ask anew."""
+        """The rows or the recipe have changed, so the template view must ask again."""
         if self._preview is not None:
             self._preview.forget()
 
@@ -146,7 +166,9 @@ class RowPane(Pane):
         if self.awaited:
             view.show(sample.subject(rows, entry), sample.on_its_way, keep_place=keep_place)
             return
-        text = sample.RowText(rows, entry, read_huge=self._read_huge, folded=self._folded)
+        # A hit may be in the thinking.
+        folded = self._folded and not self._sought
+        text = sample.RowText(rows, entry, read_huge=self._read_huge, folded=folded)
         could_fold, self._thinks = self._thinks, view.view == "chat" and text.thinks()
         if could_fold != self._thinks:
             self.screen.refresh_bindings()
@@ -161,6 +183,9 @@ class RowPane(Pane):
             notes=sample.notes(rows, entry),
             keep_place=keep_place,
         )
+        if self._go_to_hit:
+            self.text.go_to_hit(self._go_to_hit, restart=True)
+            self._go_to_hit = 0
 
     def _template(self) -> TemplatePreview:
         """The preview service's other end, made at the first look at the template."""
@@ -203,7 +228,7 @@ class RowPane(Pane):
 
     @on(HistoryRead)
     def _history_read(self, event: HistoryRead) -> None:
-        title = Content(f"history of sample {count(event.row + 1)}")
+        title = Content(f"history of row {count(event.row + 1)}")
         self.show_aside(title, lambda: sample.history(event.decisions))
 
     # -- deciding -------------------------------------------------------------------------------------------
@@ -223,17 +248,17 @@ class RowPane(Pane):
 
     def action_note(self) -> None:
         """Ask for a note on the row."""
-        self._ask_words("note", "enter writes it, esc does not")
+        self._ask_words("note", "enter to save, esc to cancel")
 
     def action_flag(self) -> None:
         """Ask why the row is flagged."""
-        self._ask_words("flag", "why? enter writes it, esc does not")
+        self._ask_words("flag", "why? enter to save, esc to cancel")
 
     def _ask_words(self, action: Action, help: str) -> None:
         entry = self._at_cursor()
         row = self._rows.row_of(entry)
         if row is None:
-            self.show_message("This line could not be read, so nothing can be noted on it.", failed=True)
+            self.show_message("This line is malformed, so it cannot have notes or flags.", failed=True)
             return
         before = self._rows.mark(entry)
         text = "" if before is None else before.note if action == "note" else before.flag
@@ -249,7 +274,7 @@ class RowPane(Pane):
 
         entry = self._at_cursor()
         if self._rows.row_of(entry) is None:
-            self.show_message("This line could not be read, so it cannot be marked.", failed=True)
+            self.show_message("This line is malformed, so it cannot be marked.", failed=True)
             return
         before = self._rows.mark(entry)
         text = toggled("" if before is None else before.flag)
@@ -296,17 +321,17 @@ class RowPane(Pane):
         self.app.copy_to_clipboard(sent)
         much = size(len(sent.encode("utf-8", "replace")))
         if whole and sent == text:
-            self.show_message(f"{much} sent to the terminal's clipboard, the whole row. {_caution()}")
+            self.show_message(f"Copied the whole row ({much}) to the clipboard. {_caution()}")
         else:
-            words = f"Only the first {much} sent to the clipboard, terminals take no more; w writes all."
+            words = f"Copied only the first {much}, the most terminals accept. Press w to write it all to a file."
             self.show_message(f"{words} {_caution()}")
 
     def action_write(self) -> None:
         """Ask for the name of a file to write the row to."""
         row = self._rows.row_of(self.entry)
-        name = "bad-line" if row is None else f"sample-{row + 1}"
+        name = "malformed-line" if row is None else f"sample-{row + 1}"
         suffix = "json" if self.view.view == "raw" else "txt"
-        self.ask_line("write to", "enter writes it, esc does not", self._write, text=f"{name}.{suffix}")
+        self.ask_line("write to file", "enter to write, esc to cancel", self._write, text=f"{name}.{suffix}")
 
     @work(thread=True, group="write")
     def _write(self, name: str) -> None:
@@ -315,11 +340,11 @@ class RowPane(Pane):
         try:
             with path.open("x", encoding="utf-8", errors="replace") as file:
                 file.write(self._whole_text()[0] + "\n")
-            said = Notice(f"written to {shown}, {size(path.stat().st_size)}")
+            said = Notice(f"Wrote {shown} ({size(path.stat().st_size)}).")
         except FileExistsError:
-            said = Notice(f"{shown} is there already; w takes another name.", failed=True)
+            said = Notice(f"{shown} already exists and was not overwritten. Press w and use another name.", failed=True)
         except OSError as fault:
-            said = Notice(f"{shown} cannot be written: {fault.strerror}.", failed=True)
+            said = Notice(f"Cannot write {shown}: {fault.strerror}.", failed=True)
         self.post_message(said)
 
 
@@ -330,9 +355,9 @@ def _cut(text: str) -> str:
 
 
 def _caution() -> str:
-    """Who may keep it from the clipboard: nobody tells a program whether it came there."""
+    """Why it may not arrive in the clipboard: terminals do not confirm it."""
     if os.environ.get("TMUX"):
-        return "tmux passes it on only with `set -g set-clipboard on`."
+        return "In tmux this needs `set -g set-clipboard on`."
     if os.environ.get("STY"):
-        return "GNU screen does not pass it on; w writes a file."
-    return "Some terminals do not take it, and none says so."
+        return "GNU screen does not pass it on: press w to write a file."
+    return "If paste stays empty, your terminal does not support it."

@@ -1,4 +1,4 @@
-"""What is known of each row of an open data set: flags, decisions, tokens, and what could not be read."""
+"""What is known of each row of an open dataset: flags, decisions, tokens, and what could not be read."""
 
 from __future__ import annotations
 
@@ -132,13 +132,13 @@ class DataRows:
             try:
                 return Sample.from_json(dict(mark.edit))
             except (KeyError, TypeError, AttributeError):
-                raise Unreadable("the edit of this row cannot be read; press u to undo it") from None
+                raise Unreadable("the edit of this row is not a valid sample; press u to undo it") from None
         return self.dataset.sample_of(row)
 
     def learn(self, flags: Mapping[int, tuple[Flag, ...]], bad: Sequence[tuple[int, BadLine]], scanned: int) -> None:
         """Take in what a scan has found since the last time."""
         for row, found in flags.items():
-            # A scan that goes on is heard from its beginning again.
+            # A resumed scan is read from its beginning again.
             both = (*self.flags.get(row, ()), *found)
             self.flags[row] = both if len(both) == 1 else tuple(dict.fromkeys(both))
         known = {entry for entry, _ in self.bad} if bad else ()
@@ -200,7 +200,7 @@ class DataRows:
             return self.dataset.row(entry) if self.prefetch is None else self.prefetch.row(entry)
         except OSError as fault:
             file = self.dataset.reader.files[0]
-            return Row(entry, file, 0, error=f"the file cannot be read any more: {fault.strerror or fault}")
+            return Row(entry, file, 0, error=f"the file can no longer be read: {fault.strerror or fault}")
 
     def at_hand(self, entry: int) -> bool:
         """Whether an entry can be read without waiting; if not, it is on its way."""

@@ -14,11 +14,12 @@ from textual.events import Click
 from core.clean import clean, clean_line
 from core.dataset.audit.pace import AuditPace
 from core.errors import TunedeckError
+from core.folding import fold
 from core.units import count
 from tui.data import words
 from tui.data.desk import OpenDataset
 from tui.data.find import ORDERS, Finder, Lengths, Unit
-from tui.data.lines import row_line
+from tui.data.lines import columns, row_line, status_width
 from tui.data.listing import FILTERS, FLAG, SOURCE, Listing
 from tui.data.messages import ListChanged, OverviewAsked, RowShown, SearchProgress, Sorted
 from tui.screens.pane import Pane
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 MenuAction = tuple[str, str, Callable[[], None]]
 """A line of a menu: its name, what it means, what it does."""
+
+_FRAME = 2
+"""Cells of the border on both sides of the list."""
+
+_LEAST_BESIDE = 66
+"""Cells that the style sheet gives the list beside a row; where numbers are long it needs more."""
 
 _AUDIT_SIZES = (100, 50, 200)
 _MOST_FILES = 200
@@ -91,6 +98,11 @@ class RowsPane(Pane):
         return "found" in self.listing.names
 
     @property
+    def sought(self) -> str:
+        """The text that the listed rows were searched for, folded; "" where there was no search for a text."""
+        return fold(self.listing.query) if self.finding else ""
+
+    @property
     def narrowed(self) -> bool:
         """Whether `widen` lists more rows."""
         return bool(self.listing.also) or self.listing.filter in ("found", "audit")
@@ -115,15 +127,34 @@ class RowsPane(Pane):
     def _line(self, position: int) -> ListEntry | None:
         """What the list says at a position; reads and parses the row. None while it is not at hand."""
         entry = self.listing.entry_at(position)
-        query = self.listing.query if self.finding else ""
-        return row_line(self._rows, entry, query) if self._rows.at_hand(entry) else None
+        return row_line(self._rows, entry, self.sought) if self._rows.at_hand(entry) else None
 
     def show_facts(self) -> None:
         """Bring the words around the list up to what is known."""
         per_minute = self._pace.per_minute
         pace = f"{per_minute:.0f} a minute" if per_minute else ""
         self._frame.retitle(words.title(self.listing, pace))
+        self._set_columns()
         self._counts.say(words.counts(self.listing, self._counts.content_size.width or self.screen.size.width - 4))
+
+    def _set_columns(self) -> None:
+        """Show the columns that say anything, and give the list the width for them and its text."""
+        rows, order = self._rows, self.listing.order
+        needed = "tokens" if "tokens" in order else "chars" if order in ("longest", "shortest") else ""
+        wanted = status_width(rows.good)
+        if wanted != self.rows_list.status_width:
+            self.rows_list.status_width = wanted
+            self.rows_list.refresh()
+        self.rows_list.use_columns(*columns(tokens=rows.tokens.standing != "none", needed=needed))
+        self.rows_list.mark_hits(self.sought)
+        least = self.rows_list.least_width + _FRAME
+        beside = self.screen.has_class("-beside") and least > _LEAST_BESIDE
+        if beside or self.styles.min_width is not None:
+            self.styles.min_width = least if beside else None
+
+    def on_resize(self) -> None:
+        """Use the new width."""
+        self._set_columns()
 
     @on(SampleList.Highlighted)
     def _highlighted(self, event: SampleList.Highlighted) -> None:
@@ -215,11 +246,17 @@ class RowsPane(Pane):
 
     def action_step(self, step: int) -> None:
         """Go to a row beside this one."""
+        self.step(step)
+
+    def step(self, step: int) -> bool:
+        """As `action_step`; False at the end of the list."""
+        before = self.rows_list.cursor
         self.rows_list.action_move(step)
+        return self.rows_list.cursor != before
 
     def action_go_to(self) -> None:
         """Ask for a row's number."""
-        help = f"1 to {count(self._rows.good)}; enter goes there, esc does not"
+        help = f"1 to {count(self._rows.good)}, enter to go"
         self.ask_line("go to row", help, self._go_to, digits=True)
 
     def _go_to(self, digits: str) -> None:
@@ -229,13 +266,11 @@ class RowsPane(Pane):
         entry = rows.entry_of(number - 1)
         if not 1 <= number <= rows.good:
             so_far = " so far" if not rows.dataset.reader.complete else ""
-            self.show_message(
-                f"There is no row {count(number)}: the last one is {count(rows.good)}{so_far}.", about=entry
-            )
+            self.show_message(f"No row {count(number)}: the last row is {count(rows.good)}{so_far}.", about=entry)
         elif not self.listing.lists(entry):
             shown = clean_line(words.listed(self.listing), 60)
             self.show_message(
-                f"Row {count(number)} is not in this list ({shown}), so all rows are listed.", about=entry
+                f"Row {count(number)} is not in this list ({shown}), so all rows are listed now.", about=entry
             )
         if not self.listing.lists(entry):
             self._list("all", entry)
@@ -253,12 +288,12 @@ class RowsPane(Pane):
         """Choose a list, or an order, from a menu."""
         choices = self._lists(lambda name: self._list(name, also=()))
         for unit in self._units():
-            choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit)))
+            choices.append((f"by {unit}", "with a length you type", partial(self._ask_length, unit)))
         for order, counted in ORDERS.items():
             if "tokens" not in order or self._rows.tokens.standing == "known":
-                choices.append((f"{order} first", f"sorts these rows by {counted}", partial(self._finder.sort, order)))
+                choices.append((f"{order} first", f"sort these rows by {counted}", partial(self._finder.sort, order)))
         if self.listing.order:
-            choices.append(("in their order", "lists these rows as in the files", self.list_again))
+            choices.append(("file order", "reset the order", self.list_again))
         self._choose("list", choices)
 
     def _lists(
@@ -279,7 +314,7 @@ class RowsPane(Pane):
         rows = self._rows
         counts = self.listing.counts()
         choices = [(name, name, count(counts[name])) for name in FILTERS]
-        choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by hand"))
+        choices.append(("marked", "marked", f"{count(len(rows.marks))}  edited, noted or flagged by you"))
         choices += [(FLAG + name, TITLES.get(name, name), count(number)) for name, number in rows.flag_counts().items()]
         sources = rows.sources()
         for number, (path, start, end) in enumerate(sources[:_MOST_FILES] if len(sources) > 1 else ()):
@@ -300,7 +335,7 @@ class RowsPane(Pane):
         for name in reversed(names):
             rest = tuple(each for each in names if each != name) or ("all",)
             leave = partial(self._list, rest[0], also=rest[1:])
-            choices.append((f"no longer: {words.condition(listing, name)}", "", leave))
+            choices.append((f"remove filter: {words.condition(listing, name)}", "", leave))
 
         def narrow(name: str) -> None:
             self._list(name, also=tuple(each for each in names if each != name))
@@ -309,10 +344,10 @@ class RowsPane(Pane):
         within = listing.counts_within(listing.listed()) if few else None
         choices += self._lists(narrow, ("all", *names), within)
         for unit in self._units():
-            choices.append((f"by {unit}", "of a length that you type", partial(self._ask_length, unit, others)))
-        choices.append(("with a text", "that you type", partial(self._ask_text, others)))
-        whose = "" if few else " (the numbers are those of all rows)"
-        self._choose(f"only those of these {count(listing.count)} rows that are also{whose}", choices, len(names))
+            choices.append((f"by {unit}", "with a length you type", partial(self._ask_length, unit, others)))
+        choices.append(("containing", "text that you type", partial(self._ask_text, others)))
+        whose = "" if few else " (counts are for all rows)"
+        self._choose(f"narrow these {count(listing.count)} rows to{whose}", choices, len(names))
 
     def widen(self) -> None:
         """List more rows again: without the last condition, at last all."""
@@ -326,7 +361,7 @@ class RowsPane(Pane):
         elif self.narrowed:
             self._list("all")
             if audited:
-                self.show_message("All rows are listed; A goes on with the audit.")
+                self.show_message("Showing all rows. Press A to resume the audit.")
 
     def _choose(self, title: str, choices: list[MenuAction], at: int = 0) -> None:
         from tui.widgets.choice_menu import ChoiceMenu
@@ -352,21 +387,21 @@ class RowsPane(Pane):
         self._ask_text()
 
     def _ask_text(self, also: tuple[str, ...] = ()) -> None:
-        self.ask_line("search", "enter lists the rows that hold it, esc does not", partial(self._search, also=also))
+        self.ask_line("search", "enter to list matching rows, esc to cancel", partial(self._search, also=also))
 
     def _search(self, query: str, also: tuple[str, ...]) -> None:
         if query.strip():
-            self._seek(query, f"with “{clean_line(query, 60)}”", query, also)
+            self._seek(query, f"containing “{clean_line(query, 60)}”", query, also)
             self._finder.search(query)
 
     def _ask_length(self, unit: Unit, also: tuple[str, ...] = ()) -> None:
-        help = "such as 100-500, >500, <20; enter lists them"
-        self.ask_line(f"rows of how many {unit}", help, partial(self._by_length, unit, also=also))
+        help = "such as 100-500, >500, <20"
+        self.ask_line(f"rows with how many {unit}", help, partial(self._by_length, unit, also=also))
 
     def _by_length(self, unit: Unit, text: str, also: tuple[str, ...]) -> None:
         wanted = Lengths.read(text, unit)
         if wanted is None:
-            self.show_message(f"“{clean_line(text, 40)}” is no length: type 100-500, >500 or <20.")
+            self.show_message(f"“{clean_line(text, 40)}” is not a length. Type 100-500, >500 or <20.")
             return
         self._seek(wanted.words, wanted.words, "", also)
         self._finder.by_length(wanted)
@@ -390,8 +425,10 @@ class RowsPane(Pane):
         elif not listing.order:
             self.rows_list.grow(listing.count)
         found = f"{count(listing.count)} row{'s' * (listing.count != 1)} {listing.sought}"
-        esc = "esc lists more rows" if listing.also else "esc lists all rows"
-        self.show_message(f"{found} · {esc if event.complete else f'searching, {count(event.looked_at)} rows read …'}")
+        esc = "n next match · esc clears the search" if listing.query else "esc clears the search"
+        self.show_message(
+            f"{found} · {esc if event.complete else f'searching, {count(event.looked_at)} rows so far …'}"
+        )
         self.post_message(ListChanged())
 
     # -- the audit ------------------------------------------------------------------------------------------
@@ -402,31 +439,39 @@ class RowsPane(Pane):
         return AuditLog(self.session.workspace, self._rows.dataset.paths)
 
     def action_audit(self) -> None:
-        """Go on with the audit that was left, or choose one; in an audit: another one, or none."""
+        """Resume the audit that was left, or choose one; in an audit: another one, or none."""
         rows = self._rows
         present = self._log().present()
         if present is not None and self.listing.filter != "audit":
             self._audit(present)
             return
-        flagged = "when the scan is done" if self._desk.scanning else f"{count(self.listing.counts()['flagged'])} rows"
+        flagged = (
+            "available when the scan is done"
+            if self._desk.scanning
+            else f"{count(self.listing.counts()['flagged'])} rows"
+        )
         choices: list[MenuAction] = []
         if present is not None:
-            choices.append(("leave the audit", "decisions stay; all rows are listed", self._leave_audit))
+            choices.append(("leave the audit", "keep the decisions and show all rows", self._leave_audit))
         for number in _AUDIT_SIZES:
-            about = "by a seed, so that anybody can read the same"
+            about = "with a seed, so that others can read the same rows"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
-        choices.append(("random", "as many rows as you type", self._ask_audit_size))
+        choices.append(("random", "a number you type", self._ask_audit_size))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
-        about = f"{count(repeats)} rows repeat others" if repeats else "r finds rows that repeat others"
-        choices.append(("by cluster", f"{about}; the largest cluster first", partial(self.begin_audit, "cluster")))
-        choices.append(("by flag", f"{flagged}, one flag after the other", partial(self.begin_audit, "flag")))
+        about = (
+            f"{count(repeats)} rows are duplicates, largest cluster first"
+            if repeats
+            else "press r to find duplicates first"
+        )
+        choices.append(("by cluster", about, partial(self.begin_audit, "cluster")))
+        choices.append(("by flag", f"{flagged}, one flag at a time", partial(self.begin_audit, "flag")))
         for name, number in rows.flag_counts().items():
             choices.append((f"flag {name}", f"{count(number)} rows", partial(self.begin_audit, "flag", flag=name)))
-        thin = "B finds what is asked seldom; there a begins with it"
-        choices.append(("thin kinds first", thin, self._ask_overview))
+        rare = "rare kinds of prompts; opens Overview"
+        choices.append(("rare kinds first", rare, self._ask_overview))
         choices.append(
-            ("everything", f"{count(rows.good)} rows in their order", partial(self.begin_audit, "everything"))
+            ("everything", f"{count(rows.good)} rows in file order", partial(self.begin_audit, "everything"))
         )
         self._choose("audit", choices)
 
@@ -438,7 +483,7 @@ class RowsPane(Pane):
             if number := int(digits[:9] or 0):
                 self.begin_audit("random", number)
 
-        self.ask_line("audit how many rows", "enter begins with them, esc does not", take, digits=True)
+        self.ask_line("audit how many rows", "enter to start", take, digits=True)
 
     def begin_audit(self, mode: Mode, size: int = 0, flag: str = "", listed: tuple[int, ...] = ()) -> None:
         """Begin an audit; its rows are then listed.
@@ -451,7 +496,7 @@ class RowsPane(Pane):
         """
         dataset = self._rows.dataset
         if not dataset.reader.complete or (mode in ("worst", "flag", "cluster") and self._desk.scanning):
-            self.show_message("Not all rows are known yet; try again in a moment.", failed=True)
+            self.show_message("The scan is not done yet. Try again in a moment.", failed=True)
             return
         from core.dataset.audit.queue import Audit
 

@@ -27,7 +27,7 @@ _WITHOUT_LINES = ("Parquet", "Arrow")
 def subject(rows: DataRows, entry: int) -> Content:
     """The pane's title: which row, and what was decided about it."""
     row = rows.row_of(entry)
-    name = f"sample {count(row + 1)}" if row is not None else "bad line"
+    name = f"row {count(row + 1)}" if row is not None else "malformed line"
     decision = rows.decision(entry)
     style = {"": "", "keep": "$text-success", "drop": "$text-error"}[decision]
     return Content.assemble((name, "bold"), (_DECIDED[decision], style))
@@ -48,7 +48,7 @@ def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:
 
 
 def _own(standing: DecisionState | None) -> list[tuple[str, str]]:
-    """What the user has said of a row."""
+    """The marks that the user has put on a row."""
     if standing is None:
         return []
     said = []
@@ -57,14 +57,14 @@ def _own(standing: DecisionState | None) -> list[tuple[str, str]]:
     if standing.note:
         said.append(("note", clean_line(standing.note, 400)))
     if standing.edit is not None:
-        said.append(("edited", "chat and template show what will be trained, raw what stands in the file"))
+        said.append(("edited", "chat and template show the edited row, raw shows the row in the file"))
     return said
 
 
 def history(decisions: Sequence[Decision]) -> Iterator[TextLine]:
     """What was decided about a row, oldest first."""
     if not decisions:
-        yield plain("Nothing was decided about this row so far.")
+        yield plain("No decisions on this row yet.")
     for each in decisions:
         when = f"{timestamps.text(each.time, '%Y-%m-%d %H:%M:%S'):19}"
         who = clean_line(f"{each.user} on {each.host}", 120)
@@ -76,17 +76,17 @@ def history(decisions: Sequence[Decision]) -> Iterator[TextLine]:
 
 
 def bad_lines(lines: Sequence[BadLine], more: bool) -> Iterator[TextLine]:
-    """The list of what could not be read."""
+    """The list of malformed lines."""
     if not lines:
-        yield plain("Every line could be read." if not more else "No bad line so far; the scan goes on.")
+        yield plain("No malformed lines." if not more else "No malformed lines so far; the scan is still running.")
         return
-    yield plain("These lines could not be read; all others are here. The file itself is never written to.", "muted")
+    yield plain("These lines could not be parsed; every other line was loaded. The file is never changed.", "muted")
     yield plain("")
     for bad in lines:
         place = f"{clean_line(bad.file.name, 200)}, line {count(bad.line)}: "
         yield TextLine(((place, "key"), (clean_line(bad.reason, 2_000), "text")))
     if more:
-        yield plain("… the scan goes on", "muted")
+        yield plain("… the scan is still running", "muted")
 
 
 class RowText:
@@ -132,7 +132,7 @@ class RowText:
         return f"{count(found.trained)} of {count(found.tokens)} tokens trained{lost}"
 
     def chat(self) -> Iterable[TextLine]:
-        """The sample as a conversation, or why it is none."""
+        """The sample as a conversation, or why the row is unreadable."""
         try:
             sample = self._rows.sample(self.row)
         except Unreadable as fault:
@@ -147,7 +147,7 @@ class RowText:
             return False
 
     def sample(self) -> dict[str, Any] | None:
-        """The sample as the preview service takes it, or None for a row that is none."""
+        """The sample as JSON for the preview service, or None for an unreadable row."""
         try:
             return self._rows.sample(self.row).to_json()
         except Unreadable:
@@ -161,7 +161,7 @@ class RowText:
 
 
 def on_its_way() -> Iterable[TextLine]:
-    """What stands in the place of a row that is being unpacked or decoded."""
+    """Shown in place of a row that is being unpacked or decoded."""
     return [plain("reading …", "muted")]
 
 
@@ -174,8 +174,8 @@ def unreadable(reason: str, row: Row) -> Iterable[TextLine]:
 
 
 def ask_to_read(length: int) -> Callable[[], Iterable[TextLine]]:
-    """What stands in the place of a row that is too long to read in passing."""
+    """Shown in place of a row that is too long to read in passing."""
     return lambda: [
-        plain(f"This row has {size(length)}: reading it would hold up the keys for a moment.", "text"),
+        plain(f"This row is {size(length)}. Reading it takes a moment.", "text"),
         plain("Press enter to read it.", "strong"),
     ]

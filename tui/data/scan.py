@@ -1,4 +1,4 @@
-"""The scan of the data set that is open: found if it was made before, else started as a job, and followed."""
+"""The scan of the dataset that is open: found if it was made before, else started as a job, and followed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ScanFindings:
         complete: whether this is the last news of a scan that came to its end.
         faults: with the last news, faults of whole files.
         problem: why the scan ended before its end, a sentence, or "".
-        stopped: whether it ended because it was asked to; it can go on from there.
+        stopped: whether it ended because it was asked to; it can be resumed.
         elsewhere: whether this is no news of the scan, but `decided` was just now decided by another process.
     """
 
@@ -130,7 +130,7 @@ class ScanFollower:
             self._follower.say(ScanFindings(decided=found, elsewhere=True))
 
     def stop(self) -> None:
-        """Follow no longer; the scan itself goes on."""
+        """Stop following; the scan itself continues."""
         self._follower.close()
 
     def cancel(self) -> None:

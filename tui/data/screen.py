@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from textual import on
+from textual.events import Resize
 from textual.widget import Widget
 
 from tui.actions import declare, in_pane
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT = 0.15
 """Seconds that the first paint waits for the dataset: with it the rows are in that paint, without it they follow."""
+
+
+_BESIDE = 116
+"""Columns from which on the row stands beside the list: 66 for the list, 50 for the row."""
 
 
 class DataScreen(StepScreen):
@@ -46,6 +51,10 @@ class DataScreen(StepScreen):
         """What there is to open, and the command line; the dataset follows when it is open."""
         yield self.picker
         yield CommandLine()
+
+    def on_resize(self, event: Resize) -> None:
+        """List and row stand side by side where each has room for its text."""
+        self.set_class(event.size.width >= _BESIDE, "-beside")
 
     # -- opening --------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from core.clean import clean
 from core.units import count
 from tui.data.row_flags import RowFlags
 from tui.follow_job import PERIOD, JobFollower, ended_early
-from tui.widgets.sample_entry import UNKNOWN_TOKENS, length_words
+from tui.widgets.sample_entry import UNKNOWN, length_words
 
 if TYPE_CHECKING:
     from core.dataset.checks import Flag
@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class TokenUpdate:
-    """What is new of the tokens of a data set.
+    """What is new of the tokens of a dataset.
 
     Attributes:
         facts: the cache of the present recipe, None where even that cannot be told.
@@ -85,7 +85,7 @@ class TokenColumn:
         return None if self.facts is None or self.standing != "known" else self.facts.row(row)
 
     def cell(self, row: int | None, edited: Sample | None) -> str:
-        """What stands in the list: `214 tok`, `- tok` before that is known, `stale` where it was true once.
+        """What stands in the list: `214 tokens`, `-` before that is known, `stale` where it was true once.
 
         Args:
             row: which row, None for a bad line.
@@ -106,10 +106,10 @@ class TokenColumn:
 
 
 def token_words(facts: RowTokens | None) -> str:
-    """A row's tokens in the list: `214 tok`, `- tok` while nobody knows."""
+    """A row's tokens in the list: `214 tokens`, `-` while nobody knows."""
     if facts is None or facts.state == "unreadable":
-        return UNKNOWN_TOKENS
-    return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tok"
+        return UNKNOWN
+    return "refused" if facts.state == "refused" else f"{length_words(facts.total)} tokens"
 
 
 def outdated(found: RowTokens, edited: Sample | None) -> bool:
@@ -144,7 +144,7 @@ class TokenFollower:
             self._begin(recipe, start=False)
 
     def count(self, recipe: Recipe) -> None:
-        """Have the tokens counted; the job goes on without this program."""
+        """Have the tokens counted; the job continues without this program."""
         self._recipe = recipe
         self._begin(recipe, start=True)
 
@@ -154,7 +154,7 @@ class TokenFollower:
             self._follower.stop()
 
     def close(self) -> None:
-        """Follow no longer; a job goes on."""
+        """Stop following; a job continues."""
         if self._follower is not None:
             self._follower.close()
 
@@ -210,12 +210,12 @@ class _Count:
             if read.rows != before:
                 self.follower.say(update)
             return PERIOD
-        # A job that goes on where another was stopped also counts rows anew that were edited meanwhile.
+        # A job that resumes where another was stopped also recounts rows that were edited meanwhile.
         read.rows = 0
         known: TokenState = "known" if read.facts.count else "none"
         words = _words(read.facts, known)
         if now.state == "stopped":
-            words = f"counting tokens was stopped after {count(read.facts.count)} rows, t goes on"
+            words = f"token count stopped after {count(read.facts.count)} rows: press t to resume"
         elif now.state != "finished":
             words = clean(ended_early(now, "token count"))
         failed = now.state not in ("finished", "stopped")
@@ -230,18 +230,18 @@ class _Count:
 def _words(facts: TokenFacts, standing: TokenState) -> str:
     """What is known of all rows together; reads the whole cache."""
     if standing == "stale":
-        return "token counts are stale, t counts anew"
+        return "token counts are stale: press t to recount"
     if standing == "none":
-        return "t counts tokens"
+        return "press t to count tokens"
     totals = facts.totals()
     if not facts.complete:
-        return f"tokens of {count(totals['rows'])} rows are counted, t goes on"
+        return f"tokens counted in {count(totals['rows'])} rows: press t to resume"
     return f"{count(totals['tokens'])} tokens, {count(totals['trained'])} trained"
 
 
 def _progress(job: JobFolder, rows: int) -> str:
     of = job.read_status().of
-    return f"counting tokens {rows / of:.0%}" if of and rows else "counting tokens"
+    return f"counting tokens: {count(rows)} of {count(of)} rows" if of and rows else "counting tokens"
 
 
 class _Read:

@@ -1,4 +1,4 @@
-"""What the data screen says about the data set as a whole."""
+"""What the Data screen says about the dataset as a whole."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def title(listing: Listing, pace: str = "") -> Content:
     growing = "" if dataset.reader.complete else "…"
     bad = len(rows.bad)
     many = "s" * (rows.good != 1 or bool(growing))
-    parts = [f"{count(rows.good)}{growing} sample{many}", dataset.recognition.name, dataset.reader.container]
+    parts = [f"{count(rows.good)}{growing} row{many}", dataset.recognition.name, dataset.reader.container]
     if bad:
-        parts.append(f"{count(bad)} bad line{'s' * (bad != 1)}")
+        parts.append(f"{count(bad)} malformed line{'s' * (bad != 1)}")
     return Content(" · ".join(parts))
 
 
@@ -86,7 +86,7 @@ def _list_name(listing: Listing, name: str) -> str:
 
 
 def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
-    """What an undo took back, and where the row stands now."""
+    """What was undone, and the decision on the row now."""
     if before.edit != after.edit:
         what = "the edit of"
     elif before.note != after.note:
@@ -98,7 +98,7 @@ def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
     else:
         what = "the last decision on"
     now = {"keep": "kept", "drop": "dropped", "": "undecided"}[after.verdict]
-    return f"taken back: {what} row {count(row + 1)}, which is {now} now"
+    return f"undone: {what} row {count(row + 1)}, which is now {now}"
 
 
 def facts(desk: OpenDataset) -> str:

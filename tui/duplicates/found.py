@@ -1,4 +1,4 @@
-"""What a search for near-duplicates has found: clusters, the rows of one, and what is decided about them."""
+"""The result of a near-duplicate search: clusters, the rows of one, and the decisions on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.errors import TunedeckError
 from core.units import count
 from tui.actions import Command
 from tui.duplicates.decide import Decider, Decisions, LookedAgain, Step, StepDone
-from tui.duplicates.groups import Group, Groups, Reason
+from tui.duplicates.groups import Group, Groups, Reason, rows_words
 from tui.duplicates.pair import PairPane
 from tui.screens.pane import Pane
 from tui.seen import NO_KEY
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tui.data.desk import OpenDataset
 
 _MOST_APART = 60
-"""Rows of which one key says that no two are duplicates: each pair is a decision."""
+"""Rows of a cluster up to which one key marks them all as not duplicates: each pair is a decision."""
 
 _DECIDING = ("drop_rest", "drop_all", "keep_this", "keep", "not_duplicate", "none_duplicate")
 
@@ -48,7 +48,7 @@ class FoundPane(Pane):
             "d",
             "drop_rest",
             "drop the rest",
-            "Drop what may go of this cluster; go to the next.",
+            "Drop the removable rows of this cluster and go to the next.",
             1,
             decides=True,
             shared="drop",
@@ -58,7 +58,7 @@ class FoundPane(Pane):
             "a",
             "keep_this",
             "keep this",
-            "Keep the row under the cursor rather than those like it.",
+            "Keep the row under the cursor instead of the rows similar to it.",
             2,
             decides=True,
             shared="keep",
@@ -67,8 +67,8 @@ class FoundPane(Pane):
             "duplicates.mark_not_duplicate",
             "x",
             "not_duplicate",
-            "no duplicate",
-            "These two rows are no duplicates: remember it, in later searches as well.",
+            "not a duplicate",
+            "Mark these two rows as not duplicates, in later searches too.",
             3,
             decides=True,
         ),
@@ -77,19 +77,19 @@ class FoundPane(Pane):
             "u,ctrl+underscore",
             "undo",
             "undo",
-            "Take back the last decision that was made here.",
+            "Undo the last decision made on this screen.",
             4,
             shared="undo",
         ),
         Command(
-            "duplicates.switch_list", "tab", "switch", "rows", "Go from the clusters to the rows of one, and back.", 10
+            "duplicates.switch_list", "tab", "switch", "rows", "Switch between the clusters and the rows of one.", 10
         ),
         Command(
             "duplicates.keep_first",
             "F",
             "keep('first')",
             "keep first",
-            "Of this cluster the first row stays.",
+            "Keep the first row of this cluster.",
             8,
             decides=True,
         ),
@@ -98,27 +98,25 @@ class FoundPane(Pane):
             "L",
             "keep('longest')",
             "keep longest",
-            "Of this cluster the longest row stays.",
+            "Keep the longest row of this cluster.",
             9,
             decides=True,
         ),
         Command(
-            "duplicates.drop_all", "R", "drop_all", "drop all", "Drop what may go of every cluster; asks before.", 12
+            "duplicates.drop_all", "R", "drop_all", "drop all", "Drop all removable rows of every cluster; asks.", 12
         ),
         Command(
             "duplicates.mark_none_duplicate",
             "X",
             "none_duplicate",
-            "none at all",
-            "No two rows of this cluster are duplicates.",
+            "no duplicates",
+            "Mark all rows of this cluster as not duplicates of each other.",
             13,
             decides=True,
         ),
-        Command(
-            "duplicates.open_pair", "enter", "read", "read", "Give the comparison the whole screen.", 11, shared="open"
-        ),
+        Command("duplicates.open_pair", "enter", "read", "read", "Show the comparison full screen.", 11, shared="open"),
         Command("duplicates.next_cluster", "right", "step(1)", "next", "Go to the next cluster."),
-        Command("duplicates.previous_cluster", "left", "step(-1)", "previous", "Go to the cluster before."),
+        Command("duplicates.previous_cluster", "left", "step(-1)", "previous", "Go to the previous cluster."),
     )
 
     class Changed(Message):
@@ -138,15 +136,17 @@ class FoundPane(Pane):
             groups: what the search has found.
             desk: the open dataset; it is told of near leaks.
             decisions: the workspace's.
-            pair: compares a row with the one that it is like.
+            pair: compares a row with the one it is similar to.
             post: takes `StepDone` and `LookedAgain`, also when the pane is gone.
         """
         super().__init__()
         self.groups = groups
         self.group_list = SampleList(groups.line, id="groups")
         """The clusters."""
+        self.group_list.status_width = len("settled")
         self.member_list = SampleList(self._member, id="members")
         """The rows of the cluster under the cursor."""
+        self.member_list.status_width = len("removable")
         self.pair = pair
         self._desk = desk
         self._decider = Decider(
@@ -225,6 +225,7 @@ class FoundPane(Pane):
 
     def _list(self, cursor: int = 0) -> None:
         """List the clusters anew, with the cursor on one of them."""
+        self.group_list.use_columns(*self.groups.columns)
         self.group_list.reset(len(self.groups.listed), cursor)
         if self.groups.listed:
             self._list_members()
@@ -233,7 +234,7 @@ class FoundPane(Pane):
         self._changed()
 
     def _list_members(self, row: int | None = None) -> None:
-        """List the rows of the cluster; the cursor goes to a row, by default the first that may go."""
+        """List the rows of the cluster; the cursor goes to a row, by default the first removable one."""
         group = self.group
         if group is None:
             return
@@ -242,7 +243,8 @@ class FoundPane(Pane):
         if row is None:
             position = next((at for at, each in enumerate(group.rows) if each in group.why), 0)
         self._listed = group, group.rows
-        self.member_list.digits = max(4, len(count(max(group.rows, default=0) + 1)))
+        self.member_list.digits = max(3, len(count(max(group.rows, default=0) + 1)))
+        self.member_list.use_columns(*self.groups.member_columns(group))
         self.member_list.reset(len(group.rows), position)
         if not group.waiting and self.groups.unsupported(group):
             self._decider.look_again(group)
@@ -269,15 +271,14 @@ class FoundPane(Pane):
         """Bring the titles up to what is known."""
         groups, group = self.groups, self.group
         number = sum(each.kind != "leak" for each in groups.listed)
-        words = f"{count(number)} cluster{'s' * (number != 1)} · {count(groups.open_rows)} rows may go"
+        words = f"{count(number)} cluster{'s' * (number != 1)} · {rows_words(groups.open_rows)} removable"
         self.query_one("#groups-pane").border_title = Content(words)
         if group is not None:
             going, gone = len(groups.going(group)), len(groups.dropped(group))
             name = "near leaks" if group.kind == "leak" else f"cluster {count(group.number)}"
-            rows = f"{count(len(group.rows))} row{'s' * (len(group.rows) != 1)}"
-            words = f"{name}: {rows} · {count(going)} may go · {count(gone)} dropped"
+            words = f"{name}: {rows_words(len(group.rows))} · {count(going)} removable · {count(gone)} dropped"
             if gone == len(group.rows):
-                words += " · nothing of it stays"
+                words += " · no row left"
             self.query_one("#members-pane").border_title = Content(words)
         self.screen.refresh_bindings()
 
@@ -363,24 +364,24 @@ class FoundPane(Pane):
         self._decider.line_up(self.deck.press(), done)
 
     def action_drop_rest(self) -> None:
-        """Drop what may go of this cluster."""
+        """Drop the removable rows of this cluster."""
         self._line_up(lambda group: self._decider.drop(self.groups.going(group)))
 
     def action_drop_all(self) -> None:
-        """Drop what may go of every cluster."""
+        """Drop the removable rows of every cluster."""
         groups = self.groups
         going = [each for group in groups.listed if group.kind != "leak" for each in groups.going(group)]
-        words = f"drop {count(len(going))} rows"
-        choices = [("change nothing", ""), (words, "each because of a row that stays; u takes it back")]
+        words = f"drop {rows_words(len(going))}"
+        choices = [("cancel", ""), (words, "a similar row stays for each; u undoes it")]
 
         def chosen(number: int | None) -> None:
             if number == 1:
                 self._decider.line_up(NO_KEY, lambda: self._decider.drop(going))
 
-        self.app.push_screen(ChoiceMenu("drop what may go of every cluster?", choices, chosen=0), chosen)
+        self.app.push_screen(ChoiceMenu("Drop the removable rows of every cluster?", choices, chosen=0), chosen)
 
     def action_keep_this(self) -> None:
-        """Keep the row under the cursor rather than those like it."""
+        """Keep the row under the cursor instead of the rows similar to it."""
 
         def work(group: Group) -> None:
             if self.row is not None:
@@ -389,11 +390,11 @@ class FoundPane(Pane):
         self._line_up(work)
 
     def action_keep(self, keep: Keep) -> None:
-        """Of this cluster the first or the longest row stays."""
+        """Keep the first or the longest row of this cluster."""
         self._line_up(lambda group: self._decider.look_again(group, keep=keep))
 
     def action_not_duplicate(self) -> None:
-        """Remember that the two rows that are shown are no duplicates, whether the other is an eval row or not."""
+        """Mark the two rows that are shown as not duplicates, whether the other is an eval row or not."""
 
         def work(group: Group) -> None:
             row = self.row
@@ -405,16 +406,16 @@ class FoundPane(Pane):
             elif other is not None and self.groups.similarity(group, row, other) is not None:
                 self._decider.hold_apart(group, [(row, other)])
             else:
-                self.notify("These two rows are not said to be duplicates.", severity="warning", markup=False)
+                self.notify("These two rows are not listed as duplicates.", severity="warning", markup=False)
 
         self._line_up(work)
 
     def action_none_duplicate(self) -> None:
-        """Remember that no two rows of this cluster are duplicates, or that none of the leaks is one."""
+        """Mark all rows of this cluster, or all leaks, as not duplicates."""
 
         def work(group: Group) -> None:
             if len(group.rows) > _MOST_APART:
-                words = f"That is said of up to {_MOST_APART} rows at once; x says it of two."
+                words = f"This cluster has more than {_MOST_APART} rows. Mark two rows at a time with x."
                 self.notify(words, severity="warning", markup=False)
             elif group.kind == "leak":
                 self._decider.clear_leaks(group, group.rows)
@@ -424,13 +425,13 @@ class FoundPane(Pane):
         self._line_up(work)
 
     def action_undo(self) -> None:
-        """Take back the last decision that was made here."""
+        """Undo the last decision made on this screen."""
         self._decider.line_up(NO_KEY, self._decider.undo)
 
     # -- going about ----------------------------------------------------------------------------------------
 
     def action_switch(self) -> None:
-        """From the clusters to the rows of one, and back."""
+        """Switch between the clusters and the rows of one."""
         self.remove_class("-reading")
         (self.group_list if self.member_list.has_focus else self.member_list).focus()
 
@@ -446,7 +447,7 @@ class FoundPane(Pane):
             self.action_read()
 
     def action_read(self) -> None:
-        """Give the comparison the whole screen."""
+        """Show the comparison full screen."""
         self.add_class("-reading")
         self.pair.diff.focus()
         self.screen.refresh_bindings()

@@ -1,4 +1,4 @@
-"""The clusters of a search, as the duplicates screen shows them: which rows stay, which may go and because of what."""
+"""The clusters of a search, as the duplicates screen shows them: which rows stay, which are removable, and why."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.dataset.near.result import Cluster
 from core.dataset.records import Unreadable
 from core.units import count, percent
 from tui.data.lines import HUGE, preview
-from tui.widgets.sample_entry import ListEntry
+from tui.widgets.sample_entry import Column, ListEntry
 
 if TYPE_CHECKING:
     from core.dataset.near.result import Leak
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from tui.data.rows import DataRows
 
 GroupKind = Literal["near", "exact", "leak"]
-Fate = Literal["stays", "may go", "kept", "dropped"]
+Fate = Literal["stays", "removable", "kept", "dropped"]
 
 _PREVIEW = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a row may go.
+    """Why a row is removable.
 
     Attributes:
         similarity: verified.
@@ -45,17 +45,24 @@ class Reason:
 
     @property
     def other(self) -> str:
-        """What the row is like, in clean words."""
+        """What the row is similar to, in clean words."""
         return clean_line(self.place, 120) if self.because_of is None else f"row {count(self.because_of + 1)}"
+
+    @property
+    def short(self) -> str:
+        """The similarity and the other row, for a narrow column: `93% row 412`, `93% eval line 12`."""
+        _, _, line = self.place.rpartition(", ")
+        other = f"eval {clean_line(line, 20)}" if self.because_of is None else self.other
+        return f"{percent(self.similarity)} {other}"
 
     @property
     def words(self) -> str:
         """For the decision, the list and the report."""
         if self.because_of is None:
-            return f"near leak: {percent(self.similarity)} the prompt in {self.place}"
+            return f"near leak: prompt {percent(self.similarity)} similar to {self.place}"
         if self.similarity >= 1:
-            return f"duplicate of row {self.because_of + 1:,}, the same text"
-        return f"near-duplicate of row {self.because_of + 1:,}, {percent(self.similarity)}"
+            return f"duplicate of row {self.because_of + 1:,}, same text"
+        return f"near-duplicate of row {self.because_of + 1:,}, {percent(self.similarity)} similar"
 
 
 @dataclass(eq=False)
@@ -66,8 +73,8 @@ class Group:
         number: in the list, from 1; stays the same while others go.
         kind: `near`, `exact`, or `leak`.
         similarity: of its least similar verified pair.
-        rows: in the order in which they are shown: each row that stays, then those that may go because of it.
-        why: row to the reason that it may go for.
+        rows: in the order in which they are shown: each row that stays, then those that are removable because of it.
+        why: row to the reason why it is removable.
         waiting: whether it is being looked at again; until then nothing of it can be decided.
     """
 
@@ -87,7 +94,7 @@ class Group:
         Args:
             number: of the cluster.
             kind: of it.
-            clusters: what its rows make; more than one where it has fallen apart, none where nothing is alike.
+            clusters: what its rows make; more than one where it has fallen apart, none where nothing is similar.
             gone: rows that were dropped: they are still shown.
         """
         group = cls(number, kind, min((cluster.similarity for cluster in clusters), default=0.0))
@@ -117,11 +124,11 @@ class Group:
     def count(self, decisions: Mapping[int, str]) -> tuple[list[tuple[int, Reason]], list[int]]:
         """The rows that can be dropped, with the reasons, and those that were dropped."""
         if self._going is None:
-            self._going = [(row, self.why[row]) for row in self.rows if self.may_go(row, decisions)]
+            self._going = [(row, self.why[row]) for row in self.rows if self.removable(row, decisions)]
             self._dropped = [row for row in self.rows if decisions.get(row) == "drop"]
         return self._going, self._dropped
 
-    def may_go(self, row: int, decisions: Mapping[int, str]) -> bool:
+    def removable(self, row: int, decisions: Mapping[int, str]) -> bool:
         """Whether an undecided row can be dropped: because of a row that is there to stay."""
         reason = self.why.get(row)
         if reason is None or decisions.get(row):
@@ -166,14 +173,14 @@ class Groups:
                 group_of_one.waiting = True
         self.listed = [group for group in self.listed if not (group.waiting and len(group.rows) == 2)]
 
-    # -- what may go ----------------------------------------------------------------------------------------
+    # -- what is removable ----------------------------------------------------------------------------------------
 
     def fate(self, group: Group, row: int) -> Fate:
         """What is to become of a row, or was decided."""
         decision = self._rows.decisions.get(row, "")
         if decision:
             return "kept" if decision == "keep" else "dropped"
-        return "may go" if not group.waiting and group.may_go(row, self._rows.decisions) else "stays"
+        return "removable" if not group.waiting and group.removable(row, self._rows.decisions) else "stays"
 
     def going(self, group: Group) -> Sequence[tuple[int, Reason]]:
         """The rows of a cluster that can be dropped, with the reasons."""
@@ -187,7 +194,7 @@ class Groups:
 
     @property
     def open_rows(self) -> int:
-        """How many rows of all clusters may go."""
+        """How many rows of all clusters are removable."""
         self._keep_up()
         if self._open_rows is None:
             self._open_rows = sum(len(self.going(group)) for group in self.listed if group.kind != "leak")
@@ -211,7 +218,7 @@ class Groups:
             self.listed.remove(group)
 
     def clear(self, leaks: Group, rows: Collection[int]) -> NearFound:
-        """Take in that rows are no near leaks; that another eval row is like them takes a search.
+        """Take in that rows are no near leaks; whether another eval row is similar takes a search.
 
         Returns:
             The search's result with the near leaks that are left.
@@ -241,7 +248,7 @@ class Groups:
                 group.forget()
 
     def unsupported(self, group: Group) -> bool:
-        """Whether a row was to go because of one that was dropped meanwhile: then it is to be looked at again."""
+        """Whether the row that makes one removable was dropped meanwhile: then the cluster is searched again."""
         dropped = self._rows.decisions
         return any(
             reason.because_of is not None and dropped.get(reason.because_of, "") == "drop" and row not in dropped
@@ -258,7 +265,7 @@ class Groups:
         return sorted(pair for pair in self.apart if rows.issuperset(pair))
 
     def other(self, group: Group, row: int) -> int | Reason | None:
-        """What a row is shown beside: the row or the eval row that it is like, else one that is like it."""
+        """What a row is shown beside: the row or the eval row that it is similar to, else one that is similar to it."""
         reason = group.why.get(row)
         if reason is not None:
             return reason if reason.because_of is None else reason.because_of
@@ -282,6 +289,12 @@ class Groups:
 
     # -- lists ----------------------------------------------------------------------------------------------
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Of the list of clusters: how many rows, and how similar."""
+        most = max((len(group.rows) for group in self.listed), default=0)
+        return Column(len(rows_words(most)), True), Column(len("100%+"), True)
+
     def line(self, position: int) -> ListEntry:
         """A line of the list of clusters."""
         group = self.listed[position]
@@ -289,30 +302,29 @@ class Groups:
         word = "…" if group.waiting else group.kind if going else "settled"
         tone: Literal["bad", "flag", "good"] = "good" if not going else "flag" if group.kind == "near" else "bad"
         number = 0 if group.kind == "leak" else group.number
-        alike = "the same" if group.similarity >= 1 else percent(group.similarity)
+        similarity = percent(group.similarity)
         if len(group.rows) > 2 and group.similarity < 1:
-            alike = f"from {alike}"
-        number_words = f"{count(len(group.rows))} row{'s' * (len(group.rows) != 1)}"
+            similarity += "+"
         text = self._preview(group.rows[0]) if group.rows else ""
         if group.kind == "leak":
-            text = f"prompts that the eval files have, nearly · {text}"
-        return ListEntry(number, word, tone, "", number_words, f"{alike} · {text}")
+            text = f"prompts similar to eval prompts: {text}"
+        return ListEntry(number, word, tone, "", (rows_words(len(group.rows)), similarity), text)
+
+    def member_columns(self, group: Group) -> tuple[Column, ...]:
+        """Of the list of a cluster's rows: similarity and the row that stays."""
+        return (Column(max((len(reason.short) for reason in group.why.values()), default=0), True),)
 
     def member(self, group: Group, row: int) -> ListEntry:
         """A line of the list of a cluster's rows."""
         fate = self.fate(group, row)
         reason = group.why.get(row)
-        decision = self._rows.decisions.get(row, "")
-        similarity, because = "", ""
-        if reason is not None:
-            similarity, because = percent(reason.similarity), f"because of {reason.other} · "
         return ListEntry(
             row + 1,
             fate,
-            "flag" if fate == "may go" else "good",
-            decision,
-            similarity,
-            because + self._preview(row),
+            "flag" if fate == "removable" else "good",
+            self._rows.decisions.get(row, ""),
+            ("" if reason is None else reason.short,),
+            self._preview(row),
         )
 
     def entry_of(self, row: int) -> int:
@@ -327,6 +339,11 @@ class Groups:
             return preview(self._rows.dataset.sample_of(self._rows.read(entry)))[:_PREVIEW]
         except Unreadable as fault:
             return clean_line(f"({fault})", _PREVIEW)
+
+
+def rows_words(number: int) -> str:
+    """A number of rows: `1 row`, `1,204 rows`."""
+    return f"{count(number)} row{'s' * (number != 1)}"
 
 
 def _leaks(leaks: Sequence[Leak]) -> Group:

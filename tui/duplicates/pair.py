@@ -1,4 +1,4 @@
-"""The comparison of the duplicates screen: a row beside the one that it is like, word by word."""
+"""The comparison of the duplicates screen: a row beside the one it is similar to, word by word."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from core.errors import TunedeckError
 from core.units import count, percent, size
 from tui.actions import Command
 from tui.data.lines import HUGE
-from tui.duplicates.groups import Group, Groups, Reason
+from tui.duplicates.groups import Fate, Group, Groups, Reason
 from tui.screens.pane import Pane
 from tui.widgets.chat_lines import chat_lines
 from tui.widgets.text_view import TextLine, plain
@@ -28,6 +28,14 @@ from tui.widgets.word_diff import ComparedTexts, WordDiff, compare
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
+
+
+_VERBS: dict[Fate, str] = {
+    "stays": "stays",
+    "removable": "is removable",
+    "kept": "was kept",
+    "dropped": "was dropped",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +97,13 @@ class Comparer:
         try:
             dataset = self._eval_dataset() if shown.of_eval else self._dataset
         except TunedeckError as fault:
-            return [plain(f"The eval file cannot be read: {clean_line(str(fault), 400)}", "warning")]
+            return [plain(f"Cannot read the eval file: {clean_line(str(fault), 400)}", "warning")]
         return compare(self._lines(dataset, shown.first), second)
 
     def _lines(self, dataset: Dataset, entry: int) -> Iterable[TextLine]:
         length = dataset.reader.size(entry)
         if length > HUGE:
-            return [plain(f"This row has {size(length)}: it is too long to be compared here.", "warning")]
+            return [plain(f"This row is {size(length)}, too long to compare here.", "warning")]
         try:
             return chat_lines(dataset.sample(entry))
         except (Unreadable, OSError) as fault:
@@ -109,7 +117,7 @@ class Comparer:
 
 
 class PairPane(Pane):
-    """Shows a row beside the one that it is like, and says in its title what is to become of it."""
+    """Shows a row beside the one it is similar to; the title says whether the row is removable."""
 
     NAME = "pair"
     COMMANDS = (
@@ -117,12 +125,12 @@ class PairPane(Pane):
             "duplicates.toggle_same_lines",
             "v",
             "view",
-            "all lines",
-            "Show the lines that are the same, too, or hide them.",
+            "same lines",
+            "Show or hide the lines that are the same.",
             17,
         ),
-        Command("duplicates.scroll_down", "space", "scroll_text(1)", "more", "Scroll the comparison one page down."),
-        Command("duplicates.scroll_up", "backspace", "scroll_text(-1)", "less", "Scroll the comparison one page up."),
+        Command("duplicates.scroll_down", "space", "scroll_text(1)", "more", "Scroll the comparison down one page."),
+        Command("duplicates.scroll_up", "backspace", "scroll_text(-1)", "less", "Scroll the comparison up one page."),
     )
 
     class Compared(Message):
@@ -158,7 +166,7 @@ class PairPane(Pane):
         self._comparer.close()
 
     def show(self, group: Group, row: int) -> None:
-        """Have a row of a cluster compared with the one that it is like."""
+        """Have a row of a cluster compared with the one it is similar to."""
         shown = self._pair(group, row)
         if shown != self._shown:
             self._shown = shown
@@ -170,23 +178,22 @@ class PairPane(Pane):
         other = groups.other(group, row)
         fate = groups.fate(group, row)
         name = f"row {count(row + 1)}, {fate}"
+        this = f"row {count(row + 1)} {_VERBS[fate]}"
         if isinstance(other, Reason):
-            may_go = f"row {count(row + 1)} may go" if fate == "may go" else name
-            self.border_title = Content(f"{may_go}: {percent(other.similarity)} the prompt in {other.other}")
+            self.border_title = Content(f"{this}: prompt {percent(other.similarity)} similar to an eval prompt")
             return Shown(other.entry, groups.entry_of(row), (f"{other.other}, held out", name), of_eval=True)
         if other is None:
-            self.border_title = Content(name)
+            self.border_title = Content(this)
             return Shown(None, groups.entry_of(row), ("", name))
         similarity = groups.similarity(group, row, other)
-        other_name = f"row {count(other + 1)}, {groups.fate(group, other)}"
-        title = f"{name} · less than {percent(groups.found.options.threshold)} like any row that stays"
+        that = f"row {count(other + 1)}"
+        other_name = f"{that}, {groups.fate(group, other)}"
+        title = f"{this} · less than {percent(groups.found.options.threshold)} similar to every row that stays"
         if groups.said_apart(row, other):
-            title = f"{name} · you said it is no duplicate of row {count(other + 1)}"
+            title = f"{this} · marked as not a duplicate of {that}"
         if similarity is not None:
-            alike = "the same text" if similarity >= 1 else f"{percent(similarity)} alike"
-            title = f"{name} · {alike} · {other_name}"
-            if fate == "may go":
-                title = f"row {count(row + 1)} may go because of row {count(other + 1)}, which stays · {alike}"
+            how = "same text as" if similarity >= 1 else f"{percent(similarity)} similar to"
+            title = f"{this}: {how} {that}, which {_VERBS[groups.fate(group, other)]}"
         self.border_title = Content(title)
         stays_left = row in group.why
         first, second = (other, row) if stays_left else (row, other)

@@ -1,4 +1,4 @@
-"""Duplicates: which rows repeat others, and what of them can go?"""
+"""Duplicates: which rows repeat others, and which of them can be dropped?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from textual import on
+from textual.events import Resize
 from textual.widget import Widget
 
 from core.clean import clean
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from tui.data.desk import OpenDataset
 
 
+_LISTS_BESIDE = 150
+"""Columns from which on the two lists stand side by side."""
+
+
 class DuplicatesScreen(StepScreen):
-    """The clusters of a dataset; a row may go only because of a row that stays, and that row is named.
+    """The clusters of a dataset; a row is removable only because of a row that stays, and that row is named.
 
     `SearchPane` searches. What it has found is shown, and decided about, in a `FoundPane`, which exists only once
     there is a result.
@@ -40,7 +45,7 @@ class DuplicatesScreen(StepScreen):
             "escape",
             "back",
             "back",
-            "Back to the lists; from there back to the data.",
+            "Go back to the lists; from there to Data.",
             7,
             "esc",
             shared="back",
@@ -65,6 +70,10 @@ class DuplicatesScreen(StepScreen):
         self._decisions = Decisions(self.session.workspace)
         self.search = SearchPane(self.session.workspace, self._desk.rows, self._payload, self._decisions)
         yield self.search
+
+    def on_resize(self, event: Resize) -> None:
+        """Clusters and rows stand side by side where each has room for its text."""
+        self.set_class(event.size.width >= _LISTS_BESIDE, "-lists-beside")
 
     def on_unmount(self) -> None:
         """Write what is on its way."""

@@ -1,4 +1,4 @@
-"""Overview: what are the curated data made of, and is anything out of balance?"""
+"""Overview: what is the training set made of, and is anything out of balance?"""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
 
 _FORMS = (
-    ("jsonl", ".jsonl", "messages, text or pairs, a sample a line"),
+    ("jsonl", ".jsonl", "messages, text or pairs, one sample per line"),
     ("parquet", ".parquet", "the same columns"),
-    ("openai", ".openai.jsonl", "as OpenAI and other hosted services take it, checked against their rules"),
+    ("openai", ".openai.jsonl", "for OpenAI and other hosted services, checked against their rules"),
 )
 _STYLES = {"good": "key"}
 _INDENT = "  "
@@ -48,7 +48,7 @@ class OverviewUpdated(Message):
 
 
 class OverviewScreen(StepScreen):
-    """Split, leaks, sources, tokens, answers and kinds of input of the data as they would be trained on."""
+    """Split, leaks, sources, tokens, answers and kinds of prompts of the training set."""
 
     STEP = "data"
     SCOPE = "overview"
@@ -87,12 +87,12 @@ class OverviewScreen(StepScreen):
 
     def on_mount(self) -> None:
         """Begin to look."""
-        self.query_one("#facts").border_title = "overview of what is trained on"
+        self.query_one("#facts").border_title = "overview of the training set"
         self.query_one(TextView).focus()
         self._look()
 
     def on_unmount(self) -> None:
-        """Follow no longer; the job goes on by itself."""
+        """Stop following; the job continues in the background."""
         if self._work is not None:
             self._work.stop()
 
@@ -107,7 +107,7 @@ class OverviewScreen(StepScreen):
             self._work = None
             self._show_update(OverviewUpdated(None, OverviewUpdate(problem=str(fault))))
             return
-        self._say("starting …")
+        self._say("Starting …")
         self._work = OverviewWork(
             self.session.workspace,
             recipe,
@@ -139,7 +139,7 @@ class OverviewScreen(StepScreen):
             self._facts = None
             problem = clean(update.problem)
             self.query_one(TextView).show(lambda: [TextLine(((problem, "warning"),))])
-        self._say(f"{clean_line(update.doing, 80)} …" if update.doing not in ("", "done") else self._written)
+        self._say(f"{clean_line(update.doing, 120)} …" if update.doing else self._written)
         self.refresh_bindings()
         if self._export_asked and self._facts is not None:
             self._export_asked = False
@@ -190,7 +190,7 @@ class OverviewScreen(StepScreen):
         self._begin_thin(thin)
 
     def action_leaks(self) -> None:
-        """Drop the rows that ask nearly what the eval file asks, as decisions that can be taken back."""
+        """Drop the rows whose prompts are similar to eval prompts; each drop is a decision that can be undone."""
         assert self._facts is not None
         leaks = self._facts["near_leaks"]
 
@@ -199,10 +199,10 @@ class OverviewScreen(StepScreen):
                 self.run_worker(lambda: self._drop(leaks), thread=True, exclusive=True, group="leaks")
 
         self._menu(
-            "drop near leaks to the eval file?",
+            "Drop the near leaks to the eval file?",
             [
-                ("change nothing", ""),
-                (f"drop {count(len(leaks))} rows", "of the training data; a decision each, u on a row takes it back"),
+                ("cancel", ""),
+                (f"drop {count(len(leaks))} rows", "from the training data; u on a row undoes it"),
             ],
             chosen,
         )
@@ -236,12 +236,12 @@ class OverviewScreen(StepScreen):
             self.query_one(PathPrompt).ask(
                 "export",
                 f"export as {self._form} to",
-                "What is held out, and what was left out and why, go to files beside it. Nothing is written over.",
+                "The eval set and the dropped rows (with reasons) go to files beside it. No file is overwritten.",
                 f"{clean_line(stem, 60)}.curated{suffix}",
             )
             self.refresh_bindings()
 
-        self._menu("export the curated set as", [(name, words) for name, _, words in _FORMS], chosen)
+        self._menu("export the training set as", [(name, words) for name, _, words in _FORMS], chosen)
 
     def _menu(self, title: str, choices: list[tuple[str, str]], chosen: Callable[[int | None], None]) -> None:
         from tui.widgets.choice_menu import ChoiceMenu
@@ -257,7 +257,7 @@ class OverviewScreen(StepScreen):
     def _answered(self, event: PathPrompt.Answered) -> None:
         assert self._facts is not None
         path, fingerprint = event.path, str(self._facts["fingerprint"])
-        self._say("writing …")
+        self._say("Writing …")
         self.run_worker(lambda: self._export(path, fingerprint), thread=True, exclusive=True, group="export")
 
     def _export(self, path: Path, fingerprint: str) -> None:
@@ -271,17 +271,17 @@ class OverviewScreen(StepScreen):
             command, env=clean_environment(), capture_output=True, encoding="utf-8", errors="replace", check=False
         )
         if ended.returncode:
-            self.from_thread(self._not_exported, ended.stderr.strip() or "The program that writes has ended.")
+            self.from_thread(self._not_exported, ended.stderr.strip() or "The export process ended without a message.")
             return
         found = json.loads(ended.stdout)
-        words = f"{count(found['samples'])} samples in {Path(found['path']).name}"
+        words = f"Wrote {count(found['samples'])} samples to {Path(found['path']).name}"
         if found["eval_path"] is not None:
-            words += f", {count(found['eval_samples'])} held out in {Path(found['eval_path']).name}"
+            words += f", {count(found['eval_samples'])} held out to {Path(found['eval_path']).name}"
         from tui.overview.words import reason_words
 
         why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in sorted(found["rejects"].items()))
-        words += f", {count(sum(found['rejects'].values()))} left out{f' ({why})' if why else ''}"
-        words += f" in {Path(found['rejects_path']).name}. {' '.join(found['warnings'])}"
+        words += f", {count(sum(found['rejects'].values()))} excluded{f' ({why})' if why else ''}"
+        words += f" to {Path(found['rejects_path']).name}. {' '.join(found['warnings'])}"
         self.from_thread(self._exported, clean_line(words, 400))
 
     def _exported(self, words: str) -> None:

@@ -1,10 +1,12 @@
-"""The overview of the curated data in words: the same lines for the screen and for the headless command."""
+"""The overview of the training set in words: the same lines for the screen and for the command line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from rich.cells import cell_len, set_cell_size
 
 from core.clean import clean_line
 from core.units import count, duration, short_count
@@ -13,12 +15,18 @@ Pieces = list[tuple[str, str]]
 """Pieces of clean text with the name of a style: `text`, `muted`, `strong`, `good`, `warning`."""
 
 UNKNOWN = "-"
-_BAR = 24
+_BAR, _LEAST_BAR = 24, 6
+_MOST_NAME = 120
+"""Characters of the name of a label or of a kind: names are the point of their lines, and longer ones wrap."""
+
+_LEAST_EXAMPLE = 24
+"""Cells that an example of a kind needs beside its name."""
+
 _LEAKS = 5
 _REASONS = {
     "decision": "dropped by you",
-    "like_eval": "like an eval sample",
-    "unreadable in eval": "unreadable in the eval file",
+    "like_eval": "prompt equal to an eval prompt",
+    "unreadable in eval": "unreadable, in the eval file",
 }
 
 
@@ -49,40 +57,43 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     yield [(f"  train     {count(samples['train']):>9}", "text"), (mixed, "muted")]
     near = split["near"]
     if split["own_eval"]:
-        words = "a file of your own"
+        words = "from a separate eval file"
     elif split["fraction"]:
-        words = f"{split['fraction']:.0%} asked for, seed {split['seed']}"
-        words += f"; samples {near:.0%} alike stay on one side" if near else "; equal prompts stay on one side"
-        words += f"; by {clean_line(split['stratify'], 40)}" if split["stratify"] else ""
+        words = f"{split['fraction']:.0%} of the rows, seed {split['seed']}"
+        words += f"; rows {near:.0%}+ similar stay together" if near else "; equal prompts stay together"
+        words += f"; stratified by {clean_line(split['stratify'], 40)}" if split["stratify"] else ""
     else:
-        words = "none asked for"
+        words = "none: no eval set in the recipe"
     yield [(f"  held out  {count(samples['eval']):>9}", "text"), (f"  {words}", "muted")]
     if split["own_eval"] and near:
         left = leaks.get("near", 0)
         yield [
             (f"  leaks     {count(leaks['exact'] + left):>9}", "text"),
-            (f"  to the eval file: {count(leaks['exact'])} by equal prompts, {count(left)} by near ones", "muted"),
+            (
+                f"  to the eval file: {count(leaks['exact'])} equal prompts (excluded), {count(left)} similar",
+                "muted",
+            ),
         ]
         for each in facts["near_leaks"][:_LEAKS]:
-            yield [(f"    row {count(each['row'] + 1)}", "text"), (f"  {each['detail']}; trained on", "muted")]
+            yield [(f"    row {count(each['row'] + 1)}", "text"), (f"  {each['detail']}", "muted")]
         if len(facts["near_leaks"]) > _LEAKS:
-            yield [(f"    and {count(len(facts['near_leaks']) - _LEAKS)} more that are trained on", "muted")]
+            yield [(f"    and {count(len(facts['near_leaks']) - _LEAKS)} more", "muted")]
     if samples["synthetic"]:
         yield [
             (f"  synthetic {count(samples['synthetic']):>9}", "text"),
-            ("  of the rows kept; never held out", "muted"),
+            ("  rows; never held out", "muted"),
         ]
     total = sum(facts["dropped"].values())
     why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in _largest(facts["dropped"]))
-    yield [(f"  left out  {count(total):>9}", "text"), (f"  {why}" if why else "", "muted")]
+    yield [(f"  excluded  {count(total):>9}", "text"), (f"  {why}" if why else "", "muted")]
     if facts["bad_lines"]:
-        yield [(f"  bad lines {count(facts['bad_lines']):>9}", "text")]
+        yield [(f"  malformed {count(facts['bad_lines']):>9}", "text")]
     for sentence in facts["notes"]:
         yield [(f"  {clean_line(sentence, 400)}", "warning")]
 
 
 def reason_words(name: str) -> str:
-    """Why rows were left out, in a word or two."""
+    """Why rows were excluded, in a word or two."""
     return _REASONS.get(name, name.replace("_", " "))
 
 
@@ -93,7 +104,7 @@ def _largest(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 def _sources(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     tokens = facts["tokens"]
     known = tokens["sources"] if tokens else [None] * len(facts["contributions"])
-    yield from _head("sources", "what each gives to the training set")
+    yield from _head("sources", "share of each in the training set")
     yield [("   samples  share   tokens  share", "muted")]
     whole = sum(each["tokens"] for each in known if each) or 1
     for each, own in zip(facts["contributions"], known, strict=True):
@@ -101,7 +112,7 @@ def _sources(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         line = f"  {count(each['samples']):>8} {each['share']:>6.0%} "
         share = f"{own['tokens'] / whole:.0%}" if own else UNKNOWN
         line += f"{_tokens_text(own and own['tokens']):>8} {share:>6}"
-        yield [(line, "text"), (f"  {clean_line(name, 60)}", "strong"), (f": {each['words']}", "muted")]
+        yield [(line, "text"), (f"  {clean_line(name, 200)}", "strong"), (f": {each['words']}", "muted")]
 
 
 def _tokens_text(value: int | None) -> str:
@@ -110,7 +121,7 @@ def _tokens_text(value: int | None) -> str:
 
 def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     tokens, words = facts["tokens"], facts.get("tokens_words", "")
-    yield from _head("tokens", clean_line(words, 300) if tokens is None else "counted by the encoder that trains")
+    yield from _head("tokens", clean_line(words, 300) if tokens is None else "counted by the same encoder that trains")
     if tokens is None:
         yield [(f"  train {UNKNOWN}   held out {UNKNOWN}   cost {UNKNOWN}", "text")]
         return
@@ -119,24 +130,24 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
             yield [
                 (f"  {name:<9} {count(part['tokens']):>11}", "text"),
                 (
-                    f"  {count(part['trained'])} learnt; half of the samples have up to {count(part['median'])}, ",
+                    f"  {count(part['trained'])} trained; median {count(part['median'])} per sample, ",
                     "muted",
                 ),
-                (f"the longest {count(part['longest'])}", "muted"),
+                (f"longest {count(part['longest'])}", "muted"),
             ]
     train = tokens["train"]
     yield [
         (f"  {'answers':<9} {count(train['trained']):>11}", "text"),
-        (f"  half have up to {count(train['answer_median'])}, 95% up to {count(train['answer_p95'])}, ", "muted"),
-        (f"the longest {count(train['answer_longest'])}", "muted"),
+        (f"  median {count(train['answer_median'])}, 95th percentile {count(train['answer_p95'])}, ", "muted"),
+        (f"longest {count(train['answer_longest'])}", "muted"),
     ]
     if train["parts"]:
         words = ", ".join(f"{name} {count(tokens)}" for name, tokens in train["parts"].items())
         yield [(f"  {'pairs':<9} {count(train['samples']):>11}", "text"), (f"  medians: {words} tokens", "muted")]
     yield from _cost(facts["cost"])
     if train["without"]:
-        several = "samples teach" if train["without"] > 1 else "sample teaches"
-        yield [(f"  {count(train['without'])} {several} nothing: without a token that is learnt", "warning")]
+        several = "samples have" if train["without"] > 1 else "sample has"
+        yield [(f"  {count(train['without'])} {several} no trained token and would teach nothing", "warning")]
     yield from _histogram(tokens)
 
 
@@ -147,19 +158,22 @@ def _cost(cost: Mapping[str, Any] | None) -> Iterator[Pieces]:
     words = f"  in {cost['epochs']:g} epoch{'s' * (cost['epochs'] != 1)}"
     prices = []
     if cost["cost"] is not None:
-        prices.append(f"{cost['cost']:,.2f}{currency} at {cost['price']:g} a million")
+        prices.append(f"{cost['cost']:,.2f}{currency} at {cost['price']:g} per million tokens")
     if cost["hours"] is not None:
-        words += f", {duration(cost['hours'] * 3600)} at the {count(round(cost['pace']))} tokens/s of the last such run"
+        words += f", {duration(cost['hours'] * 3600)} at the {count(round(cost['pace']))} tokens/s (last similar run)"
         if cost["cost_of_hours"] is not None:
-            prices.append(f"{cost['cost_of_hours']:,.2f}{currency} at {cost['price_per_hour']:g} an hour")
-    yield [(f"  {'in all':<9} {count(cost['tokens']):>11}", "text"), (words, "muted")]
+            prices.append(f"{cost['cost_of_hours']:,.2f}{currency} at {cost['price_per_hour']:g} per hour")
+    yield [(f"  {'total':<9} {count(cost['tokens']):>11}", "text"), (words, "muted")]
     if prices:
         yield [(f"  {'cost':<9} ", "text"), ("; ".join(prices), "strong")]
     elif cost["price"] is None and cost["price_per_hour"] is None:
-        said = "no price is set (settings.toml: price_per_million_tokens, price_per_hour)"
+        said = "no price set (settings.toml: price_per_million_tokens, price_per_hour)"
         yield [(f"  {'cost':<9} {UNKNOWN:>11}", "text"), (f"  {said}", "muted")]
     else:
-        yield [(f"  {'cost':<9} {UNKNOWN:>11}", "text"), ("  no run with this model has shown its pace yet", "muted")]
+        yield [
+            (f"  {'cost':<9} {UNKNOWN:>11}", "text"),
+            ("  known after a run with this model has finished", "muted"),
+        ]
 
 
 def _histogram(tokens: Mapping[str, Any]) -> Iterator[Pieces]:
@@ -188,30 +202,44 @@ def _answers(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
     if answers["labels"] is not None:
         yield from _head("answers", f"{count(len(answers['labels']))} labels: train, held out")
         most = max(each["train"] for each in answers["labels"].values())
+        names = {label: clean_line(label, _MOST_NAME) for label in answers["labels"]}
+        column = max(map(cell_len, names.values()))
+        room = min(_BAR, width - 21 - column)
+        longest = room if room >= _LEAST_BAR else 0
         for label, each in answers["labels"].items():
-            bar = "█" * max(1, round(_BAR * each["train"] / most))
+            bar = "█" * max(min(1, longest), round(longest * each["train"] / most))
             yield [
                 (f"  {count(each['train']):>8} {count(each['eval']):>7}  ", "text"),
-                (f"{label[:24]:<24} ", "strong"),
+                (set_cell_size(names[label], column) + " ", "strong"),
                 (bar, "text"),
             ]
         return
-    words = f"{count(answers['distinct'])} different ones; {count(answers['repeated'])} samples share theirs"
+    words = f"{count(answers['distinct'])} different; {count(answers['repeated'])} samples share an answer"
     yield from _head("answers", words)
     for each in answers["top"]:
         if each["samples"] > 1:
-            yield [(f"  {count(each['samples']):>8}  ", "text"), (each["answer"][: max(20, width - 12)], "muted")]
+            yield [(f"  {count(each['samples']):>8}  ", "text"), (_cut(each["answer"], max(20, width - 12)), "muted")]
 
 
 def _kinds(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
     kinds = facts["coverage"]["kinds"]
-    yield from _head("kinds of input", f"{count(len(kinds))}, by the words that prompts share")
-    for each in kinds:
-        name = ", ".join(each["words"]) if each["like_others"] else "(like no others)"
-        example = each["examples"][0] if each["examples"] else ""
-        name = clean_line(name, 36)
+    yield from _head("kinds of prompts", f"{count(len(kinds))}, grouped by shared words")
+    names = [clean_line(_kind_name(each), _MOST_NAME) for each in kinds]
+    column = max(map(cell_len, names), default=0)
+    room = width - 12 - column - 1
+    for each, name in zip(kinds, names, strict=True):
+        example = each["examples"][0] if each["examples"] and room >= _LEAST_EXAMPLE else ""
         yield [
             (f"  {count(each['samples']):>8}  ", "text"),
-            (f"{name:<36} ", "strong"),
-            (example[: max(0, width - 50)], "muted"),
+            (set_cell_size(name, column) + " " if example else name, "strong"),
+            (_cut(example, room), "muted"),
         ]
+
+
+def _kind_name(kind: Mapping[str, Any]) -> str:
+    return ", ".join(kind["words"]) if kind["like_others"] else "(unlike all others)"
+
+
+def _cut(text: str, width: int) -> str:
+    """The text in at most `width` cells, with `…` where something is cut off."""
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + "…"

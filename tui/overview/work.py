@@ -1,4 +1,4 @@
-"""The overview's job behind its screen: found or started, followed in a thread, and told."""
+"""The overview's job behind its screen: found or started, and followed in a thread."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.jobs.status import DONE, Status
 from tui.follow_job import PERIOD, JobFollower, ended_early
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class OverviewUpdate:
 
     Attributes:
         facts: as `core.runs.overview_job.read_facts`, with `tokens_words` and `cost`; None while there are none.
-        doing: what the job does now, in words; "" when it is over.
+        doing: what the job does now and how far it is, in words; "" when it is over.
         problem: why there are no facts, a sentence, or "".
     """
 
@@ -55,7 +56,7 @@ class OverviewWork:
         self._follower.begin()
 
     def stop(self) -> None:
-        """Follow no longer; the job goes on by itself."""
+        """Stop following; the job continues in the background."""
         self._follower.close()
 
     def _start(self) -> JobFolder:
@@ -81,7 +82,7 @@ class OverviewWork:
 
         recipe = self._recipe
         facts = read_facts(folder)
-        doing = "" if now.over else now.status.doing or "starting"
+        doing = "" if now.over else _progress(now.status)
         failed = "" if now.state == "finished" or not now.over else now.detail or ended_early(now, "overview")
         if facts is None:
             return OverviewUpdate(doing=doing, problem=failed)
@@ -99,10 +100,17 @@ class OverviewWork:
         return OverviewUpdate(facts, doing)
 
 
+def _progress(status: Status) -> str:
+    """What the job does and how far it is: `Building the training set: 42,043 of 46,375 rows`."""
+    if status.phase == DONE:
+        return ""
+    return status.doing or "starting"
+
+
 def _tokens_words(recipe: Recipe, doing: str, failed: str) -> str:
     """Why the tokens are not known yet, or cannot be."""
     if not recipe.model.path:
-        return "no model is chosen, and tokens are the model's own: press 2 and fill it in"
+        return "no model selected, and the tokenizer comes with the model: press 2 and fill in Model"
     if doing:
-        return "being counted; the tokenizer takes some ten seconds to load"
-    return f"cannot be counted: {failed}" if failed else ""
+        return "being counted (loading the tokenizer takes about ten seconds)"
+    return f"cannot count them: {failed}" if failed else ""

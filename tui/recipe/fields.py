@@ -163,8 +163,10 @@ class Entries:
 def _size_and_fit(facts: RecipeFacts) -> str:
     """The model's parameters, and whether the run fits on the GPU: `8.03 B, fits`."""
     assert facts.shape is not None
-    fits = "" if facts.room.device == "cpu" else {True: ", fits", False: ", does not fit", None: ""}[facts.fits]
-    return f"{short_count(facts.shape.parameters)}{fits}"
+    size = short_count(facts.shape.parameters)
+    if facts.room.device == "cpu" or facts.fits is None:
+        return f"{size} parameters"
+    return f"{size}, fits" if facts.fits else f"{size}, does not fit"
 
 
 def first_to_fill(entries: Entries, problems: Iterable[Problem]) -> str:

@@ -142,7 +142,7 @@ class RecipeFiles:
         if self.path is None or (_written(self.path) or 0) > written:
             aside = self._put_aside("earlier")
             return recipe, f"Found unsaved changes {when}. Open them with ctrl+o: {aside}"
-        return draft, f"Restored your unsaved changes {when} to {self._whose}. Undo with ctrl+underscore."
+        return draft, f"Restored your unsaved changes {when} to {self._whose}. Undo with ctrl+_."
 
     @property
     def _whose(self) -> str:

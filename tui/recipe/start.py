@@ -75,10 +75,12 @@ def _viewer(
     workspace: Path, on_progress: Callable[[str], None], should_stop: Callable[[], bool]
 ) -> Callable[[Recipe], CuratedView]:
     """Gives the view of a recipe, built by a process of its own where that takes long."""
+    from core.jobs.titles import TITLES
     from core.runs.view_job import view_of
 
     def report(phase: str, done: int, of: int) -> None:
-        far = f": {count(done)} of {count(of)}" if of else ""
+        unit = " rows" if phase == TITLES["core.runs.view_job"] else ""
+        far = f": {count(done)} of {count(of)}{unit}" if of else ""
         on_progress(f"{phase[:1].upper()}{phase[1:]}{far}. Press F5 to cancel.")
 
     return lambda recipe: view_of(recipe, workspace, report, should_stop)

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.actions import STEPS, by_id, character
+from tui.actions import SHARED, STEPS, by_id, character
 from tui.screens.pane import Pane
 from tui.terminal.layer import lean_screen
 from tui.terminal.own_keys import own_bindings
@@ -64,6 +64,8 @@ class StepScreen(Screen[None]):
         super().__init__()
         lean_screen(self)
         self._bar: TopBar | None = None
+        self._number_refused = False
+        """Whether a number is being typed for which there are no rows: its digits lead to no other screen."""
 
     @property
     def deck(self) -> Deck:
@@ -170,13 +172,15 @@ class StepScreen(Screen[None]):
         An action is done only when its key has come up to the app; by then the next key is on its way already.
         """
         line = self.command_line
-        if line is None:
-            return
-        if line.typing:
+        if line is not None and line.typing:
             if await line.press(event) or event.key not in self.active_bindings:
                 event.stop()
             return
-        if event.key not in own_bindings(self).key_to_bindings:
+        if self._number_refused and event.character and event.character in "0123456789":
+            event.stop()
+            return
+        self._number_refused = event.key in SHARED["go to row"] and event.key not in self.active_bindings
+        if line is None or event.key not in own_bindings(self).key_to_bindings:
             return  # most keys, such as those of a list
         active = self.active_bindings.get(event.key)
         command = by_id().get(active.binding.id or "") if active is not None else None

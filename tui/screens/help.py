@@ -22,8 +22,8 @@ _KEYS = 12
 _BINDINGS = declare(
     "help",
     Command("help.close", "escape,f1", "close", "close", "Clear the filter; close the help.", 1, shared="back,help"),
-    Command("help.scroll_up", "up", "scroll(-1)", "up", "Scroll up.", 2, "↑↓", priority=True),
-    Command("help.scroll_down", "down", "scroll(1)", "down", "Scroll down.", priority=True),
+    Command("help.scroll_up", "up", "scroll(-1)", "scroll", "Scroll up.", 2, "↑↓", priority=True),
+    Command("help.scroll_down", "down", "scroll(1)", "scroll", "Scroll down.", priority=True),
     Command("help.page_up", "pageup", "page(-1)", "page up", "Scroll up one page.", priority=True),
     Command("help.page_down", "pagedown", "page(1)", "page down", "Scroll down one page.", priority=True),
 )

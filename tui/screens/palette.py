@@ -83,7 +83,7 @@ class Palette(ModalScreen[PaletteEntry | None]):
         background: $surface; border-title-color: $accent;
     }
     Palette Input { padding: 0 1; background: $panel; }
-    Palette OptionList { height: auto; max-height: 24; border: none; background: $surface; scrollbar-size-vertical: 1; }
+    Palette OptionList { height: auto; border: none; background: $surface; scrollbar-size-vertical: 1; }
     Palette OptionList:focus { border: none; }
     Palette OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
     Palette Static { height: 2; padding: 0 1; color: $text-muted; }
@@ -121,6 +121,10 @@ class Palette(ModalScreen[PaletteEntry | None]):
         """Everything is listed at first."""
         self.set_focus(self.query_one(Input))  # at once: what is typed behind ctrl+p is text
         self._fill()
+
+    def on_resize(self) -> None:
+        """The help of the entry under the cursor stays in view."""
+        self.query_one(OptionList).styles.max_height = max(3, self.size.height - 8)
 
     def add(self, entries: Iterable[PaletteEntry]) -> None:
         """List more."""

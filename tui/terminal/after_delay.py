@@ -1,4 +1,4 @@
-"""Going on in a few milliseconds, so that keys come first."""
+"""Continues a few milliseconds later, so that keys come first."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from textual.widget import Widget
 
 
 def after_delay(widget: Widget, seconds: float, callback: Callable[[], None]) -> None:
-    """Call something of a widget after a short time; not at all where the widget is gone by then.
+    """Call a function of a widget after a short delay, unless the widget is gone by then.
 
-    Textual's `set_timer` is not for this: a timer whose time is over before it has begun to wait, as happens on a busy
-    machine with one of a few milliseconds, is never called.
+    Textual's `set_timer` does not work for this: a timer of a few milliseconds that expires before it starts to wait,
+    as happens on a busy machine, is never called.
     """
 
     def call() -> None:

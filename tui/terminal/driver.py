@@ -1,7 +1,7 @@
-"""The terminal's driver: Textual's, but its reader sleeps until there is something to read, and pastes hold no keys.
+"""The terminal driver: Textual's, but its reader sleeps until there is something to read, and pastes hold no keys.
 
-Textual's wakes ten times a second to see whether an escape sequence has broken off or the program ends: a fifth of
-what a live screen costs that changes once a second. What is pasted never reaches its parser.
+Textual's wakes up ten times a second to see whether an escape sequence was cut off or the program is ending: a fifth of
+the cost of a live screen that changes once a second. Pasted text never reaches its parser.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from tui.terminal.paste import SILENCE, PasteCutter
 
 _READ = 4_096
 _LAST = 100
-"""Milliseconds in which the terminal may still answer when the program ends, as with Textual's own."""
+"""Milliseconds the terminal has to answer when the program ends, as with Textual's own driver."""
 
 
 class _Bell(Event):
-    """An event that wakes who sleeps in `poll`."""
+    """An event that wakes up a thread in `poll`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
 
     def set(self) -> None:
-        """Set it, and wake."""
+        """Set it, and wake up the thread."""
         super().set()
         os.write(self._writer, b".")
 
     def clear(self) -> None:
-        """Take it back; `poll` sleeps again."""
+        """Clear it; `poll` sleeps again."""
         super().clear()
         os.read(self.reader, _READ)
 
 
 class SleepingDriver(LinuxDriver):
-    """A driver whose thread for input runs when there is input."""
+    """A driver whose input thread runs only when there is input."""
 
     def __init__(
         self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
@@ -62,7 +62,7 @@ class SleepingDriver(LinuxDriver):
         super().write(data.translate(self._shown) if self._shown is not None else data)
 
     def run_input_thread(self) -> None:
-        """Read, and hand on keys and other events, until the program ends or the terminal is gone."""
+        """Read and pass on keys and other events, until the program ends or the terminal is gone."""
         parser = XTermParser(self._tells)
         decode = getincrementaldecoder(self._codec)("replace").decode
         pastes = PasteCutter(self._codec)
@@ -93,10 +93,10 @@ class SleepingDriver(LinuxDriver):
                 pass
 
     def _take(self, parser: XTermParser, decode: Callable[[bytes], str], pastes: PasteCutter) -> bool:
-        """Read once; False if nothing will ever come again."""
+        """Read once; False if nothing will ever arrive again."""
         try:
             data = os.read(self.fileno, _READ)
-        except OSError:  # the terminal is gone; whoever watches for that ends the program
+        except OSError:  # the terminal is gone; the hang-up watch ends the program
             return False
         for piece in pastes.feed(data):
             if isinstance(piece, str):

@@ -1,8 +1,8 @@
 """The fence: every private name of Textual that this package uses, and whether this Textual has it as we know it.
 
 The names are private, so any release may rename them. They are checked once, at import; a part of the layer of which
-one name is missing is left out, and Textual does the work its own way: more bytes, more processor time, the same
-screens. `TUNEDECK_PLAIN=1` leaves out every part. A new private name gets a row in `PRIVATE`, and the code that uses
+one name is missing is turned off, and Textual does the work its own way: more bytes, more processor time, the same
+screens. `TUNEDECK_PLAIN=1` turns off every part. A new private name gets a row in `PRIVATE`, and the code that uses
 it runs only where `holds(part)`.
 """
 

@@ -1,4 +1,4 @@
-"""Two walls between the program and its terminal: no raw control character out, and an end at hang-up."""
+"""Two guards between the program and its terminal: no raw control characters out, and an exit at hang-up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.clean import clean_line, is_hostile
 
 
 class ControlFilter(LineFilter):
-    """The second wall behind `core.clean`: whatever a widget draws, control characters become glyphs here."""
+    """The second guard after `core.clean`: whatever a widget draws, control characters become glyphs here."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """The same segments; those with a control character are cleaned (a newline in a strip is one as well)."""
@@ -28,8 +28,8 @@ def exit_on_hangup() -> None:
     """End the process when its terminal goes away.
 
     Without a controlling terminal no SIGHUP arrives, and Textual's reader then spins on a dead file descriptor. A
-    thread that polls standard input for nothing wakes on the hang-up alone. Nothing is lost: decisions are on disk,
-    runs have a keeper of their own.
+    thread that polls standard input for no events wakes up only at the hang-up. Nothing is lost: decisions are on disk,
+    and each run has its own keeper.
     """
     try:
         descriptor = sys.stdin.fileno()

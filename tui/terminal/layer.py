@@ -1,4 +1,4 @@
-"""What the program takes of the layer: each part of it, or what public names of Textual can do in its place."""
+"""The layer's entry points: each of its parts, or what Textual's public names can do instead."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def driver_class(usual: type[Driver]) -> type[Driver]:
-    """The driver of the terminal: on Linux one of ours, in which pastes hold no keys; else Textual's usual one."""
+    """The terminal driver: on Linux one of ours, in which pastes hold no keys; otherwise Textual's usual one."""
     if sys.platform != "linux":
         return usual
     if holds(Part.DRIVER):
@@ -89,7 +89,7 @@ def frames(app: App[Any]) -> Frames:
 
 
 def lean_screen(screen: Screen[Any]) -> None:
-    """Have a new screen render only what has changed."""
+    """Make a new screen render only what has changed."""
     if holds(Part.COMPOSITOR):
         from tui.terminal.lean_compositor import LeanCompositor
 

@@ -1,7 +1,7 @@
-"""A widget's own keys, done at once.
+"""A widget's own keys, handled immediately.
 
-A key that is bound to an action first travels up to the app, while a character is taken where it arrives. Of keys typed
-ahead over a slow line, a character would so overtake the arrow before it, and land in the wrong place.
+A key that is bound to an action first travels up to the app, while a character is handled where it arrives. When keys
+are typed ahead over a slow line, a character would overtake the arrow before it and land in the wrong place.
 """
 
 from __future__ import annotations

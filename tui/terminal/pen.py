@@ -28,7 +28,7 @@ _NARROW = re.compile(
 
 
 class Look(NamedTuple):
-    """A style as a terminal takes it: parameters of `CSI ... m`.
+    """A style as a terminal understands it: parameters of `CSI ... m`.
 
     Attributes:
         attributes: bold and the like.
@@ -86,7 +86,7 @@ class Pen:
         self._at = (y, x + len(cells)) if text.isascii() or is_narrow(text) else None
 
     def lift(self) -> str:
-        """All bytes; behind them the terminal writes in its own style again."""
+        """All bytes; after them the terminal writes in its own style again."""
         self._out.append(self._change(PLAIN))
         return "".join(self._out)
 
@@ -165,7 +165,7 @@ def looks_of(cells: list[ScreenCell], colors: ColorSystem) -> list[LookCell]:
 
 
 def is_narrow(text: str) -> bool:
-    """Whether every terminal takes each character for one cell; after other text the cursor may be anywhere."""
+    """Whether every terminal draws each character one cell wide; after other text the cursor may be anywhere."""
     return _NARROW.fullmatch(text) is not None
 
 
@@ -173,13 +173,13 @@ _LOOKS: dict[Look, Look] = {}
 
 
 def _known(look: Look) -> Look:
-    """The same look for equal ones, so that they are compared quickly; links, which are many, are left out."""
+    """One object for equal looks, so that they compare quickly; not for links, of which there are many."""
     return look if look.before else _LOOKS.setdefault(look, look)
 
 
 @lru_cache(maxsize=4096)
 def look_of(style: Style, colors: ColorSystem) -> Look:
-    """A style of Rich as a terminal takes it."""
+    """A Rich style as a terminal understands it."""
     before, _, after = style.render("\0", color_system=colors).partition("\0")
     head, code, tail = before.rpartition("\x1b[")
     if not code or not tail.endswith("m"):

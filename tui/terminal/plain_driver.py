@@ -1,4 +1,4 @@
-"""Textual's driver by public names alone; its parser sees no escape character of what is pasted."""
+"""Textual's driver, through public names alone; its parser sees no escape characters from pastes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from tui.terminal.paste import END, SILENCE, START, PasteCutter
 
 _READ = 4_096
 _WAKE = 0.1
-"""Seconds after which it is seen that the program ends, as in Textual's own thread."""
+"""Seconds after which the end of the program is noticed, as in Textual's own thread."""
 
 _SHOWN = LookalikeTable(terminal_codeset()) if terminal_codeset() != UTF_8 else None
 
 
 class PlainDriver(LinuxDriver):
-    """Textual's driver, which reads from a pipe what came from the terminal."""
+    """Textual's driver, reading from a pipe what the terminal sent."""
 
     def write(self, data: str) -> None:
         """Write to the terminal; look-alikes stand in for what it cannot show."""
         super().write(data if _SHOWN is None else data.translate(_SHOWN))
 
     def run_input_thread(self) -> None:
-        """Read as Textual does, behind a thread that takes the escape characters out of pastes."""
+        """Read as Textual does, after a thread that removes escape characters from pastes."""
         terminal = self.fileno
         reader, writer = os.pipe2(os.O_CLOEXEC)
         ended = Event()
@@ -45,18 +45,18 @@ class PlainDriver(LinuxDriver):
             os.close(writer)
 
     def process_message(self, message: Message) -> None:
-        """As Textual; of an empty paste, which stands before each paste, nobody hears."""
+        """As Textual, without the empty paste that comes before each paste."""
         if not isinstance(message, events.Paste) or message.text:
             super().process_message(message)
 
 
 def _cut_pastes(terminal: int, writer: int, ended: Event) -> None:
-    """Hand on what the terminal sends, pastes without their escape characters, until the program ends.
+    """Pass on what the terminal sends, pastes without their escape characters, until the program ends.
 
     Args:
         terminal: where to read.
         writer: where to write it.
-        ended: set at the end, when nobody reads any more.
+        ended: set at the end, when nobody reads anymore.
     """
     pastes = PasteCutter()
     silent = 0.0
@@ -75,7 +75,7 @@ def _cut_pastes(terminal: int, writer: int, ended: Event) -> None:
                 _write(writer, _paste(pastes.give_up()))
             if not pastes.pasting and silent > constants.ESCAPE_DELAY:
                 pastes.pause()
-    except OSError:  # the terminal is gone, or nobody reads any more; whoever watches for that ends the program
+    except OSError:  # the terminal is gone, or nobody reads anymore; the hang-up watch ends the program
         return
 
 

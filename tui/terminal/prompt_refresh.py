@@ -1,4 +1,4 @@
-"""A widget whose changes reach the screen at once: those of one moment are one update on the wire."""
+"""A widget whose changes reach the screen immediately: changes made together are one update on the wire."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class PromptRefresh(Widget):
     """Marks itself dirty on its screen, where Textual's widgets send two messages, which arrive in another frame."""
 
     _held: ClassVar[bool] = False
-    """Whether somebody will draw at once what is dirty."""
+    """Whether a caller will draw what is dirty."""
 
     def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> Self:
-        """As a widget's; what needs layout or composing takes its way."""
+        """As a widget's; what needs layout or composing is left to Textual."""
         if not _PROMPT or layout or recompose or not repaint or not self.is_mounted or not self.display:
             return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
         self._layout_cache.clear()  # holds what `render` returned: without this the header kept its old clock

@@ -1,4 +1,4 @@
-"""A text that is brought up to date often, and seldom changes its height."""
+"""A text that is updated often and rarely changes its height."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from textual.widgets import Static
 
 
 class StillText(Static):
-    """A text that lays the screen out anew only where its height changes.
+    """A text that triggers a layout of the screen only when its height changes.
 
-    `Static.update` lays the whole screen out each time: some 20 ms, four times a second while rows are scanned.
+    `Static.update` lays out the whole screen each time: about 20 ms, four times a second while rows are scanned.
     """
 
     def __init__(self, *, id: str) -> None:
@@ -17,7 +17,7 @@ class StillText(Static):
         self._said = Content("")
 
     def say(self, text: str | Content) -> None:
-        """Show a clean text, where it is another one."""
+        """Show a text, which must be clean, if it has changed."""
         content = Content(text) if isinstance(text, str) else text
         if content.is_same(self._said):
             return

@@ -1,4 +1,4 @@
-"""Tells whoever looks elsewhere that a run has ended: the terminal's bell, and its notification (OSC 9)."""
+"""Signals the end of a run: the terminal's bell, and a desktop notification (OSC 9)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 _ESC = "\x1b"
 
 ENDED = ("finished", "stopped", "failed", "lost")
-"""States worth a bell when a run that is watched gets into them."""
+"""States that ring the bell when the shown run enters them."""
 
 
 def bell_sequence(name: str, words: str, *, tmux: bool = False) -> str:
-    """What is written to the terminal. The text is clean, so that it cannot end the sequence early.
+    """The bytes for the terminal. The text is clean, so that it cannot end the sequence early.
 
     Args:
         name: of the run.
         words: how it ended.
-        tmux: whether tmux stands between. It hands a bell on by itself, a notification only as a passthrough, and
-            that where its option `allow-passthrough` is on; else it drops it.
+        tmux: whether this runs in tmux. It passes a bell on, but a notification only as a passthrough, and only if its
+            option `allow-passthrough` is on.
     """
     notification = f"{_ESC}]9;{clean_line(f'tunedeck: {name} {words}', 120)}\x07"
     if tmux:
@@ -32,7 +32,7 @@ def bell_sequence(name: str, words: str, *, tmux: bool = False) -> str:
 
 
 def ring(app: App[Any], sequence: str) -> None:
-    """Write `bell_sequence` to an app's terminal; the bell alone where that cannot be done."""
+    """Write `bell_sequence` to an app's terminal; only the bell if that is not possible."""
     if app.is_headless:
         return
     driver = app._driver if holds(Part.RING) else None

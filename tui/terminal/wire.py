@@ -29,13 +29,13 @@ MERGE_GAP = 4
 
 
 class Wire:
-    """Remembers what the terminal shows, as far as it is known, and makes updates out of what differs."""
+    """Remembers what the terminal shows, as far as that is known, and reduces updates to what differs."""
 
     def __init__(self) -> None:
         self.rows: dict[int, list[LookCell | None]] = {}
 
     def row(self, y: int, width: int) -> list[LookCell | None]:
-        """What a row shows, None where that is not known; at least as wide as is asked for."""
+        """What a row shows, None where that is not known; at least `width` cells."""
         row = self.rows.setdefault(y, [])
         if len(row) < width:
             row.extend([None] * (width - len(row)))
@@ -46,7 +46,7 @@ class Wire:
         self.rows.clear()
 
     def lean(self, update: RenderableType | CompositorUpdate | None) -> RenderableType | CompositorUpdate | None:
-        """An update made lean, a whole picture too; anything else as it is: after it, nothing is known any more."""
+        """An update reduced to what differs; any other renderable unchanged, after which nothing is known."""
         if isinstance(update, (ChopsUpdate, LayoutUpdate, PaintedUpdate)):
             return LeanUpdate(self, update)
         if update is not None:

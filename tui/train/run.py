@@ -155,7 +155,7 @@ class Looks:
 
         Args:
             own: the screen's own run.
-            overlaid: tells which runs are overlaid now.
+            overlaid: returns the runs that are overlaid now.
             every: seconds between two looks while there is no more to read.
             post: takes `SampledRead` and `RunRead`.
         """

@@ -29,12 +29,20 @@ class FileChoice:
         path: what is opened.
         name: how it is written in the list; clean.
         about: its size, or what it is; clean.
+        sample: whether it comes with the program.
     """
 
     path: Path
     name: str
     about: str
+    sample: bool = False
 
+
+FIRST_STEPS = (
+    "Next: review the rows, fill in a recipe (2), train and watch (3), compare answers before and after (4), "
+    "get the adapter (5). Training continues when you quit; 6 lists your runs."
+)
+"""What to do, for users who have no data here yet."""
 
 _BINDINGS = declare(
     "picker",
@@ -119,8 +127,10 @@ class FilePicker(Vertical):
     FilePicker > PathInput:focus { border: round $primary; }
     FilePicker > #fault { height: auto; color: $text-error; }
     FilePicker > #heading { height: auto; margin-top: 1; color: $text-muted; }
+    FilePicker > #next { height: auto; color: $text-muted; }
     FilePicker > OptionList {
-        height: 1fr; border: none; padding: 0; background: $background; background-tint: transparent;
+        height: 1fr; min-height: 3; border: none; padding: 0; background: $background;
+        background-tint: transparent;
     }
     FilePicker > OptionList:focus { border: none; background-tint: transparent; }
     """
@@ -162,6 +172,7 @@ class FilePicker(Vertical):
         yield Static(self._fault, id="fault", markup=False)
         yield Static("", id="heading", markup=False)
         yield _Choices(id="choices")
+        yield Static("", id="next", markup=False)
 
     def on_mount(self) -> None:
         """Look for files; what is typed meanwhile begins a path."""
@@ -176,8 +187,9 @@ class FilePicker(Vertical):
 
     def _offer(self, choices: list[FileChoice]) -> None:
         self._choices = choices
-        heading = "or choose one with the arrow keys and enter" if choices else "There is no data file in this folder."
-        self.query_one("#heading", Static).update(heading)
+        new_here = all(choice.sample for choice in choices)
+        self.query_one("#heading", Static).update(_heading(choices))
+        self.query_one("#next", Static).update(FIRST_STEPS if new_here else "")
         width = min(max((len(choice.name) for choice in choices), default=0), 48)
         options = self.query_one(_Choices)
         options.show([f"{choice.name.ljust(width)}  {choice.about}" for choice in choices])
@@ -260,3 +272,12 @@ class FilePicker(Vertical):
     def _chosen(self, event: OptionList.OptionSelected) -> None:
         event.stop()
         self.post_message(self.Picked(self._choices[event.option_index].path))
+
+
+def _heading(choices: Sequence[FileChoice]) -> str:
+    """What stands above the files."""
+    if not choices:
+        return "No data files in this folder."
+    if all(choice.sample for choice in choices):
+        return "No data files in this folder. Type a path above, or press enter to try the sample data:"
+    return "Or choose a file with the arrow keys and enter:"

@@ -47,7 +47,7 @@ class Form(FormView, can_focus=True):
             "form.release_keys",
             "escape",
             "keys",
-            "keys",
+            "leave",
             "Leave the field; digits switch screens again.",
             2,
             "esc",

@@ -210,7 +210,8 @@ def _full(spec: FormField, state: FieldState, room: int) -> FieldSpan:
     """
     hint = clean_line(state.hint, 400)
     clause = re.split(r"[:;,] ", hint)[0]
-    ways = ["  ".join(part for part in (spec.unit, hint) if part), hint, clause, spec.unit, ""]
+    both = hint if hint and "," in spec.unit else "  ".join(part for part in (spec.unit, hint) if part)
+    ways = [both, hint, clause, spec.unit, ""]
     if state.fault is None:
         return next((way for way in ways if cell_len(way) <= room), ""), "hint"
     sentence = _sentence(state.fault)

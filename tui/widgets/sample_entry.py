@@ -9,8 +9,21 @@ from core.units import count, short_count
 
 Tone = Literal["plain", "good", "flag", "bad"]
 
-UNKNOWN_TOKENS = "- tok"
-"""What stands for a length in tokens while nobody knows it: the unit says what the column is."""
+UNKNOWN = "-"
+"""What stands for a length that is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A short fact that each line gives before its text.
+
+    Attributes:
+        width: cells of the widest fact.
+        needed: show the column however narrow the list is; others give way to the text.
+    """
+
+    width: int
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +32,19 @@ class ListEntry:
 
     Attributes:
         number: the row's number as people count, from 1; 0 where it has none.
-        status: one or two words: `ok`, `dup 412`, `empty`.
+        status: one or two words: `dup 412`, `empty`; "" where there is nothing to say.
         tone: how the status is drawn, besides its words.
         mark: the decision: "keep", "drop" or "".
-        size: the row's length with its unit, right-aligned: `1,204 ch`.
+        facts: one for each column of the list, with its unit: `1,204 chars`.
         preview: the beginning of the row's text.
-        tokens: the length in tokens, or why it is not known: `214 tok`, `- tok`; "" without that column.
     """
 
     number: int
     status: str
     tone: Tone
     mark: Literal["", "keep", "drop"]
-    size: str
+    facts: tuple[str, ...]
     preview: str
-    tokens: str = ""
 
 
 def length_words(value: int) -> str:

@@ -18,11 +18,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from core.folding import places
 from core.units import count
 from tui.actions import Command, declare
 from tui.terminal.after_delay import after_delay
 from tui.terminal.scrolling import set_height
-from tui.widgets.sample_entry import UNKNOWN_TOKENS, ListEntry, Tone
+from tui.widgets.sample_entry import Column, ListEntry, Tone
 
 _PAINT_BUDGET = 0.012
 _SLICE = 0.012
@@ -31,10 +32,13 @@ _SLICE = 0.012
 _REMEMBERED = 4_000
 """Entries kept; a screenful is some fifty."""
 
-_ON_ITS_WAY = ListEntry(0, "", "plain", "", "", "…")
+_ON_ITS_WAY = ListEntry(0, "", "plain", "", (), "…")
 
-_NARROW, _NARROWEST = 74, 44
-"""Cells below which the list has no room for two lengths, and for one."""
+LEAST_TEXT = 41
+"""Cells of its text that each line shows before a column that is not needed has room: 40, and `…` where it is cut."""
+
+_LEAST_BESIDE_STATUS = 20
+"""Cells of text below which the status is a glyph without its word."""
 
 _MARKS = {"": "", "keep": "✓", "drop": "✗"}
 _MARK_WORDS = {"keep": "kept", "drop": "dropped"}
@@ -51,7 +55,7 @@ class SampleList(ScrollView, can_focus=True):
         "sample-list--bad",
         "sample-list--keep",
         "sample-list--drop",
-        "sample-list--size",
+        "sample-list--fact",
         "sample-list--preview",
         "sample-list--dropped",
         "sample-list--cursor",
@@ -72,7 +76,7 @@ class SampleList(ScrollView, can_focus=True):
         & > .sample-list--bad { color: $text-error; text-style: bold; }
         & > .sample-list--keep { color: $text-success; }
         & > .sample-list--drop { color: $text-error; }
-        & > .sample-list--size { color: $text-muted; }
+        & > .sample-list--fact { color: $text-muted; }
         & > .sample-list--preview { color: $foreground; }
         & > .sample-list--dropped { color: $text-muted; text-style: strike; }
         & > .sample-list--cursor {
@@ -141,13 +145,41 @@ class SampleList(ScrollView, can_focus=True):
         self._entries: dict[int, ListEntry] = {}
         self._old: dict[int, ListEntry] = {}  # what stands on the screen and is to be read again
         self._count = 0
-        self.digits = 4
+        self.digits = 3
         """Cells for numbers, for a list whose numbers are larger than it is long."""
+        self.status_width = 10
+        """Cells for the words of a status."""
+        self._columns: tuple[Column, ...] = ()
+        self._sought = ""
         self._cursor = 0
         self._deadline = 0.0
         self._missing = False
         self._slice_due = False
         self._base = Style()
+
+    # -- how lines look -------------------------------------------------------------------------------------
+
+    @property
+    def least_width(self) -> int:
+        """Cells of the list, its scroll bar included, with room for `LEAST_TEXT` and the columns that are needed."""
+        needed = sum(column.width + 1 for column in self._columns if column.needed)
+        return self._before_facts + needed + LEAST_TEXT + 1
+
+    def use_columns(self, *columns: Column) -> None:
+        """Say which facts the entries have; the first ones stay longest where there is little room."""
+        if columns != self._columns:
+            self._columns = columns
+            self.refresh()
+
+    def mark_hits(self, folded: str) -> None:
+        """Mark a text wherever it stands in a line; "" marks nothing.
+
+        Args:
+            folded: the text, as `core.folding.fold` returns it.
+        """
+        if folded != self._sought:
+            self._sought = folded
+            self.refresh()
 
     # -- what is listed -------------------------------------------------------------------------------------
 
@@ -174,8 +206,10 @@ class SampleList(ScrollView, can_focus=True):
 
     def grow(self, count: int) -> None:
         """Take in positions at the end; what stands on the screen stays."""
-        before, self._count = self._count, count
+        before, digits, self._count = self._count, self._digits, count
         self._set_height()
+        if digits != self._digits:
+            self.refresh()
         last = self.scroll_offset.y + self.size.height
         if before < last:
             self.refresh_lines(before, last - before)
@@ -288,35 +322,64 @@ class SampleList(ScrollView, can_focus=True):
             entry = self._load(position)
         return self._draw(entry, width, at_cursor=position == self._cursor)
 
+    @property
+    def _digits(self) -> int:
+        return max(self.digits, len(count(self._count)))
+
+    @property
+    def _before_facts(self) -> int:
+        """Cells of cursor, decision, number and status."""
+        return 2 + self._digits + 1 + 2 + self.status_width + 1
+
     def _draw(self, entry: ListEntry, width: int, *, at_cursor: bool) -> Strip:
-        digits = max(self.digits, len(count(self._count)))
-        dropped = entry.mark == "drop"
         # A row that nothing is wrong with has room for the decision in words.
         word = entry.status if entry.tone in ("flag", "bad") else _MARK_WORDS.get(entry.mark, entry.status)
+        status = f"{_GLYPHS[entry.tone]} {word}"
+        room = width - self._before_facts
+        if room < _LEAST_BESIDE_STATUS:
+            status = _GLYPHS[entry.tone]
+            room += self.status_width + 1
         cells = [
-            ("> " if at_cursor else "  ", "number"),
-            ((count(entry.number) if entry.number else "").rjust(digits) + " ", "number"),
-            (_MARKS[entry.mark].ljust(2), entry.mark or "number"),
-            (f"{_GLYPHS[entry.tone]} {word}".ljust(12)[:12] + " ", _tone_style(entry.tone)),
-            (entry.size.rjust(9) + "  ", "size"),
-            (entry.tokens.rjust(9) + "  ", "size"),
+            (">" if at_cursor else " ", "number"),
+            (_MARKS[entry.mark] or " ", entry.mark or "number"),
+            ((count(entry.number) if entry.number else "").rjust(self._digits) + " ", "number"),
+            (set_cell_size(status, 2 + self.status_width if len(status) > 1 else 1) + " ", _tone_style(entry.tone)),
         ]
-        if width < _NARROW or not entry.tokens:  # one length: that in tokens where there is something to say of it
-            del cells[5 if entry.tokens in ("", UNKNOWN_TOKENS) else 4]
-        if width < _NARROWEST:
-            del cells[4]
-        used = sum(len(text) for text, _ in cells)
-        preview = _fit(entry.preview, max(0, width - used))
-        cells.append((preview, "dropped" if dropped else "preview"))
+        for column, fact in zip(self._columns, entry.facts, strict=False):
+            if column.needed or room - column.width - 1 >= LEAST_TEXT:
+                cells.append((set_cell_size(fact.rjust(column.width), column.width) + " ", "fact"))
+                room -= column.width + 1
+        if cells[-1][1] == "fact" and room > LEAST_TEXT:
+            cells.append((" ", "fact"))
+        cells += self._preview(entry, max(0, width - sum(cell_len(text) for text, _ in cells)))
         over: Style | None = None
         if at_cursor:
             name = "cursor" if self.has_focus else "cursor-blurred"
             over = self.get_component_rich_style(f"sample-list--{name}", partial=not self.has_focus)
         segments = []
         for text, name in cells:
-            style = self.get_component_rich_style(f"sample-list--{name}")
-            segments.append(Segment(text, style + over if over is not None else style))
+            if name == "hit":
+                style = self._hit_style(over)
+            else:
+                style = self.get_component_rich_style(f"sample-list--{name}")
+                style = style + over if over is not None else style
+            segments.append(Segment(text, style))
         return Strip(segments).adjust_cell_length(width, segments[-1].style)
+
+    def _preview(self, entry: ListEntry, width: int) -> list[tuple[str, str]]:
+        """The row's text in pieces: what was searched for is marked."""
+        text, style = _fit(entry.preview, width), "dropped" if entry.mark == "drop" else "preview"
+        pieces, done = [], 0
+        for start, end in places(text, self._sought) if self._sought else ():
+            pieces += [(text[done:start], style), (text[start:end], "hit")]
+            done = end
+        return [*(piece for piece in pieces if piece[0]), (text[done:], style)]
+
+    def _hit_style(self, over: Style | None) -> Style:
+        """A hit is the line's style in reverse, on the cursor's line as well."""
+        style = self.get_component_rich_style("sample-list--preview")
+        style = style + over if over is not None else style
+        return style + Style(reverse=not style.reverse, bold=True)
 
     def _load(self, position: int) -> ListEntry:
         if len(self._entries) >= _REMEMBERED:

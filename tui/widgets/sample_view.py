@@ -39,7 +39,7 @@ class SampleView(TitledPane):
     }
     SampleView:focus-within { border: round $primary; border-title-color: $foreground; }
     SampleView > TextView { height: 1fr; }
-    SampleView > #notes { height: auto; max-height: 3; }
+    SampleView > #notes { height: auto; max-height: 50%; }
     """
 
     def __init__(self, views: Sequence[str], *, id: str | None = None, classes: str | None = None) -> None:

@@ -19,6 +19,7 @@ from textual.geometry import Region
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from core.folding import places
 from tui.actions import Command, declare
 from tui.terminal.after_delay import after_delay
 from tui.terminal.scrolling import set_height
@@ -57,8 +58,20 @@ class _Row:
     spans: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    """Where a text that was searched for stands: characters of the line `source`."""
+
+    source: int
+    start: int
+    end: int
+
+
 _Place = tuple[int, int]
 """A line's number and a character in it: it means the same at every width."""
+
+_MOST_HITS = 10_000
+"""Hits of one text that can be gone to; all that are in view are marked."""
 
 _BEGIN: _Place = (0, 0)
 _END: _Place = (sys.maxsize, 0)
@@ -86,6 +99,8 @@ class TextView(ScrollView, can_focus=True):
         "text-view--trained-next",
         "text-view--masked-next",
         "text-view--lost",
+        "text-view--hit",
+        "text-view--hit-here",
         "text-view--bar",
         "text-view--code-word",
         "text-view--code-string",
@@ -117,6 +132,8 @@ class TextView(ScrollView, can_focus=True):
         &:nocolor > .text-view--trained { text-style: bold reverse; }
         &:nocolor > .text-view--trained-next { text-style: bold reverse underline; }
         &:nocolor > .text-view--masked-next { text-style: underline; }
+        & > .text-view--hit { text-style: reverse; }
+        & > .text-view--hit-here { color: $accent; text-style: bold reverse; }
         & > .text-view--lost { color: $text-muted; text-style: strike; }
         & > .text-view--bar { color: $accent; }
         & > .text-view--code-word { color: $primary; text-style: bold; }
@@ -165,6 +182,15 @@ class TextView(ScrollView, can_focus=True):
         self._width = 0
         self._goal: _Place | None = None
         """What shall stand on top as soon as the wrapping has come so far."""
+        self._in_view = False
+        """Whether the goal needs only be in view."""
+        self._sought = ""
+        self._hits: list[_Hit] = []
+        self._more_hits: Iterator[_Hit] = iter(())
+        self._hit = -1
+        """The hit that was gone to, counted from 0."""
+        self._marked_line: tuple[int, list[tuple[int, int]]] = (-1, [])
+        """The line that was marked last, and the hits in it: long lines are drawn row by row."""
         self._slice_due = False
         self._base: Style | None = None
 
@@ -175,8 +201,101 @@ class TextView(ScrollView, can_focus=True):
             lines: makes the lines; called again when the width changes, read only as far as needed.
             keep_place: stay at the line that is on top now, for a text that has only changed in places.
         """
+        place = self._top() if keep_place else _BEGIN
         self._lines = lines
-        self._restart(self._top() if keep_place else _BEGIN)
+        self._in_view = self._in_view and keep_place
+        hit = self._hit if keep_place else -1
+        self._look_for_hits()
+        if hit >= 0:
+            self._find_hits(hit + 1)
+            self._hit = min(hit, len(self._hits) - 1)
+        self._restart(place)
+
+    # -- hits of a search -----------------------------------------------------------------------------------
+
+    def mark_hits(self, folded: str) -> None:
+        """Mark a text wherever it stands; "" marks nothing.
+
+        Args:
+            folded: the text, as `core.folding.fold` returns it.
+        """
+        if folded != self._sought:
+            self._sought = folded
+            self._look_for_hits()
+            self.refresh()
+
+    def go_to_hit(self, step: int, *, restart: bool = False) -> bool:
+        """Scroll to the next hit, or to the previous one; False where there is none.
+
+        Args:
+            step: 1 or -1.
+            restart: go to the first hit of the text, or to its last one.
+        """
+        if restart:
+            self._hit = -1
+            if step < 0:
+                self._find_hits(_MOST_HITS)
+                self._hit = len(self._hits)
+        wanted = self._hit + step
+        self._find_hits(wanted + 1)
+        if not 0 <= wanted < len(self._hits):
+            return False
+        self._hit = wanted
+        hit = self._hits[wanted]
+        self._aim((hit.source, hit.start), in_view=True)
+        if self._width > 0:
+            self._reach()
+        self.refresh()
+        return True
+
+    def _look_for_hits(self) -> None:
+        self._hits, self._hit = [], -1
+        self._marked_line = -1, []
+        self._more_hits = self._all_hits()
+
+    def _find_hits(self, many: int) -> None:
+        while len(self._hits) < min(many, _MOST_HITS) and (hit := next(self._more_hits, None)) is not None:
+            self._hits.append(hit)
+
+    def _all_hits(self) -> Iterator[_Hit]:
+        if self._sought:
+            for source, line in enumerate(self._lines()):
+                for start, end in places("".join(text for text, _ in line.spans), self._sought):
+                    yield _Hit(source, start, end)
+
+    def _hits_in(self, row: _Row) -> Iterator[_Hit]:
+        """The hits in what a row draws."""
+        source, found = self._marked_line
+        if source != row.source:
+            found = list(places("".join(text for text, _ in row.line.spans), self._sought))
+            self._marked_line = row.source, found
+        last = row.start + sum(len(text) for text, _ in row.spans)
+        first = bisect_right(found, row.start, key=lambda place: place[1])
+        for start, end in found[first:]:
+            if start >= last:
+                return
+            yield _Hit(row.source, start, end)
+
+    def _spans(self, row: _Row) -> Iterable[tuple[str, str]]:
+        """A row's pieces, and those of its hits with the style of one."""
+        hits = list(self._hits_in(row)) if self._sought else []
+        if not hits:
+            return row.spans
+        here = self._hits[self._hit] if 0 <= self._hit < len(self._hits) else None
+        pieces, at = [], row.start
+        for text, style in row.spans:
+            end = at + len(text)
+            for hit in hits:
+                start, stop = max(at, hit.start), min(end, hit.end)
+                if start < stop:
+                    pieces.append((text[at - end + len(text) : start - end + len(text)], style))
+                    pieces.append((text[start - end + len(text) : stop - end + len(text)], _hit_name(hit == here)))
+                    at = stop
+            pieces.append((text[at - end + len(text) :], style))
+            at = end
+        return [piece for piece in pieces if piece[0]]
+
+    # -- place ----------------------------------------------------------------------------------------------
 
     @property
     def complete(self) -> bool:
@@ -229,12 +348,12 @@ class TextView(ScrollView, can_focus=True):
 
     def action_scroll_home(self) -> None:
         """Go to the first line."""
-        self._goal = None
+        self._aim(None)
         self.scroll_to(y=0, animate=False)
 
     def action_to_end(self) -> None:
         """Go to the last line, as soon as it is known where that is."""
-        self._goal = _END
+        self._aim(_END)
         self._seek()
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -258,7 +377,7 @@ class TextView(ScrollView, can_focus=True):
             segments.append(Segment(row.line.bar, self._style("bar")))
         if blank := row.line.indent - len(row.line.bar):
             segments.append(Segment(" " * blank, base))
-        segments += [Segment(text, self._style(style)) for text, style in row.spans]
+        segments += [Segment(text, self._style(style)) for text, style in self._spans(row)]
         strip = Strip(segments)
         if self._wraps:
             return strip.adjust_cell_length(width, base)
@@ -269,8 +388,11 @@ class TextView(ScrollView, can_focus=True):
     def _style(self, name: str) -> Style:
         return self.get_component_rich_style(f"text-view--{name}")
 
+    def _aim(self, goal: _Place | None, *, in_view: bool = False) -> None:
+        self._goal, self._in_view = goal, in_view
+
     def _scroll(self, lines: int) -> None:
-        self._goal = None
+        self._aim(None)
         self.scroll_to(y=self.scroll_offset.y + lines, animate=False)
 
     def _page(self) -> int:
@@ -296,12 +418,18 @@ class TextView(ScrollView, can_focus=True):
         if self._width <= 0:  # not laid out yet: the first resize comes back here
             return
         self._pending = self._wrapped(self._width)
+        self._reach()
+        self.refresh()
+
+    def _reach(self) -> None:
+        """Wrap until the goal is in view, or leave the rest to slices."""
+        goal = self._goal
+        assert goal is not None
         self._pull(lambda: self._reached(goal) and self._below_view(), time.monotonic() + _FIRST_SLICE)
         self._settle_height()
-        if goal != _BEGIN and not self._reached(goal):
+        if goal != _BEGIN and not self._reached(goal) and not self._in_view:
             self.scroll_to(y=0, animate=False, immediate=True)
         self._seek()
-        self.refresh()
         self._schedule()
 
     def _reached(self, goal: _Place) -> bool:
@@ -317,8 +445,16 @@ class TextView(ScrollView, can_focus=True):
             self._settle_height()
             self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
         else:
-            row = bisect_right(self._rows, goal, key=lambda row: (row.source, row.start)) - 1
-            self.scroll_to(y=max(0, row), animate=False, immediate=True)
+            row = max(0, bisect_right(self._rows, goal, key=lambda row: (row.source, row.start)) - 1)
+            in_view, self._in_view = self._in_view, False
+            top, height = self.scroll_offset.y, self.size.height
+            if in_view and top <= row < top + height:
+                return
+            if in_view:  # with some of what stands before it
+                row = max(0, row - height // 3)
+            if len(self._rows) > self.virtual_size.height:
+                set_height(self, self._width, len(self._rows))
+            self.scroll_to(y=row, animate=False, immediate=True)
 
     def _below_view(self) -> bool:
         return len(self._rows) > self.scroll_offset.y + 2 * self.size.height
@@ -370,6 +506,10 @@ class TextView(ScrollView, can_focus=True):
         """Tell the scroll bar the height: at the end, and before it when the view nears what is wrapped."""
         if self.complete or len(self._rows) > 2 * self.virtual_size.height:
             set_height(self, self._width, len(self._rows))
+
+
+def _hit_name(here: bool) -> str:
+    return "hit-here" if here else "hit"
 
 
 class Cutter:

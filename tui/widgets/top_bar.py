@@ -89,11 +89,11 @@ class TopBar(Painted):
         """The first column of the first step, and that after each."""
 
     def watch_subject(self) -> None:
-        """Say what is open now."""
+        """Show what is open now."""
         self.repaint()
 
     def watch_status(self) -> None:
-        """Say how the run stands now."""
+        """Show the new state of the run."""
         self.repaint()
 
     def on_click(self, event: Click) -> None:

@@ -216,17 +216,17 @@ class WordDiff(TextView):
                 (*_padded(((self._names[0], "strong"),), column), ("   ", "text"), (self._names[1], "strong"))
             )
         if not comparison.words:
-            yield plain("All words are the same; only white space may differ.", "muted")
+            yield plain("Every word is the same; only white space may differ.", "muted")
         fits = sum(max(map(len, block)) for block in comparison.blocks) < self.size.height
         for block, skipped in _shown(comparison.blocks, whole=self.whole or fits):
             if skipped:
-                yield plain(f"⋯ {skipped:,} lines that are the same (v shows them)", "muted")
+                yield plain(f"⋯ {skipped:,} identical lines (v shows them)", "muted")
             elif beside:
                 yield from _beside(*block, width)
             else:
                 yield from _below(*block)
         if comparison.cut:
-            yield plain(f"… only the first {_MOST:,} characters are compared", "warning")
+            yield plain(f"… only the first {_MOST:,} characters were compared", "warning")
 
 
 _Block = tuple[tuple[_Marked, ...], tuple[_Marked, ...]]

@@ -99,7 +99,7 @@ _WORDS: Mapping[Mode, str] = {
     "worst": "worst first",
     "flag": "by flag",
     "cluster": "by cluster",
-    "thin": "thin kinds first",
+    "thin": "rare kinds first",
     "everything": "everything",
 }
 
@@ -204,7 +204,7 @@ class AuditLog:
                 file.write(line)
                 os.fsync(file.fileno())
         except OSError as fault:
-            what = f"the audit cannot be noted down: {fault.strerror}"
+            what = f"the audit cannot be saved: {fault.strerror}"
             raise TunedeckError(what, where=str(self.path)) from fault
 
 

@@ -326,18 +326,18 @@ class _explained:
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, _: object) -> None:
         if isinstance(fault, sqlite3.OperationalError) and "locked" in str(fault):
-            what = f"another program has held the decisions for {_PATIENCE:.0f} s, so this was not written"
+            what = f"another program has locked the decisions for {_PATIENCE:.0f} s, so this one was not saved"
             raise TunedeckError(what, where=self._where, do="Close it, or try again") from fault
         if isinstance(fault, sqlite3.OperationalError) and "full" in str(fault):
             full = no_more_files(os.path.dirname(self._where)) or "The disk is full"
             raise TunedeckError(
-                f"{full}. This decision was not written", where=self._where, do="Free some space and decide again"
+                f"{full}. This decision was not saved", where=self._where, do="Free some space and decide again"
             ) from fault
         if isinstance(fault, sqlite3.OperationalError):
-            raise TunedeckError(f"the decisions cannot be opened or written: {fault}", where=self._where) from fault
+            raise TunedeckError(f"the decisions cannot be read or written: {fault}", where=self._where) from fault
         if isinstance(fault, (sqlite3.DatabaseError, ValueError)):
-            what = f"this is not a table of decisions, or it is damaged: {fault}"
-            raise BadInput(what, where=self._where, do="Move the file away to begin anew") from fault
+            what = f"not a decisions database, or a damaged one: {fault}"
+            raise BadInput(what, where=self._where, do="Move the file away to start over") from fault
         if isinstance(fault, OSError):
             raise TunedeckError(f"the decisions cannot be written: {fault.strerror}", where=self._where) from fault
 

@@ -1,6 +1,6 @@
 """The checks: each finds one reason to look at a row, from its text alone."""
 
-from core.dataset.checks.base import Check, Context, Flag, Severity
+from core.dataset.checks.base import Check, Context, Flag, FlagText, Severity
 from core.dataset.checks.duplicates import ExactDuplicate, NormalizedDuplicate
 from core.dataset.checks.labels import LabelImbalance
 from core.dataset.checks.language import LanguageUnlike
@@ -16,7 +16,7 @@ from core.dataset.checks.synthetic import Synthetic
 from core.dataset.checks.system_prompt import SystemPromptDiffers
 from core.dataset.checks.template import SameTemplate
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
-from core.dataset.checks.tokens import TITLES as _TOKEN_TITLES
+from core.dataset.checks.tokens import TEXTS as _TOKEN_TEXTS
 from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
 
 CHECKS: tuple[type[Check], ...] = (
@@ -45,9 +45,12 @@ CHECKS: tuple[type[Check], ...] = (
     LengthOutlier,
     Synthetic,
 )
-"""Every check, the weightiest first: so flags are listed, and so a row's shortest word is chosen."""
+"""Every check, the most severe first: flags are listed in this order, and the list shows a row's first one."""
 
-TITLES = {check.name: check.title for check in CHECKS} | dict(_TOKEN_TITLES)
-"""The title of every flag by its name, those from token facts included."""
+FLAG_TEXTS: tuple[FlagText, ...] = (*(check.text() for check in CHECKS), *_TOKEN_TEXTS)
+"""What is said about every flag, those from token counts included."""
 
-__all__ = ["CHECKS", "TITLES", "Check", "Context", "Flag", "Severity"]
+TITLES = {text.name: text.title for text in FLAG_TEXTS}
+"""The title of every flag by its name."""
+
+__all__ = ["CHECKS", "FLAG_TEXTS", "TITLES", "Check", "Context", "Flag", "FlagText", "Severity"]

@@ -21,10 +21,10 @@ class Flag:
 
     Attributes:
         name: the check's name.
-        reason: what was found in this row, a sentence without a full stop. May quote data: clean before drawing.
+        reason: what was found in this row, a phrase without a full stop. May quote data: clean before drawing.
         of: the good row (from 0) that this one repeats, or None.
-        severity: `error` (should not be trained on as it is), `warning`, `note`.
-        similarity: of near-duplicates and near leaks, to what they are like; else None.
+        severity: `error` (do not train on it unchanged), `warning`, `note`.
+        similarity: of near-duplicates and near leaks, to the row or prompt that they resemble; else None.
     """
 
     name: str
@@ -46,12 +46,24 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagText:
+    """What is said about a flag; the attributes are those of `Check`."""
+
+    name: str
+    title: str
+    help: str
+    example: str
+    advice: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
-    """What checks know beside the row.
+    """What checks know besides the row.
 
     Attributes:
-        eval_prompts: digest of each normalised prompt of the eval files, with the place it stands at, in words.
-        near: where a search for near-duplicates was asked for, what takes the rows for it.
+        eval_prompts: digest of each normalized prompt of the eval files, with its file and line in words.
+        near: what collects the rows for a near-duplicate search, where one was requested.
         synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
     """
 
@@ -61,25 +73,34 @@ class Context:
 
 
 class Check:
-    """One reason to look at a row. A check is made anew for each scan and sees the rows in order.
+    """One reason to look at a row. Each scan makes its own instance, which sees the rows in order.
 
     Attributes:
         name: in JSON, filters and recipes.
         title: on screens, a few words.
         help: one sentence on what it finds and why that matters.
+        example: the smallest case, as Markdown.
+        advice: what to do about it, as Markdown.
         severity: of its flags.
-        remembers: whether what it says of a row depends on other rows. Such a check is shown all rows before, when a
-            scan goes on that was ended early; the others are not.
+        remembers: whether what it says of a row depends on other rows. When a scan is resumed, such a check sees all
+            earlier rows again; the others do not.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     help: ClassVar[str]
+    example: ClassVar[str]
+    advice: ClassVar[str]
     severity: ClassVar[Severity] = "warning"
     remembers: ClassVar[bool] = False
 
     def __init__(self, context: Context) -> None:
         self.context = context
+
+    @classmethod
+    def text(cls) -> FlagText:
+        """What is said about its flag."""
+        return FlagText(cls.name, cls.title, cls.help, cls.example, cls.advice, cls.severity)
 
     def inspect(self, item: Item) -> Flag | None:
         """The flag of a row, or None."""

@@ -11,7 +11,11 @@ class ExactDuplicate(Check):
 
     name = "exact_duplicate"
     title = "exact duplicate"
-    help = "The same sample stands in an earlier row: it is trained twice, and may end on both sides of a split."
+    help = (
+        "An earlier row has exactly the same sample: it counts twice in training and can be on both sides of the split."
+    )
+    example = "a row that was appended twice"
+    advice = "Drop it. Keep it if the repetition is intended."
     severity = "error"
     remembers = True
 
@@ -26,15 +30,17 @@ class ExactDuplicate(Check):
         first = self._first.setdefault(item.content, item.row)
         if first == item.row:
             return None
-        return self.flag(f"the same sample as row {first + 1:,}", of=first)
+        return self.flag(f"same sample as row {first + 1:,}", of=first)
 
 
 class NormalizedDuplicate(Check):
-    """The text of an earlier row but for case, white space and width of characters."""
+    """The text of an earlier row except for case, white space and character width."""
 
     name = "normalized_duplicate"
-    title = "same after normalising"
-    help = "An earlier row has the same text but for case, white space or the width of its characters."
+    title = "same text, normalized"
+    help = "An earlier row has the same text except for case, white space or character width."
+    example = '`"Thank you!"` and `"thank  you!"`'
+    advice = "Drop it, or add `normalized_duplicate` to `data.drop_flags`."
     remembers = True
 
     def __init__(self, context: Context) -> None:
@@ -50,4 +56,4 @@ class NormalizedDuplicate(Check):
         first, content = self._first.setdefault(hash(item.encoded), mine)
         if first == item.row or content == item.content:
             return None
-        return self.flag(f"the text of row {first + 1:,} but for case, spaces or character width", of=first)
+        return self.flag(f"same text as row {first + 1:,} except for case, spaces or character width", of=first)

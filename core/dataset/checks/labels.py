@@ -20,9 +20,10 @@ class LabelImbalance(Check):
 
     name = "label_imbalance"
     title = "rare label"
-    help = (
-        "All answers are one of a few short labels, and this one has less than a tenth of the commonest one's rows: "
-        "the model would hardly ever say it."
+    help = "All answers are a few short labels, and this one has under a tenth of the rows of the most common label."
+    example = "5 rows of `spam` among 95 of `ham`"
+    advice = (
+        "Add rows with this label, or stratify the split with `data.stratify: answer` so that the eval set has some."
     )
     severity = "note"
     remembers = True
@@ -58,4 +59,4 @@ class LabelImbalance(Check):
         for row, number in zip(self._rows, self._numbers, strict=True):
             times = counts[number]
             if times < _RARE * most:
-                yield row, self.flag(f"{labels[number]} is the answer of {times:,} rows, {labels[usual]} of {most:,}")
+                yield row, self.flag(f"{labels[number]} is the answer in {times:,} rows, {labels[usual]} in {most:,}")

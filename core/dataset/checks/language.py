@@ -63,10 +63,9 @@ class LanguageUnlike(Check):
 
     name = "language"
     title = "other language"
-    help = (
-        "Reads as another language than nearly all rows, by script and common words (short or mixed text is let be): "
-        "a stray of another data set?"
-    )
+    help = "Not in the language of most rows, judged by script and common words; short and mixed texts are not judged."
+    example = "one French row among English ones"
+    advice = "Drop it if it got in by accident."
     severity = "note"
     remembers = True
 
@@ -99,7 +98,7 @@ class LanguageUnlike(Check):
                 yield (
                     row,
                     self.flag(
-                        f"reads as {names[number]}, where {times:,} of {len(self._rows):,} rows read as {names[usual]}"
+                        f"looks like {names[number]}; {times:,} of {len(self._rows):,} rows look like {names[usual]}"
                     ),
                 )
 

@@ -19,9 +19,9 @@ class LengthOutlier(Check):
 
     name = "length_outlier"
     title = "length outlier"
-    help = (
-        "Far longer or shorter than the rest (beyond 3 interquartile ranges of the log length): cut, empty or broken?"
-    )
+    help = "Far longer or shorter than the other rows (beyond 3 interquartile ranges of the log length)."
+    example = "a row of 50,000 characters where half have up to 400"
+    advice = "Look for a truncated, empty or concatenated row. If it is good, keep it and check the max length."
     severity = "note"
     remembers = True
 
@@ -48,4 +48,4 @@ class LengthOutlier(Check):
         middle = ordered[len(ordered) // 2]
         for row, length in zip(self._rows, self._lengths, strict=True):
             if length > most or length < least:
-                yield row, self.flag(f"{length:,} characters, where the middle row has {middle:,}")
+                yield row, self.flag(f"{length:,} characters; the median row has {middle:,}")

@@ -18,9 +18,9 @@ class RepetitionLoop(Check):
 
     name = "repetition_loop"
     title = "repetition loop"
-    help = (
-        "The same words four times or more in a row, over 200 characters at least: the model would learn to get stuck."
-    )
+    help = "The same words at least four times in a row, for 200 characters or more: it teaches the model to get stuck."
+    example = "`I am sorry. I am sorry. I am sorry. ...`"
+    advice = "Drop the row: it is usually the output of a model that got stuck."
 
     def inspect(self, item: Item) -> Flag | None:
         """Looks from every 160th character whether what stands there comes again soon, and goes on coming."""

@@ -17,8 +17,10 @@ class Mojibake(Check):
     """UTF-8 that was read as another encoding, or characters that were lost on the way."""
 
     name = "mojibake"
-    title = "mojibake"
-    help = "UTF-8 read as Windows-1252 (â€™ for ’, Ã© for é) or characters lost for good (\ufffd): fix how it was read."
+    title = "wrong encoding"
+    help = "UTF-8 text that was decoded as Windows-1252 (â€™ for ’, Ã© for é), or characters that were lost (\ufffd)."
+    example = "`Itâ€™s` for `It’s`"
+    advice = "Decode the source again as UTF-8 (`ftfy` repairs many cases), or drop the row."
 
     _PATTERN = re.compile(
         f"\ufffd|â€[{_TAIL}]|Ã[{_AFTER_CAPITAL}]|Â[{_AFTER_CAPITAL}\xa0]|ðŸ[{_TAIL}]|ï»¿|ï¿½"
@@ -40,14 +42,14 @@ class Mojibake(Check):
         wrong = found.group()
         if wrong == "\ufffd":
             times = item.text.count(wrong)
-            return self.flag(f"{times:,} character{'s' * (times != 1)} lost, U+FFFD in their place")
+            return self.flag(f"{times:,} lost character{'s' * (times != 1)} (U+FFFD)")
         return self.flag(f"{wrong} {_meant(wrong)}".rstrip())
 
 
 def _meant(wrong: str) -> str:
     for encoding in ("cp1252", "latin-1"):
         try:
-            return f"where {wrong.encode(encoding).decode('utf-8')} was meant"
+            return f"instead of {wrong.encode(encoding).decode('utf-8')}"
         except (UnicodeEncodeError, UnicodeDecodeError):
             continue
-    return "stands for another character"
+    return "instead of another character"

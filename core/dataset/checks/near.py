@@ -15,7 +15,13 @@ class NearDuplicate(Check):
     name = "near_duplicate"
     title = "near-duplicate"
     help = (
-        "Another row, which stays, has nearly the same text: it is trained again and again, and leaks across a split."
+        "A row that is kept has nearly the same text, so this one counts twice in training and can leak "
+        "across the split."
+    )
+    example = '`"Reset my password."` and `"Reset my password, please."`'
+    advice = (
+        "Compare the two on the Duplicates screen, then drop the removable rows, or add `near_duplicate` to "
+        "`data.drop_flags`. Only a near-duplicate search sets this flag."
     )
 
     def inspect(self, item: Item) -> Flag | None:
@@ -32,7 +38,7 @@ class NearDuplicate(Check):
         for number, cluster in enumerate(near.result.clusters, 1):
             for drop in cluster.drop:
                 if not near.same_text(drop.row, drop.because_of):
-                    reason = f"{percent(drop.similarity)} the text of row {drop.because_of + 1:,}"
+                    reason = f"{percent(drop.similarity)} similar to row {drop.because_of + 1:,}"
                     where = f"cluster {number:,} of {len(cluster.rows):,} rows"
                     yield drop.row, self.flag(f"{reason}, {where}", drop.because_of, drop.similarity)
 
@@ -41,8 +47,13 @@ class LeakNear(Check):
     """A prompt that is nearly one of the eval set."""
 
     name = "leak_near"
-    title = "near leak to the eval set"
-    help = "The eval set asks nearly the same: its score would measure memory and not skill."
+    title = "near leak into the eval set"
+    help = "A very similar prompt is in the eval set, so the eval score would reward memorizing."
+    example = '`"What is 2+2?"` here, `"What is 2 + 2 ?"` in the eval file'
+    advice = (
+        "Compare the two on the Duplicates screen, then drop the row, or add `leak_near` to "
+        "`data.drop_flags`. Only a near-duplicate search with an eval file sets this flag."
+    )
     severity = "error"
 
     def inspect(self, item: Item) -> Flag | None:
@@ -55,5 +66,5 @@ class LeakNear(Check):
         """Names the place in the eval files and the similarity."""
         if self.context.near is not None:
             for leak in self.context.near.result.leaks:
-                reason = f"{percent(leak.similarity)} the prompt in {leak.place}"
+                reason = f"{percent(leak.similarity)} similar to the prompt in {leak.place}"
                 yield leak.row, self.flag(reason, similarity=leak.similarity)

@@ -21,7 +21,9 @@ class PersonalData(Check):
 
     name = "personal_data"
     title = "personal data"
-    help = "An e-mail address, telephone number or payment card (with a right checksum): models repeat what they read."
+    help = "An email address, phone number or payment card number with a valid checksum: models repeat what they read."
+    example = '`"Write to jane.doe@gmail.com"`'
+    advice = "Remove or replace it, or drop the row."
 
     def inspect(self, item: Item) -> Flag | None:
         """Counts what was found by kind; quotes no more than the end of it."""
@@ -59,7 +61,7 @@ def _addresses(text: str) -> Iterator[str]:
         for found in _ADDRESS.finditer(text, begin, at + 160):
             invented = _INVENTED_DOMAINS.fullmatch(found.group(1)) or found.group().lower().startswith("git@")
             if found.start() <= at < found.end() and not invented:
-                yield f"an e-mail address (...@{found.group(1)})"
+                yield f"an email address (...@{found.group(1)})"
         at = text.find("@", at + 1)
 
 
@@ -88,7 +90,7 @@ def _telephones(text: str) -> Iterator[str]:
             continue
         if "12345" in digits or "23456" in digits or "98765" in digits:
             continue
-        yield f"a telephone number (...{digits[-4:]})"
+        yield f"a phone number (...{digits[-4:]})"
 
 
 _CARD = re.compile(

@@ -23,7 +23,9 @@ class Refusal(Check):
 
     name = "refusal"
     title = "boilerplate refusal"
-    help = "The answer declines or disclaims in stock phrases (as an AI language model ...): they teach refusing."
+    help = 'The answer refuses or disclaims in stock phrases ("As an AI language model ..."), which teaches refusing.'
+    example = "`\"I'm sorry, but I can't help with that.\"`"
+    advice = "Keep it if this prompt should be refused. Otherwise write an answer or drop the row."
     severity = "note"
 
     _PATTERN = re.compile(

@@ -1,4 +1,4 @@
-"""Rows that cannot be used as they stand in the file, or that the eval set holds too."""
+"""Rows that cannot be used unchanged, or that are also in the eval set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ class UnreadableRow(Check):
 
     name = UNREADABLE
     title = "unreadable row"
-    help = "The row does not have the data set's format; it is left out and never trained as empty text."
+    help = (
+        "The row cannot become a sample: a column is missing, or its value has the wrong type. It is never trained on."
+    )
+    example = 'a dataset of `messages` with the row `{"prompt": "Hi"}`'
+    advice = (
+        "If many rows have it, set format and columns (the mapping on Data, or `--columns`). Otherwise fix "
+        "the row in the file."
+    )
     severity = "error"
 
     def inspect(self, item: Item) -> Flag | None:
@@ -21,20 +28,22 @@ class UnreadableRow(Check):
 
 
 class LeakExact(Check):
-    """A prompt that the eval set holds too."""
+    """A prompt that is also in the eval set."""
 
     name = "leak_exact"
-    title = "leak to the eval set"
-    help = "The same question stands in the eval set: its score would measure memory and not skill."
+    title = "leak into the eval set"
+    help = "The same prompt is in the eval set, so the eval score would reward memorizing."
+    example = '`{"prompt": "What is 2+2?"}` in both files'
+    advice = "Drop the row here or remove the prompt from the eval file."
     severity = "error"
 
     def inspect(self, item: Item) -> Flag | None:
-        """Looks the normalised prompt up among those of the eval files."""
+        """Looks the normalized prompt up among those of the eval files."""
         if item.sample is None or not self.context.eval_prompts:
             return None
         asked = digest(item.prompt) if item.prompt else None
         place = None if asked is None else self.context.eval_prompts.get(asked)
-        return None if place is None else self.flag(f"the same prompt stands in {place}")
+        return None if place is None else self.flag(f"same prompt as in {place}")
 
 
 class NonstandardJson(Check):
@@ -42,7 +51,9 @@ class NonstandardJson(Check):
 
     name = "nonstandard_json"
     title = "non-standard JSON"
-    help = "NaN, Infinity or half a surrogate pair: other programs will refuse this row or silently change it."
+    help = "NaN, Infinity, a repeated key or half a surrogate pair: other tools reject this row or silently change it."
+    example = '`{"prompt": "q", "completion": "a", "score": NaN}`'
+    advice = "Nothing for tunedeck. Rewrite the file with a strict JSON writer before you use it elsewhere."
     severity = "note"
 
     def inspect(self, item: Item) -> Flag | None:

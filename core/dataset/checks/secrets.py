@@ -12,8 +12,10 @@ class Secret(Check):
     """Keys and tokens, told by the shape that their issuers give them."""
 
     name = "secret"
-    title = "key or token"
-    help = "A key or token by its shape (AWS, GitHub, OpenAI, private key, JWT ...): revoke it, then drop the row."
+    title = "API key or token"
+    help = "The text has the shape of a credential (AWS, GitHub, OpenAI, private key, JWT and others)."
+    example = "`ghp_` followed by 36 letters and digits"
+    advice = "Revoke the credential, then remove it from the text or drop the row."
     severity = "error"
 
     # Each kind: texts of which one must occur (a search for fixed text costs a hundredth of the pattern), name, shape.

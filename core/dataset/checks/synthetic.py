@@ -8,11 +8,16 @@ from core.dataset.synthetic import NAME, marker
 
 
 class Synthetic(Check):
-    """A row that was made by augmentation, as a column of it says."""
+    """A row that a column marks as made by augmentation."""
 
     name = NAME
     title = "synthetic"
-    help = "A column marks the row as made by augmentation: it may be trained on, and is never held out for eval."
+    help = "A column marks the row as synthetic (made by augmentation). It can be trained on and is never held out."
+    example = '`{"prompt": "q", "completion": "a", "synthetic": true}`'
+    advice = (
+        "Nothing, or add `synthetic` to `data.drop_flags` to train without these rows. `data.synthetic` names"
+        " the column."
+    )
     severity = "note"
 
     def __init__(self, context: Context) -> None:

@@ -18,7 +18,9 @@ class SystemPromptDiffers(Check):
 
     name = "system_prompt"
     title = "other system prompt"
-    help = "Nearly all rows have another system prompt: what this row teaches may not show under it."
+    help = "Most rows share a system prompt that this row lacks or replaces, so what it teaches may not carry over."
+    example = "99 rows with a system prompt, one without"
+    advice = "Use one system prompt, or keep several on purpose and ask with the same ones later."
     severity = "note"
     remembers = True
 
@@ -48,8 +50,8 @@ class SystemPromptDiffers(Check):
             if prompt == usual:
                 continue
             if not usual:
-                yield row, self.flag(f"has a system prompt, where {share} have none")
+                yield row, self.flag(f"has a system prompt; {share} have none")
             elif not prompt:
-                yield row, self.flag(f"has no system prompt, where {share} share one")
+                yield row, self.flag(f"no system prompt; {share} share one")
             else:
-                yield row, self.flag(f"not the system prompt that {share} share")
+                yield row, self.flag(f"not the system prompt of {share}")

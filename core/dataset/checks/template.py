@@ -16,6 +16,8 @@ class SameTemplate(Check):
     name = "same_template"
     title = "same template"
     help = "An earlier row has the same text with other numbers: many such rows teach the template, not the task."
+    example = '`"Add 3 and 4."` and `"Add 8 and 1."`'
+    advice = "Keep a few of each template and drop the rest: audit them by flag."
     severity = "note"
     remembers = True
 
@@ -36,4 +38,4 @@ class SameTemplate(Check):
         first, whole = self._first.setdefault(hash(frame), mine)
         if first == item.row or whole == mine[1]:
             return None
-        return self.flag(f"the text of row {first + 1:,} with other numbers", of=first)
+        return self.flag(f"same text as row {first + 1:,} with other numbers", of=first)

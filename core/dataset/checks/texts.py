@@ -14,7 +14,12 @@ class Placeholder(Check):
 
     name = "placeholder"
     title = "unfilled placeholder"
-    help = "A gap of a template was left open, such as {{name}}, TODO or <insert ...>: the model would learn to say it."
+    help = (
+        "A template variable was never filled in, such as {{name}}, TODO or <insert ...>; the model would "
+        "learn to say it."
+    )
+    example = '`"Dear {{customer_name}}, ..."`'
+    advice = "Fill it in where the data is made, or drop the row. Keep it if the text is about templates."
 
     _GAP = r"(?i:insert|your|(?:enter|add) (?:your|the|an?|here|name|date)|fill in|placeholder)\b"
     # Each pattern with a text that must occur first: looking for that costs a hundredth of the pattern.
@@ -32,8 +37,8 @@ class Placeholder(Check):
         """Quotes the first placeholder."""
         for begin, pattern in self._PATTERNS:
             if begin in item.text and (found := pattern.search(item.text)):
-                return self.flag(f"holds {found.group()[:60]}")
-        return self.flag("holds lorem ipsum") if "lorem ipsum" in item.normalized else None
+                return self.flag(f"contains {found.group()[:60]}")
+        return self.flag("contains lorem ipsum") if "lorem ipsum" in item.normalized else None
 
 
 class ControlCharacters(Check):
@@ -41,7 +46,12 @@ class ControlCharacters(Check):
 
     name = "control_characters"
     title = "control characters"
-    help = "Escape sequences, C0 and C1 controls, bidi marks or tag characters: remains of a terminal, or an attack."
+    help = (
+        "Escape sequences, control characters, bidi marks or invisible tag characters: terminal leftovers, or"
+        " an attack."
+    )
+    example = "`\\u001b[31mred`"
+    advice = "Strip them from the file, or drop the row. tunedeck never sends them to your terminal."
 
     _PATTERN = re.compile(
         "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\U000e0000-\U000e007f]"
@@ -67,7 +77,7 @@ class ControlCharacters(Check):
         elif unicodedata.category(found.group()) == "Cf":
             kind = "an invisible tag character" if code >= 0xE0000 else "a bidi control"
         elif 0xD800 <= code <= 0xDFFF:
-            kind = "half of a surrogate pair"
+            kind = "half a surrogate pair"
         else:
             kind = "a control character"
         times = len(self._PATTERN.findall(item.text))
@@ -79,10 +89,12 @@ class AnswerEqualsPrompt(Check):
 
     name = "answer_equals_prompt"
     title = "answer equals prompt"
-    help = "The answer is the question again: the model would learn to echo."
+    help = "The answer repeats the prompt, which teaches the model to echo."
+    example = '`{"prompt": "Say hello.", "completion": "Say hello."}`'
+    advice = "Write a real answer or drop the row."
 
     def inspect(self, item: Item) -> Flag | None:
-        """Compares the last answer with the last question, normalised."""
+        """Compares the last answer with the last question, normalized."""
         sample = item.sample
         if sample is None or sample.kind == "text":
             return None
@@ -91,4 +103,4 @@ class AnswerEqualsPrompt(Check):
             return None
         if normalize(answer) != normalize(sample.question):
             return None
-        return self.flag("the answer is the question, word for word")
+        return self.flag("the answer is the prompt, word for word")

@@ -11,7 +11,9 @@ class EmptyAnswer(Check):
 
     name = "empty_answer"
     title = "empty answer"
-    help = "The assistant says nothing: the model would learn to stop at once."
+    help = "An assistant turn has no text and no tool call, which teaches the model to answer with nothing."
+    example = '`{"prompt": "Hi", "completion": ""}`'
+    advice = "Write the answer or drop the row."
     severity = "error"
 
     def inspect(self, item: Item) -> Flag | None:
@@ -23,8 +25,8 @@ class EmptyAnswer(Check):
             return None if sample.text.strip() else self.flag("the text is empty")
         for number, turn in enumerate(item.turns, 1):
             if turn.role == "assistant" and not turn.tool_calls and not turn.content.strip():
-                thought = " but its reasoning" if turn.reasoning.strip() else ""
-                return self.flag(f"turn {number}, the assistant's, is empty{thought}")
+                thought = " except for its reasoning" if turn.reasoning.strip() else ""
+                return self.flag(f"turn {number} (assistant) is empty{thought}")
         return None
 
 
@@ -33,7 +35,9 @@ class MissingTurn(Check):
 
     name = "missing_turn"
     title = "missing turn"
-    help = "The conversation has no user turn, no assistant turn, an empty question, or ends without an answer."
+    help = "There is no user turn, no assistant turn, an empty question, or no answer at the end."
+    example = '`{"messages": [{"role": "user", "content": "Hi"}]}`'
+    advice = "Add the turn or drop the row."
     severity = "error"
 
     def inspect(self, item: Item) -> Flag | None:
@@ -42,14 +46,14 @@ class MissingTurn(Check):
             return None
         roles = [turn.role for turn in item.conversation]
         if "user" not in roles:
-            return self.flag("there is no user turn")
+            return self.flag("no user turn")
         if "assistant" not in roles:
-            return self.flag("there is no assistant turn")
+            return self.flag("no assistant turn")
         if roles[-1] != "assistant":
-            return self.flag(f"the last turn is the {roles[-1]}'s: no answer follows")
+            return self.flag(f"no answer: the last turn is a {roles[-1]} turn")
         for number, turn in enumerate(item.conversation, 1):
             if turn.role == "user" and not turn.content.strip():
-                return self.flag(f"turn {number}, the user's, is empty")
+                return self.flag(f"turn {number} (user) is empty")
         return None
 
 
@@ -58,7 +62,11 @@ class RoleOrder(Check):
 
     name = "role_order"
     title = "role order"
-    help = "The roles do not alternate as chat templates demand: many refuse such a conversation, others misrender it."
+    help = (
+        "The roles do not alternate as chat templates expect: many reject such a conversation, others render it wrong."
+    )
+    example = "two user turns in a row"
+    advice = "Merge or reorder the turns. If every row has it, check the role names in the mapping."
     severity = "error"
 
     def inspect(self, item: Item) -> Flag | None:
@@ -69,12 +77,12 @@ class RoleOrder(Check):
         for number, turn in enumerate(item.conversation, 1):
             role = turn.role
             if role == "system" and number > 1:
-                return self.flag(f"turn {number} is a system prompt in the middle")
+                return self.flag(f"turn {number} is a system prompt in the middle of the conversation")
             if role == "assistant" and before in ("", "system"):
-                return self.flag(f"turn {number}, the assistant's, comes before any question")
+                return self.flag(f"turn {number} (assistant) comes before any user turn")
             if role == before and role in ("user", "assistant"):
-                return self.flag(f"turns {number - 1} and {number} are both the {role}'s")
+                return self.flag(f"turns {number - 1} and {number} are both {role} turns")
             if role == "tool" and before not in ("assistant", "tool"):
-                return self.flag(f"turn {number} is a tool's answer that nobody asked for")
+                return self.flag(f"turn {number} is a tool result without a tool call")
             before = role
         return None

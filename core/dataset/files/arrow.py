@@ -44,7 +44,7 @@ class ArrowReader:
             from pyarrow import ipc
         except ImportError:
             raise BadInput(
-                "reading Arrow needs pyarrow", where=str(path), do="Install it: pip install pyarrow"
+                "reading Arrow requires pyarrow", where=str(path), do="Install it: pip install pyarrow"
             ) from None
         self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError, ValueError)
         self._mapped = MappedFile(path)
@@ -82,13 +82,13 @@ class ArrowReader:
                         self._checked = self._check_next()
                     batch = next(self._prefetched, None) if self._checked else None
                     if not self._checked and len(self._batches) < self._promised:
-                        raise BadInput("the file's list of batches does not fit the batches in it")
+                        raise BadInput("the footer does not match the record batches")
                     if batch is not None and (why := too_many_rows(batch.num_rows, self._mapped.length)):
                         raise BadInput(why)
                 except BadInput as fault:
                     self._fault, batch = fault.what, None
                 except self._failures as fault:
-                    self._fault, batch = f"the file is damaged or ends in the middle: {fault}", None
+                    self._fault, batch = f"the file is damaged or truncated: {fault}", None
                 if batch is None:
                     self.complete = True
                     break
@@ -140,7 +140,7 @@ class ArrowReader:
         batch.validate()
         # The whole validation reads each string; views may say of one text that it stands there very many times.
         if (together := sum(map(viewed, batch.columns))) > _MOST_VIEWED:
-            raise TooLarge(f"{size(together)} of text in views of one another")
+            raise TooLarge(f"{size(together)} of text in overlapping views")
         batch.validate(full=True)
 
     def faults(self) -> list[BadLine]:

@@ -22,14 +22,12 @@ def bomb(unpacked: int, packed: int) -> str:
     """Why so many bytes are not unpacked from so few, or ""."""
     if unpacked <= MOST_AT_ONCE or unpacked <= _RATIO * max(1, packed):
         return ""
-    return f"{size(packed)} unpack to {size(unpacked)} at once: a compressed bomb, not read"
+    return f"{size(packed)} would unpack to {size(unpacked)} at once (a decompression bomb)"
 
 
 def too_many_rows(rows: int, length: int) -> str:
     """Why a file of so many bytes cannot have so many rows, or ""."""
-    return (
-        f"it says that it has {rows:,} rows, which {size(length)} cannot hold" if rows > _ROWS_A_BYTE * length else ""
-    )
+    return f"it claims {rows:,} rows, which do not fit in {size(length)}" if rows > _ROWS_A_BYTE * length else ""
 
 
 def arrow_batch_sizes(message: Any) -> tuple[int, int]:

@@ -89,7 +89,7 @@ class _Scale:
         elif types.is_null(kind) or _strings(types, kind) or _fixed(types, kind):
             self._add(len(array), array.nbytes)
         else:
-            raise TooLarge(f"a column of the type {str(kind)[:60]} is not read")
+            raise TooLarge(f"columns of type {str(kind)[:60]} are not supported")
 
     def _put_inner(self, array: Any, start: int, end: int) -> None:
         self._add(len(array), 0)
@@ -104,7 +104,7 @@ class _Scale:
         if _fixed(self._types, entries.type):
             return
         if not _strings(self._types, entries.type):
-            raise TooLarge(f"a dictionary of the type {str(entries.type)[:60]} is not read")
+            raise TooLarge(f"dictionaries of type {str(entries.type)[:60]} are not supported")
         if len(array) * entries.nbytes > MAX_ROW_BYTES:  # else not even its longest entry in each place is too much
             from pyarrow import compute
 
@@ -118,7 +118,7 @@ class _Scale:
         self._values += values
         self._bytes += length
         if self._values > MOST_VALUES:
-            raise TooLarge(f"a row of more than {count(MOST_VALUES)} values")
+            raise TooLarge(f"a row with more than {count(MOST_VALUES)} values")
         if self._bytes > MAX_ROW_BYTES:
             raise TooLarge(f"longer than {MAX_ROW_BYTES >> 20} MiB")
 

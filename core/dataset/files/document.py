@@ -61,7 +61,7 @@ class ArrayReader:
         start, end, _ = self._index.span(entry)
         if end - start > MAX_ROW_BYTES:
             line = self._index.line(start)
-            return Row(entry, self.files[0], line, error=f"an element of more than {MAX_ROW_BYTES >> 20} MiB")
+            return Row(entry, self.files[0], line, error=f"an element over {MAX_ROW_BYTES >> 20} MiB")
         padded = self._stream.read(start, end - start)
         raw = padded.lstrip()
         line = self._index.line(start + len(padded) - len(raw))
@@ -75,7 +75,7 @@ class ArrayReader:
         except Unreadable as fault:
             reason = str(fault)
             if self._index.torn and not self._index.too_deep and entry == self._index.count - 1:
-                reason = "the file ends before this row does"
+                reason = "the file ends in the middle of this row"
             return Row(entry, self.files[0], line, error=reason, raw=raw)
         return Row(entry, self.files[0], line, value=value, nonstandard=nonstandard, raw=raw)
 
@@ -86,14 +86,16 @@ class ArrayReader:
         if self._stream.fault:
             found.append(BadLine(self.files[0], last, self._stream.fault))
         elif self._index.too_deep:
-            found.append(BadLine(self.files[0], last, "a row is nested without end: what follows it is not read"))
+            found.append(
+                BadLine(self.files[0], last, "a row never closes its brackets; everything after it was skipped")
+            )
         elif self._index.torn:
-            found.append(BadLine(self.files[0], last, "the file ends before its last bracket closes"))
+            found.append(BadLine(self.files[0], last, "the file ends before its last bracket is closed"))
         elif self._stream.read(self._index.end_of_value, 65_536).strip():
             line = self._index.line(self._index.end_of_value)
-            found.append(BadLine(self.files[0], line, "what follows the end of the JSON document is not read"))
+            found.append(BadLine(self.files[0], line, "text after the end of the JSON document was skipped"))
         if self._index.other_arrays:
-            found.append(BadLine(self.files[0], last, "only the first array of objects in this file is read"))
+            found.append(BadLine(self.files[0], last, "only the first array of objects in this file was read"))
         return found
 
     def release(self) -> None:

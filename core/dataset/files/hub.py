@@ -128,5 +128,5 @@ def outcome(folder: JobFolder, name: HubName, workspace: Path) -> Path | None:
         return None
     path = name.fetched(workspace)
     if now.state != "finished" or path is None:
-        raise BadInput(now.status.message or now.detail or "the fetching was stopped", where=str(name))
+        raise BadInput(now.status.message or now.detail or "the download was stopped", where=str(name))
     return path

@@ -30,4 +30,4 @@ class MappedFile:
         except OSError:
             return
         if (found.st_dev, found.st_ino) == self._file and found.st_size < self.length:
-            raise OSError("the file has become shorter since it was opened; open it anew")
+            raise OSError("the file was truncated while it was open; open it again")

@@ -42,7 +42,7 @@ class ParquetReader:
             import pyarrow.parquet as parquet
         except ImportError:
             raise BadInput(
-                "reading Parquet needs pyarrow", where=str(path), do="Install it: pip install pyarrow"
+                "reading Parquet requires pyarrow", where=str(path), do="Install it: pip install pyarrow"
             ) from None
         self._failures: tuple[type[Exception], ...] = (arrow.ArrowException, OSError, UnicodeDecodeError)
         self._mapped = MappedFile(path)

@@ -101,9 +101,7 @@ class ParquetLimits:
         except _Refused as why:
             raise BadInput(str(why), where=str(path)) from None
         except (*_FAULTS, OSError) as fault:
-            raise BadInput(
-                f"not a readable Parquet file: its list of contents is damaged ({fault})", where=str(path)
-            ) from None
+            raise BadInput(f"not a readable Parquet file: its footer is damaged ({fault})", where=str(path)) from None
 
     def numbered(self, group: int) -> frozenset[str]:
         """Looks at each page of a row group; the columns whose values must stay numbers of their dictionary.
@@ -166,7 +164,7 @@ class ParquetLimits:
                 why = bomb(unpacked, packed) or self._shared(column, page)
                 left -= 1
                 if header + packed <= 0 or left < 0:
-                    why = f"{count(group.rows)} rows in very many small pages"
+                    why = f"{count(group.rows)} rows in too many small pages"
                 if why:
                     raise _Refused(why)
                 if at == column.dictionary_at and column.strings:
@@ -186,7 +184,7 @@ class ParquetLimits:
         # Where they differ at all, each takes a bit at least; nobody writes pages that may unpack to so much else.
         if together * longest <= MOST_AT_ONCE or (column.nested and page[_PAGE_PACKED] * 8 > values):
             return ""
-        return f"{count(together)} strings that may share {size(longest)} unpack to too much at once: not read"
+        return f"{count(together)} strings that may share {size(longest)} would unpack to too much memory"
 
 
 class _Refused(Exception):

@@ -59,7 +59,7 @@ def take_in(workspace: str | Path, stream: BinaryIO, on_progress: Callable[[int]
                         on_progress(taken)
                 if not taken:
                     raise BadInput(
-                        "nothing came through standard input",
+                        "nothing on standard input",
                         do="Pipe data into it: cat FILE | tunedeck scan -",
                     )
                 file.flush()
@@ -72,7 +72,7 @@ def take_in(workspace: str | Path, stream: BinaryIO, on_progress: Callable[[int]
     except OSError as fault:
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):
             raise _too_much(taken, folder) from fault
-        raise TunedeckError(f"standard input cannot be kept: {fault.strerror}", where=str(folder)) from fault
+        raise TunedeckError(f"standard input cannot be saved: {fault.strerror}", where=str(folder)) from fault
     return path
 
 
@@ -83,7 +83,7 @@ def _room(folder: Path) -> int:
 def _too_much(taken: int, folder: Path) -> BadInput:
     full = no_more_files(folder) or "Not enough disk space for standard input"
     return BadInput(
-        f"{full}; {size(taken)} were read and removed again",
+        f"{full}; the {size(taken)} read so far were removed",
         where=str(folder),
-        do="Free some space, or write the data to a file elsewhere and open that",
+        do="Free some space, or save the data to a file elsewhere and open it",
     )

@@ -99,7 +99,7 @@ class JsonlReader:
         """The parsed line, or why it could not be."""
         start, end, line = self.index.span(entry)
         if end - start > MAX_ROW_BYTES:
-            return Row(entry, self.files[0], line, error=f"a line of more than {MAX_ROW_BYTES >> 20} MiB")
+            return Row(entry, self.files[0], line, error=f"a line over {MAX_ROW_BYTES >> 20} MiB")
         raw = self.stream.read(start, end - start).rstrip(b"\r\n")
         try:
             value, nonstandard = parse_object(raw)
@@ -168,7 +168,7 @@ class TextReader:
         """The text as `{"text": ...}`, or why it is none."""
         start, end, line = self._index.span(entry)
         if end - start > MAX_ROW_BYTES:
-            return Row(entry, self.files[0], line, error=f"a text of more than {MAX_ROW_BYTES >> 20} MiB")
+            return Row(entry, self.files[0], line, error=f"a text over {MAX_ROW_BYTES >> 20} MiB")
         raw = self._stream.read(start, end - start).rstrip()
         try:
             text = raw.decode("utf-8")

@@ -12,6 +12,7 @@ from core.dataset.files.readers import JsonlReader, Reader, TextReader
 from core.dataset.files.streams import ByteStream, GzipBytes, MemoryBytes, PlainBytes, transcoded
 from core.dataset.records import Unreadable, parse_json
 from core.errors import BadInput
+from core.nearest import nearest_file
 
 # The readers of other kinds than JSONL are imported where such a file is opened: `tunedeck FILE` is to show its first
 # row as soon as it can, and most files are JSONL.
@@ -29,10 +30,10 @@ _MAGIC = {
     b"BZh": "a bzip2 archive",
     b"7z\xbc\xaf": "a 7z archive",
     b"%PDF": "a PDF",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"\x7fELF": "a program",
-    b"FEA1": "a Feather file of version 1",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"\x7fELF": "an executable",
+    b"FEA1": "a Feather version 1 file",
     b"SQLite format 3": "an SQLite database",
     b"GGUF": "model weights (GGUF)",
 }
@@ -59,7 +60,7 @@ def open_reader(paths: Sequence[str | Path], *, text_lines: bool = False) -> Rea
     """
     files = [file for path in paths for file in _files(Path(path))]
     if not files:
-        raise BadInput("no data file was named")
+        raise BadInput("no data file given")
     if len(files) == 1:
         return open_file(files[0], text_lines=text_lines)
     from core.dataset.files.shards import ShardReader
@@ -112,7 +113,7 @@ def _with_rows(path: Path, reader: Reader) -> Reader:
         reader.extend(0.02)
     if not reader.count:
         why = "; ".join(bad.reason for bad in reader.faults()[:1])
-        raise BadInput("the file holds no rows" + (f": {why}" if why else ""), where=str(path))
+        raise BadInput("no rows in the file" + (f": {why}" if why else ""), where=str(path))
     return reader
 
 
@@ -210,9 +211,9 @@ def _files(path: Path) -> list[Path]:
             subfolders.clear()
         elif "dataset_dict.json" in names and len(subfolders) > 1:
             raise BadInput(
-                f"the folder holds the splits {', '.join(sorted(subfolders))} of a data set",
+                f"the folder has several splits: {', '.join(sorted(subfolders))}",
                 where=folder,
-                do=f"Name one of them: {Path(folder) / sorted(subfolders)[-1]}",
+                do=f"Open one of them: {Path(folder) / sorted(subfolders)[-1]}",
             )
         elif "state.json" in names and (shards := _saved_shards(Path(folder))):
             found += shards  # what else lies there are caches
@@ -222,9 +223,9 @@ def _files(path: Path) -> list[Path]:
     found = [file for file in found if not _is_text(file)] or found
     if not found:
         raise BadInput(
-            "the folder holds no data file",
+            "no data files in this folder",
             where=str(path),
-            do=f"Files read are {', '.join(DATA_SUFFIXES)}, .gz and .zst",
+            do=f"Supported files: {', '.join(DATA_SUFFIXES)}, .gz and .zst",
         )
     return sorted(found)
 
@@ -263,12 +264,16 @@ def _head(path: Path) -> bytes:
 
 def _unopened(path: Path, fault: OSError) -> BadInput:
     if isinstance(fault, FileNotFoundError):
+        if near := nearest_file(path):
+            return BadInput("no such file or folder", where=str(path), do=f"Did you mean `{near}`?")
         remedy = "Check the spelling, or give the full path"
         if re.fullmatch(r"[\w.-]+/[\w.-]+", str(path)) and not path.suffix:
-            remedy += "; a data set of the hub is named org/name, org/name:split or org/name:config:split"
+            remedy += "; a Hub dataset ID is org/name, org/name:split or org/name:config:split"
         return BadInput("no such file or folder", where=str(path), do=remedy)
     if isinstance(fault, PermissionError):
-        return BadInput("you may not read this file", where=str(path), do=f"Ask its owner, or: chmod u+r {path.name}")
+        return BadInput(
+            "no permission to read this file", where=str(path), do=f"Ask its owner, or: chmod u+r {path.name}"
+        )
     return BadInput(f"cannot be read: {fault.strerror or fault}", where=str(path))
 
 
@@ -278,8 +283,8 @@ def _refuse(path: Path, head: bytes) -> None:
         size = re.search(rb"^size (\d+)", head, re.M)
         what = "this is a Git LFS pointer, not the data itself"
         if size:
-            what += f" ({int(size.group(1)):,} bytes that were not fetched)"
-        raise BadInput(what, where=str(path), do="Fetch it: git lfs pull")
+            what += f" ({int(size.group(1)):,} bytes not downloaded)"
+        raise BadInput(what, where=str(path), do="Download it: git lfs pull")
     for magic, name in _MAGIC.items():
         if head.startswith(magic):
             raise BadInput(f"this is {name}, not a data file", where=str(path))
@@ -288,7 +293,9 @@ def _refuse(path: Path, head: bytes) -> None:
     sample = head[:4_096]
     if len(_CONTROL.findall(sample)) > len(sample) // 20:
         raise BadInput(
-            "this is binary data, not text", where=str(path), do=f"Read are {', '.join(DATA_SUFFIXES)}, .gz and .zst"
+            "this is binary data, not text",
+            where=str(path),
+            do=f"Supported files: {', '.join(DATA_SUFFIXES)}, .gz and .zst",
         )
 
 

@@ -173,7 +173,9 @@ class GzipBytes:
             end = start + len(block)
             self._marks.append((end, position, state))
             if end > _BOMB_BYTES and end > _BOMB_RATIO * position:
-                self.fault = f"unpacks to more than {_BOMB_RATIO} times its size: a compressed bomb, not read further"
+                self.fault = (
+                    f"unpacks to more than {_BOMB_RATIO} times its size (a decompression bomb); reading stopped"
+                )
                 ended = True
         self._complete = ended
 
@@ -188,7 +190,7 @@ class GzipBytes:
                     return b"".join(parts), position, zlib.decompressobj(31), True
             packed = self._file.read(position, _FEED)
             if not packed:
-                self.fault = self.fault or "the gzip file ends in the middle"
+                self.fault = self.fault or "the gzip file is truncated"
                 return b"".join(parts), position, state, True
             try:
                 part = state.decompress(packed, missing)
@@ -217,9 +219,9 @@ def transcoded(path: Path, encoding: str, stream: ByteStream) -> MemoryBytes:
     data = stream.read(0, _TRANSCODE_MAX + 1)
     if len(data) > _TRANSCODE_MAX:
         raise BadInput(
-            f"{encoding} text of more than {_TRANSCODE_MAX >> 20} MiB is not read as it is",
+            f"{encoding} text over {_TRANSCODE_MAX >> 20} MiB must be converted first",
             where=str(path),
-            do=f"Convert it once: iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}",
+            do=f"Convert it: iconv -f {encoding} -t UTF-8 {path.name} > utf8-{path.name}",
         )
     text = data.decode(encoding, "replace")
     return MemoryBytes(text.encode("utf-8", "replace"))

@@ -69,7 +69,7 @@ class TableReader:
         """The record as column name to cell text, or why it is none."""
         start, end, line = self._index.span(entry + 1)
         if end - start > MAX_ROW_BYTES:
-            return Row(entry, self.files[0], line, error="a quote that opens here is never closed")
+            return Row(entry, self.files[0], line, error="a quote opened here is never closed")
         raw = self._stream.read(start, end - start)
         try:
             cells = self._cells(raw)
@@ -79,7 +79,7 @@ class TableReader:
         except csv.Error as fault:
             return Row(entry, self.files[0], line, error=f"not valid CSV: {fault}", raw=raw)
         if len(cells) != len(self.columns):
-            reason = f"{len(cells)} cells where the header names {len(self.columns)} columns"
+            reason = f"{len(cells)} cell{'s' * (len(cells) != 1)}, but the header has {len(self.columns)} columns"
             return Row(entry, self.files[0], line, error=reason, raw=raw)
         value = dict(zip(self.columns, cells, strict=True))
         return Row(entry, self.files[0], line, value=value, raw=raw.rstrip(b"\r\n"))
@@ -98,12 +98,12 @@ class TableReader:
         text = raw.decode("utf-8").rstrip("\r\n")
         records = list(csv.reader(io.StringIO(text, newline=""), delimiter=self._delimiter, strict=True))
         if len(records) != 1:
-            raise csv.Error("a quote stands where none is expected")
+            raise csv.Error("unexpected quote")
         return records[0]
 
     def _header(self, path: Path) -> tuple[str, ...]:
         if not self._index.count:
-            raise BadInput("the file has no header line", where=str(path), do="Name the columns in the first line")
+            raise BadInput("the file has no header line", where=str(path), do="Put the column names in the first line")
         start, end, _ = self._index.span(0)
         try:
             names = [name.strip() for name in self._cells(self._stream.read(start, end - start))]
@@ -112,7 +112,7 @@ class TableReader:
         twice = [name for name, times in Counter(names).items() if times > 1]
         if twice:
             raise BadInput(
-                f"two columns are named {twice[0]!r}", where=f"{path}, line 1", do="Give each column a name of its own"
+                f"two columns have the name {twice[0]!r}", where=f"{path}, line 1", do="Give each column a unique name"
             )
         return tuple(names)
 

@@ -51,7 +51,7 @@ class Compact:
             Damaged: there is none.
         """
         if depth > _DEEPEST:
-            raise Damaged("structures in structures without end")
+            raise Damaged("endlessly nested structures")
         fields: dict[int, Any] = {}
         number = 0
         while kind := self._byte():
@@ -62,7 +62,7 @@ class Compact:
     def _value(self, kind: int, depth: int) -> Any:
         self._values += 1
         if self._values > _MOST_VALUES:
-            raise Damaged("values without end")
+            raise Damaged("endless values")
         if kind in (_TRUE, _FALSE):
             return kind == _TRUE
         if kind in (_I16, _I32, _I64):
@@ -79,7 +79,7 @@ class Compact:
             return self.struct(depth + 1)
         if kind == _MAP:
             return self._map(depth)
-        raise Damaged(f"a value of the unknown kind {kind}")
+        raise Damaged(f"unknown value type {kind}")
 
     def _list(self, depth: int) -> list[Any]:
         head = self._byte()
@@ -102,13 +102,13 @@ class Compact:
 
     def _byte(self) -> int:
         if self._at >= len(self._data):
-            raise Damaged("it ends in the middle")
+            raise Damaged("it is truncated")
         self._at += 1
         return self._data[self._at - 1]
 
     def _bytes(self, length: int) -> bytes:
         if length > len(self._data) - self._at:
-            raise Damaged("it ends in the middle")
+            raise Damaged("it is truncated")
         self._at += length
         return self._data[self._at - length : self._at]
 
@@ -121,7 +121,7 @@ class Compact:
                 return value
             shift += 7
             if shift > 63:
-                raise Damaged("a number of too many bytes")
+                raise Damaged("a number with too many bytes")
 
 
 def _signed(value: int) -> int:

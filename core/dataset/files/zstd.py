@@ -31,9 +31,9 @@ class ZstdBytes:
             import zstandard
         except ImportError:
             raise BadInput(
-                "reading zstd needs the package zstandard",
+                "reading zstd requires zstandard",
                 where=str(path),
-                do=f"Install it: pip install zstandard; or unpack the file: zstd -d {path.name}",
+                do=f"Install it: pip install zstandard; or decompress the file: zstd -d {path.name}",
             ) from None
         self.fault = ""
         self._error = zstandard.ZstdError
@@ -71,14 +71,14 @@ class ZstdBytes:
             self._end(f"the zstd file is damaged near byte {self._packed.tell():,}: {fault}")
             return
         except OSError as fault:
-            self._end(f"the text cannot be unpacked: {fault.strerror or fault}")
+            self._end(f"cannot be decompressed: {fault.strerror or fault}")
             return
         if not packed:
-            self._end("the zstd file ends in the middle" if self._frame is not None else "")
+            self._end("the zstd file is truncated" if self._frame is not None else "")
             return
         self._unpacked += len(piece)
         if self._unpacked > _BOMB_BYTES and self._unpacked > _BOMB_RATIO * self._packed.tell():
-            self._end(f"unpacks to more than {_BOMB_RATIO:,} times its size: a compressed bomb, not read further")
+            self._end(f"unpacks to more than {_BOMB_RATIO:,} times its size (a decompression bomb); reading stopped")
 
     def _unpack(self, packed: bytes) -> bytes:
         """The text of some packed bytes, over the ends of frames."""

@@ -10,7 +10,7 @@ from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Sample, SampleKind
 
 UNKNOWN = "unknown"
-"""Name of the recognition where no format fits."""
+"""Name of the recognition where no format matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class FormatField:
     Attributes:
         name: what the mapping calls it.
         spellings: column names that are taken for it, best first.
-        required: whether a row without it is none of this format.
+        required: whether a row without it is not in this format.
     """
 
     name: str
@@ -54,7 +54,7 @@ TURN_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """What a data set was taken for, and why.
+    """The format of a dataset, and why.
 
     Attributes:
         name: the format's name, or `unknown`.
@@ -81,7 +81,7 @@ class Recognition:
 
 
 class Format:
-    """A shape that rows of data sets have; subclasses declare and build."""
+    """A shape of dataset rows; subclasses declare and build."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -105,10 +105,15 @@ class Format:
         """
         raise NotImplementedError
 
+    def missing(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+        """Which required columns a row lacks, in words, or "" where it has them all."""
+        needed = [columns.get(each.name) or each.name for each in self.fields if each.required]
+        return missing_words(row, [name for name in needed if row.get(name) is None])
+
     def reason(self, columns: Mapping[str, str]) -> str:
-        """What was seen in the columns, for the sentence that explains the recognition."""
+        """What was found in the columns, for the sentence that explains the detected format."""
         named = [f"`{columns[each.name]}`" for each in self.fields if each.name in columns]
-        return f"the columns {', '.join(named)} are there"
+        return f"has the column{'s' * (len(named) != 1)} {', '.join(named)}"
 
     def map_columns(self, present: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str] | None:
         """Field to column: the user's choice, else the first spelling present; None where a required one is missing.
@@ -139,20 +144,48 @@ class Format:
         return {**columns, **said}
 
 
+_NAMED_COLUMNS = 8
+"""Columns of a row that a sentence names."""
+
+
+def missing_words(row: Mapping[str, Any], missing: Sequence[str]) -> str:
+    """What a row lacks and what it has: "No `messages` in this row; it has `prompt`, `completion`"; "" for nothing.
+
+    Args:
+        row: the parsed row.
+        missing: columns that it needs and that are absent or null.
+    """
+    if not missing:
+        return ""
+    empty = [name for name in missing if name in row]
+    if len(empty) == len(missing):
+        said = f"{_listed(missing, ' and ')} {'is' if len(missing) == 1 else 'are'} null in this row"
+    else:
+        said = f"No {_listed(missing, ' and no ')} in this row"
+    filled = [name for name, value in row.items() if value is not None]
+    more = f" and {len(filled) - _NAMED_COLUMNS:,} more" if len(filled) > _NAMED_COLUMNS else ""
+    has = f"; it has {_listed(filled[:_NAMED_COLUMNS], ', ')}{more}" if filled else ""
+    return said + (has or ("" if row else "; it is empty"))
+
+
+def _listed(names: Sequence[str], between: str) -> str:
+    return between.join(f"`{name[:40]}`" for name in names)
+
+
 def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, required: bool = True) -> str:
     """The text in a mapped column.
 
     Raises:
-        Unreadable: it is missing although required, or holds something that is no text.
+        Unreadable: it is required and missing, or it is not text.
     """
     column = columns.get(name)
     value = None if column is None else row.get(column)
     if value is None:
         if required:
-            raise Unreadable(f"the column {column or name!r} is missing or null")
+            raise Unreadable(missing_words(row, [column or name]))
         return ""
     if isinstance(value, str):
         return value
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    raise Unreadable(f"the column {column!r} should hold text, it holds {json_type(value)}")
+    raise Unreadable(f"`{column}` should be text, but it is {json_type(value)}")

@@ -32,7 +32,7 @@ class _Conversation(Format):
     def reason(self, columns: Mapping[str, str]) -> str:
         """Which column, and its keys."""
         keys = columns.get(ROLE_KEY, self.role_key), columns.get(CONTENT_KEY, self.content_key)
-        return f"`{columns['messages']}` holds turns with `{keys[0]}` and `{keys[1]}`"
+        return f"`{columns['messages']}` has turns with `{keys[0]}` and `{keys[1]}`"
 
 
 class Messages(_Conversation):
@@ -49,7 +49,7 @@ class Messages(_Conversation):
 
 
 class ShareGpt(_Conversation):
-    """Turns with `from` and `value`; function calls and observations are turns of their own."""
+    """Turns with `from` and `value`; function calls and observations are separate turns."""
 
     name = "sharegpt"
     title = "ShareGPT (from, value)"
@@ -64,7 +64,7 @@ class ShareGpt(_Conversation):
 def with_system(
     messages: tuple[Message, ...], row: Mapping[str, Any], columns: Mapping[str, str]
 ) -> tuple[Message, ...]:
-    """The conversation with the system prompt of a column of its own in front, where there is one and no other."""
+    """The conversation with the system prompt from its column in front, unless it has one already."""
     system = text_of(row, columns, "system", required=False)
     if system.strip() and (not messages or messages[0].role != "system"):
         return (Message("system", system), *messages)

@@ -64,17 +64,17 @@ def read_history(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Me
         try:
             value = decoded(value)
         except Unreadable as fault:
-            raise Unreadable(f"the history should be a list of pairs: {fault}") from None
+            raise Unreadable(f"`history` should be a list of pairs: {fault}") from None
     if not value:
         return ()
     if not isinstance(value, list):
-        raise Unreadable(f"the history should be a list of pairs, it is {json_type(value)}")
+        raise Unreadable(f"`history` should be a list of pairs, but it is {json_type(value)}")
     if is_turns(value):
         return read_turns(value)
     messages: list[Message] = []
     for number, pair in enumerate(value, 1):
         if not (isinstance(pair, list) and len(pair) == 2 and all(isinstance(text, str) for text in pair)):
-            raise Unreadable(f"entry {number} of the history is no pair of question and answer")
+            raise Unreadable(f"entry {number} of `history` is not a pair of question and answer")
         messages += exchange(*pair)
     return tuple(messages)
 
@@ -165,12 +165,14 @@ class Instances(Format):
         instruction = text_of(row, columns, "instruction")
         value = row.get(columns["instances"])
         if not isinstance(value, list) or not value:
-            raise Unreadable("the list of instances is empty")
+            raise Unreadable("`instances` is empty")
         messages: list[Message] = []
         names = {"input": "input", "output": "output"}
         for number, instance in enumerate(value, 1):
             if not isinstance(instance, dict):
-                raise Unreadable(f"instance {number} is {json_type(instance)}, not an object")
+                raise Unreadable(f"instance {number} should be an object, but it is {json_type(instance)}")
+            if instance.get("output") is None:
+                raise Unreadable(f"instance {number} has no `output`")
             context = text_of(instance, names, "input", required=False)
             messages += exchange(joined(instruction, context), text_of(instance, names, "output"))
         return Sample("messages", messages=tuple(messages))
@@ -192,7 +194,7 @@ class UserTurns(Format):
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """Questions with their reference answers between them, as far as those go."""
         if not self.matches(row, columns):
-            raise Unreadable("the turns should be a list of texts")
+            raise Unreadable("`turns` should be a list of texts")
         questions = row[columns["turns"]]
         answers = row.get(columns.get("reference", "")) or []
         messages: list[Message] = []

@@ -100,13 +100,13 @@ class Preference(Format):
             shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(chosen), len(rejected)) - 1)
         common = chosen[:shared]
         if common and not _ends_with(prompt, common) and not _ends_with(common, prompt):
-            raise Unreadable("the answers begin with a conversation that is not the prompt")
+            raise Unreadable("the chosen and rejected answers begin with a conversation that is not the prompt")
         if len(common) > len(prompt):
             prompt = common
         chosen, rejected = chosen[shared:], rejected[shared:]
         for name, answer in (("chosen", chosen), ("rejected", rejected)):
             if answer[0].role != "assistant":
-                raise Unreadable(f"`{columns[name]}` begins with a turn of the {answer[0].role}, not with an answer")
+                raise Unreadable(f"`{columns[name]}` begins with a {answer[0].role} turn, not with an answer")
         return Sample(
             "preference",
             messages=with_system(prompt, row, columns),
@@ -159,8 +159,8 @@ class Kto(Format):
 
     def reason(self, columns: Mapping[str, str]) -> str:
         """Which columns, and which labels are good."""
-        good = columns.get(_GOOD) or "true, 1 and good"
-        return f"{super().reason(columns)}; in `{columns['label']}` {good} marks a good answer"
+        good = columns.get(_GOOD) or "true, 1 or good"
+        return f"{super().reason(columns)}; `{columns['label']}` {good} means a good answer"
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The conversation up to the last answer, that answer, and its label."""
@@ -168,7 +168,7 @@ class Kto(Format):
         label = _label(value, columns)
         if label is None:
             raise Unreadable(
-                f"the label in `{columns['label']}` should be true or false, 1 or 0, good or bad, it is "
+                f"`{columns['label']}` should be true or false, 1 or 0, good or bad, but it is "
                 + (repr(value[:40]) if isinstance(value, str) else json_type(value))
             )
         if "completion" in columns:
@@ -177,7 +177,7 @@ class Kto(Format):
             turns = prompt_of(row, columns)
             prompt, answer = turns[:-1], turns[-1:]
         if not answer or answer[0].role != "assistant":
-            raise Unreadable("the last turn is not the assistant's, so the label rates no answer")
+            raise Unreadable("the last turn is not an assistant turn, so there is no answer to label")
         return Sample(
             "kto",
             messages=with_system(prompt, row, columns),

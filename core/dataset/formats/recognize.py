@@ -1,4 +1,4 @@
-"""Which format a data set is in, told by the columns and values of its first rows."""
+"""Which format a dataset is in, detected from the columns and values of its first rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMATS: tuple[Format, ...] = (
     PlainText(),
     PlainTextLines(),
 )
-"""Every format, the most telling shape first: the first that fits half of the rows is taken."""
+"""Every format, the most telling shape first: the first that matches half of the rows is used."""
 
 _BY_NAME = {each.name: each for each in FORMATS}
 
@@ -43,7 +43,7 @@ def format_named(name: str) -> Format:
     """
     found = _BY_NAME.get(name)
     if found is None:
-        raise BadInput(f"there is no data format {name!r}", do=f"Formats are {', '.join(_BY_NAME)}")
+        raise BadInput(f"unknown format {name!r}", do=f"Formats: {', '.join(_BY_NAME)}")
     return found
 
 
@@ -61,12 +61,12 @@ def recognize(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | No
             continue
         fitting = each.fitting(rows, mapping)
         if fitting * 2 >= len(rows) and fitting:
-            share = "in each row" if fitting == len(rows) else f"in {fitting} of {len(rows)} rows"
-            why = f"{each.title}: {each.reason(mapping)}, {share} looked at."
+            share = "all" if fitting == len(rows) else f"{fitting} of"
+            why = f"{each.title}: {each.reason(mapping)} (in {share} {len(rows)} rows checked)."
             return Recognition(each.name, why, mapping, each.kind, present)
     named = ", ".join(f"`{name}`" for name in present[:8]) or "none"
     more = ", ..." if len(present) > 8 else ""
-    why = f"No format fits: the columns are {named}{more}. Say which column holds what."
+    why = f"No known format matches. The columns are {named}{more}. Say which column is which."
     return Recognition(UNKNOWN, why, {}, None, present)
 
 
@@ -83,9 +83,7 @@ def choose(
         column for name, column in (columns or {}).items() if column and name not in OPTIONS and column not in present
     ]
     if wrong:
-        raise BadInput(
-            f"there is no column {wrong[0]!r}", where="columns", do=f"Columns are {', '.join(present) or 'none'}"
-        )
+        raise BadInput(f"no column {wrong[0]!r}", where="columns", do=f"Columns: {', '.join(present) or 'none'}")
     if name is None:
         return recognize(rows, columns)
     chosen = format_named(name)
@@ -93,7 +91,7 @@ def choose(
     unknown = [field for field in columns or {} if field not in names]
     if unknown:
         fields = ", ".join(names)
-        raise BadInput(f"the format {name} has no field {unknown[0]!r}", where="columns", do=f"Fields are {fields}")
+        raise BadInput(f"the format {name} has no field {unknown[0]!r}", where="columns", do=f"Fields: {fields}")
     mapping = chosen.map_columns(present, columns or {})
     if mapping is None:
         missing = [
@@ -104,10 +102,10 @@ def choose(
             and not any(name in each.spellings for name in map(str.lower, present))
         ]
         raise BadInput(
-            f"no column was found for {', '.join(missing)} of the format {name}",
-            do=f"Name it, for example columns {missing[0] if missing else ''}=COLUMN; columns are {', '.join(present)}",
+            f"the format {name} needs a column for {', '.join(missing)}, and none was found",
+            do=f"Name it: {missing[0] if missing else ''}=COLUMN. Columns: {', '.join(present)}",
         )
-    return Recognition(name, f"{chosen.title}: chosen by you.", mapping, chosen.kind, present)
+    return Recognition(name, f"{chosen.title}: your choice.", mapping, chosen.kind, present)
 
 
 def to_sample(row: Mapping[str, Any], recognition: Recognition) -> Sample:
@@ -118,8 +116,13 @@ def to_sample(row: Mapping[str, Any], recognition: Recognition) -> Sample:
     """
     found = _BY_NAME.get(recognition.name)
     if found is None:
-        raise Unreadable("the data set's format is not known")
-    return found.build(row, recognition.columns)
+        raise Unreadable("unknown format: say which column is which")
+    try:
+        return found.build(row, recognition.columns)
+    except Unreadable:
+        if missing := found.missing(row, recognition.columns):
+            raise Unreadable(missing) from None
+        raise
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

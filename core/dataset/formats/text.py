@@ -27,11 +27,11 @@ class PlainText(Format):
 
     def reason(self, columns: Mapping[str, str]) -> str:
         """Which column."""
-        return f"`{columns['text']}` holds text and there is no column with an answer"
+        return f"`{columns['text']}` is text, and no column has an answer"
 
 
 class PlainTextLines(PlainText):
-    """Plain text files of which each line is a row of its own; never recognised, the user chooses it."""
+    """Plain text files of which each line is a row; never detected, the user chooses it."""
 
     name = "text-lines"
-    title = "plain text, one row a line"
+    title = "plain text, one row per line"

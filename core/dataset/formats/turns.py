@@ -1,4 +1,4 @@
-"""Turns of a conversation as data sets write them, brought to `Message`."""
+"""Turns of a conversation in every spelling found in datasets, as `Message`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _MEDIA_PARTS = frozenset(("image", "image_url", "video", "video_url", "audio", "
 
 
 ROLE_KEY, CONTENT_KEY, ROLE_NAMES = "turn.role", "turn.content", "role."
-"""Names in a mapping that are no columns: the keys inside a turn, and the names that a role has (`role.user`)."""
+"""Names in a mapping that are not columns: the keys inside a turn, and the names that a role has (`role.user`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnNames:
-    """How the turns of a data set are written where the user has said so.
+    """How the turns of a dataset are written, where the user has said so.
 
     Attributes:
         role: the key that says who speaks, or "" for the usual ones.
@@ -94,13 +94,13 @@ def read_turns(value: Any, names: TurnNames = USUAL) -> tuple[Message, ...]:
         Unreadable: naming the turn, from 1, and what is wrong with it.
     """
     if isinstance(value, str):
-        value = decoded(value)
+        value = decoded(value) if value.strip() else []
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
-        raise Unreadable(f"a list of turns was expected, this is {json_type(value)}")
+        raise Unreadable(f"expected a list of messages, got {json_type(value)}")
     if not value:
-        raise Unreadable("the conversation has no turns")
+        raise Unreadable("the conversation is empty")
     messages: list[Message] = []
     for number, turn in enumerate(value, 1):
         try:
@@ -119,11 +119,11 @@ def read_turns(value: Any, names: TurnNames = USUAL) -> tuple[Message, ...]:
 def read_turn(turn: Any, names: TurnNames = USUAL) -> Message:
     """One turn; as `read_turns`."""
     if not isinstance(turn, dict):
-        raise Unreadable(f"a turn is an object with role and content, this is {json_type(turn)}")
+        raise Unreadable(f"expected an object with `role` and `content`, got {json_type(turn)}")
     role_keys = (names.role,) if names.role else _ROLE_KEYS
     name = next((turn[key] for key in role_keys if turn.get(key) is not None), None)
     if not isinstance(name, str):
-        raise Unreadable(f"it says not who speaks (no `{names.role or 'role` or `from'}`)")
+        raise Unreadable(f"no `{names.role or 'role` or `from'}`, so the speaker is unknown")
     spoken = name.strip().lower()
     content_keys = (names.content,) if names.content else _CONTENT_KEYS
     content = next((turn[key] for key in content_keys if key in turn), None)
@@ -133,7 +133,7 @@ def read_turn(turn: Any, names: TurnNames = USUAL) -> Message:
         return Message("assistant", "", tool_calls=read_calls(content), trained=trained)
     role = role or ROLES.get(spoken)
     if role is None:
-        raise Unreadable(f"the role {name!r} is none that chat templates know")
+        raise Unreadable(f"unknown role {name!r}")
     text, reasoning, calls = _read_content(content)
     said = next((turn[key] for key in _REASONING_KEYS if isinstance(turn.get(key), str)), "")
     if turn.get("tool_calls"):
@@ -141,7 +141,7 @@ def read_turn(turn: Any, names: TurnNames = USUAL) -> Message:
     elif turn.get("function_call"):
         calls += read_calls(turn["function_call"])
     if content is None and not calls and not said:
-        raise Unreadable("it has no content")
+        raise Unreadable("no content")
     tool = turn.get("name") if role == "tool" else None
     return Message(
         role=role,
@@ -160,19 +160,21 @@ def read_calls(value: Any) -> tuple[dict[str, Any], ...]:
     if isinstance(value, list):
         return tuple(call for item in value for call in read_calls(item))
     if not isinstance(value, dict):
-        raise Unreadable(f"a tool call is an object with a name, this is {json_type(value)}")
+        raise Unreadable(f"a tool call should be an object with a name, but it is {json_type(value)}")
     nested = value.get("function")
     inner: dict[str, Any] = nested if isinstance(nested, dict) else value
     name = inner.get("name")
     if not isinstance(name, str):
-        raise Unreadable("a tool call names no tool")
+        raise Unreadable("a tool call has no tool name")
     arguments = next((inner[key] for key in ("arguments", "parameters", "input") if key in inner), None)
     if isinstance(arguments, str):
         arguments = decoded(arguments) if arguments.strip() else {}
     if arguments is None:
         arguments = {}
     if not isinstance(arguments, dict):
-        raise Unreadable(f"the arguments of the call of {name!r} are {json_type(arguments)}, not an object")
+        raise Unreadable(
+            f"the arguments of the tool call {name!r} should be an object, but they are {json_type(arguments)}"
+        )
     return ({"type": "function", "function": {"name": name, "arguments": arguments}},)
 
 
@@ -187,13 +189,13 @@ def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
-        raise Unreadable(f"tools should be a list, they are {json_type(value)}")
+        raise Unreadable(f"`tools` should be a list, but it is {json_type(value)}")
     tools = []
     for tool in value:
         if isinstance(tool, str):
             tool = decoded(tool)
         if not isinstance(tool, dict):
-            raise Unreadable(f"a tool is an object with a name, this is {json_type(tool)}")
+            raise Unreadable(f"a tool should be an object with a name, but it is {json_type(tool)}")
         tools.append(tool if isinstance(tool.get("function"), dict) else {"type": "function", "function": tool})
     return tuple(tools)
 
@@ -218,7 +220,7 @@ def _read_content(content: Any) -> tuple[str, str, tuple[dict[str, Any], ...]]:
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list):
-        raise Unreadable(f"the content should be text, it is {json_type(content)}")
+        raise Unreadable(f"the content should be text, but it is {json_type(content)}")
     texts: list[str] = []
     thoughts: list[str] = []
     calls: tuple[dict[str, Any], ...] = ()
@@ -227,7 +229,7 @@ def _read_content(content: Any) -> tuple[str, str, tuple[dict[str, Any], ...]]:
             texts.append(part)
             continue
         if not isinstance(part, dict):
-            raise Unreadable(f"a part of the content is {json_type(part)}")
+            raise Unreadable(f"a content part should be an object, but it is {json_type(part)}")
         kind = part.get("type", "text")
         if kind in _TEXT_PARTS:
             texts.append(_part_text(part))
@@ -240,14 +242,14 @@ def _read_content(content: Any) -> tuple[str, str, tuple[dict[str, Any], ...]]:
         elif kind in _MEDIA_PARTS:
             texts.append(f"[{str(kind).removeprefix('input_').removesuffix('_url')}]")
         else:
-            raise Unreadable(f"a part of the content is of the type {kind!r}, which is not known")
+            raise Unreadable(f"unknown content part type {kind!r}")
     return "".join(texts), "\n".join(thoughts), calls
 
 
 def _part_text(part: Mapping[str, Any]) -> str:
     value = next((part[key] for key in ("text", "value", "content", "reasoning", "thinking") if key in part), None)
     if not isinstance(value, str):
-        raise Unreadable("a part of the content has no text")
+        raise Unreadable("a content part has no text")
     return value
 
 
@@ -255,9 +257,9 @@ def decoded(text: str) -> Any:
     """What a text holds as JSON.
 
     Raises:
-        Unreadable: it is no JSON, with the reason.
+        Unreadable: it is not JSON, with the reason.
     """
     try:
         return parse_json(text.encode("utf-8", "surrogatepass"))[0]
     except Unreadable as fault:
-        raise Unreadable(f"JSON was expected in the text: {fault}") from None
+        raise Unreadable(f"expected JSON in the text: {fault}") from None

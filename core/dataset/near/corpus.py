@@ -119,7 +119,7 @@ class Corpus:
             return said
         in_rows, longest = self._split(headers)
         self.shared = replace(self.shared, headers=headers.texts)
-        many = f"{len(headers):,} shared beginnings" if len(headers) > 1 else "one shared beginning"
+        many = f"{len(headers):,} shared prefixes" if len(headers) > 1 else "one shared prefix"
         said.append(f"{many}, in {in_rows:,} of {len(self):,} rows, up to {longest:,} characters long")
         return said
 
@@ -199,18 +199,18 @@ class Corpus:
         system, answer = normalize(self._first_system), normalize(self._answer)
         if self._system_same and 0 < len(system) < shortest:
             self.shared = replace(self.shared, system=len(system))
-            said.append(f"the system prompt, the same in all rows ({len(system):,} characters)")
+            said.append(f"the system prompt, identical in all rows ({len(system):,} characters)")
         # Two spaces may stand between the parts.
         rest = shortest - len(answer) - self.shared.system - 2
         if self._answer_same and answer and rest > 0 and len(self) >= _ROWS_FOR_CONSTANT:
             self.shared = replace(self.shared, answer=answer)
-            said.append(f"the answer, the same in all rows ({len(answer):,} characters)")
+            said.append(f"the answer, identical in all rows ({len(answer):,} characters)")
         return said
 
 
 def _unwritten(fault: OSError, folder: str | Path | None) -> TunedeckError:
     return TunedeckError(
-        f"the texts to compare cannot be written: {fault.strerror}",
+        f"the temporary file of texts cannot be written: {fault.strerror}",
         where=str(folder or tempfile.gettempdir()),
         do="Free some space there, or set TMPDIR to another folder",
     )

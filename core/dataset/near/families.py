@@ -54,7 +54,7 @@ class Families:
         """Takes the next sample, whatever row it was."""
         number, sample = len(self), item.sample
         if sample is None:
-            raise ValueError("a row without a sample has no family")
+            raise ValueError("an unreadable row has no family")
         structured = sample.kind != "text"
         self._texts.add(
             number,
@@ -166,7 +166,7 @@ class _Pairs:
             self._verify,
             self._threshold,
             self._rarity,
-            lambda done, of: tick("comparing the two sides", done, of),
+            lambda done, of: tick("comparing train and eval", done, of),
         )
         for first, second, similarity in found:
             yield from ((one, other, similarity) for one in mine[first] for other in others[second])

@@ -1,4 +1,4 @@
-"""What a search for near-duplicates is asked, and what it finds."""
+"""The options of a near-duplicate search, and what it finds."""
 
 from __future__ import annotations
 
@@ -48,24 +48,24 @@ class NearOptions:
     def __post_init__(self) -> None:
         if not LEAST_THRESHOLD <= self.threshold <= 1:
             raise BadInput(
-                f"{self.threshold:g} is no threshold for near-duplicates",
-                do=f"Give a similarity from {LEAST_THRESHOLD:g} to 1, such as 0.8",
+                f"{self.threshold:g} is not a valid similarity threshold",
+                do=f"Set it to {LEAST_THRESHOLD:g} to 1, such as 0.8",
             )
         if self.keep not in KEEPS:
-            raise BadInput(f"there is no way to keep {self.keep!r}", do=f"Choose {' or '.join(KEEPS)}")
+            raise BadInput(f"unknown keep rule {self.keep!r}", do=f"Choose {' or '.join(KEEPS)}")
         if self.fields not in FIELDS:
-            raise BadInput(f"samples have no field {self.fields!r} to compare", do=f"Choose {', '.join(FIELDS)}")
+            raise BadInput(f"unknown field {self.fields!r} to compare", do=f"Choose {', '.join(FIELDS)}")
         if self.processes < 1:
-            raise BadInput(f"{self.processes} processes cannot do anything", do="Give 1 or more")
+            raise BadInput(f"{self.processes} processes are too few", do="Set 1 or more")
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A row that can go.
+    """A removable row.
 
     Attributes:
         row: the good row.
-        because_of: the row that stays and is at least the threshold like it.
+        because_of: the row that is kept and is at least the threshold similar to it.
         similarity: how much, verified.
     """
 

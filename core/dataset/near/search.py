@@ -117,7 +117,7 @@ class _Groups:
         parts += [[where] for where in sorted(self._repeats) if where not in joined]
         chosen: list[Outcome] = []
         for at in range(0, len(parts), _AT_ONCE):
-            tick("choosing what stays", at, len(parts))
+            tick("choosing rows to keep", at, len(parts))
             some = parts[at : at + _AT_ONCE]
             small = SmallClusters((part for part in some if len(part) <= FEW), likely)
             ordered = [sorted(part, key=lambda member: self._rank(member, options.keep)) for part in some]

@@ -148,7 +148,7 @@ class Helper:
         )
 
     def _died(self) -> TunedeckError:
-        return TunedeckError("a helper of the search for near-duplicates died", do="Try again with one process")
+        return TunedeckError("a worker process of the near-duplicate search died", do="Try again with --processes 1")
 
 
 def help_out(argv: Sequence[str], given: IO[bytes], answer: IO[bytes]) -> None:

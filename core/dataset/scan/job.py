@@ -125,7 +125,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             write_near(out, gathered.result, gathered.shared)
     near_found = {} if gathered is None else {"near": gathered.result.about()}
     _summary(out, scanner, rows, near_found, complete=True)
-    folder.append_event("phase", f"The scan has read {rows:,} rows.")
+    folder.append_event("phase", f"Scanned {rows:,} rows.")
     folder.write_status(phase="done")
 
 

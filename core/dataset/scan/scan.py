@@ -347,5 +347,5 @@ def _eval_prompts(beside: Dataset, paths: Sequence[str | Path], near: Gatherer |
         if near is not None:
             near.add_eval(sample, place, entry, key)
     if not prompts:
-        raise BadInput("the eval file holds no row that can be formatted", where=str(paths[0]))
+        raise BadInput("the eval file has no readable rows", where=str(paths[0]))
     return prompts

@@ -1,4 +1,4 @@
-"""The steps from rows to a view: gather what stays, find who is like whom, part train from eval, mix, write."""
+"""The steps from rows to a view: gather what stays, find similar samples, split train from eval, mix, write."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class Curator:
 
     Args:
         folder: where the files are made.
-        near_split: how train and eval are parted.
-        drop_flags: names of checks whose rows are left out.
+        near_split: how train and eval are split.
+        drop_flags: names of checks whose rows are dropped.
         decisions: the user's.
     """
 
@@ -90,7 +90,7 @@ class Curator:
         """Reads the data set.
 
         Raises:
-            BadInput: nothing of it stays, or no row has the column to stratify by.
+            BadInput: no sample is left, or no row has the column to stratify by.
             Stopped: `should_stop` said so.
         """
         self._kept = self._selection(dataset, "kept.jsonl", eval_paths)
@@ -166,12 +166,12 @@ class Curator:
         counts = self._kept.dropped + Counter(reason for reason, _ in self._kept.gone.values())
         reasons = ", ".join(f"{name} {times:,}" for name, times in counts.most_common()) or "no rows"
         raise BadInput(
-            f"no sample is left to train on ({reasons})",
+            f"no samples left to train on ({reasons})",
             where=where,
-            do="Keep some rows, or leave fewer flags to drop",
+            do="Keep some rows, or drop fewer flags",
         )
 
-    # -- parting --------------------------------------------------------------------------------------------
+    # -- splitting ------------------------------------------------------------------------------------------
 
     def part(self, tick: StageProgress) -> None:
         """Finds near-duplicates and leaks, and decides what is held out.
@@ -197,7 +197,7 @@ class Curator:
         if not self._sides.held_count:
             self._notes.append(self._sides.why_none)
         if self._sides.held_count >= len(self._kept) - len(self._kept.gone):
-            raise BadInput("the split leaves no sample to train on", do="Hold out a smaller fraction")
+            raise BadInput("the split leaves no samples to train on", do="Hold out a smaller fraction")
 
     def _find_leaks(self, tick: StageProgress) -> None:
         left = 0
@@ -211,7 +211,7 @@ class Curator:
             if own:
                 self._leaks["near"] = len(found)
             for leak in found:
-                reason = f"{percent(leak.similarity)} the prompt in {leak.place}"
+                reason = f"{percent(leak.similarity)} similar to the prompt in {leak.place}"
                 if own:
                     self._facts.flag(leak.row, (Flag("leak_near", reason, severity="error"),))
                 place = selection.place(leak.row)
@@ -222,10 +222,10 @@ class Curator:
         if wrong:
             self._notes.append(f"{wrong_pairs_words(len(wrong))}.")
         if left:
-            several = "samples ask" if left > 1 else "sample asks"
+            prompts, them = ("prompts are", "them") if left > 1 else ("prompt is", "it")
             self._notes.append(
-                f"{left:,} training {several} nearly what the eval file asks (from {self._near_split.near or 0.8:.0%} "
-                "alike on), so its loss will measure memory: leave out leak_near, too."
+                f"{left:,} training {prompts} {self._near_split.near or 0.8:.0%}+ similar to an eval prompt, so the "
+                f"eval loss will reward memorizing. Drop {them} with leak_near."
             )
 
     # -- writing --------------------------------------------------------------------------------------------
@@ -267,8 +267,8 @@ class Curator:
             first += len(kept)
             places = [place for place in range(len(kept)) if place not in kept.gone]
             if not places:
-                what = "no sample of a source that is to be mixed in may be trained on"
-                raise BadInput(what, where=each.path, do="Look at it with tunedeck scan, or leave it out of the mix")
+                what = "no usable samples in a source to mix in"
+                raise BadInput(what, where=each.path, do="Check it with tunedeck scan, or remove it from the mix")
             times = drawn([kept.keys[place] for place in places], places, count, self._near_split.seed)
             for place, line in kept.lines():
                 train.write(line * times.get(place, 0))
@@ -281,7 +281,7 @@ class Curator:
     # -- the outcome ----------------------------------------------------------------------------------------
 
     def outcome(self) -> dict[str, Any]:
-        """What the manifest says of numbers."""
+        """The numbers for the manifest."""
         counts = {"rows": self._kept.rows, "train": self._train, "eval": self._eval, "edited": self._kept.edited}
         return {
             "counts": counts,
@@ -296,7 +296,7 @@ class Curator:
         }
 
     def _sources(self) -> Iterator[Contribution]:
-        """What the data set itself and each source that is mixed in give."""
+        """What the dataset and each source that is mixed in contribute."""
         kept = self._kept
         own = Contribution(self._own_path, 0.0, kept.rows, self._own_train, self._own_train, False, dict(kept.dropped))
         for each in (own, *self._contributions):

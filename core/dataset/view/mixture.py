@@ -35,12 +35,12 @@ class Contribution:
     def words(self) -> str:
         """What was done to it, a phrase."""
         if not self.mixed:
-            return "all of its samples, once each"
+            return "all samples, once each"
         if self.samples <= self.available:
-            return f"{self.samples:,} of its {self.available:,} samples, drawn by the seed"
+            return f"{self.samples:,} of {self.available:,} samples, drawn by the seed"
         least, more = divmod(self.samples, self.available)
         times = f"{least} to {least + 1} times" if more else f"{least} times"
-        return f"its {self.available:,} samples are repeated, {times} each"
+        return f"{self.available:,} samples, repeated {times} each"
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in the view's manifest."""

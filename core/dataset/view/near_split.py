@@ -1,4 +1,4 @@
-"""Splitting train from eval so that nothing is held out that was trained on: not by prompt, and not nearly."""
+"""Splitting train from eval so that no eval prompt is trained on, nor anything similar to one."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from core.dataset.view.split import by_prompt, deal, labeled
 from core.errors import BadInput
 
 LIKE_EVAL = "like_eval"
-"""Why a sample is left out that may not be held out, but is like one that is."""
+"""Why a sample is dropped that must not be held out but is similar to one that is."""
 
 
 @dataclass(frozen=True, slots=True)
 class NearSplit:
-    """How training and eval samples are parted.
+    """How the samples are split into a training and an eval set.
 
     Attributes:
         fraction: share of the samples that is held out where there are no eval files, 0 to below 1.
         seed: of that choice, and of what is drawn from a source that is mixed in.
-        near: samples at least this like each other stay on one side, 0.5 to 1; 0 holds only equal prompts together.
-        stratify: what each has its share of in the eval set: `answer`, `source` or a column; "" for nothing.
+        near: samples at least this similar stay on one side, 0.5 to 1; 0 compares prompts for equality only.
+        stratify: what is represented in the eval set in proportion: `answer`, `source` or a column; "" for nothing.
         synthetic: what marks rows that are never held out, see `core.dataset.synthetic.marker`.
     """
 
@@ -38,11 +38,11 @@ class NearSplit:
     def __post_init__(self) -> None:
         if not 0 <= self.fraction < 1:
             what = f"the eval fraction is {self.fraction}"
-            raise BadInput(what, do="Hold out a share from 0 to below 1, such as 0.1")
+            raise BadInput(what, do="Set it to at least 0 and below 1, such as 0.1")
         if self.near and not LEAST_THRESHOLD <= self.near <= 1:
             raise BadInput(
-                f"samples cannot be kept together from a similarity of {self.near:g} on",
-                do=f"Give one from {LEAST_THRESHOLD:g} to 1, such as 0.8; 0 holds only equal prompts together",
+                f"the near-duplicate split threshold is {self.near:g}",
+                do=f"Set it to {LEAST_THRESHOLD:g} to 1, such as 0.8; 0 compares prompts for equality only",
             )
 
 
@@ -51,7 +51,7 @@ class Sides:
 
     Args:
         selections: of the data set, and of each source that is mixed in.
-        near_split: how they are parted.
+        near_split: how they are split.
     """
 
     def __init__(self, selections: Sequence[Selection], near_split: NearSplit) -> None:
@@ -84,13 +84,13 @@ class Sides:
     def why_none(self) -> str:
         """Why nothing is held out although a fraction was asked for, a sentence."""
         if all(self._barred[: self._own]):
-            return "Nothing is held out: every sample is marked as synthetic, and those never enter the eval set."
+            return "Nothing is held out: every sample is synthetic, and synthetic samples are never held out."
         if self._near_split.near:
             return (
-                f"Nothing is held out: pairs that are at least {self._near_split.near:.0%} alike connect all samples, "
-                "and such samples stay on one side. Raise data.split_near, or 0 keeps only equal prompts together."
+                f"Nothing is held out: pairs that are {self._near_split.near:.0%}+ similar link all samples, so all "
+                "stay in the training set. Raise data.split_near, or set it to 0 to compare prompts only."
             )
-        return "Nothing is held out: all samples ask the same."
+        return "Nothing is held out: all samples have the same prompt."
 
     def deal(self, families: Families | None, tick: StageProgress) -> None:
         """Decides what is held out.
@@ -99,7 +99,7 @@ class Sides:
         two sides is looked for exactly, and where there is one its groups are joined and dealt out anew.
 
         Args:
-            families: knows who is like whom; None where only equal prompts stay together.
+            families: knows which samples are similar; None where only equal prompts stay together.
             tick: told progress; may raise to stop.
         """
         if families is None:
@@ -129,7 +129,7 @@ class Sides:
             before = sides
 
     def bar(self, selection: Selection, first: int) -> None:
-        """Leaves samples out that may not be held out themselves but belong to a group that is.
+        """Drops samples that must not be held out but belong to a group that is.
 
         Args:
             selection: one of those given at first.
@@ -138,7 +138,7 @@ class Sides:
         for place in range(len(selection)):
             if self.held[first + place] and self._barred[first + place] and first + place not in self._gone:
                 what = "synthetic" if first < self._own else "mixed in"
-                selection.must_go(place, LIKE_EVAL, f"{what}, and like a sample of the eval set")
+                selection.must_go(place, LIKE_EVAL, f"{what}, and similar to a sample in the eval set")
 
     def _deal(self, labels: Sequence[int], digests: Sequence[bytes]) -> None:
         near_split = self._near_split
@@ -156,7 +156,7 @@ def _to_compare(sides: Mapping[int, bool], moved: Sequence[int]) -> Iterator[tup
 
 
 def numbers_apart(keys: Iterable[str], apart: Collection[tuple[str, str]]) -> Iterator[tuple[int, int]]:
-    """The samples that the user has said are no duplicates.
+    """The samples that the user has marked as not duplicates.
 
     Args:
         keys: of the rows of all samples, in the order of their numbers; a row may stand in several files.
@@ -176,13 +176,13 @@ def numbers_apart(keys: Iterable[str], apart: Collection[tuple[str, str]]) -> It
 
 
 def near_drops(families: Families, selections: Sequence[Selection], tick: StageProgress) -> None:
-    """Leaves near-duplicates out, each because of a sample that stays; what the user has kept stays."""
+    """Drops near-duplicates, each because of a sample that is kept; what the user has kept stays."""
     for cluster in families.clusters(tick):
         for drop in cluster.drop:
             selection, place = located(selections, drop.row)
             because, other = located(selections, drop.because_of)
             if other not in because.gone:
-                reason = f"{drop.similarity:.0%} the text of row {because.rows_kept[other] + 1:,}"
+                reason = f"{drop.similarity:.0%} similar to row {because.rows_kept[other] + 1:,}"
                 selection.leave_out(place, "near_duplicate", reason)
 
 

@@ -63,7 +63,7 @@ def overview_of(view: CuratedView, on_progress: StageProgress = no_tick) -> dict
 
 
 def _near_leaks(view: CuratedView) -> Iterator[dict[str, Any]]:
-    """The rows that ask nearly what the eval file asks, and are trained on all the same."""
+    """The rows whose prompts are similar to an eval prompt, and that are trained on anyway."""
     first_mixed = len(view.manifest["sources"])
     found = {
         line["row"]: flag["reason"]

@@ -25,7 +25,7 @@ from core.errors import BadInput
 from core.paths import hidden_dir
 
 DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact")
-"""Rows with these flags are left out unless the user decided to keep them."""
+"""Rows with these flags are dropped unless the user decided to keep them."""
 
 VERSION = 4
 """Of what goes into a view; part of the fingerprint, so that a later program builds its own."""
@@ -47,8 +47,8 @@ class ViewRequest(TypedDict, total=False):
         near: see there.
         stratify: see there.
         synthetic: see there.
-        drop_flags: names of checks whose rows are left out unless decided otherwise, by default `DROP_FLAGS`. Of equal
-            samples the first that is kept stays, and of near-duplicates those that nothing makes superfluous.
+        drop_flags: names of checks whose rows are dropped unless decided otherwise, by default `DROP_FLAGS`. Of equal
+            samples the first that is kept stays, and of near-duplicates those that are not removable.
         decisions: the user's; None reads the workspace's.
     """
 
@@ -235,4 +235,4 @@ def _check_unchanged(sources: Sequence[Mapping[str, Any]]) -> None:
         except OSError:
             size = -1
         if size != source["size"]:
-            raise BadInput("the file changed while it was read", where=source["path"], do="Start again")
+            raise BadInput("the file changed while it was being read", where=source["path"], do="Try again")

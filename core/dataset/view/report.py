@@ -1,4 +1,4 @@
-"""The audit's report as Markdown: what was read, with which seed, what was found, what was dropped and why."""
+"""The audit's report as Markdown: rows read, seeds, flags, dropped rows with their reasons."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class _Facts:
         bad: places of lines that could not be read.
         good: entries and rows.
         tokens_counted: whether the flags from token facts are among the flags.
-        near: what the search for near-duplicates has found, a sentence; "" where there was none.
+        near: what the near-duplicate search found, a sentence; "" where there was none.
     """
 
     rows: int = 0
@@ -133,7 +133,7 @@ class _Facts:
 
 
 def _near_words(search: Path) -> str:
-    """What was asked of a search for near-duplicates, and what it has found in all."""
+    """The options of a near-duplicate search, and how much it found."""
     reader = ScanReader(search)
     clusters, summary = reader.clusters(), reader.summary()
     if clusters is None or summary is None:
@@ -141,11 +141,11 @@ def _near_words(search: Path) -> str:
     near, leaks = summary["near"], len(reader.leaks())
     rows, going = sum(len(each.rows) for each in clusters), sum(len(each.drop) for each in clusters)
     eval_files = JobFolder(search).read_job().get("payload", {}).get("eval_paths")
-    of_eval = f" Near leaks to the eval files: {leaks:,}." if eval_files else ""
+    of_eval = f" Near leaks into the eval files: {leaks:,}." if eval_files else ""
     found = f"{len(clusters):,} cluster{'s' * (len(clusters) != 1)} of {rows:,} rows"
     return (
-        f"Near-duplicates were searched for from {near['threshold']:.0%} alike on (compared: {near['fields']}): "
-        f"{found}, of which {going:,} may go because of one that stays.{of_eval}"
+        f"Near-duplicate search at {near['threshold']:.0%}+ similarity (compared: {near['fields']}): "
+        f"{found}, of which {going:,} {'is' if going == 1 else 'are'} removable.{of_eval}"
     )
 
 
@@ -161,7 +161,7 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
 def _report(paths: Sequence[str | Path], audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
     yield f"# Audit of {_cell(', '.join(Path(path).name for path in paths), 200)}"
     yield ""
-    yield f"Written {_when(time.time())} by tunedeck. Rows are numbered as in the program, from 1."
+    yield f"Written {_when(time.time())} by tunedeck. Row numbers start at 1, as in the program."
     yield ""
     yield from _read(facts)
     yield from _audits(audits, facts)
@@ -174,18 +174,18 @@ def _read(facts: _Facts) -> Iterator[str]:
     kept, dropped = len(facts.with_verdict("keep")), len(facts.with_verdict("drop"))
     edited = sum(standing.edit is not None for standing in facts.standings.values())
     share = f" ({(kept + dropped) / facts.rows:.1%})" if facts.rows else ""
-    yield "## What was read"
+    yield "## Rows"
     yield ""
     yield f"- {facts.rows:,} rows"
-    yield f"- {kept + dropped:,} of them decided by hand{share}: {kept:,} kept, {dropped:,} dropped"
+    yield f"- {kept + dropped:,} decided by hand{share}: {kept:,} kept, {dropped:,} dropped"
     yield f"- {edited:,} edited"
-    yield f"- lines that could not be read, and are left out: {len(facts.bad):,}"
+    yield f"- {len(facts.bad):,} malformed line{'s' * (len(facts.bad) != 1)}, never trained on"
     yield ""
 
 
 def _audits(audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
     if not audits:
-        yield "No queue was begun: rows were read as somebody came to them."
+        yield "No audit was started: rows were read in no particular order."
         yield ""
         return
     rows = []
@@ -198,11 +198,11 @@ def _audits(audits: Sequence[Audit], facts: _Facts) -> Iterator[str]:
         rows.append(
             (_when(audit.started), what, seed, f"{read:,} of {len(queue):,}", verdicts["keep"], verdicts["drop"])
         )
-    yield from _table(("begun", "queue", "seed", "read", "kept", "dropped"), rows)
+    yield from _table(("started", "audit", "seed", "read", "kept", "dropped"), rows)
 
 
 def _found(facts: _Facts) -> Iterator[str]:
-    yield "## What was found"
+    yield "## Flags"
     yield ""
     kept, dropped = set(facts.with_verdict("keep")), set(facts.with_verdict("drop"))
     by_flag: dict[str, set[int]] = {}
@@ -210,9 +210,9 @@ def _found(facts: _Facts) -> Iterator[str]:
         for flag in found:
             by_flag.setdefault(flag.name, set()).add(row)
     if not facts.tokens_counted:
-        yield "Tokens were not counted, so rows without trained tokens and rows that are cut off are not among these."
+        yield "Tokens were not counted, so rows without trained tokens and rows over the max length are not listed."
         yield ""
-    yield facts.near or "Near-duplicates were not searched for in these data as they are, so they are not among these."
+    yield facts.near or "No near-duplicate search was made of the current files, so near-duplicates are not listed."
     yield ""
     if not by_flag:
         yield "No row has a flag."
@@ -224,11 +224,11 @@ def _found(facts: _Facts) -> Iterator[str]:
 
 
 def _dropped(facts: _Facts) -> Iterator[str]:
-    yield "## What was dropped, and why"
+    yield "## Dropped rows"
     yield ""
     rows = facts.with_verdict("drop")
     if not rows:
-        yield "Nothing was dropped by hand."
+        yield "No rows were dropped by hand."
         yield ""
         return
     listed = []
@@ -237,7 +237,7 @@ def _dropped(facts: _Facts) -> Iterator[str]:
         own = [words for words in (standing.why,) if words]
         own += [f"flagged: {standing.flag}"] * bool(standing.flag) + [f"note: {standing.note}"] * bool(standing.note)
         found = [f"{flag.name}: {flag.reason}" for flag in facts.flags.get(row, ())]
-        listed.append((f"{row + 1:,}", "; ".join(own + found) or "no reason was noted"))
+        listed.append((f"{row + 1:,}", "; ".join(own + found) or "no reason given"))
     yield from _table(("row", "why"), listed)
     yield from _rest(len(rows))
 
@@ -257,26 +257,26 @@ def _said(facts: _Facts) -> Iterator[str]:
     if listed:
         yield "## Edits, notes and flags by hand"
         yield ""
-        yield from _table(("row", "what", "words"), listed[:_MOST])
+        yield from _table(("row", "kind", "text"), listed[:_MOST])
         yield from _rest(len(listed))
 
 
 def _trained_on(manifest: Path, tokens: Sequence[int] | None) -> Iterator[str]:
-    """What is trained on and held out, where the facts are those of a curated view."""
+    """The training set and the held-out samples, where the facts are those of a curated view."""
     found = files.read_json(os.fspath(manifest))
     if found is None:
         return
     counts, split = found["counts"], found["split"]
-    yield "## What is trained on"
+    yield "## Training set"
     yield ""
-    yield f"- {counts['train']:,} samples to train on, {counts['eval']:,} held out"
+    yield f"- {counts['train']:,} training samples, {counts['eval']:,} held out"
     if not found["eval_sources"] and split["fraction"]:
-        together = f"samples at least {split['near']:.0%} alike" if split["near"] else "samples with equal prompts"
+        together = f"{split['near']:.0%}+ similar samples" if split["near"] else "samples with the same prompt"
         by = f", stratified by {_cell(split['stratify'])}" if split["stratify"] else ""
-        yield f"- held out by seed {split['seed']}{by}; {together} stay on one side"
+        yield f"- split by seed {split['seed']}{by}; {together} stay on one side"
     for name, number in found["leaks"].items():
         if found["eval_sources"]:
-            yield f"- {name} leaks to the eval file: {number:,}"
+            yield f"- {name} leaks into the eval file: {number:,}"
     for sentence in found["notes"]:
         yield f"- {_cell(sentence)}"
     yield ""
@@ -285,7 +285,7 @@ def _trained_on(manifest: Path, tokens: Sequence[int] | None) -> Iterator[str]:
         (each["path"], each["samples"], f"{each['share']:.0%}", number, each["words"])
         for each, number in zip(found["contributions"], known, strict=True)
     ]
-    yield from _table(("source", "samples", "share", "tokens", "what was taken"), rows)
+    yield from _table(("source", "samples", "share", "tokens", "details"), rows)
 
 
 def _rest(total: int) -> Iterator[str]:

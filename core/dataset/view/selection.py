@@ -33,7 +33,7 @@ class Selection:
     Args:
         path: that file.
         first_source: number of the data set's first file among all files of the view.
-        drop_flags: names of checks whose rows are left out unless the user has kept them.
+        drop_flags: names of checks whose rows are dropped unless the user has kept them.
         decisions: the user's.
         strata: tells what the split is stratified by.
         seen: contents of all samples that stay, of other data sets too: of equal ones the first stays.
@@ -130,21 +130,21 @@ class Selection:
         return low if low < len(self.rows_kept) and self.rows_kept[low] == row else None
 
     def leave_out(self, place: int, reason: str, detail: str) -> bool:
-        """Leaves a sample out after all, unless the user has kept it.
+        """Drops a sample after all, unless the user has kept it.
 
         Returns:
-            Whether it goes.
+            Whether it is dropped.
         """
         if not self.decided[place]:
             self.gone.setdefault(place, (reason, detail))
         return place in self.gone
 
     def must_go(self, place: int, reason: str, detail: str) -> None:
-        """Leaves a sample out, whatever the user has decided: it would spoil the eval set."""
+        """Drops a sample whatever the user has decided: it would spoil the eval set."""
         self.gone.setdefault(place, (reason, detail))
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """The samples that stay, as lines of a view, with their numbers; the others are noted as left out."""
+        """The samples that stay, as lines of a view, with their numbers; the others are noted as dropped."""
         with self._path.open("rb") as kept:
             for place, line in enumerate(kept):
                 if place not in self.gone:
@@ -192,7 +192,7 @@ class Selection:
     def _reason(
         self, standing: DecisionState, scanned: ScannedRow, sample: Sample | None, content: bytes, synthetic: bool
     ) -> tuple[str, str]:
-        """Why a row is left out, in one word and in detail; two times "" where it stays."""
+        """Why a row is dropped, in one word and in detail; twice "" where it stays."""
         if standing.verdict == "drop":
             return "decision", standing.flag or standing.note
         if sample is None:
@@ -207,7 +207,8 @@ class Selection:
             return NAME, "marked by hand"
         if "exact_duplicate" in self._drop_flags and content in self._seen:
             return "exact_duplicate", next(
-                (flag.reason for flag in scanned.flags if flag.name == "exact_duplicate"), "the same as an earlier one"
+                (flag.reason for flag in scanned.flags if flag.name == "exact_duplicate"),
+                "same sample as an earlier row",
             )
         return "", ""
 
@@ -217,5 +218,5 @@ def _edited(edit: Mapping[str, Any], scanned: ScannedRow) -> Sample:
         return Sample.from_json(dict(edit))
     except (KeyError, TypeError, AttributeError) as fault:
         raise BadInput(
-            f"the edit of row {scanned.number + 1:,} is no sample", do="Undo it, or edit the row again"
+            f"the edit of row {scanned.number + 1:,} is not a valid sample", do="Undo it, or edit the row again"
         ) from fault

@@ -45,8 +45,8 @@ class Strata:
         """
         if self.spec and not self._found:
             columns = ", ".join(list(self._seen)[:12]) or "none"
-            what = f"no row has a column {self._column!r} to stratify the split by"
-            raise BadInput(what, where=where, do=f"Take answer, source, or one of the columns: {columns}")
+            what = f"no row has the column {self._column!r}, so the split cannot be stratified by it"
+            raise BadInput(what, where=where, do=f"Use answer, source, or one of the columns: {columns}")
 
     def _value(self, row: Row, _: Sample) -> str:
         value = (row.value or {}).get(self._column)

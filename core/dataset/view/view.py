@@ -74,7 +74,7 @@ def read_view(folder: str | Path) -> CuratedView:
             manifest,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
-        raise BadInput("this is not a curated view", where=str(folder), do="Build it again") from fault
+        raise BadInput("not a training set (curated view)", where=str(folder), do="Build it again") from fault
 
 
 def link_view(view: CuratedView, run_folder: str | Path) -> Path:

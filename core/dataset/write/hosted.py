@@ -32,15 +32,15 @@ class NotHosted(ValueError):
 def as_hosted(sample: Sample) -> dict[str, Any]:
     """The sample as a line of the chat form, or of the preference form.
 
-    Thinking has no place in these forms and is left out.
+    Thinking has no place in these forms and is omitted.
 
     Raises:
         NotHosted: the sample cannot be written so, or breaks a rule.
     """
     if sample.kind == "text":
-        raise NotHosted("it is plain text, and the services train conversations")
+        raise NotHosted("plain text; hosted services train on conversations")
     if sample.kind == "kto":
-        raise NotHosted("it is one rated answer, and the services take conversations or pairs of answers")
+        raise NotHosted("one labeled answer (KTO); hosted services take conversations or pairs of answers")
     numbering = _Calls()
     if sample.kind == "messages":
         row: dict[str, Any] = {"messages": [_turn(turn, numbering) for turn in sample.messages]}
@@ -108,26 +108,26 @@ def faults(row: Mapping[str, Any]) -> Iterator[str]:
 def _chat_faults(row: Mapping[str, Any]) -> Iterator[str]:
     turns = row.get("messages")
     if not isinstance(turns, list) or not turns:
-        yield "it has no messages"
+        yield "no messages"
         return
     yield from _turn_faults(turns)
     yield from _tool_faults(row.get("tools", []))
     if turns[-1].get("role") != "assistant":
-        yield f"the last message is the {turns[-1].get('role')}'s, and must be the assistant's"
+        yield f"the last message is from {turns[-1].get('role')}; it must be from the assistant"
     elif not any(turn.get("weight", 1) for turn in turns if turn.get("role") == "assistant"):
-        yield "no assistant message carries weight, so nothing of it is trained"
+        yield "every assistant message has weight 0, so nothing is trained on"
 
 
 def _preference_faults(row: Mapping[str, Any]) -> Iterator[str]:
     context = row["input"]
     turns = context.get("messages") if isinstance(context, Mapping) else None
     if not isinstance(turns, list) or not turns:
-        yield "it has no prompt"
+        yield "no prompt"
         return
     yield from _turn_faults(turns)
     yield from _tool_faults(context.get("tools", []))
     if turns[-1].get("role") == "assistant":
-        yield "the prompt ends with an assistant message, where the answers begin"
+        yield "the prompt ends with an assistant message"
     for name in ("preferred_output", "non_preferred_output"):
         answer = row.get(name)
         if not isinstance(answer, list) or len(answer) != 1 or answer[0].get("role") != "assistant":
@@ -145,43 +145,43 @@ def _turn_faults(turns: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if not isinstance(content, str) or (not content.strip() and not calls):
             yield f"message {number} has no content"
         if calls and role != "assistant":
-            yield f"message {number} calls tools and is not the assistant's"
+            yield f"message {number} calls tools but is not from the assistant"
         for call in calls:
             if not _NAME.fullmatch(str(call["function"]["name"])):
-                yield f"message {number} calls a tool whose name has other signs than letters, digits, _ and -"
+                yield f"message {number} calls a tool whose name has characters other than letters, digits, _ and -"
             called.add(call["id"])
         if role == "tool" and turn.get("tool_call_id") not in called:
-            yield f"message {number} answers no tool call"
+            yield f"message {number} is a tool result without a tool call"
         if turn.get("weight", 1) not in (0, 1) or ("weight" in turn and role != "assistant"):
-            yield f"message {number} has a weight that is not 0 or 1"
+            yield f"the weight of message {number} is not 0 or 1"
 
 
 def _tool_faults(tools: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if len(tools) > _MOST_TOOLS:
-        yield f"it has {len(tools):,} tools, and {_MOST_TOOLS} are allowed"
+        yield f"{len(tools):,} tools; the limit is {_MOST_TOOLS}"
     for tool in tools:
         function = tool.get("function")
         if tool.get("type") != "function" or not isinstance(function, Mapping):
-            yield "a tool is no function"
+            yield "a tool is not a function"
             continue
         name, parameters = function.get("name"), function.get("parameters", {})
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            yield "a tool's name has other signs than letters, digits, _ and -, or more than 64"
+            yield "a tool's name has characters other than letters, digits, _ and -, or more than 64 of them"
         if not isinstance(parameters, Mapping):
-            yield "the parameters of a tool are no JSON schema"
+            yield "the parameters of a tool are not a JSON schema"
 
 
 def file_faults(examples: int, size: int) -> Iterator[str]:
-    """Why a service takes no such file, a phrase each.
+    """Why a service would reject such a file, a phrase each.
 
     Args:
         examples: lines.
         size: bytes.
     """
     if examples < LEAST_EXAMPLES:
-        yield f"the services want at least {LEAST_EXAMPLES} examples, these are {examples:,}"
+        yield f"hosted services need at least {LEAST_EXAMPLES} examples; there are {examples:,}"
     if size > MOST_BYTES:
-        yield f"the services take files of up to {MOST_BYTES / 1e6:.0f} MB, this has {size / 1e6:,.0f} MB"
+        yield f"hosted services take files of up to {MOST_BYTES / 1e6:.0f} MB; this one would have {size / 1e6:,.0f} MB"
 
 
 def length_words(long: int) -> str:
@@ -194,6 +194,6 @@ def length_words(long: int) -> str:
         return ""
     verb = "has" if long == 1 else "have"
     return (
-        f"{long:,} of the examples {verb} more than {MOST_TOKENS:,} bytes, so perhaps more tokens than the "
-        f"{MOST_TOKENS:,} that are trained on: the services cut the rest."
+        f"{long:,} example{'s' * (long != 1)} {verb} more than {MOST_TOKENS:,} bytes, so possibly more than the "
+        f"{MOST_TOKENS:,} tokens that hosted services train on; they cut the rest."
     )

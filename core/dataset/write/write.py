@@ -1,4 +1,4 @@
-"""Writes the curated set to files of the user's choice: whole or not at all, never over a file that is there."""
+"""Writes the training set to files of the user's choice: whole or not at all, never over an existing file."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from core.jobs.files import FILE_MODE, current_umask
 
 ExportFormat = Literal["jsonl", "parquet", "openai"]
 FORMS: Mapping[ExportFormat, str] = {
-    "jsonl": "JSONL, a sample a line, as messages, text or pairs",
+    "jsonl": "JSONL, one sample per line, as messages, text or pairs",
     "parquet": "Parquet, the same columns",
-    "openai": "JSONL as OpenAI and other hosted fine-tuning services take it, checked against their rules",
+    "openai": "JSONL for OpenAI and other hosted fine-tuning services, checked against their rules",
 }
 
 _BATCH = 1_000
@@ -43,7 +43,7 @@ class Exported:
         samples: how many.
         eval_path: the samples that are held out, or None where there are none.
         eval_samples: how many.
-        rejects_path: what was left out, and why.
+        rejects_path: what was rejected, and why.
         rejects: reason to number of rows.
         warnings: sentences on what a service will not take.
     """
@@ -70,7 +70,7 @@ class Exported:
 
 
 def export_view(view: CuratedView, form: ExportFormat, path: str | Path) -> Exported:
-    """Writes a view's samples, and beside them those held out and those left out.
+    """Writes a view's samples, and beside them those held out and those rejected.
 
     For `data.jsonl` these are `data.eval.jsonl`, where something is held out, and `data.rejects.jsonl`. A reject has
     `reason`, `detail`, `row` (from 0), `file`, and its `sample` where there is one; a line that could not be read has
@@ -87,15 +87,15 @@ def export_view(view: CuratedView, form: ExportFormat, path: str | Path) -> Expo
         TunedeckError: the disk does not take it.
     """
     if form not in FORMS:
-        raise BadInput(f"there is no form {form!r} to export to", do=f"Choose {', '.join(FORMS)}")
+        raise BadInput(f"unknown export format {form!r}", do=f"Choose {', '.join(FORMS)}")
     target = Path(path).expanduser()
     if target.is_dir():
-        raise BadInput("this is a folder", where=str(target), do="Name a file in it")
+        raise BadInput("this is a folder, not a file", where=str(target), do="Name a file in it")
     held = target.with_name(f"{target.stem}.eval{target.suffix}") if view.eval_count else None
     rejects = target.with_name(f"{target.stem}.rejects.jsonl")
     for each in (target, held, rejects):
         if each is not None and os.path.lexists(each):
-            raise BadInput("this file is there already, and nothing is written over it", where=str(each))
+            raise BadInput("it already exists and was not overwritten", where=str(each))
     write = _PARQUET if form == "parquet" else _jsonl(as_hosted if form == "openai" else as_row)
     with ExitStack() as stack:
         try:
@@ -107,14 +107,14 @@ def export_view(view: CuratedView, form: ExportFormat, path: str | Path) -> Expo
             counts = left.rest()
             if not samples:
                 reasons = ", ".join(f"{name} {number:,}" for name, number in counts.most_common(3))
-                raise BadInput(f"no sample can be written as {form} ({reasons})", where=str(target))
+                raise BadInput(f"no samples can be written as {form} ({reasons})", where=str(target))
             fault = next(file_faults(samples, places[-1].file.tell()), None) if form == "openai" else None
             if fault is not None:
-                raise BadInput(fault, where=str(target), do="jsonl and parquet take any number")
+                raise BadInput(fault, where=str(target), do="Export as jsonl or parquet instead: they have no limits")
             for place in places:
                 place.publish()
         except OSError as fault:
-            raise TunedeckError(f"it cannot be written: {fault.strerror or fault}", where=str(target)) from fault
+            raise TunedeckError(f"cannot be written: {fault.strerror or fault}", where=str(target)) from fault
     long = length_words(left.long) if form == "openai" else ""
     return Exported(target, samples, held, eval_samples, rejects, counts, (long,) if long else ())
 
@@ -147,15 +147,15 @@ class _Unnamed:
         try:
             os.link(self._made, self._target)
         except FileExistsError:
-            raise BadInput("this file has appeared meanwhile, and stays", where=str(self._target)) from None
+            raise BadInput("it was created meanwhile and was not overwritten", where=str(self._target)) from None
         except OSError:  # a file system without hard links
             if os.path.lexists(self._target):
-                raise BadInput("this file has appeared meanwhile, and stays", where=str(self._target)) from None
+                raise BadInput("it was created meanwhile and was not overwritten", where=str(self._target)) from None
             os.rename(self._made, self._target)
 
 
 class _Rejects:
-    """Writes what is left out."""
+    """Writes the rejected rows."""
 
     def __init__(self, file: BinaryIO, view: CuratedView) -> None:
         self._file = file
@@ -223,7 +223,7 @@ def _parquet(file: BinaryIO, source: Path, rejects: _Rejects) -> int:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
     except ImportError:
-        raise BadInput("writing Parquet needs pyarrow", do="Install it: pip install pyarrow") from None
+        raise BadInput("writing Parquet requires pyarrow", do="Install it: pip install pyarrow") from None
     schema = None
     for batch in _batches(source):
         found = arrow.Table.from_pylist(_same_columns(batch)).schema
