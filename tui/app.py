@@ -377,10 +377,10 @@ class TunedeckApp(App[int]):
         self.call_from_thread(self._add_elsewhere, palette, scope)
 
     def _add_elsewhere(self, palette: Palette, scope: str) -> None:
-        from tui.errand import elsewhere
+        from tui.errand import elsewhere, opened
 
         if palette.is_attached:
-            palette.add(elsewhere(self, self.session, scope, self._keys.of))
+            palette.add(elsewhere(self, opened(self.session, self._run_state), scope, self._keys.of))
 
     def _use_theme(self, name: str) -> None:
         """Take a theme, say which it is, and remember it."""

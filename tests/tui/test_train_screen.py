@@ -11,13 +11,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from core.jobs import access, requests
 from core.jobs import folder as folders
-from core.jobs import requests
 from core.jobs.folder import JobFolder
 from tests.kit.app_waiting import until
 from tests.kit.one_widget import Sent, text_of
 from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tui.app import TunedeckApp
+from tui.train.requests import RequestsPane
 from tui.train.screen import TrainScreen
 from tui.widgets.chart import Chart
 from tui.widgets.facts import FactLines
@@ -211,6 +212,25 @@ async def test_stop_asks_first_and_no_means_no(make_app: MakeApp, tmp_path: Path
         assert requests.pending(folder) == ()
 
 
+async def test_a_run_of_another_user_is_read_only_and_no_key_asks(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path)
+    monkeypatch.setattr(access, "_writable", lambda path: False)  # nothing else keeps root out
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert state(screen).startswith("running  read-only")
+        assert "stop" not in keys(screen), "the footer does not offer it"
+        assert "checkpoint" not in keys(screen)
+        for key in ("s", "p", "c"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert "This run is read-only for you" in state(screen)
+            assert "yes" not in keys(screen)
+            screen.query_one(RequestsPane).say("")
+    assert folder.requested() == ()
+
+
 async def test_stop_and_save_is_asked_of_the_run_and_said(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
@@ -272,6 +292,33 @@ async def test_after_a_pause_the_memory_can_be_freed_which_saves_and_ends(
         assert "free its memory" in state(screen)
         await pilot.press("y")
         await until(pilot, lambda: requests.STOP in requests.pending(folder))
+
+
+@pytest.mark.parametrize("state_now", ["running", "paused", "stopped"])
+async def test_a_run_of_somebody_else_says_read_only_and_offers_no_request(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_now: str
+) -> None:
+    monkeypatch.setattr("core.jobs.access._writable", lambda path: False)
+    folder = make_run(tmp_path, state=state_now)
+    (folder.checkpoints / "checkpoint-50").mkdir(parents=True)
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        assert "Read only" in state(screen)
+        await pilot.press("s", "p", "c", "r", "F")
+        assert screen.requests.asking == ""
+        assert requests.pending(folder) == ()
+        assert not {"s stop", "p pause", "p resume", "c checkpoint", "r resume"} & set(keys(screen).split("   "))
+
+
+async def test_a_running_run_is_not_offered_a_resume(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    (folder.checkpoints / "checkpoint-50").mkdir(parents=True)
+    async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
+        screen = await read(pilot)
+        assert "resume" not in keys(screen)
+        await pilot.press("r")
+        assert screen.requests.asking == ""
+        assert "s stop" in keys(screen)
 
 
 async def test_a_checkpoint_can_be_asked_for(make_app: MakeApp, tmp_path: Path) -> None:

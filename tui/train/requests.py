@@ -162,9 +162,12 @@ class RequestsPane(Pane):
         if self.asking:
             update = run.live.update
             comparing = update is not None and update.status.stage > 0  # training is done, and a later stage runs
-            lines = train_words.question(self.asking, self._plan, comparing=comparing)
+            queued = update is not None and update.state == "queued"
+            lines = train_words.question(self.asking, self._plan, comparing=comparing, queued=queued)
         elif run.sampled:
             lines = [[(f"preview; {100 * run.read:.0f}% of the run is read so far", "muted")], *lines[:1]]
+        elif run.read_only and not self._said:
+            lines = [*lines, [(f"Read only: {run.read_only}.", "warning")]]
         elif self._said:
             lines = [*lines, [(self._said, "muted")]]
         self._state.show(lines)
@@ -174,7 +177,7 @@ class RequestsPane(Pane):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key would do something now."""
         update = self._run.live.update
-        if update is None:
+        if update is None or self._run.read_only:
             return False
         if self.asking:
             return action == "answer" or (action == "end_now" and self.asking == "stop" and update.state != "queued")
@@ -207,7 +210,17 @@ class RequestsPane(Pane):
         """Ask before a run that is paused, or about to be, saves and stops instead."""
         self._ask("release")
 
+    def _is_read_only(self) -> bool:
+        """Whether this user can only look at the run; that is then said at once, and nothing is asked."""
+        update = self._run.live.update
+        if update is None or not update.read_only:
+            return False
+        self.say(f"This run is read-only for you: {update.read_only}.")
+        return True
+
     def _ask(self, question: Literal["stop", "now", "release"]) -> None:
+        if self._is_read_only():
+            return
         self.asking, self._plan = question, None
         self.say("")
 
@@ -227,6 +240,8 @@ class RequestsPane(Pane):
 
     def action_pause(self) -> None:
         """Pause."""
+        if self._is_read_only():
+            return
         self._pausing = True
         self._request(
             requests.PAUSE,
@@ -235,16 +250,20 @@ class RequestsPane(Pane):
 
     def action_resume_paused(self) -> None:
         """Resume after a pause."""
+        if self._is_read_only():
+            return
         self._pausing = False
         self._request(requests.RESUME, "Asked it to resume.")
 
     def action_save(self) -> None:
         """Ask for a checkpoint."""
+        if self._is_read_only():
+            return
         self._request(requests.SAVE, "Asked it to save a checkpoint.")
 
     def action_ask_resume(self) -> None:
         """Find out where the run can resume from, and ask."""
-        if self._run.folder is not None:
+        if self._run.folder is not None and not self._is_read_only():
             self._make_plan(self._run.folder)
 
     @work(thread=True, group="request")

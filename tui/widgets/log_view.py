@@ -241,10 +241,10 @@ class LogView(Painted, can_focus=True):
         top = self._first
         state = "following" if self._going else "complete"
         if not self.following:
-            state = f"{count(max(0, total - page) - top)} more below: end "
-            state = f"paused, {state}follows" if self._going else f"{state}goes there"
+            below = f"{count(max(0, total - page) - top)} more below"
+            state = f"paused, {below} (end: follow)" if self._going else f"{below} (end)"
         if self._left:
-            state = f"from column {count(self._left + 1)}, < goes back  {state}"
+            state = f"from column {count(self._left + 1)} (<: scroll left)  {state}"
         title = f"{self._title}: {self._wanted}{self._hit}" if self._wanted else self._title
         draw_frame(cells, self.glyphs, title=clean_line(title, 40), values=[(state, "value")])
         if not total:
