@@ -13,6 +13,7 @@ from textual.screen import Screen
 from tui.actions import PLACES, Command, by_id, commands, title_of
 from tui.screens.base import StepScreen
 from tui.screens.palette import PaletteEntry
+from tui.terminal.terminal_bell import ENDED
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -27,14 +28,27 @@ _LOOK_EVERY = 0.05
 _HERE_ONLY = frozenset({"down", "up", "first", "last", "next hit", "previous hit", "back"})
 """Shared meanings of commands that make no sense from another screen."""
 
-_WITHOUT_DATA = frozenset({"data.open"})
-"""Commands that need nothing open, on a screen whose others do."""
+_NEEDS: dict[str, str] = {
+    "data.open": "",
+    **dict.fromkeys(("train.stop", "train.pause", "train.free_memory", "train.save_checkpoint"), "active run"),
+    **dict.fromkeys(("train.stop_now", "train.resume_paused"), "open screen"),
+    "train.resume": "ended run",
+    "export.copy_adapter": "adapter",
+    "export.copy_path": "adapter",
+    "export.copy_code": "adapter",
+    "evaluate.copy_path": "adapter",
+}
+"""What must be open for a command that needs more, or less, than the others of its screen (`Place.needs`)."""
 
 
 def works(screen: Screen[Any], command: Command) -> bool:
     """Whether a screen says that a command of its own would do something now."""
     _, name, arguments = parse(command.action)
-    return screen.is_mounted and screen.check_action(name, arguments) is True
+    return screen.is_mounted and screen.check_action(name, arguments) is True and _offered(screen, command)
+
+
+def _offered(screen: Screen[Any], command: Command) -> bool:
+    return screen.offers(command) if isinstance(screen, StepScreen) else True
 
 
 def entry_of(command: Command) -> PaletteEntry:
@@ -52,13 +66,32 @@ def here(screen: Screen[Any], keys: Callable[[Command], Command]) -> dict[str, P
     """
     known = by_id()
     ids = dict.fromkeys(active.binding.id or "" for active in screen.active_bindings.values() if active.enabled)
-    listed = [known[id] for id in ids if id in known and id != "app.open_palette" and not known[id].answers]
+    listed = [known[id] for id in ids if id in known and id != "app.open_palette" and _offered(screen, known[id])]
     listed.sort(key=lambda command: (command.id.startswith("app."), not command.footer, command.footer))
     return {command.id: entry_of(keys(command)) for command in listed}
 
 
+def opened(session: Session, state: str) -> frozenset[str]:
+    """What is open, in the words of `Place.needs`.
+
+    Args:
+        session: the session.
+        state: the state of its run, "" where it is not known.
+    """
+    run = session.run
+    facts = {
+        "": True,
+        "dataset": bool(session.data),
+        "run": run is not None,
+        "active run": run is not None and state not in ("", *ENDED),
+        "ended run": run is not None and state in ENDED,
+        "adapter": run is not None and (run / "adapter" / "adapter_config.json").exists(),
+    }
+    return frozenset(fact for fact, holds in facts.items() if holds)
+
+
 def elsewhere(
-    app: App[Any], session: Session, scope: str, keys: Callable[[Command], Command]
+    app: App[Any], facts: frozenset[str], scope: str, keys: Callable[[Command], Command]
 ) -> Iterator[PaletteEntry]:
     """What would work on the other screens, in the order of the walk.
 
@@ -67,11 +100,10 @@ def elsewhere(
 
     Args:
         app: the app.
-        session: what is open.
+        facts: what is open, as `opened` says.
         scope: whose keys the screen that is shown has.
         keys: as for `here`.
     """
-    opened = {"dataset": bool(session.data), "run": session.run is not None, "": True}
     known = by_id()
     for place in PLACES:
         if place.scope == scope:
@@ -85,10 +117,10 @@ def elsewhere(
                 continue
             if screen is not None:
                 listed = works(screen, command)
-            elif opener is not None:
-                listed = opened[place.needs] and not command.decides and not (step is None and place.needs == "")
             else:
-                listed = opened[place.needs] or command.id in _WITHOUT_DATA
+                listed = _NEEDS.get(command.id, place.needs) in facts
+                if opener is not None:  # nothing is shown there about which it could decide
+                    listed = listed and not command.decides and not (step is None and place.needs == "")
             if listed:
                 yield entry_of(keys(command))
 

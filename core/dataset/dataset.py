@@ -25,7 +25,7 @@ _PREVIEW_BYTES = 2 * 2**20
 class Dataset:
     """Files, their format, and their rows as samples.
 
-    Entries are numbered from 0 in source order, good and bad ones alike; which of them are good rows is known to a
+    Entries are numbered from 0 in source order, good and malformed ones; which of them are good rows is known to a
     scan (`core.dataset.files.index.GoodRows` translates).
 
     Attributes:
@@ -53,7 +53,7 @@ class Dataset:
         """Opens files or folders; reads only as far as the first rows.
 
         Args:
-            paths: one path or several that make one data set.
+            paths: one path or several that make one dataset.
             format: the format's name where the user knows better (`core.dataset.formats.FORMATS`).
             columns: field of the format to column of the file, as far as the user corrected it.
 
@@ -84,8 +84,8 @@ class Dataset:
     def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
         """Opens other files of the same job, an eval file say.
 
-        They are read as the user has said this data set is, where their columns allow it; else in their own format,
-        and where that is not known in this data set's.
+        They are read as the user has said this dataset is, where their columns allow it; else in their own format,
+        and where that is not known in this dataset's.
 
         Raises:
             BadInput: as `open`.

@@ -23,8 +23,8 @@ class Item:
         conversation: the turns without the rejected answer's.
         text: all that the sample says, one text.
         normalized: the same after NFKC, lower case and collapsed white space.
-        words: the normalised text's, split at white space.
-        encoded: the normalised text as UTF-8 bytes; lone surrogates are taken as they are.
+        words: the normalized text's, split at white space.
+        encoded: the normalized text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same.
         value: the parsed row before any mapping, where it is at hand.
     """
@@ -65,7 +65,7 @@ class Item:
 
     @property
     def prompt(self) -> str:
-        """What is asked, normalised, as `prompt_text`; "" without a sample. Worked out when it is asked for."""
+        """The prompt, normalized, as `prompt_text`; "" without a sample. Worked out when it is asked for."""
         if self._prompt is None:
             self._prompt = "" if self.sample is None else self._asked(self.sample)
         return self._prompt
@@ -109,13 +109,13 @@ def content_digest(sample: Sample) -> bytes:
 
 
 def prompt_digest(sample: Sample) -> bytes | None:
-    """The hash of what is asked, normalised; None where it is empty."""
+    """The hash of the prompt, normalized; None where it is empty."""
     asked = prompt_text(sample)
     return digest(asked) if asked else None
 
 
 def prompt_text(sample: Sample) -> str:
-    """What is asked, normalised: all before the last answer but the system prompt, or the whole text."""
+    """The prompt, normalized: all before the last answer but the system prompt, or the whole text."""
     if sample.kind == "text":
         return normalize(sample.text)
     turns = sample.messages

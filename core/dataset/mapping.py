@@ -1,4 +1,4 @@
-"""The mapping of a data set as the user corrected it: kept in the workspace, and proposed where nothing fits."""
+"""The mapping of a dataset as the user corrected it: kept in the workspace, and proposed where no format matches."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_ROLE = 40
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the user has said of a data set's rows.
+    """What the user has said of a dataset's rows.
 
     Attributes:
         format: the format's name, or `auto`.
@@ -202,7 +202,7 @@ def role_names(speakers: Sequence[str]) -> dict[str, str]:
 
 
 def _is_prose(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Whether a column of short texts holds sentences all the same: mostly of several words, and hardly two alike."""
+    """Whether a column of short texts has sentences anyway: mostly of several words, and nearly all different."""
     values = [row[name] for row in rows if isinstance(row.get(name), str)]
     several = sum(len(value.split()) > 1 for value in values)
     return 2 * several > len(values) and len(set(values)) >= 0.9 * len(values) > 1

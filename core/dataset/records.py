@@ -46,13 +46,13 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entry of a data set: a parsed object, or the reason why there is none.
+    """One entry of a dataset: a parsed object, or the reason why there is none.
 
     Attributes:
         entry: its number among all entries, good and bad, from 0, in source order.
         file: the file it stands in.
         line: the line in that file where it begins, from 1 (for Parquet: the row).
-        source: index of the file among the files of the data set.
+        source: index of the file among the files of the dataset.
         value: the parsed object, or None where `error` says why not.
         error: why the entry is no row, as a phrase, or "".
         nonstandard: what is wrong with its JSON although it could be read (NaN, lone surrogates), or "".
@@ -131,7 +131,7 @@ def _nesting(raw: bytes) -> int:
 
 def _repeated_key(raw: bytes, value: dict[str, Any]) -> str:
     """Names a key that stands twice in one object, or ""."""
-    # Written anew, the value holds as many marks as it was read from, unless a key was lost.
+    # Written again, the value holds as many marks as it was read from, unless a key was lost.
     if len(raw) > _RETRY_MAX_BYTES:
         return ""
     try:

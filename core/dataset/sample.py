@@ -31,7 +31,7 @@ class Message:
     trained: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """The message as a chat template takes it; empty fields are left out."""
+        """The message as a chat template takes it; empty fields are omitted."""
         message: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.reasoning:
             message["reasoning_content"] = self.reasoning

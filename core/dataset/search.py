@@ -1,4 +1,4 @@
-r"""Search over the whole text of a data set, case-insensitive, hit by hit while it goes on.
+r"""Search over the whole text of a dataset, case-insensitive, hit by hit while it runs.
 
 JSONL is scanned as bytes, a piece at a time: a piece of the query (the anchor) is looked for as UTF-8
 and as JSON's `\uXXXX`, and each row with a find is read and compared for certain. So it finds the rows that a decoded
@@ -44,7 +44,7 @@ _ESCAPED_PLAIN = re.compile(rb"\\u00(?:20|2[c-eC-E]|3[0-9]|[46][0-9a-fA-F]|5[0-9
 """A character of `_PLAIN` that somebody has written as an escape for no need."""
 
 _COMPATIBLE = (range(0xF900, 0xFB00), range(0x2F800, 0x2FA20))
-"""Ideographs that stand for another one: equal to it in a normalised text."""
+"""Ideographs that stand for another one: equal to it in a normalized text."""
 
 _BITS = {"plain": 4, "cased": 9, "caseless": 10}
 """How much a letter narrows the search down, roughly; of letters that cannot be looked for nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from core.engine.template import Template
 from core.recipe.recipe import Recipe
@@ -23,6 +24,7 @@ class EncodingSettings:
         loss_on: `answers` or `everything`.
         packing: `none`, `bfd`, `bfd_split` or `wrapped`; the last two cut nothing off.
         task: a name of `core.recipe.tasks.TASKS`.
+        chunk_text: whether a text longer than the max length becomes several sequences instead of being cut.
     """
 
     template: Template
@@ -30,12 +32,13 @@ class EncodingSettings:
     loss_on: str = "answers"
     packing: str = "none"
     task: str = "sft"
+    chunk_text: bool = False
 
     @classmethod
     def of(cls, recipe: Recipe, template: Template) -> EncodingSettings:
         """The settings of a recipe."""
         data = recipe.data
-        return cls(template, data.max_length, data.loss_on, data.packing, recipe.task)
+        return cls(template, data.max_length, data.loss_on, data.packing, recipe.task, data.chunk_text)
 
     @property
     def cuts(self) -> bool:
@@ -80,6 +83,26 @@ class Sequence:
         """Tokens before the cut."""
         return len(self.input_ids) + self.lost_tokens
 
+    def chunks(self, length: int) -> tuple[Sequence, ...]:
+        """The sequence in pieces of at most `length` tokens, in order, without overlap: each token is in one of them.
+
+        No piece but a whole sequence has a single token, which could not be trained: the piece before it gives one up.
+        The text and the offsets of each piece are its own.
+        """
+        whole = len(self.input_ids)
+        edges = [*range(0, whole, length), whole]
+        if len(edges) > 2 and edges[-1] - edges[-2] == 1:
+            edges[-2] -= 1
+        return tuple(self._piece(start, end) for start, end in pairwise(edges))
+
+    def _piece(self, start: int, end: int) -> Sequence:
+        begin = max((last for _, last in self.offsets[:start]), default=0)
+        stop = max((last for _, last in self.offsets[:end]), default=0)
+        offsets = tuple(
+            (max(first, begin) - begin, max(last, begin) - begin) for first, last in self.offsets[start:end]
+        )
+        return Sequence(self.input_ids[start:end], self.labels[start:end], text=self.text[begin:stop], offsets=offsets)
+
     def cut(self, length: int) -> Sequence:
         """The sequence up to a length, with what that takes away."""
         if len(self.input_ids) <= length:
@@ -100,12 +123,12 @@ class Encoded:
     """A sample as tokens.
 
     Attributes:
-        row: what the trainer's dataset holds of it, by column.
-        sequences: what the model computes for it: one, or one for each of the two answers of a pair.
+        rows: what the trainer's dataset holds of it, by column: one row, or one for each chunk of a long text.
+        sequences: what the model computes for it: one, one for each chunk, or one for each answer of a pair.
         parts: tokens of each part before the cut, where a sample has parts: `prompt`, `chosen`, `rejected`.
     """
 
-    row: Mapping[str, list[int]]
+    rows: tuple[Mapping[str, list[int]], ...]
     sequences: tuple[Sequence, ...]
     parts: Mapping[str, int]
 

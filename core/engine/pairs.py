@@ -48,7 +48,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
         sequences.append(Sequence(tokens, labels, text=text, offsets=offsets, answer=answer).cut(settings.max_length))
     row = {"prompt_ids": alone[:shared], "chosen_ids": ids[0][shared:], "rejected_ids": ids[1][shared:]}
     parts = {name.removesuffix("_ids"): len(tokens) for name, tokens in row.items()}
-    return Encoded(row, tuple(sequences), parts)
+    return Encoded((row,), tuple(sequences), parts)
 
 
 def stop_trained(settings: EncodingSettings) -> bool:
@@ -65,7 +65,7 @@ def collator(tokenizer: Any, max_length: int) -> Any:
 
 def masks(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:
     """Which tokens of either sequence are compared: the completion mask that the collator hands to the trainer."""
-    batch = collator(tokenizer, settings.max_length)([dict(encoded.row)])
+    batch = collator(tokenizer, settings.max_length)([dict(row) for row in encoded.rows])
     found: list[list[int]] = batch["completion_mask"].tolist()
     return [
         [bool(bit) for bit in mask[: len(sequence.input_ids)]]

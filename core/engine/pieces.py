@@ -30,7 +30,7 @@ class SamplePart:
     """A part of a sample as a screen shows it.
 
     Attributes:
-        name: `prompt`, `chosen` or `rejected`; "" for a whole conversation or text.
+        name: `prompt`, `chosen` or `rejected`; `chunk 2 of 5` of a long text; "" for a whole conversation or text.
         pieces: its tokens after the cut, in order.
         sequence: the sequence that it belongs to; None for a prompt, which belongs to several.
     """
@@ -49,10 +49,13 @@ def parts_of(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> li
         settings: it was encoded with.
     """
     found: list[SamplePart] = []
-    for sequence, mask in zip(encoded.sequences, masks(encoded, tokenizer, settings), strict=True):
+    many = len(encoded.sequences)
+    for number, (sequence, mask) in enumerate(
+        zip(encoded.sequences, masks(encoded, tokenizer, settings), strict=True), start=1
+    ):
         pieces = _pieces(sequence, mask, tokenizer)
         if not sequence.answer:
-            found.append(SamplePart("", pieces, sequence))
+            found.append(SamplePart(f"chunk {number:,} of {many:,}" if many > 1 else "", pieces, sequence))
             continue
         start = next((place for place, piece in enumerate(pieces) if piece.trained), len(pieces))
         if not found:
@@ -73,7 +76,9 @@ def _pieces(sequence: Sequence, mask: Several[bool], tokenizer: Any) -> list[Tok
             found.append(TokenText(sequence.text[start:end], trained, tokens))
             start, tokens, trained = end, 0, False
         if first == last:  # in no place of the text
-            found.append(TokenText(tokenizer.decode([token]) if not tokens else "", carries, 1))
+            own = tokenizer.decode([token]) if not tokens else ""
+            # Half a character is the rest of one that the chunk before has shown.
+            found.append(TokenText("" if "\ufffd" in own else own, carries, 1))
             continue
         end = max(end, last)
         tokens += 1

@@ -1,7 +1,7 @@
 """The ranks of one run: who is who, what they agree on, and that there are as many as the recipe asks for.
 
 torchrun starts a process for each device. Rank 0 alone writes into the run's folder and reads what viewers ask; the
-others hear of it by a broadcast at every point at which a request could be done, so that all do it at the same one.
+others get it by a broadcast at every point at which a request could be done, so that all do it at the same one.
 """
 
 from __future__ import annotations

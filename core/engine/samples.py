@@ -39,7 +39,10 @@ class EncodingSummary:
         kept: how many carry loss and are trained on.
         tokens: in the kept ones, after the cut.
         trained_tokens: of those, how many carry loss.
+        chunked: samples whose long text became several chunks.
+        sequences: what the kept samples are trained as; more than `kept` where texts were chunked.
         cut: samples that lost tokens to the max length.
+        cut_texts: how many of those are plain text, which chunks would keep whole.
         lost_tokens: how many they lost.
         without_loss: rows without a single trained token; left out, as TRL leaves them out.
         cut_away: of those, the ones whose answer lay wholly beyond the max length.
@@ -52,24 +55,30 @@ class EncodingSummary:
     kept: int = 0
     tokens: int = 0
     trained_tokens: int = 0
+    chunked: int = 0
+    sequences: int = 0
     cut: int = 0
+    cut_texts: int = 0
     lost_tokens: int = 0
     without_loss: list[int] = field(default_factory=list)
     cut_away: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
     each: array[int] = field(default_factory=lambda: array("L"))
 
-    def add(self, row: int, encoded: Encoded, keep: bool) -> None:
+    def add(self, row: ViewRow, encoded: Encoded, keep: bool) -> None:
         """Counts one encoded sample."""
         self.samples += 1
+        self.chunked += len(encoded.rows) > 1
         if encoded.lost_tokens:
             self.cut += 1
+            self.cut_texts += row.sample.kind == "text"
             self.lost_tokens += encoded.lost_tokens
         if not encoded.carries_loss:
-            self.without_loss.append(row)
+            self.without_loss.append(row.row)
             self.cut_away += encoded.lost_trained > 0
         if keep:
             self.kept += 1
+            self.sequences += len(encoded.rows)
             self.tokens += encoded.tokens
             self.trained_tokens += encoded.trained_tokens
         self.each.extend((encoded.tokens, encoded.trained_tokens) if keep else (0, 0))
@@ -95,6 +104,9 @@ class EncodingSummary:
             verb = "is" if self.cut == 1 else "are"
             sentence = f"{self.cut:,} of {self.samples:,} samples {verb} cut at max length: "
             sentence += f"{self.lost_tokens:,} tokens are lost."
+            if self.cut_texts:
+                texts = "1 is plain text" if self.cut_texts == 1 else f"{self.cut_texts:,} are plain text"
+                sentence += f" {texts}: data.chunk_text would train on all of it, in chunks."
             found.append((sentence, {"count": self.cut, "lost_tokens": self.lost_tokens}))
         return found
 
@@ -135,7 +147,7 @@ def encode_view(
         rows: of the curated view.
         tokenizer: of the model.
         settings: template, max length, and what carries loss.
-        seen: told how many rows are done, every hundred; may raise to end it.
+        seen: called with how many rows are done, every hundred; may raise to end it.
 
     Returns:
         A `datasets.Dataset` with the columns of the task, in the order of the view, and the facts about it.
@@ -163,10 +175,10 @@ def encode_view(
             continue
         # Before packing TRL drops nothing that has an answer, even where the cut will take it.
         keep = encoded.carries_loss or (settings.packing != "none" and encoded.lost_trained > 0)
-        facts.add(row.row, encoded, keep)
+        facts.add(row, encoded, keep)
         if keep:
-            held.append(encoded.row)
-        if len(held) == _BLOCK:
+            held.extend(encoded.rows)
+        if len(held) >= _BLOCK:
             blocks.append(_block(held, schema))
             held = []
     blocks.append(_block(held, schema))

@@ -16,8 +16,13 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
         whole = _encode_text(sample.text, tokenizer, with_text)
     else:
         whole = _encode_messages(sample, tokenizer, settings, with_text)
-    kept = whole.cut(settings.max_length) if settings.cuts else whole
-    return Encoded({"input_ids": kept.input_ids, "labels": kept.labels}, (kept,), {})
+    if not settings.cuts:
+        kept: tuple[Sequence, ...] = (whole,)
+    elif settings.chunk_text and sample.kind == "text":
+        kept = whole.chunks(settings.max_length)
+    else:
+        kept = (whole.cut(settings.max_length),)
+    return Encoded(tuple({"input_ids": each.input_ids, "labels": each.labels} for each in kept), kept, {})
 
 
 def stop_trained(settings: EncodingSettings) -> bool:
@@ -145,11 +150,12 @@ def collator(tokenizer: Any, *, packing: str = "none") -> Any:
 
 def collate(samples: list[Encoded], tokenizer: Any) -> dict[str, Any]:
     """Samples as the one batch that the model gets: each of its tensors is (samples, longest)."""
-    batch: dict[str, Any] = collator(tokenizer)([dict(sample.row) for sample in samples])
+    batch: dict[str, Any] = collator(tokenizer)([dict(row) for sample in samples for row in sample.rows])
     return batch
 
 
 def masks(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:
     """Which tokens carry loss: the labels that the collator hands to the model."""
-    labels: list[int] = collate([encoded], tokenizer)["labels"][0].tolist()
-    return [[label != MASKED for label in labels]]
+    labels: list[list[int]] = collate([encoded], tokenizer)["labels"].tolist()
+    pairs = zip(labels, encoded.sequences, strict=True)
+    return [[label != MASKED for label in batch[: len(sequence.input_ids)]] for batch, sequence in pairs]

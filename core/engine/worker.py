@@ -32,7 +32,7 @@ STATUS_EVERY = 1.0
 LOOK_EVERY = 0.2
 """Seconds between two looks at the requests."""
 LISTEN_EVERY = 0.5
-"""Seconds between the looks of the thread that hears requests while a step, or anything else, takes long."""
+"""Seconds between the looks of the thread that reads requests while a step, or anything else, takes long."""
 _OTHERS_PATIENCE = 3.0
 """Seconds within which torchrun ends all ranks after one of them has ended."""
 LOOK_AGAIN = 0.5
@@ -60,10 +60,10 @@ class Again(Exception):
 
 
 class Worker:
-    """What a worker tells its viewers, and what they ask of it.
+    """What a worker writes for its viewers, and what they request of it.
 
     A full disk, or a folder that cannot be reached, does not end a run: lines wait until they can be written. A deleted
-    folder does: `JobGone` goes through. What viewers ask is heard by a thread (`listening`), and done where `asked` is
+    folder does: `JobGone` goes through. Requests are read by a thread (`listening`), and done where `asked` is
     called.
 
     Args:
@@ -79,7 +79,7 @@ class Worker:
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
         self.folder = folder
         self._speaks = speaks
-        self._backlog = Backlog(self._tell_loss)
+        self._backlog = Backlog(self._report_loss)
         self._next_status = 0.0
         self._next_look = 0.0
         self._asked: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ class Worker:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hears what viewers ask, and says so at once, however long the work inside the block takes.
+        """Answers requests of viewers at once, however long the work inside the block takes.
 
         A keeper that was killed meanwhile gets a successor.
         """
@@ -415,13 +415,13 @@ class Worker:
         try:
             self.folder.insist_on_status(**fields)
         except (DiskFull, Unreachable):
-            pass  # nothing could be told; the events say it when they can
+            pass  # nothing could be written; the events say it when they can
 
     def _write(self, line: Callable[[], None]) -> None:
         if self._speaks:
             self._backlog.add(line)
 
-    def _tell_loss(self, lines: int) -> None:
+    def _report_loss(self, lines: int) -> None:
         words = f"{lines:,} lines were lost: the run's folder could not be written for too long."
         self.folder.append_event("alert", words)
 

@@ -11,10 +11,8 @@ from typing import Any
 
 from core.gpu.readings import GpuSample
 
-_NO_LIBRARY = (
-    "No NVIDIA driver is installed on this machine (libnvidia-ml.so.1 was not found), so there are no GPU readings."
-)
-_NO_PACKAGE = "The package nvidia-ml-py is not installed, so there are no GPU readings; install it with pip."
+_NO_LIBRARY = "No NVIDIA driver (libnvidia-ml.so.1 not found)."
+_NO_PACKAGE = "No GPU readings: the nvidia-ml-py package is not installed (pip install nvidia-ml-py)."
 _THROTTLE = {  # bits of nvmlDeviceGetCurrentClocksEventReasons; idle clocks and clocks set by hand are no throttling
     0x04: "power limit",
     0x08: "hardware slowdown",
@@ -188,12 +186,12 @@ def _text(value: str | bytes | None) -> str | None:
 def _sentence(nvml: ModuleType, error: Any) -> str:
     reasons = {
         nvml.NVML_ERROR_DRIVER_NOT_LOADED: "the NVIDIA driver is not loaded; try `nvidia-smi`, or restart",
-        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver is installed on this machine",
+        nvml.NVML_ERROR_LIBRARY_NOT_FOUND: "no NVIDIA driver is installed",
         nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH: "the driver was updated while it was loaded; restart the machine",
         nvml.NVML_ERROR_NO_PERMISSION: "you have no permission to open /dev/nvidiactl; ask for access to the GPUs",
         nvml.NVML_ERROR_GPU_IS_LOST: "a GPU has fallen off the bus; restart the machine",
     }
-    return f"There are no GPU readings: {reasons.get(error.value, f'NVML says {str(error)!r}')}."
+    return f"No GPU readings: {reasons.get(error.value, f'NVML says {str(error)!r}')}."
 
 
 def _gpu_sentence(nvml: ModuleType, index: int, error: Any) -> str:

@@ -18,7 +18,7 @@ class GpuSample:
         name: the product's name.
         memory_total: bytes.
         memory_used: bytes, of all processes.
-        processes: (pid, bytes or None) of each process that computes on it; None where the driver tells of none.
+        processes: (pid, bytes or None) of each process that computes on it; None where the driver reports none.
             In a container the pids are the host's.
         utilization: percent of the last sample period in which a kernel ran.
         temperature: degrees Celsius.

@@ -10,6 +10,7 @@ from typing import Any
 
 from core import timestamps
 from core.errors import BadInput
+from core.jobs.access import read_only
 from core.jobs.folder import JobFolder
 from core.jobs.state import JobState, standing
 from core.jobs.status import UNKNOWN, Status
@@ -35,6 +36,7 @@ class Update:
         restarted: names of files that were replaced or cut short, and are read from their start again: what was
             gathered of them must be dropped first. (A thinned `gpu.jsonl` is not among them.)
         problem: a sentence if the folder cannot be read, else "".
+        read_only: why this user can only look at the job, see `core.jobs.access.read_only`; "" where that is not so.
     """
 
     status: Status
@@ -47,6 +49,7 @@ class Update:
     more: bool = False
     restarted: tuple[str, ...] = ()
     problem: str = ""
+    read_only: str = ""
 
     @property
     def over(self) -> bool:
@@ -81,6 +84,7 @@ class Follower:
         self._job: Mapping[str, Any] | None = None
         self._job_stamp: tuple[int, int] | None = None
         self._last: JobState | None = None
+        self._read_only = ""
 
     @property
     def begun(self) -> bool:
@@ -127,6 +131,7 @@ class Follower:
             more=left <= 0 or any(tail.behind for tail in tails),
             restarted=self._restarted(),
             problem=now.status.problem,
+            read_only=self._read_only,
         )
 
     def _decode(self, tail: Tail, lines: list[bytes]) -> list[Any]:
@@ -178,6 +183,7 @@ class Follower:
         if stamp != self._job_stamp:  # it holds the whole recipe, and changes twice in its life
             self._job = _job(self.folder)
             self._job_stamp = stamp
+            self._read_only = read_only(self.folder)
         self._last = standing(self.folder, job=self._job)
         return self._last
 

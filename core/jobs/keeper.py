@@ -80,7 +80,7 @@ class Keeper:
         self._sampler.start()
         self._run_stages(0, (FINISHED, "", ending.Exit(0, None)))
 
-    def go_on(self, taken_over: Callable[[], object]) -> None:
+    def continue_job(self, taken_over: Callable[[], object]) -> None:
         """Takes over a job whose keeper was killed: the worker that is still running, and the stages behind it.
 
         Args:
@@ -352,7 +352,7 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
 
     Args:
         argv: the job's folder; behind it `--foreground`, for a scheduler that ends what its command leaves behind, or
-            `--go-on` where the job's keeper was killed, or `--tell` where there is nothing left but to tell of the end.
+            `--take-over` where the job's keeper was killed, or `--notify` where only the end is left to notify of.
         start: how a stage's process is started.
 
     Returns:
@@ -368,10 +368,10 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
     if not files.try_lock(lock):
         print("This job already has a keeper.", file=sys.stderr)
         return 1
-    if not {"--go-on", "--tell"} & set(argv) and not read_stages(os.environ):
+    if not {"--take-over", "--notify"} & set(argv) and not read_stages(os.environ):
         print("Only tunedeck can start a keeper: it passes the commands to run.", file=sys.stderr)
         return 1
-    taken_over: Callable[[], object] = bool  # tells nobody
+    taken_over: Callable[[], object] = bool  # nobody waits for it
     if "--foreground" not in argv:
         reading, writing = os.pipe()
         if os.fork():  # the lock is that of the open file, so the child holds it when this process is gone
@@ -386,14 +386,14 @@ def main(argv: Sequence[str], start: Start = spawn) -> int:
 
 def _keep(folder: JobFolder, how: Sequence[str], start: Start, taken_over: Callable[[], object], lock: int) -> None:
     keeper = Keeper(folder, start)
-    if "--tell" in how:
+    if "--notify" in how:
         os.chdir(folder.path.parents[1])  # not where the file says that the run was started
         taken_over()
-    elif "--go-on" in how:
-        keeper.go_on(taken_over)
+    elif "--take-over" in how:
+        keeper.continue_job(taken_over)
     else:
         keeper.run(taken_over)
-    # Under the lock, so that whoever starts the job again, or tells of it too, comes before or after.
+    # Under the lock, so that whoever starts the job again, or notifies as well, comes before or after.
     mine = standing(folder).over and keeper.claim_notification()
     os.close(lock)
     if mine:

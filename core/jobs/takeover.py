@@ -51,7 +51,7 @@ class KeeperTakeover:
         self._read()
         if self._keeper is None or self._keeper.boot_id != boot_id() or process.is_alive(self._keeper):
             return
-        _start(self._folder, "--go-on", self._environment)
+        _start(self._folder, "--take-over", self._environment)
         self._read()
         # Where it did not start, or found nothing to keep: a start twice a second would cost more than it could help.
         self._next_try = 0.0 if process.is_alive(self._keeper) else time.monotonic() + AGAIN_AFTER
@@ -75,7 +75,7 @@ def notify_unseen_ends(runs: Iterable[RunInfo]) -> None:
     """
     for folder in [JobFolder(run.folder) for run in runs if run.end_unseen]:
         if _unnotified(folder):
-            _start(folder, "--tell", clean_environment())
+            _start(folder, "--notify", clean_environment())
 
 
 def _unnotified(folder: JobFolder) -> bool:

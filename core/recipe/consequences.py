@@ -106,6 +106,9 @@ def _steps(known: _Known) -> str:
     if plan is None:
         return ""
     packed = " at most (fewer with packing)" if known.recipe.data.packing != "none" else ""
+    packed = packed or (
+        " at least (more with chunks)" if known.recipe.data.chunk_text and not known.recipe.training.max_steps else ""
+    )
     return (
         f"Here: {units.count(plan.steps)} steps{packed}, {units.count(plan.steps_per_epoch)} per epoch of "
         f"{units.count(known.samples or 0)} samples."

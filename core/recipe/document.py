@@ -50,7 +50,7 @@ def _lines() -> Iterator[str]:
 
 def _field(knob: Knob) -> Iterator[str]:
     yield f"### `{knob.path}`\n"
-    yield f"{knob.title}. {knob.help}\n"
+    yield f"**{knob.title}.** {knob.help}\n"
     if knob.consequence:
         yield f"{knob.consequence}\n"
     shown = knob.format(knob.default)

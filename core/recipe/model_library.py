@@ -65,13 +65,13 @@ class LocalModel:
     problem: str = ""
 
 
-def local_models(workspace: Path) -> list[LocalModel]:
-    """Every model that is found, each once: used before, Hub cache, folders nearby, the demo's.
+def local_models(workspace: Path) -> Iterator[LocalModel]:
+    """Every model, each once, as it is found: used before, Hub cache, folders nearby, the demo's.
 
     Args:
         workspace: where the search for folders starts, and whose runs say what was used before.
     """
-    found: dict[str, LocalModel] = {}
+    seen: set[str] = set()
     places: tuple[tuple[Origin, Iterable[str]], ...] = (
         ("used before", used_before(workspace)),
         ("Hub cache", hub_models()),
@@ -81,9 +81,12 @@ def local_models(workspace: Path) -> list[LocalModel]:
     for origin, paths in places:
         for path in paths:
             key = _key(path)
-            if key not in found and (model := describe(path, "demo" if key == _key(str(DEMO)) else origin)):
-                found[key] = model
-    return list(found.values())
+            if key in seen:
+                continue
+            seen.add(key)
+            model = describe(path, "demo" if key == _key(str(DEMO)) else origin)
+            if model is not None:
+                yield model
 
 
 def describe(path: str, origin: Origin) -> LocalModel | None:

@@ -133,7 +133,7 @@ def read_shape(path: str, revision: str = "") -> ModelShape:
     return _read_shape(folder.resolve(), stamp)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _read_shape(folder: Path, stamp: tuple[tuple[str, int], ...]) -> ModelShape:
     config = model_files.read_config(folder)
     return shape_of(

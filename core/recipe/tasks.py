@@ -25,7 +25,7 @@ LOSS_TITLES = {LOSS: "loss", EVAL_LOSS: "eval loss"}
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The one metric that says whether a run of a task goes well.
+    """The one metric that shows whether a run of a task goes well.
 
     Attributes:
         metric: its name in `metrics.jsonl`, of the samples that are trained on.
@@ -61,19 +61,19 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A field of the recipe with which a task only works at some of its values.
+    """A field of which a task only supports some values.
 
     Attributes:
         path: the field, dotted.
-        sentence: what is wrong with any other, and what to do.
-        takes: the values that it works with.
-        severity: of the problem that any other value is.
-        given: values of other fields, without which it does not hold.
+        sentence: what is wrong with other values, and what to do.
+        accepts: the values that work.
+        severity: of the problem with other values.
+        given: values of other fields for which this limit applies.
     """
 
     path: str
     sentence: str
-    takes: tuple[Value, ...]
+    accepts: tuple[Value, ...]
     severity: ProblemLevel = "error"
     given: Mapping[str, Value] = field(default_factory=dict)
 
@@ -84,22 +84,22 @@ class Task:
 
     Attributes:
         name: its value of the recipe's key `task`.
-        meaning: what it does, as the form says beside the name.
+        meaning: what it does, shown beside the name in the form.
         title: what sentences call it.
         module: its file in `core.training.tasks`.
         samples: the kinds of samples that it learns from.
-        wants: the same in words.
-        unused: of those kinds, what it does not use of a sample, as a sentence.
-        sections: the sections of a recipe that this task alone reads.
+        wants: the same as a phrase.
+        unused: for some of those kinds, which part of a sample is ignored, as a sentence.
+        sections: the recipe sections that only this task reads.
         columns: what the trainer's dataset holds of each sample.
         metrics: what it logs besides loss, rate, gradients and speed: each with its title on a chart.
         headline: the metric that says how it goes.
         rates: the usual learning rates with each `method`, from and to.
         artifact: what it leaves, as the model hub names it.
         sequences: how many sequences the model computes for one sample.
-        marks: whether its loss mask comes from the marks in the chat template.
-        reference: whether it needs the base model beside one whose every weight is trained.
-        refuses: fields with which it only works at some of their values.
+        marks: whether its loss mask comes from the generation markers of the chat template.
+        reference: whether full fine-tuning also needs the base model in memory.
+        refuses: fields of which it only supports some values.
     """
 
     name: str
@@ -165,28 +165,28 @@ DPO = Task(
     sequences=2,
     reference=True,
     refuses=(
-        Limit("data.packing", "DPO compares whole pairs and cannot pack them. Set packing to none.", takes=("none",)),
+        Limit("data.packing", "DPO compares whole pairs and cannot pack them. Set packing to none.", accepts=("none",)),
         Limit(
             "data.loss_on",
             "DPO trains on answers, never on the prompt. Set this to answers.",
-            takes=("answers",),
+            accepts=("answers",),
         ),
         Limit(
             "training.group_by_length",
             "DPO cannot group batches by length because each sample is a pair. Set this to no.",
-            takes=(False,),
+            accepts=(False,),
         ),
         Limit(
             "training.parallel",
             "DPO with the method full needs the whole base model as a reference on each GPU, which fsdp cannot shard "
             "here. Use ddp, or the method lora.",
-            takes=("ddp",),
+            accepts=("ddp",),
             given={"method": "full"},
         ),
         Limit(
             "lora.dropout",
             "Dropout has no effect: DPO turns it off because it compares two passes of the same model.",
-            takes=(0.0,),
+            accepts=(0.0,),
             severity="note",
             given={"method": "lora"},
         ),

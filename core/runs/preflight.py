@@ -93,7 +93,9 @@ def preflight(
             fault = error
     data, kinds = _data(recipe, workspace)
     seen = _Seen(recipe, workspace, shape, fault, tuple(gpus), gpu_problem, kinds, torch_build() if gpus else None)
-    return [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
+    found = [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
+    stopped = {check.path for check in stops(found) if check.path}
+    return [check for check in found if check.name != "recipe" or check.verdict != "warn" or check.path not in stopped]
 
 
 def stops(checks: Sequence[PreflightCheck]) -> list[PreflightCheck]:

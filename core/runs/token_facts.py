@@ -141,7 +141,12 @@ class TokenFacts:
         note = self._note(facts.row)
         problem = note.get("problem") or "the chat template rejects it" if facts.state == "refused" else ""
         return token_flags(
-            facts.trained, facts.lost, facts.lost_trained, problem=problem, lost_text=note.get("lost_text", "")
+            facts.trained,
+            facts.lost,
+            facts.lost_trained,
+            problem=problem,
+            lost_text=note.get("lost_text", ""),
+            of_text=facts.total if note.get("kind") == "text" else 0,
         )
 
     def all_flags(self) -> dict[int, tuple[Flag, ...]]:
@@ -212,7 +217,9 @@ class TokenFactsWriter:
         self._describe(complete=False)
 
     def add(self, facts: Sequence[tuple[RowTokens, Mapping[str, str]]]) -> None:
-        """Writes rows, each with its note (`problem` or `lost_text`) or none; a row that is there is replaced.
+        """Writes rows, each with its note or none; a row that is there is replaced.
+
+        A note has `problem`, or `lost_text` and where the row is plain text `kind`.
 
         New rows must come in their order.
         """

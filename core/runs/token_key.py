@@ -51,7 +51,7 @@ def data_key(paths: Iterable[Path], format: str, columns: Mapping[str, str]) -> 
 
 
 def recipe_key(recipe: Recipe, base: Path) -> str:
-    """Twelve characters that change with tokenizer, chat template, task, loss, packing and max length.
+    """Twelve characters that change with tokenizer, chat template, task, loss, packing, chunks and max length.
 
     Args:
         recipe: whose tokens are counted.
@@ -64,6 +64,7 @@ def recipe_key(recipe: Recipe, base: Path) -> str:
     parts = [
         *(_VERSION, whole["task"], model["path"], model["revision"], _tokenizer(model["path"], model["revision"])),
         *(template, data["max_length"], data["loss_on"], data["packing"]),
+        *(["chunk_text"] if data["chunk_text"] else []),
     ]
     return digest(parts)
 
@@ -103,7 +104,7 @@ def about(recipe: Recipe, base: Path, paths: Iterable[Path]) -> dict[str, Any]:
         "paths": [str(Path(path).absolute()) for path in paths],
         "model": model["path"],
         "chat_template": model["chat_template"],
-        **{name: data[name] for name in ("max_length", "loss_on", "packing")},
+        **{name: data[name] for name in ("max_length", "loss_on", "packing", "chunk_text")},
     }
 
 

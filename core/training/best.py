@@ -19,7 +19,7 @@ class EarlyStopping(EarlyStoppingCallback):
     """transformers' own rule; says so when it ends a run, and counts on where a checkpoint left off.
 
     Args:
-        worker: hears of the end.
+        worker: gets an event of the end.
         recipe: for patience and least gain; a patience of 0 never ends a run.
         resumed: what the run resumes from.
     """
@@ -59,7 +59,7 @@ def load_best(worker: Worker, trainer: DurableTrainer) -> int | None:
     """Puts the weights of the best checkpoint into a trained model.
 
     Args:
-        worker: hears of a checkpoint that is no longer there.
+        worker: gets an event where a checkpoint is no longer there.
         trainer: at its end.
 
     Returns:

@@ -41,7 +41,7 @@ def build(
         tokenizer: of the model.
         rows: what is trained on and what is held out (None for nothing), as `encode_view` gives them.
         resumed: what the run resumes from.
-        callbacks: told about each step.
+        callbacks: called after each step.
 
     Raises:
         BadInput: recipe and model do not fit together.

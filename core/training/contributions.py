@@ -1,4 +1,4 @@
-"""What each source has given to a run, as it was trained: told in the run's own manifest once samples are tokens."""
+"""What each source has given to a run, as it was trained, for the run's own manifest, once samples are tokens."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def note_contributions(data: Path, tokens: Sequence[int]) -> None:
     if manifest is None or os.environ.get("RANK", "0") != "0":
         return
     manifest["contributions"] = contributions(manifest, tokens)
-    with contextlib.suppress(files.DiskFull):  # then it tells samples only; no run ends over that
+    with contextlib.suppress(files.DiskFull):  # then it has samples only; no run ends over that
         files.replace(path, json.dumps(manifest, indent=1).encode(), durable=False)

@@ -36,12 +36,12 @@ class DurableTrainer(Trainer):
 
     It ends at the first number that is none, writes checkpoints whole and waits for a full disk, puts one off while the
     run's folder cannot be reached, resumes from one as if it had never ended, can be interrupted while it evaluates,
-    and tells nobody on the network about it.
+    and reports nothing to the network.
 
     Attributes:
         before_steps: called when a run begins, before its first evaluation; not when it is resumed.
-        between_steps: told after each step, with what writes a checkpoint.
-        on_not_finite: told of a number that is none and its key in the metrics, before the run ends.
+        between_steps: called after each step, with what writes a checkpoint.
+        on_not_finite: called with a value that is not finite and its key in the metrics, before the run ends.
         short_in_evaluation: whether memory was short in an evaluation.
     """
 
@@ -64,7 +64,7 @@ class DurableTrainer(Trainer):
         super().__init__(**arguments)
         self.add_callback(_Points(self._started, self._epoch_begins))
 
-    def go_on(self, checkpoint: Checkpoint) -> None:
+    def resume_from(self, checkpoint: Checkpoint) -> None:
         """Trains on from a checkpoint; one of the last step is loaded as it is."""
         self._resumed = checkpoint
         self._guard.good_checkpoint = f"checkpoints/{checkpoint.path.name}"

@@ -117,7 +117,10 @@ def _facts(value: dict[str, Any], encoder: tuple[Any, Any]) -> tuple[RowTokens, 
     if found.problem:
         return RowTokens(number, state="refused", edit=edit), {"problem": found.problem}
     facts = RowTokens(number, found.tokens, found.trained, found.lost, found.lost_trained, edit=edit)
-    return facts, {"lost_text": found.lost_text} if found.lost_text else {}
+    if not found.lost:
+        return facts, {}
+    kind = {"kind": "text"} if found.text else {}
+    return facts, {"lost_text": found.lost_text, **kind}
 
 
 @contextmanager

@@ -36,10 +36,11 @@ class Preview:
             question: `recipe` (its task, model and data sections count) and `sample` in the normal form.
 
         Returns:
-            `parts`, each with `name` (`prompt`, `chosen`, `rejected`, or "" for a whole sample), `pieces`: text and
-            trained flag of each, and where the cut takes something, `kept` tokens, `lost`, `lost_trained` and
-            `lost_text`; of all sequences together `tokens` after the cut, `total` before it, `trained`, `lost` and
-            `lost_trained`; `template`: where it is from; `stop_trained`: whether the end of an answer is learned.
+            `parts`, each with `name` (`prompt`, `chosen`, `rejected`, `chunk 2 of 5`, or "" for a whole sample),
+            `pieces`: text and trained flag of each, and where the cut takes something, `kept` tokens, `lost`,
+            `lost_trained` and `lost_text`; of all sequences together `tokens` after the cut, `total` before it,
+            `trained`, `lost` and `lost_trained`; `can_chunk`: whether `data.chunk_text` would keep what is lost;
+            `template`: where it is from; `stop_trained`: whether the end of an answer is learned.
 
         Raises:
             BadInput: model, template or sample cannot be used.
@@ -63,6 +64,7 @@ class Preview:
             "trained": encoded.trained_tokens,
             "lost": encoded.lost_tokens,
             "lost_trained": encoded.lost_trained,
+            "can_chunk": sample.kind == "text" and encoded.lost_tokens > 0,
             "template": template.origin,
             "stop_trained": stop_trained(settings),
         }

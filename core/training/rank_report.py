@@ -1,4 +1,4 @@
-"""What viewers are told of a run of several ranks."""
+"""What viewers see of a run of several ranks."""
 
 from __future__ import annotations
 

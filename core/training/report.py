@@ -122,7 +122,7 @@ class Reporter(TrainerCallback):
                 self.stopping = True
                 control.should_training_stop = True
                 # An evaluation that is due begins, and ends at its first batch: so the random numbers continue as if
-                # it had been made, and the checkpoint tells that it has to be made up for.
+                # it had been made, and the checkpoint says that it has to be made up for.
 
     def rested(self) -> None:
         """Something else than training took time."""
@@ -193,7 +193,7 @@ class Reporter(TrainerCallback):
         self._pace.resume()
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """A checkpoint is written: tells whoever had asked for it."""
+        """A checkpoint is written: answers whoever had requested it."""
         if requests.SAVE in self._worker.asked():
             self._worker.done(requests.SAVE, f"Checkpoint {state.global_step} saved, as requested.")
         self._pace.resume()

@@ -1,4 +1,4 @@
-"""One training run from its job's folder: load, encode, train, save; every step told in the folder's files."""
+"""One training run from its job's folder: load, encode, train, save; every step written to the folder's files."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
     check_model(recipe.model.path)
     set_threads(recipe)
     worker.rank = join(recipe)
-    checkpoint = _to_go_on_from(worker, recipe)
+    checkpoint = _checkpoint_to_resume(worker, recipe)
     recipe = settled(worker.folder.path, recipe, checkpoint)
     on = hardware(recipe.model, recipe.training.devices, all_weights=adapter_of(recipe).whole)
     if refused := adapter_of(recipe).over_quantized(recipe, recipe.model.quantization):
@@ -87,7 +87,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
         worker.event("resume", f"Resuming from {where}.", step=0 if checkpoint is None else checkpoint.step)
 
 
-def _to_go_on_from(worker: Worker, recipe: Recipe) -> Checkpoint | None:
+def _checkpoint_to_resume(worker: Worker, recipe: Recipe) -> Checkpoint | None:
     """The checkpoint that the run, or its ranks, were started again for; None at a first start.
 
     Raises:
@@ -131,7 +131,7 @@ def _train(
     worker.phase("loading", f"{words}.")
 
     def loaded(done: int, of: int) -> None:
-        worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights.")
+        worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights, {100 * done // max(of, 1)}%.")
 
     try:
         model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)
@@ -146,7 +146,7 @@ def _train(
     except torch.OutOfMemoryError as error:  # of a second model, such as a reference
         raise no_room(put(recipe, "training.batch_size", 1)) from error
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
-    _tell_parameters(worker, trainer.model)
+    _report_parameters(worker, trainer.model)
     if worker.rank is not None:
         report_ranks(worker, check(worker.rank, recipe, trainer.accelerator))
     saving = False
@@ -155,7 +155,7 @@ def _train(
             if checkpoint is None:
                 trainer.train()
             else:
-                trainer.go_on(checkpoint)
+                trainer.resume_from(checkpoint)
             if not reporter.stopping:
                 sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
         except torch.OutOfMemoryError as error:
@@ -223,10 +223,11 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
             "The chat template renders a prompt differently with and without its answer, "
             "so the model is trained on a different context than it will see in use.",
         )
+    chunks = f" in {facts.sequences:,} chunks of up to {recipe.data.max_length:,} tokens" if facts.chunked else ""
     held = f", {len(eval_rows):,} held out" if eval_rows is not None else ", none held out"
     worker.event(
         "data",
-        f"{facts.kept:,} samples{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
+        f"{facts.kept:,} samples{chunks}{held}; {facts.tokens:,} tokens, {facts.trained_tokens:,} trained.",
         samples=facts.kept,
         tokens=facts.tokens,
         trained_tokens=facts.trained_tokens,
@@ -297,7 +298,7 @@ def _sampling(
     return sampling
 
 
-def _tell_parameters(worker: Worker, model: Any) -> None:
+def _report_parameters(worker: Worker, model: Any) -> None:
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     if trained == 0:
         raise BadInput("Nothing would be trained: no weight has a gradient", where="lora.targets")

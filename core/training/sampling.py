@@ -36,7 +36,7 @@ NOTE = "samples_failed"
 class Sampling:
     """Answers the prompts of a run every so many steps.
 
-    A failure here is told and ends the samples, never the run. Of several ranks that have the whole model each, the
+    A failure here is reported and ends the samples, never the run. Of several ranks that have the whole model each, the
     first alone answers, while the others wait for it at their next step.
 
     Args:

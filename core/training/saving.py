@@ -41,7 +41,7 @@ def write_whole(
     room to begin with, or the run's folder cannot be reached, the run pauses and tries again when that is over.
 
     Args:
-        worker: tells the viewers about a pause.
+        worker: reports a pause to the viewers.
         target: the folder; replaced if it exists.
         write: fills the folder that it is given.
         needs: bytes that it takes at least.
@@ -100,7 +100,7 @@ class _Attempt:
                 return False
             self._write(self._partial)
             apply_umask(self._partial)
-            sync_tree(self._partial)  # here a network file system first tells of a full disk, and so does a quota
+            sync_tree(self._partial)  # here a network file system first reports a full disk, and so does a quota
             _move(self._partial, self._target)
         except (OSError, RuntimeError, ValueError) as error:
             return self._failed(error)
@@ -209,7 +209,7 @@ def save_model(
     """Writes the adapter (or the whole model) with its tokenizer, chat template, a short card, and what is known of it.
 
     Args:
-        worker: tells the viewers about a pause.
+        worker: reports a pause to the viewers.
         model: a PEFT model, or a plain one that was trained whole.
         tokenizer: as training used it.
         target: the folder.

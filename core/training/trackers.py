@@ -1,4 +1,4 @@
-"""Trackers of TRL's own, held off from the training: what fails there is told, and costs no run."""
+"""Trackers of TRL's own, held off from the training: failures there are reported, and end no run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Guarded(TrainerCallback):
     Args:
         tracker: one of transformers' callbacks.
         name: of the tracker, for people.
-        worker: hears of the failure.
+        worker: gets an event of the failure.
     """
 
     def __init__(self, tracker: Any, name: str, worker: Worker) -> None:
@@ -57,7 +57,7 @@ def usable_trackers(names: Sequence[str], worker: Worker) -> list[str]:
 
     Args:
         names: a recipe's `report_to`.
-        worker: hears of the others.
+        worker: gets an event of the others.
     """
     found = []
     for name, kind in zip(names, get_reporting_integration_callbacks(list(names)), strict=True):
@@ -76,7 +76,7 @@ def guard_trackers(trainer: Trainer, names: Sequence[str], worker: Worker) -> No
     Args:
         trainer: with the trackers of its `report_to`.
         names: that `report_to`.
-        worker: hears of failures.
+        worker: gets an event of failures.
     """
     kinds = dict(zip(get_reporting_integration_callbacks(list(names)), names, strict=True))
     for place, callback in enumerate(trainer.callback_handler.callbacks):

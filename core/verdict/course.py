@@ -33,7 +33,7 @@ _HUGE = 1e100
 """Costs beyond it count as it: squares and sums of them must stay within what a float holds."""
 
 _LARGEST = 700.0
-"""The logarithm of the largest ratio that is told: beyond it a float has no number for it."""
+"""The logarithm of the largest ratio that is kept: beyond it a float has no number for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ class Course:
             self._halve()
 
     def broke(self, step: int, value: float, what: str = "gradient") -> None:
-        """Takes in a value that is told beside the headline metric: one that is not finite ends the run in that step.
+        """Takes in a value that is logged beside the headline metric: one that is not finite ends the run in that step.
 
         Args:
             step: the step.
@@ -211,7 +211,7 @@ class Course:
         return max(abs(cost), abs(first))
 
     def rewind(self, step: int) -> None:
-        """Forgets what came at a step or later: the run goes on from an earlier checkpoint."""
+        """Forgets what came at a step or later: the run was resumed from an earlier checkpoint."""
         keep = sum(bin_.last < step for bin_ in self.bins)
         del self.bins[keep:], self.means[keep:], self._totals[keep + 1 :], self._squares[keep + 1 :]
         self._drop_open()

@@ -93,7 +93,7 @@ class GpuHistory:
 
 
 def _devices(record: Mapping[str, Any]) -> dict[int, tuple[int | None, bool]]:
-    """Number, utilisation in percent and whether heat holds the clocks down, of each GPU of the run."""
+    """Number, utilization in percent and whether heat holds the clocks down, of each GPU of the run."""
     found: dict[int, tuple[int | None, bool]] = {}
     gpus = record.get("gpus") or []
     for place in record.get("devices") or []:

@@ -1,4 +1,4 @@
-"""What a rule finds, and what is told of it."""
+"""What a rule finds, and what is said about it."""
 
 from __future__ import annotations
 

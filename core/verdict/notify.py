@@ -1,4 +1,4 @@
-"""Tells a command or an address of the user's how a run has ended: `python -m core.verdict.notify FOLDER`.
+"""Notifies a command or an address of the user's that a run has ended: `python -m core.verdict.notify FOLDER`.
 
 Standard library only: the keeper runs it when the job is over.
 """
@@ -30,7 +30,7 @@ from core.runs.saved import read_weights
 from core.verdict.run import RunJudge
 
 _LINES = 20
-"""Lines of the traceback that are told."""
+"""Lines of the traceback that are sent."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -49,10 +49,10 @@ def main(argv: Sequence[str]) -> int:
         what = _shown(target)
         if target in notifications.agreed:
             fault = notify_target(target, facts, seconds=notifications.seconds)
-            words = f"Told at the end: {what}." if not fault else f"Could not be told at the end: {what} {fault}."
+            words = f"Notified: {what}." if not fault else f"Could not notify: {what} {fault}."
         else:
             fault = "not allowed"
-            words = f"Not told at the end, for you have not allowed it: {what}. `tunedeck trust` on its recipe does."
+            words = f"Not notified, because not allowed yet: {what}. Allow it with `tunedeck trust` on the recipe."
         try:
             folder.append_event("at_end", words, ok=not fault)
         except TunedeckError as error:
@@ -131,7 +131,7 @@ def _post(address: str, body: bytes, seconds: float) -> str:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, TimeoutError):
             return f"did not answer within {seconds:g} s"
-        return f"cannot be reached ({clean_line(str(reason), 120)})"
+        return f"could not be reached ({clean_line(str(reason), 120)})"
     return ""
 
 
@@ -145,15 +145,15 @@ def _run(command: str, body: bytes, facts: Mapping[str, Any], seconds: float) ->
             start_new_session=True,
         )
     except OSError as error:
-        return f"cannot be started ({error.strerror})"
+        return f"could not be started ({error.strerror})"
     try:
         child.communicate(body, timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-        return f"took longer than {seconds:g} s and was ended"
+        return f"took longer than {seconds:g} s and was stopped"
     if child.returncode:
-        return f"ended with exit code {child.returncode}; at_end.log has what it said"
+        return f"exited with code {child.returncode}; its output is in at_end.log"
     return ""
 
 

@@ -32,7 +32,7 @@ Rule = Callable[[Course, RunPlan], Finding | None]
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A rule and for how many judgements in a row it must find the same before that is shown."""
+    """A rule and for how many judgments in a row it must find the same before that is shown."""
 
     rule: Rule
     hold: int = at.HOLD

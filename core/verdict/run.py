@@ -60,7 +60,7 @@ class RunJudge:
         return verdict
 
     def _start(self) -> None:
-        """A judge who has seen nothing, told what the run was to be."""
+        """A judge that has seen nothing, with the plan of the run."""
         try:
             payload = self._folder.read_job().get("payload")
         except BadInput:
@@ -81,8 +81,9 @@ class RunJudge:
 
 
 def _steps(recipe: Mapping[str, Any], samples: Any) -> int | None:
-    """Steps of the whole run, which a job's status no longer tells once its training is done."""
+    """Steps of the whole run, which a job's status no longer tells; None where texts are chunked, so nobody knew."""
     trained = samples.get("train") if isinstance(samples, Mapping) else None
     if not recipe or not isinstance(trained, int) or trained <= 0:
         return None
-    return schedule_of(read(recipe)[0], trained).steps
+    known = read(recipe)[0]
+    return None if known.data.chunk_text and not known.training.max_steps else schedule_of(known, trained).steps

@@ -69,7 +69,7 @@ class RunLine:
 
     @property
     def seconds(self) -> float | None:
-        """How long it took in all its starts, or has gone on so far; None where it never began or no file says."""
+        """How long it took in all its starts, or has taken so far; None where it never began or no file says."""
         info = self.info
         begun = info.created if info.started is None else info.started
         if not begun:

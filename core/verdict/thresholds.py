@@ -56,7 +56,7 @@ EVAL_RISEN = 0.05
 """Rise of the eval loss over its best, as a share of it, with a train loss that does not fall. Prechelt's GL criterion
 with alpha 5, the slowest that he compares: where the train loss does not fall either, all of it may be an accident."""
 
-# --- overfitting and memorising
+# --- overfitting and memorizing
 
 EVAL_RISE = 0.02
 """Rise of the eval loss over its best, as a share of it. Prechelt's GL criterion (Early Stopping, But When?, 1998)
@@ -179,11 +179,11 @@ WATCHED = 120
 """GPU samples, one a second, that are looked back on."""
 
 STARVED = 50
-"""Median utilisation in percent below which a GPU waits more than it works: NVML's utilisation is the share of time in
+"""Median utilization in percent below which a GPU waits more than it works: NVML's utilization is the share of time in
 which a kernel ran."""
 
 FED = 60
-"""Median utilisation in percent from which it is well again."""
+"""Median utilization in percent from which it is well again."""
 
 HOT = 0.5
 """Share of the samples with clocks held down by heat (NVML's software and hardware thermal slowdown)."""

@@ -30,7 +30,7 @@ def table(folder: Path) -> list[str]:
     for kind, results in found.items():
         names = ", ".join(sorted({verdict.value for verdict, _ in results}))
         shares = [share for _, share in results if share is not None]
-        when = f"{100 * statistics.median(shares):.0f} % of the run" if shares else "its end"
+        when = f"{100 * statistics.median(shares):.0f}% of the run" if shares else "its end"
         rows.append(f"| {kind.replace('_', ' ')} | {len(results)} | {names} | {when} |")
     return rows
 

@@ -177,7 +177,7 @@ def cases(seed: int, healthy: int, spoiled_seed: int, each: int) -> Iterator[Cas
             _few(pick.choice((12, 16))),
         )
         yield Case(
-            "memorised",
+            "memorized",
             number,
             {**common, **schedule, "training.learning_rate": 1e-2, "training.epochs": 40.0, "training.eval_every": 0.0},
             _few(pick.choice((8, 12)), held_out_too=False),

@@ -71,7 +71,7 @@ _SHOWS: dict[str, Callable[[Numbers, Numbers, Numbers], bool]] = {
     "diverging": _diverging,
     "oscillating": _oscillating,
     "overfitting": _overfitting,
-    "memorised": _memorized,
+    "memorized": _memorized,
     "not_learning": _not_learning,
     "masked": _masked,
     "plateau": _plateau,

@@ -66,7 +66,7 @@ def test_a_split_becomes_a_file_of_the_workspace_and_several_are_named(tmp_path:
     asked = run_worker(tmp_path, str(data), [], into)
     said = standing(asked).status.message
     assert standing(asked).state == "failed"
-    assert "the splits train, test" in said
+    assert "splits: train, test" in said
     assert said.endswith("data:train.")
     assert standing(run_worker(tmp_path, str(data), ["test"], into)).state == "finished"
     dataset = Dataset.open(into / "default--test.jsonl")
@@ -83,7 +83,7 @@ def refused(workspace: Path) -> str:
 
 
 def test_offline_by_choice_is_said(tmp_path: Path, warm: WarmPython) -> None:
-    assert refused(tmp_path).startswith("org/name:train: HF_HUB_OFFLINE is set, so nothing is fetched. Unset it")
+    assert refused(tmp_path).startswith("org/name:train: HF_HUB_OFFLINE is set, so nothing is downloaded. Unset it")
 
 
 def test_without_a_network_there_is_a_sentence_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,4 +91,4 @@ def test_without_a_network_there_is_a_sentence_at_once(tmp_path: Path, monkeypat
     monkeypatch.setenv("HF_ENDPOINT", "https://hub.invalid")
     for proxy in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"):
         monkeypatch.delenv(proxy, raising=False)
-    assert refused(tmp_path).startswith("org/name:train: there is no network here: hub.invalid cannot be found. Fetch")
+    assert refused(tmp_path).startswith("org/name:train: No network here: hub.invalid cannot be found. Download")

@@ -84,7 +84,7 @@ def test_the_whole_walk_on_public_names_alone(rows: Path) -> None:
         terminal.wait_for("3 TRAIN")
         terminal.wait_for("finished")
         terminal.resize(80, 24)
-        terminal.wait_for("4 shows the result")
+        terminal.wait_for("4 to see the result")
         terminal.send("4")
         terminal.wait_for("2 of 3 answers differ")
         terminal.send("5")

@@ -62,7 +62,7 @@ def test_queued_recipes_train_in_order_and_a_reboot_loses_no_step(
 
     capsys.readouterr()
     assert main(["queue"]) == 0
-    assert "The machine was restarted while this run went on: it goes on from step" in capsys.readouterr().out
+    assert "The queue resumes it from step" in capsys.readouterr().out
     until(lambda: events(run, "resume"), "it goes on from its checkpoint", 60)
     step = events(run, "resume")[0]["step"]
     assert step >= 5

@@ -198,7 +198,7 @@ def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_besi
     run = LiveRun()
     run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
     said = ["".join(text for text, _ in line) for line in state_lines(run, folder.path, tmp_path)]
-    assert f"The adapter is in runs/{folder.id}/adapter: {words}." in said
+    assert f"runs/{folder.id}/adapter, {words}" in said
     assert f"- Weights: {own}\n" in (folder.adapter / "README.md").read_text()
     (summary,) = events(folder, "summary")
     assert [summary[key] for key in ("saved_step", "eval_loss", "eval_step")] == [stopped_at, eval_loss, 3]
@@ -209,7 +209,7 @@ def test_an_adapter_that_is_older_than_its_run_has_its_own_step_and_figures_besi
     assert listed["eval_loss"] == found[(6, "eval_loss")]["eval_loss"]
     assert (listed["adapter"]["step"], listed["adapter"]["eval_loss"]) == (stopped_at, eval_loss)
     assert cli.main(["runs", "--workspace", str(tmp_path)]) == 0
-    assert f"adapter of step {stopped_at}" in capsys.readouterr().out
+    assert f"adapter from step {stopped_at}" in capsys.readouterr().out
 
 
 _SPARSE: dict[str, Any] = {"training__log_every": 5, "training__group_by_length": True}
@@ -262,9 +262,9 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(
     plan = plan_resume(folder)
     assert plan.checkpoint.step == 2
     assert len(plan.passed) == 3
-    assert "checkpoint-7 has no tunedeck.json" in plan.passed[0]
-    assert "checkpoint-6 is not whole (optimizer.pt)" in plan.passed[1]
-    assert "checkpoint-4 is not whole (trainer_state.json)" in plan.passed[2]
+    assert "no readable tunedeck.json" in plan.passed[0]
+    assert "it is incomplete (optimizer.pt)" in plan.passed[1]
+    assert "checkpoint-4: it is incomplete (trainer_state.json)" in plan.passed[2]
     go_on(folder)
     assert logged(folder) == logged(straight())
     assert [event["message"] for event in events(folder, "alert")] == list(plan.passed)
@@ -326,8 +326,8 @@ def test_a_run_that_had_trained_to_its_end_is_only_saved_again(
     shutil.rmtree(folder.adapter)
     assert cli.main(["resume", str(folder.path)]) == 0
     shown = capsys.readouterr().out
-    assert "Saving the weights." in shown
-    assert shown.count("Loading libraries.") == 1, "what was reported before is not reported again"
+    assert "Saving the weights" in shown
+    assert shown.count("Loading libraries") == 1, "what was reported before is not reported again"
     assert "step      4" not in shown
     assert adapter.read_bytes() == before
     assert len(lines(folder.metrics)) == steps

@@ -23,7 +23,7 @@ def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: 
         fill_in_recipe(terminal, steps=12)
         terminal.send("f5")
         terminal.wait_for("3 TRAIN", 60)
-        terminal.wait_for("4 shows the result", 180)
+        terminal.wait_for("4 to see the result", 180)
         terminal.send("4")
         terminal.wait_for("answers differ", 30)
         terminal.wait_for("tuned")
@@ -63,7 +63,7 @@ def test_a_closed_terminal_takes_nothing_with_it_and_the_next_one_lands_on_the_l
         again.wait_for("paused", 30)
         again.send("p")
         again.wait_for("of 16", 120)
-        again.wait_for("4 shows the result", 180)
+        again.wait_for("4 to see the result", 180)
     (run,) = tunedeck_json(tmp_path, "runs")
     assert run["state"] == "finished"
     assert (Path(run["folder"]) / "adapter" / "adapter_model.safetensors").exists()

@@ -54,7 +54,8 @@ async def test_frame_axes_and_last_values_are_shown() -> None:
         assert rows[0].startswith("╭─ loss ")
         assert "train " in rows[0]
         assert "eval " in rows[0]
-        assert rows[-1].rstrip("╯").rstrip().endswith("1,000 steps")
+        assert rows[-1].rstrip("╯").rstrip().endswith(" 1,000")
+        assert "0 steps" in rows[-1]
         assert [row[2] for row in rows[1:-1] if row[2] != " "] == ["5", "4", "3", "2", "1", "0"]
 
 

@@ -72,9 +72,13 @@ async def test_only_what_can_work_is_listed_with_its_screen(make_app: MakeApp, t
         assert text_of(palette.query_one(KeyBar)).split()[:4] == ["enter", "run", "esc", "cancel"]
         await pilot.press("escape")
         assert isinstance(app.screen, RunsScreen)
-        app.session.run = JobFolder.create(tmp_path / "runs", "night", "training").path
+        folder = JobFolder.create(tmp_path / "runs", "night", "training")
+        folder.write_status(state="finished", started=1.0, ended=2.0)
+        app.session.run = folder.path
+        await until(pilot, lambda: app._run_state == "finished", "a look at the run")
         palette = await opened(pilot)
-        assert {"train.show_samples", "evaluate.next_differing", "export.copy_path"} <= ids(palette)
+        assert {"train.show_samples", "evaluate.next_differing"} <= ids(palette)
+        assert not {"export.copy_path", "train.stop"} & ids(palette), "it has no adapter and does not run"
         assert {"samples.toggle_reference", "samples.toggle_view"} <= ids(palette), "a screen that is opened there"
 
 
@@ -132,6 +136,15 @@ async def test_ctrl_c_says_how_to_quit(make_app: MakeApp, tmp_path: Path) -> Non
         app._run_state = "running"
         await pilot.press("ctrl+c")
         assert "keeps running" in notes(app)[-1]
+        await pilot.press("f1")
+        await pilot.press("ctrl+c")
+        assert "esc" in notes(app)[-1], "also over a dialog"
+        field = app.screen.query_one(Input)
+        field.value = "words"
+        field.select_all()
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+        assert app.clipboard == "words"
 
 
 async def test_what_is_typed_behind_the_key_is_in_the_palette(make_app: MakeApp) -> None:

@@ -208,5 +208,7 @@ async def test_words_that_are_too_long_are_cut_to_one_line_at_every_width(make_a
         await until(pilot, lambda: line.outer_size.height == 1, "one line")
         line.rest("words " * 18, wrapped=True)
         await until(pilot, lambda: line.outer_size.height == 2, "two lines")
+        line.rest("▲ " + "words " * 18 + "advice")
+        await until(pilot, lambda: text_of(line).rstrip().endswith("advice"), "a warning wraps")
         line.show_message("short")
         await until(pilot, lambda: line.outer_size.height == 1, "one line again")

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from core.recipe.memory import Forecast
 from core.recipe.recipe import put
 from core.recipe.yamlfile import save
 from tests.kit.app_waiting import until
 from tests.kit.recipe_screen import form, looked, screen, sound, workspace, yaml
 from tui.app import TunedeckApp
+from tui.recipe.facts import RecipeFacts, Room, memory_title
 from tui.widgets.filter_menu import FilterMenu
 from tui.widgets.text_view import TextView
 
@@ -123,3 +125,11 @@ async def test_the_yaml_takes_the_whole_width_and_scrolls_right_in_place_of_brea
         assert ".jsonl]" in seen
         await pilot.press(*["left"] * 6)
         assert yaml(app).splitlines()[0].startswith("# A tunedeck recipe")
+
+
+def test_the_memory_title_says_first_whether_it_fits_and_is_short_enough_for_120_columns() -> None:
+    need = Forecast(30e9, 0, 0, 0, 0, 0, 0)
+    for free, verdict in ((2**35, "fits"), (2**34, "DOES NOT FIT")):
+        title = memory_title(RecipeFacts(None, "", Room("cuda", "GPU 0", free), need))
+        assert title.startswith(f"GPU 0 memory: {verdict}, ~27.9 of ")
+        assert len(title) <= 46

@@ -50,7 +50,7 @@ async def test_a_long_question_leaves_the_answers_of_all_prompts_on_the_screen(
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("t")
         await settled(app, pilot)
-        assert "(4,160 more characters; v shows them)" in text(app)
+        assert "(4,160 more characters; press v to see them)" in text(app)
         assert app.screen.query_one("#answers").size.height < 12
         await pilot.press("v")
         assert "(2,400 more characters)" in text(app)
@@ -82,8 +82,8 @@ async def test_answers_are_browsed_by_step_and_by_prompt(make_app: MakeApp, tmp_
         assert "\x1b" not in text(app)
         assert "[@click=app.quit]x[/]" in text(app)
         await pilot.press("left", "left", "left")
-        assert "the base model, before the first step" in text(app)
-        assert "did not end its turn" in text(app)
+        assert "base model, before the first step" in text(app)
+        assert "no end of turn" in text(app)
         assert "reference 2" in text(app)
         await pilot.press("r")
         assert "reference" not in text(app)

@@ -18,7 +18,7 @@ from tests.kit.one_widget import text_of
 from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tests.tui.test_train_screen import keys, read, state
 from tui.app import TunedeckApp
-from tui.charts.xaxis import Along, steps_axis, time_unit, tokens_unit
+from tui.charts.xaxis import Along, steps_end, time_unit, tokens_unit
 from tui.live import metrics
 from tui.train.charts import Panels
 from tui.train.screen import TrainScreen
@@ -76,15 +76,18 @@ async def test_early_in_a_long_run_the_axis_ends_near_what_there_is(make_app: Ma
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         assert screen.charts.chart.span() == (0, 70)
-        assert text_of(screen.charts.chart)[-1].endswith("70 of 1,120 steps ╯")
+        assert text_of(screen.charts.chart)[-1].endswith("─ 70 ╯")
+        assert "0 steps" in text_of(screen.charts.chart)[-1]
         folder.write_status(step=300)
-        await until(pilot, lambda: text_of(screen.charts.chart)[-1].endswith("─ 1,120 steps ╯"))
-    ends = [steps_axis(step, 3000)[0] for step in range(1, 3001)]
+        await until(pilot, lambda: text_of(screen.charts.chart)[-1].endswith("─ 1,120 ╯"))
+        folder.write_status(state="stopped", ended=time.time())
+        await until(pilot, lambda: text_of(screen.charts.chart)[-1].endswith("─ 30 ╯"), "an ended run fits its axis")
+    ends = [steps_end(step, 3000) for step in range(1, 3001)]
     assert all(4 * step >= end or end < 100 for step, end in enumerate(ends, 1) if end is not None)
     assert len(set(ends)) == 6
-    assert steps_axis(None, None) == steps_axis(3, None)
-    assert steps_axis(2, 60)[0] == 60
-    seldom = [steps_axis(step, 3000, part=16)[0] for step in range(1, 3001)]
+    assert steps_end(None, None) is steps_end(3, None) is None
+    assert steps_end(2, 60) == 60
+    seldom = [steps_end(step, 3000, part=16) for step in range(1, 3001)]
     assert len(set(seldom)) <= len(set(ends))
     assert seldom.index(3000) < ends.index(3000), "where bytes are dear, the axis reaches the run's end sooner"
 
@@ -124,7 +127,7 @@ async def test_a_metric_that_is_picked_is_on_the_screen_at_once_at_any_size(make
             await pilot.press(*"kl", "enter", "escape")
             charts = [screen.charts.chart, *screen.query_one(Panels).charts]
             await until(pilot, lambda: any(c.display and c.title == "kl" for c in charts))  # noqa: B023
-            await until(pilot, lambda: "have no panel here: b shows each" in state(screen))  # noqa: B023
+            await until(pilot, lambda: "have no panel at this size" in state(screen))  # noqa: B023
 
 
 async def test_the_large_chart_says_how_many_of_the_metrics_are_shown(make_app: MakeApp, tmp_path: Path) -> None:
@@ -150,13 +153,13 @@ async def test_epochs_tokens_and_time_take_the_place_of_steps_on_x(make_app: Mak
     async with make_app("train", run=folder.path).run_test(size=(120, 30)) as pilot:
         screen = await read(pilot)
         await pilot.press("x")
-        await until(pilot, lambda: text_of(screen.charts.chart)[-1].rstrip("─╯ ").endswith("4 epochs"))
+        await until(pilot, lambda: "0 epochs" in text_of(screen.charts.chart)[-1])
         await pilot.press("x")
-        await until(pilot, lambda: text_of(screen.charts.chart)[-1].rstrip("─╯ ").endswith("k tokens"))
+        await until(pilot, lambda: "0 k tokens" in text_of(screen.charts.chart)[-1])
         await pilot.press("left")
         assert "step 60  epoch 2.40  48.7 k tokens" in text_of(screen.charts.chart)[-1]
         await pilot.press("escape", "x")
-        await until(pilot, lambda: text_of(screen.charts.chart)[-1].rstrip("─╯ ").endswith(" s"))
+        await until(pilot, lambda: "0 s─" in text_of(screen.charts.chart)[-1])
 
 
 async def test_other_runs_are_laid_over_and_the_pinned_one_stays(make_app: MakeApp, tmp_path: Path) -> None:
@@ -223,7 +226,7 @@ async def test_energy_and_cost_are_in_the_step_line(
         assert "9.0 Wh" in facts
         assert "cost 50.0" in facts
         assert facts.endswith("took 0:00:50")
-        said = " ".join(text_of(screen.query_one("#panel", Gauges)))
+        said = " ".join(text_of(screen.query_one("#lines", Gauges)))
         assert "58.9 GiB" in said
 
 
@@ -266,14 +269,21 @@ async def test_the_log_is_searched(make_app: MakeApp, tmp_path: Path) -> None:
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         await pilot.press("l", "slash", *"warning", "enter")
-        await until(pilot, lambda: "2 lines hold it" in state(screen))
+        await until(pilot, lambda: "2 matching lines" in state(screen))
         log = screen.query_one(LogView)
         assert any(row.startswith("│>line 700") for row in text_of(log))
         await pilot.press("N")
         assert any(row.startswith("│>line 40 ") for row in text_of(log))
         assert not log.following
-        await pilot.press("slash", "escape", "end")
+        await pilot.press("N")
+        assert any(row.startswith("│>line 700") for row in text_of(log)), "round the end"
+        assert "warning 2 of 2" in text_of(log)[0]
+        await pilot.press("n", "g", "j")
+        assert any(row.startswith("│ line 1 ") for row in text_of(log)[1:2])
+        await pilot.press("slash", "escape", "G")
         assert log.following
+        await pilot.press("escape")
+        await until(pilot, lambda: not log.display, "esc closes the log")
 
 
 async def test_all_events_are_read_and_searched_in_the_place_of_the_log(make_app: MakeApp, tmp_path: Path) -> None:
@@ -285,14 +295,14 @@ async def test_all_events_are_read_and_searched_in_the_place_of_the_log(make_app
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         await pilot.press("l", "slash", *"saved", "enter")
-        await until(pilot, lambda: "No line of the log holds it. e: all events." in state(screen))
+        await until(pilot, lambda: "No match in the log" in state(screen))
         await pilot.press("e")
-        await until(pilot, lambda: bool(screen.query("#told")))
-        reported = screen.query_one("#told", LogView)
+        await until(pilot, lambda: bool(screen.query("#all-events")))
+        reported = screen.query_one("#all-events", LogView)
         await until(pilot, lambda: reported.display and reported.has_focus)
         assert not screen.query_one("#log").display
         await pilot.press("slash", *"checkpoint 50 saved", "enter")
-        await until(pilot, lambda: "1 line holds it" in state(screen))
+        await until(pilot, lambda: "1 matching line" in state(screen))
         assert any("Checkpoint 50 saved" in row for row in text_of(reported))
         assert "\x1b" not in "".join(reported.lines)
         folder.append_event("checkpoint", "The newest.")
@@ -411,6 +421,6 @@ async def test_text_typed_fast_behind_the_search_key_asks_nothing_of_the_run(mak
         await pilot.press("l")
         for key in ("slash", *"spy", "enter"):
             pilot.app.post_message(Key(key, key if len(key) == 1 else None))
-        await until(pilot, lambda: "1 line holds it" in state(screen))
+        await until(pilot, lambda: "1 matching line" in state(screen))
         assert screen.requests.asking == ""
         assert not list(folder.requests.glob("*"))

@@ -21,4 +21,4 @@ MakeApp = Callable[..., TunedeckApp]
 async def test_ranks_are_shown(make_app: MakeApp, tmp_path: Path, kind: str, words: str) -> None:
     folder = make_run(tmp_path, world_size=2, distributed_type=kind)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
-        assert state(await read(pilot)).endswith(f"part 1 of 2  {words}")
+        assert state(await read(pilot)).endswith(f"stage 1 of 2: training  {words}")

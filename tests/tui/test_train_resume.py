@@ -17,7 +17,7 @@ from core.runs.checkpoint import seal
 from tests.kit.app_waiting import until
 from tests.kit.run_folders import make_run
 from tests.tui.test_train_screen import MakeApp, keys, read, state
-from tui.commands.pause import how_to_go_on
+from tui.commands.pause import how_to_resume
 from tui.widgets.agree import Agree
 
 
@@ -44,18 +44,18 @@ async def test_p_pauses_and_lets_it_go_on(make_app: MakeApp, tmp_path: Path) -> 
         assert "r resume" not in keys(screen)
         await pilot.press("p")
         await until(pilot, lambda: requests.pending(folder) == (requests.PAUSE,))
-        await until(pilot, lambda: "Asked to pause at the next step." in state(screen))
+        await until(pilot, lambda: "pause at the next step" in state(screen))
         requests.clear(folder)
         folder.write_status(state="paused", message="Paused at step 60 of 100. It holds 2.1 GB of RAM.")
         await until(pilot, lambda: "It holds 2.1 GB of RAM" in state(screen))
-        assert "Asked to pause" not in state(screen)
-        assert "p go on" in keys(screen)
+        assert "pause at the next step" not in state(screen)
+        assert "p resume" in keys(screen)
         assert "p pause" not in keys(screen)
         await pilot.press("p")
         await until(pilot, lambda: requests.pending(folder) == (requests.RESUME,))
-        await until(pilot, lambda: "Asked to go on." in state(screen))
-        requests.done(folder, requests.RESUME, "The run resumed after the pause.")
-        await until(pilot, lambda: "Asked to go on." not in state(screen))
+        await until(pilot, lambda: "Asked it to resume" in state(screen))
+        requests.done(folder, requests.RESUME, "The run goes on after the pause.")
+        await until(pilot, lambda: "Asked it to resume" not in state(screen))
 
 
 async def test_r_shows_where_it_goes_on_and_no_leaves_it(make_app: MakeApp, tmp_path: Path) -> None:
@@ -66,11 +66,11 @@ async def test_r_shows_where_it_goes_on_and_no_leaves_it(make_app: MakeApp, tmp_
         screen = await read(pilot)
         assert "p pause" not in keys(screen)
         await pilot.press("r")
-        await until(pilot, lambda: "Go on from step 50 of 100, loss 1.2500, learning rate 2e-4" in state(screen))
+        await until(pilot, lambda: "step 50 of 100, loss 1.2500, learning rate 2e-4" in state(screen))
         assert "epoch 3, sample 0 of 400" in state(screen)
         await pilot.press("n")
         await pilot.pause()
-        assert "Go on from" not in state(screen)
+        assert "Resume from" not in state(screen)
         assert folder.read_status().state == "failed"
 
 
@@ -81,7 +81,7 @@ async def test_r_without_a_whole_checkpoint_says_so(make_app: MakeApp, tmp_path:
     async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
         await pilot.press("r")
-        await until(pilot, lambda: "checkpoint-50 is not whole" in state(screen))
+        await until(pilot, lambda: "checkpoint-50" in state(screen) and "incomplete" in state(screen))
         assert "y yes" not in keys(screen)
 
 
@@ -89,18 +89,18 @@ async def test_r_is_offered_only_where_there_is_a_checkpoint(make_app: MakeApp, 
     """A run that was stopped before its first step offered a resume that then refused."""
     folder = make_run(tmp_path, steps=0, state="stopped", message="Stopped as asked.", ended=time.time())
     folder.write_job({**folder.read_job(), "payload": {"recipe": to_json(Recipe())}})
-    words = how_to_go_on(folder)
-    assert words.startswith("it cannot go on: ")
-    assert "Start it again from the beginning: tunedeck train" in words
+    words = how_to_resume(folder)
+    assert words.startswith("it cannot be resumed: ")
+    assert "tunedeck train" in words
     async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
         screen = await read(pilot)
         assert state(screen).startswith("stopped")
         assert "r resume" not in keys(screen)
         make_checkpoint(folder, 50)
         await until(pilot, lambda: screen.run.has_checkpoints)
-    assert f"`tunedeck resume {folder.id}` goes on from step 50 of 100" in how_to_go_on(folder)
+    assert f"`tunedeck resume {folder.id}` resumes it from step 50 of 100" in how_to_resume(folder)
     (folder.data / "train.jsonl").unlink()
-    assert "it cannot go on: " in (words := how_to_go_on(folder))
+    assert "it cannot be resumed: " in (words := how_to_resume(folder))
     assert "data/train.jsonl" in words
 
 
@@ -118,7 +118,7 @@ async def test_a_resume_asks_before_it_runs_anything_of_a_workspace_that_was_cop
         screen = await read(pilot)
         for words in (str(tmp_path), command):
             await pilot.press("r")
-            await until(pilot, lambda: "Go on from step 50" in state(screen))
+            await until(pilot, lambda: "Resume from step 50" in state(screen))
             await pilot.press("y")
             await until(pilot, lambda: isinstance(app.screen, Agree))
             assert words in app.screen.query_one(Static).render().plain  # type: ignore[union-attr]
@@ -127,6 +127,6 @@ async def test_a_resume_asks_before_it_runs_anything_of_a_workspace_that_was_cop
             workspace_ask(tmp_path).agree()
         ConsentRequest(COMMAND, command).agree()
         await pilot.press("r")
-        await until(pilot, lambda: "Go on from step 50" in state(screen))
+        await until(pilot, lambda: "Resume from step 50" in state(screen))
         await pilot.press("y")
         await until(pilot, lambda: (tmp_path / "X").exists())

@@ -11,13 +11,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from core.jobs import access, requests
 from core.jobs import folder as folders
-from core.jobs import requests
 from core.jobs.folder import JobFolder
 from tests.kit.app_waiting import until
 from tests.kit.one_widget import Sent, text_of
 from tests.kit.run_folders import add_steps, gpu, gpu_record, make_run
 from tui.app import TunedeckApp
+from tui.train.requests import RequestsPane
 from tui.train.screen import TrainScreen
 from tui.widgets.chart import Chart
 from tui.widgets.facts import FactLines
@@ -54,7 +55,7 @@ async def test_without_a_run_it_says_what_to_do(make_app: MakeApp) -> None:
         await pilot.pause()
         words = pilot.app.screen.query_one("#nothing", Static)
         assert words.display
-        assert "2 Recipe" in str(words.render())
+        assert "Recipe (2" in str(words.render())
         assert "stop" not in pilot.app.screen.query_one(KeyBar).render().plain
 
 
@@ -66,18 +67,18 @@ async def test_a_running_job_shows_loss_facts_state_and_events(make_app: MakeApp
         facts = screen.query_one(FactLines).plain
         assert "step  60 of 100" in facts
         assert "epoch 2.40" in facts
-        assert "60 %" in facts
-        assert "ends in" in facts
+        assert "60%" in facts
+        assert "done in" in facts
         assert "48.7 k tokens" in facts
         assert "3.97 k tokens/s" in facts
-        assert state(screen).startswith("running  training")
+        assert state(screen).startswith("running  stage 1 of 2: training")
         reported = json.loads(folder.events.read_text().splitlines()[-1])
         clock = time.strftime("%H:%M:%S", time.localtime(reported["t"]))
         assert screen.query_one("#events", TextLines).plain[-1].split() == [clock, *reported["message"].split()]
         assert "Checkpoint 50 saved" in reported["message"]
         chart = screen.query_one("#headline", Chart)
         assert "eval 0.8680" in text_of(chart)[0]
-        assert text_of(chart)[-1].endswith("100 steps ╯")
+        assert text_of(chart)[-1].endswith(" 100 ╯")
         lines = text_of(screen.query_one("#lines", Gauges))
         assert "61.2/80.0 GiB" in lines[0]
         assert "n/a %" in lines[1]
@@ -88,7 +89,7 @@ async def test_each_size_has_chart_facts_state_and_footer(
     make_app: MakeApp, tmp_path: Path, size: tuple[int, int], panels: bool
 ) -> None:
     folder = make_run(tmp_path)
-    folder.append_gpu(gpu_record(problem="No NVIDIA driver is installed on this machine, so there are no readings."))
+    folder.append_gpu(gpu_record(problem="No NVIDIA driver."))
     async with make_app("train", run=folder.path).run_test(size=size) as pilot:
         screen = await read(pilot)
         assert screen.query_one("#headline", Chart).size.height >= 6
@@ -97,10 +98,10 @@ async def test_each_size_has_chart_facts_state_and_footer(
             assert region.height >= 1
             assert region.bottom <= size[1]
         assert screen.query_one("#small").display == panels
-        gauges = screen.query_one("#panel" if panels else "#lines", Gauges)
-        words = "".join(text_of(gauges)).replace(" ", "").replace("│", "")
-        assert "NoNVIDIAdriver" in words
-        assert "Worker:CPU99%RAM1.20GiB" in words
+        assert not screen.query_one("#panel").display
+        gauges = screen.query_one("#lines", Gauges)
+        assert gauges.size.height == 1
+        assert "CPU  99%  RAM 1.20 GiB" in "".join(text_of(gauges))
 
 
 async def test_new_steps_appear_and_few_cells_are_sent(make_app: MakeApp, tmp_path: Path) -> None:
@@ -139,11 +140,11 @@ async def test_a_finished_run_says_where_the_adapter_is_and_what_comes_next(make
         screen = await read(pilot)
         words = state(screen)
         assert words.startswith("finished after 0:00:4")
-        assert "4 shows the result" in words
+        assert "4 to see the result" in words
         assert "Eval loss 3.348 at step 10, 0.8840 at step 100." in words
         assert f"runs/{folder.id}/adapter" in words
         assert "stop" not in keys(screen)
-        assert "ends in" not in screen.query_one(FactLines).plain
+        assert "done in" not in screen.query_one(FactLines).plain
         assert "step 100 of 100" in screen.query_one(FactLines).plain
 
 
@@ -168,8 +169,8 @@ async def test_a_failed_run_says_why_and_shows_the_log(make_app: MakeApp, tmp_pa
     ("status", "words"),
     [
         ({"state": "stopped", "message": "Stopped as asked at step 60.", "ended": 1.0}, "stopped"),
-        ({"state": "running", "phase": "loading", "message": "Loading libraries."}, "running  loading"),
-        ({"state": "running", "phase": "evaluating", "message": "Evaluating: batch 3."}, "running  evaluating"),
+        ({"state": "running", "phase": "loading", "message": "Loading libraries."}, "running  stage 1 of 2: loading"),
+        ({"state": "running", "phase": "evaluating", "message": "Batch 3."}, "running  stage 1 of 2: evaluating"),
         ({"state": "starting", "phase": "training", "worker": None}, "starting"),
     ],
 )
@@ -211,6 +212,25 @@ async def test_stop_asks_first_and_no_means_no(make_app: MakeApp, tmp_path: Path
         assert requests.pending(folder) == ()
 
 
+async def test_a_run_of_another_user_is_read_only_and_no_key_asks(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_run(tmp_path)
+    monkeypatch.setattr(access, "_writable", lambda path: False)  # nothing else keeps root out
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        screen = await read(pilot)
+        assert state(screen).startswith("running  read-only")
+        assert "stop" not in keys(screen), "the footer does not offer it"
+        assert "checkpoint" not in keys(screen)
+        for key in ("s", "p", "c"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert "This run is read-only for you" in state(screen)
+            assert "yes" not in keys(screen)
+            screen.query_one(RequestsPane).say("")
+    assert folder.requested() == ()
+
+
 async def test_stop_and_save_is_asked_of_the_run_and_said(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
@@ -231,7 +251,7 @@ async def test_the_question_offers_to_end_at_once_and_so_does_a_run_that_is_stop
         assert requests.pending(folder) == ()
         await pilot.press("s")
         await pilot.pause()
-        assert "x stop now, without saving" in state(screen)
+        assert "x stop now without saving" in state(screen)
         assert "x stop now" in keys(screen)
         await pilot.press("1", "q", "m", "question_mark", "ctrl+p")
         await pilot.pause()
@@ -248,7 +268,7 @@ async def test_the_question_offers_to_end_at_once_and_so_does_a_run_that_is_stop
         assert requests.pending(folder) == (requests.STOP,)
         await pilot.press("s")
         await pilot.pause()
-        assert "It saves nothing more" in state(screen)
+        assert "without saving?" in state(screen)
         await pilot.press("y")
         await until(pilot, lambda: requests.STOP_NOW in requests.pending(folder))
 
@@ -265,13 +285,40 @@ async def test_after_a_pause_the_memory_can_be_freed_which_saves_and_ends(
             await pilot.press("F", "y")
             assert requests.pending(folder) == ()
             await pilot.press("p")
-            await until(pilot, lambda: "F: save and end, so that its memory is free" in state(screen))
+            await until(pilot, lambda: "Press F to save and stop" in state(screen))
             assert requests.pending(folder) == (requests.PAUSE,)
         await pilot.press("F")
         await pilot.pause()
-        assert "Free its memory? It saves and ends; r goes on." in state(screen)
+        assert "free its memory" in state(screen)
         await pilot.press("y")
         await until(pilot, lambda: requests.STOP in requests.pending(folder))
+
+
+@pytest.mark.parametrize("state_now", ["running", "paused", "stopped"])
+async def test_a_run_of_somebody_else_says_read_only_and_offers_no_request(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_now: str
+) -> None:
+    monkeypatch.setattr("core.jobs.access._writable", lambda path: False)
+    folder = make_run(tmp_path, state=state_now)
+    (folder.checkpoints / "checkpoint-50").mkdir(parents=True)
+    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
+        screen = await read(pilot)
+        assert "Read only" in state(screen)
+        await pilot.press("s", "p", "c", "r", "F")
+        assert screen.requests.asking == ""
+        assert requests.pending(folder) == ()
+        assert not {"s stop", "p pause", "p resume", "c checkpoint", "r resume"} & set(keys(screen).split("   "))
+
+
+async def test_a_running_run_is_not_offered_a_resume(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    (folder.checkpoints / "checkpoint-50").mkdir(parents=True)
+    async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
+        screen = await read(pilot)
+        assert "resume" not in keys(screen)
+        await pilot.press("r")
+        assert screen.requests.asking == ""
+        assert "s stop" in keys(screen)
 
 
 async def test_a_checkpoint_can_be_asked_for(make_app: MakeApp, tmp_path: Path) -> None:
@@ -279,7 +326,7 @@ async def test_a_checkpoint_can_be_asked_for(make_app: MakeApp, tmp_path: Path) 
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         await pilot.press("c")
-        await until(pilot, lambda: "Asked for a checkpoint." in state(screen))
+        await until(pilot, lambda: "save a checkpoint" in state(screen))
         assert requests.pending(folder) == (requests.SAVE,)
 
 
@@ -290,7 +337,7 @@ async def test_a_run_whose_folder_goes_away_is_said_and_followed_on_when_it_is_b
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         folder.path.rename(tmp_path / "elsewhere")
-        await until(pilot, lambda: "cannot be reached" in state(screen))
+        await until(pilot, lambda: "Cannot reach" in state(screen))
         assert state(screen).startswith("running")
         await pilot.press("c")
         await pilot.pause()
@@ -298,9 +345,9 @@ async def test_a_run_whose_folder_goes_away_is_said_and_followed_on_when_it_is_b
         (tmp_path / "elsewhere").rename(folder.path)
         add_steps(folder, range(61, 71), 100)
         await until(pilot, lambda: len(screen.run.live.main) == 70)
-        await until(pilot, lambda: "cannot be reached" not in state(screen))
+        await until(pilot, lambda: "Cannot reach" not in state(screen))
         folder.path.rename(tmp_path / "elsewhere")
-        await until(pilot, lambda: "cannot be reached" in state(screen))
+        await until(pilot, lambda: "Cannot reach" in state(screen))
         monkeypatch.setattr(folders, "GONE_AFTER", 0.0)
         await until(pilot, lambda: "gone" in state(screen))
         assert state(screen).startswith("lost")

@@ -101,7 +101,7 @@ def test_examples_of_code_are_code_and_use_what_is_there() -> None:
     called = {kind.__name__: {each.name for each in fields(kind)} for kind in (Task, Limit, Command)}
     calls = [node for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     named = {(node.func.id, word.arg) for node in calls if node.func.id in called for word in node.keywords}
-    assert {("Task", "columns"), ("Limit", "takes"), ("Command", "opens_line")} <= named
+    assert {("Task", "columns"), ("Limit", "accepts"), ("Command", "opens_line")} <= named
     assert [(kind, word) for kind, word in sorted(named) if word not in called[kind]] == []
 
 

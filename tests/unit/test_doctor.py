@@ -138,6 +138,7 @@ TMUX = {"TERM": "tmux-256color", "TMUX": "/tmp/tmux-0/default,1,0", "COLORTERM":
                 "tmux set -as terminal-features ',*:RGB'",
             ],
         ),
+        (TMUX, "3.3a\t0\ton\t256,RGB", "utf-8", ["tmux set -g allow-passthrough on"]),
         (TMUX, "", "utf-8", []),  # it does not answer
     ],
 )

@@ -50,7 +50,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
 
 
 def _whole(sequence: Sequence) -> Encoded:
-    return Encoded({"input_ids": sequence.input_ids, "labels": sequence.labels}, (sequence,), {})
+    return Encoded(({"input_ids": sequence.input_ids, "labels": sequence.labels},), (sequence,), {})
 
 
 def _pieces(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[TokenText]:
@@ -173,6 +173,70 @@ def test_text_gets_one_end_and_never_two_beginnings(template: Template) -> None:
         assert (
             encode(Sample("text", text=text), tokenizer, EncodingSettings(template, 512)).input_ids == plain.input_ids
         )
+
+
+LONG = Sample("text", text=" ".join(f"word {number} naïve 😀" for number in range(40)))
+
+
+@pytest.mark.parametrize("length", [8, 13, 48])
+def test_chunks_of_a_long_text_hold_each_of_its_tokens_once(tokenizer: Any, template: Template, length: int) -> None:
+    (whole,) = encoding.encode(LONG, tokenizer, EncodingSettings(template, 4096)).sequences
+    chunked = EncodingSettings(template, length, chunk_text=True)
+    encoded = encoding.encode(LONG, tokenizer, chunked, with_text=True)
+    assert [token for each in encoded.sequences for token in each.input_ids] == whole.input_ids
+    assert [list(row["labels"]) for row in encoded.rows] == [each.input_ids for each in encoded.sequences]
+    assert max(len(each.input_ids) for each in encoded.sequences) == encoded.longest == length
+    assert (encoded.tokens, encoded.lost_tokens) == (len(whole.input_ids), 0)
+    parts = parts_of(encoded, tokenizer, chunked)
+    assert "".join(piece.text for part in parts for piece in part.pieces) == LONG.text + tokenizer.eos_token
+    assert [part.name for part in parts][:1] == [f"chunk 1 of {len(encoded.rows)}"]
+    assert all(piece.trained for part in parts for piece in part.pieces)
+    assert encoding.encode(CONVERSATION, tokenizer, chunked).lost_tokens > 0, "a conversation is never chunked"
+
+
+def test_no_chunk_has_a_single_token_that_could_not_be_trained(tokenizer: Any, template: Template) -> None:
+    (whole,) = encoding.encode(LONG, tokenizer, EncodingSettings(template, 4096)).sequences
+    pieces = Sequence(whole.input_ids[:25], whole.labels[:25]).chunks(8)
+    assert [len(piece.input_ids) for piece in pieces] == [8, 8, 7, 2]
+    assert [token for piece in pieces for token in piece.input_ids] == whole.input_ids[:25]
+    assert [len(piece.input_ids) for piece in Sequence([7], [7]).chunks(8)] == [1]
+
+
+def test_chunks_are_rows_and_a_cut_text_offers_them(tokenizer: Any, template: Template) -> None:
+    view = [ViewRow("a", 0, LONG), ViewRow("b", 1, CONVERSATION)]
+    rows, facts = encode_view(view, tokenizer, EncodingSettings(template, 64, chunk_text=True))
+    assert (facts.kept, facts.chunked, facts.cut_texts) == (2, 1, 0)
+    assert len(rows) == facts.sequences > 2
+    assert facts.each[0] == sum(len(row["input_ids"]) for row in list(rows)[:-1])
+    _, facts = encode_view(view, tokenizer, EncodingSettings(template, 64))
+    assert facts.sequences == 2
+    assert "1 is plain text: data.chunk_text" in facts.alerts()[0][0]
+
+
+def test_chunks_are_the_rows_that_trl_trains_of_the_same_pieces(
+    tokenizer: Any, template: Template, tmp_path: Path
+) -> None:
+    from datasets import Dataset
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from trl import SFTConfig, SFTTrainer
+
+    tokens = load_tokenizer(BASE)(LONG.text + tokenizer.eos_token)["input_ids"]
+    pieces = [tokens[start : start + 48] for start in range(0, len(tokens), 48)]
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1
+    )
+    trainer = SFTTrainer(
+        model=LlamaForCausalLM(config),
+        args=SFTConfig(str(tmp_path), use_cpu=True, bf16=False, max_length=48, report_to="none"),
+        train_dataset=Dataset.from_list([{"input_ids": piece} for piece in pieces]),
+        processing_class=load_tokenizer(BASE),
+    )
+    ours, _ = encode_view([ViewRow("a", 0, LONG)], tokenizer, EncodingSettings(template, 48, chunk_text=True))
+    theirs = trainer.data_collator([dict(row) for row in trainer.train_dataset])
+    batch = trainer.data_collator([dict(row) for row in ours])
+    assert len(pieces[-1]) > 1
+    for name in ("input_ids", "labels", "attention_mask"):
+        assert batch[name].tolist() == theirs[name].tolist(), name
 
 
 def test_labels_are_those_of_the_collator_and_padding_is_never_trained(tokenizer: Any, template: Template) -> None:

@@ -145,7 +145,7 @@ def test_a_cut_takes_the_end_of_each_answer_and_is_counted_in_both(tokenizer: An
     assert cut.trained_tokens == 4
     assert cut.lost_tokens == whole.tokens - 2 * length
     assert cut.longest == max(sequence.total for sequence in whole.sequences)
-    assert cut.row == whole.row, "the collator cuts"
+    assert cut.rows == whole.rows, "the collator cuts"
     assert lost_text(cut.sequences[0]).rstrip().endswith(END)
 
 

@@ -153,7 +153,7 @@ def test_driver_that_does_not_answer_is_a_sentence(read: Reader, code: int, word
 
 
 def test_driver_without_a_gpu_is_a_sentence(read: Reader) -> None:
-    assert "no GPU" in read("driver gpus 0\n")[0]
+    assert "no usable GPU" in read("driver gpus 0\n")[0]
 
 
 def test_machine_without_a_driver_is_a_sentence_and_loads_no_bindings() -> None:
@@ -265,7 +265,7 @@ def test_the_ending_says_whether_the_memory_of_the_runs_processes_is_free(
     held = (0 if host_pids() else None) if released else 30
     assert ended["memory"] == [{"index": 1, "uuid": "GPU-1", "held": held, "used": 30}]
     alerts = [event["message"] for event in found if event["kind"] == "alert"]
-    words = "The run's processes are gone, but the driver still counts 30 B on GPU 1 for them."
+    words = "The run's processes are gone, but the driver still reports 30 B on GPU 1 in use by them."
     assert alerts == ([] if released else [words])
 
 

@@ -109,6 +109,18 @@ def test_every_field_says_what_it_is_and_takes_its_own_default(knob: Knob) -> No
     assert knob.section in ("", *SECTIONS)
 
 
+@pytest.mark.parametrize("knob", KNOBS.values(), ids=lambda knob: knob.path)
+def test_help_and_consequence_are_sentences_that_stand_alone(knob: Knob) -> None:
+    """They ran together: "... on the way back. Yes: a fraction of the activation memory"."""
+    for text in filter(None, (knob.help, knob.consequence)):
+        first, *others = text.split()
+        assert len(others) >= 3, text
+        assert first[0].isupper() or first[0].isdigit() or first in knob.choices, text
+        assert not any(word.endswith(":") for word in (first, *others[:3])), f"a telegram, no sentence: {text}"
+    assert len(knob.title.split()) <= 4
+    assert len(knob.title) <= 23, "the form's column of titles"
+
+
 @pytest.mark.parametrize(
     ("path", "text", "sentence"),
     [

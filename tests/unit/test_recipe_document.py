@@ -19,7 +19,7 @@ def test_the_page_names_every_field_choice_preset_and_template() -> None:
     page = document()
     for knob in KNOBS.values():
         assert f"### `{knob.path}`" in page
-        assert knob.help in page
+        assert f"{knob.help}\n\n{knob.consequence}" in page, "a paragraph each"
         assert all(f"- `{value}`: {meaning}" in page for value, meaning in knob.choices.items())
     assert all(f"**{preset.name}.**" in page for preset in PRESETS)
     assert all(f"`{name}`" in page for name in names())

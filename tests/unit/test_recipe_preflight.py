@@ -103,6 +103,7 @@ def test_templates_that_mark_no_answers_are_seen_before_the_start(recipe: Recipe
     assert found(whole, tmp_path, "chat template")[0].verdict == "ok"
     write_model(Path(recipe.model.path))
     assert found(recipe, tmp_path, "chat template")[0].verdict == "stop"
+    assert [check for check in found(recipe, tmp_path, "recipe") if check.path == "model.chat_template"] == []
 
 
 def test_plain_text_needs_no_template(recipe: Recipe, tmp_path: Path) -> None:

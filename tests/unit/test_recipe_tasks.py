@@ -19,7 +19,7 @@ def test_a_row_names_what_is_there(task: Task) -> None:
     assert set(task.sections) <= SECTIONS.keys()
     for limit in task.refuses:
         declared = KNOBS[limit.path]
-        assert all(declared.coerce(value) == value for value in limit.takes)
+        assert all(declared.coerce(value) == value for value in limit.accepts)
         assert all(KNOBS[path].coerce(value) == value for path, value in limit.given.items())
         assert limit.sentence.endswith(".")
     assert set(task.unused) <= set(task.samples)

@@ -92,3 +92,16 @@ def test_a_tokenizer_that_changes_makes_the_numbers_stale(tmp_path: Path) -> Non
     assert recipe_key(recipe, tmp_path) == before
     (model / "tokenizer.json").write_text('{"other": 1}')
     assert recipe_key(recipe, tmp_path) != before
+
+
+def test_a_text_beyond_the_max_length_says_how_much_is_used_and_offers_chunks(tmp_path: Path) -> None:
+    writer = TokenFactsWriter(tmp_path / "cache", {})
+    writer.add([(RowTokens(0, 2048, 2047, 7262, 7262), {"lost_text": "the end", "kind": "text"})])
+    writer.close()
+    facts = TokenFacts(tmp_path / "cache")
+    (row,) = facts.rows()
+    (flag,) = facts.flags(row)
+    assert flag.name == "cut"
+    assert "uses the first 2,048 of 9,310 tokens" in flag.reason
+    assert "data.chunk_text" in flag.reason
+    assert flag.reason.endswith("“the end”")

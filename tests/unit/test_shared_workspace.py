@@ -16,6 +16,7 @@ from core.errors import BadInput
 from core.jobs import access, process, requests
 from core.jobs.access import owner, read_only, refuse_foreign
 from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower
 from core.jobs.queue import Queue
 from core.jobs.queue_runner import update_waiting_runs
 from core.jobs.remove import remove
@@ -37,6 +38,7 @@ from core.errors import BadInput
 from core.jobs import process, requests
 from core.jobs.derived import Derived
 from core.jobs.folder import JobFolder
+from core.jobs.follow import Follower
 from core.jobs.queue import Queue, QueuedRun
 from core.runs.token_facts import TokenFactsWriter
 from tests.kit.run_folders import make_run
@@ -125,7 +127,7 @@ def test_a_run_that_is_read_only_says_so_before_it_asks(
     assert read_only(folder) == "you cannot write to its folder"
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert owner(folder.path) in read_only(folder)
-    assert run_info(folder).read_only == read_only(folder)
+    assert run_info(folder).read_only == Follower(folder).poll().read_only == read_only(folder)
     line = RunLine(run_info(folder))
     assert any("(read-only)" in text for text, _ in cells(line, ""))
     assert summary([line], 1, paused=False).endswith("1 active, 1 read-only")

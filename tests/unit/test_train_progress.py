@@ -14,6 +14,7 @@ from core.jobs import process
 from core.jobs.folder import JobFolder
 from core.paths import ROOT
 from tests.kit.terminal import Terminal
+from tui.cli import main
 
 WATCH = "import sys; from core.jobs.folder import JobFolder; from tui.commands.train import watch_run; "
 ARGV = [sys.executable, "-c", WATCH + "sys.exit(watch_run(JobFolder(sys.argv[1])))"]
@@ -98,3 +99,17 @@ def test_a_pipe_gets_each_phase_once_and_about_fifty_lines(run: JobFolder) -> No
     assert any("2,000 of 4,000" in line and "50%" in line and "eval loss" in line for line in steps)
     assert not any("\r" in line or "\x1b" in line for line in lines)
     assert not any(line.startswith("phase:") for line in lines)
+
+
+def test_tail_prints_metrics_and_events_by_their_time_and_no_process_ids(
+    run: JobFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.append_event("phase", "Process 2833 started: Training.", stage=0)
+    for step in (1, 2, 3):
+        run.append_metric({"t": 10.0 * step, "step": step, "loss": 0.5})
+    run.append_event("checkpoint", "Checkpoint 2 saved.", t=25.0)
+    end(run)
+    assert main(["tail", str(run.path), "--once"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[:4]] == ["1", "2", "Checkpoint", "3"]
+    assert not any("Process" in line for line in lines)

@@ -19,7 +19,7 @@ EXPECTED = {
     "diverging": VerdictKind.DIVERGING,
     "oscillating": VerdictKind.OSCILLATING,
     "overfitting": VerdictKind.OVERFITTING,
-    "memorised": VerdictKind.MEMORIZED,
+    "memorized": VerdictKind.MEMORIZED,
     "not_learning": VerdictKind.NOT_LEARNING,
     "masked": VerdictKind.NOT_LEARNING,
     "plateau": VerdictKind.PLATEAU,
@@ -28,7 +28,7 @@ EXPECTED = {
 ALSO = {"spikes": (VerdictKind.HEALTHY,)}  # once the damaged samples are learned, there are no more
 """What else the last verdict of a kind may be."""
 
-LATE = ("not_finite", "memorised", "plateau", "spikes")
+LATE = ("not_finite", "memorized", "plateau", "spikes")
 """Kinds that show only when most of these short runs is over: the first ends its run, spikes count from the third."""
 
 RUNS = [pytest.param(run, id=f"{folder.name}-{run.name}") for folder in (TUNING, HELD_OUT) for run in load(folder)]

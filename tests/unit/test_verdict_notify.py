@@ -110,10 +110,10 @@ def test_a_target_that_fails_or_hangs_is_an_event_and_the_run_stays_finished(
     )
     refused, failed, hung, nobody = (event["message"] for event in events(folder, "at_end"))
     assert "answered 500" in refused
-    assert "exit code 7" in failed
+    assert "code 7" in failed
     assert "oh no" in (folder.path / "at_end.log").read_text()
     assert "took longer than 1 s" in hung
-    assert "cannot be reached" in nobody
+    assert "could not be reached" in nobody
     assert standing(folder).state == "finished"
 
 

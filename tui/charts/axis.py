@@ -143,7 +143,7 @@ class StableRange:
         return wanted
 
     def reset(self) -> None:
-        """Forget the bounds: the next update chooses them anew."""
+        """Forget the bounds: the next update chooses new ones."""
         self._bounds = None
 
 

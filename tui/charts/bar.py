@@ -24,7 +24,7 @@ def draw_bar(
     more_style: str = "others",
     rest_style: str = "rest",
 ) -> None:
-    """Draw a bar; shapes alone tell its parts apart, colours only help.
+    """Draw a bar; shapes alone tell its parts apart, colors only help.
 
     Args:
         cells: where to draw.

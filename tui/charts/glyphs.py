@@ -40,7 +40,7 @@ class Glyphs:
     Attributes:
         name: `braille`, `block` or `ascii`.
         dot: the glyph of a cell by its mask.
-        shade: a cell within a band, where colour cannot tell band from line.
+        shade: a cell within a band, where color cannot tell band from line.
         legend: the sign of each kind of curve.
         grid_x: cells of a horizontal grid line, to be repeated.
         grid_y: a cell of a vertical one.

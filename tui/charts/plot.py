@@ -27,7 +27,7 @@ class Curve:
         style: style of its dots.
         legend: whether its last value stands in the chart's frame.
         along: what the x axis counts in this curve's run, in place of steps.
-        letter: stands at the line's end, so that lines of several runs are told apart without colours; or "".
+        letter: stands at the line's end, so that lines of several runs are distinct without colors; or "".
     """
 
     name: str
@@ -53,7 +53,7 @@ FILL = "fill"
 """Style of the cells that a band covers wholly."""
 
 DASHES = ((1, 0), (5, 3), (1, 2), (10, 3), (2, 3), (3, 1))
-"""Dot columns drawn and left out, in turn: where there is no colour, lines with letters are told apart by them."""
+"""Dot columns drawn and left out, in turn: where there is no color, lines with letters differ by them."""
 
 LETTERS_APART = 24
 """Cells between two places at which such a line says its letter."""
@@ -99,8 +99,8 @@ def draw_plot(
         view: the part of the plane that it shows.
         curves: what to draw, from the back.
         glyphs: what the terminal can show.
-        fill: how bands are told from lines: by a tint behind the cells, by shade in the cells that a band fills
-            (there is a dim colour, but no tint), or by shade alone (there is no colour).
+        fill: how bands differ from lines: by a tint behind the cells, by shade in the cells that a band fills
+            (there is a dim color, but no tint), or by shade alone (there is no color).
         traces: the dots of each curve, where they are known.
         first: the column of the box from which on the curves are drawn; none of them may have a letter then.
     """
@@ -179,7 +179,7 @@ def _put_band(
 def _put_line(cells: Cells, box: Box, dots: Dots, glyphs: Glyphs, style: str, column: int) -> None:
     """Draw the cells that have dots, from a column on.
 
-    A cell has one colour: where lines meet, it is wholly the upper one's.
+    A cell has one color: where lines meet, it is wholly the upper one's.
     """
     masks, width = dots.masks, box.width
     on_band = f"{style}+fill"
@@ -261,18 +261,18 @@ def draw_y_labels(cells: Cells, box: Box, view: Viewport, style: str) -> None:
 
 
 def draw_x_labels(cells: Cells, box: Box, view: Viewport, y: int, unit: XUnit, style: str) -> None:
-    """Tick labels in row `y`, centred under their grid lines; at the right the axis' end with the unit."""
+    """Tick labels in row `y`, centered under their grid lines, the first with the unit; at the right the axis' end."""
     end = view.x1 / unit.size
-    last = f" {count(round(end)) if unit.whole or end >= 100 else f'{end:.3g}'} {unit.name} "
-    unit_at = box.x + box.width - len(last)
-    free = box.x - 1
+    last = f" {count(round(end)) if unit.whole or end >= 100 else f'{end:.3g}'} "
+    end_at = box.x + box.width - len(last)
+    free, first = box.x - 1, True
     for tick in x_ticks(view, box.width, unit):
-        at = box.x + view.column(tick.value, box.width * 2) // 2 - len(tick.label) // 2
-        at = max(at, box.x)
-        if at < free or at + len(tick.label) + 1 > unit_at:
+        at = max(box.x + view.column(tick.value, box.width * 2) // 2 - len(tick.label) // 2, box.x)
+        label = f"{tick.label} {unit.name}" if first else tick.label
+        if at < free or at + len(label) + 1 > end_at:
             continue
-        free = cells.put(at, y, tick.label, style) + 2
-    cells.put(unit_at, y, last, style)
+        free, first = cells.put(at, y, label, style) + 2, False
+    cells.put(end_at, y, last, style)
 
 
 def draw_crosshair(cells: Cells, box: Box, column: int, glyphs: Glyphs) -> None:

@@ -169,7 +169,7 @@ class Trace:
         self._length, self._taken = len(series), series.taken
         while changed > 0 and not summaries[changed - 1].size:
             changed -= 1
-        begin = max(changed - 1, 0)  # here the line is certain, and goes on from here
+        begin = max(changed - 1, 0)  # here the line is certain, and continues from here
         self.first = begin
         spans, single = self.spans, self._single
         spans[begin:] = [None] * (width - begin)

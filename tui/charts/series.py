@@ -1,4 +1,4 @@
-"""Append-only series that are summarised as they grow, so that drawing costs the same for ten points or a million."""
+"""Append-only series that are summarized as they grow, so that drawing costs the same for ten points or a million."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALIGN_FROM = 8
 
 @dataclass
 class _Columns:
-    """Columns as they were last asked for; only those that new values fall into are summarised again."""
+    """Columns as they were last asked for; only those that new values fall into are summarized again."""
 
     length: int
     taken: int

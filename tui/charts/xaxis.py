@@ -14,7 +14,7 @@ class XUnit(NamedTuple):
     """How places on an x axis are written.
 
     Attributes:
-        name: at the end of the axis.
+        name: behind the first number on the axis.
         size: what one of it is on the axis.
         whole: whether parts of it mean nothing.
     """
@@ -57,11 +57,11 @@ def ticks(x0: float, x1: float, unit: XUnit, wanted: int) -> list[Tick]:
     return [Tick(tick.value * unit.size, tick.label) for tick in found if not unit.whole or tick.value % 1 == 0]
 
 
-def steps_axis(step: int | None, of: int | None, *, part: int = 4) -> tuple[int | None, XUnit]:
-    """Where an axis of steps ends, as far as that is known, and its unit: at the run's end, once a quarter is done.
+def steps_end(step: int | None, of: int | None, *, part: int = 4) -> int | None:
+    """Where an axis of steps ends, as far as that is known: at the run's end, once a quarter is done.
 
-    Before, the curve would be a dotted column or two, so the axis ends earlier and says of how many steps; it reaches
-    further each time that the curve takes half of it.
+    Before, the curve would be a dotted column or two, so the axis ends earlier; it reaches further each time that the
+    curve takes half of it.
 
     Args:
         step: steps done.
@@ -69,11 +69,11 @@ def steps_axis(step: int | None, of: int | None, *, part: int = 4) -> tuple[int 
         part: one part in so many of the axis is taken by the curve at least; more of them let the axis move less often.
     """
     if step is None or not of:
-        return of, STEPS
+        return of
     end = of
     while part * step < end and end >= 2 * _SHORTEST:
         end = -(-end // 2)
-    return end, STEPS if end == of else XUnit(f"of {of:,} steps", whole=True)
+    return end
 
 
 class Along:

@@ -11,6 +11,7 @@ import platform
 import shlex
 import shutil
 import sys
+import textwrap
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -205,7 +206,8 @@ def print_facts(facts: dict[str, Any]) -> None:
     say(f"  terminal: {screen['term'] or 'TERM is not set'}, {size}, {colors}, {screen['codeset']}{tmux}")
     say(f"  themes: {', '.join(facts['files']['themes'])}")
     for found in facts["findings"]:
-        say(f"  {'✗' if found['level'] == 'problem' else '!'} {found['message']}")
+        lead = "  ✗ " if found["level"] == "problem" else "  ! "
+        say(textwrap.fill(found["message"], 80, initial_indent=lead, subsequent_indent="    ", break_long_words=False))
         if found["fix"]:
             say(f"      {found['fix']}")
     say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,16 @@ def examine_hub(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[Do
         "offline": bool(offline),
         "endpoint": environment.get("HF_ENDPOINT") or "https://huggingface.co",
     }
+    login = "hf auth login"
+    if not shutil.which("hf", path=environment.get("PATH")):
+        login = f"pip install huggingface_hub && {login}"
     findings = []
     if not origin:
         words = "Not logged in to the Hub: gated and private models and datasets cannot be downloaded."
-        findings.append(DoctorFinding("note", "hub", words, "hf auth login"))
+        findings.append(DoctorFinding("note", "hub", words, login))
     elif not token.startswith("hf_"):
         words = f"The Hub token in {origin} does not look like one: it should begin with hf_."
-        findings.append(DoctorFinding("note", "hub", words, "hf auth login"))
+        findings.append(DoctorFinding("note", "hub", words, login))
     if offline:
         words = f"Offline mode is on ({offline}): only downloaded models and datasets can be used."
         findings.append(DoctorFinding("note", "hub", words, f"unset {offline}"))

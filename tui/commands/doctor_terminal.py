@@ -64,7 +64,7 @@ def examine_terminal(
     if size[0] < _SMALL[0] or size[1] < _SMALL[1]:
         note(f"The terminal is {size[0]}x{size[1]}: make it at least {_SMALL[0]}x{_SMALL[1]} to see whole screens.")
     if tmux:
-        if passthrough == "off":
+        if passthrough in ("off", "0"):  # as tmux 3.4 and 3.3 say it
             note(
                 "tmux drops the notification at the end of a run (allow-passthrough is off).",
                 _set("-g", "allow-passthrough on"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.clean import clean_line
 from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
 from tui.commands.output import print_json, say
 from tui.commands.scratch import reading_workspace
@@ -52,11 +54,14 @@ def dry_run(recipe: Recipe, workspace: Path, *, as_json: bool) -> int:
         print_json({"ok": not refused, "checks": listed, "samples": samples, "steps": steps})
         return EXIT_BAD_INPUT if refused else EXIT_OK
     for check in checks:
-        say(f"{_MARKS[check.verdict]} {check.name.ljust(10)}  {check.sentence}")
+        lead = f"{_MARKS[check.verdict]} {check.name.ljust(13)}  "
+        text = clean_line(check.sentence, 1_000)
+        say("\n".join(textwrap.wrap(text, 80, initial_indent=lead, subsequent_indent=" " * len(lead))))
     if samples is None:
         many = "1 check" if len(refused) == 1 else f"{len(refused)} checks"
         say(f"{many} would stop this run. Nothing was started.")
         return EXIT_BAD_INPUT
-    say(f"Would train on {samples['train']:,} samples for {steps:,} steps, {samples['eval']:,} held out.")
+    least = "at least " if resolved.data.chunk_text and not resolved.training.max_steps else ""
+    say(f"Would train on {samples['train']:,} samples for {least}{steps:,} steps, {samples['eval']:,} held out.")
     say("Nothing was started.")
     return EXIT_OK

@@ -28,7 +28,8 @@ def scan_lines(found: ScanResult) -> list[str]:
 
 
 def _head(found: ScanResult) -> Iterator[str]:
-    yield from _wrapped(f"{_many(found.rows, 'row')} of {found.format.name}. {found.format.why}")
+    kind = f" of {found.format.name}" if found.format.known else ""
+    yield from _wrapped(f"{_many(found.rows, 'row')}{kind}. {found.format.why}")
     if not found.format.known:
         yield from _wrapped(_HOW_TO_NAME, indent="  ")
     if found.format.known and found.format.columns:
@@ -91,7 +92,8 @@ def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
     dataset.reader.extend()
     entries = GoodRows(list(found.bad_entries))
     for cluster in near.clusters[:_CLUSTERS]:
-        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, {percent(cluster.similarity)}+ similar")
+        words = "identical" if cluster.similarity >= 1 else f"{percent(cluster.similarity)}+ similar"
+        lines.append(f"  {len(cluster.rows):,} rows, {cluster.kind}, {words}")
         because = {drop.row: drop for drop in cluster.drop}
         for row in cluster.rows[:_ROWS]:
             drop = because.get(row)

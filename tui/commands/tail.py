@@ -24,17 +24,18 @@ def run(arguments: argparse.Namespace) -> int:
     from core.clean import clean_line
     from core.jobs.follow import Follower, Update
     from core.jobs.state import standing
-    from tui.commands.watch import VerdictPrinter, event_line, metric_line, watch
+    from tui.commands.watch import VerdictPrinter, event_line, in_order, is_about_a_process, metric_line, watch
     from tui.run_words import run_words
 
     folder = which_run(arguments)
     printer = VerdictPrinter(folder)
 
     def as_text(update: Update) -> None:
-        for metrics in update.metrics:
-            say(metric_line(metrics))
-        for event in update.events:
-            say(event_line(event))
+        for record, is_event in in_order(update):
+            if not is_event:
+                say(metric_line(record))
+            elif not is_about_a_process(record):
+                say(event_line(record))
         for line in update.log if arguments.log else ():
             say(f"log: {clean_line(line)}")
         verdict = printer.take(update)

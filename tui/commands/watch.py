@@ -80,6 +80,17 @@ def event_line(event: dict[str, Any]) -> str:
     return clean_line(f"{event.get('kind', 'event')}: {event.get('message', '')}", 400)
 
 
+def is_about_a_process(event: dict[str, Any]) -> bool:
+    """Whether an event only says which process was started: a matter of the log."""
+    return event.get("kind") == "phase" and not event.get("phase")
+
+
+def in_order(update: Update) -> list[tuple[dict[str, Any], bool]]:
+    """Metrics and events of an update by their time, each with whether it is an event."""
+    records = [(record, False) for record in update.metrics] + [(record, True) for record in update.events]
+    return sorted(records, key=lambda pair: timestamps.seconds(pair[0].get("t")) or 0.0)
+
+
 class VerdictPrinter:
     """Gives a run's verdict each time it changes, and once more when the run has ended.
 
@@ -180,13 +191,12 @@ class RunPrinter:
         if status.phase == "training" and status.of:
             self._of = status.of
         verdict = self._printer.take(update)
-        records = [(record, False) for record in update.metrics] + [(record, True) for record in update.events]
-        for record, is_event in sorted(records, key=lambda pair: timestamps.seconds(pair[0].get("t")) or 0.0):
+        for record, is_event in in_order(update):
             if not is_event:
                 self._metrics(record)
             elif record.get("kind") == "phase":
-                if phase := str(record.get("phase") or ""):  # without one it is about a process
-                    self._enter(phase, str(record.get("message") or ""))
+                if not is_about_a_process(record):
+                    self._enter(str(record["phase"]), str(record.get("message") or ""))
             else:
                 if record.get("kind") == "ended":
                     self._leave()

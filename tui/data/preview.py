@@ -188,10 +188,13 @@ def _lines(answer: dict[str, Any]) -> Iterator[TextLine]:
         yield plain("▲ the end of the answer is not trained: the model may never learn to stop", "warning")
     if not answer["trained"]:
         yield plain("▲ no token of this row is trained: it teaches the model nothing", "warning")
+    if answer.get("can_chunk"):
+        used = f"uses the first {count(answer['tokens'])} of {count(answer['total'])} tokens"
+        yield plain(f"▲ {used}. To train on all of them, set Chunk long text (data.chunk_text) on Recipe", "warning")
     yield plain("")
     for part in answer["parts"]:
-        if part["name"] in _HEADINGS:
-            yield plain(f"── {_HEADINGS[part['name']]} ──", "muted")
+        if heading := _HEADINGS.get(part["name"], part["name"] if part["name"].startswith("chunk ") else ""):
+            yield plain(f"── {heading} ──", "muted")
         yield from span_lines((text, _TRAINED if trained else _MASKED) for text, trained in part["pieces"])
         if part.get("lost"):
             lost = f"{count(part['lost'])} tokens cut off, {count(part['lost_trained'])} of them trained"

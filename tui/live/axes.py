@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from core.units import count, duration, short_count
-from tui.charts.xaxis import STEPS, Along, StableEnd, XUnit, epochs_unit, steps_axis, time_unit, tokens_unit
+from tui.charts.xaxis import STEPS, Along, StableEnd, XUnit, epochs_unit, steps_end, time_unit, tokens_unit
 from tui.live.run import MOMENT, LiveRun
 
 AXES = ("steps", "epochs", "tokens", "time")
@@ -65,10 +65,11 @@ class RunAxis:
             parts: of steps, one part in so many is taken by the curve at least.
         """
         step, of = run.progress()
+        over = run.update is not None and run.update.over
         if self.along is None:
-            return steps_axis(step, of, part=parts)
+            return run.newest_step if over else steps_end(step, of, part=parts), STEPS
         newest = self.along.place(float("inf"))
-        if run.update is not None and run.update.over:
+        if over:
             end = newest
         elif self.name == "time":
             end = self._end.update(newest + (run.eta[0] if run.eta else 0.0))

@@ -40,7 +40,7 @@ class LiveGpus:
 
     Attributes:
         newest: the newest record, or None.
-        peaks: by the label of each, the most memory in bytes that the run's processes held, where the driver tells.
+        peaks: by the label of each, the peak bytes of the run's processes, where the driver reports them.
         peak_rss: the most memory in bytes that the worker held, or None.
         watt_hours: energy of the run's GPUs so far; None where no power was ever read.
     """
@@ -81,7 +81,7 @@ class LiveGpus:
         self._count_energy(record.get("t"), sum(watts.values()) if watts else None)
 
     def history(self, label: str) -> list[float | None]:
-        """Mean utilisation of a GPU, in percent, in each stretch of the last two minutes, oldest first."""
+        """Mean utilization of a GPU, in percent, in each stretch of the last two minutes, oldest first."""
         return [each.total / each.count if each.count else None for each in self._busy.get(label, ())]
 
     def _remember(self, label: str, moment: Any, busy: Any) -> None:
@@ -115,7 +115,7 @@ def of_run(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def held(processes: Any, pids: Sequence[Any]) -> int:
-    """Bytes that the run's processes hold on one GPU, as far as the driver tells."""
+    """Bytes that the run's processes hold on one GPU, as far as the driver reports it."""
     if not isinstance(processes, (list, tuple)) or not pids:
         return 0
     pairs = [pair for pair in processes if isinstance(pair, (list, tuple)) and len(pair) == 2 and pair[0] in pids]

@@ -58,12 +58,12 @@ class LiveRun:
         main: its values in training, one a log event.
         average: the mean of the last of them.
         gpus: what its GPUs did.
-        names: the metrics that it has logged, in the order of their first coming.
-        eta: seconds to the end as the trainer reckoned them last, and the moment at which it did; or None.
+        names: the metrics that it has logged, in the order in which they first came.
+        eta: seconds to the end as the trainer last estimated them, and the moment at which it did; or None.
         first_moment: unix seconds of the first record of metrics, or None.
         events: the last events, oldest first.
         past: many more of them.
-        resumed: the moment at which it went on from a checkpoint last, or None.
+        resumed: the moment at which it was last resumed from a checkpoint, or None.
         update: the newest look at the run, or None before the first.
         smoothing: a name of `SMOOTHING`.
         partial: whether this is a sampled read of a long run, not all of it.
@@ -148,7 +148,7 @@ class LiveRun:
             self._smooth()
 
     def progress(self) -> tuple[int | None, int | None]:
-        """Training steps done and in all. Later parts of the job count something else: then what was logged tells."""
+        """Training steps done and in all. Later stages of the job count something else: then what was logged counts."""
         if self.update is None:
             return None, None
         status = self.update.status
@@ -159,6 +159,11 @@ class LiveRun:
         if step is None or last is None or moment is None or moment <= (self.resumed or 0.0):
             return step, status.of
         return max(step, min(last, status.of or last)), status.of  # the status is written once a second at most
+
+    @property
+    def newest_step(self) -> float | None:
+        """The last step that anything was logged at; None before the first."""
+        return max((series.x[-1] for series in self._series.values() if len(series)), default=None)
 
     def next_smoothing(self) -> str:
         """Smooth by the next amount; returns its name."""
@@ -202,8 +207,8 @@ class LiveRun:
         try:
             columns = {key: [record[key] for record in records] for key in keys}
         except KeyError:  # as many keys, but others
-            for _, alike in groupby(records, tuple):
-                self._add_metrics(list(alike))
+            for _, same_keys in groupby(records, tuple):
+                self._add_metrics(list(same_keys))
             return
         steps = columns.get("step", ())
         if not steps or not set(map(type, steps)) <= _NUMBERS or not -HUGE < min(steps) <= max(steps) < HUGE:

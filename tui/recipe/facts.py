@@ -213,12 +213,16 @@ def _ram(words: str) -> Room:
 def memory_title(facts: RecipeFacts) -> str:
     """The heading of the memory bar: needed and free memory, and whether it fits."""
     room, taken = facts.room, facts.forecast
-    where = "RAM" if room.device == "cpu" else f"on {room.name}"
-    free = f"{gib(room.free)} free {where}" if room.free is not None else f"unknown free memory {where}"
+    name = "RAM" if room.device == "cpu" else f"{room.name} memory"
     if taken is None:
-        return f"memory: {free}"
-    verdict = {True: "fits, ", False: "DOES NOT FIT, ", None: ""}[facts.fits]  # first: a narrow title is cut at its end
-    return f"memory: {verdict}~{gib(taken.total)} of {free}"
+        return f"{name}: {gib(room.free)} free" if room.free is not None else f"{name}: unknown"
+    if room.free is None:
+        return f"{name}: ~{gib(taken.total)} needed, free memory unknown"
+    # The verdict is first and the rest short: half of a screen of 120 columns has room for 46 characters.
+    need = gib(taken.total).removesuffix(" GiB")
+    if facts.fits:
+        return f"{name}: fits, ~{need} of {gib(room.free)} free"
+    return f"{name}: DOES NOT FIT, ~{need} of {gib(room.free)}"
 
 
 def in_brief(facts: RecipeFacts, checks: Sequence[ChecklistItem]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from textual.message import Message
@@ -30,10 +31,16 @@ class Completed(Message):
 
 
 class ModelsFound(Message):
-    """The models on this machine have been looked up."""
+    """Models on this machine that were found so far.
 
-    def __init__(self, models: list[LocalModel]) -> None:
-        self.models = models
+    Attributes:
+        models: in the order of a list.
+        complete: whether these are all.
+    """
+
+    def __init__(self, models: Sequence[LocalModel], complete: bool) -> None:
+        self.models = tuple(models)
+        self.complete = complete
         super().__init__()
 
 

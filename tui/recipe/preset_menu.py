@@ -35,7 +35,7 @@ class PresetMenu(ModalScreen[Preset | None]):
 
     BINDINGS = declare(
         "presets",
-        Command("presets.cancel", "escape,f8", "dismiss(None)", "close", "Change nothing.", footer=2, shared="back"),
+        Command("presets.cancel", "escape,f8", "dismiss(None)", "cancel", "Close without a change.", 2, shared="back"),
     )
 
     def __init__(self, presets: Sequence[Preset], recipe: Recipe) -> None:
@@ -53,7 +53,6 @@ class PresetMenu(ModalScreen[Preset | None]):
         """One entry a preset."""
         menu = MenuOptions(*(Option(self._entry(preset)) for preset in self._presets))
         menu.border_title = "presets"
-        menu.border_subtitle = "enter applies · esc cancels"
         with Vertical():
             yield menu
         yield KeyBar()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,11 @@ from tui.widgets.yaml_lines import yaml_lines
 
 _LOOK_AFTER, _KEEP_AFTER = 0.25, 0.15
 """Seconds without a key before the surroundings are looked up and the draft is written."""
+
+_LIST_EVERY = 0.3
+"""Seconds between two looks at the models that were found so far."""
+
+_LOOKING = "Looking for models ..."
 
 _BEHIND_A_QUESTION = frozenset(
     ("start", "yaml", "form", "save", "load", "folded", "search", "presets", "undo", "default", "new", "field_help")
@@ -127,7 +133,8 @@ class RecipeScreen(StepScreen):
         self._said = ""
         self._begun_at = ""
         self._model_menu: FilterMenu | None = None
-        self._models: list[LocalModel] | None = None
+        self._models: tuple[LocalModel, ...] | None = None
+        self._all_models = False
         self._starting = False
         self._begun: tuple[Recipe, bool] | None = None
 
@@ -211,7 +218,7 @@ class RecipeScreen(StepScreen):
         menu = FilterMenu(
             "choose a model",
             hint="type to filter, or type a Hub model ID (org/name) or a folder",
-            note="Looking for models ...",
+            note=_LOOKING,
             free=typed_model,
             chosen=self._desk.entries.recipe.model.path,
         )
@@ -221,13 +228,19 @@ class RecipeScreen(StepScreen):
 
     @work(thread=True, exclusive=True, group="models")
     def _find_models(self) -> None:
-        found = local_models(self.session.workspace)
-        if not get_current_worker().is_cancelled:
-            self.post_message(ModelsFound(found))
+        worker, found, shown = get_current_worker(), list[LocalModel](), time.monotonic()
+        for model in local_models(self.session.workspace):
+            found.append(model)
+            if worker.is_cancelled:
+                return
+            if time.monotonic() - shown > _LIST_EVERY:
+                self.post_message(ModelsFound(found, complete=False))
+                shown = time.monotonic()
+        self.post_message(ModelsFound(found, complete=True))
 
     @on(ModelsFound)
     def _show_models(self, event: ModelsFound) -> None:
-        self._models = event.models
+        self._models, self._all_models = event.models, event.complete
         self._fill_models()
 
     def _fill_models(self) -> None:
@@ -235,7 +248,8 @@ class RecipeScreen(StepScreen):
         room = self._facts.room
         if self._model_menu is not None and self._models is not None:
             items = model_items(self._models, self._desk.entries.recipe, room, self.session.workspace)
-            self._model_menu.show(items, models_note(self._models, room))
+            note = models_note(self._models, room) if self._all_models else _LOOKING
+            self._model_menu.show(items, note)
 
     def _take_model(self, path: str | None) -> None:
         self._model_menu = None

@@ -124,7 +124,7 @@ class Palette(ModalScreen[PaletteEntry | None]):
 
     def on_resize(self) -> None:
         """The help of the entry under the cursor stays in view."""
-        self.query_one(OptionList).styles.max_height = max(3, self.size.height - 8)
+        self.query_one(OptionList).styles.max_height = max(3, self.size.height - 10)
 
     def add(self, entries: Iterable[PaletteEntry]) -> None:
         """List more."""
@@ -176,7 +176,7 @@ class Palette(ModalScreen[PaletteEntry | None]):
         if self._shown:
             menu.highlighted = next((n for n, entry in enumerate(self._shown) if entry.name == chosen), 0)
         else:
-            self.query_one(Static).update("No command has these words.")
+            self.query_one(Static).update("No matching command.")
 
 
 def _line(entry: PaletteEntry) -> Content:

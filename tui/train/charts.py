@@ -1,4 +1,4 @@
-"""The charts of the live screen: which metrics and runs they show, over what, and how they are read by keys."""
+"""The charts of the live screen: which metrics and runs they show, over which x axis, and the keys that read them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tui.live.axes import RunAxis, next_axis
 from tui.live.metrics import USUAL, from_zero, headline_words, metrics_of, title_of, usual_panels, writer_of
 from tui.live.run import LiveRun
 from tui.screens.pane import Pane
+from tui.train import words as train_words
 from tui.train.messages import Overlaid, RequestNotice
 from tui.train.overlays import Overlays
 from tui.train.run import RunModel, RunSource
@@ -62,7 +63,9 @@ class Panels(Container):
             rows: rows of panels for which there is room.
         """
         given = list(metrics[: min(MOST, 3 * rows)]) if self.display else []
-        new = [Chart("", []) for _ in range(len(given) - len(self._charts))]  # a start without panels pays for none
+        new = [
+            Chart("", [], empty="") for _ in range(len(given) - len(self._charts))
+        ]  # a start without panels pays for none
         if new:
             self._charts += new
             self.mount_all(new)
@@ -85,25 +88,31 @@ class ChartsPane(Pane):
     NAME = "charts"
     COMMANDS = (
         Command(
-            "train.cursor_left", "left", "read(-1)", "read values", "Read values off the curves, further left.", 5, "←→"
+            "train.cursor_left",
+            "left",
+            "read(-1)",
+            "cursor",
+            "Show the cursor and move it left: the values at its step are in the frame.",
+            5,
+            "←→",
         ),
-        Command("train.cursor_right", "right", "read(1)", "", "Read values off the curves, further right."),
-        Command("train.cursor_far_left", "ctrl+left", "read(-10)", "", "Ten cells to the left."),
-        Command("train.cursor_far_right", "ctrl+right", "read(10)", "", "Ten cells to the right."),
-        Command("train.choose_panels", "plus", "panels", "panel", "Choose the metrics that have a panel.", 6, "+"),
+        Command("train.cursor_right", "right", "read(1)", "", "Show the cursor and move it right."),
+        Command("train.cursor_far_left", "ctrl+left", "read(-10)", "", "Move the cursor ten cells left."),
+        Command("train.cursor_far_right", "ctrl+right", "read(10)", "", "Move the cursor ten cells right."),
+        Command("train.choose_panels", "plus", "panels", "panels", "Choose which metrics have a panel.", 6, "+"),
         Command(
-            "train.choose_overlays", "v", "overlay", "overlay", "Draw other runs over this one; one can be pinned.", 7
+            "train.choose_overlays", "v", "overlay", "overlay", "Draw other runs over this one; one can stay pinned.", 7
         ),
-        Command("train.next_metric", "b", "large", "metric", "The next metric in the large chart.", 8),
-        Command("train.next_x_axis", "x", "axis", "x axis", "Let x count steps, epochs, tokens or time.", 9),
-        Command("train.zoom_in", "z,equals_sign", "zoom(True)", "zoom", "Show fewer steps.", 10, "z"),
-        Command("train.zoom_out", "Z,minus", "zoom(False)", "", "Show more steps.", 0, "-"),
-        Command("train.pan_left", "comma", "pan(-1)", "", "Move to earlier steps, when zoomed in.", 0, ","),
-        Command("train.pan_right", "full_stop", "pan(1)", "", "Move to later steps, when zoomed in.", 0, "."),
-        Command("train.toggle_log_scale", "L", "scale", "log scale", "Logarithmic or linear y axis.", 11),
+        Command("train.next_metric", "b", "large", "metric", "Show the next metric in the large chart.", 8),
+        Command("train.next_x_axis", "x", "axis", "x axis", "X axis: steps, epochs, tokens, time.", 9),
+        Command("train.zoom_in", "z,equals_sign", "zoom(True)", "zoom in", "Zoom in.", 10, "z"),
+        Command("train.zoom_out", "Z,minus", "zoom(False)", "", "Zoom out.", 0, "-"),
+        Command("train.pan_left", "comma", "pan(-1)", "", "When zoomed in: scroll to earlier steps.", 0, ","),
+        Command("train.pan_right", "full_stop", "pan(1)", "", "When zoomed in: scroll to later steps.", 0, "."),
         Command(
-            "train.next_smoothing", "m", "smooth", "smoothing", "Average the loss normally, strongly, not at all.", 12
+            "train.toggle_log_scale", "L", "scale", "log scale", "Switch between a logarithmic and a linear y axis.", 11
         ),
+        Command("train.next_smoothing", "m", "smooth", "smoothing", "Smoothing: off, normal, strong.", 12),
     )
 
     class Listed(Message):
@@ -134,7 +143,7 @@ class ChartsPane(Pane):
         self._rows = 2
         self._bound: LiveRun | None = None
         """What the charts have the curves of, with so many metrics, judged by:"""
-        self._known: tuple[int, Headline | None] = 0, None
+        self._known: tuple[int, Headline | None, bool] = 0, None, False
         self._rested = False
 
     def compose(self) -> ComposeResult:
@@ -181,8 +190,11 @@ class ChartsPane(Pane):
 
     @property
     def _metrics(self) -> list[str]:
-        """The metrics that have panels, or would have them."""
-        return usual_panels(self._run.shown) if self._chosen is None else self._chosen
+        """The metrics that have panels, or would have them; none where the run has ended without any."""
+        run = self._run.shown
+        if not run.names and run.update is not None and run.update.over:
+            return []
+        return usual_panels(run) if self._chosen is None else self._chosen
 
     @property
     def _panel_metrics(self) -> list[str]:
@@ -191,11 +203,16 @@ class ChartsPane(Pane):
     def _bind(self) -> None:
         """Bind the charts to the series of what is shown now."""
         run = self._bound = self._run.shown
-        self._known = len(run.names), run.headline
+        self._known = self._drawn_of(run)
         self._axis.bind(run)
         others = self.overlays.curves(self._large, self._axis.name)
         self.chart.set_curves([*others, *self._curves(run, self._large, large=True)])
         self._fill()
+
+    @staticmethod
+    def _drawn_of(run: LiveRun) -> tuple[int, Headline | None, bool]:
+        """What decides which charts and curves there are."""
+        return len(run.names), run.headline, run.update is not None and run.update.over
 
     def _fill(self) -> None:
         """Fill the panels; the large chart says of how many metrics these are."""
@@ -239,17 +256,18 @@ class ChartsPane(Pane):
         """Draw all charts that are on the screen; each sends its changed cells only.
 
         Args:
-            steady: whether this is one look of many at a run that goes on: then the panels wait for every other one.
+            steady: whether this is one look of many at a running run: then the panels wait for every other one.
         """
         run = self._run.shown
-        if run is not self._bound or (len(run.names), run.headline) != self._known:
+        self.chart.empty = train_words.chart_words(run)
+        if run is not self._bound or self._drawn_of(run) != self._known:
             self._bind()
         calm = self._rested = steady and not self._rested
         end, unit = self._axis.end(run, 16 if self.session.low_bandwidth else 4)  # an axis that moves is sent whole
         for chart in (self.chart, *(() if calm else self.panels.charts)):
             chart.set_end(end)
             if chart is self.chart and self.overlays.runs and not chart.zoomed:
-                end = chart.span()[1]  # an overlaid run may go further: panels lie on the same axis
+                end = chart.span()[1]  # an overlaid run may be longer: panels lie on the same axis
             chart.set_unit(unit)
             if chart.display and chart.curves:
                 chart.repaint()
@@ -287,17 +305,17 @@ class ChartsPane(Pane):
         return self.chart.zoomed or self.chart.crosshair is not None
 
     def show_all(self) -> None:
-        """The whole run, without the reading line."""
+        """Reset the zoom and hide the cursor."""
         self.chart.show_all()
         self._moved()
 
     def action_read(self, cells: int) -> None:
-        """Move the reading line."""
+        """Move the cursor."""
         self.chart.move_crosshair(cells)
         self._moved()
 
     def action_zoom(self, closer: bool) -> None:
-        """Show fewer or more steps."""
+        """Zoom in or out."""
         self.chart.zoom(ZOOM if closer else 1 / ZOOM)
         self._moved()
 
@@ -309,7 +327,7 @@ class ChartsPane(Pane):
     def action_scale(self) -> None:
         """Logarithmic or linear."""
         if not self.chart.toggle_log():
-            self.post_message(RequestNotice("A logarithmic axis needs a positive value."))
+            self.post_message(RequestNotice("A log scale needs at least one value above 0."))
 
     def action_smooth(self) -> None:
         """The next amount of smoothing."""
@@ -323,7 +341,7 @@ class ChartsPane(Pane):
         self.draw()
 
     def action_axis(self) -> None:
-        """Let x count the next of steps, epochs, tokens and time."""
+        """The next x axis of steps, epochs, tokens and time."""
         self._axis.name = next_axis(self._axis.name, self._run.shown)
         self._changed()
 
@@ -340,7 +358,7 @@ class ChartsPane(Pane):
         choices = [MenuItem(metric, title_of(metric), self._newest(metric)) for metric in metrics]
         title, fate = "panels", "shown"
         if not self.panels.display:
-            title, fate = f"b brings these to the chart; panels need {PANELS_FROM}", "in turn"
+            title, fate = f"in the chart (b); panels need {PANELS_FROM}", "in turn"
         self.app.push_screen(PickMenu(title, choices, self._metrics, noun="metrics", fate=fate), self._choose)
 
     def _newest(self, metric: str) -> str:
@@ -361,7 +379,9 @@ class ChartsPane(Pane):
         self._changed()
         shown = sum(chart.display for chart in self.panels.charts) if self.panels.display else 0
         without = len(self._panel_metrics) - shown
-        words = f"{count(without)} of them have no panel here: b shows each in the large chart." if without else ""
+        words = (
+            f"{count(without)} of them have no panel at this size; b shows them in the large chart." if without else ""
+        )
         self.post_message(RequestNotice(words))
 
     @work(thread=True, group="runs")
@@ -375,7 +395,7 @@ class ChartsPane(Pane):
         if others:
             self.app.push_screen(self.overlays.menu(others), self._overlay)
         else:
-            self.post_message(RequestNotice("There is no other run in this workspace to lay over this one."))
+            self.post_message(RequestNotice("No other runs in this workspace to draw over this one."))
 
     def _overlay(self, picked: Picked | None) -> None:
         if picked is not None:

@@ -1,4 +1,4 @@
-"""The step line of the live screen: how far the run is, when it ends, what it has seen, used and cost."""
+"""The step line of the live screen: how far the run is, when it will be done, what it has seen, used and cost."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def facts(run: LiveRun, now: float, settings: UserSettings | None = None) -> lis
         total = count(of) if of else ""
         found.append(Fact("step", "step", f"{count(step):>{len(total)}}", f"of {total}" if of else "", "strong"))
     if step is not None and of and not update.over:
-        found.append(Fact("part", "", f"{100 * step / of:3.0f} %"))
+        found.append(Fact("part", "", f"{100 * step / of:3.0f}%"))
     left = seconds_left(run, now)
     if left is not None:
         span = span_left(run, now)
         if span is not None:  # the trainer's pace is of few steps, and leaves out what comes between steps
             left = min(max(left, span[0]), span[1])
         sure = span_words(*span) if span is not None else ""
-        found.append(Fact("eta", "ends in", _changing_seldom(left), f"({sure})" if sure else "", "strong"))
+        found.append(Fact("eta", "done in", _changing_seldom(left), f"({sure})" if sure else "", "strong"))
     quiet = quiet_for(run)
     if quiet is not None:
         found.append(
@@ -113,7 +113,7 @@ def seconds_left(run: LiveRun, now: float) -> float | None:
 def quiet_for(run: LiveRun) -> float | None:
     """Seconds in which a training logged nothing, by the keeper's clock, where that is far longer than usual.
 
-    Whatever happens in between (it went on after a pause, an evaluation or a checkpoint is over) counts as a sign.
+    Whatever happens in between (it resumed after a pause, an evaluation or a checkpoint is done) counts as a sign.
 
     A rank that waits for another for ever, or a disk that does not answer, ends no process.
     """
@@ -143,7 +143,7 @@ def _since(run: LiveRun, moment: float, now: float) -> float:
 def span_left(run: LiveRun, now: float) -> tuple[float, float] | None:
     """Seconds to the end at least and at most: at the pace of the faster and of the slower of the recent stretches.
 
-    The last half of the steps since the run began, or since it went on, is cut into `STRETCHES` of equal length.
+    The last half of the steps since the run began, or since it was resumed, is cut into `STRETCHES` of equal length.
     Their paces' quartiles, times the steps that are left, give the span; None while there are too few log events.
     """
     step, of = run.progress()

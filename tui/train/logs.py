@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from textual.app import ComposeResult
 
 from core.jobs.follow import Update
@@ -27,12 +30,13 @@ class LogsPane(Pane):
             "slash",
             "search",
             "search",
-            "Search log or events; n and N: next and previous hit.",
+            "Search the log or the events; n and N are the next and previous hit.",
             4,
             opens_line=True,
             shared="search",
         ),
-        Command("train.toggle_events", "e", "events", "events", "Show or hide all events, in the log's place.", 6),
+        Command("train.close_log", "escape", "close", "close log", "Close the log or the events.", 3, shared="back"),
+        Command("train.toggle_events", "e", "events", "events", "Show or hide all events in place of the log.", 6),
     )
 
     def __init__(self, run: RunModel) -> None:
@@ -47,6 +51,7 @@ class LogsPane(Pane):
         self._log = LogView(id="log")
         self._events: LogView | None = None
         """All events: made when first wanted, so that the start pays nothing for it."""
+        self._wrapped_at = 0
 
     def compose(self) -> ComposeResult:
         """The last events, and the log."""
@@ -60,7 +65,7 @@ class LogsPane(Pane):
 
     @property
     def _with_events(self) -> bool:
-        return self.has_class("-told")
+        return self.has_class("-events")
 
     @property
     def _lines(self) -> LogView:
@@ -71,7 +76,7 @@ class LogsPane(Pane):
 
     def begin(self) -> None:
         """Another run is shown."""
-        self.remove_class("-log", "-told")
+        self.remove_class("-log", "-events")
         self._log.clear()
         if self._events is not None:
             self._events.clear()
@@ -84,7 +89,19 @@ class LogsPane(Pane):
         if self._events is not None:
             if "events.jsonl" in update.restarted:
                 self._events.clear()
-            self._events.extend(map(train_words.event_text, update.events))
+            self._extend_events(update.events)
+
+    def _extend_events(self, events: Iterable[Mapping[str, Any]]) -> None:
+        if self._events is not None:
+            self._wrapped_at = self.size.width
+            width = max(20, self._wrapped_at - 4)
+            self._events.extend(line for event in events for line in train_words.event_text(event, width))
+
+    def on_resize(self) -> None:
+        """Wrap the events again."""
+        if self._events is not None and self.size.width != self._wrapped_at:
+            self._events.clear()
+            self._extend_events(self._run.live.past)
 
     def state_changed(self) -> None:
         """The run's state is another one: a failure shows the log."""
@@ -103,14 +120,17 @@ class LogsPane(Pane):
             rows: how many events there is room for.
         """
         run = self._run.live
-        event_lines = train_words.alert_line(run) if self.open else train_words.event_lines(run, rows)
+        width = self.size.width - 2
+        event_lines = train_words.alert_line(run, width) if self.open else train_words.event_lines(run, rows, width)
         self._last.display = bool(event_lines) or not self.open
         self._last.show(event_lines)
 
     # -- keys -----------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Searching needs something that is shown."""
+        """Searching needs something that is shown; closing is for who is in there."""
+        if action == "close":
+            return self.open and self._lines.has_focus
         return self.open if action == "search" else self._run.folder is not None
 
     def action_log(self) -> None:
@@ -118,19 +138,25 @@ class LogsPane(Pane):
         self._show(not self.open or self._with_events, events=False)
         self._focus()
 
+    def action_close(self) -> None:
+        """Hide what is shown, and end its search."""
+        self._lines.search("")
+        self._show(False, events=False)
+        self._focus()
+
     async def action_events(self) -> None:
         """Show or hide all events."""
         if self._events is None:
-            self._events = LogView(title="events", empty="nothing has happened yet", id="told")
+            self._events = LogView(title="events", empty="no events yet", id="all-events")
             await self.mount(self._events)
             self._set_going()
-            self._events.extend(map(train_words.event_text, self._run.live.past))
+            self._extend_events(self._run.live.past)
         self._show(not self._with_events, events=True)
         self._focus()
 
     def _show(self, shown: bool, *, events: bool) -> None:
         self.set_class(shown, "-log")
-        self.set_class(shown and events, "-told")
+        self.set_class(shown and events, "-events")
         self.post_message(LogShown())
 
     def _focus(self) -> None:
@@ -138,7 +164,9 @@ class LogsPane(Pane):
 
     def action_search(self) -> None:
         """Ask for what to search."""
-        self.screen.query_one(CommandLine).ask("search", "enter finds; n, N: next, previous hit", self._search)
+        self.screen.query_one(CommandLine).ask(
+            "search", "enter searches; then n and N are the next and previous hit", self._search
+        )
 
     def _search(self, text: str) -> None:
         wanted = text.strip()
@@ -146,6 +174,6 @@ class LogsPane(Pane):
         self._focus()
         if not wanted:
             return
-        none = "No event holds it." if self._with_events else "No line of the log holds it. e: all events."
-        many = f"{count(found)} lines hold it" if found > 1 else "1 line holds it"
-        self.post_message(RequestNotice(f"{many}; n: next, N: previous." if found else none))
+        none = "No match in the events." if self._with_events else "No match in the log. Press e for the events."
+        many = f"{count(found)} matching lines" if found > 1 else "1 matching line"
+        self.post_message(RequestNotice(f"{many}; n next, N previous." if found else none))

@@ -1,4 +1,4 @@
-"""What the live screen hears: from the thread that reads its run, and from its panes."""
+"""Messages to the live screen: from the thread that reads its run, and from its panes."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Overlays:
     @property
     def words(self) -> str:
         """How many there are; "" for none."""
-        pinned = " The pinned one stays when another run is shown." if self._pinned else ""
+        pinned = " The pinned one stays when you open another run." if self._pinned else ""
         return f"{len(self.runs)} overlaid.{pinned}" if self.runs else ""
 
     def begin(self, shown: Path | None) -> None:
@@ -85,7 +85,7 @@ class Overlays:
         """
         self._names = {str(run.folder): run.name for run in runs}
         return PickMenu(
-            "runs drawn over this one",
+            "draw over this run",
             [MenuItem(str(run.folder), clean_line(run.id, 44), _run_words(run)) for run in runs],
             [str(run.source.folder) for run in self.runs],
             noun="runs",

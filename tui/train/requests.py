@@ -1,4 +1,4 @@
-"""The keys of the live screen that ask something of the run: stop, pause, save, go on."""
+"""The keys of the live screen that ask something of the run: stop, pause, save, resume."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 
 class RequestsPane(Pane):
-    """Says what goes on, and puts requests to the run: after a question where they end something."""
+    """Shows the state of the run and sends it requests; asks first where a request ends something."""
 
     NAME = "requests"
     COMMANDS = (
-        Command("train.stop", "s", "ask_stop", "stop and save", "Stop the run: it saves, then ends. Asks first.", 2),
+        Command("train.stop", "s", "ask_stop", "stop", "Stop the run. Asks whether to save first.", 2),
         Command(
             "train.confirm",
             "y",
             "answer(True)",
             "yes",
-            "Yes: do what is asked.",
+            "Yes.",
             1,
             decides=True,
             answers=True,
@@ -47,7 +47,7 @@ class RequestsPane(Pane):
             "n,escape",
             "answer(False)",
             "no",
-            "No: change nothing.",
+            "No; change nothing.",
             1,
             answers=True,
         ),
@@ -56,30 +56,42 @@ class RequestsPane(Pane):
             "x",
             "end_now",
             "stop now",
-            "Stop the run now, without saving.",
+            "Stop the run now without saving.",
             1,
             decides=True,
             answers=True,
         ),
         Command(
-            "train.stop_now", "s", "ask_end_now", "stop now", "While it stops: stop now, without saving. Asks first.", 1
+            "train.stop_now",
+            "s",
+            "ask_end_now",
+            "stop now",
+            "While the run is stopping: stop it now without saving. Asks first.",
+            1,
         ),
-        Command("train.resume", "r", "ask_resume", "resume", "Go on from the last checkpoint. Asks first.", 2),
-        Command("train.pause", "p", "pause", "pause", "Hold still at the next step.", 3, decides=True),
-        Command("train.resume_paused", "p", "go_on", "go on", "Go on after a pause.", 1, decides=True),
-        Command("train.free_memory", "F", "release", "free memory", "After p: save and end instead; r goes on.", 2),
-        Command("train.save_checkpoint", "c", "save", "checkpoint", "Save a checkpoint now; the run goes on.", 3),
+        Command("train.resume", "r", "ask_resume", "resume", "Resume from the last checkpoint. Asks first.", 2),
+        Command("train.pause", "p", "pause", "pause", "Pause the run at the next step.", 3, decides=True),
+        Command("train.resume_paused", "p", "resume_paused", "resume", "Resume the paused run.", 1, decides=True),
+        Command(
+            "train.free_memory",
+            "F",
+            "release",
+            "free memory",
+            "While paused: save and stop to free its memory; r resumes it.",
+            2,
+        ),
+        Command("train.save_checkpoint", "c", "save", "checkpoint", "Save a checkpoint now and keep training.", 3),
     )
 
     class Asked(Message):
-        """A request was put to the run, or could not be; `said` tells."""
+        """A request was sent to the run, or could not be; `said` says which."""
 
         def __init__(self, said: str) -> None:
             super().__init__()
             self.said = said
 
     class Planned(Message):
-        """It is known from where a run could go on; or `said` tells why it cannot."""
+        """Where a run can resume from is known; or `said` says why it cannot."""
 
         def __init__(self, folder: Path, plan: ResumePlan | None, said: str) -> None:
             super().__init__()
@@ -88,7 +100,7 @@ class RequestsPane(Pane):
             self.said = said
 
     class ConsentNeeded(Message):
-        """Starting a run again needs the user's yes to something first."""
+        """Resuming a run needs the user's consent to something first."""
 
         def __init__(self, plan: ResumePlan, asks: Sequence[ConsentRequest]) -> None:
             super().__init__()
@@ -109,12 +121,14 @@ class RequestsPane(Pane):
         self._pausing = False
         self._plan: ResumePlan | None = None
         self._said = ""
+        self.brief = False
+        """Whether the message of the status stands elsewhere on the screen."""
 
     def compose(self) -> ComposeResult:
-        """What goes on, or a question to the user."""
+        """The state, or a question to the user."""
         yield self._state
 
-    # -- what goes on ---------------------------------------------------------------------------------------
+    # -- the state ------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Another run is shown."""
@@ -144,13 +158,16 @@ class RequestsPane(Pane):
     def draw(self) -> None:
         """The state; a question to the user or the answer to a key stands before it or behind it."""
         run, workspace = self._run, self.session.workspace
-        lines = train_words.state_lines(run.shown, run.folder or workspace, workspace)
+        lines = train_words.state_lines(run.shown, run.folder or workspace, workspace, brief=self.brief)
         if self.asking:
             update = run.live.update
-            comparing = update is not None and update.status.stage > 0  # training is done and a later part goes on
-            lines = train_words.question(self.asking, self._plan, comparing=comparing)
+            comparing = update is not None and update.status.stage > 0  # training is done, and a later stage runs
+            queued = update is not None and update.state == "queued"
+            lines = train_words.question(self.asking, self._plan, comparing=comparing, queued=queued)
         elif run.sampled:
-            lines = [[(f"a first look; {100 * run.read:.0f} % of the run was read", "muted")], *lines[:1]]
+            lines = [[(f"preview; {100 * run.read:.0f}% of the run is read so far", "muted")], *lines[:1]]
+        elif run.read_only and not self._said:
+            lines = [*lines, [(f"Read only: {run.read_only}.", "warning")]]
         elif self._said:
             lines = [*lines, [(self._said, "muted")]]
         self._state.show(lines)
@@ -160,7 +177,7 @@ class RequestsPane(Pane):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key would do something now."""
         update = self._run.live.update
-        if update is None:
+        if update is None or self._run.read_only:
             return False
         if self.asking:
             return action == "answer" or (action == "end_now" and self.asking == "stop" and update.state != "queued")
@@ -171,7 +188,7 @@ class RequestsPane(Pane):
             "save": state in train_words.ACTIVE and state not in ("stopping", "queued") and training,
             "pause": state == "running",
             "release": training and (state == "paused" or (self._pausing and state == "running")),
-            "go_on": state == "paused",
+            "resume_paused": state == "paused",
             "ask_resume": state in train_words.RESUMABLE and self._run.has_checkpoints,
         }.get(action, False)
 
@@ -180,54 +197,73 @@ class RequestsPane(Pane):
         self._ask("stop")
 
     def action_end_now(self) -> None:
-        """End without saving: one of the answers to whether to stop."""
+        """Stop without saving: one of the answers to whether to stop."""
         self.asking = ""
-        self._request(requests.STOP_NOW, "Asked to end at once.")
-        self.say("Asking the run to end at once.")
+        self._request(requests.STOP_NOW, "Asked it to stop now.")
+        self.say("Asking the run to stop now.")
 
     def action_ask_end_now(self) -> None:
-        """Ask whether a run that is stopping should end without saving."""
+        """Ask whether a run that is stopping should stop without saving."""
         self._ask("now")
 
     def action_release(self) -> None:
-        """Ask before a run that is to hold still, or does, saves and ends instead."""
+        """Ask before a run that is paused, or about to be, saves and stops instead."""
         self._ask("release")
 
+    def _is_read_only(self) -> bool:
+        """Whether this user can only look at the run; that is then said at once, and nothing is asked."""
+        update = self._run.live.update
+        if update is None or not update.read_only:
+            return False
+        self.say(f"This run is read-only for you: {update.read_only}.")
+        return True
+
     def _ask(self, question: Literal["stop", "now", "release"]) -> None:
+        if self._is_read_only():
+            return
         self.asking, self._plan = question, None
         self.say("")
 
     def action_answer(self, yes: bool) -> None:
-        """The answer to the question whether to stop, or to go on."""
+        """The answer to the question whether to stop, or to resume."""
         asked, self.asking = self.asking, ""
         plan, self._plan = self._plan, None
         if yes and plan is not None:
             self._start_again(plan)
         elif yes and asked == "now":
-            self._request(requests.STOP_NOW, "Asked to end at once.")
+            self._request(requests.STOP_NOW, "Asked it to stop now.")
         elif yes and asked == "release":
-            self._request(requests.STOP, "Asked to save and end: its memory will be free, and r goes on.")
+            self._request(requests.STOP, "Asked it to save and stop. Its memory will be free; r resumes it.")
         elif yes:
-            self._request(requests.STOP, "Asked to stop and save.")
-        self.say("" if not yes else "Asking the run to stop." if plan is None else "Starting it again.")
+            self._request(requests.STOP, "Asked it to save and stop.")
+        self.say("" if not yes else "Asking the run to stop." if plan is None else "Resuming the run.")
 
     def action_pause(self) -> None:
-        """Hold still."""
+        """Pause."""
+        if self._is_read_only():
+            return
         self._pausing = True
-        self._request(requests.PAUSE, "Asked to pause at the next step. F: save and end, so that its memory is free.")
+        self._request(
+            requests.PAUSE,
+            "Asked it to pause at the next step. Press F to save and stop it instead, which frees its memory.",
+        )
 
-    def action_go_on(self) -> None:
-        """Go on after that."""
+    def action_resume_paused(self) -> None:
+        """Resume after a pause."""
+        if self._is_read_only():
+            return
         self._pausing = False
-        self._request(requests.RESUME, "Asked to go on.")
+        self._request(requests.RESUME, "Asked it to resume.")
 
     def action_save(self) -> None:
         """Ask for a checkpoint."""
-        self._request(requests.SAVE, "Asked for a checkpoint.")
+        if self._is_read_only():
+            return
+        self._request(requests.SAVE, "Asked it to save a checkpoint.")
 
     def action_ask_resume(self) -> None:
-        """Find out from where the run can go on, and ask."""
-        if self._run.folder is not None:
+        """Find out where the run can resume from, and ask."""
+        if self._run.folder is not None and not self._is_read_only():
             self._make_plan(self._run.folder)
 
     @work(thread=True, group="request")
@@ -261,7 +297,7 @@ class RequestsPane(Pane):
 
     @on(ConsentNeeded)
     def _ask_for_consent(self, event: ConsentNeeded) -> None:
-        """Ask for what starting it again needs the user's yes to."""
+        """Ask for the consent that resuming it needs."""
 
         def answered(yes: bool | None) -> None:
             if yes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from core.errors import BadInput
+from core.jobs.access import read_only
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.sampled_read import sampled_read
@@ -41,6 +42,7 @@ class RunSource:
         over: whether the run has ended and all of it was read.
         headline: the metric that says how the run goes, as far as is known.
         checkpoints: whether there are any, once the screen's own run has ended.
+        read_only: why this user can only look at the run, as the end of a sentence; "" otherwise.
         lock: held while a thread reads: that of a moment ago may still be at its last look.
     """
 
@@ -50,6 +52,7 @@ class RunSource:
         self.follower = follower
         self.headline = SFT.headline
         self.over = self.checkpoints = self._task_known = False
+        self.read_only = ""
         self.lock = threading.Lock()
 
     def look_for_checkpoints(self, update: Update) -> None:
@@ -58,10 +61,11 @@ class RunSource:
             self.checkpoints = any(JobFolder(self.folder).checkpoints.glob("checkpoint-*"))
 
     def look_for_task(self) -> None:
-        """Find out which metric says how the run goes. In the thread."""
+        """Find out which metric says how the run goes, and whether it is another user's. In the thread."""
         if not self._task_known:
             with suppress(BadInput):  # the folder is being made, or is gone: asked again at the next look
                 self.headline = task_of(JobFolder(self.folder).read_job().get("payload")).headline
+                self.read_only = read_only(JobFolder(self.folder))
                 self._task_known = True
 
     @cached_property
@@ -119,6 +123,11 @@ class RunModel:
         return "" if self.live.update is None else self.live.update.state
 
     @property
+    def read_only(self) -> str:
+        """Why this user can only look at the run, as the end of a sentence; "" otherwise."""
+        return "" if self.source is None else self.source.read_only
+
+    @property
     def has_checkpoints(self) -> bool:
         """Whether a run that has ended left any checkpoint, whole or not."""
         return self.source is not None and self.source.checkpoints
@@ -155,7 +164,7 @@ class Looks:
 
         Args:
             own: the screen's own run.
-            overlaid: tells which runs are overlaid now.
+            overlaid: returns the runs that are overlaid now.
             every: seconds between two looks while there is no more to read.
             post: takes `SampledRead` and `RunRead`.
         """

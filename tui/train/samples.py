@@ -1,4 +1,4 @@
-"""Samples: what the model in training answered, step by step, to prompts that stay the same."""
+"""Sample outputs: what the model in training answers, step by step, to prompts that stay the same."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class SamplesScreen(StepScreen):
     CSS_PATH = "samples.tcss"
     BINDINGS = declare(
         "samples",
-        Command("samples.previous_step", "left,h", "go(-1)", "step", "Go to an earlier step.", 1, "←→"),
-        Command("samples.next_step", "right,l", "go(1)", "", "Go to a later step."),
+        Command("samples.previous_step", "left,h", "go(-1)", "step", "Go to the previous step.", 1, "←→"),
+        Command("samples.next_step", "right,l", "go(1)", "", "Go to the next step."),
         Command(
             "samples.first_step",
             "home,g",
             "go(-1000000)",
             "",
-            "Go to the first step, the base model's answers.",
+            "Go to the first step: the base model's answers.",
             shared="first",
         ),
         Command("samples.last_step", "end,G", "go(1000000)", "", "Go to the newest step.", shared="last"),
@@ -47,13 +47,25 @@ class SamplesScreen(StepScreen):
             "samples.toggle_view",
             "v",
             "turn",
-            "step or prompt",
-            "One prompt in full at all steps, or all prompts at one step.",
+            "by step/prompt",
+            "Switch between all prompts at one step and one prompt at all steps.",
             2,
         ),
-        Command("samples.next_prompt", "tab", "prompt(1)", "next prompt", "The next prompt, where one is shown.", 4),
         Command(
-            "samples.toggle_reference", "r", "reference", "reference", "Show or hide the data set's own answers.", 5
+            "samples.next_prompt",
+            "tab",
+            "prompt(1)",
+            "next prompt",
+            "Show the next prompt (in the view of one prompt).",
+            4,
+        ),
+        Command(
+            "samples.toggle_reference",
+            "r",
+            "reference",
+            "reference",
+            "Show or hide the reference answers from the dataset.",
+            5,
         ),
         Command("samples.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down.", shared="down"),
         Command("samples.scroll_up", "up,k,backspace,pageup", "scroll(-1)", "", "Scroll up.", shared="up"),
@@ -82,7 +94,7 @@ class SamplesScreen(StepScreen):
             yield Static("", id="answers", markup=False)
 
     def on_mount(self) -> None:
-        """Read now, and look for more while the run goes on."""
+        """Read now, and look for more while the run is running."""
         self._read()
         self.set_interval(2.0, self._read)
 
@@ -104,12 +116,12 @@ class SamplesScreen(StepScreen):
     def _show(self) -> None:
         where, answers = self.query_one("#where", Static), self.query_one("#answers", Static)
         if not self._rounds:
-            where.update("No answers yet. Recipe, samples.every: how often the model in training answers; 0 is never.")
+            where.update("No sample outputs yet. samples.every on Recipe sets how often they are made; 0 is never.")
             answers.update("")
             return
         if self._prompt is None:
             here = self._rounds[self._at]
-            words = "the base model, before the first step" if here.step == 0 else f"step {count(here.step)}"
+            words = "base model, before the first step" if here.step == 0 else f"step {count(here.step)}"
             where.update(f"{words}   ({self._at + 1} of {len(self._rounds)} rounds)")
             answers.update(Content("\n\n").join(self._one(sample, n) for n, sample in enumerate(here.samples, 1)))
         else:
@@ -177,7 +189,7 @@ class SamplesScreen(StepScreen):
             self._show()
 
     def action_reference(self) -> None:
-        """Show or hide the data set's own answers."""
+        """Show or hide the reference answers from the dataset."""
         self._with_reference = not self._with_reference
         self._show()
 
@@ -191,7 +203,7 @@ class SamplesScreen(StepScreen):
 
 
 def _answer(title: str, sample: Sampled, longest: int = _LONGEST) -> Content:
-    cut = "" if sample.ended else "  (cut: it did not end its turn)"
+    cut = "" if sample.ended else "  (cut off: no end of turn)"
     return Content.assemble((f"   {title}  ", "bold $accent"), _cut(sample.answer, longest), (cut, "$text-warning"))
 
 
@@ -199,5 +211,5 @@ def _cut(text: str, longest: int) -> str:
     shown = clean(text[:longest]) or "(nothing)"
     if len(text) <= longest:
         return shown
-    way = "" if longest == _LONGEST else "; v shows them"
+    way = "" if longest == _LONGEST else "; press v to see them"
     return f"{shown}… ({count(len(text) - longest)} more characters{way})"

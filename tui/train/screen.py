@@ -1,4 +1,4 @@
-"""Train: is it going well, and will it end well? A run as it goes, or as it went."""
+"""Train: is it going well, and will it end well? A run while it is running, and after."""
 
 from __future__ import annotations
 
@@ -29,10 +29,12 @@ from tui.widgets.text_lines import TextLines
 DRAW_EVERY = 0.5
 """Seconds between two drawings while there is more to read."""
 
-_NOTHING = """No run is shown here yet.
+_NOTHING = """No run selected.
 
-2 Recipe: say what to train and how; F5 there starts it.
-6 Runs: choose one of the runs so far."""
+Start one on Recipe (2, then F5) or pick one on Runs (6)."""
+
+
+_REQUESTS = frozenset(command.id for command in RequestsPane.COMMANDS)
 
 
 class TrainScreen(StepScreen):
@@ -48,7 +50,14 @@ class TrainScreen(StepScreen):
     BINDINGS = declare(
         "train",
         *in_pane("requests", RequestsPane.COMMANDS),
-        Command("train.show_samples", "t", "samples", "answers", "What the model answers while it trains, by step.", 7),
+        Command(
+            "train.show_samples",
+            "t",
+            "samples",
+            "sample outputs",
+            "Show what the model answers to the sample prompts while it trains.",
+            7,
+        ),
         Command("train.show_recipe", "i", "recipe", "recipe", "Show the recipe and data of this run, read-only.", 8),
         *in_pane("logs", LogsPane.COMMANDS),
         *in_pane("charts", ChartsPane.COMMANDS),
@@ -56,8 +65,8 @@ class TrainScreen(StepScreen):
             "train.reset_zoom",
             "escape,0",
             "whole",
-            "whole run",
-            "The whole run again, without the reading line.",
+            "reset zoom",
+            "Reset the zoom and hide the cursor.",
             5,
             "esc",
             shared="back",
@@ -176,7 +185,7 @@ class TrainScreen(StepScreen):
 
     @property
     def aim(self) -> Hashable:
-        """The run, and what is asked about it."""
+        """The run, and the question about it."""
         return self.run.folder, self.requests.asking
 
     def pictured(self) -> Iterable[Hashable]:
@@ -187,6 +196,11 @@ class TrainScreen(StepScreen):
     def asking(self) -> bool:
         """Whether the run is about to be stopped or started again."""
         return bool(self.requests.asking)
+
+    def offers(self, command: Command) -> bool:
+        """A run that is read-only for this user takes no requests."""
+        update = self.run.live.update
+        return update is None or not update.read_only or command.id not in _REQUESTS
 
     # -- drawing --------------------------------------------------------------------------------------------
 
@@ -214,6 +228,7 @@ class TrainScreen(StepScreen):
         self._facts.show(train_facts.facts(self.run.shown, time.time(), self.session.settings))
         if not self.run.sampled:
             self._verdict.show(train_words.verdict_lines(self.run.verdict, self._verdict.size.width))
+        self.requests.brief = self.charts.chart.empty_now
         self.requests.draw()
         crowded = self.has_class("-short") or self.has_class("-crowded")
         self.logs.draw(4 if self.has_class("-tall") else 1 if crowded else 2)
@@ -223,7 +238,10 @@ class TrainScreen(StepScreen):
         run = self.run.live
         if run.update is not None and run.update.more:
             return
-        found, words = train_words.devices(run)
+        found, words = train_words.devices(run, self.size.width - 2)
+        ended = run.update is not None and run.update.over
+        # A panel is for devices: a sentence in half of the screen is no use to anybody.
+        self.set_class(not found and (ended or run.gpus.newest is not None), "-no-gpu")
         below, tall, short = self._gauges_below, self.has_class("-tall"), self.has_class("-short")
         below.rows_alone, below.most_rows = (16, 16) if tall else (6, 8)
         if not tall and (short or self.logs.open):
@@ -231,9 +249,9 @@ class TrainScreen(StepScreen):
         many = len(found) > 8
         self.set_class(many and self.size.width >= 140, "-many")
         self.set_class(many and not tall, "-crowded")  # leaves one row for events
-        self._gauges_beside.show(found, words)
-        over = run.update is not None and run.update.over
-        below.show(found, [] if over and short else words)
+        said = [words] if words else []
+        self._gauges_beside.show(found, said)
+        below.show(found, [] if ended and short else said)
 
     # -- keys -----------------------------------------------------------------------------------------------
 
@@ -250,7 +268,7 @@ class TrainScreen(StepScreen):
         self.requests.say(event.words)
 
     def action_samples(self) -> None:
-        """What the model in training answered."""
+        """Sample outputs while training."""
         from tui.train.samples import SamplesScreen
 
         if self.run.folder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from math import inf, isfinite
 
@@ -62,7 +63,7 @@ class Chart(Painted):
     | :- | :- |
     | `chart--frame`, `chart--title`, `chart--value` | The frame, the title and the values in it. |
     | `chart--label`, `chart--grid` | Tick labels and grid lines. |
-    | `chart--crosshair` | The line that the values are read off at. |
+    | `chart--crosshair` | The cursor: the line at whose step the values are read. |
     | `chart--empty`, `chart--badge` | The sentence without data; the count of values that are not finite. |
     | `chart--band`, `chart--fill` | From smallest to largest value: its edges and thin places; whole cells of it. |
     | `chart--first` to `chart--seventh` | Lines. |
@@ -116,7 +117,7 @@ class Chart(Painted):
             curves: the series, from the back; they may grow, then `repaint` shows it.
             unit: what x counts.
             from_zero: whether a linear y axis begins at 0 however high the values lie.
-            empty: the sentence shown while there is no value.
+            empty: the lines shown while there is no value.
             write: how a value is written in the frame.
             write_x: how a place on x is written beside the values under the crosshair; it is given the step there.
             name: the widget's name.
@@ -306,8 +307,7 @@ class Chart(Painted):
         if cells.height < 3 or cells.width < 16 or self.empty_now:
             draw_frame(cells, self.glyphs, title=title, values=self._values())
             if cells.height >= 3 and self.empty_now:
-                x = max(2, (cells.width - len(self.empty)) // 2)
-                cells.put(x, cells.height // 2, self.empty, "empty", end=cells.width - 1)
+                self._paint_empty(cells)
             return
         view = self.view()
         if self._labeled != (view, cells.height):
@@ -333,6 +333,13 @@ class Chart(Painted):
             cells.put(at, cells.height - 1, place, "value", end=cells.width - 1)
         draw_legend(cells, box, others)
 
+    def _paint_empty(self, cells: Cells) -> None:
+        """The words that stand in the curves' place, wrapped, in the middle."""
+        room, width = cells.height - 2, max(10, cells.width - 4)
+        rows = [row for line in self.empty.split("\n") for row in textwrap.wrap(line, width)][:room]
+        for y, row in enumerate(rows, 1 + (room - len(rows)) // 2):
+            cells.put(max(2, (cells.width - len(row)) // 2), y, row, "empty", end=cells.width - 1)
+
     def _named_others(self) -> list[LegendEntry]:
         """Curves with a letter and values; under the crosshair none is said of a run that ended before."""
         named = [(c, self._value(c)) for c in self.curves if c.letter and c.legend and len(c.series)]
@@ -341,7 +348,7 @@ class Chart(Painted):
         ]
 
     def _fill(self) -> Fill:
-        """How bands are filled with the colours that there are here."""
+        """How bands are filled with the colors that there are here."""
         if self._filled is None:
             if self.app.no_color or self.glyphs.name == "ascii":
                 self._filled = "alone"
@@ -350,7 +357,7 @@ class Chart(Painted):
         return self._filled
 
     def notify_style_update(self) -> None:
-        """Another theme may have other kinds of colour."""
+        """Another theme may have other kinds of color."""
         self._filled = None
         super().notify_style_update()
 

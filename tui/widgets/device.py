@@ -29,7 +29,7 @@ class DeviceReading:
         temperature: degrees Celsius.
         throttle: why it is held back, in words; empty if it is not.
         problem: a sentence that names it, if it cannot be read, else "".
-        busy: utilisation in percent over the last minutes, oldest first; None where it could not be had.
+        busy: utilization in percent over the last minutes, oldest first; None where it could not be had.
     """
 
     label: str

@@ -38,7 +38,7 @@ class Columns:
 
     Attributes:
         label, memory, power, gib: cells of the label, of used and total memory, of power, and of one value in GiB.
-        shown: the names of what is shown besides label, memory and utilisation.
+        shown: the names of what is shown besides label, memory and utilization.
         past: cells of the sparkline.
         bar: cells of the bar.
     """

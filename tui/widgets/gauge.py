@@ -52,7 +52,7 @@ class Gauges(Painted):
     | `gauge--text`, `gauge--label` | Values; what they are. |
     | `gauge--frame`, `gauge--title` | The frame of a panel and its title. |
     | `gauge--own`, `gauge--others`, `gauge--rest` | Parts of a bar: of this run, of others, what is left. |
-    | `gauge--busy` | The bar of utilisation and power. |
+    | `gauge--busy` | The bar of utilization and power. |
     | `gauge--warning` | Throttling, and a device that cannot be read. |
     """
 
@@ -163,7 +163,7 @@ class Gauges(Painted):
             cells.put(x, y + number, row, "text", end=end)
 
     def _paint_lines(self, cells: Cells, x: int, y: int, end: int, abreast: int) -> None:
-        """Lines of one device or two, the second column going on where the first one ends; 0: all in two rows."""
+        """Lines of one device or two, the second column continuing the first one; 0: all in two rows."""
         if not abreast:
             draw_together(cells, self.glyphs, x, y, end, self._devices)
             return

@@ -13,7 +13,7 @@ _BETWEEN = "~"
 
 
 def pair_key(first: str, second: str) -> str:
-    """The key of decisions on two rows together: `keep` says that they are no duplicates, `undo` takes that back.
+    """The key of decisions on two rows together: `keep` says that they are not duplicates, `undo` takes that back.
 
     Args:
         first: the key of a row.
@@ -101,7 +101,7 @@ class Ledger:
         return {key: states[-1] for key, states in self._standing.items() if states and _BETWEEN not in key}
 
     def apart(self) -> frozenset[tuple[str, str]]:
-        """The pairs of row keys that the user has said are no duplicates, see `pair_key`."""
+        """The pairs of row keys that the user has marked as not duplicates, see `pair_key`."""
         pairs = (
             key.split(_BETWEEN)
             for key, states in self._standing.items()

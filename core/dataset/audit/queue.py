@@ -29,15 +29,15 @@ _FILE = "audits.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """One audit of a data set.
+    """One audit of a dataset.
 
     Attributes:
         mode: `random` reads a sample, `worst` all flagged rows from the worst on, `flag` the rows of a flag (of all
             flags, one after the other, where none is named), `cluster` rows that repeat each other side by side, the
-            largest cluster first, `thin` what is asked seldom first, `everything` all rows in their order.
+            largest cluster first, `thin` rare kinds of prompts first, `everything` all rows in their order.
         seed: of the random sample.
         size: rows of the random sample.
-        entries: entries that the data set had when the audit began: the sample stays the same when rows are appended.
+        entries: entries that the dataset had when the audit began: the sample stays the same when rows are appended.
         flag: a check's name, for the mode `flag`.
         started: unix seconds.
         listed: the entries to read, for the mode `thin`: they follow from an overview, which may be gone later.
@@ -140,11 +140,11 @@ def _badness(flags: Sequence[Flag]) -> tuple[int, int, int]:
 class AuditLog:
     """The audits of a workspace, one line each, appended to `.tunedeck/audits.jsonl`.
 
-    Decisions are not here: they are where all decisions are, so an audit goes on wherever it was left, on any screen.
+    Decisions are not here: they are where all decisions are, so an audit continues where it was left, on any screen.
 
     Args:
         workspace: the folder that holds `.tunedeck`.
-        paths: the data set.
+        paths: the dataset.
     """
 
     def __init__(self, workspace: str | Path, paths: Sequence[str | Path]) -> None:

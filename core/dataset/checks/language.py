@@ -107,7 +107,7 @@ def language_of(text: str, words: list[str], guess: str = "English") -> str:
     """The language, or for other scripts than Latin the script, that a text reads as; "" where that is not sure.
 
     Args:
-        text: normalised text.
+        text: normalized text.
         words: its words; the first and the last of them are looked at.
         guess: the language that is tried first, and taken when it fits well.
     """

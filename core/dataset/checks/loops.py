@@ -23,7 +23,7 @@ class RepetitionLoop(Check):
     advice = "Drop the row: it is usually the output of a model that got stuck."
 
     def inspect(self, item: Item) -> Flag | None:
-        """Looks from every 160th character whether what stands there comes again soon, and goes on coming."""
+        """Looks from every 160th character whether the text there soon repeats, and keeps repeating."""
         text = item.normalized
         known = 0  # up to here stands a stretch that was found to be none: looking into it again would take for ever
         for at in range(0, len(text) - _FEWEST_CHARACTERS + _STRIDE, _STRIDE):

@@ -38,7 +38,7 @@ TITLES: Mapping[str, str] = {text.name: text.title for text in TEXTS}
 
 
 def token_flags(
-    trained: int, lost: int, lost_trained: int, *, problem: str = "", lost_text: str = ""
+    trained: int, lost: int, lost_trained: int, *, problem: str = "", lost_text: str = "", of_text: int = 0
 ) -> tuple[Flag, ...]:
     """The flags of one row.
 
@@ -48,6 +48,7 @@ def token_flags(
         lost_trained: how many of those would have been trained on.
         problem: why the row cannot be tokenized, or "".
         lost_text: what is lost, or its beginning and end.
+        of_text: tokens of the whole row before the cut where it is plain text, which chunks keep whole; else 0.
     """
     if problem:
         return (Flag(ZERO_TRAINED, f"cannot be tokenized: {problem}", severity="error"),)
@@ -57,6 +58,9 @@ def token_flags(
         flags.append(Flag(ZERO_TRAINED, f"{why}, so nothing is learned from this row", severity="error"))
     if lost:
         said = f" “{lost_text}”" if lost_text else ""
+        if of_text:
+            used = f"uses the first {of_text - lost:,} of {of_text:,} tokens; data.chunk_text trains on all, in chunks"
+            return (*flags, Flag(CUT, f"{used}:{said}".removesuffix(":")))
         learned = f", {lost_trained:,} of them trained" if lost_trained else ", none of them trained"
         flags.append(Flag(CUT, f"{lost:,} token{'s' * (lost != 1)} lost{learned}:{said}".removesuffix(":")))
     return tuple(flags)

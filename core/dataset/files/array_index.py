@@ -177,7 +177,7 @@ class ArrayIndex:
         else:
             if self._depth == self._row_depth:
                 if byte != _CLOSE_LIST:
-                    return  # a row closed one bracket too many; the list goes on
+                    return  # a row closed one bracket too many; the list continues
                 self._close(offset)
                 self._row_depth = -1
             self._depth -= 1
@@ -233,7 +233,7 @@ class ArrayIndex:
         self.count += 1
 
     def _end(self) -> None:
-        """The file is at its end. Where a row's brackets never closed, reading goes on at the row after it."""
+        """The file is at its end. Where a row's brackets never closed, reading continues at the row after it."""
         if self._depth > 0 and self._row_depth > 0 and self._open_at >= 0 and self._restarts < _MOST_RESTARTS:
             following = self._following_row(self._open_at)
             if following >= 0:

@@ -1,4 +1,4 @@
-"""Arrow IPC files and streams (Feather, Hugging Face data sets on disk). pyarrow is loaded when one is opened."""
+"""Arrow IPC files and streams (Feather, Hugging Face datasets on disk). pyarrow is loaded when one is opened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub by name: fetched once by a job, then a file of the workspace like any other."""
+"""Hub datasets by ID: downloaded once by a job, then a file of the workspace like any other."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORKER = "core.engine.fetch_data"
 
 @dataclass(frozen=True, slots=True)
 class HubName:
-    """A data set of the hub, as people name it: `org/name`, `org/name:split`, `org/name:config:split`.
+    """A Hub dataset ID: `org/name`, `org/name:split`, `org/name:config:split`.
 
     Attributes:
         repo: `org/name`.
@@ -69,7 +69,7 @@ def file_name(config: str, split: str) -> str:
 
 
 def start_fetch(workspace: Path, name: HubName) -> JobFolder:
-    """Starts the job that fetches a data set; `name.fetched(workspace)` is there when it has finished.
+    """Starts the job that downloads a dataset; `name.fetched(workspace)` is there when it has finished.
 
     Raises:
         TunedeckError: no job can be started.
@@ -84,11 +84,11 @@ def start_fetch(workspace: Path, name: HubName) -> JobFolder:
 
 
 def fetch(workspace: Path, name: HubName, on_progress: Callable[[str], object]) -> Path:
-    """The file of a data set of the hub, fetched first where it is not here yet. Waits, so call it in a thread.
+    """The file of a Hub dataset, downloaded first where it is not here yet. Waits, so call it in a thread.
 
     Args:
         workspace: the folder that holds `.tunedeck`.
-        name: the data set.
+        name: the dataset.
         on_progress: told a few times a second how far it is, in words.
 
     Raises:
@@ -116,7 +116,7 @@ def fetch(workspace: Path, name: HubName, on_progress: Callable[[str], object]) 
 
 
 def outcome(folder: JobFolder, name: HubName, workspace: Path) -> Path | None:
-    """The file that a fetch has made; None while it goes on.
+    """The file that a fetch has made; None while it runs.
 
     Raises:
         BadInput: it has ended without one, with the reason.

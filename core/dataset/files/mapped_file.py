@@ -23,7 +23,7 @@ class MappedFile:
         """Call before the map is read. A file that was removed or replaced is mapped as it was, and does no harm.
 
         Raises:
-            OSError: the file has become shorter, as when a program writes it anew.
+            OSError: the file was truncated, as when a program rewrites it.
         """
         try:
             found = os.stat(self._path)

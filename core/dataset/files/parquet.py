@@ -19,7 +19,7 @@ from core.errors import BadInput
 
 _BATCH_ROWS = 512
 _BATCHES = 24
-"""Batches that are held: some screens up and down are then at hand without decoding the row group anew."""
+"""Batches that are held: some screens up and down are then at hand without decoding the row group again."""
 
 
 class ParquetReader:

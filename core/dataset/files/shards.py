@@ -1,4 +1,4 @@
-"""Several files as one data set."""
+"""Several files as one dataset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OPEN_FILES = 64
 class ShardReader:
     """Files one after the other; each is opened when the one before it is known to its end.
 
-    A file that cannot be opened (an empty shard, a Git LFS pointer) becomes a fault of the data set, and the others
+    A file that cannot be opened (an empty shard, a Git LFS pointer) becomes a fault of the dataset, and the others
     are read.
 
     Args:

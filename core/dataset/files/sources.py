@@ -37,7 +37,7 @@ _MAGIC = {
     b"SQLite format 3": "an SQLite database",
     b"GGUF": "model weights (GGUF)",
 }
-# Files of models, of Hugging Face data sets and of JavaScript, whose names end like data.
+# Files of models, of Hugging Face datasets and of JavaScript, whose names end like data.
 _OTHER = re.compile(
     r"(|adapter_|generation_|tokenizer_|processor_|preprocessor_|quantize_)config\.json|tokenizer\.json|vocab\.json"
     r"|special_tokens_map\.json|added_tokens\.json|merges\.txt|.*\.index\.json|trainer_state\.json"
@@ -48,7 +48,7 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
 def open_reader(paths: Sequence[str | Path], *, text_lines: bool = False) -> Reader:
-    """Opens files and folders of shards as one data set; the first rows are there at once.
+    """Opens files and folders of shards as one dataset; the first rows are there at once.
 
     Args:
         paths: files or folders, in source order; the files of a folder are taken sorted by name.
@@ -231,7 +231,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _saved_shards(folder: Path) -> list[Path]:
-    """The files of a data set that Hugging Face `datasets` saved to disk; none where it is no such folder."""
+    """The files of a dataset that Hugging Face `datasets` saved to disk; none where it is no such folder."""
     try:
         state, _ = parse_json((folder / "state.json").read_bytes())
         return [folder / Path(each["filename"]).name for each in state["_data_files"]]

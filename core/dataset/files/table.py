@@ -133,7 +133,7 @@ def looks_like_table(head: bytes, *, whole: bool) -> bool:
     except csv.Error:
         return False
     if not whole and len(records) > 2:
-        records.pop()  # its last cell may go on
+        records.pop()  # its last cell may continue
     if len(records) < 2 or len(records[0]) < 2:
         return False
     names = records[0]

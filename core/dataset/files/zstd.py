@@ -42,7 +42,7 @@ class ZstdBytes:
         self._frame: Any = None
         folder = os.environ.get("TMPDIR") or "/var/tmp"
         place = folder if os.access(folder, os.W_OK) else None
-        self._text = tempfile.TemporaryFile(dir=place)  # noqa: SIM115 -- open for as long as the data set is
+        self._text = tempfile.TemporaryFile(dir=place)  # noqa: SIM115 -- open for as long as the dataset is
         self._unpacked = 0
         self._complete = False
         self._lock = threading.Lock()

@@ -27,7 +27,7 @@ _ROWS_FOR_CONSTANT = 20
 
 
 class Corpus:
-    """Normalised texts, each written once to a file without a name; 60 bytes a text in memory.
+    """Normalized texts, each written once to a file without a name; 60 bytes a text in memory.
 
     First all texts are added, then `settle` finds what they share, and from then on they are read.
 
@@ -70,7 +70,7 @@ class Corpus:
 
         Args:
             row: its good row.
-            text: normalised.
+            text: normalized.
             content: digest of the sample.
             system: the system prompt that the text begins with, or "".
             answer: the answer that the text ends with, or "".
@@ -96,7 +96,7 @@ class Corpus:
         """Finds what the rows share and leaves it out of the texts from here on.
 
         Args:
-            shared: what is left out, where that is known: a few rows of a data set may share more than all do.
+            shared: what is removed, where that is known: a few rows of a dataset may share more than all do.
 
         Returns:
             What was found to be left out, a sentence each.

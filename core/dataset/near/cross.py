@@ -1,9 +1,9 @@
-"""Every pair across two sides that is alike: exact, none missed, which sketches alone cannot promise.
+"""Every similar pair across two sides: exact, none missed, which sketches alone cannot promise.
 
 Two sets whose Jaccard similarity is at least t share k of their rarest members: of n members ordered by rarity, the
 first n - ceil(t n) + k are enough to look at ("A primitive operator for similarity joins in data cleaning", Chaudhuri,
 Ganti and Kaushik, 2006). What shares as many is verified, unless sizes or parity sketches speak against it: among
-rows of one template a hundred times as many pairs share enough as are alike.
+rows of one template a hundred times as many pairs share enough as are similar.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def cross_pairs(
     rarity: NDArray[np.uint64],
     tick: Callable[[int, int], None],
 ) -> Iterator[tuple[int, int, float]]:
-    """Finds all pairs of one text of each side that are alike.
+    """Finds all similar pairs of one text of each side.
 
     Args:
         corpus: settled.

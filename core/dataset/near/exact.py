@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST = 2**22
-"""Characters up to which 5-grams are compared; longer texts are alike only where they are equal."""
+"""Characters up to which 5-grams are compared; longer texts are similar only where they are equal."""
 
 _CACHE = 64 * 2**20
 _KEPT = 256
 """Sets that are kept however large they are: as many as are prepared together, and some that they are compared with."""
 
 _COMMON = 84
-"""Characters that come first: each word of five of them has a number of its own below 2**32. Normalised English has no
+"""Characters that come first: each word of five of them has a number of its own below 2**32. Normalized English has no
 others, so that most sets take half the memory and time."""
 
 _COMMON_END = 2**32
@@ -35,7 +35,7 @@ _CODES = 0x110000
 
 
 def jaccard(first: str, second: str) -> float:
-    """The similarity of two normalised texts: 5-grams in both through 5-grams in either.
+    """The similarity of two normalized texts: 5-grams in both through 5-grams in either.
 
     A text of fewer than five characters has itself as its only shingle; an empty text is like no other.
     """
@@ -74,7 +74,7 @@ class Similarity:
     with rarer ones are compared as sets of strings. So a similarity is exact and not a hash's opinion.
 
     Args:
-        text_of: the normalised text of a row.
+        text_of: the normalized text of a row.
         threshold: pairs that cannot reach it are told apart early.
     """
 

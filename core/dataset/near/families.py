@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Families:
     """Samples in the order they are given, numbered from 0, and who is like whom. Use it as a context manager.
 
-    Two samples are alike where all their turns are, or their prompts: an eval sample whose question was trained on
+    Two samples are similar where all their turns are, or their prompts: an eval sample whose question was trained on
     measures memory, whatever the answer.
 
     Args:
@@ -75,7 +75,7 @@ class Families:
         self._apart = frozenset((min(pair), max(pair)) for pair in pairs)
 
     def clusters(self, tick: StageProgress) -> tuple[Cluster, ...]:
-        """The clusters of near-duplicates with what may go of each."""
+        """The clusters of near-duplicates with the removable rows of each."""
         self._settle()
         return find_clusters(self._texts, self._options, self._apart, tick)
 
@@ -88,7 +88,7 @@ class Families:
         return joined.labels()
 
     def across(self, held: Sequence[int], rest: Sequence[int], tick: StageProgress) -> Iterator[tuple[int, int, float]]:
-        """Every pair of a sample of `held` and one of `rest` that is alike in text or prompt, with the similarity."""
+        """Every pair of a sample of `held` and one of `rest` that is similar in text or prompt, with the similarity."""
         self._settle()
         for pairs in self._pairs:
             yield from pairs.across(held, rest, tick)

@@ -8,7 +8,7 @@ from core.dataset.sample import Sample
 
 
 def compared(item: Item, fields: Fields) -> str:
-    """The text of a row that counts, normalised; "" where it has none.
+    """The text of a row that counts, normalized; "" where it has none.
 
     Args:
         item: a row with a sample.

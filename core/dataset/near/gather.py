@@ -104,7 +104,7 @@ class Gatherer:
 
 
 def add_row(corpus: Corpus, item: Item, fields: Fields) -> None:
-    """Adds to a corpus what of a row is compared; nothing where it is no sample."""
+    """Adds to a corpus what of a row is compared; nothing of an unreadable row."""
     sample = item.sample
     if sample is None:
         return

@@ -1,8 +1,8 @@
 """Beginnings that many rows share: few-shot headers, templated instructions, one of a handful of system prompts.
 
-Two rows under the same long header are alike because of it, whatever they ask. So it is left out before comparing.
-A beginning is a header where many rows have it and then go on in different ways, and where enough of them remains to be
-compared; copies of one document share a beginning too, but they go on alike.
+Two rows under the same long header are similar because of it, whatever their prompts. So it is removed before
+comparing. A beginning is a header where many rows have it and then continue in different ways, and where enough of them
+remains to be compared; copies of one document share a beginning too, but they continue in the same way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEAST_REST = 50
 
 
 class Headers:
-    """The shared beginnings of a data set.
+    """The shared beginnings of a dataset.
 
     Args:
         headers: each of them.
@@ -41,10 +41,10 @@ class Headers:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Headers:
-        """Finds the shared beginnings in some normalised texts.
+        """Finds the shared beginnings in some normalized texts.
 
         Args:
-            texts: at most `LOOKED_AT` rows, drawn from all over the data set.
+            texts: at most `LOOKED_AT` rows, drawn from all over the dataset.
         """
         ordered = sorted((text[:HEAD], len(text)) for text in texts)
         least = max(_LEAST_ROWS, int(len(texts) * _LEAST_SHARE))

@@ -46,7 +46,7 @@ def choose(members: Sequence[int], candidates: Candidates, verify: Verifier) -> 
     outcome: Outcome = {}
     for member in members:
         known = [
-            (similarity, -other) for other, similarity in verify.alike(member) if outcome.get(other, member) is None
+            (similarity, -other) for other, similarity in verify.similar(member) if outcome.get(other, member) is None
         ]
         if known:
             similarity, other = max(known)
@@ -62,7 +62,7 @@ def choose(members: Sequence[int], candidates: Candidates, verify: Verifier) -> 
 def to_verify(members: Sequence[int], verify: Verifier) -> Iterator[tuple[int, int]]:
     """The pairs that `choose` is going to ask for first, as far as that can be foreseen: with the one sure to stay."""
     first = members[0]
-    like = {first, *(other for other, _ in verify.alike(first))}
+    like = {first, *(other for other, _ in verify.similar(first))}
     yield from ((first, member) for member in members if member not in like)
 
 
@@ -101,7 +101,7 @@ class LargeCluster:
     """The kept texts of a large cluster by their bands: those that agree in one are candidates.
 
     A bucket takes a bounded number, so that a cluster of rows that are all a little unlike does not go quadratic. What
-    is missed so stays in the data set.
+    is missed so stays in the dataset.
 
     Args:
         sketches: of all texts.

@@ -85,7 +85,7 @@ class SearchCache:
         return Work(bands, marks, sketched, known)
 
     def keep(self, work: Work) -> None:
-        """Keeps the work; a disk without room keeps nothing, and the next search begins anew."""
+        """Keeps the work; a disk without room keeps nothing, and the next search starts over."""
         import numpy as np
 
         if self._file is None:

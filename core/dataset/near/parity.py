@@ -1,7 +1,7 @@
 """Parity sketches: a lower bound on how many members two sets do not share, from a few bytes each.
 
 Each member turns one of 4,096 bits over, told by its hash. A bit in which two sets differ stands for at least one
-member that only one of them has; so few differing bits are needed for a pair to be alike, and no pair is missed
+member that only one of them has; so few differing bits are needed for a similar pair, and no pair is missed
 ("Efficient estimation for high similarities using odd sketches", Mitzenmacher, Pagh and Pham, 2014).
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BITS = 4_096
-"""Bits a set: 512 bytes, which tell 77% from 80% alike in texts of some thousand characters."""
+"""Bits a set: 512 bytes, which tell 77% from 80% similar in texts of some thousand characters."""
 
 _UNSEEN, _UNKNOWN = -2, -1
 _FACTOR = 0x9E37_79B9_7F4A_7C15
@@ -46,7 +46,7 @@ def unshared(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.i
 
 
 def most_unshared(sizes: NDArray[np.int64], threshold: float) -> NDArray[np.float64]:
-    """How many members two sets that are alike may have each for itself, by the sum of their sizes.
+    """How many members two similar sets may have each for itself, by the sum of their sizes.
 
     Where c of a + b members are shared, c / (a + b - c) is the similarity, and a + b - 2c are not shared.
     """

@@ -80,7 +80,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Rows that verified pairs connect; for showing. What may go is in `drop`.
+    """Rows that verified pairs connect; for showing. The removable rows are in `drop`.
 
     Attributes:
         kind: `exact` where all its rows are the same sample to the letter.

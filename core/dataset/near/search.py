@@ -37,7 +37,7 @@ def find_clusters(
     preferred: int = 0,
     kept: SearchCache | None = None,
 ) -> tuple[Cluster, ...]:
-    """Finds what is alike in a settled corpus.
+    """Finds the similar texts of a complete corpus.
 
     Args:
         corpus: the texts.

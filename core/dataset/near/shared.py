@@ -1,4 +1,4 @@
-"""What the rows of a data set share, and what is left out of their texts before they are compared."""
+"""What the rows of a dataset share, which is removed from their texts before they are compared."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Shared:
 
     Attributes:
         system: characters of the system prompt that all rows begin with.
-        answer: the normalised answer that all rows end with, or "".
+        answer: the normalized answer that all rows end with, or "".
         headers: beginnings that many rows have, each.
     """
 
@@ -24,7 +24,7 @@ class Shared:
     headers: tuple[str, ...] = ()
 
     def shorten(self, text: str) -> str:
-        """A normalised text without what all rows have; its header is still there."""
+        """A normalized text without what all rows have; its header is still there."""
         if self.system:
             text = text[self.system :].lstrip(" ")
         if self.answer and text.endswith(self.answer):

@@ -73,7 +73,7 @@ class Sketches:
 
 
 def sketch(texts: Sequence[str], banding: Banding) -> Sketches:
-    """Sketches normalised texts.
+    """Sketches normalized texts.
 
     Args:
         texts: after `core.dataset.item.normalize`.

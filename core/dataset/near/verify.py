@@ -95,9 +95,9 @@ class Verifier:
         return len(self.known) > max(_A_WHILE, 2 * self._good)
 
     def possible(self, first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The positions of the pairs that may be alike, the likeliest first; the others need not be asked for.
+        """The positions of the pairs that may be similar, the likeliest first; the others need not be asked for.
 
-        The set of each text is worked out once for this, so that of most pairs that are not alike nothing else is.
+        The set of each text is worked out once for this, so that nothing else is computed for most dissimilar pairs.
         """
         unseen = list(dict.fromkeys([*self._bounds.unseen(first).tolist(), *self._bounds.unseen(second).tolist()]))
         for at in range(0, len(unseen), _AT_ONCE):
@@ -106,7 +106,7 @@ class Verifier:
                 self._bounds.note(place, self._similarity.numbers(place))
         return self._bounds.possible(first, second)
 
-    def alike(self, place: int) -> Sequence[tuple[int, float]]:
+    def similar(self, place: int) -> Sequence[tuple[int, float]]:
         """The texts that are known to be like one, with their similarity."""
         return self._alike.get(place, ())
 

@@ -1,11 +1,11 @@
-"""The scan as a job: writes what it finds into its folder while it goes on.
+"""The scan as a job: writes its results into its folder while it runs.
 
 `scan/summary.json` is replaced once a second, `scan/flags.jsonl` and `scan/bad.jsonl` grow a line a row, and
 `scan/keys.bin` grows `KEY_BYTES` a good row, so that a viewer can key its decisions before the scan has ended. Where
 near-duplicates are asked for, `scan/clusters.jsonl` has a cluster a line once they are known, the largest first,
 `scan/leaks.jsonl` a near leak to the eval files a line, and `scan/shared.json` what was left out of the texts.
 
-A scan without such a search that was stopped or killed goes on where it was when it is started again in its folder.
+A scan without such a search that was stopped or killed resumes where it was when it is started again in its folder.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
         Stopped: a viewer asked for it.
         DiskFull, JobGone: the folder cannot be written to.
     """
-    folder.write_status(phase="opening")
+    folder.write_status(phase="opening the dataset")
     dataset = Dataset.open(payload.get("paths") or [], payload.get("format"), payload.get("columns"))
     wanted = None if payload.get("checks") is None else {flag_name(name) for name in payload["checks"]}
     checks = [check for check in CHECKS if wanted is None or check.name in wanted]
@@ -98,7 +98,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             for entry, line in scanner.bad[bad_written:]:
                 write_bad(bad, entry, line)
             bad_written = len(scanner.bad)
-            folder.write_progress(done, of, phase="scanning")
+            folder.write_progress(done, of, phase="scanning", unit="rows")
             if done > before.entries and (time.monotonic() - written > _PERIOD or should_stop()):
                 written = time.monotonic()
                 note(done)
@@ -110,14 +110,14 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             keys.write(pack(scanned.digest, scanned.occurrence))
             if scanned.flags:
                 write_flags(flags, scanned.number, scanned.flags)
-        phase = "scanning"
+        phase = "comparing"
 
         def entered(name: str) -> None:
             nonlocal phase
-            phase = f"near-duplicates: {name}"
+            phase = name
 
         def searching(done: int, of: int) -> None:
-            folder.write_progress(done, of, phase=phase)
+            folder.write_progress(done, of, phase=phase, unit="")
 
         for number, flag in scanner.finish(ticking(searching, entered, should_stop)):
             write_flags(flags, number, (flag,))

@@ -37,7 +37,7 @@ def search_job(
         dataset: what is open.
         payload: what the scan of these files is told: the search reads them likewise.
         options: what counts as a near-duplicate.
-        apart: pairs of row keys that are no duplicates.
+        apart: pairs of row keys that are not duplicates.
     """
     from core.dataset.near.kept import is_kept
     from core.dataset.scan.results import SCAN_FOLDER
@@ -117,7 +117,7 @@ def last_search(
     Args:
         workspace: the folder that holds `.tunedeck`.
         paths: of the data, absolute.
-        format: as it was named, None where it is recognised.
+        format: as it was named, None where it is recognized.
         columns: as they were named.
         eval_paths: absolute; a search without eval files counts as well, one with others does not.
     """

@@ -63,7 +63,7 @@ def sweep_piped(workspace: Path, *, kept: int = KEPT, fresh: float = _FRESH) -> 
 
 
 def unnamed_hub_copies(workspace: Path) -> list[tuple[Path, int]]:
-    """The folders of fetched data sets that no run, recipe, report or audit names, each with its bytes."""
+    """The folders of fetched datasets that no run, recipe, report or audit names, each with its bytes."""
     folders = sorted(path for path in (hidden_dir(workspace) / "hub").glob("*") if path.is_dir())
     texts = list(_texts(workspace)) if folders else []
     unnamed = [path for path in folders if not any(path.name in text for text in texts)]

@@ -1,4 +1,4 @@
-"""What a scan that was ended before its end has left, so that another goes on from there.
+"""What a scan that was stopped early has left, so that another resumes from there.
 
 What was found of each row alone is taken as it stands in the folder. Checks that compare rows are shown the rows
 again, in their order; a row is read and prepared for that, and nothing else is done with it.
@@ -59,7 +59,7 @@ class Begun:
 
 
 def was_begun(results: Path) -> bool:
-    """Whether a scan that is over has left something to go on from."""
+    """Whether a scan that is over has left something to resume from."""
     return _place(results) is not None
 
 
@@ -70,7 +70,7 @@ def begun(results: Path) -> Begun:
         results: the folder of its results.
 
     Returns:
-        How far it had come; nothing at all where it cannot be gone on with.
+        How far it had come; nothing at all where it cannot be resumed.
     """
     place = _place(results)
     sizes = {} if place is None else {FLAGS: place.flags_bytes, BAD: place.bad_bytes, KEYS: place.rows * KEY_BYTES}

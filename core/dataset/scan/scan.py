@@ -70,7 +70,7 @@ class ScannedRow:
 
 
 class Scanner:
-    """Reads a data set from end to end, one row a step.
+    """Reads a dataset from end to end, one row a step.
 
     Args:
         dataset: what is read.
@@ -173,7 +173,7 @@ class ScanResult:
 
     Attributes:
         rows: how many good rows there are.
-        format: what the data set was taken for.
+        format: what the dataset was taken for.
         bad_lines: what could not be read.
         bad_entries: the entry numbers of bad lines, ascending.
         flags: check name to number of rows, 0 included for every check that ran.
@@ -225,10 +225,10 @@ def scan(
         paths: as `Dataset.open`.
         format: as `Dataset.open`.
         columns: as `Dataset.open`.
-        eval_paths: files whose prompts must not stand in the data set.
+        eval_paths: files whose prompts must not be in the dataset.
         checks: the checks to run.
-        near: search for near-duplicates, too.
-        apart: pairs of row keys that the user has said are no duplicates (`Ledger.apart`).
+        near: search for near-duplicates as well.
+        apart: pairs of row keys that the user has marked as not duplicates (`Ledger.apart`).
         on_progress: told how far the phase is.
         on_phase: told what is being done, each time that changes.
         should_stop: asked some times a second.

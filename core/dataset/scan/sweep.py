@@ -22,7 +22,7 @@ _FRESH = 3_600.0
 def sweep_scans(workspace: Path, *, kept: int = KEPT, fresh: float = _FRESH) -> list[Path]:
     """Removes the oldest scans of files that have several.
 
-    Stays, whatever its age: a scan that goes on, and one that a run, a report or another job names.
+    Stays, whatever its age: a scan that is running, and one that a run, a report or another job names.
 
     Args:
         workspace: the folder that holds `.tunedeck`.

@@ -58,7 +58,7 @@ class PromptGroup:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """All kinds of a data set.
+    """All kinds of a dataset.
 
     Attributes:
         kinds: the largest first; prompts that are like no others last.
@@ -97,12 +97,12 @@ def counted(items: Iterable[_Item], what: str, of: int, on_progress: StageProgre
 
 
 def cover(prompts: Callable[[], Iterator[str]], on_progress: StageProgress = no_tick, of: int = 0) -> Coverage:
-    """Groups the prompts of a data set.
+    """Groups the prompts of a dataset.
 
     The outcome depends on what the prompts are, not on their order.
 
     Args:
-        prompts: goes through the normalised prompts, in the order of the samples; asked for twice.
+        prompts: iterates over the normalized prompts, in the order of the samples; asked for twice.
         on_progress: called with what is being done, prompts done and `of`; may raise to stop.
         of: how many prompts there are, for the progress.
     """
@@ -116,9 +116,9 @@ def cover(prompts: Callable[[], Iterator[str]], on_progress: StageProgress = no_
     centers = _centers(_sketches(slots[:_FITTED], rarity))
     kind_of, likeness = np.zeros(len(slots), np.int64), np.zeros(len(slots), np.float32)
     for at in range(0, len(slots), _FITTED):
-        alike = _sketches(slots[at : at + _FITTED], rarity) @ centers.T
-        kind_of[at : at + _FITTED] = alike.argmax(axis=1)
-        likeness[at : at + _FITTED] = alike.max(axis=1)
+        likenesses = _sketches(slots[at : at + _FITTED], rarity) @ centers.T
+        kind_of[at : at + _FITTED] = likenesses.argmax(axis=1)
+        likeness[at : at + _FITTED] = likenesses.max(axis=1)
         on_progress("Grouping the prompts", min(at + _FITTED, len(slots)), len(slots))
     kind_of[likeness < LIKE] = len(centers)
     of_sample = kind_of[place]
@@ -233,7 +233,7 @@ def _typical(of: Sequence[int], likeness: Sequence[float], kinds: int) -> list[t
 
 
 def words_of(text: str) -> Iterator[str]:
-    """The words of a normalised text but for numbers and the shortest; of scripts without spaces, pairs of signs."""
+    """The words of a normalized text but for numbers and the shortest; of scripts without spaces, pairs of signs."""
     for found in _WORD.finditer(text):
         word = found.group()
         if _UNSPACED.match(word):

@@ -38,7 +38,7 @@ class ExcludedRows:
             reason: in one word.
             detail: what was found, or "".
             line: the row's `key`, `row` and `source`, and its `sample` where it has one.
-            counts: of the data set that it belongs to.
+            counts: of the dataset that it belongs to.
         """
         counts[reason] += 1
         self._file.write(encoded({"reason": reason, "detail": detail, **line}))

@@ -19,7 +19,7 @@ class Contribution:
         rows: rows that the source has.
         available: samples of it that may be trained on.
         samples: samples of it that are trained on in an epoch, repeated ones counted.
-        mixed: whether it was mixed in by a share, rather than being the data set's own.
+        mixed: whether it was mixed in by a share, rather than being the dataset's own.
         dropped: reason to number of its rows.
     """
 
@@ -60,7 +60,7 @@ def wanted(own: int, shares: Sequence[float]) -> list[int]:
     """How many samples each further source is to give, so that it has its share of the whole.
 
     Args:
-        own: samples of the data set itself, which all stay.
+        own: samples of the dataset itself, which are all kept.
         shares: of the further sources, each more than 0, less than 1 together.
     """
     whole = own / (1 - sum(shares))

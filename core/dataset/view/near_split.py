@@ -47,10 +47,10 @@ class NearSplit:
 
 
 class Sides:
-    """Which samples are held out, over all selections of a view: the data set's own first, then those mixed in.
+    """Which samples are held out, over all selections of a view: the dataset's own first, then those mixed in.
 
     Args:
-        selections: of the data set, and of each source that is mixed in.
+        selections: of the dataset, and of each source that is mixed in.
         near_split: how they are split.
     """
 
@@ -96,7 +96,7 @@ class Sides:
         """Decides what is held out.
 
         Where near-duplicates stay together, groups come from sketches, which may miss a pair; so each pair across the
-        two sides is looked for exactly, and where there is one its groups are joined and dealt out anew.
+        two sides is looked for exactly, and where there is one its groups are joined and dealt again.
 
         Args:
             families: knows which samples are similar; None where only equal prompts stay together.
@@ -138,7 +138,7 @@ class Sides:
         for place in range(len(selection)):
             if self.held[first + place] and self._barred[first + place] and first + place not in self._gone:
                 what = "synthetic" if first < self._own else "mixed in"
-                selection.must_go(place, LIKE_EVAL, f"{what}, and similar to a sample in the eval set")
+                selection.always_drop(place, LIKE_EVAL, f"{what}, and similar to a sample in the eval set")
 
     def _deal(self, labels: Sequence[int], digests: Sequence[bytes]) -> None:
         near_split = self._near_split
@@ -183,7 +183,7 @@ def near_drops(families: Families, selections: Sequence[Selection], tick: StageP
             because, other = located(selections, drop.because_of)
             if other not in because.gone:
                 reason = f"{drop.similarity:.0%} similar to row {because.rows_kept[other] + 1:,}"
-                selection.leave_out(place, "near_duplicate", reason)
+                selection.drop(place, "near_duplicate", reason)
 
 
 def located(selections: Sequence[Selection], number: int) -> tuple[Selection, int]:

@@ -2,7 +2,7 @@
 
 Reads one line of JSON on stdin: `{"paths", "format", "columns", "workspace", "start", "again"}`. Writes
 `{"entries": n}`, then `{"row": n, "sample": Sample.to_json()}` for each good row from `start` on, with null for one
-that is no sample. Rows that were edited are given as edited and say
+that is unreadable. Rows that were edited are given as edited and say
 `"edited": true`; of the rows before `start` those in `again` come, and those with an edit.
 """
 
@@ -43,7 +43,7 @@ def write_rows(question: dict[str, Any], out: BinaryIO) -> None:
         try:
             line["sample"] = (Sample.from_json(edit) if edit is not None else dataset.sample_of(row)).to_json()
         except (Unreadable, KeyError, TypeError, AttributeError):
-            pass  # no sample: it has no tokens
+            pass  # unreadable: it has no tokens
         if edit is not None:
             line["edited"] = True
         out.write(encoded(line))

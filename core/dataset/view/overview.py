@@ -37,7 +37,7 @@ def overview_of(view: CuratedView, on_progress: StageProgress = no_tick) -> dict
     Returns:
         `samples`, `split`, `near_leaks` (rows that are trained on, with key and detail), `dropped`, `bad_lines`,
         `notes`, `contributions`, `answers`, `coverage` (kinds of input among the samples that are trained on), `thin`
-        (rows of the data set's own files from the thinnest kind on).
+        (rows of the dataset's own files from the thinnest kind on).
     """
     manifest = view.manifest
     answers, held = _Answers(), _Answers()

@@ -1,4 +1,4 @@
-"""Builds the curated view of a data set from its rows, their flags and the user's decisions."""
+"""Builds the curated view of a dataset from its rows, their flags and the user's decisions."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class ViewPlan:
                     curator.mix_in(each, share, self._eval_paths, on_progress, should_stop)
                 if self._held is not None:
                     curator.take_eval(self._held)
-                curator.part(ticking(on_progress, on_phase, should_stop))
+                curator.split(ticking(on_progress, on_phase, should_stop))
                 curator.write()
             _check_unchanged(
                 [*inputs["sources"], *inputs["eval_sources"], *(s for m in inputs["mix"] for s in m["sources"])]
@@ -175,7 +175,7 @@ def build_view(
     should_stop: Callable[[], bool] | None = None,
     **wanted: Unpack[ViewRequest],
 ) -> CuratedView:
-    """Builds the view of a data set, or finds the one that was built from the same.
+    """Builds the view of a dataset, or finds the one that was built from the same.
 
     Args:
         workspace: the folder that holds `.tunedeck`.
@@ -199,7 +199,7 @@ def _known(dataset: Dataset) -> Dataset:
 
 
 def _form(dataset: Dataset) -> dict[str, Any]:
-    """What a data set was taken for, without the words on why."""
+    """What a dataset was taken for, without the words on why."""
     form = dataset.recognition.to_json()
     del form["why"]
     return form

@@ -44,11 +44,11 @@ def write_report(
     into: Path | None = None,
     tokens: Sequence[int] | None = None,
 ) -> Path:
-    """Writes the report of a data set.
+    """Writes the report of a dataset.
 
     Args:
         workspace: where the decisions are.
-        paths: the data set.
+        paths: the dataset.
         facts: the folder with a scan's `keys.bin`, `flags.jsonl` and `bad.jsonl`: `scan/` of a scan job, or a view.
         token_flags: row to its flags from token facts; None where tokens were not counted.
         near: the folder of a search job for near-duplicates in these data, whose flags count as well.

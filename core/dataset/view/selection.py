@@ -1,4 +1,4 @@
-"""Which rows of a data set stay, by their flags and the user's decisions; those are written down, the others named."""
+"""Which rows of a dataset stay, by their flags and the user's decisions; those are written down, the others named."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from core.errors import BadInput
 
 
 class Selection:
-    """The samples of one data set that stay, in a file, numbered from 0 in their order.
+    """The samples of one dataset that stay, in a file, numbered from 0 in their order.
 
     They go to a file first, because some checks and the split need to have seen all of them.
 
     Args:
         path: that file.
-        first_source: number of the data set's first file among all files of the view.
+        first_source: number of the dataset's first file among all files of the view.
         drop_flags: names of checks whose rows are dropped unless the user has kept them.
         decisions: the user's.
         strata: tells what the split is stratified by.
-        seen: contents of all samples that stay, of other data sets too: of equal ones the first stays.
+        seen: contents of all samples that stay, of other datasets too: of equal ones the first stays.
         excluded: takes the rows that do not.
         families: takes the samples, where near-duplicates matter.
         leaks: takes the prompts of all rows, also of those that do not stay, where near leaks to eval files matter.
@@ -67,7 +67,7 @@ class Selection:
         self.dropped: Counter[str] = Counter()
         """Reason to number of rows."""
         self.rows = 0
-        """Rows of the data set."""
+        """Rows of the dataset."""
         self.edited = 0
         self.rows_kept = array("L")
         """The row of each sample."""
@@ -90,10 +90,10 @@ class Selection:
         on_progress: Progress | None,
         should_stop: Callable[[], bool] | None,
     ) -> None:
-        """Reads the data set and writes what stays.
+        """Reads the dataset and writes what stays.
 
         Args:
-            scanner: of the data set.
+            scanner: of the dataset.
             facts: takes what the scan finds, where that is wanted.
             on_progress: told entries done and in all.
             should_stop: asked some times a second.
@@ -117,7 +117,7 @@ class Selection:
                     facts.flag(number, (flag,))
                 place = self.place(number)
                 if place is not None and flag.name in self._drop_flags:
-                    self.leave_out(place, flag.name, flag.reason)
+                    self.drop(place, flag.name, flag.reason)
         if facts is not None:
             facts.bad(scanner.bad)
 
@@ -129,7 +129,7 @@ class Selection:
             low, high = (middle + 1, high) if self.rows_kept[middle] < row else (low, middle)
         return low if low < len(self.rows_kept) and self.rows_kept[low] == row else None
 
-    def leave_out(self, place: int, reason: str, detail: str) -> bool:
+    def drop(self, place: int, reason: str, detail: str) -> bool:
         """Drops a sample after all, unless the user has kept it.
 
         Returns:
@@ -139,7 +139,7 @@ class Selection:
             self.gone.setdefault(place, (reason, detail))
         return place in self.gone
 
-    def must_go(self, place: int, reason: str, detail: str) -> None:
+    def always_drop(self, place: int, reason: str, detail: str) -> None:
         """Drops a sample whatever the user has decided: it would spoil the eval set."""
         self.gone.setdefault(place, (reason, detail))
 

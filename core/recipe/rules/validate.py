@@ -50,7 +50,8 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
     """
     problems = [problem for path in KNOBS if (problem := _range_problem(recipe, path))]
     if not problems:  # the rules may count on every value being in its range
-        schedule = schedule_of(recipe, samples) if samples else None
+        # Chunks of a text are samples that only its tokens tell.
+        schedule = schedule_of(recipe, samples) if samples and not recipe.data.chunk_text else None
         seen = _Seen(recipe, shape, schedule)
         refused = list(_task(seen))  # also about fields that the task does not show
         problems = [
@@ -105,7 +106,7 @@ def _task(seen: _Seen) -> Iterator[Problem]:
     recipe = seen.recipe
     for limit in TASKS[recipe.task].refuses:
         holds = all(get(recipe, path) == value for path, value in limit.given.items())
-        if holds and get(recipe, limit.path) not in limit.takes:
+        if holds and get(recipe, limit.path) not in limit.accepts:
             yield Problem(limit.path, limit.sentence, limit.severity)
 
 

@@ -158,6 +158,16 @@ class Data:
         source="Ding et al., arXiv 2404.10830",
         when=one_of("task", "sft"),
     )
+    chunk_text: bool = knob(
+        False,
+        title="Chunk long text",
+        help="Splits a plain-text row longer than the max length into chunks of that length, each a sample of its own, "
+        "instead of truncating it. Chunks do not overlap, and no token is lost.",
+        consequence="Trains on all of the text. An epoch has more steps.",
+        when=one_of("data.format", "auto", "text", "text-lines")
+        & one_of("data.packing", "none", "bfd")
+        & one_of("task", "sft"),
+    )
     loss_on: str = knob(
         "answers",
         title="Train on",

@@ -21,7 +21,9 @@ class Model:
         path=True,
         help="A Hub model ID (org/name), or a folder with config.json, a tokenizer and safetensors weights. Pickled "
         ".bin weights are not loaded.",
-        consequence="Twice the parameters needs about twice the memory for weights and trains at half the speed.",
+        consequence=(
+            "A model with twice the parameters needs about twice the memory for weights and trains at half the speed."
+        ),
     )
     revision: str = knob(
         "",

@@ -255,7 +255,7 @@ class Training:
         0,
         title="CPU threads",
         help="How many threads PyTorch uses on a CPU. Set 0 for PyTorch's default.",
-        consequence="More threads than free cores makes steps many times slower.",
+        consequence="Using more threads than there are free cores makes steps many times slower.",
         unit="threads",
         ge=0,
         le=1024,
