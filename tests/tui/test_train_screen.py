@@ -294,22 +294,6 @@ async def test_after_a_pause_the_memory_can_be_freed_which_saves_and_ends(
         await until(pilot, lambda: requests.STOP in requests.pending(folder))
 
 
-@pytest.mark.parametrize("state_now", ["running", "paused", "stopped"])
-async def test_a_run_of_somebody_else_says_read_only_and_offers_no_request(
-    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_now: str
-) -> None:
-    monkeypatch.setattr("core.jobs.access._writable", lambda path: False)
-    folder = make_run(tmp_path, state=state_now)
-    (folder.checkpoints / "checkpoint-50").mkdir(parents=True)
-    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
-        screen = await read(pilot)
-        assert "Read only" in state(screen)
-        await pilot.press("s", "p", "c", "r", "F")
-        assert screen.requests.asking == ""
-        assert requests.pending(folder) == ()
-        assert not {"s stop", "p pause", "p resume", "c checkpoint", "r resume"} & set(keys(screen).split("   "))
-
-
 async def test_a_running_run_is_not_offered_a_resume(make_app: MakeApp, tmp_path: Path) -> None:
     folder = make_run(tmp_path)
     (folder.checkpoints / "checkpoint-50").mkdir(parents=True)
