@@ -105,11 +105,11 @@ async def test_signs_of_several_letters_give_way_to_the_new_key(make_app: Callab
         assert form.current.key != first
         while form.current.kind == "choice":
             await pilot.press("ctrl+j")
-        assert "F11 keys" in footer(app)
+        assert "F11 leave" in footer(app)
         await pilot.press("escape")
-        assert "F11 keys" in footer(app), "the old key is dead"
+        assert "F11 leave" in footer(app), "the old key is dead"
         await pilot.press("f11")
-        assert "F11 keys" not in footer(app)
+        assert "F11 leave" not in footer(app)
 
 
 async def test_a_command_keeps_the_key_that_it_shared_with_one_that_has_another_now(
@@ -131,7 +131,7 @@ async def test_what_is_wrong_in_the_file_is_said_at_the_start_and_by_the_doctor(
 ) -> None:
     path = keymap('"runs.sortt" = "w"\n"runs.delete" = "s"\n"runs.next_order" = "ctrl+foo"\n"runs.filter" = "w"')
     faults = [
-        f"{path}: there is no command runs.sortt; did you mean runs.filter?",
+        f"{path}: unknown command runs.sortt; did you mean runs.filter?",
         f'{path}: runs.next_order: "ctrl+foo" is not the name of a key',
         f"{path}: runs.delete keeps D, because s is a key of runs.next_order.",
     ]

@@ -175,6 +175,8 @@ async def test_delete_asks_says_what_goes_and_leaves_live_runs_alone(
         await settled(app, pilot)
         assert "3.0 MiB will be deleted permanently: 2 checkpoints, the trained weights, metrics" in detail(app)
         assert "yes, delete" in app.screen.query_one(KeyBar).render().plain
+        await pilot.press("6", "1", "q", "j")
+        assert app.current_mode == "runs", "a question takes its own keys alone"
         await pilot.press("n", "y")
         await settled(app, pilot)
         assert three[2].exists()
