@@ -181,6 +181,7 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
             "lost": max(0, n - 50),
             "lost_trained": 0,
             "longest": 10 + n,
+            "text": n > 80,
             "parts": {},
         }
         for n in range(100)
@@ -190,6 +191,7 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
     tokens = tokens_of(recipe, view, measured)
     assert tokens["train"]["tokens"] == sum(each["tokens"] for each in facts)
     assert (tokens["train"]["cut"], tokens["train"]["lost"]) == (49, sum(range(1, 50)))
+    assert tokens["train"]["cut_texts"] == 19
     assert tokens["train"]["longest"] == 109
     assert [each["tokens"] for each in tokens["sources"]] == [
         sum(each["tokens"] for each in facts[:90]), sum(each["tokens"] for each in facts[90:])
