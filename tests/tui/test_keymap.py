@@ -105,11 +105,11 @@ async def test_signs_of_several_letters_give_way_to_the_new_key(make_app: Callab
         assert form.current.key != first
         while form.current.kind == "choice":
             await pilot.press("ctrl+j")
-        assert "F11 keys" in footer(app)
+        assert "F11 leave" in footer(app)
         await pilot.press("escape")
-        assert "F11 keys" in footer(app), "the old key is dead"
+        assert "F11 leave" in footer(app), "the old key is dead"
         await pilot.press("f11")
-        assert "F11 keys" not in footer(app)
+        assert "F11 leave" not in footer(app)
 
 
 async def test_a_command_keeps_the_key_that_it_shared_with_one_that_has_another_now(
