@@ -112,7 +112,7 @@ def _keymap(entries: Mapping[str, object], place: str) -> Keymap:
             if command is None:
                 near = get_close_matches(id, commands, 1, 0.5)
                 hint = f"did you mean {near[0]}?" if near else "docs/keys.md lists all."
-                raise ValueError(f"there is no command {clean_line(id, 80)}; {hint}")
+                raise ValueError(f"unknown command {clean_line(id, 80)}; {hint}")
             wanted[id] = _read_keys(command, value)
         except ValueError as fault:
             faults.append(f"{place}: {fault}")
@@ -142,7 +142,7 @@ def _read_keys(command: Command, value: object) -> tuple[str, ...]:
         typed = character(key) and key not in command.keys
         if typed and (scope_of(command.id) in TYPED or command.priority):
             raise ValueError(
-                f"{command.id}: {clean_line(each, 40)} is text there; choose a function key or ctrl+letter"
+                f"{command.id}: {clean_line(each, 40)} types text there; use a function key or ctrl with a letter"
             )
         found.append(key)
     return tuple(dict.fromkeys(found))

@@ -162,7 +162,7 @@ def _lines(folder: JobFolder, rows: Any, total: int | None) -> Iterator[bytes]:
         yield json.dumps(row, ensure_ascii=False, default=_written).encode("utf-8", "backslashreplace") + b"\n"
         if time.monotonic() - reported_at > _PERIOD:
             reported_at = time.monotonic()
-            folder.write_progress(number, total, phase="fetching")
+            folder.write_progress(number, total, phase="Downloading", unit="rows")
             if any(name != requests.SAVE for name in requests.pending(folder)):
                 raise _Stopped
 

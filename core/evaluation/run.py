@@ -132,7 +132,7 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
 
 
 def _loaded(worker: Worker, words: str) -> Callable[[int, int], None]:
-    return lambda done, of: worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights.")
+    return lambda done, of: worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights, {100 * done // max(of, 1)}%.")
 
 
 class _Both:

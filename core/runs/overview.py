@@ -69,10 +69,10 @@ def tokens_of(recipe: Recipe, view: CuratedView, measured: Path) -> dict[str, An
 
     Returns:
         `max_length`; `train` and `eval`, each with `samples`, `tokens` (after the cut), `trained` (of these, with
-        loss), `cut` (samples), `lost` (tokens), `without` (samples without a trained token), `median`, `p95` and
-        `longest` (tokens before the cut, of a pair its longer sequence), the same of the answers, and `parts`: the
-        median of each part of pairs; `bins` of lengths before the cut and
-        `answer_bins`, for train; `sources`: tokens of each contribution, in its order.
+        loss), `cut` (samples), `cut_texts` (those of plain text), `lost` (tokens), `without` (samples without a trained
+        token), `median`, `p95` and `longest` (tokens before the cut, of a pair its longer sequence), the same of the
+        answers, and `parts`: the median of each part of pairs; `bins` of lengths before the cut and `answer_bins`, for
+        train; `sources`: tokens of each contribution, in its order.
     """
     facts = list(_objects(measured))
     parts = (facts[: view.train_count], facts[view.train_count :])
@@ -145,6 +145,7 @@ def _part(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "tokens": sum(fact["tokens"] for fact in facts),
         "trained": sum(fact["trained"] for fact in facts),
         "cut": sum(fact["lost"] > 0 for fact in facts),
+        "cut_texts": sum(fact["lost"] > 0 and bool(fact.get("text")) for fact in facts),
         "lost": sum(fact["lost"] for fact in facts),
         "without": sum(not fact["trained"] for fact in facts),
         "median": _at(lengths, 0.5),

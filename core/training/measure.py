@@ -35,6 +35,7 @@ class Measured:
         problem: a sentence if the sample cannot become tokens, else "".
         lost_text: what the cut takes away, on one line; of a long text its beginning and its end.
         longest: tokens of its longest sequence before the cut, which the max length has to hold.
+        text: whether it is plain text, which chunks would keep whole.
         parts: tokens of each part before the cut (`prompt`, `chosen`, `rejected`); empty for a sample without parts.
     """
 
@@ -47,6 +48,7 @@ class Measured:
     problem: str = ""
     lost_text: str = ""
     longest: int = 0
+    text: bool = False
     parts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -90,6 +92,7 @@ def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings)
             lost_trained=encoded.lost_trained,
             lost_text=_lost(row, tokenizer, settings) if encoded.lost_tokens else "",
             longest=encoded.longest,
+            text=row.sample.kind == "text",
             parts=encoded.parts,
         )
 

@@ -119,7 +119,7 @@ def _facts(value: dict[str, Any], encoder: tuple[Any, Any]) -> tuple[RowTokens, 
     facts = RowTokens(number, found.tokens, found.trained, found.lost, found.lost_trained, edit=edit)
     if not found.lost:
         return facts, {}
-    kind = {"kind": "text"} if value["sample"]["kind"] == "text" else {}
+    kind = {"kind": "text"} if found.text else {}
     return facts, {"lost_text": found.lost_text, **kind}
 
 

@@ -131,7 +131,7 @@ def _train(
     worker.phase("loading", f"{words}.")
 
     def loaded(done: int, of: int) -> None:
-        worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights.")
+        worker.progress(0, 0, f"{words}: {done:,} of {of:,} weights, {100 * done // max(of, 1)}%.")
 
     try:
         model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)

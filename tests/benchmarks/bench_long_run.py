@@ -84,7 +84,7 @@ def _replayed() -> list[Row]:
         noise = random.Random(1)
         argv = [str(BIN / "tunedeck"), "attach", folder.id]
         with Terminal(argv, 120, 40, cwd=workspace) as terminal:
-            terminal.wait_for("no values yet", 60)
+            terminal.wait_for("first logged step", 60)
             terminal.send("l")
             terminal.settle(0.5)
             spent, begun, sizes = cpu_seconds(terminal.pid), time.monotonic(), []

@@ -66,7 +66,7 @@ def test_a_split_becomes_a_file_of_the_workspace_and_several_are_named(tmp_path:
     asked = run_worker(tmp_path, str(data), [], into)
     said = standing(asked).status.message
     assert standing(asked).state == "failed"
-    assert "the splits train, test" in said
+    assert "splits: train, test" in said
     assert said.endswith("data:train.")
     assert standing(run_worker(tmp_path, str(data), ["test"], into)).state == "finished"
     dataset = Dataset.open(into / "default--test.jsonl")

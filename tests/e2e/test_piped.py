@@ -28,7 +28,7 @@ def test_scan_reads_a_pipe_of_any_kind(tmp_path: Path) -> None:
     assert (facts["rows"], facts["format"], ended.returncode) == (5, "prompt-completion", 0)
     ended = scan_piped(tmp_path, b"")
     assert ended.returncode == 2
-    assert b"nothing on standard input standard input" in ended.stderr
+    assert b"nothing on standard input" in ended.stderr
 
 
 def test_the_app_takes_data_from_a_pipe_and_keys_from_the_terminal(tmp_path: Path) -> None:

@@ -263,8 +263,8 @@ def test_a_checkpoint_that_is_not_whole_is_passed_over(
     assert plan.checkpoint.step == 2
     assert len(plan.passed) == 3
     assert "no readable tunedeck.json" in plan.passed[0]
-    assert "checkpoint-6 is not whole (optimizer.pt)" in plan.passed[1]
-    assert "checkpoint-4 is not whole (trainer_state.json)" in plan.passed[2]
+    assert "it is incomplete (optimizer.pt)" in plan.passed[1]
+    assert "checkpoint-4: it is incomplete (trainer_state.json)" in plan.passed[2]
     go_on(folder)
     assert logged(folder) == logged(straight())
     assert [event["message"] for event in events(folder, "alert")] == list(plan.passed)

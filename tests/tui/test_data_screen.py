@@ -213,6 +213,14 @@ async def test_a_number_beyond_the_end_says_so_and_a_row_outside_the_list_is_fou
         await until(pilot, lambda: "Row 1 is not in this list (flagged)" in line(app), "the sentence")
         assert "ALL 5" in text_of(app.screen.query_one("#counts"))
         assert "first" in sample_text(app)
+        await pilot.press("f", "f", "f")  # flagged, undecided, kept
+        await pilot.pause()
+        assert "No kept rows. Press f" in list_text(app), "an empty list says what to do next"
+        for key in (":", "2", "d", "2", "enter"):  # all at once, in an empty list, with a slip of the finger
+            app.post_message(Key({":": "colon"}.get(key, key), key if len(key) == 1 else None))
+        await until(pilot, lambda: "No row 22: the last row is 5." in line(app), "the sentence")
+        assert app.current_mode == "data"
+        assert "dropped 0" in counts(app)
 
 
 async def test_rows_are_chosen_by_length_and_sorted_by_flags(make_app: MakeApp, tickets: Path) -> None:

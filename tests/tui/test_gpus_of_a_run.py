@@ -60,7 +60,7 @@ class Node:
         until(lambda: self._records() > before + 1, "a reading that began after this")
         run, follower = LiveRun(), Follower(self.folder, gpu_bytes=None)
         run.add(follower.poll())
-        return train_words.devices(run)[0]
+        return train_words.devices(run, 120)[0]
 
     def _records(self) -> int:
         return self.folder.gpu.read_bytes().count(b"\n") if self.folder.gpu.exists() else 0

@@ -131,7 +131,7 @@ async def test_what_is_wrong_in_the_file_is_said_at_the_start_and_by_the_doctor(
 ) -> None:
     path = keymap('"runs.sortt" = "w"\n"runs.delete" = "s"\n"runs.next_order" = "ctrl+foo"\n"runs.filter" = "w"')
     faults = [
-        f"{path}: there is no command runs.sortt; did you mean runs.filter?",
+        f"{path}: unknown command runs.sortt; did you mean runs.filter?",
         f'{path}: runs.next_order: "ctrl+foo" is not the name of a key',
         f"{path}: runs.delete keeps D, because s is a key of runs.next_order.",
     ]

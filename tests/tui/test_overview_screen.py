@@ -58,7 +58,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
         assert "row 3  " in text
         assert "tickets.jsonl: all samples, once each" in text
         assert "train -   held out -   cost -" in text
-        assert "no model is chosen" in text
+        assert "no model selected" in text
         await until(pilot, lambda: "drop near leaks" in text_of(app.screen.query_one(KeyBar)), "the keys")
 
         await choose(pilot, "x", "jsonl")
@@ -76,7 +76,7 @@ async def test_the_overview_is_shown_exported_and_leads_to_audit_and_decisions(
         assert len((tmp_path / "out.eval.jsonl").read_bytes().splitlines()) == 2
         await until(pilot, lambda: isinstance(app.focused, TextView), "the prompt gone")
 
-        await choose(pilot, "l", "drop 1 rows")
+        await choose(pilot, "l", "drop 1 row")
         await until(pilot, lambda: "leaks             1" not in shown(app) or "row 3  " not in shown(app), "the drop")
         (standing,) = read_ledger(tmp_path).standings().values()
         assert standing.verdict == "drop"
@@ -107,9 +107,9 @@ async def test_the_data_screen_leads_to_the_export_which_says_what_was_written_a
         doing = app.screen.query_one("#doing")
         await until(pilot, lambda: "rejects.jsonl" in text_of(doing), "what was written")
         words = " ".join(text_of(doing).split())
-        assert "2 excluded (bad line 1, dropped by you 1) to tickets.curated.rejects.jsonl" in words
+        assert "2 excluded (malformed line 1, dropped by you 1) to tickets.curated.rejects.jsonl" in words
         held = len((tmp_path / "tickets.curated.eval.jsonl").read_bytes().splitlines())
-        assert f"{59 - held} samples in tickets.curated.jsonl, {held} held out in tickets.curated.eval.jsonl" in words
+        assert f"{59 - held} samples to tickets.curated.jsonl, {held} held out to tickets.curated.eval.jsonl" in words
 
 
 async def test_a_row_is_marked_as_synthetic_by_a_key_and_unmarked(make_app: MakeApp, files: tuple[Path, Path]) -> None:
@@ -121,7 +121,7 @@ async def test_a_row_is_marked_as_synthetic_by_a_key_and_unmarked(make_app: Make
         await until(pilot, lambda: "synthetic" in text_of(app.screen.query_one("#notes")), "the mark")
         assert [each.flag for each in read_ledger(train.parent).standings().values()] == ["synthetic"]
         first = list_text(app).splitlines()[0]
-        await choose(pilot, "F", "flagged by hand")
+        await choose(pilot, "F", "flagged by you")
         await until(pilot, lambda: "marked 1" in counts(app), "the list of what is marked")
         await until(pilot, lambda: list_text(app).strip() == first.strip(), "that row alone")
         await choose(pilot, "F", "all")

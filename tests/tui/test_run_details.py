@@ -23,6 +23,13 @@ async def test_i_shows_recipe_and_data_of_the_run_and_esc_goes_back(
         assert isinstance(app.screen, RunDetailsScreen)
         view = app.screen.query_one(TextView)
         assert "training.learning_rate" in "\n".join(view.render_line(y).text for y in range(10))
+        top = view.scroll_offset.y
+        await pilot.press("slash", *"weight_decay", "enter")
+        await pilot.pause()
+        assert view.scroll_offset.y > top
+        assert any("weight_decay" in view.render_line(y).text for y in range(view.size.height))
+        await pilot.press("escape")
+        assert app.screen is not train, "esc ends the search first"
         await pilot.press("escape")
         await pilot.pause()
         assert app.screen is train

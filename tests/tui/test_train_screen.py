@@ -220,6 +220,8 @@ async def test_a_run_of_another_user_is_read_only_and_no_key_asks(
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         assert state(screen).startswith("running  read-only")
+        assert "stop" not in keys(screen), "the footer does not offer it"
+        assert "checkpoint" not in keys(screen)
         for key in ("s", "p", "c"):
             await pilot.press(key)
             await pilot.pause()
@@ -290,6 +292,17 @@ async def test_after_a_pause_the_memory_can_be_freed_which_saves_and_ends(
         assert "free its memory" in state(screen)
         await pilot.press("y")
         await until(pilot, lambda: requests.STOP in requests.pending(folder))
+
+
+async def test_a_running_run_is_not_offered_a_resume(make_app: MakeApp, tmp_path: Path) -> None:
+    folder = make_run(tmp_path)
+    (folder.checkpoints / "checkpoint-50").mkdir(parents=True)
+    async with make_app("train", run=folder.path).run_test(size=(160, 45)) as pilot:
+        screen = await read(pilot)
+        assert "resume" not in keys(screen)
+        await pilot.press("r")
+        assert screen.requests.asking == ""
+        assert "s stop" in keys(screen)
 
 
 async def test_a_checkpoint_can_be_asked_for(make_app: MakeApp, tmp_path: Path) -> None:

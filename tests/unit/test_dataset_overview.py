@@ -21,6 +21,7 @@ from core.dataset.view.plan import build_view
 from core.dataset.view.report import write_report
 from core.dataset.view.view import CuratedView
 from core.jobs.state import standing
+from core.jobs.status import DONE, Status
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.sections.data import MixSource
 from core.runs.overview import cost_of, tokens_of
@@ -34,6 +35,7 @@ from tests.unit.test_near_similarity import sentence
 from tui.cli import main
 from tui.overview import words
 from tui.overview.words import overview_lines
+from tui.overview.work import progress_words
 from tui.settings import UserSettings, load_settings
 
 Row = dict[str, Any]
@@ -179,6 +181,7 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
             "lost": max(0, n - 50),
             "lost_trained": 0,
             "longest": 10 + n,
+            "text": n > 80,
             "parts": {},
         }
         for n in range(100)
@@ -188,6 +191,7 @@ def test_tokens_come_to_totals_a_histogram_with_the_cut_and_a_cost(tmp_path: Pat
     tokens = tokens_of(recipe, view, measured)
     assert tokens["train"]["tokens"] == sum(each["tokens"] for each in facts)
     assert (tokens["train"]["cut"], tokens["train"]["lost"]) == (49, sum(range(1, 50)))
+    assert tokens["train"]["cut_texts"] == 19
     assert tokens["train"]["longest"] == 109
     assert [each["tokens"] for each in tokens["sources"]] == [
         sum(each["tokens"] for each in facts[:90]), sum(each["tokens"] for each in facts[90:])
@@ -286,3 +290,10 @@ def test_names_of_labels_and_kinds_are_never_cut(width: int) -> None:
     assert any(label in line for line in lines)
     assert any("invoice, currency, swiss, rounding, payment" in line for line in lines)
     assert all(cell_len(line) <= width for line in lines), "and nothing wraps that can be shorter"
+
+
+def test_the_progress_of_an_overview_says_step_and_total() -> None:
+    status = Status(phase="Building the training set", step=42_043, of=46_375, fields={"unit": "rows"})
+    assert "42,043 of 46,375 rows" in progress_words(status)
+    assert progress_words(Status()) == "starting"
+    assert progress_words(Status(phase=DONE)) == ""

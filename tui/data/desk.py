@@ -262,7 +262,7 @@ class OpenDataset:
         entry: int | None = None,
         press: Press = NO_KEY,
     ) -> None:
-        """Line a decision up; `write_next` takes it to the disk.
+        """Queue a decision; `write_next` writes it to the disk.
 
         Args:
             action: what was decided.
@@ -345,7 +345,7 @@ class OpenDataset:
             self._done.append((decided.row, decided.key))
 
     def stand(self, stood: Mapping[int, tuple[str, DecisionState]], *, undone: bool) -> None:
-        """Take in what was decided on another screen, or taken back there; `undo` here takes it back as well.
+        """Take in decisions made or undone on another screen; `undo` here undoes them too.
 
         Args:
             stood: row to its key and where it stands.

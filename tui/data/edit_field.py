@@ -29,7 +29,7 @@ class _Area(TextArea):
         screen = self.screen
         assert isinstance(screen, EditField)
         if not commands_on(self, event.key):
-            screen.go_on()
+            screen.ask_again()
             if event.is_printable or event.key in ("enter", "tab"):  # text: a line's end, an indent
                 return
         if not await obey(self, event.key):
@@ -81,7 +81,7 @@ class EditField(ModalScreen[str | None]):
         self._asked = True
         self._say(_SURE)
 
-    def go_on(self) -> None:
+    def ask_again(self) -> None:
         """The next esc asks again: something else was pressed."""
         if self._asked:
             self._asked = False

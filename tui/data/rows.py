@@ -28,7 +28,7 @@ class DataRows:
     """What is known of each row.
 
     An entry is a place in the files, good or bad; a row is a good entry, and rows are what scans, flags and decisions
-    count. Which entries are bad is learnt while the scan goes on.
+    count. The scan finds out which entries are bad.
 
     Attributes:
         dataset: the entries.

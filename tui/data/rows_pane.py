@@ -66,6 +66,7 @@ class RowsPane(Pane):
         self._rows = desk.rows
         self._finder = Finder(self.listing, self.post_message)
         self._sought = ""
+        self._searching = False
         self._pace = AuditPace()
 
     def compose(self) -> ComposeResult:
@@ -111,7 +112,7 @@ class RowsPane(Pane):
         """Only what would work now."""
         if action in ("skip", "narrow") and (self.listing.filter == "audit") != (action == "skip"):
             return False
-        return self.listing.count > 0 or action in ("next_filter", "lists", "search", "audit")
+        return self.listing.count > 0 or action in ("next_filter", "lists", "search", "audit", "go_to")
 
     def focus_list(self) -> None:
         """Give the list the focus."""
@@ -135,6 +136,8 @@ class RowsPane(Pane):
         pace = f"{per_minute:.0f} a minute" if per_minute else ""
         self._frame.retitle(words.title(self.listing, pace))
         self._set_columns()
+        waits = self._searching if self.finding else self._desk.scanning or not self._desk.scan_words
+        self.rows_list.say_if_empty(words.nothing_listed(self.listing, waits=waits))
         self._counts.say(words.counts(self.listing, self._counts.content_size.width or self.screen.size.width - 4))
 
     def _set_columns(self) -> None:
@@ -256,7 +259,7 @@ class RowsPane(Pane):
 
     def action_go_to(self) -> None:
         """Ask for a row's number."""
-        help = f"1 to {count(self._rows.good)}, enter to go"
+        help = f"1 to {count(self._rows.good)}; enter to go, esc to cancel"
         self.ask_line("go to row", help, self._go_to, digits=True)
 
     def _go_to(self, digits: str) -> None:
@@ -409,6 +412,7 @@ class RowsPane(Pane):
     def _seek(self, key: str, sought: str, query: str, also: tuple[str, ...]) -> None:
         entry = self.entry
         self._sought = key
+        self._searching = True
         self.listing.seek(query, sought, also)
         self._listed(entry)
 
@@ -418,6 +422,7 @@ class RowsPane(Pane):
         listing = self.listing
         if event.sought != self._sought or not self.finding:
             return
+        self._searching = not event.complete
         first = not listing.count
         listing.find_more(event.entries)
         if first and listing.count:

@@ -33,9 +33,9 @@ class TokenUpdate:
     Attributes:
         facts: the cache of the present recipe, None where even that cannot be told.
         standing: whether it is `known`, `stale` (counted under another recipe only), or there is `none`.
-        flags: row to its flags; those of earlier news stand unless `anew`.
+        flags: row to its flags; those of earlier news stand unless `restart`.
         edited: rows among these that were counted as edited.
-        anew: forget what earlier news has said.
+        restart: forget what earlier news has said.
         counting: whether a job counts now.
         words: how far it is, or why it is not, in a few words or a sentence.
         failed: whether the words are an error's.
@@ -45,7 +45,7 @@ class TokenUpdate:
     standing: TokenState
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
     edited: frozenset[int] = frozenset()
-    anew: bool = False
+    restart: bool = False
     counting: bool = False
     words: str = ""
     failed: bool = False
@@ -73,7 +73,7 @@ class TokenColumn:
 
     def learn(self, update: TokenUpdate) -> None:
         """Take in what is new."""
-        if update.anew:
+        if update.restart:
             self.flags, self.edited = RowFlags(), frozenset()
         self.flags.update(update.flags)
         self.edited |= update.edited
@@ -196,9 +196,9 @@ class _Count:
         job = token_job.job_of(self._workspace, payload)
         folder = job.start() if self._wanted else job.running()
         if folder is None:
-            self.follower.say(read.new_update(known, anew=True, words=_words(read.facts, known)))
+            self.follower.say(read.new_update(known, restart=True, words=_words(read.facts, known)))
         else:
-            self.follower.say(read.new_update("known", anew=True, counting=True, words=_progress(folder, read.rows)))
+            self.follower.say(read.new_update("known", restart=True, counting=True, words=_progress(folder, read.rows)))
         return folder
 
     def _look(self, folder: JobFolder, now: JobStanding) -> float | None:
@@ -219,7 +219,7 @@ class _Count:
         elif now.state != "finished":
             words = clean(ended_early(now, "token count"))
         failed = now.state not in ("finished", "stopped")
-        self.follower.say(read.new_update(known, anew=True, words=words, failed=failed))
+        self.follower.say(read.new_update(known, restart=True, words=words, failed=failed))
         return None
 
     def _failed(self, words: str) -> TokenUpdate:
@@ -253,7 +253,7 @@ class _Read:
         self._rest = rest
 
     def new_update(
-        self, standing: TokenState, *, words: str, anew: bool = False, counting: bool = False, failed: bool = False
+        self, standing: TokenState, *, words: str, restart: bool = False, counting: bool = False, failed: bool = False
     ) -> TokenUpdate:
         """Further rows with a flag or an edit."""
         flags: dict[int, tuple[Flag, ...]] = {}
@@ -267,4 +267,4 @@ class _Read:
                     flags[row.row] = self.facts.flags(row)
                 if row.edit:
                     edited.add(row.row)
-        return TokenUpdate(self.facts, standing, flags, frozenset(edited), anew, counting, words, failed)
+        return TokenUpdate(self.facts, standing, flags, frozenset(edited), restart, counting, words, failed)

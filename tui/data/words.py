@@ -59,6 +59,25 @@ def counts(listing: Listing, width: int) -> Content:
     return Content.assemble(*parts)
 
 
+def nothing_listed(listing: Listing, *, waits: bool) -> str:
+    """What an empty list says: why it is empty, and what to do.
+
+    Args:
+        listing: the list.
+        waits: whether a scan or a search may still add rows.
+    """
+    if listing.filter == "found":
+        if waits:
+            return "Searching …"
+        return f"No rows {_conditions(listing)}. Press esc to clear the search."
+    if not listing.also and listing.filter == "undecided":
+        return "No undecided rows: every row has a decision. Press f for the next filter."
+    what = "rows" if listing.filter == "all" else f"{_conditions(listing)} rows"
+    if waits:
+        return f"No {what} so far; the scan is still running."
+    return f"No {what}. Press {'esc to remove a filter' if listing.also else 'f for the next filter'}."
+
+
 def listed(listing: Listing) -> str:
     """What is listed, in a sentence: `flagged`, `rows with “a text”`, `cut + undecided`."""
     words = _conditions(listing)

@@ -100,7 +100,7 @@ def cleared(reader: ScanReader, leaks: Mapping[int, Reason], before: tuple[int, 
     from core.dataset.audit.decisions import pair_key
 
     if not all(reason.key for reason in leaks.values()):
-        what = "this search was made before near leaks could be marked, so nothing was written"
+        what = "this search is too old for its near leaks to be marked, so nothing was saved"
         raise BadInput(what, do="Search again")
     keys = _keys(reader, leaks)
     asked: list[DecisionRequest] = [(pair_key(keys[row], reason.key), "keep", {}) for row, reason in leaks.items()]
@@ -115,7 +115,7 @@ def _keys(reader: ScanReader, rows: Collection[int]) -> dict[int, str]:
     """
     keys = reader.keys(rows)
     if len(keys) < len(rows):
-        raise BadInput("the result of this search is gone or damaged, so nothing was written", do="Search again")
+        raise BadInput("the result of this search is missing or damaged, so nothing was saved", do="Search again")
     return keys
 
 
@@ -294,9 +294,9 @@ class Decider:
             work: what to do.
         """
         self._waiting.append((press, work))
-        self.go_on()
+        self.do_next()
 
-    def go_on(self) -> None:
+    def do_next(self) -> None:
         """Do what has waited for something that has been shown now."""
         while self._waiting and not self._writing and self._ready():
             press, work = self._waiting.popleft()

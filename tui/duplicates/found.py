@@ -224,7 +224,7 @@ class FoundPane(Pane):
         self._compare()
 
     def _list(self, cursor: int = 0) -> None:
-        """List the clusters anew, with the cursor on one of them."""
+        """List the clusters again, with the cursor on one of them."""
         self.group_list.use_columns(*self.groups.columns)
         self.group_list.reset(len(self.groups.listed), cursor)
         if self.groups.listed:
@@ -303,7 +303,7 @@ class FoundPane(Pane):
             if here:
                 self._list_members(row)
             self._changed()
-        self._decider.go_on()
+        self._decider.do_next()
 
     def step_done(self, event: StepDone) -> None:
         """Show what was decided: by now it is on the disk."""
@@ -323,7 +323,7 @@ class FoundPane(Pane):
             self.groups.apart.update(step.pairs)
             self._decider.look_again(step.before[1])
         self.update()
-        self._decider.go_on()
+        self._decider.do_next()
 
     def _after_drop(self) -> None:
         if self.group is not None and not self.groups.going(self.group):

@@ -147,7 +147,7 @@ class Groups:
 
     Args:
         found: the search's result.
-        rows: of the data set, with the decisions on them.
+        rows: of the dataset, with the decisions on them.
 
     Attributes:
         found: the search's result.
@@ -328,7 +328,7 @@ class Groups:
         )
 
     def entry_of(self, row: int) -> int:
-        """The entry of a row; the search knows all bad lines, even while a scan still goes on."""
+        """The entry of a row; the search knows all bad lines, even while a scan is running."""
         return self._good.entry(row)
 
     def _preview(self, row: int) -> str:

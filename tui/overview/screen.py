@@ -24,7 +24,7 @@ from tui.overview.keys import COMMANDS
 from tui.overview.work import OverviewUpdate, OverviewWork
 from tui.screens.base import StepScreen
 from tui.widgets.path_prompt import PathPrompt
-from tui.widgets.text_view import TextLine, TextView
+from tui.widgets.text_view import TextLine, TextView, plain
 
 if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
@@ -139,7 +139,11 @@ class OverviewScreen(StepScreen):
             self._facts = None
             problem = clean(update.problem)
             self.query_one(TextView).show(lambda: [TextLine(((problem, "warning"),))])
-        self._say(f"{clean_line(update.doing, 120)} …" if update.doing else self._written)
+        doing = f"{clean_line(update.doing, 120)} …" if update.doing else ""
+        if doing and self._facts is None:
+            wait = [plain(doing, "strong"), plain("You can leave; this continues in the background.", "muted")]
+            self.query_one(TextView).show(lambda: wait)
+        self._say(doing or self._written)
         self.refresh_bindings()
         if self._export_asked and self._facts is not None:
             self._export_asked = False
@@ -202,7 +206,10 @@ class OverviewScreen(StepScreen):
             "Drop the near leaks to the eval file?",
             [
                 ("cancel", ""),
-                (f"drop {count(len(leaks))} rows", "from the training data; u on a row undoes it"),
+                (
+                    f"drop {count(len(leaks))} row{'s' * (len(leaks) != 1)}",
+                    "from the training data; u on a row undoes it",
+                ),
             ],
             chosen,
         )

@@ -25,6 +25,7 @@ _LEAST_EXAMPLE = 24
 _LEAKS = 5
 _REASONS = {
     "decision": "dropped by you",
+    "bad_line": "malformed line",
     "like_eval": "prompt equal to an eval prompt",
     "unreadable in eval": "unreadable, in the eval file",
 }
@@ -189,6 +190,8 @@ def _histogram(tokens: Mapping[str, Any]) -> Iterator[Pieces]:
             verb = "sample below is" if train["cut"] == 1 else "samples below are"
             words = f"max length {count(tokens['max_length'])}: {count(train['cut'])} {verb} cut, "
             yield [(f"  ── {words}{count(train['lost'])} tokens lost ──", "warning")]
+            if train.get("cut_texts"):
+                yield [("     data.chunk_text trains on all of a plain text, in chunks", "warning")]
         bar = "█" * max(1, round(_BAR * each["samples"] / most)) if each["samples"] else ""
         span = f"{count(lower + 1)} to {count(each['upper'])}"
         yield [(f"  {span:>18} ", "muted"), (bar, "text"), (f" {count(each['samples'])}", "text")]

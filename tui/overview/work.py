@@ -82,7 +82,7 @@ class OverviewWork:
 
         recipe = self._recipe
         facts = read_facts(folder)
-        doing = "" if now.over else _progress(now.status)
+        doing = "" if now.over else progress_words(now.status)
         failed = "" if now.state == "finished" or not now.over else now.detail or ended_early(now, "overview")
         if facts is None:
             return OverviewUpdate(doing=doing, problem=failed)
@@ -100,7 +100,7 @@ class OverviewWork:
         return OverviewUpdate(facts, doing)
 
 
-def _progress(status: Status) -> str:
+def progress_words(status: Status) -> str:
     """What the job does and how far it is: `Building the training set: 42,043 of 46,375 rows`."""
     if status.phase == DONE:
         return ""

@@ -10,10 +10,12 @@ from textual import work
 from textual.widget import Widget
 
 from core.clean import clean_line
+from core.folding import fold
 from core.runs.details import RecipeEntry, RunDetails, read_details
 from core.units import count
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
+from tui.widgets.command_line import CommandLine
 from tui.widgets.text_view import TextLine, TextView
 
 _LABEL = 18
@@ -39,6 +41,9 @@ class RunDetailsScreen(StepScreen):
     SCOPE = "details"
     BINDINGS = declare(
         "details",
+        Command("details.search", "slash", "search", "search", "Search.", 2, "/", opens_line=True, shared="search"),
+        Command("details.next_hit", "n", "hit(1)", "next", "Go to the next hit.", 3, shared="next hit"),
+        Command("details.previous_hit", "N", "hit(-1)", "", "Go to the previous hit.", shared="previous hit"),
         Command("details.back", "escape,i", "back", "back", "Go back to the run.", 1, "esc", shared="back"),
     )
 
@@ -47,12 +52,15 @@ class RunDetailsScreen(StepScreen):
         height: 1fr; border: round $border-blurred; border-title-color: $foreground; padding: 0 1;
     }
     RunDetailsScreen #details:focus { border: round $border; }
+    RunDetailsScreen CommandLine { display: none; }
+    RunDetailsScreen CommandLine.-typing, RunDetailsScreen CommandLine.-said { display: block; }
     """
 
     def __init__(self, run: Path, step: str = "train") -> None:
         super().__init__()
         self._run = run
         self._step = step
+        self._sought = ""
 
     @property
     def step(self) -> str:
@@ -60,8 +68,9 @@ class RunDetailsScreen(StepScreen):
         return self._step
 
     def compose_body(self) -> Iterable[Widget]:
-        """One text."""
+        """One text, and the line of a search."""
         yield TextView(id="details")
+        yield CommandLine()
 
     def on_mount(self) -> None:
         """Read it."""
@@ -78,9 +87,39 @@ class RunDetailsScreen(StepScreen):
         view = self.query_one(TextView)
         view.show(lambda: details_lines(details, view.scrollable_content_region.width))
 
+    # -- keys -----------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hits need a search."""
+        return bool(self._sought) if action == "hit" else super().check_action(action, parameters)
+
+    def action_search(self) -> None:
+        """Ask what to search for."""
+        self._say("")
+        self.query_one(CommandLine).ask("search", "enter to search, esc to cancel", self._search)
+
+    def _search(self, text: str) -> None:
+        view, self._sought = self.query_one(TextView), fold(text.strip())
+        view.mark_hits(self._sought)
+        self._say("" if not self._sought or view.go_to_hit(1, restart=True) else "No match.")
+        self.refresh_bindings()
+
+    def action_hit(self, step: int) -> None:
+        """Go to the next hit of the search (1) or the previous one (-1)."""
+        found = self.query_one(TextView).go_to_hit(step)
+        self._say("" if found else "This is the last match." if step > 0 else "This is the first match.")
+
+    def _say(self, words: str) -> None:
+        line = self.query_one(CommandLine)
+        line.rest(words)
+        line.set_class(bool(words), "-said")
+
     def action_back(self) -> None:
-        """Back to where it was opened from."""
-        self.dismiss()
+        """End a search; else go back to where it was opened from."""
+        if self._sought:
+            self._search("")
+        else:
+            self.dismiss()
 
 
 def details_lines(details: RunDetails, width: int = 80) -> Iterable[TextLine]:

@@ -97,7 +97,7 @@ class HelpScreen(ModalScreen[None]):
                 for number, (start, end) in enumerate(wrap(command.help, width)):
                     parts.append((f"{' ' * (_KEYS + 3) if number else ''}{command.help[start:end].rstrip()}\n", ""))
         if not parts:
-            parts = [("No key has these words.", "$text-muted")]
+            parts = [("No matches.", "$text-muted")]
         self.query_one(Static).update(Content.assemble(*parts))
 
     def action_scroll(self, lines: int) -> None:

@@ -176,7 +176,7 @@ class Palette(ModalScreen[PaletteEntry | None]):
         if self._shown:
             menu.highlighted = next((n for n, entry in enumerate(self._shown) if entry.name == chosen), 0)
         else:
-            self.query_one(Static).update("No command has these words.")
+            self.query_one(Static).update("No matching command.")
 
 
 def _line(entry: PaletteEntry) -> Content:

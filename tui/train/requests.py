@@ -162,7 +162,8 @@ class RequestsPane(Pane):
         if self.asking:
             update = run.live.update
             comparing = update is not None and update.status.stage > 0  # training is done, and a later stage runs
-            lines = train_words.question(self.asking, self._plan, comparing=comparing)
+            queued = update is not None and update.state == "queued"
+            lines = train_words.question(self.asking, self._plan, comparing=comparing, queued=queued)
         elif run.sampled:
             lines = [[(f"preview; {100 * run.read:.0f}% of the run is read so far", "muted")], *lines[:1]]
         elif self._said:

@@ -28,8 +28,10 @@ class Agree(ModalScreen[bool]):
 
     BINDINGS = declare(
         "agree",
-        Command("agree.allow", "y", "dismiss(True)", "allow", "Allow what is shown, from now on.", 1, decides=True),
-        Command("agree.cancel", "escape,n", "dismiss(False)", "cancel", "Allow nothing.", 2),
+        Command(
+            "agree.allow", "y", "dismiss(True)", "allow", "Allow exactly what is shown, from now on.", 1, decides=True
+        ),
+        Command("agree.cancel", "escape,n", "dismiss(False)", "cancel", "Do not allow it.", 2),
     )
 
     def __init__(self, asks: Sequence[ConsentRequest]) -> None:
@@ -44,7 +46,7 @@ class Agree(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """The box."""
         box = VerticalScroll(Static(self._text, markup=False))
-        box.border_title = "not allowed yet"
-        box.border_subtitle = "y allows exactly this from now on · esc cancels"
+        box.border_title = "permission needed"
+        box.border_subtitle = "allows exactly this, from now on"
         yield box
         yield KeyBar()

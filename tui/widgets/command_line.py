@@ -128,7 +128,7 @@ class CommandLine(StillText):
             help: what enter does, in a few words.
             take: called with the text when it is applied, before the keys that were typed behind it.
             text: what stands there at first.
-            digits: take digits alone; another character cancels.
+            digits: take digits alone; other characters are ignored, and do nothing else meanwhile.
             live: call `take` at every change as well, and with "" where the line is canceled.
         """
         self._question = _Question(title, help, take, digits, live)
@@ -156,10 +156,7 @@ class CommandLine(StillText):
         if await obey(self, event.key):
             return True
         if event.is_printable and event.character is not None:
-            if self._question.digits and event.character not in "0123456789":
-                self.action_cancel()
-            else:
-                self.add(event.character)
+            self.add(event.character)
             return True
         if not self._editor.key(event.key, None):
             return False

@@ -54,8 +54,8 @@ class LogView(Painted, can_focus=True):
         "log",
         Command("log.scroll_up", "up,k", "scroll(-1)", "up", "Scroll up one line and stop following.", shared="up"),
         Command("log.scroll_down", "down,j", "scroll(1)", "down", "Scroll down one line.", shared="down"),
-        Command("log.page_up", "pageup", "page(-1)", "page up", "Scroll up one page."),
-        Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll down one page."),
+        Command("log.page_up", "pageup,backspace", "page(-1)", "page up", "Scroll up one page."),
+        Command("log.page_down", "pagedown,space", "page(1)", "page down", "Scroll down one page."),
         Command(
             "log.scroll_left",
             "less_than_sign",
@@ -241,10 +241,10 @@ class LogView(Painted, can_focus=True):
         top = self._first
         state = "following" if self._going else "complete"
         if not self.following:
-            state = f"{count(max(0, total - page) - top)} more below: end "
-            state = f"paused, {state}follows" if self._going else f"{state}goes there"
+            below = f"{count(max(0, total - page) - top)} more below"
+            state = f"paused, {below} (end: follow)" if self._going else f"{below} (end)"
         if self._left:
-            state = f"from column {count(self._left + 1)}, < goes back  {state}"
+            state = f"from column {count(self._left + 1)} (<: scroll left)  {state}"
         title = f"{self._title}: {self._wanted}{self._hit}" if self._wanted else self._title
         draw_frame(cells, self.glyphs, title=clean_line(title, 40), values=[(state, "value")])
         if not total:

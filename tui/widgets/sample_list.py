@@ -24,6 +24,7 @@ from tui.actions import Command, declare
 from tui.terminal.after_delay import after_delay
 from tui.terminal.scrolling import set_height
 from tui.widgets.sample_entry import Column, ListEntry, Tone
+from tui.widgets.wrap import wrap
 
 _PAINT_BUDGET = 0.012
 _SLICE = 0.012
@@ -150,6 +151,7 @@ class SampleList(ScrollView, can_focus=True):
         self.status_width = 10
         """Cells for the words of a status."""
         self._columns: tuple[Column, ...] = ()
+        self._if_empty = ""
         self._sought = ""
         self._cursor = 0
         self._deadline = 0.0
@@ -180,6 +182,13 @@ class SampleList(ScrollView, can_focus=True):
         if folded != self._sought:
             self._sought = folded
             self.refresh()
+
+    def say_if_empty(self, words: str) -> None:
+        """Set what an empty list says: why it is empty, and what to do; clean."""
+        if words != self._if_empty:
+            self._if_empty = words
+            if not self._count:
+                self.refresh()
 
     # -- what is listed -------------------------------------------------------------------------------------
 
@@ -309,6 +318,8 @@ class SampleList(ScrollView, can_focus=True):
         """One line of the screen."""
         width = self.scrollable_content_region.width
         position = self.scroll_offset.y + y
+        if not self._count and self._if_empty:
+            return self._empty_line(y, width)
         if position >= self._count:
             return Strip.blank(width, self._base)
         entry = self._entries.get(position)
@@ -321,6 +332,12 @@ class SampleList(ScrollView, can_focus=True):
                 return Strip([Segment("  …", self._base)]).adjust_cell_length(width, self._base)
             entry = self._load(position)
         return self._draw(entry, width, at_cursor=position == self._cursor)
+
+    def _empty_line(self, y: int, width: int) -> Strip:
+        lines = [self._if_empty[start:end] for start, end in wrap(self._if_empty, width - 2)]
+        text = f"  {lines[y]}" if y < len(lines) else ""
+        style = self.get_component_rich_style("sample-list--fact")
+        return Strip([Segment(text, style)] if text else []).adjust_cell_length(width, self._base)
 
     @property
     def _digits(self) -> int:
@@ -335,6 +352,7 @@ class SampleList(ScrollView, can_focus=True):
         # A row that nothing is wrong with has room for the decision in words.
         word = entry.status if entry.tone in ("flag", "bad") else _MARK_WORDS.get(entry.mark, entry.status)
         status = f"{_GLYPHS[entry.tone]} {word}"
+        faulty = entry.tone == "bad"
         room = width - self._before_facts
         if room < _LEAST_BESIDE_STATUS:
             status = _GLYPHS[entry.tone]
@@ -345,7 +363,8 @@ class SampleList(ScrollView, can_focus=True):
             ((count(entry.number) if entry.number else "").rjust(self._digits) + " ", "number"),
             (set_cell_size(status, 2 + self.status_width if len(status) > 1 else 1) + " ", _tone_style(entry.tone)),
         ]
-        for column, fact in zip(self._columns, entry.facts, strict=False):
+        # The text of a row with a fault is the fault, which has no length and needs the room.
+        for column, fact in zip(self._columns, entry.facts, strict=False) if any(entry.facts) or not faulty else ():
             if column.needed or room - column.width - 1 >= LEAST_TEXT:
                 cells.append((set_cell_size(fact.rjust(column.width), column.width) + " ", "fact"))
                 room -= column.width + 1

@@ -493,9 +493,9 @@ class TextView(ScrollView, can_focus=True):
     def _schedule(self) -> None:
         if not self.complete and not self._slice_due:
             self._slice_due = True
-            after_delay(self, 0.002, self._go_on)
+            after_delay(self, 0.002, self._wrap_more)
 
-    def _go_on(self) -> None:
+    def _wrap_more(self) -> None:
         self._slice_due = False
         self._pull(lambda: False, time.monotonic() + _SLICE)
         self._settle_height()

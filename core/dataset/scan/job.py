@@ -63,7 +63,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
         Stopped: a viewer asked for it.
         DiskFull, JobGone: the folder cannot be written to.
     """
-    folder.write_status(phase="opening")
+    folder.write_status(phase="opening the dataset")
     dataset = Dataset.open(payload.get("paths") or [], payload.get("format"), payload.get("columns"))
     wanted = None if payload.get("checks") is None else {flag_name(name) for name in payload["checks"]}
     checks = [check for check in CHECKS if wanted is None or check.name in wanted]
@@ -98,7 +98,7 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             for entry, line in scanner.bad[bad_written:]:
                 write_bad(bad, entry, line)
             bad_written = len(scanner.bad)
-            folder.write_progress(done, of, phase="scanning")
+            folder.write_progress(done, of, phase="scanning", unit="rows")
             if done > before.entries and (time.monotonic() - written > _PERIOD or should_stop()):
                 written = time.monotonic()
                 note(done)
@@ -110,14 +110,14 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
             keys.write(pack(scanned.digest, scanned.occurrence))
             if scanned.flags:
                 write_flags(flags, scanned.number, scanned.flags)
-        phase = "scanning"
+        phase = "comparing"
 
         def entered(name: str) -> None:
             nonlocal phase
-            phase = f"near-duplicates: {name}"
+            phase = name
 
         def searching(done: int, of: int) -> None:
-            folder.write_progress(done, of, phase=phase)
+            folder.write_progress(done, of, phase=phase, unit="")
 
         for number, flag in scanner.finish(ticking(searching, entered, should_stop)):
             write_flags(flags, number, (flag,))

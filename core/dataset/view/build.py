@@ -173,7 +173,7 @@ class Curator:
 
     # -- splitting ------------------------------------------------------------------------------------------
 
-    def part(self, tick: StageProgress) -> None:
+    def split(self, tick: StageProgress) -> None:
         """Finds near-duplicates and leaks, and decides what is held out.
 
         Args:
@@ -217,7 +217,7 @@ class Curator:
                 place = selection.place(leak.row)
                 if place is None or place in selection.gone:
                     continue
-                if not ("leak_near" in self._drop_flags and selection.leave_out(place, "leak_near", reason)):
+                if not ("leak_near" in self._drop_flags and selection.drop(place, "leak_near", reason)):
                     left += 1
         if wrong:
             self._notes.append(f"{wrong_pairs_words(len(wrong))}.")

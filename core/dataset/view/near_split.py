@@ -138,7 +138,7 @@ class Sides:
         for place in range(len(selection)):
             if self.held[first + place] and self._barred[first + place] and first + place not in self._gone:
                 what = "synthetic" if first < self._own else "mixed in"
-                selection.must_go(place, LIKE_EVAL, f"{what}, and similar to a sample in the eval set")
+                selection.always_drop(place, LIKE_EVAL, f"{what}, and similar to a sample in the eval set")
 
     def _deal(self, labels: Sequence[int], digests: Sequence[bytes]) -> None:
         near_split = self._near_split
@@ -183,7 +183,7 @@ def near_drops(families: Families, selections: Sequence[Selection], tick: StageP
             because, other = located(selections, drop.because_of)
             if other not in because.gone:
                 reason = f"{drop.similarity:.0%} similar to row {because.rows_kept[other] + 1:,}"
-                selection.leave_out(place, "near_duplicate", reason)
+                selection.drop(place, "near_duplicate", reason)
 
 
 def located(selections: Sequence[Selection], number: int) -> tuple[Selection, int]:

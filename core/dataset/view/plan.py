@@ -154,7 +154,7 @@ class ViewPlan:
                     curator.mix_in(each, share, self._eval_paths, on_progress, should_stop)
                 if self._held is not None:
                     curator.take_eval(self._held)
-                curator.part(ticking(on_progress, on_phase, should_stop))
+                curator.split(ticking(on_progress, on_phase, should_stop))
                 curator.write()
             _check_unchanged(
                 [*inputs["sources"], *inputs["eval_sources"], *(s for m in inputs["mix"] for s in m["sources"])]

@@ -117,7 +117,7 @@ class Selection:
                     facts.flag(number, (flag,))
                 place = self.place(number)
                 if place is not None and flag.name in self._drop_flags:
-                    self.leave_out(place, flag.name, flag.reason)
+                    self.drop(place, flag.name, flag.reason)
         if facts is not None:
             facts.bad(scanner.bad)
 
@@ -129,7 +129,7 @@ class Selection:
             low, high = (middle + 1, high) if self.rows_kept[middle] < row else (low, middle)
         return low if low < len(self.rows_kept) and self.rows_kept[low] == row else None
 
-    def leave_out(self, place: int, reason: str, detail: str) -> bool:
+    def drop(self, place: int, reason: str, detail: str) -> bool:
         """Drops a sample after all, unless the user has kept it.
 
         Returns:
@@ -139,7 +139,7 @@ class Selection:
             self.gone.setdefault(place, (reason, detail))
         return place in self.gone
 
-    def must_go(self, place: int, reason: str, detail: str) -> None:
+    def always_drop(self, place: int, reason: str, detail: str) -> None:
         """Drops a sample whatever the user has decided: it would spoil the eval set."""
         self.gone.setdefault(place, (reason, detail))
 
