@@ -150,7 +150,8 @@ class Decisions:
 
         Args:
             make: makes them, in a thread: there may be thousands.
-            on_done: called in another thread when they are on the disk, or with why not, and the decisions on their rows.
+            on_done: called in another thread once they are on the disk, or with the error, and with the decisions on
+                their rows.
         """
         store = self._store
         assert store is not None, "what can be decided here comes from a search, which has opened the store"
