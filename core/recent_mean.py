@@ -39,22 +39,27 @@ class RecentValues:
     def __init__(self) -> None:
         self._steps: array[float] = array("d")
         self._values: array[float] = array("d")
+        self._newest = float("-inf")
 
     def add(self, step: float, value: float) -> None:
         """Take in one value; one that is not finite counts for nothing."""
-        if self._steps and step <= self._steps[-1]:
+        steps = self._steps
+        if step <= self._newest:
             self.rewind(step)
-        if -_MOST < value < _MOST:
-            self._steps.append(step)
+        if -_MOST < value < _MOST:  # quicker than isfinite, and nan is neither
+            steps.append(step)
             self._values.append(value)
-            self._trim()
+            self._newest = step
+            if len(steps) > 2 * _KEPT:
+                self._trim()
 
     def extend(self, steps: Sequence[float], values: Sequence[float]) -> None:
         """Take in many values, as `add` would one by one."""
-        follows = bool(steps) and (not self._steps or steps[0] > self._steps[-1])
+        follows = bool(steps) and steps[0] > self._newest
         if follows and isfinite(sum(values)) and max(map(abs, values)) < _MOST and all(map(lt, steps, steps[1:])):
             self._steps.extend(steps)
             self._values.extend(values)
+            self._newest = steps[-1]
             self._trim()
             return
         for step, value in zip(steps, values, strict=True):
@@ -68,6 +73,7 @@ class RecentValues:
         """Forget what was logged at a step and after it."""
         keep = bisect_left(self._steps, step)
         del self._steps[keep:], self._values[keep:]
+        self._newest = self._steps[-1] if keep else float("-inf")
 
     def mean(self, number: int = MEAN_OF) -> float | None:
         """The mean of the last values, see `mean_of_last`."""

@@ -253,7 +253,14 @@ APP: tuple[Command, ...] = (
         shared="suspend",
     ),
     Command("app.redraw", "ctrl+l", "redraw", "redraw", "Redraw the screen, if another program wrote over it."),
-    Command("app.explain_quit", "ctrl+c", "help_quit", "how to quit", "Say which key quits."),
+    Command(
+        "app.explain_quit",
+        "ctrl+c",
+        "interrupt",
+        "how to quit",
+        "Copy the selection, or say how to quit.",
+        priority=True,
+    ),
     Command("app.quit", "ctrl+q,q", "quit_app", "quit", "Quit tunedeck. Runs keep running.", 95, "q", shared="quit"),
 )
 

@@ -313,12 +313,20 @@ class TunedeckApp(App[int]):
         """Go to a screen of the walk."""
         self.switch_mode(name)
 
-    def action_help_quit(self) -> None:
-        """Say how to quit, and what becomes of a run."""
-        quit = self._keys.of(actions.by_id()["app.quit"])
-        keys = " or ".join(map(actions.sign, sorted(quit.keys, key=len)))
-        run = "" if self._run_state in ("", *ENDED) else f" The run {clean_line(self.session.title, 60)} keeps running."
-        self.notify(f"Press {keys} to quit.{run}", timeout=4, markup=False)
+    def action_interrupt(self) -> None:
+        """Copy what is selected in a field or on the screen; else say how to quit, and what becomes of a run."""
+        field = self.focused
+        if getattr(field, "selected_text", ""):
+            self.call_later(self.run_action, "copy", field)
+        elif self.screen.get_selected_text():
+            self.screen.action_copy_text()
+        else:
+            quit = self._keys.of(actions.by_id()["app.quit"])
+            keys = " or ".join(map(actions.sign, sorted(quit.keys, key=len)))
+            close = "Press esc to close this. " if self.screen.is_modal else ""
+            active = self._run_state not in ("", *ENDED)
+            run = f" The run {clean_line(self.session.title, 60)} keeps running." if active else ""
+            super().notify(f"{close}Press {keys} to quit.{run}", timeout=4, markup=False)
 
     def action_next_theme(self) -> None:
         """Take the next theme."""

@@ -44,7 +44,11 @@ _NEEDS: dict[str, str] = {
 def works(screen: Screen[Any], command: Command) -> bool:
     """Whether a screen says that a command of its own would do something now."""
     _, name, arguments = parse(command.action)
-    return screen.is_mounted and screen.check_action(name, arguments) is True
+    return screen.is_mounted and screen.check_action(name, arguments) is True and _offered(screen, command)
+
+
+def _offered(screen: Screen[Any], command: Command) -> bool:
+    return screen.offers(command) if isinstance(screen, StepScreen) else True
 
 
 def entry_of(command: Command) -> PaletteEntry:
@@ -62,7 +66,7 @@ def here(screen: Screen[Any], keys: Callable[[Command], Command]) -> dict[str, P
     """
     known = by_id()
     ids = dict.fromkeys(active.binding.id or "" for active in screen.active_bindings.values() if active.enabled)
-    listed = [known[id] for id in ids if id in known and id != "app.open_palette" and not known[id].answers]
+    listed = [known[id] for id in ids if id in known and id != "app.open_palette" and _offered(screen, known[id])]
     listed.sort(key=lambda command: (command.id.startswith("app."), not command.footer, command.footer))
     return {command.id: entry_of(keys(command)) for command in listed}
 

@@ -22,7 +22,7 @@ JobUpdate = TypeVar("JobUpdate")
 class JobFollower(Generic[JobUpdate]):
     """Follows one job until its results are read.
 
-    All that it is given is called in its thread. The job itself goes on when it is followed no longer.
+    All that it is given is called in its thread. The job itself keeps running when nobody follows it.
 
     Args:
         name: of the thread.
@@ -66,7 +66,7 @@ class JobFollower(Generic[JobUpdate]):
         return self._closed.wait(seconds)
 
     def close(self) -> None:
-        """Follow the job no longer; it goes on by itself."""
+        """Follow the job no longer; it keeps running."""
         self._closed.set()
 
     def stop(self) -> None:

@@ -22,7 +22,7 @@ class Session:
 
     Attributes:
         workspace: the folder that tunedeck was started in; `runs/` and `.tunedeck/` lie there.
-        data: files or folders of the data set that is open, none at the start.
+        data: files or folders of the dataset that is open, none at the start.
         eval_data: the user's own eval files.
         format: the format that the user has chosen, or "auto".
         columns: the column mapping that the user has corrected.
@@ -47,12 +47,12 @@ class Session:
 
     @property
     def look_every(self) -> float:
-        """Seconds between two looks at a run that goes on: what was logged is seen within one and a half."""
+        """Seconds between two looks at an active run: what was logged is seen within one and a half."""
         return 8.0 if self.low_bandwidth else 1.35
 
     @property
     def opened(self) -> tuple[object, ...]:
-        """The data set that is open, as something to compare: files, eval files, format, columns."""
+        """The dataset that is open, as something to compare: files, eval files, format, columns."""
         data, eval_data = (tuple(path.absolute() for path in paths) for paths in (self.data, self.eval_data))
         return (data, eval_data, self.format, dict(self.columns))
 
@@ -76,7 +76,7 @@ class Session:
 
     @property
     def title(self) -> str:
-        """What the header names: the run, else the data set, else the folder."""
+        """What the header names: the run, else the dataset, else the folder."""
         if self.run is not None:
             return self.run.name[_STAMP:] if self.run.name[:4].isdigit() else self.run.name
         if self.data:

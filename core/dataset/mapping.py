@@ -40,7 +40,7 @@ class Chosen:
 
     @property
     def named(self) -> str | None:
-        """The format as `Dataset.open` takes it."""
+        """The format, as an argument of `Dataset.open`."""
         return None if self.format == AUTO else self.format
 
 

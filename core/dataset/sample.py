@@ -1,4 +1,4 @@
-"""The normal form: from here on nobody asks what the file looked like."""
+"""The normal form: from here on, the format of the file does not matter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Message:
     trained: bool = True
 
     def to_json(self) -> dict[str, Any]:
-        """The message as a chat template takes it; empty fields are omitted."""
+        """The message in the form that chat templates expect; empty fields are omitted."""
         message: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.reasoning:
             message["reasoning_content"] = self.reasoning

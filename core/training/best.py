@@ -20,7 +20,7 @@ class EarlyStopping(EarlyStoppingCallback):
 
     Args:
         worker: gets an event of the end.
-        recipe: for patience and least gain; a patience of 0 never ends a run.
+        recipe: for patience and minimum improvement; a patience of 0 never ends a run.
         resumed: what the run resumes from.
     """
 

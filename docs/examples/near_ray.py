@@ -4,7 +4,7 @@
     python near_ray.py --threshold 0.8 --column text --out pairs.jsonl data/*.jsonl
 
 On a cluster of several machines: `ray job submit --address http://HEAD:8265 --working-dir . -- python near_ray.py ...`.
-Writes verified pairs, a line each: the rows' keys (the hash of the normalised text) and their similarity. Equal texts
+Writes verified pairs, a line each: the rows' keys (the hash of the normalized text) and their similarity. Equal texts
 have equal keys, so they need no pair.
 """
 
@@ -29,7 +29,7 @@ Batch = dict[str, Any]
 
 
 def keyed(batch: Batch, column: str) -> Batch:
-    """Texts, normalised, with their keys."""
+    """Texts, normalized, with their keys."""
     texts = [text for text in map(normalize, batch[column]) if text]
     return {
         "key": [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest() for text in texts],

@@ -19,7 +19,7 @@ from tests.kit.terminal import Terminal
 from tests.kit.walk import open_deck
 
 ROWS = 300
-_SHOWN = re.compile(r"audit: (\d+) of 300 \(everything\)  kept (\d+)  dropped (\d+)")
+_SHOWN = re.compile(r"audit: (\d+) of 300  kept (\d+)  dropped (\d+)")
 
 
 def shown(screen: str) -> tuple[int, int]:

@@ -41,7 +41,7 @@ def test_a_run_that_ends_before_the_eyes_rings_once_and_one_that_had_ended_does_
         terminal.send("6")
         terminal.wait_for("2 runs, 1 active")
         terminal.send("enter")  # the newest is the first
-        terminal.wait_for("60 %")
+        terminal.wait_for("stage 1 of 2")
         assert (reported(terminal), bells(terminal)) == (0, 0)
         end(folder)
         terminal.wait_for("finished after")

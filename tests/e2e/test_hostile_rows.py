@@ -165,6 +165,6 @@ def test_a_hostile_file_name_is_harmless_too(tmp_path: Path) -> None:
     with open_program(path, tmp_path) as terminal:
         terminal.wait_for("a plain row")
         terminal.send("o")
-        terminal.wait_for("open a data set")
+        terminal.wait_for("open a dataset")
         terminal.settle()
         leave_and_look(terminal)

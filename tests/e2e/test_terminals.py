@@ -81,6 +81,13 @@ def test_the_mouse_is_reported_unless_the_user_says_otherwise(rows: Path) -> Non
         assert not [mode for mode in MOUSE if mode in terminal.raw]
 
 
+def test_with_standard_error_in_a_file_the_app_says_why_it_cannot_be_shown(rows: Path) -> None:
+    argv = ["sh", "-c", f"exec {TUNEDECK} {rows.name} 2>errors"]
+    with Terminal(argv, cwd=rows.parent) as terminal:
+        assert terminal.wait_exit() == 2
+    assert "standard error" in (rows.parent / "errors").read_text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTSTP, signal.SIGSTOP])
 def test_after_a_suspension_the_screen_is_drawn_again(rows: Path, number: signal.Signals) -> None:
     """The terminal's other screen is blank when the program comes back to it; Textual drew nothing."""

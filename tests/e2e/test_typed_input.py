@@ -44,7 +44,7 @@ def test_pasted_text_is_no_keys_on_data_and_text_in_a_field(colors: Path) -> Non
         terminal.send("a")
         terminal.wait_for("kept 1")
         terminal.send("/", "\x1b[200~colour \x1b[0mdq\r\x1b[201~", "enter")
-        terminal.wait_for("1 row with")
+        terminal.wait_for("1 row containing")
         assert "colour [0mdq" in terminal.text
         assert "dropped 0" in terminal.text.lower()
         assert verdicts(colors) == ["keep"], "what was pasted has decided nothing"

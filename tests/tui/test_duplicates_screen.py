@@ -23,6 +23,7 @@ from tests.unit.test_near_similarity import sentence
 from tui.app import TunedeckApp
 from tui.duplicates.found import FoundPane
 from tui.duplicates.screen import DuplicatesScreen
+from tui.duplicates.search import _AT_ONCE, seconds_of_search
 from tui.widgets.key_bar import KeyBar
 
 
@@ -186,7 +187,7 @@ async def test_a_mark_on_a_wrong_eval_row_is_dropped_with_a_note_and_old_results
     async def opened(app: TunedeckApp, pilot: Pilot[int]) -> None:
         await open_duplicates(pilot, app)
         nothing = app.screen.query_one("#nothing")
-        await until(pilot, lambda: "No near-duplicate search yet" in text_of(nothing), "no result")
+        await until(pilot, lambda: "Press r to search these 2 rows (about " in text_of(nothing), "no result")
         await pilot.press("r")
         await search(pilot, app)
 
@@ -203,6 +204,11 @@ async def test_a_mark_on_a_wrong_eval_row_is_dropped_with_a_note_and_old_results
     again = make_app(data=(tmp_path / "train.jsonl",), eval_data=(tmp_path / "eval.jsonl",))
     async with again.run_test(size=(80, 24)) as pilot:
         await opened(again, pilot)
+
+
+def test_files_that_take_seconds_are_searched_at_once_and_others_say_how_long() -> None:
+    assert seconds_of_search(2_000, 12_000_000) < _AT_ONCE < seconds_of_search(55_000, 20_000_000)
+    assert 15 < seconds_of_search(55_000, 20_000_000) < 40, "twenty thousand rows took ten seconds"
 
 
 async def test_what_the_command_has_found_is_there_without_a_search(make_app: MakeApp, tmp_path: Path) -> None:

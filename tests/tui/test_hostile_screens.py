@@ -30,7 +30,7 @@ from tui.widgets.text_view import TextView
 FEW = ("controls", "calls and tools", "combining marks")
 """Those that broke something once, or could most easily; the others take a minute more."""
 
-WAITS = re.compile("in the background|Asking the tokenizer")
+WAITS = re.compile("in the background|Tokenizing")
 
 QUIET = b'{"prompt": "a quiet question", "completion": "a quiet answer"}'
 

@@ -136,6 +136,15 @@ async def test_ctrl_c_says_how_to_quit(make_app: MakeApp, tmp_path: Path) -> Non
         app._run_state = "running"
         await pilot.press("ctrl+c")
         assert "keeps running" in notes(app)[-1]
+        await pilot.press("f1")
+        await pilot.press("ctrl+c")
+        assert "esc" in notes(app)[-1], "also over a dialog"
+        field = app.screen.query_one(Input)
+        field.value = "words"
+        field.select_all()
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+        assert app.clipboard == "words"
 
 
 async def test_what_is_typed_behind_the_key_is_in_the_palette(make_app: MakeApp) -> None:

@@ -32,7 +32,7 @@ async def test_a_typed_line_takes_cleaned_text(make_app: MakeApp, tickets: Path)
     app = make_app(data=(tickets,))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, scanned(app), "the scan")
-        for event in (Key("n", "n"), Paste(PASTED), Key("enter", "\r")):
+        for event in (Key("c", "c"), Paste(PASTED), Key("enter", "\r")):
             app.post_message(event)
         await until(pilot, lambda: bool(read_ledger(tickets.parent).standings()), "the note")
         assert [each.note for each in read_ledger(tickets.parent).standings().values()] == [CLEANED]

@@ -110,7 +110,7 @@ async def test_file_names_are_completed_from_the_workspace(make_app: MakeApp, wo
         assert "./tickets.jsonl" in row(app, "data.train")
 
 
-async def test_ctrl_r_sets_the_default_and_ctrl_z_takes_changes_back_one_field_at_a_time(make_app: MakeApp) -> None:
+async def test_ctrl_r_sets_the_default_and_undo_takes_changes_back_one_field_at_a_time(make_app: MakeApp) -> None:
     app = make_app("recipe")
     async with app.run_test() as pilot:
         form(app).go_to("lora.rank", edit=True)
@@ -121,6 +121,12 @@ async def test_ctrl_r_sets_the_default_and_ctrl_z_takes_changes_back_one_field_a
             await pilot.press("ctrl+underscore")
             assert (app.session.recipe.lora.rank, app.session.recipe.lora.alpha) == (rank, alpha)
         assert not screen(app).check_action("undo", ())
+        form(app).go_to("training.scheduler")
+        before = app.session.recipe.training.scheduler
+        await pilot.press("right")
+        assert app.session.recipe.training.scheduler != before
+        await pilot.press("u")
+        assert app.session.recipe.training.scheduler == before, "u, where no field takes text"
 
 
 async def test_the_data_set_that_is_open_is_what_the_recipe_trains_on(make_app: MakeApp, workspace: Path) -> None:

@@ -53,7 +53,9 @@ async def test_evaluate_walks_the_answers_and_finds_those_that_differ(make_app: 
         assert "base 2" in text(app, "#base")
         await pilot.press("j", "j", "j")
         assert "question 0" in text(app, "#prompt")
-        await pilot.press("k", "k")
+        await pilot.press("g")
+        assert "question 1" in text(app, "#prompt")
+        await pilot.press("G", "k", "k")
         assert "base 1" in text(app, "#base")
         assert not app.screen.query_one("#reference").display
         await pilot.press("r")

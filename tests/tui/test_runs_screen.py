@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from core.jobs import process
 from core.jobs.folder import JobFolder
+from core.jobs.workspaces import remember
 from core.recipe.recipe import Recipe, put, to_json
 from core.recipe.yamlfile import save
 from tests.kit.app_waiting import until
 from tests.kit.one_widget import text_of
+from tests.kit.run_folders import make_run as active_run
 from tui.app import TunedeckApp
 from tui.runs.compare import CompareScreen
 from tui.runs.rows import moment
@@ -186,6 +189,28 @@ async def test_delete_asks_says_what_goes_and_leaves_live_runs_alone(
         await until(pilot, lambda: len(rows(app)) == 3, "the list without it")
         assert not three[2].exists()
         assert live.exists()
+
+
+async def test_i_shows_the_recipe_of_a_run_and_an_empty_list_says_where_runs_are_active(
+    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    busy = tmp_path / "busy"
+    active = active_run(busy)
+    remember(busy)
+    app = make_app("runs")
+    async with app.run_test(size=(80, 24)) as pilot:
+        hint = app.screen.query_one("#none", Static)
+        await until(pilot, lambda: active.id in str(hint.render()), "it says where")
+        assert "1 run is active" in str(hint.render())
+        assert not (tmp_path / "runs").exists()
+        make_run(tmp_path, "tone", age=10, low=1.0, lora__rank=64)
+        await until(pilot, lambda: not hint.display, "the run is listed")
+        await pilot.press("i")
+        view = await until(pilot, lambda: [*app.screen.query("#details")], "the recipe is shown")
+        await until(pilot, lambda: any("lora.rank" in view[0].render_line(line).text for line in range(10)))
+        await pilot.press("escape")
+        assert app.screen.query("#none")
 
 
 async def test_a_clone_is_a_recipe_of_its_own(make_app: MakeApp, three: list[Path]) -> None:

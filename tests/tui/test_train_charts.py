@@ -275,8 +275,15 @@ async def test_the_log_is_searched(make_app: MakeApp, tmp_path: Path) -> None:
         await pilot.press("N")
         assert any(row.startswith("│>line 40 ") for row in text_of(log))
         assert not log.following
-        await pilot.press("slash", "escape", "end")
+        await pilot.press("N")
+        assert any(row.startswith("│>line 700") for row in text_of(log)), "round the end"
+        assert "warning 2 of 2" in text_of(log)[0]
+        await pilot.press("n", "g", "j")
+        assert any(row.startswith("│ line 1 ") for row in text_of(log)[1:2])
+        await pilot.press("slash", "escape", "G")
         assert log.following
+        await pilot.press("escape")
+        await until(pilot, lambda: not log.display, "esc closes the log")
 
 
 async def test_all_events_are_read_and_searched_in_the_place_of_the_log(make_app: MakeApp, tmp_path: Path) -> None:

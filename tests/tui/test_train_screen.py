@@ -220,6 +220,8 @@ async def test_a_run_of_another_user_is_read_only_and_no_key_asks(
     async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
         screen = await read(pilot)
         assert state(screen).startswith("running  read-only")
+        assert "stop" not in keys(screen), "the footer does not offer it"
+        assert "checkpoint" not in keys(screen)
         for key in ("s", "p", "c"):
             await pilot.press(key)
             await pilot.pause()
@@ -290,22 +292,6 @@ async def test_after_a_pause_the_memory_can_be_freed_which_saves_and_ends(
         assert "free its memory" in state(screen)
         await pilot.press("y")
         await until(pilot, lambda: requests.STOP in requests.pending(folder))
-
-
-@pytest.mark.parametrize("state_now", ["running", "paused", "stopped"])
-async def test_a_run_of_somebody_else_says_read_only_and_offers_no_request(
-    make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state_now: str
-) -> None:
-    monkeypatch.setattr("core.jobs.access._writable", lambda path: False)
-    folder = make_run(tmp_path, state=state_now)
-    (folder.checkpoints / "checkpoint-50").mkdir(parents=True)
-    async with make_app("train", run=folder.path).run_test(size=(120, 40)) as pilot:
-        screen = await read(pilot)
-        assert "Read only" in state(screen)
-        await pilot.press("s", "p", "c", "r", "F")
-        assert screen.requests.asking == ""
-        assert requests.pending(folder) == ()
-        assert not {"s stop", "p pause", "p resume", "c checkpoint", "r resume"} & set(keys(screen).split("   "))
 
 
 async def test_a_running_run_is_not_offered_a_resume(make_app: MakeApp, tmp_path: Path) -> None:

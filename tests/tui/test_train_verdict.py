@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from textual.pilot import Pilot
 
 from core.jobs.folder import JobFolder
 from tests.kit.app_waiting import until
+from tests.kit.one_widget import text_of
 from tests.kit.run_folders import make_run
 from tests.kit.verdict_runs import course, falling
 from tui.app import TunedeckApp
@@ -77,6 +79,33 @@ async def test_a_finished_run_keeps_its_verdict(make_app: MakeApp, tmp_path: Pat
         said = await words(pilot, "HEALTHY")
         assert "mean of 25" in said
         assert "eval loss 2.000 -> 1.0" in said
+
+
+async def test_chart_and_verdict_print_the_same_mean_before_and_after_a_resume(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    """They differed by a fifth on one screen, and a resume began the average again."""
+    records = course(300)
+    folder = run_of(tmp_path, records[:200])
+
+    async def agree(pilot: Pilot[int], last: int) -> str:
+        screen = pilot.app.screen
+        assert isinstance(screen, TrainScreen)
+        await until(pilot, lambda: len(screen.run.live.main) == last and screen.run.verdict is not None)
+        said = await words(pilot, "HEALTHY")
+        legend = text_of(screen.query_one("#headline", Chart))[0]
+        figure = re.search(r"mean of 25 +([\d.]+)", legend)
+        assert figure is not None, legend
+        assert f"-> {figure[1]} (mean of 25)" in said
+        losses = [record["loss"] for record in records[:last] if "loss" in record]
+        assert float(figure[1]) == pytest.approx(sum(losses[-25:]) / 25, rel=1e-3)
+        return figure[1]
+
+    async with make_app("train", run=folder.path).run_test(size=(80, 24)) as pilot:
+        await agree(pilot, 200)
+        for record in records[190:195]:  # resumed from step 190: five steps are logged again
+            folder.append_metric(record)
+        await agree(pilot, 195)
 
 
 async def test_a_run_that_ended_early_is_too_early_to_judge(make_app: MakeApp, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from tui.charts.glyphs import BLOCK, BRAILLE
-from tui.terminal.codeset import LOOKALIKE, LookalikeTable, codeset_of, set_up_streams
+from tui.terminal.codeset import LOOKALIKE, LookalikeTable, codeset_of, set_up_streams, shown_as
 
 ASCII_LOCALE = "ANSI_X3.4-1968"
 
@@ -55,6 +55,8 @@ def test_a_lookalike_can_be_encoded_and_is_as_wide(codec: str) -> None:
 def test_what_a_terminal_can_show_stays() -> None:
     assert "é·日".translate(LookalikeTable("iso8859-1")) == "é·??"
     assert "é·日".translate(LookalikeTable("ascii")) == "?.??"
+    joined = "\U0001f468\u200d\U0001f469|"
+    assert shown_as(joined, LookalikeTable("ascii")) == "??|"
 
 
 def test_lines_are_printed_with_lookalikes() -> None:

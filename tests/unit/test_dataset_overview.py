@@ -165,7 +165,7 @@ def test_the_overview_counts_labels_on_both_sides(tmp_path: Path) -> None:
         "".join(part for part, _ in pieces)
         for pieces in overview_lines({**facts, "tokens": None, "cost": None, "tokens_words": "no model"})
     )
-    assert "held out         30  20% of the rows, seed 0; rows 80%+ similar stay together; stratified by answer" in text
+    assert "held out         30  20%, seed 0; rows 80%+ similar stay together; stratified by answer" in text
     assert "synthetic        10" in text
 
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.style import Style
 
-from tui.terminal.pen import Pen, ScreenCell, is_narrow, look_of, looks_of
+from tui.terminal.pen import Pen, ScreenCell, is_narrow, is_sure, look_of, looks_of
 
 TRUE = ColorSystem.TRUECOLOR
 WIDTH, HEIGHT = 30, 5
@@ -71,15 +71,19 @@ def test_a_link_opens_and_closes_around_its_text() -> None:
 
 def test_behind_a_glyph_of_doubtful_width_the_cursor_is_put_where_it_belongs() -> None:
     text = written((0, 0, cells("⚠", None)), (0, 4, cells("x", None)))
-    assert text == "\x1b[1H⚠\x1b[1;5Hx"
+    assert text == "\x1b[1H \x1b[1H⚠\x1b[1;5Hx", "it may be narrower than its cells: blanks are laid under it"
 
 
 def test_glyphs_that_are_taken_for_narrow_are_so() -> None:
-    narrow = [chr(code) for code in range(0x20, 0x3000) if is_narrow(chr(code))]
+    narrow = [chr(code) for code in range(0x3000) if chr(code).isprintable() and is_narrow(chr(code))]
     assert len(narrow) > 1_000
     assert {cell_len(char) for char in narrow} == {1}
     assert not is_narrow("e\u0301")
     assert not is_narrow("\u65e5")
+    wide = [chr(code) for code in range(0x3000, 0xFFFF) if is_sure(chr(code))]
+    assert len(wide) > 20_000
+    assert {cell_len(char) for char in wide} == {2}
+    assert not any(map(is_sure, ("\U0001f600", "e\u0301", "\u0e01", "\u0627")))
 
 
 def test_a_terminal_shows_the_cells_with_their_styles() -> None:

@@ -112,3 +112,6 @@ def test_the_stop_question_offers_save_now_and_cancel() -> None:
     assert "stop and save" in text
     assert "cancel" in text
     assert "without saving" in question("now")[0][0][0]
+    queued = "".join(words for words, _ in question("stop", queued=True)[0])
+    assert "queue" in queued
+    assert "save" not in queued

@@ -7,6 +7,7 @@ import random
 import re
 
 import pyte
+from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -14,7 +15,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from tui.terminal.wire import LeanUpdate, Wire
+from tui.terminal.wire import LeanUpdate, Wire, cells_of
 
 WIDTH, HEIGHT = 40, 6
 STYLES = [Style.parse("white on black"), Style.parse("red on black"), Style.parse("bold white on blue")]
@@ -71,6 +72,30 @@ def test_of_a_whole_picture_only_what_differs_is_sent() -> None:
     assert plain(sent(wire, update({1: row("a test")}, [(1, 0, WIDTH)]))) == "test"
     wire.forget()
     assert len(plain(sent(wire, whole(row("Data"), row("a test"), row("keys"))))) == 3 * WIDTH
+
+
+def test_a_row_with_a_glyph_of_doubtful_width_is_sent_whole() -> None:
+    """An emoji of several characters left the end of what stood there before."""
+    wire = Wire()
+    emoji = Strip([Segment("\U0001f468\u200d\U0001f469" + "x".ljust(WIDTH - 2), STYLES[0])])
+    assert emoji.cell_length == WIDTH
+    sent(wire, whole(row("abcdefgh"), emoji))
+    assert "x" + " " * 20 in plain(sent(wire, whole(row("abcdefgh"), row("abcdefghx"))))
+    assert sent(wire, whole(row("abcdefgh"), row("abcdefghx"))) == ""
+
+
+def test_a_strip_has_as_many_cells_as_it_says() -> None:
+    """Joined emoji were counted one by one: what stood beside them was drawn over."""
+    for text in (
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "\U0001f3f3\ufe0f\u200d\U0001f308",
+        "e\u0301",
+        "1\ufe0f\u20e3",
+        "\u65e5",
+    ):
+        strip = Strip([Segment(f"a{text}b")])
+        assert len(cells_of(strip, ColorSystem.TRUECOLOR)) == strip.cell_length
+    assert len(cells_of(Strip([Segment("\U0001f3f3\ufe0f")], 1), ColorSystem.TRUECOLOR)) == 1
 
 
 def test_after_an_update_of_another_kind_and_when_told_to_nothing_is_taken_for_known() -> None:

@@ -25,10 +25,10 @@ class Variable:
 VARIABLES = (
     Variable("NO_COLOR", SCREEN, "no colors, when set to anything"),
     Variable("TUNEDECK_THEME", SCREEN, "theme to start with: dark, light, terminal, or one of your own"),
-    Variable("TUNEDECK_GLYPHS", SCREEN, "what charts are drawn with: braille, block or ascii"),
+    Variable("TUNEDECK_GLYPHS", SCREEN, "what the terminal can show, if the locale is wrong: braille, block or ascii"),
     Variable("TUNEDECK_PLAIN", SCREEN, "1 draws with plain Textual, if the screen looks wrong"),
     Variable("TERM, COLORTERM", SCREEN, "what the terminal can show"),
-    Variable("LC_ALL, LC_CTYPE, LANG", SCREEN, "locale; frames and charts use ASCII where it is not UTF-8"),
+    Variable("LC_ALL, LC_CTYPE, LANG", SCREEN, "locale; a terminal that is not UTF-8 gets ASCII frames and charts"),
     Variable("PYTHONIOENCODING", SCREEN, "encoding of the output, if not UTF-8"),
     Variable("VISUAL, EDITOR", SCREEN, "editor for a row or a recipe"),
     Variable("TMUX, STY", SCREEN, "set by tmux and screen; notifications and copying take them into account"),
@@ -52,7 +52,7 @@ VARIABLES = (
 """Every variable that is read, in the order of `tunedeck --help`."""
 
 FILES = (
-    ("~/.config/tunedeck/settings.toml", "your settings: prices, currency, what to run when a run ends"),
+    ("~/.config/tunedeck/settings.toml", "your settings: prices, currency, mouse, what to run when a run ends"),
     ("~/.config/tunedeck/keymap.toml", "your own keys"),
     ("~/.config/tunedeck/themes/*.toml", "your own themes"),
     ("~/.local/state/tunedeck/", "what you have allowed with `tunedeck trust`"),

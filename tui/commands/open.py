@@ -105,6 +105,12 @@ def run_app(
     """
     workspace = Path.cwd()
     _refuse_missing((*data, *(eval_data or ())))
+    if sys.stdout.isatty() and os.environ.get("TERM", "") in NO_SCREEN:
+        raise BadInput(
+            f"This terminal cannot show a full screen (TERM={os.environ.get('TERM', '')})",
+            do="If it can, run `TERM=xterm-256color tunedeck`. Otherwise use `tunedeck scan`, `train` or `tail`; "
+            "`tunedeck --help` lists them",
+        )
     if sys.stdout.isatty() and any(str(path) == "-" for path in data):
         from tui.commands.data_paths import data_paths, take_keys_from_terminal
 
@@ -115,12 +121,8 @@ def run_app(
             "The app needs a terminal, and standard input or output is not one",
             do="Use `tunedeck scan`, `train` or `tail` here; `tunedeck --help` lists all commands",
         )
-    if os.environ.get("TERM", "") in NO_SCREEN:
-        raise BadInput(
-            f"This terminal cannot show a full screen (TERM={os.environ.get('TERM', '')})",
-            do="If it can, run `TERM=xterm-256color tunedeck`. Otherwise use `tunedeck scan`, `train` or `tail`; "
-            "`tunedeck --help` lists them",
-        )
+    if not sys.stderr.isatty():  # Textual draws on it
+        raise BadInput("The app draws on standard error, which is not a terminal", do="Run it again without `2>`")
     if low_bandwidth:
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "256")  # read when Textual is imported
     gc.set_threshold(100_000, 20, 100)  # modules and widgets that come now all stay: looking at them takes 30 ms

@@ -122,7 +122,8 @@ class DatasetPane(Pane):
     def show_facts(self) -> None:
         """Bring the words around the rows up to what is known."""
         self.rows_pane.show_facts()
-        self.line.rest(words.facts(self.desk), wrapped=bool(self.desk.changed))
+        ended_early = bool(self.desk.scan_words) and not self.desk.scanning  # a sentence that says what to do
+        self.line.rest(words.facts(self.desk), wrapped=ended_early or bool(self.desk.changed))
         self.screen.refresh_bindings()
 
     def _show_row(self) -> None:

@@ -473,7 +473,7 @@ class RowsPane(Pane):
         choices.append(("by flag", f"{flagged}, one flag at a time", partial(self.begin_audit, "flag")))
         for name, number in rows.flag_counts().items():
             choices.append((f"flag {name}", f"{count(number)} rows", partial(self.begin_audit, "flag", flag=name)))
-        rare = "rare kinds of prompts; opens Overview"
+        rare = "rare kinds of input; opens Overview"
         choices.append(("rare kinds first", rare, self._ask_overview))
         choices.append(
             ("everything", f"{count(rows.good)} rows in file order", partial(self.begin_audit, "everything"))

@@ -22,15 +22,16 @@ def title(listing: Listing, pace: str = "") -> Content:
     rows = listing.rows
     if listing.filter == "audit" and listing.audit is not None:
         of, kept, dropped = listing.audited()
-        words = f"audit: {count(kept + dropped)} of {count(of)} ({clean_line(listing.audit.words, 40)})"
-        return Content("  ".join(filter(None, [words, f"kept {count(kept)}", f"dropped {count(dropped)}", pace])))
+        words = [f"audit: {count(kept + dropped)} of {count(of)}", f"kept {count(kept)}", f"dropped {count(dropped)}"]
+        return Content("  ".join(filter(None, [*words, pace, f"({clean_line(listing.audit.words, 40)})"])))
     dataset = rows.dataset
     growing = "" if dataset.reader.complete else "…"
     bad = len(rows.bad)
     many = "s" * (rows.good != 1 or bool(growing))
-    parts = [f"{count(rows.good)}{growing} row{many}", dataset.recognition.name, dataset.reader.container]
+    parts = [f"{count(rows.good)}{growing} row{many}"]
     if bad:
         parts.append(f"{count(bad)} malformed line{'s' * (bad != 1)}")
+    parts += [dataset.recognition.name, dataset.reader.container]
     return Content(" · ".join(parts))
 
 

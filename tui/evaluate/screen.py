@@ -36,6 +36,8 @@ class EvaluateScreen(StepScreen):
         Command(
             "evaluate.previous", "k,up,left", "go(-1)", "previous", "Previous held-out sample.", 2, "k", shared="up"
         ),
+        Command("evaluate.first", "g,home", "go(-1000000)", "first", "First held-out sample.", shared="first"),
+        Command("evaluate.last", "G,end", "go(1000000)", "last", "Last held-out sample.", shared="last"),
         Command(
             "evaluate.next_differing",
             "right_square_bracket",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tui.actions import Command
 
 COMMANDS = (
-    Command("overview.audit_thin", "A", "thin", "audit rare kinds", "Audit the rarest kinds of prompts first.", 1),
+    Command("overview.audit_thin", "A", "thin", "audit rare kinds", "Audit the rarest kinds of input first.", 1),
     Command(
         "overview.drop_near_leaks",
         "l",

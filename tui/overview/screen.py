@@ -48,7 +48,7 @@ class OverviewUpdated(Message):
 
 
 class OverviewScreen(StepScreen):
-    """Split, leaks, sources, tokens, answers and kinds of prompts of the training set."""
+    """Split, leaks, sources, tokens, answers and kinds of input of the training set."""
 
     STEP = "data"
     SCOPE = "overview"

@@ -60,7 +60,7 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     if split["own_eval"]:
         words = "from a separate eval file"
     elif split["fraction"]:
-        words = f"{split['fraction']:.0%} of the rows, seed {split['seed']}"
+        words = f"{split['fraction']:.0%}, seed {split['seed']}"
         words += f"; rows {near:.0%}+ similar stay together" if near else "; equal prompts stay together"
         words += f"; stratified by {clean_line(split['stratify'], 40)}" if split["stratify"] else ""
     else:
@@ -71,7 +71,7 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         yield [
             (f"  leaks     {count(leaks['exact'] + left):>9}", "text"),
             (
-                f"  to the eval file: {count(leaks['exact'])} equal prompts (excluded), {count(left)} similar",
+                f"  to the eval file: {count(leaks['exact'])} equal (excluded), {count(left)} similar",
                 "muted",
             ),
         ]
@@ -226,7 +226,7 @@ def _answers(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
 
 def _kinds(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
     kinds = facts["coverage"]["kinds"]
-    yield from _head("kinds of prompts", f"{count(len(kinds))}, grouped by shared words")
+    yield from _head("kinds of input", f"{count(len(kinds))}, grouped by shared words")
     names = [clean_line(_kind_name(each), _MOST_NAME) for each in kinds]
     column = max(map(cell_len, names), default=0)
     room = width - 12 - column - 1

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui.actions import SHARED, STEPS, by_id, character
+from tui.actions import SHARED, STEPS, Command, by_id, character
 from tui.screens.pane import Pane
 from tui.terminal.layer import lean_screen
 from tui.terminal.own_keys import own_bindings
@@ -90,6 +90,10 @@ class StepScreen(Screen[None]):
     def asking(self) -> bool:
         """Whether a question is open on the screen: until it is answered, only its own keys work."""
         return False
+
+    def offers(self, command: Command) -> bool:
+        """Whether footer and palette list a command that works: of some, the key only says why it is not possible."""
+        return True
 
     def from_thread(self, callback: Callable[..., object], *arguments: object, **options: object) -> None:
         """Call something in the app's own thread, and wait for it; nothing once the app is being left.

@@ -18,6 +18,9 @@ LOOKALIKE = "tunedeck.lookalike"
 _OURS = re.compile("[\u2010-\u203f\u2190-\u2bff]")
 """Dashes, quotes, arrows, frames, blocks, braille: two cells wide in old East Asian character sets."""
 
+_JOINED = re.compile("\u200d[^\x1b]?")
+"""What is joined to the glyph before it, and takes no cell."""
+
 _SAME = str.maketrans(
     {
         **dict.fromkeys("─━┄┅┈┉╌╍═╴╶╸╺‐‑‒–—―−▔▁▂", "-"),
@@ -96,6 +99,11 @@ def terminal_codeset() -> str:
     from locale import CODESET, nl_langinfo  # Python has called `setlocale(LC_CTYPE, "")` at its start
 
     return codeset_of(nl_langinfo(CODESET), os.environ)
+
+
+def shown_as(data: str, table: LookalikeTable) -> str:
+    """What is sent to a terminal in place of what it cannot show, as wide as that."""
+    return _JOINED.sub("", data).translate(table)
 
 
 class LookalikeTable(dict[int, str]):

@@ -17,7 +17,7 @@ from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
-from tui.terminal.codeset import UTF_8, LookalikeTable, terminal_codeset
+from tui.terminal.codeset import UTF_8, LookalikeTable, shown_as, terminal_codeset
 from tui.terminal.paste import SILENCE, PasteCutter
 
 _READ = 4_096
@@ -59,7 +59,7 @@ class SleepingDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Write to the terminal; look-alikes stand in for what it cannot show."""
-        super().write(data.translate(self._shown) if self._shown is not None else data)
+        super().write(shown_as(data, self._shown) if self._shown is not None else data)
 
     def run_input_thread(self) -> None:
         """Read and pass on keys and other events, until the program ends or the terminal is gone."""

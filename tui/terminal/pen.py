@@ -21,10 +21,15 @@ Stretch = tuple[int, int, list[ScreenCell]]
 
 _RESET = "\x1b[0m"
 
-_NARROW = re.compile(
-    "[ -~\xa1-\xac\xae-\u02ff\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u25fc\u25ff\u2800-\u28ff]*"
+_ONE = " -~\\xa1-\\xac\\xae-\\u02ff\\u2010-\\u2027\\u2030-\\u205e\\u2190-\\u21ff\\u2500-\\u25fc\\u25ff\\u2800-\\u28ff"
+"""Characters that every terminal draws one cell wide: Latin, punctuation, arrows, frames, blocks, braille."""
+
+_TWO = (
+    "\\u3001-\\u3029\\u3041-\\u3096\\u30a1-\\u30fa\\u30fc\\u3400-\\u4dbf\\u4e00-\\u9fff\\uac00-\\ud7a3\\uff01-\\uff60"
 )
-"""Text of glyphs that every terminal draws one cell wide."""
+"""Characters that every terminal draws two cells wide: Chinese, Japanese, Korean."""
+
+_NARROW, _SURE = re.compile(f"[{_ONE}]*"), re.compile(f"[{_ONE}{_TWO}]*")
 
 
 class Look(NamedTuple):
@@ -82,8 +87,14 @@ class Pen:
         """Put cells of one look side by side."""
         self._go(y, x)
         text = "".join([glyph for glyph, _ in cells])
-        self._out += (self._change(look), look.before, text, look.after)
-        self._at = (y, x + len(cells)) if text.isascii() or is_narrow(text) else None
+        sure = is_sure(text)
+        self._out.append(self._change(look))
+        if not sure:  # where the terminal draws it narrower than we take it for, blanks are left and not older text
+            self._out.append(" " * len(cells))
+            self._at = None
+            self._go(y, x)
+        self._out += (look.before, text, look.after)
+        self._at = (y, x + len(cells)) if sure else None
 
     def lift(self) -> str:
         """All bytes; after them the terminal writes in its own style again."""
@@ -165,8 +176,13 @@ def looks_of(cells: list[ScreenCell], colors: ColorSystem) -> list[LookCell]:
 
 
 def is_narrow(text: str) -> bool:
-    """Whether every terminal draws each character one cell wide; after other text the cursor may be anywhere."""
-    return _NARROW.fullmatch(text) is not None
+    """Whether every terminal draws each character one cell wide."""
+    return text.isascii() or _NARROW.fullmatch(text) is not None
+
+
+def is_sure(text: str) -> bool:
+    """Whether all terminals agree on the width of a printable text; after any other, the cursor may be anywhere."""
+    return text.isascii() or _SURE.fullmatch(text) is not None
 
 
 _LOOKS: dict[Look, Look] = {}

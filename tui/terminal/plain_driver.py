@@ -10,7 +10,7 @@ from textual import constants, events
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from tui.terminal.codeset import UTF_8, LookalikeTable, terminal_codeset
+from tui.terminal.codeset import UTF_8, LookalikeTable, shown_as, terminal_codeset
 from tui.terminal.paste import END, SILENCE, START, PasteCutter
 
 _READ = 4_096
@@ -25,7 +25,7 @@ class PlainDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Write to the terminal; look-alikes stand in for what it cannot show."""
-        super().write(data if _SHOWN is None else data.translate(_SHOWN))
+        super().write(data if _SHOWN is None else shown_as(data, _SHOWN))
 
     def run_input_thread(self) -> None:
         """Read as Textual does, after a thread that removes escape characters from pastes."""

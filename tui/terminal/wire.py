@@ -12,13 +12,13 @@ from math import inf
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from rich.cells import get_character_cell_size
+from rich import cells as rich_cells
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console, RenderableType
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
-from tui.terminal.pen import PLAIN, LookCell, Pen, Stretch, is_narrow, look_cells, look_of, looks_of
+from tui.terminal.pen import PLAIN, LookCell, Pen, Stretch, is_narrow, is_sure, look_cells, look_of, looks_of
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -135,10 +135,13 @@ class LeanUpdate(CompositorUpdate):
             known, wanted = shown[x + start : x + stop], cells[start:stop]
             if known == wanted:
                 continue
-            spans = _differing(cells, shown, x, start, stop) if any(known) else [_whole(cells, start, stop)]
+            sure = _all_sure(wanted) and _all_sure(known)
+            spans = _differing(cells, shown, x, start, stop) if sure and any(known) else [_whole(cells, start, stop)]
             for a, b in spans:
                 shown[x + a : x + b] = cells[a:b]
                 yield y, x + a, cells[a:b]
+            if not sure:  # beside a glyph of doubtful width the terminal may show anything
+                yield from _known_from(shown, y, x + stop)
 
 
 Drawn = tuple[int, int, list[LookCell], int, int]
@@ -170,23 +173,50 @@ def _of_chops(update: ChopsUpdate, colors: ColorSystem) -> Iterator[Drawn]:
 
 
 def cells_of(strip: Strip, colors: ColorSystem) -> list[LookCell]:
-    """The cells of a strip on a terminal that has these colors."""
+    """The cells of a strip on a terminal that has these colors, as many as the strip says that it has."""
     cells: list[LookCell] = []
     for text, style, control in strip:
         if control:
             continue
         known = look_cells(PLAIN if style is None else look_of(style, colors))
-        if text.isascii() or is_narrow(text):
+        if is_narrow(text):
             cells += map(known.__getitem__, text)
             continue
-        for char in text:
-            width = get_character_cell_size(char)
+        for glyph, width in _glyphs(text):
             if width:
-                cells.append(known[char])
+                cells.append(known[glyph])
                 cells.extend([known[""]] * (width - 1))
             elif cells:
-                cells[-1] = (cells[-1][0] + char, cells[-1][1])
+                cells[-1] = (cells[-1][0] + glyph, cells[-1][1])
+    missing = strip.cell_length - len(cells)
+    if missing:  # a glyph that is measured differently elsewhere must not move what stands beside the strip
+        cells = cells[:missing] if missing < 0 else cells + [look_cells(PLAIN)[" "]] * missing
     return cells
+
+
+def _glyphs(text: str) -> Iterator[tuple[str, int]]:
+    """What a text shows, each glyph with its width in cells as Rich measures it: joined emoji are one."""
+    split = getattr(rich_cells, "split_graphemes", None)
+    if split is None:  # Rich 14 measures each character by itself
+        yield from ((char, rich_cells.get_character_cell_size(char)) for char in text)
+    else:
+        yield from ((text[start:end], width) for start, end, width in split(text)[0])
+
+
+def _known_from(shown: list[LookCell | None], y: int, x: int) -> Iterator[tuple[int, int, list[LookCell]]]:
+    """What is known of a row from a column on, up to what is not."""
+    cells: list[LookCell] = []
+    for cell in shown[x:]:
+        if cell is None:
+            break
+        cells.append(cell)
+    if cells:
+        yield y, x, cells
+
+
+def _all_sure(cells: list[LookCell] | list[LookCell | None]) -> bool:
+    """Whether all terminals agree on the widths of the cells' glyphs."""
+    return is_sure("".join([cell[0] for cell in cells if cell is not None]))
 
 
 def _differing(

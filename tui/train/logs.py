@@ -35,6 +35,7 @@ class LogsPane(Pane):
             opens_line=True,
             shared="search",
         ),
+        Command("train.close_log", "escape", "close", "close log", "Close the log or the events.", 3, shared="back"),
         Command("train.toggle_events", "e", "events", "events", "Show or hide all events in place of the log.", 6),
     )
 
@@ -127,12 +128,20 @@ class LogsPane(Pane):
     # -- keys -----------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Searching needs something that is shown."""
+        """Searching needs something that is shown; closing is for who is in there."""
+        if action == "close":
+            return self.open and self._lines.has_focus
         return self.open if action == "search" else self._run.folder is not None
 
     def action_log(self) -> None:
         """Show or hide the log."""
         self._show(not self.open or self._with_events, events=False)
+        self._focus()
+
+    def action_close(self) -> None:
+        """Hide what is shown, and end its search."""
+        self._lines.search("")
+        self._show(False, events=False)
         self._focus()
 
     async def action_events(self) -> None:

@@ -162,11 +162,10 @@ class RequestsPane(Pane):
         if self.asking:
             update = run.live.update
             comparing = update is not None and update.status.stage > 0  # training is done, and a later stage runs
-            lines = train_words.question(self.asking, self._plan, comparing=comparing)
+            queued = update is not None and update.state == "queued"
+            lines = train_words.question(self.asking, self._plan, comparing=comparing, queued=queued)
         elif run.sampled:
             lines = [[(f"preview; {100 * run.read:.0f}% of the run is read so far", "muted")], *lines[:1]]
-        elif run.read_only and not self._said:
-            lines = [*lines, [(f"Read only: {run.read_only}.", "warning")]]
         elif self._said:
             lines = [*lines, [(self._said, "muted")]]
         self._state.show(lines)
@@ -176,7 +175,7 @@ class RequestsPane(Pane):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key would do something now."""
         update = self._run.live.update
-        if update is None or self._run.read_only:
+        if update is None:
             return False
         if self.asking:
             return action == "answer" or (action == "end_now" and self.asking == "stop" and update.state != "queued")

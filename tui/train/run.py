@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from core.errors import BadInput
-from core.jobs.access import read_only
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.sampled_read import sampled_read
@@ -42,7 +41,6 @@ class RunSource:
         over: whether the run has ended and all of it was read.
         headline: the metric that says how the run goes, as far as is known.
         checkpoints: whether there are any, once the screen's own run has ended.
-        read_only: why this user can only look at the run, as the end of a sentence; "" otherwise.
         lock: held while a thread reads: that of a moment ago may still be at its last look.
     """
 
@@ -52,7 +50,6 @@ class RunSource:
         self.follower = follower
         self.headline = SFT.headline
         self.over = self.checkpoints = self._task_known = False
-        self.read_only = ""
         self.lock = threading.Lock()
 
     def look_for_checkpoints(self, update: Update) -> None:
@@ -61,11 +58,10 @@ class RunSource:
             self.checkpoints = any(JobFolder(self.folder).checkpoints.glob("checkpoint-*"))
 
     def look_for_task(self) -> None:
-        """Find out which metric says how the run goes, and whether it is another user's. In the thread."""
+        """Find out which metric says how the run goes. In the thread."""
         if not self._task_known:
             with suppress(BadInput):  # the folder is being made, or is gone: asked again at the next look
                 self.headline = task_of(JobFolder(self.folder).read_job().get("payload")).headline
-                self.read_only = read_only(JobFolder(self.folder))
                 self._task_known = True
 
     @cached_property
@@ -121,11 +117,6 @@ class RunModel:
     def state(self) -> str:
         """The run's state; "" before the first look."""
         return "" if self.live.update is None else self.live.update.state
-
-    @property
-    def read_only(self) -> str:
-        """Why this user can only look at the run, as the end of a sentence; "" otherwise."""
-        return "" if self.source is None else self.source.read_only
 
     @property
     def has_checkpoints(self) -> bool:

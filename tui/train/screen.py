@@ -34,6 +34,9 @@ _NOTHING = """No run selected.
 Start one on Recipe (2, then F5) or pick one on Runs (6)."""
 
 
+_REQUESTS = frozenset(command.id for command in RequestsPane.COMMANDS)
+
+
 class TrainScreen(StepScreen):
     """The live screen of one run.
 
@@ -193,6 +196,11 @@ class TrainScreen(StepScreen):
     def asking(self) -> bool:
         """Whether the run is about to be stopped or started again."""
         return bool(self.requests.asking)
+
+    def offers(self, command: Command) -> bool:
+        """A run that is read-only for this user takes no requests."""
+        update = self.run.live.update
+        return update is None or not update.read_only or command.id not in _REQUESTS
 
     # -- drawing --------------------------------------------------------------------------------------------
 

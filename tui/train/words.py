@@ -169,19 +169,24 @@ def verdict_lines(verdict: Verdict | None, width: int) -> list[StyledLine]:
     return [[(kind, _VERDICT_STYLES.get(verdict.kind, "warning")), (text.removeprefix(kind), "text")]]
 
 
-def question(kind: str, plan: ResumePlan | None = None, *, comparing: bool = False) -> list[StyledLine]:
+def question(
+    kind: str, plan: ResumePlan | None = None, *, comparing: bool = False, queued: bool = False
+) -> list[StyledLine]:
     """The question before a run is stopped, or before it is resumed as planned.
 
     Args:
         kind: the question: `stop` (which also offers to stop now), `now`, `release` or `resume`.
         plan: where it would resume, for `resume`.
         comparing: whether training is done, so that stopping ends the comparison of base and tuned only.
+        queued: whether the run has not begun, so that stopping removes it from the queue.
     """
     asked, yes, no = "Stop this run?  ", " stop and save   ", " cancel"
     if kind == "now":
         asked, yes = "Stop now without saving?  ", " stop now   "
     elif kind == "release":
         asked, yes = "Save and stop, to free its memory? Press r later to resume.  ", " save and stop   "
+    elif queued:
+        asked, yes = "Remove this run from the queue?  ", " remove   "
     elif comparing:
         asked, yes = "Stop the comparison? The trained adapter is already saved.  ", " stop   "
     if plan is not None:
@@ -189,7 +194,7 @@ def question(kind: str, plan: ResumePlan | None = None, *, comparing: bool = Fal
 
         asked, yes = f"Resume from {where_it_stands(plan.checkpoint)}?  ", " resume   "
     line: StyledLine = [(asked, "warning"), ("y", "key"), (yes, "text")]
-    if kind == "stop":
+    if kind == "stop" and not queued:
         line = [*line, ("x", "key"), (" stop now without saving   ", "text")]
     return [[*line, ("n", "key"), (no, "text")]]
 

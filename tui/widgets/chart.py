@@ -102,7 +102,7 @@ class Chart(Painted):
         *,
         unit: XUnit = STEPS,
         from_zero: bool = False,
-        empty: str = "no values yet",
+        empty: str = "no values",
         write: Callable[[float], str] = significant,
         write_x: Callable[[float], str] | None = None,
         name: str | None = None,

@@ -1,4 +1,4 @@
-"""Code in fenced blocks, coloured line by line: words, strings, comments and numbers, in time linear in the text.
+"""Code in fenced blocks, colored line by line: words, strings, comments and numbers, in time linear in the text.
 
 No grammar of a library is asked: those backtrack, and a hostile row can make one hang for minutes. No pattern here
 reads a character twice. See docs/decisions/0012-code-without-grammars.md.
@@ -82,7 +82,7 @@ _FAMILIES = {
     "html xml svg vue": _Language(frozenset(), (), ("<!--", "-->")),
 }
 LANGUAGES = {name: language for names, language in _FAMILIES.items() for name in names.split()}
-"""How each language that a fence may name is coloured; others stay plain."""
+"""How each language that a fence may name is colored; others stay plain."""
 
 
 @cache

@@ -12,6 +12,11 @@ from textual.widget import Widget
 from tui.actions import Command, by_id
 
 
+def _all(_: Command) -> bool:
+    """What a dialog offers."""
+    return True
+
+
 class KeyBar(Widget):
     """One line of keys, made from the registry and from what the screen says works at this moment."""
 
@@ -32,9 +37,10 @@ class KeyBar(Widget):
     def working(self) -> list[Command]:
         """The commands for the footer that would work if pressed now, by rank."""
         known = by_id()
+        offers = getattr(self.screen, "offers", _all)
         keys: dict[str, list[str]] = {}
         for key, active in self.screen.active_bindings.items():
-            if active.enabled and active.binding.id in known:
+            if active.enabled and active.binding.id in known and offers(known[active.binding.id]):
                 keys.setdefault(active.binding.id, []).append(key)
         found = [replace(known[id], shows=known[id].shown_with(keys[id])) for id in keys if known[id].footer]
         return sorted(found, key=lambda command: command.footer)

@@ -54,8 +54,8 @@ class LogView(Painted, can_focus=True):
         "log",
         Command("log.scroll_up", "up,k", "scroll(-1)", "up", "Scroll up one line and stop following.", shared="up"),
         Command("log.scroll_down", "down,j", "scroll(1)", "down", "Scroll down one line.", shared="down"),
-        Command("log.page_up", "pageup", "page(-1)", "page up", "Scroll up one page."),
-        Command("log.page_down", "pagedown", "page(1)", "page down", "Scroll down one page."),
+        Command("log.page_up", "pageup,backspace", "page(-1)", "page up", "Scroll up one page."),
+        Command("log.page_down", "pagedown,space", "page(1)", "page down", "Scroll down one page."),
         Command(
             "log.scroll_left",
             "less_than_sign",

@@ -1,4 +1,4 @@
-"""The text of one message: thinking folded or in full, fenced code coloured, all else as it stands."""
+"""The text of one message: thinking folded or in full, fenced code colored, all else as it stands."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class DecisionStore:
             return self._ledger.standings()
 
     def set_apart(self, first: str, second: str) -> Future[Decision]:
-        """Notes that two rows are not duplicates, as `decide`; an undo on `pair_key(first, second)` takes it back."""
+        """Notes that two rows are not duplicates, as `decide`; `pair_key(first, second)` is the key that undoes it."""
         return self.decide(pair_key(first, second), "keep")
 
     def apart(self) -> frozenset[tuple[str, str]]:

@@ -219,7 +219,7 @@ def _files(path: Path) -> list[Path]:
             found += shards  # what else lies there are caches
         else:
             found += [Path(folder) / name for name in names if _is_data(name)]
-    # Text beside data is a licence or a list of requirements; alone it is the data.
+    # Text beside data is a license or a list of requirements; alone it is the data.
     found = [file for file in found if not _is_text(file)] or found
     if not found:
         raise BadInput(
