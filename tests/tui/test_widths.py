@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from tests.kit.app_waiting import until
-from tests.kit.data_screen import MakeApp, chat, list_text, rows_list, scanned, text_of
+from tests.kit.data_screen import MakeApp, chat, list_text, rows_list, sample_view, scanned, text_of
 from tests.unit.test_near_search import with_slips
 from tests.unit.test_near_similarity import sentence
 from tui.duplicates.screen import DuplicatesScreen
@@ -40,6 +40,11 @@ async def test_rows_show_their_text_at_every_width(make_app: MakeApp, tmp_path: 
                 assert status in shown, f"{width}: {status}\n{shown}"
             title = text_of(app.screen.query_one("#list-pane")).splitlines()[0]
             assert "1 malformed line" in title, f"{width}: {title}"
+        for size in ((80, 24), (120, 40)):
+            await pilot.resize_terminal(*size)
+            sample_view(app).show_notes([("cut off", sentence(made, 40) + " Raise max length."), ("note", str(size))])
+            await pilot.pause()
+            assert "Raise max length." in " ".join(text_of(app.screen.query_one("#notes")).split()), "the advice"
 
 
 async def test_clusters_and_their_rows_show_their_text_at_every_width_and_a_small_file_is_searched_at_once(

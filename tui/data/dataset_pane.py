@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 class DatasetPane(Pane):
     """The list and the row under its cursor; exists only while a dataset is open. Posts `Mapped`.
 
-    Here is heard what the threads behind the dataset have to tell, and decisions are lined up.
+    It handles the messages of the threads behind the dataset, and queues decisions.
     """
 
     NAME = "dataset"

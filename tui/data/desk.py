@@ -1,6 +1,6 @@
 """One dataset that is open, and all that works on it behind the screen: index, scan, tokens, decisions.
 
-Whatever happens in a thread is told as a message; the screen hears it in its own thread and hands it to `learn`,
+Threads post messages; the screen handles them in its own thread and passes them to `learn`,
 `settle` or `take_near`.
 """
 
@@ -102,7 +102,7 @@ class OpenDataset:
         """Begin to work.
 
         Args:
-            post: hears what there is to tell, in threads of the desk.
+            post: called with each message, in threads of the desk.
         """
         self._post = post
         threading.Thread(target=self._index, name="index", daemon=True).start()
@@ -123,7 +123,7 @@ class OpenDataset:
             writing.join(_LAST_WORD)
 
     def _index(self) -> None:
-        """Find the remaining rows, a few milliseconds at a time, and tell four times a second."""
+        """Find the remaining rows, a few milliseconds at a time, and post `Grown` four times a second."""
         reader = self.rows.dataset.reader
         reported_at = time.monotonic()
         while not reader.complete and not self._closed.wait(0.0005):  # the pause lets the screen's thread run

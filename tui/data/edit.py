@@ -68,11 +68,11 @@ class RowEdit:
         return cls(entry, number + 1, desk, path, as_text(value))
 
     def open(self, pane: Pane, edited: Edited) -> None:
-        """Let the user edit, then tell what came of it.
+        """Let the user edit, then report the result.
 
         Args:
             pane: the pane whose row it is; its app gives the terminal to the editor meanwhile.
-            edited: hears the entry, and the decision's payload or a sentence on why there is none.
+            edited: called with the entry, and the decision's payload or a sentence on why there is none.
         """
         editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "")
         try:

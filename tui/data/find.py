@@ -82,7 +82,7 @@ class Finder:
 
     Args:
         listing: the rows, and which of them are listed.
-        post: hears what was found, in these threads.
+        post: called with what was found, in these threads.
     """
 
     def __init__(self, listing: Listing, post: Callable[[Message], object]) -> None:

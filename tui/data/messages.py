@@ -1,4 +1,4 @@
-"""What the threads behind the data screen have to tell it, and what its panes tell each other."""
+"""Messages of the threads behind the Data screen, and of its panes to each other."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Arrived(Message):
 
 @dataclass(eq=False, repr=False)
 class Scanned(Message):
-    """The scan has something to tell."""
+    """The scan has new findings."""
 
     update: ScanFindings
 
@@ -130,7 +130,7 @@ class Fetching(Message):
 
 @dataclass(eq=False, repr=False)
 class OpenEnded(Message):
-    """Opening a dataset has ended, well or badly; the picker hears it from its thread."""
+    """Opening a dataset has succeeded or failed; posted by the picker's thread."""
 
     future: Future[Dataset]
 

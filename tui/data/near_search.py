@@ -92,7 +92,7 @@ class NearSearch:
         workspace: the folder that holds `.tunedeck`.
         dataset: what is open.
         payload: as the scan of the data screen has it.
-        apart: tells which pairs of keys are no duplicates; called in threads.
+        apart: returns the pairs of keys marked as not duplicates; called in threads.
         post: called with each update, in threads of the search.
     """
 
@@ -116,7 +116,7 @@ class NearSearch:
         self._begin(self._last)
 
     def start(self, options: NearOptions) -> None:
-        """Search, unless just this was searched already; then its result is told."""
+        """Search; a search with the same settings and data is reused."""
 
         def start(_: _Say) -> JobFolder:
             from core.dataset.scan.near_searches import search_job

@@ -144,7 +144,7 @@ def _open(
         format: the format that the user has chosen, or `auto`.
         columns: the columns that the user has named; with neither, what is kept in the workspace counts.
         workspace: the folder that holds `.tunedeck`.
-        on_progress: told, in the thread, how far the fetching of a Hub dataset is.
+        on_progress: called in the thread with the progress of a Hub download.
     """
     future: Future[Dataset] = Future()
 

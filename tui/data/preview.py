@@ -151,7 +151,7 @@ class TemplatePreview:
 def missing_package() -> str:
     """A training package that this installation lacks, or "".
 
-    Where another interpreter trains (`TUNEDECK_PYTHON`), its own packages count, and the service tells.
+    Where another interpreter trains (`TUNEDECK_PYTHON`), its packages count; the service reports missing ones.
     """
     from importlib.util import find_spec
 

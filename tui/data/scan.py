@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.jobs.state import JobState as JobStanding
 
 _MOST_REPORTED = 6_000
-"""Flagged rows in one piece of news: the screen takes them in within a frame, and draws before the next."""
+"""Flagged rows in one update: the screen handles them within a frame, and draws before the next."""
 _BREATH = 0.03
 _KEYS_AT_ONCE = 20_000
 _FEW = 16
@@ -29,7 +29,7 @@ _FEW = 16
 
 @dataclass(frozen=True, slots=True)
 class ScanFindings:
-    """What a scan has found since the last news.
+    """What a scan has found since the last update.
 
     Attributes:
         flags: row to its further flags.
@@ -37,11 +37,11 @@ class ScanFindings:
         rows: rows whose keys are known, from the first on.
         decided: of these, rows on which something was decided in an earlier sitting, and where they stand.
         total: entries in all, 0 while that is not known.
-        complete: whether this is the last news of a scan that came to its end.
-        faults: with the last news, faults of whole files.
+        complete: whether this is the last update of a finished scan.
+        faults: with the last update, faults of whole files.
         problem: why the scan ended before its end, a sentence, or "".
         stopped: whether it ended because it was asked to; it can be resumed.
-        elsewhere: whether this is no news of the scan, but `decided` was just now decided by another process.
+        elsewhere: whether this is not from the scan: another process has just decided on `decided`.
     """
 
     flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class ScanFindings:
 def scan_payload(
     dataset: Dataset, format: str, columns: Mapping[str, str], eval_data: Sequence[Path]
 ) -> dict[str, Any]:
-    """What the scan job is told: absolute paths, and how to read them."""
+    """The payload of the scan job: absolute paths, and how to read them."""
     return {
         "paths": [str(path.absolute()) for path in dataset.paths],
         "format": None if format == "auto" else format,
@@ -120,7 +120,7 @@ class ScanFollower:
         return None if self._reader is None else self._reader.folder
 
     def decided_elsewhere(self, standings: Mapping[str, DecisionState]) -> None:
-        """Takes in what others have decided, by key; tells it of rows that are keyed already. May read for a moment."""
+        """Takes in decisions of others, by key; posts those on rows that are keyed already. May read for a moment."""
         by_key = _by_packed_key(standings)
         self._decided.update(by_key)  # rows that are keyed later
         if self._reader is None:
@@ -222,7 +222,7 @@ def _rows_of(reader: ScanReader, wanted: Collection[bytes]) -> Iterator[tuple[in
 
 
 def _together(first: ScanFindings, then: ScanFindings) -> ScanFindings:
-    """Two pieces of news as one: a screen hears them four times a second, however fast they come."""
+    """Two updates as one: a screen gets them four times a second, however fast they come."""
     flags = dict(first.flags)
     for row, found in then.flags.items():
         flags[row] = flags.get(row, ()) + found

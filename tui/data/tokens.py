@@ -31,11 +31,11 @@ class TokenUpdate:
     """What is new of the tokens of a dataset.
 
     Attributes:
-        facts: the cache of the present recipe, None where even that cannot be told.
+        facts: the cache of the present recipe, None where even that is unknown.
         standing: whether it is `known`, `stale` (counted under another recipe only), or there is `none`.
-        flags: row to its flags; those of earlier news stand unless `restart`.
+        flags: row to its flags, in addition to earlier ones unless `restart`.
         edited: rows among these that were counted as edited.
-        restart: forget what earlier news has said.
+        restart: forget earlier updates.
         counting: whether a job counts now.
         words: how far it is, or why it is not, in a few words or a sentence.
         failed: whether the words are an error's.
@@ -245,7 +245,7 @@ def _progress(job: JobFolder, rows: int) -> str:
 
 
 class _Read:
-    """Reads what a cache has said since the last news."""
+    """Reads what is new in a cache since the last update."""
 
     def __init__(self, facts: TokenFacts, rest: Callable[[float], bool]) -> None:
         self.facts = facts

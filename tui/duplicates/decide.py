@@ -39,7 +39,7 @@ class Step:
         cleared: rows that are no near leaks of the eval rows beside which they are shown.
         before: the cluster that is looked at again for it, as it was then, and its place in the list.
         undo: whether `asked` takes an earlier step back.
-        note: what the user is told when it is on the disk.
+        note: a sentence for the user once it is on the disk.
     """
 
     asked: tuple[DecisionRequest, ...]
@@ -150,7 +150,8 @@ class Decisions:
 
         Args:
             make: makes them, in a thread: there may be thousands.
-            on_done: hears in another thread that they are on the disk, or why not, and where their rows stand now.
+            on_done: called in another thread once they are on the disk, or with the error, and with the decisions on
+                their rows.
         """
         store = self._store
         assert store is not None, "what can be decided here comes from a search, which has opened the store"
@@ -200,7 +201,7 @@ class SecondLook:
         preferred: Sequence[int] = (),
         keep: Keep | None = None,
     ) -> None:
-        """Search again among some rows; `on_done` hears in another thread which clusters they make."""
+        """Search again among some rows; `on_done` gets their clusters, in another thread."""
         if self._service is None:
             from core.jobs.service import Service
 

@@ -134,7 +134,7 @@ class FoundPane(Pane):
 
         Args:
             groups: what the search has found.
-            desk: the open dataset; it is told of near leaks.
+            desk: the open dataset, which takes near leaks.
             decisions: the workspace's.
             pair: compares a row with the one it is similar to.
             post: takes `StepDone` and `LookedAgain`, also when the pane is gone.

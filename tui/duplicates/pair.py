@@ -61,7 +61,7 @@ class Comparer:
     Args:
         dataset: the rows.
         eval_data: the eval files, opened when one of their rows is to be shown.
-        on_done: hears what was asked and what came of it: a comparison, or the lines of the one row.
+        on_done: called with the request and its result: a comparison, or the lines of the one row.
     """
 
     def __init__(

@@ -56,8 +56,8 @@ class DuplicatesScreen(StepScreen):
         """Make the screen.
 
         Args:
-            desk: the open dataset; it is told of decisions and flags.
-            payload: what the dataset's scan was told.
+            desk: the open dataset, which takes decisions and flags.
+            payload: of the dataset's scan.
         """
         super().__init__()
         self.found: FoundPane | None = None

@@ -82,7 +82,7 @@ class SearchPane(Pane):
         Args:
             workspace: the folder that holds `.tunedeck`.
             rows: of the open dataset.
-            payload: what its scan was told.
+            payload: of its scan.
             decisions: they know which rows are no duplicates.
         """
         super().__init__()
