@@ -104,7 +104,7 @@ class Dataset:
         return self.reader.count
 
     def row(self, entry: int) -> Row:
-        """The entry as it stands in the file; `row.value` is None where `row.error` says why."""
+        """The entry as it is in the file; `row.value` is None where `row.error` says why."""
         return self.reader.row(entry)
 
     def sample(self, entry: int) -> Sample:

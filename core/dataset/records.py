@@ -130,7 +130,7 @@ def _nesting(raw: bytes) -> int:
 
 
 def _repeated_key(raw: bytes, value: dict[str, Any]) -> str:
-    """Names a key that stands twice in one object, or ""."""
+    """Names a key that is repeated in one object, or ""."""
     # Written again, the value holds as many marks as it was read from, unless a key was lost.
     if len(raw) > _RETRY_MAX_BYTES:
         return ""

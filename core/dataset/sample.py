@@ -73,7 +73,7 @@ class Sample:
     tools: tuple[dict[str, Any], ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """The sample as it stands in a curated view; `from_json(to_json(s)) == s`."""
+        """The sample as written in a curated view; `from_json(to_json(s)) == s`."""
         value: dict[str, Any] = {"kind": self.kind}
         if self.kind == "text":
             value["text"] = self.text

@@ -56,7 +56,7 @@ _Find = Callable[[int], int]
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What a search has found since it last told.
+    """What a search has found since its last report.
 
     Attributes:
         entries: further entries that hold the text, ascending.

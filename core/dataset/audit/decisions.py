@@ -92,12 +92,12 @@ class Ledger:
                 states.append(_after(states[-1] if states else OPEN, decision))
 
     def standing(self, key: str) -> DecisionState:
-        """Where a row stands; `OPEN` where nothing was decided."""
+        """The state of a row; `OPEN` where nothing was decided."""
         states = self._standing.get(key)
         return states[-1] if states else OPEN
 
     def standings(self) -> dict[str, DecisionState]:
-        """Every row on which something stands."""
+        """Every row on which something was decided."""
         return {key: states[-1] for key, states in self._standing.items() if states and _BETWEEN not in key}
 
     def apart(self) -> frozenset[tuple[str, str]]:

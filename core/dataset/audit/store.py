@@ -127,12 +127,12 @@ class DecisionStore:
         return future
 
     def standing(self, key: str) -> DecisionState:
-        """Where a row stands."""
+        """The state of a row."""
         with self._lock:
             return self._ledger.standing(key)
 
     def standings(self) -> dict[str, DecisionState]:
-        """Every row on which something stands."""
+        """Every row on which something was decided."""
         with self._lock:
             return self._ledger.standings()
 
@@ -252,7 +252,7 @@ class DecisionStore:
 
 
 def read_ledger(workspace: str | Path) -> Ledger:
-    """The decisions of a workspace as they stand on the disk now; an empty ledger where there are none.
+    """The decisions of a workspace as they are on the disk now; an empty ledger where there are none.
 
     Raises:
         TunedeckError: the table cannot be read.

@@ -34,7 +34,7 @@ class Flag:
     similarity: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in `flags.jsonl`."""
+        """As written in `flags.jsonl`."""
         value = {"name": self.name, "reason": self.reason, "of": self.of, "severity": self.severity}
         return value if self.similarity is None else {**value, "similarity": self.similarity}
 

@@ -9,7 +9,7 @@ from core.dataset.item import Item
 
 
 class Secret(Check):
-    """Keys and tokens, told by the shape that their issuers give them."""
+    """Keys and tokens, recognized by their issuers' formats."""
 
     name = "secret"
     title = "API key or token"

@@ -117,7 +117,7 @@ class ArrayIndex:
         return self._starts[entry], self._ends[entry]
 
     def line(self, offset: int) -> int:
-        """The line, from 1, in which a byte stands."""
+        """The line, from 1, of a byte."""
         grain = bisect_right(self._grain_starts, offset) - 1
         begin = self._grain_starts[grain]
         before = self._stream.read(begin, offset - begin).count(b"\n")

@@ -1,4 +1,4 @@
-"""From paths to a reader: what a file is, told by its bytes first and its name second."""
+"""From paths to a reader: what a file is, by its bytes first and its name second."""
 
 from __future__ import annotations
 

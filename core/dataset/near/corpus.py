@@ -48,7 +48,7 @@ class Corpus:
         self._first_system = ""
         self._structured = False
         self.shared = Shared()
-        """What is left out of each text, once it is settled."""
+        """What is removed from each text, once it is known."""
         self.rows = array("L")
         """The good row of each text, ascending."""
         self.lengths = array("L")
@@ -153,7 +153,7 @@ class Corpus:
         return os.pread(self._file.fileno(), end - start, start).decode("utf-8", "surrogatepass")
 
     def body(self, number: int) -> str:
-        """A text without what was left out."""
+        """A text without what was removed."""
         text = self.shared.shorten(self.full(number))
         return text[self._body_at[number] :] if self._body_at else text
 
@@ -162,7 +162,7 @@ class Corpus:
         return self._header_of[number] if self._header_of else -1
 
     def bodies(self, numbers: Iterable[int]) -> list[str]:
-        """Several texts without what was left out."""
+        """Several texts without what was removed."""
         return [self.body(number) for number in numbers]
 
     def distinct(self, apart: Sequence[int] = ()) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -49,7 +49,7 @@ class Gatherer:
 
     @property
     def shared(self) -> Shared:
-        """What was left out of the texts, once `search` has ended."""
+        """What was removed from the texts, once `search` has ended."""
         return self._texts.shared
 
     def add_eval(self, sample: Sample, place: str, entry: int, key: str) -> None:

@@ -132,7 +132,7 @@ class Leak:
     key: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in `leaks.jsonl`."""
+        """As written in `leaks.jsonl`."""
         where = {"place": self.place, "entry": self.entry, "key": self.key}
         return {"row": self.row, "similarity": self.similarity, **where}
 
@@ -162,7 +162,7 @@ class NearResult:
     wrong_pairs: tuple[tuple[str, str], ...] = ()
 
     def about(self) -> dict[str, Any]:
-        """What was asked and what was left out, as JSON."""
+        """The options and what was removed, as JSON."""
         return {
             "threshold": self.options.threshold,
             "keep": self.options.keep,

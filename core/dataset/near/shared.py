@@ -11,7 +11,7 @@ from core.dataset.near.headers import Headers
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What is left out.
+    """What is removed from texts.
 
     Attributes:
         system: characters of the system prompt that all rows begin with.

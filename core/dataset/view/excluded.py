@@ -12,7 +12,7 @@ EXCLUDED = "left_out.jsonl"
 
 
 class ExcludedRows:
-    """Writes one line for each row that is left out, and counts the reasons.
+    """Writes one line for each dropped row, and counts the reasons.
 
     A line has `reason` (`decision`, `unreadable`, `like_eval`, or a flag's name), `detail` in words or "", `key`, `row`
     (from 0), `source` (index of the file) and the `sample` where there is one.
