@@ -171,13 +171,16 @@ class Easel:
     png: bool
     workspace: Path
 
+    def of(self, when: str) -> list[Picture]:
+        """The pictures of a stage of the walk."""
+        return [each for each in SCREENS if each.when == when and each.name in self.names]
+
     async def draw(self, when: str, session: Callable[[], Session]) -> None:
         """Draw the screens of a stage of the walk."""
-        for picture in SCREENS:
-            if picture.when == when and picture.name in self.names:
-                for size in self.sizes:
-                    for theme in self.themes:
-                        await self._draw(picture, session(), size, theme)
+        for picture in self.of(when):
+            for size in self.sizes:
+                for theme in self.themes:
+                    await self._draw(picture, session(), size, theme)
 
     async def _draw(self, picture: Picture, session: Session, size: str, theme: str) -> None:
         plain = theme == "no-color"
@@ -274,6 +277,8 @@ async def walk(easel: Easel, workspace: Path) -> None:
         return Session(workspace, data, held_out, recipe_path=recipe_file, run=run)
 
     await easel.draw(BEFORE, session)
+    if not (easel.of(LIVE) or easel.of(ENDED)):
+        return
     with tempfile.TemporaryDirectory() as name:
         driver = StandIn(Path(name))
         folder = start(recipe, workspace, driver)

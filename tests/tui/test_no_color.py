@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 from rich.segment import Segment
 from rich.style import Style
+from textual.widgets import OptionList
 
 from tui.app import TunedeckApp
+from tui.widgets.choice_menu import ChoiceMenu
 from tui.widgets.key_bar import KeyBar
 
 
@@ -40,3 +42,18 @@ async def test_the_footer_names_the_key_that_works_while_a_field_has_the_focus(
         await pilot.press("x")  # typed into the field
         assert " q quit" not in footer.render().plain
         assert "ctrl+q quit" in footer.render().plain
+
+
+async def test_without_colors_the_cursor_of_a_menu_is_seen(
+    make_app: Callable[..., TunedeckApp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was drawn in reverse by the style sheet, which Textual does not apply to the lines of a list."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = make_app("recipe")
+    async with app.run_test() as pilot:
+        await app.push_screen(ChoiceMenu("which", [("one", "first"), ("two", "second")]))
+        await pilot.pause()
+        menu = app.screen.query_one(OptionList)
+        cursor, other = ([segment.style for segment in menu.render_line(y) if segment.text.strip()] for y in (0, 1))
+        assert all(style is not None and style.underline for style in cursor)
+        assert not any(style is not None and style.underline for style in other)

@@ -30,7 +30,7 @@ class PresetMenu(ModalScreen[Preset | None]):
         scrollbar-size-vertical: 1;
     }
     PresetMenu OptionList:focus { border: round $accent; }
-    PresetMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
+    PresetMenu OptionList:nocolor > .option-list--option-highlighted { text-style: bold underline; }
     """
 
     BINDINGS = declare(

@@ -85,7 +85,7 @@ class Palette(ModalScreen[PaletteEntry | None]):
     Palette Input { padding: 0 1; background: $panel; }
     Palette OptionList { height: auto; border: none; background: $surface; scrollbar-size-vertical: 1; }
     Palette OptionList:focus { border: none; }
-    Palette OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
+    Palette OptionList:nocolor > .option-list--option-highlighted { text-style: bold underline; }
     Palette Static { height: 2; padding: 0 1; color: $text-muted; }
     """
 

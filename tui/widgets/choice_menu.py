@@ -43,7 +43,7 @@ class ChoiceMenu(ModalScreen[int | None]):
         scrollbar-size-vertical: 1;
     }
     ChoiceMenu OptionList:focus { border: round $accent; }
-    ChoiceMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
+    ChoiceMenu OptionList:nocolor > .option-list--option-highlighted { text-style: bold underline; }
     """
 
     BINDINGS = _BINDINGS[-1:]

@@ -70,7 +70,7 @@ class FilterMenu(ModalScreen[str | None]):
     }
     FilterMenu #typed { height: 1; background: $panel; }
     FilterMenu _Entries { height: 1fr; border: none; padding: 0; background: $surface; scrollbar-size-vertical: 1; }
-    FilterMenu _Entries:nocolor > .option-list--option-highlighted { text-style: reverse; }
+    FilterMenu _Entries:nocolor > .option-list--option-highlighted { text-style: bold underline; }
     FilterMenu #note { height: auto; color: $text-muted; }
     """
 

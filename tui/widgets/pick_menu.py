@@ -62,7 +62,7 @@ class PickMenu(ModalScreen[Picked]):
         height: auto; max-height: 20; border: none; background: $surface; scrollbar-size-vertical: 1;
     }
     PickMenu OptionList:focus { border: none; }
-    PickMenu OptionList:nocolor > .option-list--option-highlighted { text-style: reverse; }
+    PickMenu OptionList:nocolor > .option-list--option-highlighted { text-style: bold underline; }
     """
 
     BINDINGS = _BINDINGS[1:]
