@@ -90,18 +90,24 @@ class Sequence:
         The text and the offsets of each piece are its own.
         """
         whole = len(self.input_ids)
-        edges = [*range(0, whole, length), whole]
+        edges = [*range(0, max(whole, 1), length), whole]
         if len(edges) > 2 and edges[-1] - edges[-2] == 1:
             edges[-2] -= 1
-        return tuple(self._piece(start, end) for start, end in pairwise(edges))
-
-    def _piece(self, start: int, end: int) -> Sequence:
-        begin = max((last for _, last in self.offsets[:start]), default=0)
-        stop = max((last for _, last in self.offsets[:end]), default=0)
-        offsets = tuple(
-            (max(first, begin) - begin, max(last, begin) - begin) for first, last in self.offsets[start:end]
-        )
-        return Sequence(self.input_ids[start:end], self.labels[start:end], text=self.text[begin:stop], offsets=offsets)
+        pieces = []
+        begin = 0
+        for start, end in pairwise(edges):
+            offsets = self.offsets[start:end]
+            stop = max((last for _, last in offsets), default=begin)
+            pieces.append(
+                Sequence(
+                    self.input_ids[start:end],
+                    self.labels[start:end],
+                    text=self.text[begin:stop],
+                    offsets=tuple((max(first, begin) - begin, max(last, begin) - begin) for first, last in offsets),
+                )
+            )
+            begin = max(begin, stop)
+        return tuple(pieces)
 
     def cut(self, length: int) -> Sequence:
         """The sequence up to a length, with what that takes away."""

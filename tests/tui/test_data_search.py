@@ -53,7 +53,10 @@ async def test_hits_are_marked_in_list_and_row_and_gone_to_from_row_to_row(make_
         await pilot.pause()
         assert rows_list(app).cursor == 0
         assert "79" in sample_text(app), "and before the first hit the last one of the row before"
-        await pilot.press("escape")
+        await pilot.press("enter", "n", "n")
+        await pilot.pause()
+        assert "79" in sample_text(app), "full screen begins at the first hit as well"
+        await pilot.press("escape", "escape")
         await pilot.pause()
         assert rows_list(app).count == 3
         assert "ΚΌΣΜΟΣ" not in marked(sample_view(app).text)

@@ -23,7 +23,7 @@ from core.engine.template import Template, use_template
 from core.errors import BadInput
 from core.paths import SAMPLE_DATA
 from core.recipe import templates
-from core.recipe.recipe import Model
+from core.recipe.recipe import Model, Recipe, put
 
 BASE = Model(path=str(SAMPLE_DATA / "tiny_base"))
 END = "<|im_end|>"
@@ -181,7 +181,8 @@ LONG = Sample("text", text=" ".join(f"word {number} naïve 😀" for number in r
 @pytest.mark.parametrize("length", [8, 13, 48])
 def test_chunks_of_a_long_text_hold_each_of_its_tokens_once(tokenizer: Any, template: Template, length: int) -> None:
     (whole,) = encoding.encode(LONG, tokenizer, EncodingSettings(template, 4096)).sequences
-    chunked = EncodingSettings(template, length, chunk_text=True)
+    recipe = put(put(Recipe(), "data.max_length", length), "data.chunk_text", True)
+    chunked = EncodingSettings.of(recipe, template)
     encoded = encoding.encode(LONG, tokenizer, chunked, with_text=True)
     assert [token for each in encoded.sequences for token in each.input_ids] == whole.input_ids
     assert [list(row["labels"]) for row in encoded.rows] == [each.input_ids for each in encoded.sequences]
@@ -200,6 +201,7 @@ def test_no_chunk_has_a_single_token_that_could_not_be_trained(tokenizer: Any, t
     assert [len(piece.input_ids) for piece in pieces] == [8, 8, 7, 2]
     assert [token for piece in pieces for token in piece.input_ids] == whole.input_ids[:25]
     assert [len(piece.input_ids) for piece in Sequence([7], [7]).chunks(8)] == [1]
+    assert [len(piece.input_ids) for piece in Sequence([], []).chunks(8)] == [0]
 
 
 def test_chunks_are_rows_and_a_cut_text_offers_them(tokenizer: Any, template: Template) -> None:

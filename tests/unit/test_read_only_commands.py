@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from core.paths import SAMPLE_DATA
 from core.recipe.recipe import KNOBS
 from tui.cli import main
+from tui.commands.scratch import remove_abandoned
 
 RECIPE = str(SAMPLE_DATA / "recipe.yaml")
 
@@ -102,3 +105,13 @@ def test_a_file_of_the_wrong_kind_is_told_what_it_is(
     said = capsys.readouterr().err
     assert f"{Path(words[-1]).name} is {kind}" in said
     assert advice in said
+
+
+def test_what_a_killed_command_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine = tmp_path / f"tunedeck-reading-{os.getpid()}-abc"
+    for folder in (mine, tmp_path / f"tunedeck-reading-{ended.pid}-abc" / "views", tmp_path / "tunedeck-reading-other"):
+        folder.mkdir(parents=True)
+    remove_abandoned(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [mine.name, "tunedeck-reading-other"]

@@ -105,3 +105,9 @@ def test_a_text_beyond_the_max_length_says_how_much_is_used_and_offers_chunks(tm
     assert "uses the first 2,048 of 9,310 tokens" in flag.reason
     assert "data.chunk_text" in flag.reason
     assert flag.reason.endswith("“the end”")
+
+
+def test_chunks_are_counted_apart(tmp_path: Path) -> None:
+    plain = Recipe(model=Model(path=str(tmp_path)))
+    chunked = replace(plain, data=replace(plain.data, chunk_text=True))
+    assert recipe_key(plain, tmp_path) != recipe_key(chunked, tmp_path)

@@ -32,6 +32,14 @@ def test_a_sound_recipe_has_no_problem() -> None:
     assert validate(_SOUND, _LLAMA, 1_000) == []
 
 
+def test_steps_are_not_judged_where_chunks_make_more_of_them() -> None:
+    few = changed({"training.warmup": 100.0})
+    assert "training.warmup" in {problem.path for problem in validate(few, samples=8)}
+    assert "training.warmup" not in {problem.path for problem in validate(put(few, "data.chunk_text", True), samples=8)}
+    packed = changed({"data.chunk_text": True, "data.packing": "wrapped"})
+    assert any("no effect" in each.sentence for each in validate(packed) if each.path == "data.chunk_text")
+
+
 def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
     assert [problem.path for problem in validate(Recipe())] == ["model.path", "data.train"]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from core.paths import hidden_dir
+
+_PREFIX = "tunedeck-reading-"
 
 
 def reading_workspace(wanted: Path | None = None) -> Path:
@@ -26,4 +29,18 @@ def reading_workspace(wanted: Path | None = None) -> Path:
 @cache
 def _temporary() -> tempfile.TemporaryDirectory[str]:
     """Removed when the program exits. Not in `/tmp`, which is in memory on many machines: it may be gigabytes."""
-    return tempfile.TemporaryDirectory(prefix="tunedeck-", dir=os.environ.get("TMPDIR") or "/var/tmp")
+    place = os.environ.get("TMPDIR") or "/var/tmp"
+    remove_abandoned(Path(place))
+    return tempfile.TemporaryDirectory(prefix=f"{_PREFIX}{os.getpid()}-", dir=place)
+
+
+def remove_abandoned(place: Path) -> None:
+    """Remove this user's temporary workspaces whose process was killed before it could remove them."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        process = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        try:
+            gone = process.isdigit() and not Path(f"/proc/{process}").exists()
+            if gone and folder.lstat().st_uid == os.geteuid():
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # another process has just removed it

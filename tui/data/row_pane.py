@@ -95,8 +95,6 @@ class RowPane(Pane):
             self.screen.refresh_bindings()
         if entry is not None:
             keep_place = entry == self.entry
-            if self._sought and not keep_place:
-                self._go_to_hit = self._go_to_hit or 1
             self.entry = entry
             self._show(keep_place=keep_place)
 
@@ -162,6 +160,8 @@ class RowPane(Pane):
         if self.aside:
             self.aside = False
             self.screen.refresh_bindings()
+        if self._sought and not keep_place:
+            self._go_to_hit = self._go_to_hit or 1
         self.awaited = not rows.at_hand(entry)
         if self.awaited:
             view.show(sample.subject(rows, entry), sample.on_its_way, keep_place=keep_place)
