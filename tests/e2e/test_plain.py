@@ -74,7 +74,7 @@ def test_the_whole_walk_on_public_names_alone(rows: Path) -> None:
         terminal.send("\x1b[200~colour \x1b[0mdq\x1b[201~", "d")
         terminal.wait_for("dropped 1")
         terminal.send("/", "\x1b[200~question \x1b[4m5\x1b[201~", "enter")
-        terminal.wait_for("0 rows with")
+        terminal.wait_for("No rows")
         terminal.send("2")
         terminal.wait_for("2 RECIPE")
         fill_in(terminal, "Max length", "256")
@@ -90,7 +90,7 @@ def test_the_whole_walk_on_public_names_alone(rows: Path) -> None:
         terminal.send("5")
         terminal.wait_for("load it with peft")
         terminal.send("?")
-        terminal.wait_for("everywhere")
+        terminal.wait_for("Everywhere")
         terminal.send("escape", "q")
         assert terminal.wait_exit() == 0
     layer = json.loads((rows.parent / "layer.json").read_text())
