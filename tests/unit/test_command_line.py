@@ -288,6 +288,7 @@ def test_what_is_named_decides_which_screen_opens(
     monkeypatch.setattr("tui.app.TunedeckApp", Recorder)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     for effect in ("signal.signal", "gc.set_threshold"):  # on the whole process
         monkeypatch.setattr(effect, lambda *_: None)
