@@ -148,7 +148,7 @@ def _write(folder: JobFolder, rows: Any, total: int | None, path: Path) -> int:
 
         if fault.errno in (errno.ENOSPC, errno.EDQUOT):
             full = no_more_files(path.parent) or "The disk is full"
-            what = f"{full}. Stopped after {number:,} rows, which were removed again"
+            what = f"{full}. Stopped after {number:,} rows, which were removed"
             raise DiskFull(what, where=str(path.parent), do="Free some space and try again") from fault
         raise
     finally:

@@ -39,4 +39,4 @@ def _reason() -> str:
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
         return str(error).strip().partition("\n")[0].rstrip(".")
-    return f"it sees {torch.cuda.device_count()} of the GPUs that are named"
+    return f"it sees {torch.cuda.device_count()} of the GPUs in the recipe"

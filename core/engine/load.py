@@ -99,9 +99,9 @@ def check_model(path: str) -> None:
         raise BadInput(
             "The folder holds no model: config.json is missing",
             where=path,
-            do="An adapter's folder has adapter_config.json instead: give its base model"
+            do="The folder holds an adapter (adapter_config.json): give its base model instead"
             if (folder / "adapter_config.json").exists()
-            else "Give the folder that `save_pretrained` wrote or the hub downloaded",
+            else "Give the folder that `save_pretrained` wrote, or one downloaded from the Hub",
         )
     _check_weights(folder)
 
@@ -172,7 +172,7 @@ def load_tokenizer(model: Model) -> Any:
         )
     if tokenizer.eos_token is None:
         raise BadInput(
-            "The tokenizer has no end token, so the model could never learn to stop",
+            "The tokenizer has no end-of-sequence (EOS) token, so the model could never learn to stop",
             where=model.path,
             do="Set eos_token in its tokenizer_config.json",
         )
@@ -228,7 +228,7 @@ def load_base(
         _make_room(loaded)
     if is_quantized(loaded) and loaded.hf_quantizer.pre_quantized:
         if chosen is not None:
-            raise BadInput("The model is already quantized", where="model.quantization", do="Set it to none")
+            raise BadInput("The model is already quantized", where="model.quantization", do="Set quantization to none")
         if loaded.quantization_method == "bitsandbytes":
             compute_in(loaded, on.dtype)
     if in_four_bits(loaded) and on.device.type == "cpu":

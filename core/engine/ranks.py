@@ -129,7 +129,7 @@ def check(rank: Rank, recipe: Recipe, accelerator: Any) -> dict[str, Any]:
     per_machine = int(os.environ.get("LOCAL_WORLD_SIZE", "0"))
     if accelerator.num_processes != rank.world or per_machine != wanted.ranks or found != asked:
         raise TunedeckError(
-            f"The recipe asks for {wanted.ranks} ranks on each machine as {asked}; what runs is "
+            f"The recipe asks for {wanted.ranks} ranks on each machine as {asked}, but this run has "
             f"{accelerator.num_processes} ranks, {per_machine} on this machine, as {found}",
             where="training.devices",
         )

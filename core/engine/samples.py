@@ -94,15 +94,15 @@ class EncodingSummary:
         found: list[tuple[str, dict[str, Any]]] = []
         if self.without_loss:
             beyond = f" ({self.cut_away} of them because max length cut off the answer)" if self.cut_away else ""
-            sentence = f"{_count(self.without_loss)} without a trained token{beyond}: dropped."
+            sentence = f"{_count(self.without_loss)} without trained tokens{beyond} were dropped."
             found.append((sentence, {"count": len(self.without_loss), "rows": self.without_loss[:_NAMED]}))
         if self.refused:
             rows = [row for row, _ in self.refused]
-            sentence = f"{_count(rows)} dropped because they cannot be tokenized. The first: {self.refused[0][1]}"
+            sentence = f"{_count(rows)} were dropped because they cannot be tokenized. The first: {self.refused[0][1]}"
             found.append((sentence, {"count": len(rows), "rows": rows[:_NAMED]}))
         if self.cut:
             verb = "is" if self.cut == 1 else "are"
-            sentence = f"{self.cut:,} of {self.samples:,} samples {verb} cut at max length: "
+            sentence = f"{self.cut:,} of {self.samples:,} samples {verb} truncated at max length: "
             sentence += f"{self.lost_tokens:,} tokens are lost."
             if self.cut_texts:
                 texts = "1 is plain text" if self.cut_texts == 1 else f"{self.cut_texts:,} are plain text"

@@ -122,7 +122,7 @@ def _mute(
     if len(spans[0]) != len(answers):
         raise BadInput(
             f"The chat template marks {len(spans[0])} answers where the sample has {len(answers)}, "
-            "so it is unclear which turns have no loss",
+            "so it is unclear which turns to train on",
             do="Choose another template, or drop the sample",
         )
     encoding = rendered.encodings[0]

@@ -11,13 +11,14 @@ def findings(base: list[Generated], tuned: list[Generated]) -> list[str]:
     same = sum(one.text == other.text for one, other in zip(base, tuned, strict=True))
     if base and same == len(base):
         found.append(
-            f"All {len(base)} answers of the tuned model equal the base model's: training had no visible effect. "
+            f"All {len(base)} answers from the tuned model are identical to the base model's: "
+            "training had no visible effect. "
             "Try a higher learning rate or more steps."
         )
     endless = sum(not answer.ended for answer in tuned)
     if tuned and endless * 2 > len(tuned):
         found.append(
-            f"{endless} of {len(tuned)} answers of the tuned model were cut at the token limit. "
+            f"{endless} of {len(tuned)} answers from the tuned model were cut off at the token limit. "
             "Raise evaluation.max_new_tokens, or check that the end of an answer is trained."
         )
     return found

@@ -52,7 +52,7 @@ def measure(
         found += zip(chosen.tolist(), rejected.tolist(), strict=True)
         if not all(math.isfinite(value) for pair in found[start:] for value in pair):
             raise TunedeckError(
-                f"A log-probability on pairs {start} to {len(found) - 1} is not finite",
+                f"A log-probability for pairs {start} to {len(found) - 1} is not finite",
                 do="The weights are damaged, or overflow this precision: check the last steps of training",
             )
     return found

@@ -73,7 +73,7 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     _write(worker, began, tuned_folder, both.scores, scores, (base, tuned), prompts)
 
 
-_STOPPED = "Stopped on request, while comparing base and tuned model."
+_STOPPED = "Stopped on request while comparing the base and tuned models."
 
 
 def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
@@ -91,7 +91,7 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
 
     path = worker.folder.data / "eval.jsonl"
     if not path.exists() or path.stat().st_size == 0:
-        worker.event("alert", "Base and tuned model cannot be compared: no samples are held out.")
+        worker.event("alert", "The base and tuned models cannot be compared: no samples are held out.")
         return None, []
     worker.phase("encoding", "Tokenizing the held-out samples.")
     settings = replace(EncodingSettings.of(recipe, template), packing="none")  # each sample is measured by itself
@@ -124,7 +124,7 @@ def _attach(worker: Worker, recipe: Recipe, model: Any, folder: Path, on: Hardwa
     for name, weight in fresh:
         if weight.is_floating_point() and not torch.isfinite(weight).all():
             raise TunedeckError(
-                f"The trained weights are not finite ({name}): training failed, whatever it reported",
+                f"The trained weights are not finite ({name}): training failed, even if it reported success",
                 where=str(folder),
                 do="Train again with a lower learning rate",
             )

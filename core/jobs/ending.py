@@ -67,9 +67,9 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
     if end.code == EXIT_STOPPED:
         return STOPPED, status.message or "Stopped on request."
     if asked and end.code is None and status.stage:
-        return STOPPED, "Stopped now, on request. Training was already done, and the adapter is saved."
+        return STOPPED, "Stopped immediately on request. Training was already done, and the adapter is saved."
     if asked and end.code is None:
-        return STOPPED, "Stopped now, on request: everything after the last checkpoint is lost."
+        return STOPPED, "Stopped immediately on request: everything after the last checkpoint is lost."
     if end.signal is not None:
         return FAILED, signal_words(end.signal, stage, oom_kills)
     if end.code is None and oom_kills:
@@ -81,7 +81,7 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
         return FAILED, f"{stage} failed: {error.rstrip('.')}. The traceback is at the end of output.log."
     if end.code is None:
         return FAILED, (
-            f"{stage} was killed or crashed without an error message, and its keeper had been killed before. "
+            f"{stage} was killed or crashed without an error message, and its keeper had already been killed. "
             f"The end of output.log may say why.{_resume(stage)}"
         )
     if status.message:
@@ -114,7 +114,7 @@ def signal_words(number: int, who: str, oom_kills: int) -> str:
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
         return (
             f"{who} crashed in compiled code (signal {number}, {name}). "
-            "The end of output.log may say where; the usual cause is a torch or CUDA version that does not match."
+            "The end of output.log may say where; the usual cause is mismatched torch and CUDA versions."
         )
     return f"{who} was stopped from outside by signal {number} ({name}).{_resume(who)}"
 

@@ -241,7 +241,7 @@ def _explained(path: str) -> Iterator[None]:
                 out_of_inodes or "The disk is full, or your quota on it is used up",
                 where=path,
                 do=f"{'Delete some files' if out_of_inodes else 'Free some space'}. The run continues, but what it "
-                "cannot write until then is missing",
+                "cannot write until then is lost",
             ) from error
         raise Unreachable(f"Cannot write: {error.strerror}", where=path) from error
 

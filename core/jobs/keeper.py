@@ -113,7 +113,7 @@ class Keeper:
             self._sampler.stop()
             return
         if not known and status.stage + 1 < status.stages:
-            self._event("alert", "The next stage does not start: the keeper that knew its command was killed.")
+            self._event("alert", "The next stage will not start: the keeper that knew its command was killed.")
         self._run_stages(status.stage + 1, outcome)
 
     def _run_stages(self, first: int, outcome: tuple[str, str, ending.Exit]) -> None:

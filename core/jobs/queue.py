@@ -196,7 +196,7 @@ class Queue:
             BadInput: it is not queued there, or there is no such place.
         """
         if place < 1:
-            raise BadInput("Places in the queue start at 1", where=str(place))
+            raise BadInput("Queue positions start at 1", where=str(place))
         with self.locked() as now:
             entry = self._waiting(now, run_id)
             waiting = [other for other in self.waiting(now) if other.id != entry.id]

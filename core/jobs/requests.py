@@ -62,7 +62,7 @@ def ask(folder: JobFolder, name: str) -> None:
     refuse_read_only(folder)
     if now.state == QUEUED:
         if name not in ENDS:
-            raise BadInput("The run has not started: it is queued", where=folder.id)
+            raise BadInput("The run has not started yet; it is queued", where=folder.id)
         _remove_from_queue(folder)
         return
     orphaned = name == STOP_NOW and now.local and not now.kept and now.status.worker is not None
@@ -112,7 +112,7 @@ def give_up(folder: JobFolder) -> None:
     refuse_read_only(folder)
     if not unreachable(now):
         words = "it is this one" if now.local else f"its last heartbeat was {now.heartbeat_age or 0:.0f} s ago"
-        raise BadInput(f"The machine of this run is not gone: {words}", where=folder.id, do="Stop it without --gone")
+        raise BadInput(f"This run's machine is not gone: {words}", where=folder.id, do="Stop it without --gone")
     words = f"Its machine, {folder.read_job().get('host')}, was reported gone from {os.uname().nodename}."
     clear(folder)
     folder.append_event("alert", words)
@@ -205,5 +205,5 @@ def _end_orphan(folder: JobFolder, status: Status) -> None:
         process.send(one, signal.SIGKILL, group=True)
     done(folder, STOP_NOW, "The run's keeper had been killed, so the run was killed at once.")
     folder.write_status(
-        state=STOPPED, message="Stopped now, on request.", ended=time.time(), signal=int(signal.SIGKILL)
+        state=STOPPED, message="Stopped immediately on request.", ended=time.time(), signal=int(signal.SIGKILL)
     )

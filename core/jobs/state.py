@@ -150,7 +150,7 @@ def _orphaned(folder: JobFolder, keeper_boot: str, status: Status, heartbeat_age
     if LEAVING in status.fields:
         return JobState(STOPPED, status.message or "Stopped on request.", status, True, heartbeat_age)
     if status.phase == DONE and status.stage + 1 >= status.stages:
-        return JobState(FINISHED, "The run finished; its keeper had been killed before.", status, True, heartbeat_age)
+        return JobState(FINISHED, "The run finished; its keeper had already been killed.", status, True, heartbeat_age)
     rebooted = keeper_boot != boot_id()
     if rebooted:
         words = "The machine was restarted while the run was active."

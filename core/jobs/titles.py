@@ -11,7 +11,7 @@ COUNTING = "Counting tokens"
 
 TITLES: Mapping[str, str] = {
     "core.training": TRAINING,
-    "core.evaluation": "Comparing base and tuned model",
+    "core.evaluation": "Comparing base and tuned models",
     "core.runs.view_job": "Building the training set",
     "core.runs.overview_job": "Building the overview",
     "core.training.measure": COUNTING,

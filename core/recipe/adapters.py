@@ -145,7 +145,7 @@ def _lora_terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
 
 def _lora_over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
     if recipe.lora.variant == "dora" and quantization == "int8":
-        return Problem("lora.variant", "dora cannot train on an int8 base. Use nf4, or the variant plain.")
+        return Problem("lora.variant", "dora cannot train on an int8 base. Use nf4, or set the variant to plain.")
     return None
 
 
@@ -157,7 +157,7 @@ def _full_over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
     if quantization == "none":
         return None
     words = (
-        "Quantized weights cannot be trained. Use the method lora, or set quantization to none instead of "
+        "Quantized weights cannot be trained. Set the method to lora, or set quantization to none instead of "
         f"{quantization}."
     )
     return Problem("model.quantization", words)
@@ -196,7 +196,7 @@ ADAPTERS: tuple[Adapter, ...] = (
         tags=(),
         made="Fine-tuned from",
         rates=Rates("full fine-tuning", above=2.0, below=0.0),
-        less_memory=("Training every weight takes the most memory. Use the method lora.", "method"),
+        less_memory=("Training every weight takes the most memory. Set the method to lora.", "method"),
     ),
 )
 """All kinds, in the order of the form."""

@@ -148,7 +148,9 @@ def _length(known: _Known) -> str:
 
 def _allowed(path: str, known: _Known) -> str:
     asks = [ask for ask in asks_of(known.recipe) if FIELD_OF[ask.kind] == path]
-    return "" if all(ask.agreed for ask in asks) else "You have not allowed it yet; you will be asked at the start."
+    return (
+        "" if all(ask.agreed for ask in asks) else "You have not allowed it yet; you will be asked when the run starts."
+    )
 
 
 _DESCRIPTIONS: dict[str, Callable[[_Known], str]] = {

@@ -21,7 +21,7 @@ All fields are optional and have defaults, except `model.path` and `data.train`.
 folder. Write lists as `[a, b]` in YAML, and as `a, b` in the form and on the command line.
 
 Some fields only apply when another field has a certain value. The form and the file hide them otherwise. If you set one
-anyway, it has no effect, and a warning says so before the start.
+anyway, it has no effect, and you get a warning before the run starts.
 """
 
 

@@ -77,7 +77,7 @@ def find(path: str, revision: str = "") -> Path:
     if (snapshot / "config.json").exists():
         return snapshot
     raise NotDownloaded(
-        "is not on this machine yet; it is downloaded at the start, and its memory is known after that",
+        "is not on this machine yet; it will be downloaded when the run starts, and its memory is unknown until then",
         where=clean_line(path),
     )
 
@@ -90,7 +90,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     config = _json_file(folder / "config.json")
     if config is None:
-        raise BadInput("The folder has no config.json", where=str(folder), do="Use the folder of a model")
+        raise BadInput("The folder has no config.json", where=str(folder), do="Use a model folder")
     if "model_type" not in config and "architectures" not in config:
         raise BadInput(
             "has no model_type", where=str(folder / "config.json"), do="Use the config.json that came with the model"
@@ -182,8 +182,10 @@ def _weight_files(folder: Path) -> list[Path]:
             do="Convert them to safetensors",
         )
     if any(folder.glob("*.gguf")):
-        raise BadInput("GGUF weights cannot be trained", where=str(folder), do="Use the original model in safetensors")
-    raise BadInput("The folder has no weights (*.safetensors)", where=str(folder), do="Use the folder of a model")
+        raise BadInput(
+            "GGUF weights cannot be trained", where=str(folder), do="Use the original model in safetensors format"
+        )
+    raise BadInput("The folder has no weights (*.safetensors)", where=str(folder), do="Use a model folder")
 
 
 def _header(file: Path) -> dict[str, Any]:

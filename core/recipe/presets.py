@@ -33,8 +33,7 @@ class Preset:
 PRESETS: tuple[Preset, ...] = (
     Preset(
         "pilot",
-        "20 steps on your data. Shows the speed, the memory and whether the loss falls at all before you spend a "
-        "night on it.",
+        "20 steps on your data. Shows speed, memory and whether the loss falls at all, before you spend a night on it.",
         {
             "training.max_steps": 20,
             "training.eval_every": 10.0,
@@ -46,7 +45,8 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "LoRA",
-        "The usual start: all linear layers, rank 16, effective batch 16. For models whose 16-bit weights fit.",
+        "The usual starting point: all linear layers, rank 16, effective batch size 16. "
+        "For models whose 16-bit weights fit.",
         {
             "method": "lora",
             "model.quantization": "none",

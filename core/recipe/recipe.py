@@ -43,14 +43,14 @@ class Recipe:
     task: str = knob(
         "sft",
         title="Task",
-        help="What kind of training.",
+        help="The kind of training.",
         choices={task.name: task.meaning for task in TASKS.values()},
     )
     method: str = knob(
         "lora",
         title="Method",
-        help="Which weights are trained.",
-        consequence="full needs three to four times the memory of LoRA in 16 bits and forgets more.",
+        help="Which weights to train.",
+        consequence="full needs three to four times the memory of 16-bit LoRA, and the model forgets more.",
         choices={adapter.kind: adapter.meaning for adapter in ADAPTERS},
         source="LoRA learns less and forgets less, arXiv 2405.09673",
     )

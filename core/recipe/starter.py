@@ -31,7 +31,7 @@ def _lines(recipe: Recipe, file_name: str, advanced: bool) -> Iterator[str]:
     name = shlex.quote(clean_line(file_name, 4_096))
     yield f"# A recipe for tunedeck. Train it with: tunedeck train {name}"
     yield f"# Edit it in a form, with a memory forecast: tunedeck {name}"
-    yield "# A field that is left out has its default. Paths are relative to this file."
+    yield "# Fields that are left out use their defaults. Paths are relative to this file."
     yield f"{VERSION_KEY}: {__version__}"
     section = ""
     hidden: list[Knob] = []

@@ -125,14 +125,14 @@ _TOKEN_METRICS = {"entropy": "entropy", "mean_token_accuracy": "token accuracy"}
 
 SFT = Task(
     name="sft",
-    meaning="supervised fine-tuning: learn the answers in the data, or to continue its text",
+    meaning="supervised fine-tuning: learn to give the answers in the data, or to continue its text",
     title="SFT",
     module="supervised",
     samples=("messages", "text", "preference", "kto"),
     wants="conversations, plain text, or the good answers of preference data",
     unused={
         "preference": "SFT trains on the chosen answers of preference pairs and ignores the rejected ones. "
-        "Use the task dpo to train on both.",
+        "Set the task to dpo to train on both.",
         "kto": "SFT trains on the answers labeled good and ignores the bad ones.",
     },
     columns=("input_ids", "labels"),
@@ -178,8 +178,8 @@ DPO = Task(
         ),
         Limit(
             "training.parallel",
-            "DPO with the method full needs the whole base model as a reference on each GPU, which fsdp cannot shard "
-            "here. Use ddp, or the method lora.",
+            "Full DPO needs the whole base model as a reference on each GPU, which fsdp cannot shard "
+            "here. Use ddp, or set the method to lora.",
             accepts=("ddp",),
             given={"method": "full"},
         ),

@@ -204,7 +204,7 @@ def _plain_mapping(
             continue
         path = f"{prefix}.{key_node.value}" if prefix else key_node.value
         if key_node.value in plain:
-            sentence = f"{clean_line(path, 80)} appears twice; the first is in line {lines[path]}."
+            sentence = f"{clean_line(path, 80)} appears twice; the first is on line {lines[path]}."
             problems.append((line, Problem(path, sentence)))
             continue
         lines[path] = line

@@ -87,7 +87,7 @@ def read_details(folder: Path) -> RunDetails:
         for path, knob in KNOBS.items()
         if is_shown(recipe, path)
     )
-    problem = f"Not read of the recipe: {clean_line(unknown[0].sentence, 200)}" if unknown else ""
+    problem = f"Part of the recipe was not read: {clean_line(unknown[0].sentence, 200)}" if unknown else ""
     try:
         manifest: Mapping[str, Any] = read_view(job.data).manifest
         data = tuple((label, clean_line(value, 2_000)) for label, value in _data_lines(manifest))

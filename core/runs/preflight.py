@@ -225,7 +225,7 @@ def _template(seen: _Seen) -> Iterator[PreflightCheck]:
             "chat template",
             "warn",
             "The chat template does not mark the answers, and no built-in one renders the same text. Unless TRL knows "
-            "the template, the run fails at the start: choose another template, or train on everything.",
+            "the template, the run will fail when it starts: choose another template, or train on everything.",
             path,
         )
 
@@ -262,7 +262,7 @@ def _reporting(seen: _Seen) -> Iterator[PreflightCheck]:
     for ask in asks_of(seen.recipe):
         if not ask.agreed:
             yield PreflightCheck(
-                "allowed", "warn", f"{ask.question}. You will be asked at the start.", FIELD_OF[ask.kind]
+                "allowed", "warn", f"{ask.question}. You will be asked when the run starts.", FIELD_OF[ask.kind]
             )
         elif ask.kind == COMMAND:
             yield PreflightCheck("notify", "ok", f"When the run ends: {clean_line(ask.text)}", FIELD_OF[COMMAND])

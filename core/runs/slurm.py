@@ -66,7 +66,8 @@ def script_of(recipe: Recipe, folder: JobFolder, nodes: int, stages: list[list[s
         "#!/bin/bash",
         f"# The run {folder.id}. Add your partition, account and time limit, then: {_sbatch(folder)}",
         *(f"#SBATCH {setting}" for setting in settings),
-        "# TERM comes five minutes before the time limit: the run saves and stops, and resumes when it is requeued.",
+        "# Slurm sends TERM five minutes before the time limit: the run saves and stops, "
+        "and resumes when it is requeued.",
         f"export PYTHONPATH={shlex.quote(os.fspath(code_root()))} PYTHONSAFEPATH=1 PYTHONUNBUFFERED=1",
         "export CUDA_DEVICE_ORDER=PCI_BUS_ID",
         "# What the keeper runs, one after the other.",
@@ -75,9 +76,9 @@ def script_of(recipe: Recipe, folder: JobFolder, nodes: int, stages: list[list[s
         'export TUNEDECK_JOB="tunedeck-$SLURM_JOB_ID-${SLURM_RESTART_COUNT:-0}"',
         'head="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"',
         'export TUNEDECK_RENDEZVOUS="$head:${TUNEDECK_PORT:-29500}"',
-        "# Requeued, or submitted again after the time limit, it resumes from its last checkpoint.",
+        "# When requeued, or submitted again after the time limit, it resumes from its last checkpoint.",
         f"if compgen -G {saved} > /dev/null; then export TUNEDECK_AGAIN=1; fi",
-        "# The first node has the keeper, which starts its ranks; the others only have ranks.",
+        "# The first node runs the keeper, which starts its ranks; the other nodes only run ranks.",
         f"srun --kill-on-bad-exit=0 bash -c {shlex.quote(each)}",
     ]
     return "".join(f"{line}\n" for line in lines)

@@ -92,7 +92,9 @@ def start_run(
     )
     visible = run.environment.get("CUDA_VISIBLE_DEVICES")
     for name, where in same_device_runs(runs_dir(workspace), visible, read_gpus()[0], run.folder.id):
-        words = f"{name} is also running on {where}; both will be slower. The queue would start one after the other."
+        words = (
+            f"{name} is also running on {where}; both will be slower. Use the queue to run them one after the other."
+        )
         run.folder.append_event("alert", words)
     launch(run.folder, run.stages, env=run.environment)
     notify_unseen_ends(list_runs(workspace))
@@ -183,7 +185,13 @@ def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
     checks = preflight(recipe, workspace, gpus=gpus, gpu_problem=problem)
     found = [check for check in stops(checks) if not (elsewhere and check.name == "device")]
     if found:
-        more = f"{len(found) - 1} more would stop the start" if len(found) > 1 else ""
+        more = (
+            ""
+            if len(found) == 1
+            else "There is 1 more problem"
+            if len(found) == 2
+            else f"There are {len(found) - 1} more problems"
+        )
         raise BadInput(found[0].sentence, where=found[0].path, do=more)
     return [check.sentence for check in checks if check.verdict == "warn" and check.name == "data"]
 

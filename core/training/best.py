@@ -73,7 +73,9 @@ def load_best(worker: Worker, trainer: DurableTrainer) -> int | None:
     try:
         read(path)
     except BadInput as error:
-        worker.event("alert", f"The best weights (step {step:,}, cannot be read; the last are saved. {error}")
+        worker.event(
+            "alert", f"The best weights (step {step:,}) cannot be read; the last weights are saved instead. {error}"
+        )
         return None
     trainer.load_weights(path)
     return step

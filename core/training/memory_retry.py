@@ -67,7 +67,7 @@ def shrink(worker: Worker, recipe: Recipe, shortage: Shortage) -> Recipe:
     if now is None:
         words = "The GPU ran out of memory."
     elif shortage.evaluating:
-        words = f"The GPU ran out of memory in an evaluation: now {_samples(training.eval_batch_size)} per batch."
+        words = f"The GPU ran out of memory during evaluation: now {_samples(training.eval_batch_size)} per batch."
     else:
         words = (
             f"The GPU ran out of memory: {_samples(training.batch_size)} per batch from now on, gradient accumulation "
@@ -105,7 +105,7 @@ def no_room(recipe: Recipe) -> OutOfMemory:
         changes.append("quantization nf4")
     changes.append(f"a max length below {recipe.data.max_length:,}")
     return OutOfMemory(
-        "The GPU ran out of memory", do=f"What would make it fit, smallest change first: {'; '.join(changes)}"
+        "The GPU ran out of memory", do=f"To make it fit, try, smallest change first: {'; '.join(changes)}"
     )
 
 

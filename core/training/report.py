@@ -155,7 +155,7 @@ class Reporter(TrainerCallback):
             if requests.STOP_NOW in names:
                 raise self._now(state)
         if requests.STOP in names and save is None:
-            raise WorkerStopped("Stopped on request, in the first step. There was nothing to save.")
+            raise WorkerStopped("Stopped on request during the first step. There was nothing to save.")
         if save is not None and {requests.SAVE, requests.STOP} & set(names):
             save()
         if requests.STOP in names and self.in_step is not None:
@@ -173,7 +173,7 @@ class Reporter(TrainerCallback):
         self._predicted += 1
         self._worker.progress(state.global_step, state.max_steps, f"Evaluating: batch {self._predicted:,}.")
         save = self.in_step.save_evaluating if self.in_step is not None and state.global_step else None
-        if self._worker.hold_if_asked("in an evaluation", save):
+        if self._worker.hold_if_asked("during an evaluation", save):
             self._evaluating_since = time.monotonic()
         names = self._worker.asked()
         if requests.STOP_NOW in names:
@@ -183,7 +183,7 @@ class Reporter(TrainerCallback):
         if requests.STOP in names:
             self.stopping = True
             self._evaluating_since = None
-            raise WorkerStopped("Stopped on request, before the first step. There was nothing to save.")
+            raise WorkerStopped("Stopped on request before the first step. There was nothing to save.")
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """An evaluation is done."""
@@ -222,7 +222,7 @@ class Reporter(TrainerCallback):
 
     def _now(self, state: TrainerState) -> WorkerStopped:
         return WorkerStopped(
-            f"Stopped now, on request, at step {state.global_step:,} of {state.max_steps:,}.", now=True
+            f"Stopped immediately on request at step {state.global_step:,} of {state.max_steps:,}.", now=True
         )
 
 

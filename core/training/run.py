@@ -126,7 +126,7 @@ def _train(
     from core.engine.ranks import check
     from core.training.rescue import rescued
 
-    worker.stop_if_asked("Stopped on request, before the model was loaded. There was nothing to save.")
+    worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
     words = f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}"
     worker.phase("loading", f"{words}.")
 
@@ -139,7 +139,7 @@ def _train(
         raise no_room(put(recipe, "training.batch_size", 1)) from error
     if adapter_of(recipe).whole and is_quantized(model):
         raise BadInput("A quantized model cannot be trained with method full", where="method", do="Use lora")
-    worker.stop_if_asked("Stopped on request, before the first step. There was nothing to save.")
+    worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
@@ -192,7 +192,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
     def seen(done: int) -> None:
         known = f" of {of:,} samples" if of else ""
         worker.progress(0, 0, f"Tokenizing the samples: {before + done:,}{known}.")
-        worker.stop_if_asked("Stopped on request, while tokenizing the samples. There was nothing to save.")
+        worker.stop_if_asked("Stopped on request while tokenizing the samples. There was nothing to save.")
 
     train_rows, facts = encode_view(read_view(data / "train.jsonl"), tokenizer, settings, seen=seen)
     for sentence, fields in facts.alerts():

@@ -111,7 +111,7 @@ class Sampling:
         except FileExistsError:
             raise Again from None  # another rank has said so
         self._worker.speak_up()
-        self._worker.event("alert", f"{words} The ranks are restarted for that.")
+        self._worker.event("alert", f"{words} The ranks are restarting without them.")
         raise Again
 
     def _given_up(self) -> bool:

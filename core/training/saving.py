@@ -63,7 +63,7 @@ def write_whole(
                 words = f"{out_of_inodes}: {name}. The run waits until files are deleted on {target.parent}."
             else:
                 room = units.size(max(attempt.reached, 1 << 20))
-                words = f"The disk is full: {name}. The run waits until about {room} are free on {target.parent}."
+                words = f"The disk is full: {name}. The run waits until about {room} is free on {target.parent}."
             worker.pause_until(attempt, words)
             return
 
@@ -251,6 +251,6 @@ def _card(recipe: Recipe, saved: Weights, note: str) -> str:
     lines = [f"Weights: {saved.words()}", f"Learning rate: {recipe.training.learning_rate}"]
     if saved.eval_first is not None:
         title = saved.headline.eval_title
-        lines.append(f"{title[0].upper()}{title[1:]} of the base: {significant(saved.eval_first, 4)}")
+        lines.append(f"{title[0].upper()}{title[1:]} of the base model: {significant(saved.eval_first, 4)}")
     lines += [note] if note else []
     return "\n".join([*front, *body, *(f"- {line}" for line in lines), ""])

@@ -45,7 +45,7 @@ class Guarded(TrainerCallback):
             getattr(self._tracker, event)(args, state, control, **names)
         except Exception as error:  # whatever a service or its client does must not cost the night's training
             self._failed = True
-            _warn(self._worker, f"{self._name} receives no more metrics of this run", error)
+            _warn(self._worker, f"{self._name} receives no more metrics from this run", error)
 
 
 for _event in [name for name in vars(TrainerCallback) if name.startswith("on_")]:

@@ -126,7 +126,7 @@ def test_a_second_sigterm_ends_a_real_training_within_five_seconds(warm: WarmPyt
     until(lambda: not process.is_alive(worker), "the worker is gone")
     until(lambda: standing(folder).over, "the ending is written")
     assert standing(folder).state == "stopped"
-    assert "Stopped now" in standing(folder).detail
+    assert "Stopped immediately" in standing(folder).detail
 
 
 @pytest.mark.slow

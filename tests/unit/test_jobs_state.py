@@ -90,7 +90,7 @@ def test_stop_that_is_asked_shows_at_once(folder: JobFolder) -> None:
     [
         (Exit(0, None), False, 0, "finished", ""),
         (Exit(3, None), False, 0, "stopped", "Stopped on request"),
-        (Exit(None, 9), True, 0, "stopped", "Stopped now"),
+        (Exit(None, 9), True, 0, "stopped", "Stopped immediately"),
         (Exit(None, 9), False, 0, "failed", "killed from outside"),
         (Exit(None, 9), False, 1, "failed", "ran out of memory (RAM"),
         (Exit(None, 11), False, 0, "failed", "SIGSEGV"),

@@ -78,7 +78,7 @@ def test_a_fresh_recipe_lacks_a_model_and_data() -> None:
         ({"lora.variant": "dora", "model.quantization": "int8"}, "lora.variant", "error", "int8"),
         ({"data.max_length": 200_000}, "data.max_length", "warn", "context of 131,072 tokens"),
         ({"model.chat_template": "chatlm"}, "model.chat_template", "error", "ships chatml"),
-        ({"data.eval": ("/d/train.jsonl",)}, "data.eval", "error", "would mean nothing"),
+        ({"data.eval": ("/d/train.jsonl",)}, "data.eval", "error", "meaningless"),
         ({"data.eval_fraction": 0.0}, "data.eval_fraction", "warn", "No eval set"),
         ({"data.packing": "wrapped"}, "data.packing", "warn", "cuts answers in the middle"),
         ({"training.early_stopping": 3}, "training.keep_best", "warn", "saves the last weights"),

@@ -14,7 +14,7 @@ from tui.commands.which_run import add_run_argument, which_run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
-    parser.add_argument("--json", action="store_true", help="Open no screen; print what `tail --json` prints.")
+    parser.add_argument("--json", action="store_true", help="Do not open the screen; print what `tail --json` prints.")
     add_screen_options(parser)
 
 

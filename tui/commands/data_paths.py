@@ -33,7 +33,7 @@ def data_paths(
     """
     refuse_recipes(words)
     if sum(str(word) == NAME for word in words) > 1:
-        raise BadInput("Standard input can be named only once", where=NAME)
+        raise BadInput("Standard input can be given only once", where=NAME)
     return [_path(str(word), workspace, piped_into or (lambda: workspace)) for word in words]
 
 
@@ -104,7 +104,7 @@ def take_keys_from_terminal() -> None:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
         raise BadInput(
-            "Data came through standard input, and there is no terminal for keys",
+            "Standard input is data, and there is no terminal to read keys from",
             do="Use `tunedeck scan -` here",
         ) from None
     os.dup2(terminal, 0)

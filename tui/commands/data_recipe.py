@@ -31,7 +31,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, held_out: str) -> Non
         default=[],
         type=Path,
         metavar="FILE",
-        help="Separate eval file; may be given several times.",
+        help="Separate eval file; can be repeated.",
     )
     parser.add_argument(
         "--mix",
@@ -46,12 +46,12 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, held_out: str) -> Non
         metavar="FRACTION",
         help=f"Share of rows to hold out as the eval set (default: {held_out}, or the recipe's).",
     )
-    parser.add_argument("--stratify", metavar="BY", help="Split evenly by answer, source or a column.")
+    parser.add_argument("--stratify", metavar="BY", help="Stratify the split by answer, source or a column.")
     parser.add_argument(
         "--near",
         type=float,
         metavar="SIMILARITY",
-        help="Keep rows at least this similar on one side of the split (default: 0.8; 0 turns it off).",
+        help="Keep rows at least this similar on the same side of the split (default: 0.8; 0 turns it off).",
     )
     parser.add_argument(
         "--drop",
@@ -66,7 +66,7 @@ def add_data_arguments(parser: argparse.ArgumentParser, *, held_out: str) -> Non
         action="append",
         default=[],
         metavar="NAME=COLUMN",
-        help="Which column holds what, such as messages=talk.",
+        help="Map a field to a column, such as messages=talk.",
     )
 
 
@@ -119,7 +119,7 @@ def recipe_of(arguments: argparse.Namespace, *, hold_out: bool = True) -> Recipe
         data = replace(data, columns=columns)
     data = replace(data, drop_flags=tuple(dict.fromkeys((*data.drop_flags, *map(flag_name, arguments.drop)))))
     if not data.train:
-        raise BadInput("No dataset is named", do="Name a file, or a recipe with --recipe")
+        raise BadInput("No dataset given", do="Give a file, or a recipe with --recipe")
     recipe = with_mapping(absolute(replace(recipe, data=data), Path.cwd()), Path.cwd())
     for problem in validate(recipe):
         if problem.severity == "error" and problem.path.startswith("data."):

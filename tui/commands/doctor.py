@@ -1,6 +1,6 @@
 """Check this installation and this machine: packages, GPUs and torch, disk, Hub login, terminal.
 
-Below each problem is the command that fixes it. Nothing is asked over the network. Exit code 1 if something is broken.
+Below each problem is the command that fixes it. It does not use the network. The exit code is 1 if something is broken.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def examine(workspace: Path) -> dict[str, Any]:
     if ends_processes(os.environ.get("USER", "")):
         note(
             "workspace",
-            "This machine ends your processes at logout, runs included (KillUserProcesses of systemd-logind).",
+            "This machine kills your processes when you log out, including runs (KillUserProcesses of systemd-logind).",
             "loginctl enable-linger && systemd-run --user --scope tunedeck",
         )
     if packages["textual"] is not None:
@@ -211,7 +211,7 @@ def print_facts(facts: dict[str, Any]) -> None:
         if found["fix"]:
             say(f"      {found['fix']}")
     say(
-        "The viewer and the data tools are complete."
+        "The viewer and the data tools are ready to use."
         if not any(found["level"] == "problem" and found["area"] == "installation" for found in facts["findings"])
         else "This installation is broken: see the lines with ✗ above."
     )

@@ -75,7 +75,7 @@ def examine_terminal(
                 _set("-s", "set-clipboard on"),
             )
         if colors == _TRUE_COLOR and "RGB" not in features.split(","):
-            note("tmux shows 256 colors in place of true color.", _set("-as", "terminal-features ',*:RGB'"))
+            note("tmux shows 256 colors instead of true color.", _set("-as", "terminal-features ',*:RGB'"))
     elif environment.get("STY"):
         note("GNU screen drops notifications and copied text; tmux passes them on.")
     return facts, found

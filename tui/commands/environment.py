@@ -23,7 +23,7 @@ class Variable:
 
 
 VARIABLES = (
-    Variable("NO_COLOR", SCREEN, "no colors, when set to anything"),
+    Variable("NO_COLOR", SCREEN, "turns colors off when set to anything"),
     Variable("TUNEDECK_THEME", SCREEN, "theme to start with: dark, light, terminal, or one of your own"),
     Variable("TUNEDECK_GLYPHS", SCREEN, "what the terminal can show, if the locale is wrong: braille, block or ascii"),
     Variable("TUNEDECK_PLAIN", SCREEN, "1 draws with plain Textual, if the screen looks wrong"),
@@ -36,18 +36,20 @@ VARIABLES = (
     Variable("HF_TOKEN_PATH", HUB, "file with the Hub token (default: HF_HOME/token)"),
     Variable("HF_HOME", HUB, "folder of Hub downloads and token (default: ~/.cache/huggingface)"),
     Variable("HF_HUB_CACHE", HUB, "folder of downloaded models (default: HF_HOME/hub)"),
-    Variable("HF_HUB_OFFLINE", HUB, "1 uses downloaded models and datasets only"),
+    Variable("HF_HUB_OFFLINE", HUB, "1 uses only downloaded models and datasets"),
     Variable("HF_ENDPOINT", HUB, "address of a Hub mirror (default: https://huggingface.co)"),
     Variable("HTTP_PROXY, HTTPS_PROXY, ALL_PROXY", HUB, "proxy for the Hub"),
-    Variable("CUDA_VISIBLE_DEVICES", TRAINING, "GPUs that a run may use; a recipe's `training.devices` comes first"),
-    Variable("TUNEDECK_PYTHON", TRAINING, "Python that trains, if it is not the one that runs tunedeck"),
+    Variable(
+        "CUDA_VISIBLE_DEVICES", TRAINING, "GPUs that a run may use; a recipe's `training.devices` takes precedence"
+    ),
+    Variable("TUNEDECK_PYTHON", TRAINING, "Python to train with, if not the one that runs tunedeck"),
     Variable("TUNEDECK_NODES, TUNEDECK_JOB, TUNEDECK_RENDEZVOUS", TRAINING, "set by the Slurm script of a run"),
     Variable("XDG_CONFIG_HOME", FOLDERS, "where settings, keys and themes are (default: ~/.config)"),
-    Variable("XDG_STATE_HOME", FOLDERS, "where your consents are remembered (default: ~/.local/state)"),
+    Variable("XDG_STATE_HOME", FOLDERS, "where what you have allowed is saved (default: ~/.local/state)"),
     Variable("XDG_CACHE_HOME", FOLDERS, "where caches are (default: ~/.cache)"),
     Variable("TMPDIR", FOLDERS, "where temporary files are written (default: /var/tmp)"),
-    Variable("SCRATCH", FOLDERS, "a place that is cleaned by age; runs there are warned about"),
-    Variable("USER", FOLDERS, "your name, as other users of the workspace see it"),
+    Variable("SCRATCH", FOLDERS, "a folder where old files are deleted; runs in it get a warning"),
+    Variable("USER", FOLDERS, "your name, as shown to other users of the workspace"),
 )
 """Every variable that is read, in the order of `tunedeck --help`."""
 

@@ -1,6 +1,6 @@
 """Write the curated dataset, without dropped rows, for other programs and services.
 
-Rows are held out only with --held-out, --eval or a recipe; they and the rejected rows go into files of their own beside
+Rows are held out only with --held-out, --eval or a recipe; they and the rejected rows go into separate files next to
 it. Nothing is ever overwritten.
 """
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     live = sys.stderr.isatty() and not arguments.json
     if arguments.out.exists():
         raise BadInput(
-            "It already exists and was not overwritten", where=str(arguments.out), do="Name another file with --out"
+            "It already exists and was not overwritten", where=str(arguments.out), do="Choose another file with --out"
         )
 
     def progress(done: int, of: int) -> None:

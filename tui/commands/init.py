@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     path = _target(arguments.names)
     if os.path.lexists(path):
-        raise BadInput("It already exists and was not overwritten", where=str(path), do="Name another file")
+        raise BadInput("It already exists and was not overwritten", where=str(path), do="Choose another file")
     recipe = _recipe(arguments, path.absolute().parent)
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _target(names: list[str]) -> Path:
     recipes = [name for name in names if Path(name).suffix.lower() in RECIPE_SUFFIXES]
     if len(recipes) > 1:
-        raise BadInput(f"Only one recipe can be written, got {', '.join(recipes)}", do="Name one of them")
+        raise BadInput(f"Only one recipe can be written, got {', '.join(recipes)}", do="Give just one")
     path = Path(recipes[0] if recipes else _DEFAULT)
     if not path.absolute().parent.is_dir():
         raise BadInput("The folder does not exist", where=str(path.absolute().parent), do="Create it first")
@@ -84,7 +84,9 @@ def _recipe(arguments: argparse.Namespace, folder: Path) -> Recipe:
 
     data = [name for name in arguments.names if Path(name).suffix.lower() not in RECIPE_SUFFIXES]
     if wrong := next((name for name in data if not Path(name).exists()), None):
-        raise BadInput("No such file or folder", where=wrong, do="Name data files and, ending in .yaml, the recipe")
+        raise BadInput(
+            "No such file or folder", where=wrong, do="Give data files and a recipe to write, ending in .yaml"
+        )
     recipe = apply_settings(Recipe(), arguments.set, Path.cwd())
     if data:
         recipe = put(recipe, "data.train", tuple(data))

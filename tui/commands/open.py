@@ -1,7 +1,7 @@
 """Fine-tune language models on a GPU server, in the terminal.
 
 `tunedeck` opens the app, `tunedeck tickets.jsonl` opens it on a dataset, `tunedeck recipe.yaml` on a recipe, and
-`tunedeck demo` shows everything on the sample data. Where a run is active, `tunedeck` shows it live.
+`tunedeck demo` shows everything on the sample data. If a run is active, `tunedeck` shows it live.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the app."""
     parser.add_argument(
-        "--eval", action="append", default=[], metavar="FILE", help="Separate eval file; may be given several times."
+        "--eval", action="append", default=[], metavar="FILE", help="Separate eval file; can be repeated."
     )
     parser.add_argument("--recipe", metavar="RECIPE.yaml", help="Open this recipe on the Recipe screen.")
     add_screen_options(parser)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     recipe = Path(arguments.recipe) if arguments.recipe else None
     if recipes and (recipe is not None or len(recipes) > 1):
         named = ", ".join(str(path) for path in (*([recipe] if recipe else []), *recipes))
-        raise BadInput(f"Only one recipe can be opened, got {named}", do="Name one of them")
+        raise BadInput(f"Only one recipe can be opened, got {named}", do="Give just one")
     return run_app(
         [path for path in data if path not in recipes],
         eval_data=[Path(name) for name in arguments.eval],

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", metavar="MODEL", help="Count tokens with this model's tokenizer (default: the recipe's model)."
     )
-    parser.add_argument("--no-tokens", action="store_true", help="Do not count tokens, which takes some seconds.")
+    parser.add_argument("--no-tokens", action="store_true", help="Skip counting tokens, which takes a few seconds.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object with everything.")
 
 

@@ -1,6 +1,6 @@
 """Pause a run at its next step. It keeps its memory; `tunedeck resume` resumes it.
 
-With --release the run is saved and stopped, so that its memory is free; `resume` then starts from the checkpoint.
+With --release the run is saved and stopped, which frees its memory; `resume` then starts from the checkpoint.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tui.commands.which_run import add_run_argument, which_run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
-    parser.add_argument("--release", action="store_true", help="Save and stop the run, so that its memory is free.")
+    parser.add_argument("--release", action="store_true", help="Save and stop the run to free its memory.")
     add_wait_arguments(parser)
 
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="list (default), add, remove, move, start or pause.",
     )
     parser.add_argument("what", nargs="?", metavar="RECIPE|RUN", help="A recipe to add, or a run to remove or move.")
-    parser.add_argument("place", nargs="?", type=int, metavar="PLACE", help="New place of a moved run, from 1.")
+    parser.add_argument("place", nargs="?", type=int, metavar="PLACE", help="New position of a moved run; 1 is first.")
     parser.add_argument(
         "--set",
         action="append",
@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_wish_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `--at` and `--free-gib`."""
-    parser.add_argument("--at", metavar="TIME", help="Start no earlier than 23:30, or '2026-11-22 23:30'.")
+    parser.add_argument("--at", metavar="TIME", help="Earliest start, such as 23:30 or '2026-11-22 23:30'.")
     parser.add_argument(
         "--free-gib", type=float, default=0.0, metavar="N", help="Start once N GiB are free on the run's GPU."
     )
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     workspace: Path = arguments.workspace.resolve()
     if not workspace.is_dir():
-        raise BadInput("No such folder", where=str(workspace), do="Name one that holds `runs/`")
+        raise BadInput("No such folder", where=str(workspace), do="Give one that holds `runs/`")
     queue = Queue(workspace)
     if arguments.do not in ("list", "add"):
         refuse_unknown(workspace)
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         queue.remove(_run_of(arguments, workspace).id)
     elif arguments.do == "move":
         if arguments.place is None:
-            raise BadInput("The new place is missing", do="`tunedeck queue move RUN 1` makes it the first")
+            raise BadInput("The new position is missing", do="`tunedeck queue move RUN 1` makes it the first")
         queue.move(_run_of(arguments, workspace).id, arguments.place)
     elif arguments.do in ("start", "pause"):
         queue.pause(arguments.do == "pause")

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _run_all(as_json=arguments.json)
     workspace: Path = arguments.workspace.resolve()
     if not workspace.is_dir():
-        raise BadInput("No such folder", where=str(arguments.workspace), do="Name one that holds `runs/`")
+        raise BadInput("No such folder", where=str(arguments.workspace), do="Give one that holds `runs/`")
     lines, problem = _read(workspace)
     if not lines and problem:
         raise TunedeckError(problem, where=str(arguments.workspace))

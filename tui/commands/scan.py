@@ -1,6 +1,6 @@
 """Check a dataset: its format, malformed lines by number, and flagged rows.
 
-Exit code 2 where the rows have no known format. In a workspace (a folder with `.tunedeck`), --near also saves its
+The exit code is 2 if the rows have no known format. In a workspace (a folder with `.tunedeck`), --near also saves its
 result for the Duplicates screen; anywhere else, nothing is written.
 """
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=Path,
         metavar="FILE",
-        help="Separate eval file, checked for leaks; may be given several times.",
+        help="Separate eval file, checked for leaks; can be repeated.",
     )
     parser.add_argument(
         "--near",
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Find near-duplicates, at least this similar (0.5 to 1; default 0.8).",
     )
     parser.add_argument(
-        "--keep", choices=KEEPS, default="first", help="Which of near-duplicates to keep (default: first)."
+        "--keep", choices=KEEPS, default="first", help="Which of the near-duplicates to keep (default: first)."
     )
     parser.add_argument(
         "--fields",
@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help="Processes for --near (default: 1; the result is the same).",
+        help="Processes for --near (default: 1; does not change the result).",
     )
     parser.add_argument("--format", default="auto", help="Row format (default: detected from the rows).")
     parser.add_argument(
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=COLUMN",
-        help="Which column holds what, such as messages=talk.",
+        help="Map a field to a column, such as messages=talk.",
     )
     parser.add_argument(
         "--json",

@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--now", action="store_true", help="Stop without saving.")
     how.add_argument(
-        "--gone", action="store_true", help="Give up a run of another machine that no longer exists, to resume it here."
+        "--gone",
+        action="store_true",
+        help="Give up a run on a machine that no longer exists, so that it can be resumed here.",
     )
     parser.add_argument(
         "--timeout", type=float, default=600, metavar="S", help="Seconds to wait for the end (default: 600)."
@@ -45,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
         if time.monotonic() > deadline:
             raise JobFailed(
                 f"{folder.path.name} did not stop within {arguments.timeout:.0f} s",
-                do="It may still do so; `tunedeck tail` shows what it is doing, `tunedeck stop --now` does not save",
+                do="It may still do so; `tunedeck tail` shows what it is doing, `tunedeck stop "
+                "--now` stops it without saving",
             )
         time.sleep(0.2)
     if arguments.json:

@@ -83,7 +83,7 @@ COMMANDS: Mapping[str, CommandInfo] = {
         RUNS, "open the live screen of a run", ("attach", "attach support-tone --low-bandwidth"), (SCREEN,)
     ),
     "tail": CommandInfo(
-        RUNS, "print metrics and events of a run as they come", ("tail", "tail support-tone --once --json")
+        RUNS, "print metrics and events of a run as they arrive", ("tail", "tail support-tone --once --json")
     ),
     "stop": CommandInfo(RUNS, "save a run and stop it", ("stop support-tone", "stop support-tone --now")),
     "pause": CommandInfo(RUNS, "pause a run at its next step", ("pause", "pause support-tone --release")),

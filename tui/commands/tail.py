@@ -1,4 +1,4 @@
-"""Print metrics, events and verdicts of a run as they come."""
+"""Print metrics, events and verdicts of a run as they arrive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui.commands.which_run import ACTIVE, add_run_argument, which_run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     add_run_argument(parser)
-    parser.add_argument("--once", action="store_true", help="Print what there is and exit.")
+    parser.add_argument("--once", action="store_true", help="Print everything so far and exit.")
     parser.add_argument("--log", action="store_true", help="Also print the training process's own output.")
     parser.add_argument(
         "--json", action="store_true", help="Print JSON lines: metrics, events, verdicts and, last, the status."

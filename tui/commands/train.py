@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="Change a field, such as lora.rank=32; may be given several times.",
+        help="Change a field, such as lora.rank=32; can be repeated.",
     )
     parser.add_argument("--name", metavar="NAME", help="Name of the run (default: the recipe's).")
     parser.add_argument("--detach", action="store_true", help="Start the run and return right away.")
@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--print-slurm", action="store_true", help="Prepare the run and print a script for sbatch; start nothing."
     )
-    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="Machines of the Slurm script (default: 1).")
+    parser.add_argument(
+        "--nodes", type=int, default=1, metavar="N", help="Number of machines for the Slurm script (default: 1)."
+    )
     parser.add_argument(
         "--workspace",
         type=Path,

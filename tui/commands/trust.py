@@ -1,4 +1,4 @@
-"""Trust a workspace that was copied, cloned or is shared, or what a recipe runs as you."""
+"""Trust a workspace that is shared or was copied, or what a recipe runs as you."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif path.exists():
         asks = asks_of(resolve(load(path), path.parent))
     else:
-        raise BadInput("No such file or folder", where=str(path), do="Name a workspace or a recipe")
+        raise BadInput("No such file or folder", where=str(path), do="Give a workspace or a recipe")
     for ask in asks:
         ask.agree()
         say(f"Allowed: {ask.text}")

@@ -281,7 +281,7 @@ def _waiting_words(run: Path, adapter: SavedAdapter | None) -> str:
     state = standing(JobFolder(run)).state
     name = clean_line(run.name)
     if state in ("queued", "starting", "running", "stopping", "paused"):
-        return f"{name} is {state}. The comparison of base and tuned model appears here when training is done."
+        return f"{name} is {state}. The comparison of the base and tuned models appears here when training is done."
     words = f"No comparison yet: {name} {_ENDED.get(state, f'is {state}')}."
     if state == "finished":
         return f"{words} To get one, hold out samples and turn on evaluation.after_training on Recipe (2)."

@@ -91,7 +91,7 @@ def _method(seen: _Seen) -> Iterator[Problem]:
     if shape is not None and shape.quantized and adapter.whole:
         yield Problem(
             "method",
-            f"The model's weights are quantized ({shape.quantized}) and cannot be trained. Use the method lora.",
+            f"The model's weights are quantized ({shape.quantized}) and cannot be trained. Set the method to lora.",
         )
     task, rates, rate = TASKS[recipe.task], adapter.rates, number_text(chosen)
     low, high = task.rates[adapter.kind]
@@ -195,10 +195,11 @@ def _data(seen: _Seen) -> Iterator[Problem]:
     if both:
         yield Problem(
             "data.eval",
-            "The same file is in the training data and in the eval set, so the eval loss would mean nothing.",
+            "The same file is in the training data and in the eval set, so the eval loss "
+            "would be meaningless. Remove it from one of them.",
         )
     if not data.eval and data.eval_fraction == 0:
-        sentence = "No eval set: overfitting cannot be detected, and base and tuned model cannot be compared."
+        sentence = "No eval set: overfitting cannot be detected, and the base and tuned models cannot be compared."
         yield Problem("data.eval_fraction", sentence, "warn")
     if data.packing == "wrapped" and data.loss_on == "answers":
         yield Problem(

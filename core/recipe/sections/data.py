@@ -46,7 +46,7 @@ class Data:
         (),
         title="Mix in",
         help="More files to train on, each with its share of the training set: general.jsonl=0.1. Large files are "
-        "sampled with the split seed, small ones are repeated. None of their rows go into the eval set.",
+        "sampled using the split seed; small ones are repeated. None of their rows go into the eval set.",
         consequence="10% general data reduces forgetting; more of it leaves less room for the task.",
         source="Scialom et al., arXiv 2205.12393",
         advanced=True,
@@ -88,7 +88,8 @@ class Data:
         title="Stratify by",
         help="Keeps the same proportions in the eval set: by answer (if answers are labels), by source (file), or by "
         "a column of the rows. Leave it empty to split at random.",
-        consequence="Rare labels also reach the eval set. Appending rows later can move others to the other side.",
+        consequence="Rare labels also end up in the eval set. Appending rows later can move other "
+        "rows across the split.",
         advanced=True,
         when=_SPLIT,
     )
@@ -115,7 +116,7 @@ class Data:
             "turns": "user turns with reference answers",
             "preference": "a prompt with a chosen and a rejected answer",
             "kto": "a prompt, a completion and a label",
-            "text": "plain text; every token is trained",
+            "text": "plain text; every token is trained on",
             "text-lines": "plain text, one sample per line",
         },
         advanced=True,
@@ -131,7 +132,7 @@ class Data:
         ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact"),
         title="Drop flagged rows",
         help="Rows with any of these flags are not trained on, unless you kept them by hand.",
-        consequence="Duplicates count double in training and leak into the eval set.",
+        consequence="Duplicates count twice in training and leak into the eval set.",
         renamed=RENAMED,
         source="Lee et al., arXiv 2107.06499",
     )
@@ -161,7 +162,7 @@ class Data:
     chunk_text: bool = knob(
         False,
         title="Chunk long text",
-        help="Splits a plain-text row longer than the max length into chunks of that length, each a sample of its own, "
+        help="Splits a plain-text row longer than the max length into chunks of that length, each a separate sample, "
         "instead of truncating it. Chunks do not overlap, and no token is lost.",
         consequence="Trains on all of the text. An epoch has more steps.",
         when=one_of("data.format", "auto", "text", "text-lines")
@@ -171,7 +172,7 @@ class Data:
     loss_on: str = knob(
         "answers",
         title="Train on",
-        help="Which tokens of chat samples count in the loss. Plain text is always trained in full.",
+        help="Which tokens of chat samples count toward the loss. Plain text is always trained on in full.",
         consequence="Training on everything also teaches the model to write the prompts.",
         choices={
             "answers": "only the assistant's messages",

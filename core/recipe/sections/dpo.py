@@ -15,8 +15,8 @@ class Dpo:
         0.1,
         title="Beta",
         help="How closely the model stays to the base model: rewards are log-probability ratios times beta.",
-        consequence="A lower beta moves further from the base model and follows the preferences harder. 0.01 to 0.5 "
-        "is common.",
+        consequence="A lower beta lets the model move further from the base model to follow the "
+        "preferences. 0.01 to 0.5 is common.",
         gt=0,
         le=10,
         source="DPO, arXiv 2305.18290, section 6 (0.1; 0.5 for summaries)",
@@ -35,7 +35,7 @@ class Dpo:
             "apo_down": "lowers both, rejected answers more; for answers worse than the model's own",
             "nca_pair": "also keeps the probability of the chosen answer from falling",
             "bco_pair": "a binary classifier on the reward of each answer",
-            "sppo_hard": "pushes each answer towards a fixed win rate",
+            "sppo_hard": "pushes each answer toward a fixed win rate",
             "discopop": "a blend of logistic and exponential loss, found by search",
             "aot": "compares sorted margins within a batch; needs a batch size above 1",
             "aot_unpaired": "the same without pairing the answers; needs a batch size above 1",

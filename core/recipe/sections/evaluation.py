@@ -14,7 +14,7 @@ _ANSWERED = _COMPARED & positive("evaluation.prompts")
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The comparison of base and tuned model after training."""
+    """The comparison of the base and tuned models after training."""
 
     after_training: bool = knob(
         True,
@@ -37,7 +37,8 @@ class Evaluation:
         256,
         title="Max new tokens",
         help="Answers are cut off after this many tokens.",
-        consequence="Too few hides how answers end; a model that never stops costs the full length each time.",
+        consequence="If it is too low, you cannot see how answers end; a model that never stops uses "
+        "the full length each time.",
         unit="tokens",
         ge=1,
         when=_ANSWERED,
@@ -55,7 +56,7 @@ class Evaluation:
     temperature: float = knob(
         0.0,
         title="Temperature",
-        help="0 always picks the most likely token, so that base and tuned model differ only by training.",
+        help="0 always picks the most likely token, so that the base and tuned models differ only by training.",
         consequence="Above 0, two evaluations of the same model differ as well.",
         ge=0,
         le=5,

@@ -34,7 +34,7 @@ class Lora:
         0.05,
         title="Dropout",
         help="The share of the adapter's inputs that is zeroed at random while training.",
-        consequence="A little dropout slows the memorizing of small datasets; 0 is fastest.",
+        consequence="A little dropout slows memorization of small datasets; 0 is fastest.",
         ge=0,
         lt=1,
         source="QLoRA, arXiv 2305.14314, appendix B (0.1 up to 13B, 0.05 above)",
@@ -43,7 +43,8 @@ class Lora:
         ("all-linear",),
         title="Target modules",
         help="Which linear layers get an adapter: all-linear, or names such as q_proj, v_proj.",
-        consequence="Adapting all linear layers learns the most; attention layers only saves memory and learns less.",
+        consequence="Adapting all linear layers learns the most; adapting only the attention layers "
+        "saves memory and learns less.",
         source="QLoRA, arXiv 2305.14314, figure 2",
     )
     variant: str = knob(
@@ -63,7 +64,7 @@ class Lora:
         (),
         title="Modules to save",
         help="Modules that are trained in full and saved with the adapter, such as lm_head and embed_tokens. Needed "
-        "when you added new tokens.",
-        consequence="Adds whole matrices to the memory and to the adapter file.",
+        "if you added new tokens.",
+        consequence="Adds whole matrices to memory and to the adapter file.",
         advanced=True,
     )

@@ -36,7 +36,7 @@ class Model:
     trust_remote_code: bool = knob(
         False,
         title="Trust remote code",
-        help="Runs Python code that comes with the model. Only for a model whose code you have read.",
+        help="Runs Python code that comes with the model. Use it only for a model whose code you have read.",
         consequence="If yes, the model's code runs with your permissions.",
         advanced=True,
     )
@@ -59,7 +59,7 @@ class Model:
         "themselves cannot be trained.",
         consequence="nf4 cuts the memory for weights to about a quarter of 16 bits and makes steps about 40% slower.",
         choices={
-            "none": "weights stay in the precision above",
+            "none": "weights keep the data type above",
             "nf4": "4-bit NormalFloat, the QLoRA format",
             "int8": "8-bit, LLM.int8()",
         },

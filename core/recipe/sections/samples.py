@@ -18,7 +18,7 @@ class Samples:
     every: float = knob(
         0.25,
         title="Sample every",
-        help="Steps between two rounds of sample outputs; a value below 1 is a share of all steps (0.25: four "
+        help="Steps between rounds of sample outputs; a value below 1 is a share of all steps (0.25: four "
         "rounds). The base model answers first. Set 0 for none.",
         consequence="Shows early what the model is learning. It does not change training.",
         unit="steps, or a share if below 1",
@@ -45,7 +45,7 @@ class Samples:
         64,
         title="Max new tokens",
         help="Answers are cut off after this many tokens.",
-        consequence="A model that has not learned to stop costs the full length each time.",
+        consequence="A model that has not learned to stop uses the full length each time.",
         unit="tokens",
         ge=1,
         advanced=True,

@@ -40,7 +40,7 @@ class Training:
     max_steps: int = knob(
         0,
         title="Max steps",
-        help="Stop after this many steps, whatever the epochs. Set 0 for no limit.",
+        help="Stop after this many steps, regardless of epochs. Set 0 for no limit.",
         consequence="A pilot of 20 steps shows the speed, the memory and whether the loss falls.",
         unit="steps",
         ge=0,
@@ -89,8 +89,8 @@ class Training:
     weight_decay: float = knob(
         0.0,
         title="Weight decay",
-        help="Pulls trainable weights towards zero. 0.01 to 0.1 is common in full fine-tuning.",
-        consequence="With LoRA it decays the adapter, which pulls the model back towards the base model.",
+        help="Pulls trainable weights toward zero. 0.01 to 0.1 is common in full fine-tuning.",
+        consequence="With LoRA it decays the adapter, which pulls the model back toward the base model.",
         ge=0,
         le=1,
         source="transformers' default",
@@ -157,7 +157,7 @@ class Training:
     log_every: int = knob(
         1,
         title="Log every",
-        help="Steps between two points of the loss curve.",
+        help="Steps between points on the loss curve.",
         consequence="Logging every step costs almost nothing and hides nothing.",
         unit="steps",
         ge=1,
@@ -166,7 +166,7 @@ class Training:
     eval_every: float = knob(
         0.1,
         title="Evaluate every",
-        help="Steps between two evaluations; a value below 1 is a share of all steps (0.1: ten evaluations). Set 0 for "
+        help="Steps between evaluations; a value below 1 is a share of all steps (0.1: ten evaluations). Set 0 for "
         "none.",
         consequence="More evaluations show overfitting sooner and make the run longer.",
         unit="steps, or a share if below 1",
@@ -185,7 +185,7 @@ class Training:
     save_every: float = knob(
         0.25,
         title="Checkpoint every",
-        help="Steps between two checkpoints; a value below 1 is a share of all steps. Set 0 to save only at the end.",
+        help="Steps between checkpoints; a value below 1 is a share of all steps. Set 0 to save only at the end.",
         consequence="A crash loses at most the steps since the last checkpoint.",
         unit="steps, or a share if below 1",
         ge=0,
@@ -203,8 +203,8 @@ class Training:
         title="Early stopping",
         help="Stops the run after this many evaluations in a row without improvement in eval loss (or in the task's "
         "own metric, such as a reward). Set 0 to turn it off.",
-        consequence="Saves the time in which the run would only overfit; too low a number stops at a bump in the "
-        "curve.",
+        consequence="Saves the time that the run would only spend overfitting. If it is too low, a bump in the "
+        "curve stops the run.",
         unit="evaluations",
         ge=0,
         source="transformers' EarlyStoppingCallback",
@@ -225,7 +225,7 @@ class Training:
         title="Keep best weights",
         help="Saves the weights with the best eval loss (or the task's own metric) at the end instead of the last "
         "weights.",
-        consequence="Each new best evaluation saves a checkpoint, and the best one is kept beside the newest.",
+        consequence="Each new best evaluation saves a checkpoint, and the best one is kept in addition to the newest.",
         source="transformers' load_best_model_at_end",
         when=_EVALUATED,
     )
