@@ -92,3 +92,17 @@ async def test_after_many_updates_the_screen_is_as_if_drawn_whole(
             whole = cells_of(strip)
             assert "".join(glyph for glyph, _ in row) == strip.text
             assert [look(style) for _, style in row] == [look(style) for _, style in whole]
+
+
+@pytest.mark.parametrize("low", [True, False])
+async def test_with_low_bandwidth_the_screen_behind_the_help_stays_as_it_is(make_app: MakeApp, low: bool) -> None:
+    """Dimming it sent all of it, and closing the help all of it again."""
+    app = make_app("runs", low_bandwidth=low)
+    async with app.run_test() as pilot:
+        before = app.screen._compositor.render_strips()[0]
+        await pilot.press("question_mark")
+        await pilot.pause()
+        after = app.screen._compositor.render_strips()[0]
+        assert after.text == before.text
+        same = [look(style) for _, style in cells_of(after)] == [look(style) for _, style in cells_of(before)]
+        assert same == low
