@@ -88,7 +88,7 @@ def _app(path: Path) -> list[Row]:
             terminal.wait_for("question 0 ", 30)
             shown = time.perf_counter()
             terminal.wait_for(f"{ROWS:,}", 60)
-            terminal.settle(quiet=SCANNED, timeout=SCANNED)  # the scan goes on meanwhile
+            terminal.settle(quiet=SCANNED, timeout=SCANNED)  # the scan continues meanwhile
             terminal.wait_until(lambda _: _keyed(Path(name)) >= KEYED, 600, what=f"{KEYED:,} rows scanned")
             memory, keyed = _private(terminal.pid), _keyed(Path(name))
             pages = [_page_down(terminal) for _ in range(PAGES)]

@@ -13,7 +13,7 @@ from io import TextIOWrapper
 UTF_8, ASCII = "utf-8", "ascii"
 
 LOOKALIKE = "tunedeck.lookalike"
-"""Name of the codec error handler that prints a look-alike in place of a character that cannot be encoded."""
+"""Name of the codec error handler that prints a similar ASCII character for one that cannot be encoded."""
 
 _OURS = re.compile("[\u2010-\u203f\u2190-\u2bff]")
 """Dashes, quotes, arrows, frames, blocks, braille: two cells wide in old East Asian character sets."""
