@@ -84,7 +84,7 @@ NOTHING = keys()
 async def overview(pilot: Pilot[int]) -> None:
     """Open the overview, and wait for its figures."""
     await pilot.press("O")
-    await until(lambda: len(shown(pilot).split()) > 100)
+    await until(lambda: len(shown(pilot).split()) > 100 and "being counted" not in shown(pilot))
     await rest(pilot)
 
 

@@ -93,8 +93,11 @@ class EncodingSummary:
         """What a person must know before training: sentences, each with its numbers and rows (from 0)."""
         found: list[tuple[str, dict[str, Any]]] = []
         if self.without_loss:
-            beyond = f" ({self.cut_away} of them because max length cut off the answer)" if self.cut_away else ""
-            sentence = f"{_count(self.without_loss)} without trained tokens{beyond} were dropped."
+            many = len(self.without_loss)
+            those = "" if self.cut_away == many else f"{self.cut_away:,} of them because "
+            beyond = f" ({those}max length cut off the answer)" if self.cut_away else ""
+            verb = "was" if many == 1 else "were"
+            sentence = f"{_count(self.without_loss)} without trained tokens{beyond} {verb} dropped."
             found.append((sentence, {"count": len(self.without_loss), "rows": self.without_loss[:_NAMED]}))
         if self.refused:
             rows = [row for row, _ in self.refused]

@@ -32,7 +32,7 @@ async def test_a_line_says_memory_use_power_and_temperature(width: int) -> None:
         gauges.show([FULL])
         await pilot.pause()
         line = text_of(gauges)[0]
-        assert all(part in line for part in ("GPU 0", "61.2/80.0 GiB", "94 %", "412/700 W", "67 °C"))
+        assert all(part in line for part in ("GPU 0", "61.2/80.0 GiB", "94%", "412/700 W", "67 °C"))
 
 
 async def test_a_panel_says_what_is_the_runs_and_what_is_others() -> None:
@@ -56,7 +56,7 @@ async def test_values_that_cannot_be_had_are_na(panel: bool) -> None:
         await pilot.pause()
         text = "\n".join(text_of(gauges))
         assert "n/a/n/a GiB" in text
-        assert "n/a %" in text
+        assert "n/a%" in text
         assert "n/a °C" in text
 
 
@@ -107,7 +107,7 @@ async def test_a_device_that_fell_off_the_bus_is_named_beside_those_that_work() 
         gauges.show([FULL, DeviceReading("GPU 1", problem="GPU 1 has fallen off the bus; restart the machine.")])
         await pilot.pause()
         lines = text_of(gauges)
-        assert "94 %" in lines[0]
+        assert "94%" in lines[0]
         assert lines[1].split() == ["GPU", "1", "has", "fallen", "off", "the", "bus;", "restart", "the", "machine."]
 
 
@@ -132,7 +132,7 @@ async def test_each_of_many_gpus_has_its_memory_use_and_past_in_a_narrow_termina
         places = [part for column in zip(*half, strict=True) for part in column]
         for number, place in enumerate(places):
             assert place.split()[:3] == ["GPU", str(number), "61.2/80.0"]
-            assert ("2 %" if number == 5 else "98 %") in place
+            assert ("2%" if number == 5 else "98%") in place
             assert ("▁▁▁▁▁" if number == 5 else "█████") in place
 
 
@@ -143,7 +143,7 @@ async def test_more_gpus_than_rows_are_told_together_the_stalled_one_by_name() -
         gauges.show([*node(15), DeviceReading("GPU 15", problem="GPU 15 has fallen off the bus; restart the machine.")])
         await pilot.pause()
         rows = [row.strip() for row in text_of(gauges)]
-        assert rows[0] == "16 GPUs  █████▁█████████·  2 % (GPU 5) to 98 %"
+        assert rows[0] == "16 GPUs  █████▁█████████·  2% (GPU 5) to 98%"
         assert rows[1] == "most memory 61.2/80.0 GiB (GPU 0), run 58.9  67 °C"
         assert rows[2] == "GPU 15 has fallen off the bus; restart the machine."
 
@@ -216,7 +216,7 @@ async def test_without_devices_the_words_are_wrapped_whole() -> None:
         "No NVIDIA driver is installed on this machine (libnvidia-ml.so.1 was not found), so there are no GPU readings."
     )
     async with OneWidget(gauges).run_test(size=(60, 8)) as pilot:
-        gauges.show([], [words, "Worker: CPU 98 %"])
+        gauges.show([], [words, "Worker: CPU 98%"])
         await pilot.pause()
         shown = "".join(text_of(gauges)).replace(" ", "")
         assert words.replace(" ", "") in shown

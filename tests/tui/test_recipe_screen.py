@@ -283,6 +283,14 @@ async def test_the_form_says_how_many_samples_train_and_are_held_out(make_app: M
         assert "~2 samples" in row(app, "data.eval_fraction")
 
 
+async def test_a_short_help_has_no_scrollbar(make_app: MakeApp) -> None:
+    """It was measured before the panel had a width: one cell wide, it was longer than any panel."""
+    app = make_app("recipe")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        assert app.screen.query_one("#help").max_scroll_y == 0
+
+
 async def test_a_narrow_screen_shows_one_panel_at_a_time(make_app: MakeApp) -> None:
     app = make_app("recipe")
     async with app.run_test(size=(80, 24)) as pilot:

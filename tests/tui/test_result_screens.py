@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual.color import Color
 from textual.pilot import Pilot
 from textual.widgets import OptionList, Static
 
@@ -61,6 +62,19 @@ async def test_evaluate_walks_the_answers_and_finds_those_that_differ(make_app: 
         await pilot.press("r")
         assert "reference 1" in text(app, "#reference")
         assert app.screen.query_one("#reference").display
+
+
+async def test_titles_of_the_answers_are_as_bright_as_text(make_app: MakeApp, run: Path) -> None:
+    """They had the color of the frame, in which nobody could read them in the dark."""
+    app = make_app("evaluate", run=run)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(pilot, app)
+        text_color = Color.parse(app.theme_variables["foreground"])
+        for name in ("#samples", "#prompt", "#base-box", "#reference"):
+            assert app.screen.query_one(name).styles.border_title_color == text_color, name
+        samples = app.screen.query_one(OptionList)
+        assert samples.virtual_size.height == 3, "a line for each sample"
+        assert samples.scrollable_content_region.width - 2 - 7 >= 40, "cells of its question"
 
 
 async def test_hostile_answers_reach_no_widget_raw(make_app: MakeApp, run: Path) -> None:

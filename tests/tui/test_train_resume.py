@@ -53,9 +53,9 @@ async def test_p_pauses_and_lets_it_go_on(make_app: MakeApp, tmp_path: Path) -> 
         assert "p pause" not in keys(screen)
         await pilot.press("p")
         await until(pilot, lambda: requests.pending(folder) == (requests.RESUME,))
-        await until(pilot, lambda: "Asked it to resume" in state(screen))
+        await until(pilot, lambda: "to resume" in state(screen))
         requests.done(folder, requests.RESUME, "The run goes on after the pause.")
-        await until(pilot, lambda: "Asked it to resume" not in state(screen))
+        await until(pilot, lambda: "to resume" not in state(screen))
 
 
 async def test_r_shows_where_it_goes_on_and_no_leaves_it(make_app: MakeApp, tmp_path: Path) -> None:

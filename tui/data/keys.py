@@ -95,7 +95,7 @@ ROWS = (
         "+",
     ),
     Command("data.audit", "A", "audit", "audit", "Start an audit (random, worst first), or resume it.", 8),
-    Command("data.skip", "s", "skip", "skip", "In an audit: skip this row for now; left goes back.", 5),
+    Command("data.skip", "s", "skip", "skip", "In an audit: skip this row for now; ← goes back to it.", 5),
 )
 """Of `RowsPane`: which rows are listed, and where the cursor is."""
 

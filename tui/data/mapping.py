@@ -137,8 +137,8 @@ class MappingScreen(ModalScreen[Chosen | None]):
 
     def _show_row(self, *, keep_place: bool = False) -> None:
         preview = self.query_one("#preview", TextView)
-        view = "raw" if self._raw else "as a sample"
-        preview.border_title = Content(f"row {self._row + 1} of {len(self._draft.rows)}, {view}")
+        view = "raw JSON" if self._raw else "preview"
+        preview.border_title = Content(f"{view} of row {self._row + 1} of {len(self._draft.rows)}")
         preview.show(self._row_lines, keep_place=keep_place)
 
     def _column_lines(self) -> Iterator[TextLine]:
@@ -158,7 +158,7 @@ class MappingScreen(ModalScreen[Chosen | None]):
                 found = turns_of(self._draft.rows, column.name, self._draft.said.get("turn.role", ""))
                 yield plain(clean_line(f"keys: {', '.join(found.keys)}", _EXAMPLE), "muted", indent=2)
                 if found.speakers:
-                    yield plain(clean_line(f"speakers: {', '.join(found.speakers)}", _EXAMPLE), "muted", indent=2)
+                    yield plain(clean_line(f"roles: {', '.join(found.speakers)}", _EXAMPLE), "muted", indent=2)
                 continue
             for example in column.examples[:2]:
                 text = example if isinstance(example, str) else str(example)[: _EXAMPLE * 4]

@@ -17,7 +17,7 @@ from tui.widgets.form_field import Fault, FieldState, FormField, Section
 NONE = "(none)"
 FORMAT = "format"
 _GOOD = "label.good"
-_USUAL = "(usual)"
+_USUAL = "(default)"
 
 
 class MappingDraft:
@@ -66,10 +66,10 @@ class MappingDraft:
         format = format_named(self.name)
         choices = (NONE, *self._shown)
         fields = [FormField(each.name, each.name, "choice", choices) for each in format.fields]
-        found.append(Section("which column is what", tuple(fields)))
+        found.append(Section("columns", tuple(fields)))
         inner = self._inner_fields()
         if inner:
-            found.append(Section("inside the values", tuple(inner)))
+            found.append(Section("keys and values", tuple(inner)))
         return tuple(found)
 
     def _inner_fields(self) -> list[FormField]:

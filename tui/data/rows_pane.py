@@ -291,13 +291,13 @@ class RowsPane(Pane):
         """Choose a list, or an order, from a menu."""
         choices = self._lists(lambda name: self._list(name, also=()))
         for unit in self._units():
-            choices.append((f"by {unit}", "with a length you type", partial(self._ask_length, unit)))
+            choices.append((f"by {unit}", "a range such as 100-500 or >500", partial(self._ask_length, unit)))
         for order, counted in ORDERS.items():
             if "tokens" not in order or self._rows.tokens.standing == "known":
-                choices.append((f"{order} first", f"sort these rows by {counted}", partial(self._finder.sort, order)))
+                choices.append((f"{order} first", f"sort by {counted}", partial(self._finder.sort, order)))
         if self.listing.order:
             choices.append(("file order", "reset the order", self.list_again))
-        self._choose("list", choices)
+        self._choose("filter or sort", choices)
 
     def _lists(
         self,
@@ -347,7 +347,7 @@ class RowsPane(Pane):
         within = listing.counts_within(listing.listed()) if few else None
         choices += self._lists(narrow, ("all", *names), within)
         for unit in self._units():
-            choices.append((f"by {unit}", "with a length you type", partial(self._ask_length, unit, others)))
+            choices.append((f"by {unit}", "a range such as 100-500 or >500", partial(self._ask_length, unit, others)))
         choices.append(("containing", "text that you type", partial(self._ask_text, others)))
         whose = "" if few else " (counts are for all rows)"
         self._choose(f"narrow these {count(listing.count)} rows to{whose}", choices, len(names))

@@ -101,8 +101,9 @@ class EvaluateScreen(StepScreen):
             self.query_one(f"#{name}").border_title = title
 
     def on_resize(self, event: events.Resize) -> None:
-        """A tall terminal has room for the dataset's own answer as well."""
+        """A wide terminal has room for both answers side by side, a tall one for the dataset's own answer as well."""
         super().on_resize(event)
+        self.set_class(event.size.width >= 150, "-beside")
         tall = self.has_class("-tall")
         if tall != self._tall:
             self._tall = self._with_reference = tall
@@ -154,7 +155,7 @@ class EvaluateScreen(StepScreen):
         words = f"adapter {self._place(adapter)} ({size(adapter.size)}{of})"
         if comparison and adapter.weights and comparison.step not in (None, adapter.weights.step):
             return f"{words}; the comparison above is of step {count(comparison.step or 0)}"
-        return f"{words}   5 shows how to load it"
+        return f"{words}. Press 5 to export it."
 
     def _place(self, adapter: SavedAdapter) -> str:
         folder, workspace = adapter.folder, self.session.workspace

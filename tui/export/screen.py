@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from textual import on, work
+from textual import events, on, work
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
@@ -20,6 +20,10 @@ from core.units import size
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 from tui.widgets.path_prompt import PathPrompt
+from tui.widgets.wrap import wrap
+
+_KINDS = {"LORA": "LoRA"}
+"""Kinds of adapters as people write them, where PEFT does not."""
 
 _COPY = "In an existing folder, a new folder named after the run is created. enter copies, esc cancels."
 
@@ -56,6 +60,7 @@ class ExportScreen(StepScreen):
         """Make the screen; the adapter is read when the screen is shown."""
         super().__init__()
         self._adapter: SavedAdapter | None = None
+        self._step: int | None = None
         self._copying = False
 
     def compose_body(self) -> Iterable[Widget]:
@@ -67,7 +72,7 @@ class ExportScreen(StepScreen):
 
     def on_mount(self) -> None:
         """Titles."""
-        self.query_one("#how").border_title = "load it with peft"
+        self.query_one("#how").border_title = "load it with PEFT (Python)"
 
     def on_screen_resume(self) -> None:
         """Read the adapter of the session's run again."""
@@ -91,11 +96,23 @@ class ExportScreen(StepScreen):
     def _take(self, adapter: SavedAdapter | None, step: int | None, words: str) -> None:
         self._adapter = adapter
         what = self.query_one("#what", Static)
-        what.update(Content(words) if adapter is None else _describe(adapter, step))
+        self._step = step
+        what.update(Content(words))
+        self._show()
         self.query_one("#how").display = adapter is not None
         if adapter is not None:
             self.query_one("#code", Static).update(Content(loading_code(adapter)))
         self.refresh_bindings()
+
+    def _show(self) -> None:
+        """What the adapter is, wrapped to the width of the screen."""
+        if self._adapter is not None:
+            self.query_one("#what", Static).update(_describe(self._adapter, self._step, self.size.width - 2))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap it again."""
+        super().on_resize(event)
+        self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Everything here needs an adapter; the question for a folder comes first."""
@@ -152,19 +169,24 @@ class ExportScreen(StepScreen):
         self.notify(clean_line(words, 400), markup=False)
 
 
-def _describe(adapter: SavedAdapter, run_step: int | None) -> Content:
-    shape = f"{adapter.kind} rank {adapter.rank}, alpha {adapter.alpha:g}" if adapter.rank else adapter.kind
-    lines: list[str | tuple[str, str]] = [
-        ("adapter  ", "bold"),
-        f"{clean_line(str(adapter.folder))}\n",
-        ("base     ", "bold"),
-        f"{clean_line(adapter.base_model)}\n",
-        ("shape    ", "bold"),
-        f"{shape} on {', '.join(clean_line(name) for name in adapter.targets)}\n",
-        ("weights  ", "bold"),
-        f"{adapter.weights.words(run_step) if adapter.weights else 'unknown step'}\n",
-        ("files    ", "bold"),
-        f"{size(adapter.size)} in {len(adapter.files)} files: ",
-        ", ".join(f"{clean_line(name)} {size(length)}" for name, length in adapter.files[:3]),
-    ]
-    return Content.assemble(*lines)
+_LABEL = 9
+"""Cells of the names of the facts and the gap after them."""
+
+
+def _describe(adapter: SavedAdapter, run_step: int | None, width: int) -> Content:
+    """The facts of an adapter, each value below itself where it wraps."""
+    kind = _KINDS.get(adapter.kind, adapter.kind)
+    shape = f"{kind} rank {adapter.rank}, alpha {adapter.alpha:g}" if adapter.rank else kind
+    files = ", ".join(f"{clean_line(name)} {size(length)}" for name, length in adapter.files[:3])
+    facts = (
+        ("adapter", clean_line(str(adapter.folder))),
+        ("base", clean_line(adapter.base_model)),
+        ("type", f"{shape} on {', '.join(clean_line(name) for name in adapter.targets)}"),
+        ("weights", adapter.weights.words(run_step) if adapter.weights else "unknown step"),
+        ("files", f"{size(adapter.size)} in {len(adapter.files)} files: {files}"),
+    )
+    lines = []
+    for label, value in facts:
+        rows = [value[start:end] for start, end in wrap(value, max(20, width - _LABEL))]
+        lines.append(Content.assemble((f"{label:<{_LABEL}}", "bold"), f"\n{' ' * _LABEL}".join(rows)))
+    return Content("\n").join(lines)

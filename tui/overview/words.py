@@ -71,7 +71,7 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         yield [
             (f"  leaks     {count(leaks['exact'] + left):>9}", "text"),
             (
-                f"  to the eval file: {count(leaks['exact'])} equal (excluded), {count(left)} similar",
+                f"  to the eval file: {count(leaks['exact'])} exact (excluded), {count(left)} similar",
                 "muted",
             ),
         ]
@@ -191,7 +191,7 @@ def _histogram(tokens: Mapping[str, Any]) -> Iterator[Pieces]:
             words = f"max length {count(tokens['max_length'])}: {count(train['cut'])} {verb} cut, "
             yield [(f"  ── {words}{count(train['lost'])} tokens lost ──", "warning")]
             if train.get("cut_texts"):
-                yield [("     data.chunk_text trains on all of a plain text, in chunks", "warning")]
+                yield [("     to train on all of a long text, set data.chunk_text", "warning")]
         bar = "█" * max(1, round(_BAR * each["samples"] / most)) if each["samples"] else ""
         span = f"{count(lower + 1)} to {count(each['upper'])}"
         yield [(f"  {span:>18} ", "muted"), (bar, "text"), (f" {count(each['samples'])}", "text")]

@@ -59,9 +59,10 @@ class RecipePanels(Vertical):
         self._help = text
         # A new layout of the screen costs more than the text: it is asked for only where the text is longer than
         # the panel, before or now.
-        height = max(box.scrollable_content_region.height, text.get_height({}, max(1, static.size.width)))
-        static.styles.height = height
-        static.update(text, layout=False)
+        width = static.size.width
+        if width:
+            static.styles.height = max(box.scrollable_content_region.height, text.get_height({}, width))
+        static.update(text, layout=not width)  # before the first layout its height is not known yet
         box.scroll_to(y=0, animate=False)
 
     def show_facts(self, facts: RecipeFacts) -> None:

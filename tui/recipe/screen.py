@@ -346,6 +346,10 @@ class RecipeScreen(StepScreen):
 
     # --- commands
 
+    def offers(self, command: Command) -> bool:
+        """In the YAML, `esc` is the key that is shown for going back to the form."""
+        return command.id != "recipe.toggle_yaml" or not self.has_class("-yaml")
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """A question for a file name comes first; a run is started once."""
         if not self.is_mounted:

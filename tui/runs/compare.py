@@ -15,7 +15,7 @@ from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.recipe.differences import differences
-from core.units import clock, count, duration, gib, short_count, significant
+from core.units import count, duration, gib, short_count, significant
 from core.verdict.run_list import RunLine
 from tui.actions import Command, declare
 from tui.charts.plot import Curve
@@ -68,7 +68,7 @@ class CompareScreen(StepScreen):
             "Switch the y axis between logarithmic and linear.",
             5,
         ),
-        Command("compare.back", "escape", "back", "all runs", "Go back to the list of runs.", 3, "esc", shared="back"),
+        Command("compare.back", "escape", "back", "back", "Go back to the list of runs.", 3, "esc", shared="back"),
     )
 
     def __init__(self, lines: Sequence[RunLine]) -> None:
@@ -102,7 +102,7 @@ class CompareScreen(StepScreen):
 
     def on_mount(self) -> None:
         """Read the runs."""
-        self.query_one("#fields").border_title = "results and differing fields"
+        self.query_one("#fields").border_title = "results and recipe differences"
         self.query_one(Table).focus()
         self._draw_curves()
         self.query_one(Table).show(len(self._rows), 0)
@@ -117,7 +117,7 @@ class CompareScreen(StepScreen):
 
     def _columns(self, width: int) -> list[TableColumn]:
         least = 8 if width >= 80 else 6  # below, the line under the table has the values uncut
-        each = max(least, min(22, (width - 26) // len(self._lines) - 1))
+        each = max(least, min(22, (width - 38) // len(self._lines) - 1))
         return [
             TableColumn("field"),
             *(TableColumn(f"{letter} {self._names[n]}", each) for n, letter in self._lettered()),
@@ -271,6 +271,6 @@ def _results(lines: Sequence[RunLine]) -> list[tuple[str, tuple[str, ...]]]:
         ("verdict", tuple(map(verdict_word, lines))),
         ("best eval", tuple("" if line.best_eval is None else significant(line.best_eval, 4) for line in lines)),
         ("at step", tuple("" if line.best_step is None else str(line.best_step) for line in lines)),
-        ("duration", tuple("" if line.seconds is None else clock(line.seconds) for line in lines)),
+        ("duration", tuple("" if line.seconds is None else duration(line.seconds) for line in lines)),
         ("memory", tuple(gib(line.memory) if line.memory else "" for line in lines)),
     ]

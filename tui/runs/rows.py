@@ -20,9 +20,9 @@ COLUMNS = (
     TableColumn("verdict", 15),
     TableColumn("best eval", 9, right=True),
     TableColumn("duration", 10, right=True, rank=2),
-    TableColumn("memory", 8, right=True, rank=4),
+    TableColumn("memory", 9, right=True, rank=4),
     TableColumn("step", 15, right=True, rank=5),
-    TableColumn("started", 9, rank=3),
+    TableColumn("started", 9, right=True, rank=3),
     TableColumn("model", 20, rank=6),
 )
 

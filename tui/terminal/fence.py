@@ -1,7 +1,7 @@
 """The fence: every private name of Textual that this package uses, and whether this Textual has it as we know it.
 
 The names are private, so any release may rename them. They are checked once, at import; a part of the layer of which
-one name is missing is turned off, and Textual does the work its own way: more bytes, more processor time, the same
+one name is missing is turned off, and Textual does the work its own way: more bytes, more CPU time, the same
 screens. `TUNEDECK_PLAIN=1` turns off every part. A new private name gets a row in `PRIVATE`, and the code that uses
 it runs only where `holds(part)`.
 """
@@ -21,10 +21,10 @@ class Part(Enum):
     """A part of the layer; the value says what happens without it."""
 
     DRIVER = "Textual's own thread reads the keys: it wakes ten times a second"
-    FRAMES = "every picture is sent as Textual draws it: more bytes"
-    COMPOSITOR = "every widget within the rectangle around all changes is rendered: more processor time"
-    PROMPT = "a change waits for Textual's timer, and the changes of one moment may be several updates"
-    RING = "the end of a run rings the bell, without the terminal's notification"
+    FRAMES = "every frame is sent as Textual draws it: more bytes"
+    COMPOSITOR = "every widget within the rectangle around all changes is rendered: more CPU time"
+    PROMPT = "changes wait for Textual's timer and may arrive as several updates"
+    RING = "the end of a run rings the bell, with no desktop notification"
 
 
 NEEDS = {Part.COMPOSITOR: (Part.FRAMES,)}

@@ -197,7 +197,7 @@ class RequestsPane(Pane):
     def action_end_now(self) -> None:
         """Stop without saving: one of the answers to whether to stop."""
         self.asking = ""
-        self._request(requests.STOP_NOW, "Asked it to stop now.")
+        self._request(requests.STOP_NOW, "Asked the run to stop now.")
         self.say("Asking the run to stop now.")
 
     def action_ask_end_now(self) -> None:
@@ -229,11 +229,11 @@ class RequestsPane(Pane):
         if yes and plan is not None:
             self._start_again(plan)
         elif yes and asked == "now":
-            self._request(requests.STOP_NOW, "Asked it to stop now.")
+            self._request(requests.STOP_NOW, "Asked the run to stop now.")
         elif yes and asked == "release":
-            self._request(requests.STOP, "Asked it to save and stop. Its memory will be free; r resumes it.")
+            self._request(requests.STOP, "Asked the run to save and stop. Its memory will be free; r resumes it.")
         elif yes:
-            self._request(requests.STOP, "Asked it to save and stop.")
+            self._request(requests.STOP, "Asked the run to save and stop.")
         self.say("" if not yes else "Asking the run to stop." if plan is None else "Resuming the run.")
 
     def action_pause(self) -> None:
@@ -243,7 +243,7 @@ class RequestsPane(Pane):
         self._pausing = True
         self._request(
             requests.PAUSE,
-            "Asked it to pause at the next step. Press F to save and stop it instead, which frees its memory.",
+            "Asked the run to pause at the next step. Press F to save and stop it instead, which frees its memory.",
         )
 
     def action_resume_paused(self) -> None:
@@ -251,13 +251,13 @@ class RequestsPane(Pane):
         if self._is_read_only():
             return
         self._pausing = False
-        self._request(requests.RESUME, "Asked it to resume.")
+        self._request(requests.RESUME, "Asked the run to resume.")
 
     def action_save(self) -> None:
         """Ask for a checkpoint."""
         if self._is_read_only():
             return
-        self._request(requests.SAVE, "Asked it to save a checkpoint.")
+        self._request(requests.SAVE, "Asked the run to save a checkpoint.")
 
     def action_ask_resume(self) -> None:
         """Find out where the run can resume from, and ask."""

@@ -69,7 +69,7 @@ class SamplesScreen(StepScreen):
         ),
         Command("samples.scroll_down", "down,j,space,pagedown", "scroll(1)", "", "Scroll down.", shared="down"),
         Command("samples.scroll_up", "up,k,backspace,pageup", "scroll(-1)", "", "Scroll up.", shared="up"),
-        Command("samples.back", "escape,t", "back", "live screen", "Back to the live screen.", 3, "esc", shared="back"),
+        Command("samples.back", "escape,t", "back", "back", "Back to the live screen.", 3, "esc", shared="back"),
     )
 
     def __init__(self, run: Path) -> None:
@@ -116,7 +116,9 @@ class SamplesScreen(StepScreen):
     def _show(self) -> None:
         where, answers = self.query_one("#where", Static), self.query_one("#answers", Static)
         if not self._rounds:
-            where.update("No sample outputs yet. samples.every on Recipe sets how often they are made; 0 is never.")
+            where.update(
+                "No sample outputs yet. Set how often they are made with samples.every on Recipe (2); 0 is off."
+            )
             answers.update("")
             return
         if self._prompt is None:
@@ -153,7 +155,7 @@ class SamplesScreen(StepScreen):
     def _reference(self, sample: Sampled, longest: int = _LONGEST) -> Content:
         if not self._with_reference or not sample.reference:
             return Content("")
-        return Content.assemble(("   reference  ", "$text-muted"), (_cut(sample.reference, longest), "$text-muted"))
+        return Content.assemble(("reference  ", "$text-muted"), (_cut(sample.reference, longest), "$text-muted"))
 
     @property
     def _prompts(self) -> int:
@@ -204,7 +206,7 @@ class SamplesScreen(StepScreen):
 
 def _answer(title: str, sample: Sampled, longest: int = _LONGEST) -> Content:
     cut = "" if sample.ended else "  (cut off: no end of turn)"
-    return Content.assemble((f"   {title}  ", "bold $accent"), _cut(sample.answer, longest), (cut, "$text-warning"))
+    return Content.assemble((f"{title}  ", "bold $accent"), _cut(sample.answer, longest), (cut, "$text-warning"))
 
 
 def _cut(text: str, longest: int) -> str:

@@ -116,7 +116,7 @@ def draw_line(
         if name in shown:
             x = cells.put(x, y, f" {words} ", "label", end=end)
             x = cells.put(x, y, f"{gib_words(value):>{columns.gib}}", "text", end=end)
-    x = cells.put(x, y, f" {number_words(device.utilization):>3} %", "text", end=end)
+    x = cells.put(x, y, f" {f'{number_words(device.utilization)}%':>5}", "text", end=end)
     if columns.past:
         draw_spark(cells, glyphs, x + 1, y, columns.past, device.busy, 100.0, "busy")
         x += 1 + columns.past
@@ -137,7 +137,7 @@ def draw_card(cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, device: De
         return
     inner = cells.put(x, y, f"{device.label} ", "title", end=end)
     use, heat = number_words(device.utilization), number_words(device.temperature)
-    values = f" {use:>3} % {power_words(device):>8} W {heat:>3} °C"
+    values = f" {f'{use}%':>5} {power_words(device):>8} W {heat:>3} °C"
     past = end - inner - len(values)
     if past > 0:
         draw_spark(cells, glyphs, inner, y, past, device.busy, 100.0, "busy")
@@ -164,7 +164,7 @@ def draw_whole(cells: Cells, glyphs: Glyphs, y: int, device: DeviceReading) -> N
     bar, bar_end = 9, end - 15
     for line, label, value in (
         (1, "memory", f"{memory_words(device)} GiB"),
-        (3, "util", f"{number_words(device.utilization)} %"),
+        (3, "util", f"{number_words(device.utilization)}%"),
         (4, "power", f"{power_words(device)} W"),
     ):
         cells.put(2, y + line, label, "label", end=end)
@@ -189,8 +189,8 @@ def draw_together(cells: Cells, glyphs: Glyphs, x: int, y: int, end: int, device
     x += len(devices)
     low, high = _ends(devices, lambda device: device.utilization)
     if low and high:
-        words = f"{low[1]:.0f} % ({low[0].label}) to " if low[1] < high[1] else ""
-        cells.put(x, y, f"  {words}{high[1]:.0f} %", "text", end=end)
+        words = f"{low[1]:.0f}% ({low[0].label}) to " if low[1] < high[1] else ""
+        cells.put(x, y, f"  {words}{high[1]:.0f}%", "text", end=end)
     fullest = max(devices, key=lambda device: share(device.memory_used, device.memory_total))
     words = f"most memory {memory_words(fullest)} GiB ({fullest.label}), run {gib_words(fullest.memory_run)}"
     _, hottest = _ends(devices, lambda device: device.temperature)

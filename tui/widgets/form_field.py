@@ -139,13 +139,13 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: RowStyle
     if spec.kind == "long":
         hint, hint_style = _brief(state)
         value = 16 if state.fault or pen.editor is not None else max(16, cell_len(clean_line(state.text, 1_000)) + 2)
-        hint_room = cell_len(hint) + 2 if hint and value + cell_len(hint) + 2 <= room else 0
+        hint_room = cell_len(hint) + 3 if hint and value + cell_len(hint) + 3 <= room else 0
         if state.fault and not state.text and not pen.current:
             # Nothing stands there, so there is room for the sentence.
             return [*spans, (" " + _fit(_sentence(state.fault), room - 1), state.fault.severity)]
         spans += _value(spec, state, room - hint_room, pen)
         if hint_room:
-            spans += [("  ", "hint"), (hint, hint_style)]
+            spans += [("  ", "hint"), (hint + " ", hint_style)]
         return spans
     # A choice takes the room of its longest one, so that nothing moves when it is changed.
     width = min(room, max(SHORT_VALUE, *(cell_len(choice) + 3 for choice in ("", *spec.choices))))

@@ -27,7 +27,7 @@ def message_lines(text: str, *, indent: int, folded: bool) -> Iterator[TextLine]
         folded: show one line in the place of each piece of thinking.
     """
     if not text.strip():
-        yield plain("(empty)" if not text else "(only white space)", "warning", indent=indent)
+        yield plain("(empty)" if not text else "(only whitespace)", "warning", indent=indent)
         return
     for number, (part, thinks) in enumerate(split_thinking(text)):
         if thinks:

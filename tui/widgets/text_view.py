@@ -477,7 +477,7 @@ class TextView(ScrollView, can_focus=True):
         for count, row in enumerate(self._pending):
             self._rows.append(row)
             if len(self._rows) >= _MOST_ROWS:
-                rest = TextLine((("… the rest is not shown: the text is too long for a screen", "warning"),))
+                rest = TextLine((("… the rest is not shown: the text is too long", "warning"),))
                 self._rows.append(_Row(row.source + 1, 0, rest, rest.spans))
                 break
             if count % 16 == 0 and (time.monotonic() > deadline or enough()):

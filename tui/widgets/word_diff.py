@@ -216,7 +216,7 @@ class WordDiff(TextView):
                 (*_padded(((self._names[0], "strong"),), column), ("   ", "text"), (self._names[1], "strong"))
             )
         if not comparison.words:
-            yield plain("Every word is the same; only white space may differ.", "muted")
+            yield plain("Every word is the same; only whitespace may differ.", "muted")
         fits = sum(max(map(len, block)) for block in comparison.blocks) < self.size.height
         for block, skipped in _shown(comparison.blocks, whole=self.whole or fits):
             if skipped:

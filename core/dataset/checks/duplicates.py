@@ -34,11 +34,11 @@ class ExactDuplicate(Check):
 
 
 class NormalizedDuplicate(Check):
-    """The text of an earlier row except for case, white space and character width."""
+    """The text of an earlier row except for case, whitespace and character width."""
 
     name = "normalized_duplicate"
     title = "same text, normalized"
-    help = "An earlier row has the same text except for case, white space or character width."
+    help = "An earlier row has the same text except for case, whitespace or character width."
     example = '`"Thank you!"` and `"thank  you!"`'
     advice = "Drop it, or add `normalized_duplicate` to `data.drop_flags`."
     remembers = True

@@ -42,12 +42,12 @@ class FormatOption:
 
 
 TURN_OPTIONS = (
-    FormatOption("turn.role", "key: speaker"),
-    FormatOption("turn.content", "key: text"),
-    FormatOption("role.user", "name: user"),
-    FormatOption("role.assistant", "name: assistant"),
-    FormatOption("role.system", "name: system"),
-    FormatOption("role.tool", "name: tool"),
+    FormatOption("turn.role", "role key"),
+    FormatOption("turn.content", "content key"),
+    FormatOption("role.user", "user role"),
+    FormatOption("role.assistant", "assistant role"),
+    FormatOption("role.system", "system role"),
+    FormatOption("role.tool", "tool role"),
 )
 """Of formats that hold turns; several names of one role stand with `|` between them."""
 
