@@ -33,9 +33,8 @@ BANNED: Mapping[str, str] = {
     r"learnt": "learned",
     r"out of queue|hold queue": "remove from queue, pause queue",
     r"runs that go on": "active runs",
-    r"normalis(e|ed|es|ing|ation)|recognis(e|ed|es|ing)|colou?red? anew|colours?|coloured|behaviour|favourite|licence": (
-        "American spelling"
-    ),
+    r"normalis(e|ed|es|ing|ation)|recognis(e|ed|es|ing)|memoris(e|ed|es|ing)": "-ize",
+    r"colours?|coloured|behaviour|favourite|licence": "American spelling",
     r"part 1 of 2|part 2 of 2": "stage 1 of 2",
 }
 """What must not be read anywhere, as whole words whatever the case, and what to say instead."""
