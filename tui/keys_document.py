@@ -34,10 +34,10 @@ _SHARED = {
     "open other": "open a file, or a run",
     "filter": "filter",
     "copy": "copy to the clipboard",
-    "delete": "delete, after a question",
+    "delete": "delete (asks first)",
     "help": "help",
     "quit": "quit",
-    "back": "one level out",
+    "back": "back one level",
     "suspend": "suspend (`fg` resumes)",
 }
 """What the shared meanings are in words; the steps have a table of their own."""
