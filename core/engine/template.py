@@ -111,15 +111,15 @@ def use_template(tokenizer: Any, chosen: str) -> Template:
     if not own:
         return Template("", "the model has no chat template", False, "", False, True)
     if _MARKERS.search(own):
-        return _facts(tokenizer, own, "the model's chat template")
+        return _facts(tokenizer, own, "the model's own")
     trained = _training_form(tokenizer)
     if trained:
-        return _facts(tokenizer, trained, "TRL's training version of the model's chat template")
+        return _facts(tokenizer, trained, "TRL's training form of the model's own")
     twin = _shipped_twin(tokenizer, own)
     if twin:
-        origin = f"the built-in template {twin}, which renders the same text as the model's"
+        origin = f"the built-in template {twin}, which renders the same text as the model's own"
         return replace(_facts(tokenizer, templates.text(twin), origin), like=own)
-    return _facts(tokenizer, own, "the model's chat template, which does not mark answers")
+    return _facts(tokenizer, own, "the model's own, which does not mark its answers")
 
 
 def _read(chosen: str) -> tuple[str, str]:

@@ -184,9 +184,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
 
     settings = EncodingSettings.of(recipe, template)
     data = worker.folder.data
-    worker.phase(
-        "encoding", f"Tokenizing the samples with {template.origin}." if template.text else "Tokenizing the samples."
-    )
+    which = f" (chat template: {template.origin})" if template.text else ""
+    worker.phase("encoding", f"Tokenizing the samples{which}.")
     samples = worker.job["payload"].get("samples") or {}
     of = int(samples.get("train") or 0) + int(samples.get("eval") or 0)
     before = 0
@@ -344,7 +343,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
-    worker.event("summary", f"{words}; saved {saved.words()} in {target.name}/.", path=os.fspath(target), **facts)
+    worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)
 
 
 def _peak_memory() -> int:
