@@ -93,8 +93,8 @@ class EncodingSummary:
         """What a person must know before training: sentences, each with its numbers and rows (from 0)."""
         found: list[tuple[str, dict[str, Any]]] = []
         if self.without_loss:
-            beyond = f" ({self.cut_away} of them because max length cut off the answer)" if self.cut_away else ""
-            sentence = f"Dropped {_count(self.without_loss)} without trained tokens{beyond}."
+            sentence = f"Dropped {_count(self.without_loss)} without trained tokens"
+            sentence += f" (answers beyond max length: {self.cut_away:,})." if self.cut_away else "."
             found.append((sentence, {"count": len(self.without_loss), "rows": self.without_loss[:_NAMED]}))
         if self.refused:
             rows = [row for row, _ in self.refused]
