@@ -25,8 +25,8 @@ _SHARED = {
     "last": "last row or line",
     "go to row": "go to a row by its number",
     "search": "search",
-    "next hit": "next hit",
-    "previous hit": "previous hit",
+    "next hit": "next match",
+    "previous hit": "previous match",
     "undo": "undo",
     "keep": "keep",
     "drop": "drop",
@@ -34,10 +34,10 @@ _SHARED = {
     "open other": "open a file, or a run",
     "filter": "filter",
     "copy": "copy to the clipboard",
-    "delete": "delete, after a question",
+    "delete": "delete (asks first)",
     "help": "help",
     "quit": "quit",
-    "back": "one level out",
+    "back": "back one level",
     "suspend": "suspend (`fg` resumes)",
 }
 """What the shared meanings are in words; the steps have a table of their own."""

@@ -21,7 +21,8 @@ screen. The list on Data shows the most severe flag of each row, and the sample 
   by hand is never dropped for a flag. Of exact duplicates, the first one that is not dropped stays.
 - **In JSON**: `tunedeck scan FILE --json` prints `flags`, the number of rows by flag.
 
-This page is made by `python -m core.dataset.flags_document > docs/flags.md` from the checks in `core/dataset/checks/`.
+This page is generated from the checks in `core/dataset/checks/`:
+`python -m core.dataset.flags_document > docs/flags.md`.
 
 | flag | title | severity | dropped |
 |---|---|---|---|"""

@@ -112,7 +112,11 @@ def _check_weights(folder: Path) -> None:
         try:
             named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise BadInput(f"Cannot read the index of the weights ({error})", where=str(index)) from error
+            raise BadInput(
+                f"Cannot read the index of the weights ({error})",
+                where=str(index),
+                do="Download or copy the model again",
+            ) from error
         missing = sorted(name for name in named if not (folder / str(name)).exists())
         if missing:
             raise BadInput(

@@ -93,15 +93,12 @@ class EncodingSummary:
         """What a person must know before training: sentences, each with its numbers and rows (from 0)."""
         found: list[tuple[str, dict[str, Any]]] = []
         if self.without_loss:
-            many = len(self.without_loss)
-            those = "" if self.cut_away == many else f"{self.cut_away:,} of them because "
-            beyond = f" ({those}max length cut off the answer)" if self.cut_away else ""
-            verb = "was" if many == 1 else "were"
-            sentence = f"{_count(self.without_loss)} without trained tokens{beyond} {verb} dropped."
+            sentence = f"Dropped {_count(self.without_loss)} without trained tokens"
+            sentence += f" (answers beyond max length: {self.cut_away:,})." if self.cut_away else "."
             found.append((sentence, {"count": len(self.without_loss), "rows": self.without_loss[:_NAMED]}))
         if self.refused:
             rows = [row for row, _ in self.refused]
-            sentence = f"{_count(rows)} were dropped because they cannot be tokenized. The first: {self.refused[0][1]}"
+            sentence = f"Dropped {_count(rows)} that cannot be tokenized. The first: {self.refused[0][1]}"
             found.append((sentence, {"count": len(rows), "rows": rows[:_NAMED]}))
         if self.cut:
             verb = "is" if self.cut == 1 else "are"

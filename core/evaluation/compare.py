@@ -19,6 +19,6 @@ def findings(base: list[Generated], tuned: list[Generated]) -> list[str]:
     if tuned and endless * 2 > len(tuned):
         found.append(
             f"{endless} of {len(tuned)} answers from the tuned model were cut off at the token limit. "
-            "Raise evaluation.max_new_tokens, or check that the end of an answer is trained."
+            "Raise evaluation.max_new_tokens, or check that the end of each answer is trained on."
         )
     return found

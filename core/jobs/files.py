@@ -240,8 +240,8 @@ def _explained(path: str) -> Iterator[None]:
             raise DiskFull(
                 out_of_inodes or "The disk is full, or your quota on it is used up",
                 where=path,
-                do=f"{'Delete some files' if out_of_inodes else 'Free some space'}. The run continues, but what it "
-                "cannot write until then is lost",
+                do=f"{'Delete some files' if out_of_inodes else 'Free some space'}. The run continues, but until "
+                "then it cannot save anything",
             ) from error
         raise Unreachable(f"Cannot write: {error.strerror}", where=path) from error
 

@@ -113,7 +113,7 @@ def give_up(folder: JobFolder) -> None:
     if not unreachable(now):
         words = "it is this one" if now.local else f"its last heartbeat was {now.heartbeat_age or 0:.0f} s ago"
         raise BadInput(f"This run's machine is not gone: {words}", where=folder.id, do="Stop it without --gone")
-    words = f"Its machine, {folder.read_job().get('host')}, was reported gone from {os.uname().nodename}."
+    words = f"Its machine, {folder.read_job().get('host')}, no longer exists, as reported from {os.uname().nodename}."
     clear(folder)
     folder.append_event("alert", words)
     folder.write_status(state=FAILED, message=words, ended=time.time())

@@ -68,7 +68,7 @@ def parse_devices(text: str) -> Devices:
         )
     names = tuple(str(int(part)) for part in written.split(","))
     if len(set(names)) < len(names):
-        raise BadInput(f"'{text}' lists the same GPU twice", where="training.devices")
+        raise BadInput(f"'{text}' lists the same GPU twice", where="training.devices", do="List each GPU once")
     return Devices(False, names, len(names))
 
 

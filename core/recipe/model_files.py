@@ -203,7 +203,7 @@ def _header(file: Path) -> dict[str, Any]:
             end = 8 + length + max((e["data_offsets"][1] for n, e in header.items() if n != "__metadata__"), default=0)
             size = os.fstat(stream.fileno()).st_size
     except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", where=str(file)) from error
+        raise BadInput(f"cannot be read: {error.strerror}", where=str(file), do="Check its permissions") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput("has a broken header", where=str(file), do="Download the model again") from error
     if size < end:
@@ -239,7 +239,7 @@ def _json_file(file: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", where=str(file)) from error
+        raise BadInput(f"cannot be read: {error.strerror}", where=str(file), do="Check its permissions") from error
     except ValueError as error:
         raise BadInput("is not JSON", where=str(file), do="Download the model again") from error
     if not isinstance(value, Mapping):

@@ -187,7 +187,9 @@ def save(recipe: Recipe, path: Path, *, portable: bool = True, about: str = "") 
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise BadInput(f"Cannot write the recipe: {error.strerror}", where=str(path)) from error
+        raise BadInput(
+            f"Cannot write the recipe: {error.strerror}", where=str(path), do="Save it in a folder you can write to"
+        ) from error
 
 
 def _plain_mapping(

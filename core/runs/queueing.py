@@ -179,7 +179,7 @@ def parse_time(text: str, now: float | None = None) -> float:
     except (ValueError, OverflowError):
         raise BadInput("Not a time", where=text, do="Write 23:30, or 2026-11-22 23:30") from None
     if moment <= now:
-        raise BadInput("This time is in the past", where=text)
+        raise BadInput("This time is in the past", where=text, do="Choose a later time")
     return moment
 
 

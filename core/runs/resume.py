@@ -53,7 +53,9 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
     if not now.over:
         raise BadInput(f"This run has not ended; it is {now.state}", where=folder.id)
     if now.state == "finished":
-        raise BadInput("This run is finished; there is nothing to resume", where=folder.id)
+        raise BadInput(
+            "This run is finished; there is nothing to resume", where=folder.id, do="To train longer, start a new run"
+        )
     own = own_recipe(folder)
     checkpoint, passed = last_good(folder.checkpoints)
     again = f"Start it again from the beginning: tunedeck train {shlex.quote(os.fspath(folder.recipe))}"
@@ -61,7 +63,7 @@ def plan_resume(folder: JobFolder, recipe: Recipe | None = None) -> ResumePlan:
         words = passed[0].rstrip(".") if passed else "This run has no checkpoint to resume from"
         raise BadInput(words, where=folder.id, do=again)
     if not (folder.data / "train.jsonl").is_file():
-        raise BadInput("The training data of this run is gone (its data/train.jsonl)", where=folder.id, do=again)
+        raise BadInput("The training data of this run (data/train.jsonl) is missing", where=folder.id, do=again)
     chosen = own if recipe is None else put(recipe, "data.view", own.data.view)
     refuse_misfits(checkpoint, chosen)
     return ResumePlan(checkpoint, chosen, tuple(passed))

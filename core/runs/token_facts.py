@@ -208,7 +208,9 @@ class TokenFactsWriter:
             fcntl.flock(self._facts, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._facts)
-            raise BadInput("Another program is counting the tokens of these rows", where=str(folder)) from None
+            raise BadInput(
+                "Another program is counting the tokens of these rows", where=str(folder), do="Wait until it is done"
+            ) from None
         except OSError:
             pass  # a file system without locks
         self.count = os.fstat(self._facts).st_size // RECORD_BYTES

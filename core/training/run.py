@@ -184,7 +184,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
 
     settings = EncodingSettings.of(recipe, template)
     data = worker.folder.data
-    worker.phase("encoding", f"Tokenizing the samples with {template.origin}.")
+    which = f" (chat template: {template.origin})" if template.text else ""
+    worker.phase("encoding", f"Tokenizing the samples{which}.")
     samples = worker.job["payload"].get("samples") or {}
     of = int(samples.get("train") or 0) + int(samples.get("eval") or 0)
     before = 0
@@ -209,7 +210,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
         before = facts.samples
         eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, settings, seen=seen)
         for sentence, fields in held_out.alerts():
-            worker.event("alert", sentence, data="eval", **fields)
+            worker.event("alert", f"Eval set: {sentence}", data="eval", **fields)
         if len(eval_rows) == 0:
             eval_rows = None
     if template.text and template.marks_answers and not stop_trained(settings):
@@ -342,7 +343,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
     words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
-    worker.event("summary", f"{words}; saved {saved.words()} in {target.name}/.", path=os.fspath(target), **facts)
+    worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)
 
 
 def _peak_memory() -> int:

@@ -127,7 +127,7 @@ class Sampling:
         asked = self._worker.asked if self._shared is not None else self._worker.asked_here
 
         def tick(done: int) -> None:
-            self._worker.progress(step, of, "Generating sample outputs.")
+            self._worker.progress(step, of, f"Generating sample outputs: {done} of {len(self._prompts)}.")
             if asked():
                 raise _Asked
 

@@ -4,7 +4,7 @@
     python near_ray.py --threshold 0.8 --column text --out pairs.jsonl data/*.jsonl
 
 On a cluster of several machines: `ray job submit --address http://HEAD:8265 --working-dir . -- python near_ray.py ...`.
-Writes verified pairs, a line each: the rows' keys (the hash of the normalized text) and their similarity. Equal texts
+Writes verified pairs, one per line: the rows' keys (the hash of the normalized text) and their similarity. Equal texts
 have equal keys, so they need no pair.
 """
 

@@ -31,7 +31,7 @@ def demo(tmp_path: Path, warm: WarmPython) -> subprocess.CompletedProcess[str]:
 
 def test_the_demo_teaches_the_house_style_and_says_so(demo: subprocess.CompletedProcess[str], tmp_path: Path) -> None:
     assert demo.returncode == 0, demo.stderr
-    for promised in ("252 rows of messages", "exact duplicate", "eval loss", "base", "tuned", "adapter: "):
+    for promised in ("252 rows", "exact duplicate", "eval loss", "base", "tuned", "adapter: "):
         assert promised in demo.stdout
     (run,) = (tmp_path / "runs").iterdir()
     assert f"{run / 'adapter'}" in demo.stdout

@@ -91,7 +91,9 @@ def test_the_whole_walk_on_public_names_alone(rows: Path) -> None:
         terminal.wait_for("load it with peft")
         terminal.send("?")
         terminal.wait_for("Everywhere")
-        terminal.send("escape", "q")
+        terminal.send("escape")
+        terminal.wait_gone("Everywhere")
+        terminal.send("q")
         assert terminal.wait_exit() == 0
     layer = json.loads((rows.parent / "layer.json").read_text())
     assert layer["left_out"] == [part.name for part in Part]

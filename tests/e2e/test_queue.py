@@ -47,8 +47,8 @@ def test_queued_recipes_train_in_order_and_a_reboot_loses_no_step(
     until(lambda: list(run.checkpoints.glob("checkpoint-*/tunedeck.json")) or standing(run).over, "a checkpoint", 60)
     found = printed(capsys, "queue")
     assert found["running"] == [run.id]
-    assert ["waits for the CPU" in one["waits"] for one in found["waiting"]] == [True, False]  # type: ignore[attr-defined]
-    assert "waits until 01 Jan" in found["waiting"][1]["waits"]  # type: ignore[index]
+    assert ["waiting for the CPU" in one["waits"] for one in found["waiting"]] == [True, False]  # type: ignore[attr-defined]
+    assert "until 01 Jan" in found["waiting"][1]["waits"]  # type: ignore[index]
 
     runner, keeper = Queue(tmp_path).read().runner, process.from_json(run.read_job()["keeper"])
     assert runner is not None

@@ -15,7 +15,7 @@ FIRST_QUESTION = "Is there an export of all projects, clients and invoices at on
 def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: WarmPython) -> None:
     desk_data(tmp_path)
     with open_deck(tmp_path, "tickets.jsonl") as terminal:
-        terminal.wait_for("252 samples")
+        terminal.wait_for("252 rows")
         terminal.send("d")
         terminal.wait_for("dropped 1")
         terminal.send("2")
@@ -46,7 +46,7 @@ def test_a_closed_terminal_takes_nothing_with_it_and_the_next_one_lands_on_the_l
 ) -> None:
     desk_data(tmp_path)
     with open_deck(tmp_path, "tickets.jsonl") as terminal:
-        terminal.wait_for("252 samples")
+        terminal.wait_for("252 rows")
         terminal.send("2")
         terminal.wait_for("2 RECIPE")
         fill_in_recipe(terminal, steps=16)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from core.recipe.memory import Forecast
@@ -86,6 +87,20 @@ async def test_enter_on_the_model_lists_models_typing_filters_and_any_text_can_b
         await menu(app, pilot, model)
         await pilot.press("escape")
         assert app.session.recipe.model.path == "org/another"
+
+
+async def test_text_that_arrives_in_one_read_with_the_enter_before_it_reaches_the_list(
+    make_app: MakeApp, workspace: Path
+) -> None:
+    app = make_app("recipe", workspace=workspace)
+    async with app.run_test() as pilot:
+        form(app).go_to("model.path")
+        await pilot.pause()
+        for key in ("enter", *"./model"):
+            app.post_message(events.Key(key, None if key == "enter" else key))
+        listed = await menu(app, pilot, str(workspace / "model"))
+        await until(pilot, lambda: [item.title for item in listed.shown] == ["./model"], "what was typed, in its order")
+        assert app.session.recipe.model.path == ""
 
 
 async def test_a_slash_searches_the_help_of_all_fields_and_goes_to_a_folded_one(

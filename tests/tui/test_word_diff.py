@@ -45,12 +45,12 @@ async def test_two_columns_keep_lines_beside_each_other_that_belong_together() -
         assert shown[2] == "What does the plan cost? ≠ What does this plan cost?"
         assert "≠ Hello!" in shown
         assert "Line 0. │ Line 0." in shown
-        assert any("lines that are the same" in row for row in shown)
+        assert any("identical lines" in row for row in shown)
         marked = [segment for segment in app.diff.render_line(2) if segment.style and segment.style.underline]
         assert [segment.text for segment in marked] == ["the", "this"], "underlined: it shows without colours"
         app.diff.toggle_whole()
         await pilot.pause()
-        assert not any("lines that are the same" in row for row in text_of(app.diff).splitlines())
+        assert not any("identical lines" in row for row in text_of(app.diff).splitlines())
 
 
 async def test_in_a_narrow_column_they_stand_below_each_other() -> None:

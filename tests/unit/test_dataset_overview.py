@@ -72,7 +72,7 @@ def test_a_source_that_is_mixed_in_has_its_share_and_the_seed_draws_it(tmp_path:
     words = [each["words"] for each in view.manifest["contributions"]]
     assert words == [
         "all samples, once each",
-        "22 of 400 samples, drawn by the seed",
+        "22 of 400 samples, drawn with the seed",
         "7 samples, repeated 3 to 4 times each",
     ]
     assert [each["samples"] for each in view.manifest["contributions"]] == [180, 22, 22]
@@ -275,7 +275,7 @@ def test_tokens_of_an_overview_are_told_by_preflight_and_report(tmp_path: Path) 
         tmp_path, paths=recipe.data.train, mix=recipe.data.shares, eval_fraction=0, split_seed=42, near=0.8
     )
     report = write_report(tmp_path, recipe.data.train, view.folder, tokens=[900, 300]).read_text()
-    assert "| 10 | 10% | 300 | 10 of 50 samples, drawn by the seed |" in report
+    assert "| 10 | 10% | 300 | 10 of 50 samples, drawn with the seed |" in report
 
 
 @pytest.mark.parametrize("width", [76, 96, 116, 156])

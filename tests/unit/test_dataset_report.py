@@ -48,7 +48,7 @@ def test_the_report_says_what_was_read_found_and_dropped(audited: Path) -> None:
     assert path.name.startswith("audit-")
     assert path.suffix == ".md"
     assert "- 4 rows" in text
-    assert "No near-duplicate search" in text
+    assert "not been searched for near-duplicates" in text
     assert "3 decided by hand (75.0%): 1 kept, 2 dropped" in text
     assert "1 malformed line" in text
     assert "| random sample of 100 | 7 | 3 of 4 | 1 | 2 |" in text

@@ -340,6 +340,6 @@ def test_gpu_file_has_the_worker_even_without_a_gpu(folder: JobFolder) -> None:
     assert worker.pid in found["worker"]["pids"]
     assert found["worker"]["rss"] > 1_000_000
     assert found["ram"]["total"] > found["worker"]["rss"]
-    assert found["gpus"] or "GPU" in found["problem"]
+    assert found["gpus"] or "NVIDIA" in found["problem"]
     (folder.path / "enough").touch()
     ended(folder)

@@ -116,7 +116,7 @@ def test_the_stamped_report_tells_of_the_last_search_for_near_duplicates_in_the_
     assert "| near-duplicate |" in reported
     data.write_text(data.read_text() + rows[4].replace("answer", "another answer") + "\n")
     reported = report()
-    assert "No near-duplicate search was made of the current files" in reported
+    assert "not been searched for near-duplicates" in reported
     assert "| near-duplicate |" not in reported
 
 
@@ -138,7 +138,7 @@ def test_a_mix_is_named_in_manifest_and_report_and_changes_the_view(workspace: P
     own, mixed = view.manifest["contributions"]
     assert (own["samples"], mixed["samples"]) == (before.train_count, round(before.train_count / 3))
     report = (folder.data / "audit.md").read_text()
-    assert "drawn by the seed" in report
+    assert "drawn" in report
     assert f"| {mixed['samples']} | {mixed['share']:.0%} |" in report
 
 

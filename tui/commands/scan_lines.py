@@ -28,8 +28,7 @@ def scan_lines(found: ScanResult) -> list[str]:
 
 
 def _head(found: ScanResult) -> Iterator[str]:
-    kind = f" of {found.format.name}" if found.format.known else ""
-    yield from _wrapped(f"{_many(found.rows, 'row')}{kind}. {found.format.why}")
+    yield from _wrapped(f"{_many(found.rows, 'row')}. {'Format: ' if found.format.known else ''}{found.format.why}")
     if not found.format.known:
         yield from _wrapped(_HOW_TO_NAME, indent="  ")
     if found.format.known and found.format.columns:

@@ -76,7 +76,7 @@ class RowPrefetcher:
                 row = self._dataset.row(entry)
             except OSError as fault:
                 file = self._dataset.reader.files[0]
-                row = Row(entry, file, 1, error=f"the file cannot be read any more: {fault.strerror or fault}")
+                row = Row(entry, file, 1, error=f"the file can no longer be read: {fault.strerror or fault}")
             with self._change:
                 self._rows[entry] = row
                 self._bytes += len(row.raw)

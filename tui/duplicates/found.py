@@ -103,13 +103,18 @@ class FoundPane(Pane):
             decides=True,
         ),
         Command(
-            "duplicates.drop_all", "R", "drop_all", "drop all", "Drop all removable rows of every cluster; asks.", 12
+            "duplicates.drop_all",
+            "R",
+            "drop_all",
+            "drop all",
+            "Drop all removable rows of every cluster (asks first).",
+            12,
         ),
         Command(
             "duplicates.mark_none_duplicate",
             "X",
             "none_duplicate",
-            "no duplicates",
+            "not duplicates",
             "Mark all rows of this cluster as not duplicates of each other.",
             13,
             decides=True,

@@ -42,8 +42,8 @@ class RunDetailsScreen(StepScreen):
     BINDINGS = declare(
         "details",
         Command("details.search", "slash", "search", "search", "Search.", 2, "/", opens_line=True, shared="search"),
-        Command("details.next_hit", "n", "hit(1)", "next", "Go to the next hit.", 3, shared="next hit"),
-        Command("details.previous_hit", "N", "hit(-1)", "", "Go to the previous hit.", shared="previous hit"),
+        Command("details.next_hit", "n", "hit(1)", "next", "Go to the next match.", 3, shared="next hit"),
+        Command("details.previous_hit", "N", "hit(-1)", "", "Go to the previous match.", shared="previous hit"),
         Command("details.back", "escape,i", "back", "back", "Go back to the run.", 1, "esc", shared="back"),
     )
 

@@ -30,7 +30,7 @@ class LogsPane(Pane):
             "slash",
             "search",
             "search",
-            "Search the log or the events; n and N are the next and previous hit.",
+            "Search the log or the events; n and N are the next and previous match.",
             4,
             opens_line=True,
             shared="search",
@@ -165,7 +165,7 @@ class LogsPane(Pane):
     def action_search(self) -> None:
         """Ask for what to search."""
         self.screen.query_one(CommandLine).ask(
-            "search", "enter searches; then n and N are the next and previous hit", self._search
+            "search", "enter searches; then n and N are the next and previous match", self._search
         )
 
     def _search(self, text: str) -> None:

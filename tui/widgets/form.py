@@ -161,6 +161,11 @@ class Form(FormView, can_focus=True):
 
     async def on_key(self, event: events.Key) -> None:
         """Do what the key does, at once: a binding's way leads around other queues, and keys of a burst overtake it."""
+        if self.app.screen is not self.screen:  # the key before this one opened a list over the form
+            event.stop()
+            event.prevent_default()
+            await self.app.on_event(_typed_again(event))
+            return
         typing, choice = self.typing, self.current.kind == "choice"
         completing = "form.complete" in commands_on(self, event.key) and self.check_action("complete", ())
         if typing and not choice and not completing and self._editor.key(event.key, event.character):
@@ -317,3 +322,10 @@ class Form(FormView, can_focus=True):
     def moved(self) -> None:
         """Tell the owner where the cursor is."""
         self.post_message(self.Moved(self.current.key))
+
+
+def _typed_again(event: events.Key) -> events.Key:
+    """The same key, not yet sent to any widget; typed when it was typed."""
+    key = events.Key(event.key, event.character)
+    key.time = event.time
+    return key

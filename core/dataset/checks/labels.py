@@ -20,7 +20,7 @@ class LabelImbalance(Check):
 
     name = "label_imbalance"
     title = "rare label"
-    help = "All answers are a few short labels, and this one has under a tenth of the rows of the most common label."
+    help = "All answers are a few short labels, and this one is less than a tenth as common as the most common label."
     example = "5 rows of `spam` among 95 of `ham`"
     advice = (
         "Add rows with this label, or stratify the split with `data.stratify: answer` so that the eval set has some."

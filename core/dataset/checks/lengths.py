@@ -20,7 +20,7 @@ class LengthOutlier(Check):
     name = "length_outlier"
     title = "length outlier"
     help = "Far longer or shorter than the other rows (beyond 3 interquartile ranges of the log length)."
-    example = "a row of 50,000 characters where half have up to 400"
+    example = "a row of 50,000 characters where the median row has 400"
     advice = "Look for a truncated, empty or concatenated row. If it is good, keep it and check the max length."
     severity = "note"
     remembers = True

@@ -53,7 +53,7 @@ class NonstandardJson(Check):
     title = "non-standard JSON"
     help = "NaN, Infinity, a repeated key or half a surrogate pair: other tools reject this row or silently change it."
     example = '`{"prompt": "q", "completion": "a", "score": NaN}`'
-    advice = "Nothing for tunedeck. Rewrite the file with a strict JSON writer before you use it elsewhere."
+    advice = "Nothing, if you only use tunedeck. Rewrite the file with a strict JSON writer before using it elsewhere."
     severity = "note"
 
     def inspect(self, item: Item) -> Flag | None:

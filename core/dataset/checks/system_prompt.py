@@ -20,7 +20,7 @@ class SystemPromptDiffers(Check):
     title = "other system prompt"
     help = "Most rows share a system prompt that this row lacks or replaces, so what it teaches may not carry over."
     example = "99 rows with a system prompt, one without"
-    advice = "Use one system prompt, or keep several on purpose and ask with the same ones later."
+    advice = "Use one system prompt, or keep several on purpose and use the same ones at inference."
     severity = "note"
     remembers = True
 

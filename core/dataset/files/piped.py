@@ -83,7 +83,7 @@ def _room(folder: Path) -> int:
 def _too_much(taken: int, folder: Path) -> BadInput:
     full = no_more_files(folder) or "Not enough disk space for standard input"
     return BadInput(
-        f"{full}; the {size(taken)} read so far were removed",
+        f"{full}; the {size(taken)} read so far was removed",
         where=str(folder),
         do="Free some space, or save the data to a file elsewhere and open it",
     )

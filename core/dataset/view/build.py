@@ -168,7 +168,7 @@ class Curator:
         raise BadInput(
             f"no samples left to train on ({reasons})",
             where=where,
-            do="Keep some rows, or drop fewer flags",
+            do="Keep some rows, or drop fewer rows by flag",
         )
 
     # -- splitting ------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ class Contribution:
         if not self.mixed:
             return "all samples, once each"
         if self.samples <= self.available:
-            return f"{self.samples:,} of {self.available:,} samples, drawn by the seed"
+            return f"{self.samples:,} of {self.available:,} samples, drawn with the seed"
         least, more = divmod(self.samples, self.available)
         times = f"{least} to {least + 1} times" if more else f"{least} times"
         return f"{self.available:,} samples, repeated {times} each"

@@ -69,7 +69,7 @@ def write_report(
         text = "\n".join(lines) + "\n"
         files.replace(os.fspath(path), text.encode("utf-8", "replace"), durable=True)
     except (OSError, ValueError, KeyError) as fault:
-        raise TunedeckError(f"the audit's report cannot be written: {fault}", where=str(path)) from fault
+        raise TunedeckError(f"the audit report cannot be written: {fault}", where=str(path)) from fault
     return path
 
 
@@ -212,7 +212,7 @@ def _found(facts: _Facts) -> Iterator[str]:
     if not facts.tokens_counted:
         yield "Tokens were not counted, so rows without trained tokens and rows over the max length are not listed."
         yield ""
-    yield facts.near or "No near-duplicate search was made of the current files, so near-duplicates are not listed."
+    yield facts.near or "The current files have not been searched for near-duplicates, so none are listed."
     yield ""
     if not by_flag:
         yield "No row has a flag."

@@ -40,7 +40,7 @@ def as_hosted(sample: Sample) -> dict[str, Any]:
     if sample.kind == "text":
         raise NotHosted("plain text; hosted services train on conversations")
     if sample.kind == "kto":
-        raise NotHosted("one labeled answer (KTO); hosted services take conversations or pairs of answers")
+        raise NotHosted("one labeled answer (KTO); hosted services accept conversations or pairs of answers")
     numbering = _Calls()
     if sample.kind == "messages":
         row: dict[str, Any] = {"messages": [_turn(turn, numbering) for turn in sample.messages]}
@@ -181,7 +181,7 @@ def file_faults(examples: int, size: int) -> Iterator[str]:
     if examples < LEAST_EXAMPLES:
         yield f"hosted services need at least {LEAST_EXAMPLES} examples; there are {examples:,}"
     if size > MOST_BYTES:
-        yield f"hosted services take files of up to {MOST_BYTES / 1e6:.0f} MB; this one would have {size / 1e6:,.0f} MB"
+        yield f"hosted services accept files of up to {MOST_BYTES / 1e6:.0f} MB; this one would be {size / 1e6:,.0f} MB"
 
 
 def length_words(long: int) -> str:
@@ -195,5 +195,5 @@ def length_words(long: int) -> str:
     verb = "has" if long == 1 else "have"
     return (
         f"{long:,} example{'s' * (long != 1)} {verb} more than {MOST_TOKENS:,} bytes, so possibly more than the "
-        f"{MOST_TOKENS:,} tokens that hosted services train on; they cut the rest."
+        f"{MOST_TOKENS:,} tokens that hosted services train on; they truncate the rest."
     )

@@ -147,10 +147,12 @@ class _Unnamed:
         try:
             os.link(self._made, self._target)
         except FileExistsError:
-            raise BadInput("it was created meanwhile and was not overwritten", where=str(self._target)) from None
+            raise BadInput("it was created in the meantime and was not overwritten", where=str(self._target)) from None
         except OSError:  # a file system without hard links
             if os.path.lexists(self._target):
-                raise BadInput("it was created meanwhile and was not overwritten", where=str(self._target)) from None
+                raise BadInput(
+                    "it was created in the meantime and was not overwritten", where=str(self._target)
+                ) from None
             os.rename(self._made, self._target)
 
 

@@ -13,7 +13,7 @@ def check(recipe: Recipe) -> tuple[Devices | None, list[Problem]]:
     try:
         devices = devices_of(recipe)
     except BadInput as error:
-        return None, [Problem("training.devices", f"{error.what}: {error.do}." if error.do else f"{error.what}.")]
+        return None, [Problem("training.devices", f"{error.what}. {error.do}." if error.do else f"{error.what}.")]
     if not is_sharded(recipe):
         return devices, []
     field = "training.parallel"

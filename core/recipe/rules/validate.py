@@ -222,8 +222,8 @@ def _split(seen: _Seen) -> Iterator[Problem]:
     if not data.own_share:
         yield Problem(
             "data.mix",
-            f"The mixed-in files take {mixed:.0%} of the training set and leave nothing for the training data. Their "
-            "shares must add up to less than 1.",
+            f"The mixed-in files add up to {mixed:.0%} of the training set and leave nothing for the training data. "
+            "Their shares must add up to less than 1.",
         )
     elif mixed > _MUCH_MIXED:
         sentence = f"{mixed:.0%} of the training set is mixed in; 10% is usual."

@@ -25,7 +25,7 @@ class MixSource:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The dataset: files, eval set, max length, and which tokens are trained."""
+    """The dataset: files, eval set, max length, and which tokens are trained on."""
 
     train: tuple[str, ...] = knob(
         (),
@@ -76,7 +76,8 @@ class Data:
         help="Samples at least this similar (in their whole text or in their prompt) go to the same side of the "
         "train/eval split, and a separate eval file is checked for near-duplicates. Use 0.5 to 1; 0 only compares "
         "exact prompts.",
-        consequence="A lower value gives a harder and more honest eval set. It takes a few seconds per 10,000 samples.",
+        consequence="A lower value gives a harder and more honest eval set. The search takes a few "
+        "seconds per 10,000 samples.",
         source="Lee et al., arXiv 2107.06499",
         ge=0,
         le=1,

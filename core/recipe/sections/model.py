@@ -44,7 +44,7 @@ class Model:
         "auto",
         title="Precision",
         help="The data type of weights and computation.",
-        consequence="float32 takes twice the memory of 16 bits; float16 can overflow where bfloat16 does not.",
+        consequence="float32 needs twice the memory of 16 bits; float16 can overflow where bfloat16 does not.",
         choices={
             "auto": "bfloat16 on GPUs that support it (Ampere and newer), else float16; float32 on a CPU",
             "float32": "4 bytes per parameter; exact, slow on GPUs",
@@ -59,7 +59,7 @@ class Model:
         "themselves cannot be trained.",
         consequence="nf4 cuts the memory for weights to about a quarter of 16 bits and makes steps about 40% slower.",
         choices={
-            "none": "weights keep the data type above",
+            "none": "weights keep the precision above",
             "nf4": "4-bit NormalFloat, the QLoRA format",
             "int8": "8-bit, LLM.int8()",
         },
@@ -91,7 +91,7 @@ class Model:
         "",
         title="Chat template",
         path=True,
-        help="Leave it empty for the model's own. Otherwise the name of a template that ships with tunedeck (chatml, "
+        help="Leave it empty for the model's own, or enter the name of a template that ships with tunedeck (chatml, "
         "llama3, ...) or a .jinja file. Training on answers needs a template that marks them with {% generation %}.",
         consequence="Serve the model with the same template, or its answers will be malformed.",
         advanced=True,
