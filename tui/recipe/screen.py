@@ -260,7 +260,7 @@ class RecipeScreen(StepScreen):
     def action_search(self) -> None:
         """Find a field by its name, its key or a word of its help."""
         items = field_items(self._desk.entries)
-        menu = FilterMenu(f"search all {len(items)} fields", items, hint="a word of the name, the key or the help")
+        menu = FilterMenu(f"search all {len(items)} fields", items, hint="type part of a name, a key or the help")
         self.form.action_leave()
         self.app.push_screen(menu, lambda path: self.form.go_to(path) if path else None)
 
