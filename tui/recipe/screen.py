@@ -290,7 +290,8 @@ class RecipeScreen(StepScreen):
         yaml = self.query_one("#yaml", TextView)
         if self.has_class("-yaml"):
             retitle(yaml, f"{desk.files.name} as YAML{state}")
-            document = dumps(entries.recipe, file_name=desk.file_name)
+            about = "" if desk.files.own is not None else "A tunedeck recipe, not saved yet: ctrl+s"
+            document = dumps(entries.recipe, file_name=desk.file_name, about=about)
             yaml.show(lambda: yaml_lines(document), keep_place=True)
         self._checks = checks_of(facts, {path: problem.sentence for path, (_, problem) in entries.wrong.items()})
         self.query_one(RecipePanels).show_checks(self._checks)
