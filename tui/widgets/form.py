@@ -152,7 +152,7 @@ class Form(FormView, can_focus=True):
         typing, choice = self.typing, self.current.kind == "choice"
         completing = "form.complete" in commands_on(self, event.key) and self.check_action("complete", ())
         if typing and choice and event.is_printable and event.key != "space":
-            pass  # the editing goes on in the field after this one; a choice takes no text
+            pass  # editing continues in the next field; a choice takes no text
         elif typing and not choice and not completing and self._editor.key(event.key, event.character):
             self._after_typing()
         elif not await obey(self, event.key):
