@@ -350,7 +350,7 @@ class RowsPane(Pane):
             choices.append((f"by {unit}", "a range such as 100-500 or >500", partial(self._ask_length, unit, others)))
         choices.append(("containing", "text that you type", partial(self._ask_text, others)))
         whose = "" if few else " (counts are for all rows)"
-        self._choose(f"narrow these {count(listing.count)} rows to{whose}", choices, len(names))
+        self._choose(f"narrow the list to{whose}", choices, len(names))
 
     def widen(self) -> None:
         """List more rows again: without the last condition, at last all."""
@@ -450,34 +450,24 @@ class RowsPane(Pane):
         if present is not None and self.listing.filter != "audit":
             self._audit(present)
             return
-        flagged = (
-            "available when the scan is done"
-            if self._desk.scanning
-            else f"{count(self.listing.counts()['flagged'])} rows"
-        )
+        flagged = "available when the scan is done" if self._desk.scanning else _rows(self.listing.counts()["flagged"])
         choices: list[MenuAction] = []
         if present is not None:
             choices.append(("leave the audit", "keep the decisions and show all rows", self._leave_audit))
         for number in _AUDIT_SIZES:
-            about = "with a seed, so that others can read the same rows"
+            about = "seeded: others can draw the same rows"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
         choices.append(("random", "a number you type", self._ask_audit_size))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
-        about = (
-            f"{count(repeats)} rows are duplicates, largest cluster first"
-            if repeats
-            else "press r to find duplicates first"
-        )
+        about = f"{_rows(repeats)}, largest cluster first" if repeats else "press r to find duplicates first"
         choices.append(("by cluster", about, partial(self.begin_audit, "cluster")))
         choices.append(("by flag", f"{flagged}, one flag at a time", partial(self.begin_audit, "flag")))
         for name, number in rows.flag_counts().items():
-            choices.append((f"flag {name}", f"{count(number)} rows", partial(self.begin_audit, "flag", flag=name)))
+            choices.append((f"flag {name}", _rows(number), partial(self.begin_audit, "flag", flag=name)))
         rare = "rare kinds of input; opens Overview"
         choices.append(("rare kinds first", rare, self._ask_overview))
-        choices.append(
-            ("everything", f"{count(rows.good)} rows in file order", partial(self.begin_audit, "everything"))
-        )
+        choices.append(("everything", f"{_rows(rows.good)} in file order", partial(self.begin_audit, "everything")))
         self._choose("audit", choices)
 
     def _ask_overview(self) -> None:
@@ -529,3 +519,7 @@ class RowsPane(Pane):
     def action_skip(self) -> None:
         """Leave the row for later and go to the next that is undecided."""
         self.rows_list.go_to(self.listing.next_undecided(self.rows_list.cursor))
+
+
+def _rows(number: int) -> str:
+    return f"{count(number)} row{'s' * (number != 1)}"
