@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
+
+_STEMS_ALIKE = 0.75
+"""How alike the names of files are, endings aside, of which one was probably meant."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -20,5 +24,16 @@ def nearest_file(path: Path) -> str:
         names = {entry.name.lower(): entry.name for entry in os.scandir(path.parent) if not entry.name.startswith(".")}
     except OSError:
         return ""
-    found = nearest(path.name, names)
-    return str(path.with_name(names[found])) if found else ""
+    import difflib
+
+    word = path.name.lower()
+    for found in difflib.get_close_matches(word, list(names), n=5, cutoff=0.6):
+        # The stem alone counts, or two short names with one ending would be near: `nothere.jsonl`, `one.jsonl`.
+        if difflib.SequenceMatcher(None, _stem(word), _stem(found)).ratio() >= _STEMS_ALIKE:
+            return str(path.with_name(names[found]))
+    return ""
+
+
+def _stem(name: str) -> str:
+    """A name without its endings; the whole of one that begins with a point."""
+    return re.sub(r"(?<=.)\..*", "", name)

@@ -80,6 +80,6 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def percent(similarity: float) -> str:
-    """A similarity in words, rounded down: what is not wholly equal is never called 100%."""
-    return f"{int(similarity * 100 + 1e-9)}%"
+def percent(share: float) -> str:
+    """A share or a similarity in words, rounded down: what is not complete, or not wholly equal, is never 100%."""
+    return f"{int(min(1.0, share) * 100 + 1e-9)}%"

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from core.dataset.files.hub import file_name
+from core.engine.network import check_network
 from core.errors import BadInput, TunedeckError
 from core.jobs import requests
 from core.jobs.files import DiskFull, no_more_files
@@ -24,7 +23,6 @@ from core.jobs.folder import JobFolder
 
 _PERIOD = 0.5
 _FAILED, _BAD_INPUT, _STOPPED = 1, 2, 3
-_PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
 
 
 class _Stopped(Exception):
@@ -72,7 +70,10 @@ def fetch(folder: JobFolder, name: str, parts: Sequence[str], into: Path) -> int
         BadInput: no network, no such data, no access, or several to choose from; each with what to do.
         DiskFull: there is no room; what was written is removed.
     """
-    _check_network(name)
+    if not Path(name).exists():
+        check_network(
+            "", "Download it elsewhere: hf download --repo-type dataset NAME --local-dir DIR; then copy DIR here"
+        )
     folder.write_status(phase="Loading libraries")
     try:
         import datasets
@@ -97,21 +98,6 @@ def fetch(folder: JobFolder, name: str, parts: Sequence[str], into: Path) -> int
 
 class _NoCount:
     num_examples = None
-
-
-def _check_network(name: str) -> None:
-    """Says at once that the hub cannot be found; the libraries would try for half a minute."""
-    offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    if Path(name).exists() or offline or any(os.environ.get(proxy) for proxy in _PROXIES):
-        return
-    host = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co").hostname or ""
-    try:
-        socket.getaddrinfo(host, 443)
-    except OSError:
-        raise BadInput(
-            f"No network here: {host} cannot be found",
-            do="Download it elsewhere: hf download --repo-type dataset NAME --local-dir DIR; then copy DIR here",
-        ) from None
 
 
 def _one_of(what: str, present: Sequence[str], parts: Sequence[str], name: str, config: str) -> str:

@@ -11,6 +11,7 @@ from core.errors import BadInput, TunedeckError
 from core.jobs.access import refuse_read_only
 from core.jobs.folder import JobFolder
 from core.jobs.state import standing
+from core.units import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class FolderContents:
     trained: bool
     compared: bool
     link: Path | None = None
+
+    def words(self) -> list[str]:
+        """What is in it, for a person: `3 checkpoints`, `the trained weights`."""
+        found = [f"{count(self.checkpoints)} checkpoint{'s' * (self.checkpoints != 1)}"] * bool(self.checkpoints)
+        found += ["the trained weights"] * self.trained + ["the comparison"] * self.compared
+        return [*found, "metrics and log"]
 
 
 def contents(folder: JobFolder) -> FolderContents:
@@ -52,6 +59,20 @@ def contents(folder: JobFolder) -> FolderContents:
     )
 
 
+def refuse_to_remove(folder: JobFolder) -> None:
+    """Refuses a job that may not be deleted, before anybody is asked.
+
+    Raises:
+        BadInput: it is active or queued, this user may only look at it, or it is not a job's folder.
+    """
+    folder.read_job()
+    now = standing(folder)
+    if not now.over:
+        raise BadInput(f"This run is {now.state}", where=folder.id, do="Stop it or remove it from the queue first")
+    if not folder.path.is_symlink():
+        refuse_read_only(folder)
+
+
 def remove(folder: JobFolder) -> None:
     """Deletes a job's folder permanently; of one that is a symbolic link, the link alone.
 
@@ -59,10 +80,7 @@ def remove(folder: JobFolder) -> None:
         BadInput: the job is active or queued, this user may only look at it, or it is not a job's folder.
         TunedeckError: not all of it could be deleted.
     """
-    folder.read_job()
-    now = standing(folder)
-    if not now.over:
-        raise BadInput(f"This run is {now.state}", where=folder.id, do="Stop it or remove it from the queue first")
+    refuse_to_remove(folder)
     if folder.path.is_symlink():
         try:
             folder.path.unlink()
@@ -71,7 +89,6 @@ def remove(folder: JobFolder) -> None:
                 f"Cannot remove the link to the run: {error.strerror}", where=os.fspath(folder.path)
             ) from error
         return
-    refuse_read_only(folder)
     # Out of the list first: a folder that is half deleted must not be taken for a run.
     aside = folder.path.with_name(f".{folder.id}.deleted")
     try:

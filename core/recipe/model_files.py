@@ -16,6 +16,13 @@ from typing import Any
 
 from core.clean import clean_line
 from core.errors import BadInput
+from core.paths import SAMPLE_DATA
+
+DEMO = SAMPLE_DATA / "tiny_base"
+"""The base model that ships with tunedeck."""
+
+DEMO_TITLE = "tiny base (demo)"
+"""What lists call it; a recipe may name it so as well."""
 
 _LFS = b"version https://git-lfs"
 _HEADER_LIMIT = 100_000_000

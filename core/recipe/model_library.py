@@ -17,16 +17,12 @@ from typing import Any, Literal
 
 from core.clean import clean_line
 from core.errors import BadInput
-from core.paths import SAMPLE_DATA, runs_dir
+from core.paths import runs_dir
 from core.recipe import model_files
+from core.recipe.model_files import DEMO, DEMO_TITLE
 from core.recipe.model_shape import ModelShape, read_shape
 
 Origin = Literal["Hub cache", "folder", "used before", "demo"]
-
-DEMO = SAMPLE_DATA / "tiny_base"
-"""The base model that ships with tunedeck."""
-
-DEMO_TITLE = "tiny base (demo)"
 
 _DEPTH = 3
 """Levels below the workspace, and below its parent, that are searched for model folders."""

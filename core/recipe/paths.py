@@ -11,13 +11,16 @@ from typing import Any
 
 from core.recipe import templates
 from core.recipe.declare import Knob
-from core.recipe.model_files import is_hub_name
+from core.recipe.model_files import DEMO, DEMO_TITLE, is_hub_name
 from core.recipe.recipe import KNOBS, Recipe, get, put
 from core.recipe.values import Record
 
 
 def absolute(recipe: Recipe, base: Path) -> Recipe:
-    """The recipe with every path absolute, starting from the folder `base`; Hub IDs and template names stay."""
+    """The recipe with every path absolute, starting from the folder `base`; Hub IDs and template names stay.
+
+    The name that lists give the demo's base model stands for its folder.
+    """
     return _each_path(recipe, lambda path, text: _absolute(path, text, base))
 
 
@@ -35,8 +38,11 @@ def _absolute(path: str, text: str, base: Path) -> str:
     if not text or os.path.isabs(text):
         return text
     found = base / Path(text).expanduser()
-    if path == "model.path" and not found.is_dir() and is_hub_name(text):
-        return text
+    if path == "model.path" and not found.is_dir():
+        if text.strip() == DEMO_TITLE:
+            return os.fspath(DEMO)
+        if is_hub_name(text):
+            return text
     if path == "model.chat_template" and text in templates.names():
         return text
     return os.path.normpath(found)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from core import units
+from core.engine.network import check_model_download
 from core.engine.process import prepare, set_threads
 from core.engine.torchrun import AGAIN
 from core.engine.work import run
@@ -53,6 +54,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
         TunedeckError: why it failed, as a sentence.
     """
     began = time.monotonic()
+    check_model_download(recipe.model.path, recipe.model.revision)
     worker.phase("loading", "Loading libraries.")
     prepare(recipe)
 

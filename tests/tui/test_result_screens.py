@@ -126,7 +126,7 @@ async def test_a_stopped_run_says_how_it_comes_to_a_comparison(make_app: MakeApp
         said = text(app, "#facts")
         assert "was stopped" in said
         assert "Resume the run on Train" in said
-        assert "Export (5) shows how to load the adapter" in said
+        assert "Press 5" in text(app, "#adapter")
 
 
 async def test_evaluate_says_what_to_do_without_a_run_and_without_results(make_app: MakeApp, run: Path) -> None:

@@ -208,7 +208,7 @@ def test_init_never_overwrites_and_says_what_is_still_missing(
     monkeypatch.chdir(tmp_path)
     assert main(["init", "--all"]) == 0
     said = capsys.readouterr().out
-    assert "model.path, data.train" in said
+    assert "model.path and data.train" in said
     text = (tmp_path / "recipe.yaml").read_text()
     assert "weight_decay:" in text
     assert check(text)[1] == []

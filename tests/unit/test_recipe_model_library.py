@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from core.recipe import model_library
-from core.recipe.model_library import DEMO, LocalModel, license_of, local_models
+from core.recipe.model_files import DEMO
+from core.recipe.model_library import LocalModel, license_of, local_models
 from core.recipe.recipe import Recipe, put
 from tests.kit.recipe_models import LLAMA_3_1_8B, TINY, shape_from, write_model
 from tui.recipe.facts import Room

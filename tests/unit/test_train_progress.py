@@ -63,7 +63,9 @@ def test_a_terminal_has_one_live_line_with_step_percentage_and_eta(run: JobFolde
         assert "ETA 24 min 00 s" in line
         assert "loss" in line
         run.append_event("alert", "The loss has jumped.")
-        terminal.wait_until(lambda text: "alert: The loss has jumped" in text and text.rstrip().endswith("]"))
+        terminal.wait_until(lambda text: "The loss has jumped" in text and text.rstrip().endswith("]"))
+        run.write_status(state="paused")
+        assert "ETA" not in terminal.wait_for("paused").splitlines()[-1]
         terminal.resize(60, 24)
         train(run, 480, 960)
         screen = terminal.wait_for("step 480 of 960")
@@ -111,5 +113,14 @@ def test_tail_prints_metrics_and_events_by_their_time_and_no_process_ids(
     end(run)
     assert main(["tail", str(run.path), "--once"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines[:4]] == ["1", "2", "Checkpoint", "3"]
+    assert [line[:11].split() for line in lines[:4]] == [["step", "1"], ["step", "2"], ["Checkpoint"], ["step", "3"]]
     assert not any("Process" in line for line in lines)
+
+
+def test_tail_says_once_why_a_run_has_failed(run: JobFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    why = "No network here: hub.invalid cannot be found."
+    run.append_event("error", why)
+    run.append_event("ended", why, state="failed")
+    run.write_status(state="failed", message=why, started=1.0, ended=2.0)
+    assert main(["tail", str(run.path), "--once"]) == 1
+    assert capsys.readouterr().out.count("No network here") == 1

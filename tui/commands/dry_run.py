@@ -32,6 +32,7 @@ def dry_run(recipe: Recipe, workspace: Path, *, as_json: bool) -> int:
         BadInput: the training set cannot be built.
     """
     from core.recipe.mapped import with_mapping
+    from core.recipe.recipe import KNOBS
     from core.recipe.schedule import schedule_of
     from core.runs.curate import curate
     from core.runs.preflight import preflight, stops
@@ -55,7 +56,9 @@ def dry_run(recipe: Recipe, workspace: Path, *, as_json: bool) -> int:
         return EXIT_BAD_INPUT if refused else EXIT_OK
     for check in checks:
         lead = f"{_MARKS[check.verdict]} {check.name.ljust(13)}  "
-        text = clean_line(check.sentence, 1_000)
+        title = KNOBS[check.path].title if check.name == "recipe" and check.path in KNOBS else ""
+        named = not title or check.sentence.startswith(title)
+        text = clean_line(check.sentence if named else f"{title}: {check.sentence}", 1_000)
         say("\n".join(textwrap.wrap(text, 80, initial_indent=lead, subsequent_indent=" " * len(lead))))
     if samples is None:
         many = "1 check" if len(refused) == 1 else f"{len(refused)} checks"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import BadInput
+from core.nearest import nearest_file
 from core.paths import RECIPE_SUFFIXES
 from tui.commands.output import print_json, say
 
@@ -59,8 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
     quoted = shlex.quote(str(path))
     say(f"Wrote {path}.")
     if missing:
-        say(f"Still missing: {', '.join(field.partition('=')[0] for field in missing)}. Set it in the file, or pass")
+        names = " and ".join(field.partition("=")[0] for field in missing)
+        them = "it" if len(missing) == 1 else "them"
+        say(f"Still missing: {names}. Set {them} in {path}, or pass {them} to tunedeck train:")
         say(f"  {' '.join(f'--set {field}' for field in missing)}")
+    elif doubt := _doubt(recipe, path.absolute().parent):
+        say(doubt)
     say(f"Train it:            tunedeck train {quoted}")
     say(f"Edit it in the app:  tunedeck {quoted}")
     return 0
@@ -76,6 +81,23 @@ def _target(names: list[str]) -> Path:
     return path
 
 
+def _doubt(recipe: Recipe, folder: Path) -> str:
+    """A warning about a model that is neither a folder nor `org/name`; "" where there is nothing to doubt."""
+    from core.recipe.model_files import NotDownloaded, find
+    from core.recipe.paths import absolute
+
+    named = recipe.model.path
+    try:
+        find(absolute(recipe, folder).model.path, recipe.model.revision)
+    except NotDownloaded:
+        if "/" in named:
+            return ""
+        return f"Warning: {named} is not a folder here, and most Hub model IDs look like org/name. Check model.path."
+    except BadInput as error:
+        return f"Warning: model.path: {error}"
+    return ""
+
+
 def _recipe(arguments: argparse.Namespace, folder: Path) -> Recipe:
     """The new recipe, its paths relative to the folder that it is written to."""
     from core.recipe.command_line import apply_settings
@@ -84,9 +106,9 @@ def _recipe(arguments: argparse.Namespace, folder: Path) -> Recipe:
 
     data = [name for name in arguments.names if Path(name).suffix.lower() not in RECIPE_SUFFIXES]
     if wrong := next((name for name in data if not Path(name).exists()), None):
-        raise BadInput(
-            "No such file or folder", where=wrong, do="Give data files and a recipe to write, ending in .yaml"
-        )
+        near = nearest_file(Path(wrong))
+        do = f"Did you mean `{near}`?" if near else "Give data files and a recipe to write, ending in .yaml"
+        raise BadInput("No such file or folder", where=wrong, do=do)
     recipe = apply_settings(Recipe(), arguments.set, Path.cwd())
     if data:
         recipe = put(recipe, "data.train", tuple(data))

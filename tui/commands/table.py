@@ -76,7 +76,10 @@ COMMANDS: Mapping[str, CommandInfo] = {
         (HUB, TRAINING, FOLDERS),
     ),
     "demo": CommandInfo(
-        TRAIN, "try everything on the sample data, in about a minute", ("demo", "demo --headless"), (SCREEN,)
+        TRAIN,
+        "try everything on the sample data, in about a minute on two CPU cores",
+        ("demo", "demo --headless"),
+        (SCREEN,),
     ),
     "runs": CommandInfo(RUNS, "list the runs of this workspace", ("runs", "runs --all", "runs --json")),
     "attach": CommandInfo(
@@ -94,6 +97,11 @@ COMMANDS: Mapping[str, CommandInfo] = {
         (HUB, TRAINING),
     ),
     "save": CommandInfo(RUNS, "write a checkpoint of a run now", ("save support-tone",)),
+    "delete": CommandInfo(
+        RUNS,
+        "delete a run that has ended, with its checkpoints and weights",
+        ("delete support-tone", "delete support-tone --yes"),
+    ),
     "trust": CommandInfo(
         OTHER, "trust a copied workspace, or what a recipe runs", ("trust .", "trust recipe.yaml"), (FOLDERS,)
     ),

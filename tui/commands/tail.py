@@ -24,18 +24,18 @@ def run(arguments: argparse.Namespace) -> int:
     from core.clean import clean_line
     from core.jobs.follow import Follower, Update
     from core.jobs.state import standing
-    from tui.commands.watch import VerdictPrinter, event_line, in_order, is_about_a_process, metric_line, watch
+    from tui.commands.watch import EventPrinter, VerdictPrinter, in_order, is_about_a_process, metric_line, watch
     from tui.run_words import run_words
 
     folder = which_run(arguments)
-    printer = VerdictPrinter(folder)
+    printer, events = VerdictPrinter(folder), EventPrinter()
 
     def as_text(update: Update) -> None:
         for record, is_event in in_order(update):
             if not is_event:
                 say(metric_line(record))
-            elif not is_about_a_process(record):
-                say(event_line(record))
+            elif not is_about_a_process(record) and (line := events.take(record)):
+                say(line)
         for line in update.log if arguments.log else ():
             say(f"log: {clean_line(line)}")
         verdict = printer.take(update)
@@ -79,5 +79,5 @@ def run(arguments: argparse.Namespace) -> int:
             )
         )
     else:
-        say(f"{folder.path.name}: {run_words(state, status)}  {detail}".rstrip())
+        say(f"{folder.path.name}: {run_words(state, status)}  {events.ending(detail)}".rstrip())
     return 0 if state in ACTIVE | {"finished"} else 3 if state == "stopped" else 1

@@ -127,7 +127,7 @@ def watch_run(folder: JobFolder, *, quiet: bool = False, begun: tuple[Follower, 
     if quiet:
         print_json({"id": run_id, "state": state, "folder": str(folder.path), "message": detail})
     else:
-        say(f"{run_id}: {run_words(state, status)}. {detail}".rstrip())
+        say(f"{run_id}: {run_words(state, status)}. {printer.ending(detail)}".rstrip())
         if state in ("finished", "stopped"):
             _say_result(folder)
     return STATE_CODES.get(state, EXIT_FAILED)

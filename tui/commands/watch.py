@@ -17,7 +17,7 @@ from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower, Update
 from core.jobs.status import Status
 from core.recipe.tasks import LOSS_TITLES, SFT, Headline
-from core.units import count, duration, short_count, significant
+from core.units import count, duration, percent, short_count, significant
 from core.verdict import Verdict, VerdictKind
 from core.verdict.run import RunJudge
 from tui.commands.open import NO_SCREEN
@@ -47,7 +47,7 @@ def metric_line(metrics: dict[str, Any], headline: Headline = SFT.headline, *, o
     if of:
         parts = [
             f"step {count(step).rjust(len(count(of)))} of {count(of)}",
-            f"{int(100 * min(1.0, step / of))}%".rjust(4),
+            percent(step / of).rjust(4),
         ]
     for key, title in (
         (headline.metric, headline.title),
@@ -76,8 +76,27 @@ def _step(metrics: dict[str, Any]) -> int:
 
 
 def event_line(event: dict[str, Any]) -> str:
-    """One event as text."""
-    return clean_line(f"{event.get('kind', 'event')}: {event.get('message', '')}", 400)
+    """One event as text: its sentence, without its kind, which is for programs."""
+    return clean_line(str(event.get("message") or event.get("kind") or ""), 400)
+
+
+class EventPrinter:
+    """Gives the sentences of events, each once: worker and keeper both say why a run has failed."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def take(self, event: dict[str, Any]) -> str:
+        """The event's sentence; "" for one that repeats the last one."""
+        line = event_line(event)
+        if line == self._last:
+            return ""
+        self._last = line
+        return line
+
+    def ending(self, detail: str) -> str:
+        """The sentence on a run's end; "" where it was the last one."""
+        return "" if clean_line(detail, 400) == self._last else detail
 
 
 def is_about_a_process(event: dict[str, Any]) -> bool:
@@ -169,6 +188,7 @@ class RunPrinter:
             folder: the run.
         """
         self._printer = VerdictPrinter(folder)
+        self._events = EventPrinter()
         self._live = LiveLine() if _is_live() else None
         self._values: dict[str, float] = {}
         self._step = self._of = 0
@@ -200,13 +220,18 @@ class RunPrinter:
             else:
                 if record.get("kind") == "ended":
                     self._leave()
-                self._line(event_line(record))
+                if line := self._events.take(record):
+                    self._line(line)
         if update.over:
             self._leave()
         if verdict is not None:
             self._line(verdict.text())
         if self._live is not None and not update.over:
             self._live.show(self._progress(status))
+
+    def ending(self, detail: str) -> str:
+        """The sentence on the run's end; "" where it was printed last."""
+        return self._events.ending(detail)
 
     def close(self) -> None:
         """Leave the live line as a line like any other."""
@@ -264,21 +289,23 @@ class RunPrinter:
         """The parts of the live line, first what matters most."""
         if status.phase == "training":
             self._step = max(self._step, status.step or 0)
-            return self._training()
+            return self._training(paused=status.state == "paused")
         label = clean_line(status.message or self._label or status.phase or "Starting", 200).rstrip(".")
         if not status.of or status.phase == "saving":  # its steps are those of the training
             return [f"{label} ..."]
         done = min(1.0, (status.step or 0) / status.of)
-        return [label, f"{done:.0%}", _bar(done)]
+        return [label, percent(done), _bar(done)]
 
-    def _training(self, *, done: bool = False) -> list[str]:
-        """The parts of the line on the training; without ETA and bar once it is done."""
+    def _training(self, *, done: bool = False, paused: bool = False) -> list[str]:
+        """The parts of the line on the training; no ETA while it is paused, no ETA and no bar once it is done."""
         headline = self._printer.headline
         if not self._of:
             return ["Training", f"step {count(self._step)}"] if self._step else ["Training ..."]
         share = min(1.0, self._step / self._of)
-        parts = [f"Training  step {count(self._step)} of {count(self._of)}", f"{int(share * 100)}%"]
-        if not done and self._eta is not None and self._step < self._of:
+        parts = [f"Training  step {count(self._step)} of {count(self._of)}", percent(share)]
+        if paused:
+            parts.append("paused")
+        elif not done and self._eta is not None and self._step < self._of:
             parts.append(f"ETA {duration(self._eta)}")
         for key, title in ((headline.metric, headline.title), (headline.eval_metric, headline.eval_title)):
             if key in self._values:

@@ -352,11 +352,7 @@ class RowsPane(Pane):
             )
         choices.append(("containing", "text that you type", partial(self._ask_text, others)))
         whose = "" if few else " (counts are for all rows)"
-        self._choose(
-            f"narrow {'this' if listing.count == 1 else 'these'} {rows_words(listing.count)} to{whose}",
-            choices,
-            len(names),
-        )
+        self._choose(f"narrow the list to{whose}", choices, len(names))
 
     def widen(self) -> None:
         """List more rows again: without the last condition, at last all."""
@@ -468,9 +464,7 @@ class RowsPane(Pane):
         choices.append(("random", "a number you type", self._ask_audit_size))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
-        about = (
-            f"{rows_words(repeats)} with a duplicate, largest first" if repeats else "press r to find duplicates first"
-        )
+        about = f"{rows_words(repeats)}, largest cluster first" if repeats else "press r to find duplicates first"
         choices.append(("by cluster", about, partial(self.begin_audit, "cluster")))
         choices.append(("by flag", f"{flagged}, one flag at a time", partial(self.begin_audit, "flag")))
         for name, number in rows.flag_counts().items():

@@ -128,7 +128,7 @@ class EvaluateScreen(StepScreen):
         if run is not None:
             try:
                 comparison, adapter = read_comparison(run), read_adapter(run)
-                words = _waiting_words(run, adapter) if comparison is None else ""
+                words = _waiting_words(run) if comparison is None else ""
             except BadInput as error:
                 words = str(error)
         self.from_thread(self._take, run, comparison, adapter, words)
@@ -275,7 +275,7 @@ def _facts(comparison: Comparison) -> Content:
     return Content.assemble(*parts)
 
 
-def _waiting_words(run: Path, adapter: SavedAdapter | None) -> str:
+def _waiting_words(run: Path) -> str:
     from core.jobs.folder import JobFolder
     from core.jobs.state import standing
 
@@ -287,7 +287,7 @@ def _waiting_words(run: Path, adapter: SavedAdapter | None) -> str:
     if state == "finished":
         return f"{words} To get one, hold out samples and turn on evaluation.after_training on Recipe (2)."
     if any(JobFolder(run).checkpoints.glob("checkpoint-*")):
-        words += "\nIt is made when training finishes. Resume the run on Train (3, then r)."
+        words += "\nBase and tuned are compared when training finishes. Resume the run on Train (3, then r)."
     else:
         words += " Train (3) shows what happened."
-    return f"{words}\nExport (5) shows how to load the adapter." if adapter is not None else words
+    return words

@@ -260,7 +260,7 @@ class RecipeScreen(StepScreen):
     def action_search(self) -> None:
         """Find a field by its name, its key or a word of its help."""
         items = field_items(self._desk.entries)
-        menu = FilterMenu(f"search all {len(items)} fields", items, hint="a word of the name, the key or the help")
+        menu = FilterMenu(f"search all {len(items)} fields", items, hint="type part of a name, a key or the help")
         self.form.action_leave()
         self.app.push_screen(menu, lambda path: self.form.go_to(path) if path else None)
 
@@ -290,7 +290,8 @@ class RecipeScreen(StepScreen):
         yaml = self.query_one("#yaml", TextView)
         if self.has_class("-yaml"):
             retitle(yaml, f"{desk.files.name} as YAML{state}")
-            document = dumps(entries.recipe, file_name=desk.file_name)
+            about = "" if desk.files.own is not None else "A tunedeck recipe, not saved yet: ctrl+s"
+            document = dumps(entries.recipe, file_name=desk.file_name, about=about)
             yaml.show(lambda: yaml_lines(document), keep_place=True)
         self._checks = checks_of(facts, {path: problem.sentence for path, (_, problem) in entries.wrong.items()})
         self.query_one(RecipePanels).show_checks(self._checks)

@@ -158,7 +158,11 @@ def _field(entry: RecipeEntry, words: str, width: int) -> Iterable[TextLine]:
 def _labeled(label: str, column: int, value: str, style: str, words: str, width: int) -> Iterable[TextLine]:
     """A label, its value, and what is said of it where there is room for that in the first line."""
     room = max(20, width - column - _INDENT)
-    first, *more = textwrap.wrap(value, room) or [""]
+    if len(value) > room and " " not in value:  # a path, which is never broken where it fits into a line
+        yield TextLine(((label, "key"),), _INDENT)
+        yield TextLine(((value, style),), 2 * _INDENT)
+        return
+    first, *more = textwrap.wrap(value, room, break_on_hyphens=False) or [""]
     said = f"  {words}" if words and not more and max(len(first), _VALUE) + 2 + len(words) <= room else ""
     shown = f"{first:<{_VALUE}}" if said else first
     yield TextLine(((f"{label:<{column}}", "key"), (shown, style), (said, "muted")), _INDENT)

@@ -7,7 +7,7 @@ from core.errors import TunedeckError
 from core.jobs.folder import JobFolder
 from core.jobs.remove import contents, remove
 from core.jobs.runs import RunInfo
-from core.units import count, size
+from core.units import size
 from tui.widgets.text_lines import StyledLine
 
 _ENDINGS = ("finished", "stopped", "failed", "lost")
@@ -32,14 +32,7 @@ def question(run: RunInfo) -> tuple[list[StyledLine], bool]:
         return [[(f"Delete the link {name}? ", "strong"), (words, "text")]], True
     if run.read_only:
         return [[(f"{name} is read-only for you: {run.read_only}.", "warning")]], False
-    deleted = []
-    if found.checkpoints:
-        deleted.append(f"{count(found.checkpoints)} checkpoint{'s' * (found.checkpoints != 1)}")
-    if found.trained:
-        deleted.append("the trained weights")
-    if found.compared:
-        deleted.append("the comparison")
-    words = f"{size(found.bytes)} will be deleted permanently: {', '.join([*deleted, 'metrics and log'])}."
+    words = f"{size(found.bytes)} will be deleted permanently: {', '.join(found.words())}."
     return [[(f"Delete {name}? ", "strong"), (words, "text")]], True
 
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from itertools import pairwise
 
 from core import timestamps
-from core.units import clock, count, duration, short_count, significant
+from core.units import clock, count, duration, percent, short_count, significant
 from tui.live.run import MOMENT, LiveRun
 from tui.settings import UserSettings
 from tui.widgets.facts import Fact
@@ -45,7 +45,7 @@ def facts(run: LiveRun, now: float, settings: UserSettings | None = None) -> lis
         total = count(of) if of else ""
         found.append(Fact("step", "step", f"{count(step):>{len(total)}}", f"of {total}" if of else "", "strong"))
     if step is not None and of and not update.over:
-        found.append(Fact("part", "", f"{100 * step / of:3.0f}%"))
+        found.append(Fact("part", "", percent(step / of).rjust(4)))
     left = seconds_left(run, now)
     if left is not None:
         span = span_left(run, now)

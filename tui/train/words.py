@@ -11,7 +11,7 @@ from core import timestamps
 from core.clean import clean_line
 from core.gpu.readings import GpuSample, from_json, labels
 from core.runs.saved import read_weights
-from core.units import clock, count, gib, significant
+from core.units import clock, count, gib, percent, significant
 from core.verdict import Verdict, VerdictKind
 from tui.live.devices import of_run
 from tui.live.run import LiveRun
@@ -112,7 +112,7 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path, *, brief: bool = Fa
 
 def progress_words(done: int, total: int) -> str:
     """How far something is: `1,200 of 42,043, 3%`."""
-    return f"{count(done)} of {count(total)}, {100 * done / total:.0f}%"
+    return f"{count(done)} of {count(total)}, {percent(done / total)}"
 
 
 def chart_words(run: LiveRun) -> str:

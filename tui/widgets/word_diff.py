@@ -224,7 +224,7 @@ class WordDiff(TextView):
             elif beside:
                 yield from _beside(*block, width)
             else:
-                yield from _below(*block)
+                yield from _below(*block, width)
         if comparison.cut:
             yield plain(f"… only the first {_MOST:,} characters were compared", "warning")
 
@@ -248,7 +248,7 @@ def _shown(blocks: Sequence[_Block], *, whole: bool) -> Iterator[tuple[_Block, i
             yield from ((block, 0) for block in run)
 
 
-def _below(first: Sequence[_Marked], second: Sequence[_Marked]) -> Iterator[TextLine]:
+def _below(first: Sequence[_Marked], second: Sequence[_Marked], width: int) -> Iterator[TextLine]:
     """A block as lines of the first text, then those of the second; equal lines before and after them once."""
     shorter = min(len(first), len(second))
     head = next((at for at in range(shorter) if first[at] != second[at]), shorter)
@@ -260,7 +260,9 @@ def _below(first: Sequence[_Marked], second: Sequence[_Marked]) -> Iterator[Text
         ("  ", first[len(first) - tail :]),
     ):
         for each in side:
-            yield TextLine(((sign, "differs"), *each.line.spans), each.line.indent)
+            text, cut = "".join(piece for piece, _ in each.line.spans), Cutter(each.line.spans)
+            for start, end in wrap(text, width - each.line.indent - len(sign)):
+                yield TextLine(((sign if not start else "  ", "differs"), *cut(start, end)), each.line.indent)
 
 
 def _beside(first: Sequence[_Marked], second: Sequence[_Marked], width: int) -> Iterator[TextLine]:
