@@ -266,7 +266,7 @@ class RowPane(Pane):
         def take(text: str) -> None:
             self._line_up(action, {"text": text.strip()}, entry)
 
-        self.ask_line(f"{action} on {count(row + 1)}", help, take, text=text)
+        self.ask_line(f"{action} on row {count(row + 1)}", help, take, text=text)
 
     def action_synthetic(self) -> None:
         """Mark the row as synthetic, or unmark it: it is never held out. A reason it is flagged for stays."""
