@@ -115,3 +115,13 @@ def test_the_stop_question_offers_save_now_and_cancel() -> None:
     queued = "".join(words for words, _ in question("stop", queued=True)[0])
     assert "queue" in queued
     assert "save" not in queued
+
+
+def test_while_sample_outputs_are_made_the_state_says_only_that(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, phase="evaluating", message="Generating sample outputs: 3 of 8.")
+    run = LiveRun()
+    run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
+    (line,) = state_lines(run, folder.path, tmp_path)
+    words = "".join(text for text, _ in line)
+    assert "sampling" in words
+    assert "evaluating" not in words
