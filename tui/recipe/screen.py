@@ -302,7 +302,7 @@ class RecipeScreen(StepScreen):
         self._facts = event.facts
         self.query_one(RecipePanels).show_facts(event.facts)
         self._show()
-        if self._begun_at == self.form.current.key and not (self.form.typing or self.form.taking):
+        if self._begun_at == self.form.current.key and not self.form.typing:
             self._begin_at_first_missing()  # what the files say may name another field
         self._begun_at = ""
         self._fill_models()

@@ -28,6 +28,9 @@ def fault_words(severity: ProblemLevel, text: str) -> str:
     return f"{mark} {'missing' if severity == 'error' and not text else word}"
 
 
+CHANGED = "•"
+"""Stands beside a value that differs from its default."""
+
 SHORT_VALUE = 13
 """Cells of the box of a number, brackets included."""
 
@@ -46,16 +49,18 @@ class FormField:
         title: what stands before the value.
         kind: `short` and `long` are typed (long takes the row's whole width), `choice` is cycled.
         choices: what a choice cycles through.
+        meanings: what each choice means, in the same order; may be empty.
         unit: what the value counts, or "".
         folded: whether it is hidden until advanced fields are shown.
         complete: whether file names are suggested while typing.
-        offers: whether enter opens a list of values to choose from; text can still be typed.
+        offers: whether enter opens a list of values to choose from, as of a choice; text can still be typed.
     """
 
     key: str
     title: str
     kind: Literal["short", "long", "choice"]
     choices: tuple[str, ...] = ()
+    meanings: tuple[str, ...] = ()
     unit: str = ""
     folded: bool = False
     complete: bool = False
@@ -115,10 +120,9 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class RowStyle:
-    """How one row stands out: the cursor on it, whether it takes what is typed, the editor if it is being typed."""
+    """How one row stands out: the cursor on it, the editor if it is being typed."""
 
     current: bool = False
-    taking: bool = False
     editor: LineEditor | None = None
     suggestion: str = ""
 
@@ -134,7 +138,11 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: RowStyle
     """The spans of one row, as wide as the form."""
     mark = "» " if pen.editor is not None else "▸ " if pen.current else "  "
     title = set_cell_size(spec.title, columns.title_width)
-    spans: list[FieldSpan] = [(mark, "mark"), (title + " ", "title-current" if pen.current else "title")]
+    spans: list[FieldSpan] = [
+        (mark, "mark"),
+        (title, "title-current" if pen.current else "title"),
+        (CHANGED if state.changed else " ", "mark"),
+    ]
     room = columns.width - columns.value_at
     if spec.kind == "long":
         hint, hint_style = _brief(state)
@@ -171,15 +179,15 @@ def _value(spec: FormField, state: FieldState, width: int, pen: RowStyle) -> lis
     if pen.editor is not None:
         return [("[", "bracket"), *_typed(pen.editor, pen.suggestion, inner), ("]", "bracket")]
     opening, closing = " ", " "
-    if pen.current and (pen.taking or spec.kind == "choice"):
-        opening, closing = ("‹", "›") if spec.kind == "choice" else ("[", "]")
+    if pen.current and spec.kind == "choice":
+        opening, closing = "‹", "›"
     shown = clean_line(state.text, 1_000)
     if spec.kind == "choice":
         # The brackets embrace the word: there is nothing to type.
         shown = _fit(shown, inner).rstrip()
         rest = " " * (inner - cell_len(shown))
         return [(opening, "bracket"), (shown, style), (closing + rest, "bracket")]
-    if not shown and not pen.taking:
+    if not shown:
         return [(" " + set_cell_size("–", inner) + " ", "hint")]
     return [(opening, "bracket"), (_fit(shown, inner, keep_end=spec.complete), style), (closing, "bracket")]
 
