@@ -179,7 +179,7 @@ def _eval(seen: _Seen) -> Iterator[PreflightCheck]:
     elif data.eval_fraction:
         together = f"; {data.split_near:.0%}+ similar samples stay on the same side" if data.split_near else ""
         yield PreflightCheck(
-            "eval data", "ok", f"{data.eval_fraction:.0%} of the samples are held out as the eval set{together}."
+            "eval data", "ok", f"About {data.eval_fraction:.0%} of the samples are held out as the eval set{together}."
         )
 
 
