@@ -13,6 +13,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def rows_words(number: int) -> str:
+    """A number of rows: `1 row`, `1,204 rows`."""
+    return f"{count(number)} row{'s' * (number != 1)}"
+
+
 def short_count(value: float) -> str:
     """A number in at most five characters: `950`, `98.4 k`, `1.84 M`, `2.10 B`."""
     for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):

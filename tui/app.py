@@ -21,7 +21,7 @@ from core.clean import clean_line, clean_paste
 from tui import actions
 from tui.actions import declare
 from tui.keymap import load_keymap
-from tui.run_words import run_words
+from tui.run_words import run_outlives, run_words
 from tui.screens.base import StepScreen
 from tui.seen import Press, Seen
 from tui.session import Session
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.geometry import Size
     from textual.timer import Timer
+    from textual.widget import AwaitMount
 
     from core.jobs.status import Status
     from tui.data.desk import OpenDataset
     from tui.screens.palette import Palette, PaletteEntry
 
 _NO_COLOR = NoColor()
+
+_OF_A_RUN = ("train", "evaluate", "export")
+"""Screens that show one run: without a chosen one, the newest."""
 
 _SETTLED = 2.0
 """Seconds after the start when all modules and widgets of the first screen are there."""
@@ -325,7 +329,8 @@ class TunedeckApp(App[int]):
             keys = " or ".join(map(actions.sign, sorted(quit.keys, key=len)))
             close = "Press esc to close this. " if self.screen.is_modal else ""
             active = self._run_state not in ("", *ENDED)
-            run = f" The run {clean_line(self.session.title, 60)} keeps running." if active else ""
+            does = run_outlives(self._run_state)
+            run = f" The run {clean_line(self.session.title, 60)} {does}." if active else ""
             super().notify(f"{close}Press {keys} to quit.{run}", timeout=4, markup=False)
 
     def action_next_theme(self) -> None:
@@ -426,7 +431,25 @@ class TunedeckApp(App[int]):
 
         self.push_screen(DuplicatesScreen(desk, payload), left)
 
+    def switch_mode(self, mode: str) -> AwaitMount:
+        """As Textual. A toast of another screen ends; a screen of a run shows the newest one if none was chosen."""
+        if mode != self.current_mode:
+            if len(self._notifications):
+                self.clear_notifications()
+            if mode in _OF_A_RUN and self.session.run is None:
+                self._choose_newest_run()
+        return super().switch_mode(mode)
+
     # --- the run that is shown
+
+    def _choose_newest_run(self) -> None:
+        from core.jobs.runs import newest_run
+
+        folder = newest_run(self.session.workspace)
+        if folder is not None:
+            self.session.run, self._run_state = folder, ""
+            self.post_message(self.RunChanged())
+            self._look_at_run()
 
     def show_run(self, folder: Path, *, step: str = "train") -> None:
         """Make a run the session's and go to a screen that shows it."""

@@ -17,6 +17,11 @@ _PLACES, _NAMED = 3, 3
 """Workspaces, and runs of each, that are named."""
 
 
+def run_outlives(state: str) -> str:
+    """What an active run does after its viewer has quit: `keeps running`, `stays paused`, `stays queued`."""
+    return f"stays {state}" if state in ("paused", "queued") else "keeps running"
+
+
 def run_words(state: str, status: Status, *, progress: bool = True) -> str:
     """State and progress: `running 1,240 of 3,000  0:41:07`, `finished in 0:58:12`.
 
@@ -29,7 +34,8 @@ def run_words(state: str, status: Status, *, progress: bool = True) -> str:
         taken = status.seconds(time.time())
         elapsed = "" if taken is None else f"  {clock(taken)}"
         steps = f" {count(status.step or 0)} of {count(status.of)}" if status.of and progress else ""
-        return f"{state}{steps}{elapsed}"
+        doing = "comparing" if state == "running" and status.stage and status.phase == "evaluating" else state
+        return f"{doing}{steps}{elapsed}"
     taken = status.seconds()
     if taken is not None and status.ended:
         return f"{state} after {clock(taken)}"

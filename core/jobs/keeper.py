@@ -235,7 +235,7 @@ class Keeper:
         if urgent and self._now_since is None:
             self._now_since = time.monotonic()
             self._write(state=STOPPING)
-            self._event("request", "Stop now: received.", request=requests.STOP_NOW, answer=requests.RECEIVED)
+            self._event("request", "Stopping now without saving.", request=requests.STOP_NOW, answer=requests.RECEIVED)
 
     def _pass_on(self, name: str) -> None:
         try:

@@ -141,7 +141,7 @@ def received(folder: JobFolder, name: str, **fields: float) -> None:
         name: the request.
         fields: more of the event, such as `t` where that was not just now.
     """
-    folder.append_event("request", f"{_WORDS[name]}: received.", request=name, answer=RECEIVED, **fields)
+    folder.append_event("request", _RECEIVED[name], request=name, answer=RECEIVED, **fields)
 
 
 def done(folder: JobFolder, name: str, message: str = "", **fields: float) -> None:
@@ -168,6 +168,14 @@ def clear(folder: JobFolder) -> None:
     for name in NAMES:
         _remove(folder, name)
 
+
+_RECEIVED = {
+    STOP: "Stopping.",
+    STOP_NOW: "Stopping now without saving.",
+    SAVE: "Saving a checkpoint at the next step.",
+    PAUSE: "Pausing at the next step.",
+    RESUME: "Resuming.",
+}
 
 _WORDS = {
     STOP: "Stop and save",

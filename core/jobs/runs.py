@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,16 @@ def list_runs(workspace: str | os.PathLike[str]) -> list[RunInfo]:
     return sorted(found, key=lambda run: (run.created, run.id), reverse=True)
 
 
+def newest_run(workspace: str | os.PathLike[str]) -> Path | None:
+    """The folder of the newest run of a workspace by its ID, which begins with date and time; None without any."""
+    runs = runs_dir(Path(workspace).absolute())
+    try:
+        names = sorted((name for name in os.listdir(runs) if not name.startswith(".")), reverse=True)
+    except OSError:
+        return None
+    return next((runs / name for name in names if JobFolder(runs / name).exists()), None)
+
+
 def run_info(folder: JobFolder) -> RunInfo:
     """What the list of runs shows of one job; never raises."""
     try:
@@ -153,6 +163,8 @@ def run_info(folder: JobFolder) -> RunInfo:
     if now.status.stage and "step" in last:
         # A later stage counts something of its own; the run's steps are those that the first one logged.
         step = of = int(last["step"]) if isfinite(last["step"]) else None
+    elif step is None and isfinite(last.get("step", nan)):
+        step = int(last["step"])  # of before it was resumed
     return RunInfo(
         id=folder.id,
         state=now.state,

@@ -182,7 +182,8 @@ def _held_out(known: _Known) -> str:
     if data.eval or not known.samples or not 0 < data.eval_fraction < 1:
         return ""
     own = known.samples * data.own_share
-    return f"{units.count(round(own * data.eval_fraction / (1 - data.eval_fraction)))} samples"
+    held = round(own * data.eval_fraction / (1 - data.eval_fraction))
+    return f"{units.count(held)} sample{'s' * (held != 1)}; Overview has the exact number"
 
 
 def _every(amount: Callable[[Recipe], float], known: _Known) -> str:

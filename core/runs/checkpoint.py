@@ -238,9 +238,7 @@ def where_it_stands(checkpoint: Checkpoint) -> str:
         words.append(f"{task_named(checkpoint.recipe.task).headline.title} {checkpoint.value:.4f}")
     if checkpoint.learning_rate is not None:
         words.append(f"learning rate {number_text(float(f'{checkpoint.learning_rate:.4g}'))}")
-    words.append(
-        f"epoch {int(checkpoint.epoch) + 1}, sample {count(checkpoint.position)} of {count(checkpoint.samples)}"
-    )
+    words.append(f"epoch {checkpoint.epoch:.2f}, sample {count(checkpoint.position)} of {count(checkpoint.samples)}")
     words.append(f"{short_count(checkpoint.tokens)} tokens seen")
     return ", ".join(words)
 

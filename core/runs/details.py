@@ -140,7 +140,7 @@ def _split_words(said: Mapping[str, Any], split: Mapping[str, Any]) -> str:
         return ", from the separate eval file"
     if not said["counts"]["eval"]:
         return ""
-    words = f", {float(split['fraction']):.0%} held out with seed {split['seed']}"
+    words = f", about {float(split['fraction']):.0%} held out with seed {split['seed']}"
     if split.get("near"):
         words += f", near-duplicates ({float(split['near']):.0%}+) on one side"
     return words + (f", stratified by {split['stratify']}" if split.get("stratify") else "")

@@ -85,6 +85,12 @@ class Comparison:
         return tuple(sorted(self.answers, key=lambda one: (one.long, -one.changed, one.number)))
 
     @property
+    def like_the_reference(self) -> int | None:
+        """How many tuned answers are the dataset's own, apart from white space; None where it has none."""
+        known = [answer for answer in self.answers if answer.reference.strip()]
+        return sum(one.tuned.split() == one.reference.split() for one in known) if known else None
+
+    @property
     def differing(self) -> int:
         """How many answers of the tuned model are not the base model's to the letter."""
         return sum(answer.base != answer.tuned for answer in self.answers)

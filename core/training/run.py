@@ -342,7 +342,9 @@ def _save(worker: Worker, recipe: Recipe, trainer: DurableTrainer, tokenizer: An
         **saved.metrics(),
         "peak_memory": _peak_memory(),
     }
-    words = f"{state.global_step:,} steps in {units.duration(facts['seconds'])}"
+    words = (
+        f"{units.count(state.global_step)} step{'s' * (state.global_step != 1)} in {units.duration(facts['seconds'])}"
+    )
     if saved.eval_first is not None:
         words += f", {saved.headline.eval_title} {saved.eval_first:.3f} before"
     worker.event("summary", f"{words}; saved to {target.name}/: {saved.words()}.", path=os.fspath(target), **facts)

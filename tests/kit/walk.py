@@ -64,7 +64,7 @@ def fill_in(terminal: Terminal, title: str, value: str) -> None:
 def _current_field(terminal: Terminal) -> str:
     """The title of the field under the form's cursor, or "" while the screen is being drawn."""
     line = next((line.lstrip("│ ") for line in terminal.lines if line.lstrip("│ ").startswith("▸")), "")
-    return line[2:24].strip()
+    return line[2:24].strip("• ")
 
 
 def fill_in_recipe(terminal: Terminal, steps: int) -> None:

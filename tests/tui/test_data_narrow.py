@@ -50,7 +50,7 @@ async def test_flag_and_undecided_and_file_and_length_narrow_each_other_and_go_o
         await until(pilot, lambda: numbers(app) == ["3", "5", "6"], "what is decided leaves the list")
         await choose(pilot, "plus", "file b.jsonl")
         await until(pilot, lambda: numbers(app) == ["5", "6"], "the file")
-        await choose(pilot, "plus", "by characters")
+        await choose(pilot, "plus", "by length in characters")
         await pilot.press(*">20", "enter")
         await until(pilot, lambda: numbers(app) == ["5"], "the length")
         shown = " ".join(counts(app).split())

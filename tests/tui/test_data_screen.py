@@ -233,7 +233,7 @@ async def test_rows_are_chosen_by_length_and_sorted_by_flags(make_app: MakeApp, 
         assert Lengths.read("<20", "characters") == Lengths(0, 19, "characters")
         assert Lengths.read("5 to 7", "characters") == Lengths(5, 7, "characters")
         assert Lengths.read("long", "characters") is None
-        await choose(pilot, "F", "by characters")
+        await choose(pilot, "F", "by length in characters")
         await pilot.press(*"1-10", "enter")
         await until(pilot, lambda: "1 row with 1 to 10 characters" in line(app), "the short row")
         assert "fifth" in list_text(app)

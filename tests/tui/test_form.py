@@ -10,7 +10,9 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.events import Key, Paste
+from textual.widgets import OptionList
 
+from tui.widgets.choice_menu import ChoiceMenu
 from tui.widgets.form import Form
 from tui.widgets.form_field import Fault, FieldState, FormField, RowStyle, Section, draw_heading, draw_row, drawing
 from tui.widgets.line_editor import LineEditor
@@ -107,29 +109,32 @@ async def test_a_choice_takes_no_digit_for_a_key_of_the_app_while_fields_are_wal
         assert app.values["mode"] == "road"
 
 
-async def test_a_number_that_the_cursor_is_led_to_takes_digits_until_it_is_left() -> None:
+async def test_no_letter_or_digit_begins_to_edit_and_the_shared_keys_move() -> None:
     app = Depot()
     async with app.run_test() as pilot:
-        await pilot.press("down")
-        assert "3" not in app.screen.active_bindings
-        await pilot.press("3", "4")
-        assert (app.values["mass"], app.noted) == ("34", [])
-        await pilot.press("enter", "3")
-        assert (app.values["mass"], app.noted) == ("34", ["three"])
-        await pilot.press("tab", "3")
-        assert (app.form.current.key, app.noted) == ("mode", ["three", "three"])
+        seen = []
+        for key in ("j", "j", "k", "G", "g"):
+            await pilot.press(key)
+            seen.append(app.form.current.key)
+        assert seen == ["mass", "mode", "mass", "stops", "name"]
+        for key in ("g", "x", "Z", "3", "space", "slash"):
+            await pilot.press(key)
+        await pilot.press("down", "3", "4")
+        assert app.noted == ["three", "three"]
+        assert (app.values, app.form.typing) == (START, False)
+        await pilot.press("enter", "g")
+        assert (app.values["mass"], app.form.typing) == ("g", True)
 
 
-async def test_escape_gives_digits_back_until_the_cursor_moves() -> None:
+async def test_the_arrows_end_the_editing_and_tab_takes_it_along() -> None:
     app = Depot()
     async with app.run_test() as pilot:
-        await pilot.press("down", "escape", "3")
-        assert (app.values["mass"], app.noted) == ("12", ["three"])
-        await pilot.press("up", "down", "3")
-        assert (app.values["mass"], app.noted) == ("3", ["three"])
+        await pilot.press("enter", "a", "tab", "7", "tab", "r", "tab", "b", "up", "x", "up", "x")
+        assert app.values == {**START, "name": "a", "mass": "7", "stops": "b"}
+        assert not app.form.typing
 
 
-async def test_left_taking_and_typed_fields_look_different_without_color() -> None:
+async def test_the_row_that_is_edited_looks_different_without_color() -> None:
     app = Depot()
     async with app.run_test() as pilot:
 
@@ -137,22 +142,35 @@ async def test_left_taking_and_typed_fields_look_different_without_color() -> No
             return next(text for y in range(9) if "Mass" in (text := app.form.render_line(y).text)).split(" kg")[0]
 
         await pilot.press("down")
-        taking = drawn()
-        await pilot.press("escape")
-        left = drawn()
+        assert drawn()[0] == "▸"
+        assert "[" not in drawn()
         await pilot.press("enter")
-        assert (taking[0], taking[-1]) == ("▸", "]")
-        assert left[0] == "▸"
-        assert "[" not in left
         assert (drawn()[0], drawn()[-1]) == ("»", "]")
 
 
-async def test_a_key_that_means_nothing_else_begins_to_type() -> None:
+async def test_a_value_that_differs_from_its_default_has_a_mark() -> None:
     app = Depot()
     async with app.run_test() as pilot:
-        await pilot.press("x", "y")
-        assert app.values["name"] == "xy"
-        assert app.form.typing
+        assert "•" not in row(app, "Mass")
+        await pilot.press("down", "enter", "4", "escape")
+        assert "• 4" in row(app, "Mass")
+        assert "•" not in row(app, "Mode")
+
+
+async def test_enter_lists_the_choices_and_changes_nothing_until_one_is_chosen() -> None:
+    app = Depot()
+    async with app.run_test() as pilot:
+        await pilot.press("down", "down", "enter")
+        assert isinstance(app.screen, ChoiceMenu)
+        await pilot.press("down", "escape")
+        assert app.values["mode"] == "road"
+        await pilot.press("enter")
+        assert app.screen.query_one(OptionList).highlighted == 0
+        await pilot.press("down")
+        app.screen.query_one(OptionList).action_select()
+        await pilot.pause()
+        assert app.values["mode"] == "rail"
+        assert app.form.has_focus
 
 
 async def test_tab_goes_around_and_up_and_down_hold_at_the_ends() -> None:
@@ -169,14 +187,7 @@ async def test_tab_goes_around_and_up_and_down_hold_at_the_ends() -> None:
         assert app.form.current.key == "stops"
 
 
-async def test_typing_goes_on_in_the_field_that_is_reached() -> None:
-    app = Depot()
-    async with app.run_test() as pilot:
-        await pilot.press("enter", "a", "down", "7", "up", "b")
-        assert (app.values["name"], app.values["mass"]) == ("b", "7")
-
-
-async def test_choices_are_cycled_both_ways_and_chosen_by_their_letter() -> None:
+async def test_choices_are_cycled_both_ways_and_take_no_letter() -> None:
     app = Depot()
     async with app.run_test() as pilot:
         await pilot.press("down", "down", "right")
@@ -186,8 +197,8 @@ async def test_choices_are_cycled_both_ways_and_chosen_by_their_letter() -> None
         assert "‹river›" in row(app, "Mode")
         await pilot.press("space")
         assert app.values["mode"] == "road"
-        await pilot.press("up", "enter", "down", "r", "r")
-        assert app.values["mode"] == "river"
+        await pilot.press("up", "enter", "tab", "r", "r")
+        assert app.values["mode"] == "road"
 
 
 async def test_a_burst_of_keys_loses_no_choice() -> None:
@@ -213,9 +224,9 @@ async def test_keys_that_come_in_a_burst_are_taken_in_their_order() -> None:
             ("tab", "\t"),
             ("right", None),
             ("tab", "\t"),
+            ("x", "x"),
         ):
             app.post_message(Key(key, character))
-        app.post_message(Key("x", "x"))
         await pilot.pause()
         assert app.values == {**START, "mass": "7", "mode": "rail", "stops": "x"}
 
@@ -290,6 +301,19 @@ async def test_a_wrong_value_is_told_by_shape_and_word_beside_it() -> None:
         assert "✗ missing" in row(app, "Stops")
 
 
+def test_a_fault_without_room_for_its_sentence_says_in_brief_what_is_wrong() -> None:
+    fault = Fault("warn", "100,000 exceeds the model's context of 8,192 tokens.", "exceeds context")
+
+    def drawn(field: FormField, width: int) -> str:
+        columns = drawing(SECTIONS, width)
+        return "".join(text for text, _ in draw_row(field, FieldState("100000", fault=fault), columns, RowStyle()))
+
+    name, mass = SECTIONS[0].fields
+    assert "! exceeds context" in drawn(mass, 46)
+    assert "! exceeds context" in drawn(name, 60)
+    assert "! check" in drawn(name, 36)
+
+
 async def test_the_cursor_stays_in_view_with_its_heading() -> None:
     app = Depot()
     async with app.run_test(size=(60, 4)) as pilot:
@@ -315,8 +339,8 @@ def test_a_row_is_as_wide_as_the_form_whatever_it_holds(
         assert sum(cell_len(part) for part, _ in draw_heading(section.title, "3 more", columns)) == width
         for field in section.fields:
             for pen in (
-                RowStyle(current, current),
-                RowStyle(True, False, editor if field.kind != "choice" else None, "suggested"),
+                RowStyle(current),
+                RowStyle(True, editor if field.kind != "choice" else None, "suggested"),
             ):
                 spans = draw_row(field, FieldState(text, True, hint.replace("\x1b", ""), fault), columns, pen)
                 assert sum(cell_len(part) for part, _ in spans) <= width

@@ -82,7 +82,7 @@ async def test_a_corrected_mapping_keeps_the_decisions_and_shows_at_once(make_ap
         await pilot.press("M")
         await until(pilot, asks(app), "the form")
         why = " ".join(text(app, "#why").split())
-        assert why.startswith("prompt and completion: "), why
+        assert why.startswith("prompt and completion; "), why
         assert "`prompt`, `completion`" in why
         await pilot.press("down", "right")  # the prompt is the other column now
         await until(pilot, lambda: "! used twice" in text_of(app.screen.query_one(Form)), "the warning")

@@ -136,6 +136,9 @@ async def test_ctrl_c_says_how_to_quit(make_app: MakeApp, tmp_path: Path) -> Non
         app._run_state = "running"
         await pilot.press("ctrl+c")
         assert "keeps running" in notes(app)[-1]
+        app._run_state = "paused"
+        await pilot.press("ctrl+c")
+        assert "stays paused" in notes(app)[-1]
         await pilot.press("f1")
         await pilot.press("ctrl+c")
         assert "esc" in notes(app)[-1], "also over a dialog"

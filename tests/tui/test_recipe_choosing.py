@@ -114,7 +114,7 @@ async def test_a_slash_searches_the_help_of_all_fields_and_goes_to_a_folded_one(
         assert found.shown[0].key == "training.neftune_alpha"
         await pilot.press("enter")
         assert form(app).current.key == "training.neftune_alpha"
-        await pilot.press("1", "ctrl+underscore")
+        await pilot.press("enter", "1", "ctrl+underscore")
         assert app.session.recipe.training.neftune_alpha == 0, "undone while the field is being typed"
 
 

@@ -142,6 +142,18 @@ async def test_evaluate_says_what_to_do_without_a_run_and_without_results(make_a
         assert "finished without one" in text(app, "#facts")
 
 
+async def test_a_screen_of_a_run_shows_the_newest_run_if_none_was_chosen(make_app: MakeApp, run: Path) -> None:
+    app = make_app("data")
+    app.session.workspace = run.parents[1]
+    async with app.run_test() as pilot:
+        app.notify("Said on another screen.")
+        await pilot.press("4")
+        await shown(pilot, app)
+        assert app.session.run == run
+        assert "eval loss" in text(app, "#facts")
+        assert not len(app._notifications)
+
+
 async def test_export_copies_the_adapter_where_the_user_says(make_app: MakeApp, run: Path, tmp_path: Path) -> None:
     app = make_app("export", run=run)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -81,7 +81,7 @@ async def test_a_running_job_shows_loss_facts_state_and_events(make_app: MakeApp
         assert text_of(chart)[-1].endswith(" 100 ╯")
         lines = text_of(screen.query_one("#lines", Gauges))
         assert "61.2/80.0 GiB" in lines[0]
-        assert "n/a %" in lines[1]
+        assert "n/a%" in lines[1]
 
 
 @pytest.mark.parametrize(("size", "panels"), [((80, 24), False), ((60, 20), False), ((160, 45), True)])

@@ -297,3 +297,33 @@ def test_the_progress_of_an_overview_says_step_and_total() -> None:
     assert "42,043 of 46,375 rows" in progress_words(status)
     assert progress_words(Status()) == "starting"
     assert progress_words(Status(phase=DONE)) == ""
+
+
+def held_out_words(samples: dict[str, int], fraction: float, held: dict[str, int]) -> str:
+    part = dict.fromkeys(("cut", "lost", "without", "trained", "tokens", "median", "longest"), 0)
+    answers = {"answer_median": 1, "answer_p95": 1, "answer_longest": 1, "parts": {}}
+    tokens = {
+        "max_length": 2_048,
+        "train": {**part, **answers, "samples": samples["train"]},
+        "eval": {**part, "samples": samples["eval"], **held},
+        "sources": [],
+        "bins": [{"upper": 100, "samples": samples["train"], "cut": False}],
+    }
+    facts = {
+        "samples": {"mixed": 0, "synthetic": 0, **samples},
+        "split": {"near": 0.8, "own_eval": False, "fraction": fraction, "seed": 0, "stratify": "", "leaks": {}},
+        "near_leaks": [], "dropped": {}, "bad_lines": 0, "notes": [], "contributions": [], "tokens": tokens,
+        "cost": None, "answers": {"labels": None, "distinct": 5, "repeated": 0, "top": []}, "coverage": {"kinds": []},
+    }  # fmt: skip
+    return "\n".join("".join(part for part, _ in pieces) for pieces in overview_lines(facts))
+
+
+def test_the_share_held_out_is_the_real_one_and_the_eval_set_counts_for_what_is_cut() -> None:
+    text = held_out_words({"train": 229, "eval": 18}, 0.1, {"cut": 1, "without": 1})
+    assert "18  7% (10% set), seed 0" in text
+    assert "no training sample is cut; 1 eval sample is" in text
+    assert "1 held-out sample has no trained token: the run holds out 17" in text
+    assert "nothing is cut" not in text
+    text = held_out_words({"train": 90, "eval": 10}, 0.1, {})
+    assert "10  10%, seed 0" in text
+    assert "nothing is cut" in text

@@ -39,6 +39,8 @@ def test_a_model_that_is_neither_a_folder_nor_org_name_is_warned_of(
 ) -> None:
     assert main(["init", "tickets.jsonl", "--model", model]) == 0
     assert ("Warning" in capsys.readouterr().out) is warned
+    assert main(["init", "bare.yaml", "--model", model]) == 0
+    assert ("Warning" in capsys.readouterr().out) is warned, "with or without data"
 
 
 def test_what_is_missing_says_which_command_takes_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

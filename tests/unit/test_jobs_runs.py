@@ -11,7 +11,7 @@ import pytest
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
-from core.jobs.runs import find_run, list_runs
+from core.jobs.runs import find_run, list_runs, newest_run
 from tests.kit.jobs_worker import command
 from tests.kit.waiting import until
 
@@ -75,3 +75,11 @@ def test_run_is_found_by_id_part_path_or_as_the_last(tmp_path: Path) -> None:
         find_run(tmp_path, "20")
     with pytest.raises(BadInput, match="No such run"):
         find_run(tmp_path, "nothing")
+
+
+def test_the_newest_run_is_the_last_by_id_and_other_folders_are_none(tmp_path: Path) -> None:
+    assert newest_run(tmp_path) is None
+    make(tmp_path, "first", 1_000_000.0)
+    newest = make(tmp_path, "second", 2_000_000.0)
+    (tmp_path / "runs" / "notes").mkdir()
+    assert newest_run(tmp_path) == newest.path

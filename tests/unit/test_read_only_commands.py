@@ -115,3 +115,8 @@ def test_what_a_killed_command_left_is_removed_by_the_next(tmp_path: Path) -> No
         folder.mkdir(parents=True)
     remove_abandoned(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [mine.name, "tunedeck-reading-other"]
+
+
+def test_a_dry_run_names_the_field_of_a_warning(empty: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["train", RECIPE, "--dry-run", "--set", "data.max_length=5000"])
+    assert "Max length: 5,000" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from core.jobs.follow import Follower, Update
 from core.jobs.status import Status
 from tests.kit.run_folders import GIB, gpu, gpu_record, make_run
 from tui.live.run import LiveRun
+from tui.run_words import run_outlives, run_words
 from tui.train.words import chart_words, devices, event_lines, peak_words, question, state_lines
 
 
@@ -115,3 +116,20 @@ def test_the_stop_question_offers_save_now_and_cancel() -> None:
     queued = "".join(words for words, _ in question("stop", queued=True)[0])
     assert "queue" in queued
     assert "save" not in queued
+
+
+def test_while_sample_outputs_are_made_the_state_says_only_that(tmp_path: Path) -> None:
+    folder = make_run(tmp_path, phase="evaluating", message="Generating sample outputs: 3 of 8.")
+    run = LiveRun()
+    run.add(Follower(folder).poll(max_records=10_000, max_seconds=10.0))
+    (line,) = state_lines(run, folder.path, tmp_path)
+    words = "".join(text for text, _ in line)
+    assert "sampling" in words
+    assert "evaluating" not in words
+
+
+def test_a_comparison_of_base_and_tuned_is_said_as_such_in_the_header() -> None:
+    status = Status("running", phase="evaluating", stage=1, stages=2, step=68, of=70)
+    assert "comparing 68 of 70" in run_words("running", status)
+    assert "running 68 of 70" in run_words("running", Status("running", phase="training", step=68, of=70))
+    assert run_outlives("paused") == "stays paused"

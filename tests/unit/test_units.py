@@ -50,3 +50,14 @@ def test_sizes_use_the_unit_that_fits() -> None:
 def test_clock_and_duration_tell_the_same_time() -> None:
     """The live screen said 0:02:46 of a run that the list of runs said took 2 min 47 s."""
     assert (units.clock(166.6), units.duration(166.6)) == ("0:02:47", "2 min 47 s")
+
+
+def test_a_share_is_rounded_down() -> None:
+    assert [units.percent(share) for share in (0.0, 1 / 60, 0.29, 0.999, 1.0, 1.2)] == [
+        "0%",
+        "1%",
+        "29%",
+        "99%",
+        "100%",
+        "100%",
+    ]

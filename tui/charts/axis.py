@@ -81,8 +81,10 @@ def _exponent(value: float, digits: int, power: int | None = None) -> str:
 
 def linear_bounds(lo: float, hi: float) -> tuple[float, float]:
     """Round bounds around the data; from 0 where the data comes near enough to it to make that the fairer picture."""
-    if hi <= lo:
-        margin = abs(lo) * 0.05 or 1.0
+    if hi <= lo == 0:
+        hi = 1.0  # nothing but zeros: a learning rate before its warmup
+    elif hi <= lo:
+        margin = abs(lo) * 0.05
         lo, hi = lo - margin, hi + margin
     if 0 < lo < 0.4 * hi:
         lo = 0.0

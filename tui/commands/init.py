@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         them = "it" if len(missing) == 1 else "them"
         say(f"Still missing: {names}. Set {them} in {path}, or pass {them} to tunedeck train:")
         say(f"  {' '.join(f'--set {field}' for field in missing)}")
-    elif doubt := _doubt(recipe, path.absolute().parent):
+    if recipe.model.path and (doubt := _doubt(recipe, path.absolute().parent)):
         say(doubt)
     say(f"Train it:            tunedeck train {quoted}")
     say(f"Edit it in the app:  tunedeck {quoted}")

@@ -175,16 +175,18 @@ def _on_hub(path: Path) -> bool:
 
 
 def _say_if_active(session: Session) -> None:
-    """Remind whoever leaves the app that the run keeps running."""
+    """Remind whoever leaves the app that the run keeps running, or stays paused."""
     if session.run is None:
         return
     from core.jobs.folder import JobFolder
     from core.jobs.state import standing
     from tui.commands.output import say
     from tui.commands.which_run import ACTIVE
+    from tui.run_words import run_outlives
 
-    if standing(JobFolder(session.run)).state in ACTIVE:
-        say(f"{session.run.name} keeps running. `tunedeck` shows it live, `tunedeck stop` saves and stops it.")
+    state = standing(JobFolder(session.run)).state
+    if state in ACTIVE:
+        say(f"{session.run.name} {run_outlives(state)}. `tunedeck` shows it live, `tunedeck stop` saves and stops it.")
 
 
 def _open_recipe(session: Session) -> None:

@@ -102,8 +102,8 @@ def near_lines(found: ScanResult, dataset: Dataset) -> list[str]:
         if len(cluster.rows) > _ROWS:
             lines.append(f"    and {len(cluster.rows) - _ROWS:,} more")
     if len(near.clusters) > _CLUSTERS:
-        smaller = _many(len(near.clusters) - _CLUSTERS, "smaller cluster")
-        lines.append(f"  and {smaller} (--json lists them all)")
+        more = len(near.clusters) - _CLUSTERS
+        lines.append(f"  {more:,} more cluster{'s' * (more != 1)} (--json lists them all)")
     return lines
 
 

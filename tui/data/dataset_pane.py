@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from core.recipe.recipe import Recipe
 
 
+_NEEDS_FORMAT = ("duplicates", "overview", "export", "tokens")
+"""What is done with samples: of an unknown format there are none before the columns are mapped."""
+
+
 class DatasetPane(Pane):
     """The list and the row under its cursor; exists only while a dataset is open. Posts `Mapped`.
 
@@ -69,6 +73,7 @@ class DatasetPane(Pane):
     def on_mount(self) -> None:
         """Show the first row in the first paint; then have the rows scanned."""
         try:
+            self.desk.rows.look_at_first()
             self.rows_pane.begin()
             self._show_row()
             self.show_facts()
@@ -90,6 +95,8 @@ class DatasetPane(Pane):
             return desk.scanning or desk.stopped
         if action == "bad_lines":
             return bool(desk.rows.bad or desk.faults)
+        if action in _NEEDS_FORMAT and not desk.rows.dataset.recognition.known:
+            return False
         if action == "hit":
             return bool(self.rows_pane.sought) and self.rows_pane.entry is not None
         return action == "report" or self.rows_pane.entry is not None
@@ -123,7 +130,8 @@ class DatasetPane(Pane):
         """Bring the words around the rows up to what is known."""
         self.rows_pane.show_facts()
         ended_early = bool(self.desk.scan_words) and not self.desk.scanning  # a sentence that says what to do
-        self.line.rest(words.facts(self.desk), wrapped=ended_early or bool(self.desk.changed))
+        asks = not self.desk.rows.dataset.recognition.known  # as well
+        self.line.rest(words.facts(self.desk), wrapped=ended_early or asks or bool(self.desk.changed))
         self.screen.refresh_bindings()
 
     def _show_row(self) -> None:
@@ -239,6 +247,8 @@ class DatasetPane(Pane):
         # At once, as the next decision that waits is meant for the row that is shown now.
         if shown or self.rows_pane.entry != self.row_pane.entry:
             self._show_row()
+        if event.action == "edit":
+            self.show_message(f"row {row + 1:,} edited and kept; u undoes both", about=self.rows_pane.entry)
         if undone:
             self.show_message(words.taken_back(row, before, rows.standing(row)), about=self.rows_pane.entry)
         self.show_facts()

@@ -26,8 +26,8 @@ _PAUSE = 0.0005
 Unit = Literal["characters", "tokens"]
 
 ORDERS = {
-    "longest": "bytes in the file",
-    "shortest": "bytes in the file",
+    "longest": "size",
+    "shortest": "size",
     "most tokens": "tokens",
     "fewest tokens": "tokens",
     "most flags": "flags",

@@ -154,7 +154,8 @@ def _entry(rows: DataRows, entry: int, length: str, text: str, *, unreadable: bo
     own = rows.mark(entry)
     status: tuple[str, Tone] = (UNKNOWN, "plain")
     if own is not None:
-        word = "flag" if own.flag else "edited" if own.edit is not None else "note"
+        marks = [word for word, here in (("edit", own.edit is not None), ("note", bool(own.note))) if here]
+        word = "flag" if own.flag else "+".join(marks).replace("edit", "edited" if len(marks) == 1 else "edit")
         status = (word, "flag" if own.flag else "good")
     elif unreadable:
         status = (SHORT_WORDS[UNREADABLE], "bad")

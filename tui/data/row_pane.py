@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MOST = 74_994
 """Bytes of text that terminals accept by OSC 52; many drop a longer text without a word."""
 
+_NEEDS_SAMPLE = ("decide", "edit", "note", "flag", "synthetic", "fold")
+"""What is said of samples: of an unknown format there are none before the columns are mapped."""
+
 
 class RowPane(Pane):
     """Shows one row and lines decisions on it up; posts `DecisionLinedUp`."""
@@ -80,6 +83,8 @@ class RowPane(Pane):
         """Only what would work now."""
         if action == "undo":
             return self._desk.can_undo
+        if action in _NEEDS_SAMPLE and not self._desk.rows.dataset.recognition.known:
+            return False
         return self._listed and (action != "fold" or self._thinks)
 
     # -- showing --------------------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from tui.data.prefetch import RowPrefetcher
 
+_FIRST, _FIRST_BYTES = 512, 2**18
+"""Entries that are read before the first paint, at most, and their bytes: a few milliseconds."""
+
 Mark = Literal["", "keep", "drop"]
 
 
@@ -146,6 +149,22 @@ class DataRows:
             self.bad.extend(bad)
             self._good = GoodRows([entry for entry, _ in self.bad])
         self.scanned = scanned
+
+    def look_at_first(self) -> None:
+        """Find the malformed lines among the first entries, so that the numbers of the rows in view do not change.
+
+        A file up to these bounds is numbered to its end; what comes after them is known when the scan gets there.
+        """
+        reader, read = self.dataset.reader, 0
+        bad = []
+        for entry in range(min(self.dataset.count, _FIRST)):
+            read += reader.size(entry)
+            if read > _FIRST_BYTES or not reader.ready(entry):
+                break
+            row = self.read(entry)
+            if row.value is None:
+                bad.append((entry, BadLine(row.file, row.line, row.error)))
+        self.learn({}, bad, self.scanned)
 
     def take_near(self, flags: Mapping[int, tuple[Flag, ...]], names: Collection[str]) -> None:
         """Take in the flags of a search in the place of those that an earlier one has set.

@@ -15,7 +15,7 @@ from core.clean import clean, clean_line
 from core.dataset.audit.pace import AuditPace
 from core.errors import TunedeckError
 from core.folding import fold
-from core.units import count
+from core.units import count, rows_words
 from tui.data import words
 from tui.data.desk import OpenDataset
 from tui.data.find import ORDERS, Finder, Lengths, Unit
@@ -40,7 +40,7 @@ _FRAME = 2
 _LEAST_BESIDE = 66
 """Cells that the style sheet gives the list beside a row; where numbers are long it needs more."""
 
-_AUDIT_SIZES = (100, 50, 200)
+_AUDIT_SIZES = (50, 100, 200)
 _MOST_FILES = 200
 _MOST_COUNTED = 5_000
 """Rows of a list up to which it is counted how many of them others hold: more would hold up the keys."""
@@ -291,13 +291,13 @@ class RowsPane(Pane):
         """Choose a list, or an order, from a menu."""
         choices = self._lists(lambda name: self._list(name, also=()))
         for unit in self._units():
-            choices.append((f"by {unit}", "a range such as 100-500 or >500", partial(self._ask_length, unit)))
+            choices.append((f"by length in {unit}", "a range such as 100-500 or >500", partial(self._ask_length, unit)))
         for order, counted in ORDERS.items():
             if "tokens" not in order or self._rows.tokens.standing == "known":
                 choices.append((f"{order} first", f"sort by {counted}", partial(self._finder.sort, order)))
         if self.listing.order:
             choices.append(("file order", "reset the order", self.list_again))
-        self._choose("filter or sort", choices)
+        self._choose("show", choices)
 
     def _lists(
         self,
@@ -347,7 +347,9 @@ class RowsPane(Pane):
         within = listing.counts_within(listing.listed()) if few else None
         choices += self._lists(narrow, ("all", *names), within)
         for unit in self._units():
-            choices.append((f"by {unit}", "a range such as 100-500 or >500", partial(self._ask_length, unit, others)))
+            choices.append(
+                (f"by length in {unit}", "a range such as 100-500 or >500", partial(self._ask_length, unit, others))
+            )
         choices.append(("containing", "text that you type", partial(self._ask_text, others)))
         whose = "" if few else " (counts are for all rows)"
         self._choose(f"narrow the list to{whose}", choices, len(names))
@@ -432,7 +434,7 @@ class RowsPane(Pane):
         found = f"{count(listing.count)} row{'s' * (listing.count != 1)} {listing.sought}"
         esc = "n next match · esc clears the search" if listing.query else "esc clears the search"
         self.show_message(
-            f"{found} · {esc if event.complete else f'searching, {count(event.looked_at)} rows so far …'}"
+            f"{found} · {esc if event.complete else f'searching, {rows_words(event.looked_at)} so far …'}"
         )
         self.post_message(ListChanged())
 
@@ -450,24 +452,28 @@ class RowsPane(Pane):
         if present is not None and self.listing.filter != "audit":
             self._audit(present)
             return
-        flagged = "available when the scan is done" if self._desk.scanning else _rows(self.listing.counts()["flagged"])
+        flagged = (
+            "available when the scan is done" if self._desk.scanning else rows_words(self.listing.counts()["flagged"])
+        )
         choices: list[MenuAction] = []
         if present is not None:
             choices.append(("leave the audit", "keep the decisions and show all rows", self._leave_audit))
         for number in _AUDIT_SIZES:
-            about = "seeded: others can draw the same rows"
+            about = "same rows for everyone"
             choices.append((f"random {number}", about, partial(self.begin_audit, "random", number)))
         choices.append(("random", "a number you type", self._ask_audit_size))
         choices.append(("worst first", f"{flagged}, errors before warnings", partial(self.begin_audit, "worst")))
         repeats = rows.flags.repeats
-        about = f"{_rows(repeats)}, largest cluster first" if repeats else "press r to find duplicates first"
+        about = f"{rows_words(repeats)}, largest cluster first" if repeats else "press r to find duplicates first"
         choices.append(("by cluster", about, partial(self.begin_audit, "cluster")))
         choices.append(("by flag", f"{flagged}, one flag at a time", partial(self.begin_audit, "flag")))
         for name, number in rows.flag_counts().items():
-            choices.append((f"flag {name}", _rows(number), partial(self.begin_audit, "flag", flag=name)))
+            choices.append((f"flag {name}", rows_words(number), partial(self.begin_audit, "flag", flag=name)))
         rare = "rare kinds of input; opens Overview"
         choices.append(("rare kinds first", rare, self._ask_overview))
-        choices.append(("everything", f"{_rows(rows.good)} in file order", partial(self.begin_audit, "everything")))
+        choices.append(
+            ("everything", f"{rows_words(rows.good)} in file order", partial(self.begin_audit, "everything"))
+        )
         self._choose("audit", choices)
 
     def _ask_overview(self) -> None:
@@ -519,7 +525,3 @@ class RowsPane(Pane):
     def action_skip(self) -> None:
         """Leave the row for later and go to the next that is undecided."""
         self.rows_list.go_to(self.listing.next_undecided(self.rows_list.cursor))
-
-
-def _rows(number: int) -> str:
-    return f"{count(number)} row{'s' * (number != 1)}"

@@ -30,7 +30,11 @@ def subject(rows: DataRows, entry: int) -> Content:
     name = f"row {count(row + 1)}" if row is not None else "malformed line"
     decision = rows.decision(entry)
     style = {"": "", "keep": "$text-success", "drop": "$text-error"}[decision]
-    return Content.assemble((name, "bold"), (_DECIDED[decision], style))
+    mark = rows.mark(entry)
+    said = _DECIDED[decision]
+    if mark is not None and mark.edit is not None:
+        said = said.replace("kept", "edited and kept") or " edited"
+    return Content.assemble((name, "bold"), (said, style))
 
 
 def notes(rows: DataRows, entry: int) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ _FIRST_WAIT = 0.15
 
 
 _BESIDE = 116
+_HALVES = 160
 """Columns from which on the row stands beside the list: 66 for the list, 50 for the row."""
 
 
@@ -55,6 +56,7 @@ class DataScreen(StepScreen):
     def on_resize(self, event: Resize) -> None:
         """List and row stand side by side where each has room for its text."""
         self.set_class(event.size.width >= _BESIDE, "-beside")
+        self.set_class(event.size.width >= _HALVES, "-halves")
 
     # -- opening --------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.clean import clean
-from core.units import count
+from core.units import count, rows_words
 from tui.data.row_flags import RowFlags
 from tui.follow_job import PERIOD, JobFollower, ended_early
 from tui.widgets.sample_entry import UNKNOWN, length_words
@@ -215,7 +215,7 @@ class _Count:
         known: TokenState = "known" if read.facts.count else "none"
         words = _words(read.facts, known)
         if now.state == "stopped":
-            words = f"token count stopped after {count(read.facts.count)} rows: press t to resume"
+            words = f"token count stopped after {rows_words(read.facts.count)}: press t to resume"
         elif now.state != "finished":
             words = clean(ended_early(now, "token count"))
         failed = now.state not in ("finished", "stopped")
@@ -235,13 +235,13 @@ def _words(facts: TokenFacts, standing: TokenState) -> str:
         return "press t to count tokens"
     totals = facts.totals()
     if not facts.complete:
-        return f"tokens counted in {count(totals['rows'])} rows: press t to resume"
+        return f"tokens counted in {rows_words(totals['rows'])}: press t to resume"
     return f"{count(totals['tokens'])} tokens, {count(totals['trained'])} trained"
 
 
 def _progress(job: JobFolder, rows: int) -> str:
     of = job.read_status().of
-    return f"counting tokens: {count(rows)} of {count(of)} rows" if of and rows else "counting tokens"
+    return f"counting tokens: {count(rows)} of {rows_words(of)}" if of and rows else "counting tokens"
 
 
 class _Read:

@@ -15,10 +15,10 @@ from textual.message import Message
 from core.clean import clean
 from core.dataset.near.result import Keep
 from core.errors import TunedeckError
-from core.units import count
+from core.units import count, rows_words
 from tui.actions import Command
 from tui.duplicates.decide import Decider, Decisions, LookedAgain, Step, StepDone
-from tui.duplicates.groups import Group, Groups, Reason, rows_words
+from tui.duplicates.groups import Group, Groups, Reason
 from tui.duplicates.pair import PairPane
 from tui.screens.pane import Pane
 from tui.seen import NO_KEY

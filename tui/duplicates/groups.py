@@ -10,7 +10,7 @@ from core.clean import clean_line
 from core.dataset.files.index import GoodRows
 from core.dataset.near.result import Cluster
 from core.dataset.records import Unreadable
-from core.units import count, percent
+from core.units import count, percent, rows_words
 from tui.data.lines import HUGE, preview
 from tui.widgets.sample_entry import Column, ListEntry
 
@@ -50,10 +50,10 @@ class Reason:
 
     @property
     def short(self) -> str:
-        """The similarity and the other row, for a narrow column: `93% row 412`, `93% eval line 12`."""
+        """The similarity and the other row, for a narrow column: `93% like row 412`, `93% like eval line 12`."""
         _, _, line = self.place.rpartition(", ")
         other = f"eval {clean_line(line, 20)}" if self.because_of is None else self.other
-        return f"{percent(self.similarity)} {other}"
+        return f"{percent(self.similarity)} like {other}"
 
     @property
     def words(self) -> str:
@@ -339,11 +339,6 @@ class Groups:
             return preview(self._rows.dataset.sample_of(self._rows.read(entry)))[:_PREVIEW]
         except Unreadable as fault:
             return clean_line(f"({fault})", _PREVIEW)
-
-
-def rows_words(number: int) -> str:
-    """A number of rows: `1 row`, `1,204 rows`."""
-    return f"{count(number)} row{'s' * (number != 1)}"
 
 
 def _leaks(leaks: Sequence[Leak]) -> Group:

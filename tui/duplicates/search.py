@@ -16,10 +16,10 @@ from textual.widgets import Static
 from core import timestamps
 from core.clean import clean, clean_line
 from core.dataset.near.result import FIELDS, KEEPS, NearOptions
-from core.units import duration, percent
+from core.units import duration, percent, rows_words
 from tui.actions import Command
 from tui.data.near_search import NearFound, NearProgress, NearSearch, NearUpdate
-from tui.duplicates.groups import Groups, rows_words
+from tui.duplicates.groups import Groups
 from tui.screens.pane import Pane
 from tui.widgets.choice_menu import ChoiceMenu
 
@@ -36,7 +36,7 @@ _START, _ROWS, _BYTES = 2.0, 3_000, 15e6
 """Seconds until a search begins, then rows and bytes a second: measured with 2,000 and 20,000 rows of 0.4 to 6 kB."""
 
 _FIELD_WORDS = {"all": "all turns", "prompt": "prompts", "answer": "answers", "whole": "whole texts"}
-_KEEP_WORDS = {"first": "keep the first row", "longest": "keep the longest row"}
+_KEEP_WORDS = {"first": "first row", "longest": "longest row"}
 
 
 class SearchPane(Pane):
@@ -254,7 +254,7 @@ class SearchPane(Pane):
         """Choose which row of each cluster stays."""
         self._choose(
             "Which row of each cluster stays?",
-            [(_KEEP_WORDS[name], "and every row that is not similar to it") for name in KEEPS],
+            [(f"keep the {_KEEP_WORDS[name]}", "and every row that is not similar to it") for name in KEEPS],
             KEEPS.index(self.options.keep),
             lambda number: replace(self.options, keep=KEEPS[number]),
         )
@@ -288,4 +288,7 @@ def _bytes_of(path: Path) -> int:
 
 
 def _words(options: NearOptions) -> str:
-    return f"{percent(options.threshold)}+ similar, compare {_FIELD_WORDS[options.fields]}, {_KEEP_WORDS[options.keep]}"
+    return (
+        f"threshold: {percent(options.threshold)}+, fields: {_FIELD_WORDS[options.fields]}, "
+        f"keep: {_KEEP_WORDS[options.keep]}"
+    )

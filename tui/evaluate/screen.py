@@ -202,7 +202,7 @@ class EvaluateScreen(StepScreen):
         """Copy the adapter's path; the terminal must allow OSC 52."""
         if self._adapter is not None:
             self.app.copy_to_clipboard(str(self._adapter.folder))
-            self.notify("Path copied (needs a terminal with OSC 52).", markup=False)
+            self.notify("Path sent to your terminal's clipboard.", markup=False)
 
     def _show(self) -> None:
         if not self._answers:
@@ -211,7 +211,7 @@ class EvaluateScreen(StepScreen):
         self.query_one("#samples", OptionList).highlighted = self._shown
         last = answer.prompt[-1] if answer.prompt else ("user", "")
         prompt = self.query_one("#prompt", Static)
-        prompt.border_title = f"sample {answer.number + 1}   ({self._shown + 1} of {len(self._answers)})"
+        prompt.border_title = f"{self._shown + 1} of {len(self._answers)} (sample {answer.number + 1})"
         prompt.border_subtitle = _earlier(answer)
         prompt.update(Content.assemble((f"{last[0]}  ", "bold"), _cut(last[1])))
         same = answer.base == answer.tuned
@@ -254,7 +254,7 @@ def _facts(comparison: Comparison) -> Content:
             "  tuned ",
             (f"{tuned:.3f}", "bold"),
             (
-                "  improved" if better else "  NOT improved: the tuned model is worse",
+                "  eval loss improved" if better else "  eval loss NOT improved: the tuned model is worse",
                 "$success" if better else "$error",
             ),
             f"  on {comparison.eval_samples:,} held-out samples\n",
@@ -272,6 +272,8 @@ def _facts(comparison: Comparison) -> Content:
     )
     if total and not differing:
         parts.append(("  The adapter has no visible effect on these prompts.", "$error"))
+    elif (alike := comparison.like_the_reference) is not None:
+        parts.append("  No tuned answer equals its reference." if not alike else f"  {alike} equal their reference.")
     return Content.assemble(*parts)
 
 
@@ -279,8 +281,10 @@ def _waiting_words(run: Path) -> str:
     from core.jobs.folder import JobFolder
     from core.jobs.state import standing
 
-    state = standing(JobFolder(run)).state
-    name = clean_line(run.name)
+    found = standing(JobFolder(run))
+    state, status, name = found.state, found.status, clean_line(run.name)
+    if state in ("running", "stopping") and status.stage and status.phase == "evaluating" and status.of:
+        return f"Comparing base and tuned: {count(status.step or 0)} of {count(status.of)}. The result appears here."
     if state in ("queued", "starting", "running", "stopping", "paused"):
         return f"{name} is {state}. The comparison of the base and tuned models appears here when training is done."
     words = f"No comparison yet: {name} {_ENDED.get(state, f'is {state}')}."

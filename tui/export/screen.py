@@ -130,7 +130,7 @@ class ExportScreen(StepScreen):
 
     def _clip(self, text: str) -> None:
         self.app.copy_to_clipboard(text)
-        self.notify("Copied (needs a terminal with OSC 52).", markup=False)
+        self.notify("Sent to your terminal's clipboard.", markup=False)
 
     def action_ask_copy(self) -> None:
         """Ask where to."""
@@ -178,6 +178,7 @@ def _describe(adapter: SavedAdapter, run_step: int | None, width: int) -> Conten
     kind = _KINDS.get(adapter.kind, adapter.kind)
     shape = f"{kind} rank {adapter.rank}, alpha {adapter.alpha:g}" if adapter.rank else kind
     files = ", ".join(f"{clean_line(name)} {size(length)}" for name, length in adapter.files[:3])
+    files += ", …" if len(adapter.files) > 3 else ""
     facts = (
         ("adapter", clean_line(str(adapter.folder))),
         ("base", clean_line(adapter.base_model)),

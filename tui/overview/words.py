@@ -60,12 +60,15 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     if split["own_eval"]:
         words = "from a separate eval file"
     elif split["fraction"]:
-        words = f"{split['fraction']:.0%}, seed {split['seed']}"
+        share, asked = f"{_held_share(samples):.0%}", f"{split['fraction']:.0%}"
+        words = f"{share}, seed {split['seed']}" if share == asked else f"{share} ({asked} set), seed {split['seed']}"
         words += f"; rows {near:.0%}+ similar stay together" if near else "; equal prompts stay together"
         words += f"; stratified by {clean_line(split['stratify'], 40)}" if split["stratify"] else ""
     else:
         words = "none: no eval set in the recipe"
     yield [(f"  held out  {count(samples['eval']):>9}", "text"), (f"  {words}", "muted")]
+    if "set)" in words:
+        yield [(f"  {'':<19}  whole groups are drawn at random, so the share varies with the seed", "muted")]
     if split["own_eval"] and near:
         left = leaks.get("near", 0)
         yield [
@@ -91,6 +94,12 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
         yield [(f"  malformed {count(facts['bad_lines']):>9}", "text")]
     for sentence in facts["notes"]:
         yield [(f"  {clean_line(sentence, 400)}", "warning")]
+
+
+def _held_share(samples: Mapping[str, Any]) -> float:
+    """The share that is held out of the samples that may be, 0 to 1: not of mixed-in and synthetic ones."""
+    own = samples["train"] - samples["mixed"] - samples["synthetic"] + samples["eval"]
+    return samples["eval"] / own if own else 0.0
 
 
 def reason_words(name: str) -> str:
@@ -149,6 +158,10 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     if train["without"]:
         several = "samples have" if train["without"] > 1 else "sample has"
         yield [(f"  {count(train['without'])} {several} no trained token and would teach nothing", "warning")]
+    if lost := tokens["eval"].get("without"):
+        several = "samples have" if lost > 1 else "sample has"
+        left = count(tokens["eval"]["samples"] - lost)
+        yield [(f"  {count(lost)} held-out {several} no trained token: the run holds out {left}", "warning")]
     yield from _histogram(tokens)
 
 
@@ -161,7 +174,8 @@ def _cost(cost: Mapping[str, Any] | None) -> Iterator[Pieces]:
     if cost["cost"] is not None:
         prices.append(f"{cost['cost']:,.2f}{currency} at {cost['price']:g} per million tokens")
     if cost["hours"] is not None:
-        words += f", {duration(cost['hours'] * 3600)} at the {count(round(cost['pace']))} tokens/s (last similar run)"
+        words += f", {duration(cost['hours'] * 3600)} at {count(round(cost['pace']))} tokens/s, "
+        words += "the speed of your last similar run"
         if cost["cost_of_hours"] is not None:
             prices.append(f"{cost['cost_of_hours']:,.2f}{currency} at {cost['price_per_hour']:g} per hour")
     yield [(f"  {'total':<9} {count(cost['tokens']):>11}", "text"), (words, "muted")]
@@ -196,8 +210,13 @@ def _histogram(tokens: Mapping[str, Any]) -> Iterator[Pieces]:
         span = f"{count(lower + 1)} to {count(each['upper'])}"
         yield [(f"  {span:>18} ", "muted"), (bar, "text"), (f" {count(each['samples'])}", "text")]
         lower = each["upper"]
+    held = tokens["eval"].get("cut", 0)
+    of_eval = f"{count(held)} eval {'samples are' if held > 1 else 'sample is'}"
     if bins and not reported:
-        yield [(f"  ── max length {count(tokens['max_length'])}: nothing is cut ──", "good")]
+        said = f"no training sample is cut; {of_eval}" if held else "nothing is cut"
+        yield [(f"  ── max length {count(tokens['max_length'])}: {said} ──", "warning" if held else "good")]
+    elif held:
+        yield [(f"  ── {of_eval} cut as well ──", "warning")]
 
 
 def _answers(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
@@ -217,7 +236,8 @@ def _answers(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
                 (bar, "text"),
             ]
         return
-    words = f"{count(answers['distinct'])} different; {count(answers['repeated'])} samples share an answer"
+    repeated = f"{count(answers['repeated'])} samples have an answer that another sample also has"
+    words = f"{count(answers['distinct'])} different" + (f"; {repeated}" if answers["repeated"] else "")
     yield from _head("answers", words)
     for each in answers["top"]:
         if each["samples"] > 1:
@@ -226,7 +246,7 @@ def _answers(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
 
 def _kinds(facts: Mapping[str, Any], width: int) -> Iterator[Pieces]:
     kinds = facts["coverage"]["kinds"]
-    yield from _head("kinds of input", f"{count(len(kinds))}, grouped by shared words")
+    yield from _head("kinds of input", f"{count(len(kinds))}, each named by words that its prompts share")
     names = [clean_line(_kind_name(each), _MOST_NAME) for each in kinds]
     column = max(map(cell_len, names), default=0)
     room = width - 12 - column - 1

@@ -18,7 +18,7 @@ from core.recipe.rules.validate import validate
 from core.units import short_count
 from tui.recipe.facts import RecipeFacts
 from tui.widgets.filter_menu import FilterItem
-from tui.widgets.form_field import Fault, FieldState, FormField, Section, fault_words
+from tui.widgets.form_field import CHANGED, Fault, FieldState, FormField, Section, fault_words
 
 _TITLES = {"": "general", "lora": "LoRA", "dpo": "DPO", "samples": "sample outputs"}
 """Headings that differ from the section's name."""
@@ -54,7 +54,8 @@ def _field(path: str) -> FormField:
     if knob.kind == "switch":
         return FormField(knob.path, knob.title, "choice", ("yes", "no"), **common)  # type: ignore[arg-type]
     if knob.kind == "choice":
-        return FormField(knob.path, knob.title, "choice", tuple(knob.choices), **common)  # type: ignore[arg-type]
+        meanings = tuple(knob.choices.values())
+        return FormField(knob.path, knob.title, "choice", tuple(knob.choices), meanings, **common)  # type: ignore[arg-type]
     return FormField(
         knob.path,
         knob.title,
@@ -139,7 +140,7 @@ class Entries:
         """What each field of the form shows; hidden fields are not included."""
         faults: dict[str, Fault] = {}
         for problem in problems:
-            faults.setdefault(problem.path, Fault(problem.severity, clean_line(problem.sentence, 400)))
+            faults.setdefault(problem.path, Fault(problem.severity, clean_line(problem.sentence, 400), problem.brief))
         shown = relative(self.recipe, self._workspace)
         states: dict[str, FieldState] = {}
         for path, knob in KNOBS.items():
@@ -214,7 +215,11 @@ def describe(
             style = _STYLES[problem.severity]
             parts.append(Content.assemble((f"{words}  ", style), clean_line(problem.sentence, 400)))
     parts.append(Content(knob.help))
-    now = entries.text(knob.path)
+    now, usual = entries.text(knob.path), knob.format(knob.default)
+    if now != usual:
+        parts.append(
+            Content.assemble((f"{CHANGED} changed  ", "bold"), f"The default is {clean_line(usual, 80) or 'empty'}.")
+        )
     if len(now) > _LONG and not knob.choices:
         parts.append(Content.assemble(("now: ", "$text-muted"), clean_line(now, 400)))
     follows = consequence(knob.path, entries.recipe, facts.shape, facts.samples, facts.room.device)
@@ -224,9 +229,7 @@ def describe(
         chosen = choice == now
         lead = ("▸ " if chosen else "  ", "$accent")
         parts.append(Content.assemble(lead, (choice, "bold" if chosen else ""), (f"  {meaning}", "$text-muted")))
-    about = (
-        [knob.range and f"range: {knob.range}", f"default: {knob.format(knob.default) or '(empty)'}"] if full else []
-    )
+    about = [knob.range and f"range: {knob.range}", f"default: {usual or '(empty)'}"] if full else []
     about.append(knob.source and f"source: {knob.source}")
     about.append(knob.when.words and f"applies when {knob.when.words}")
     parts += [Content.styled(line, "$text-muted") for line in about if line]

@@ -302,7 +302,7 @@ class RecipeScreen(StepScreen):
         self._facts = event.facts
         self.query_one(RecipePanels).show_facts(event.facts)
         self._show()
-        if self._begun_at == self.form.current.key and not (self.form.typing or self.form.taking):
+        if self._begun_at == self.form.current.key and not self.form.typing:
             self._begin_at_first_missing()  # what the files say may name another field
         self._begun_at = ""
         self._fill_models()
@@ -409,8 +409,8 @@ class RecipeScreen(StepScreen):
         """Undo the last change."""
         self.form.action_leave()
         self.form.go_to(self._desk.undo())
-        self._said = ""
         self._update()
+        self._say(self._desk.words)
         self.refresh_bindings()
 
     def action_new(self) -> None:

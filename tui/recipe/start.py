@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import TunedeckError
 from core.jobs.trust import ConsentRequest, NotAgreed
+from core.recipe.paths import named_after
 from core.recipe.presets import PRESETS
 from core.recipe.recipe import Recipe
 from core.units import count
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
 def pilot_of(recipe: Recipe) -> Recipe:
     """The recipe of a pilot: a few steps of the same run."""
-    return next(preset for preset in PRESETS if preset.name == "pilot").apply(recipe)
+    name = f"{recipe.name or named_after(recipe.data.train)} pilot"
+    return replace(next(preset for preset in PRESETS if preset.name == "pilot").apply(recipe), name=name)
 
 
 def start(

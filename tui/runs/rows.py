@@ -58,7 +58,7 @@ def cells(line: RunLine, letter: str) -> list[TableCell]:
     run = line.info
     style = _STYLES.get(run.state, "text")
     verdict = verdict_word(line)
-    began = run.started or run.created
+    began = run.created if run.earlier else run.started or run.created  # a resumed run began with its first start
     return [
         (letter or _MARKS.get(run.state, " "), "warning" if letter else style),
         ("removed" if run.removed else run.state if run.place is None else f"{run.state} {run.place}", style),
@@ -67,10 +67,14 @@ def cells(line: RunLine, letter: str) -> list[TableCell]:
         (significant(line.best_eval) if line.best_eval is not None else "", "text"),
         (_took(line), "text"),
         (gib(line.memory) if line.memory else "", "text"),
-        (f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else "", "muted"),
+        (f"{count(run.step)} of {count(run.of)}" if run.step is not None and run.of else _step(run.step), "muted"),
         (moment(began, time.time()) if began else timestamps.UNKNOWN, "muted"),
         (clean_line(line.model, 40), "muted"),
     ]
+
+
+def _step(step: int | None) -> str:
+    return "" if step is None else count(step)
 
 
 def moment(when: float, now: float) -> str:

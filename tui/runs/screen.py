@@ -79,7 +79,7 @@ class RunsScreen(StepScreen):
             "runs.show_all",
             "escape",
             "all",
-            "all runs",
+            "clear",
             "Clear the filter; press again to unmark all runs.",
             6,
             "esc",

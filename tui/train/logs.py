@@ -35,7 +35,7 @@ class LogsPane(Pane):
             opens_line=True,
             shared="search",
         ),
-        Command("train.close_log", "escape", "close", "close log", "Close the log or the events.", 3, shared="back"),
+        Command("train.close_log", "escape", "close", "close", "Close the log or the events.", 3, shared="back"),
         Command("train.toggle_events", "e", "events", "events", "Show or hide all events in place of the log.", 6),
     )
 
@@ -52,6 +52,8 @@ class LogsPane(Pane):
         self._events: LogView | None = None
         """All events: made when first wanted, so that the start pays nothing for it."""
         self._wrapped_at = 0
+        self._matches = False
+        """Whether what a search found is said."""
 
     def compose(self) -> ComposeResult:
         """The last events, and the log."""
@@ -136,12 +138,14 @@ class LogsPane(Pane):
     def action_log(self) -> None:
         """Show or hide the log."""
         self._show(not self.open or self._with_events, events=False)
+        self.forget_matches()
         self._focus()
 
     def action_close(self) -> None:
         """Hide what is shown, and end its search."""
         self._lines.search("")
         self._show(False, events=False)
+        self.forget_matches()
         self._focus()
 
     async def action_events(self) -> None:
@@ -152,6 +156,7 @@ class LogsPane(Pane):
             self._set_going()
             self._extend_events(self._run.live.past)
         self._show(not self._with_events, events=True)
+        self.forget_matches()
         self._focus()
 
     def _show(self, shown: bool, *, events: bool) -> None:
@@ -161,6 +166,12 @@ class LogsPane(Pane):
 
     def _focus(self) -> None:
         self.screen.set_focus(self._lines if self.open else None)
+
+    def forget_matches(self) -> None:
+        """What a search found is said no longer once its lines are gone."""
+        if self._matches:
+            self._matches = False
+            self.post_message(RequestNotice(""))
 
     def action_search(self) -> None:
         """Ask for what to search."""
@@ -175,5 +186,6 @@ class LogsPane(Pane):
         if not wanted:
             return
         none = "No match in the events." if self._with_events else "No match in the log. Press e for the events."
+        self._matches = True
         many = f"{count(found)} matching lines" if found > 1 else "1 matching line"
         self.post_message(RequestNotice(f"{many}; n next, N previous." if found else none))

@@ -226,6 +226,8 @@ class RequestsPane(Pane):
         """The answer to the question whether to stop, or to resume."""
         asked, self.asking = self.asking, ""
         plan, self._plan = self._plan, None
+        if not asked:
+            return  # answered by another key in the meantime
         if yes and plan is not None:
             self._start_again(plan)
         elif yes and asked == "now":

@@ -17,7 +17,7 @@ from core.units import count
 from tui.actions import Command, declare
 from tui.screens.base import StepScreen
 
-_LONGEST = 2_000
+_LONGEST = 100_000
 """Characters of a question or an answer that are shown where one prompt is."""
 
 _BRIEF, _BRIEF_ANSWER = 240, 600
@@ -124,7 +124,7 @@ class SamplesScreen(StepScreen):
         if self._prompt is None:
             here = self._rounds[self._at]
             words = "base model, before the first step" if here.step == 0 else f"step {count(here.step)}"
-            where.update(f"{words}   ({self._at + 1} of {len(self._rounds)} rounds)")
+            where.update(f"{words}   (round {self._at + 1} of {len(self._rounds)})")
             answers.update(Content("\n\n").join(self._one(sample, n) for n, sample in enumerate(here.samples, 1)))
         else:
             label = f"prompt {self._prompt + 1} of {self._prompts}, at all steps"
@@ -213,5 +213,5 @@ def _cut(text: str, longest: int) -> str:
     shown = clean(text[:longest]) or "(nothing)"
     if len(text) <= longest:
         return shown
-    way = "" if longest == _LONGEST else "; press v to see them"
+    way = "" if longest == _LONGEST else "; v shows one prompt in full"
     return f"{shown}… ({count(len(text) - longest)} more characters{way})"

@@ -65,8 +65,8 @@ class TrainScreen(StepScreen):
             "train.reset_zoom",
             "escape,0",
             "whole",
-            "reset zoom",
-            "Reset the zoom and hide the cursor.",
+            "reset chart",
+            "Show the whole run again and hide the cursor.",
             5,
             "esc",
             shared="back",
@@ -117,6 +117,7 @@ class TrainScreen(StepScreen):
         """Nobody looks: read nothing."""
         self.deck.run_unseen()
         self._halt()
+        self.logs.forget_matches()
 
     def on_unmount(self) -> None:
         """The thread must not outlive the screen."""

@@ -18,6 +18,7 @@ from tui.live.run import LiveRun
 from tui.widgets.device import DeviceReading
 
 if TYPE_CHECKING:
+    from core.jobs.status import Status
     from core.runs.resume import ResumePlan
 from tui.widgets.text_lines import StyledLine
 
@@ -56,6 +57,14 @@ _PHASES = {
 """Phases in words."""
 
 
+_SAMPLING = "Generating sample outputs"
+"""How the message begins while the model in training answers the sample prompts, in whatever phase that is."""
+
+
+def _phase_word(status: Status) -> str:
+    return "sampling" if status.message.startswith(_SAMPLING) else clean_line(_PHASES.get(status.phase, status.phase))
+
+
 def state_lines(run: LiveRun, folder: Path, workspace: Path, *, brief: bool = False) -> list[StyledLine]:
     """The state of a run, or how it ended and what to do next.
 
@@ -74,7 +83,7 @@ def state_lines(run: LiveRun, folder: Path, workspace: Path, *, brief: bool = Fa
         head.append(("  read-only", "warning"))
     detail = "" if brief else clean_line(update.detail or update.problem)
     if state in ACTIVE:
-        phase = clean_line(_PHASES.get(status.phase, status.phase))
+        phase = _phase_word(status)
         if status.stages > 1:
             head.append((f"  stage {status.stage + 1} of {status.stages}{':' if phase else ''}", "muted"))
         if phase:

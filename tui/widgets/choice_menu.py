@@ -14,6 +14,7 @@ from textual.widgets.option_list import Option
 
 from tui.actions import Command, declare
 from tui.widgets.key_bar import KeyBar
+from tui.widgets.wrap import wrap
 
 _BINDINGS = declare(
     "menu",
@@ -24,6 +25,21 @@ _BINDINGS = declare(
     Command("menu.last", "end,G", "last", "last", "Go to the last choice.", shared="last"),
     Command("menu.cancel", "escape", "dismiss(None)", "cancel", "Close the menu and change nothing.", 2, shared="back"),
 )
+
+
+_WIDTH = 72
+"""Cells of a menu, as the style sheet below has it."""
+
+_AROUND = 5
+"""Cells of its frame, its padding and a scroll bar."""
+
+_LEAST_WORDS = 12
+"""Cells below which what a choice means is not wrapped narrower."""
+
+
+def _hanging(words: str, indent: int, room: int) -> str:
+    """Words wrapped to `room` cells; lines after the first one begin where the first does."""
+    return ("\n" + " " * indent).join(words[start:end].rstrip() for start, end in wrap(words, room)) if words else ""
 
 
 class MenuOptions(OptionList):
@@ -64,8 +80,12 @@ class ChoiceMenu(ModalScreen[int | None]):
     def compose(self) -> ComposeResult:
         """One line a choice."""
         width = max(len(name) for name, _ in self._choices) + 2
+        room = max(_LEAST_WORDS, min(_WIDTH, self.app.size.width) - _AROUND - width)
         menu = MenuOptions(
-            *(Option(Content.assemble((name.ljust(width), "bold"), words)) for name, words in self._choices)
+            *(
+                Option(Content.assemble((name.ljust(width), "bold"), _hanging(words, width, room)))
+                for name, words in self._choices
+            )
         )
         menu.highlighted = self._chosen
         menu.border_title = self._title

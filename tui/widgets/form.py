@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import zip_longest
 
 from textual import events
 from textual.message import Message
 
 from tui.actions import Command, declare
 from tui.terminal.own_keys import commands_on, obey
+from tui.widgets.choice_menu import ChoiceMenu
 from tui.widgets.form_field import FormField
 from tui.widgets.form_view import FormView
 
@@ -21,46 +23,28 @@ from tui.widgets.form_view import FormView
 class Form(FormView, can_focus=True):
     """Fields in sections, a cursor on one of them, and at most one being typed.
 
-    A text or number that the cursor is led to takes what is typed. Printable keys belong to the screen again once it
-    is left with escape or enter, until the cursor moves; and from the start, so that digits lead from screen to screen.
+    Enter begins to edit a text or number, and lists the choices of the others; only then do printable keys belong to
+    the field. Tab takes the editing along to the next field, the arrows end it.
     """
 
     BINDINGS = declare(
         "form",
         Command("form.edit", "enter", "edit", "edit", "Edit this field; typing replaces its value.", 1),
-        Command("form.list_values", "enter", "offer", "choose", "List values to choose from, or type your own.", 1),
-        Command(
-            "form.next_choice",
-            "space,right,enter",
-            "cycle(1)",
-            "change",
-            "Previous or next choice.",
-            1,
-            "←→",
-        ),
+        Command("form.list_values", "enter", "offer", "choose", "List the values to choose from.", 1),
+        Command("form.next_choice", "space,right", "cycle(1)", "change", "Previous or next choice.", 1, "←→"),
         Command("form.previous_choice", "left", "cycle(-1)", "", "Previous choice.", aside=True),
         Command("form.complete", "right,tab", "complete", "complete", "Accept the suggested file name.", 1, "→"),
         Command(
-            "form.stop_editing", "escape,enter", "leave", "done", "Stop editing; digits switch screens again.", 2, "esc"
+            "form.stop_editing", "escape,enter", "leave", "done", "Stop editing; letters are keys again.", 2, "esc"
         ),
-        Command(
-            "form.release_keys",
-            "escape",
-            "keys",
-            "leave",
-            "Leave the field; digits switch screens again.",
-            2,
-            "esc",
-            aside=True,
-        ),
-        Command("form.up", "up", "move(-1)", "", "Go to the previous field.", 0, "↑"),
-        Command("form.down", "down", "move(1)", "", "Go to the next field.", 0, "↓"),
+        Command("form.up", "up,k", "move(-1)", "", "Go to the previous field.", 0, "↑", shared="up"),
+        Command("form.down", "down,j", "move(1)", "", "Go to the next field.", 0, "↓", shared="down"),
         Command("form.next_field", "tab", "move(1, True)", "", "Go to the next field, from the last to the first."),
         Command("form.previous_field", "shift+tab", "move(-1, True)", "", "Go to the previous field."),
         Command("form.page_up", "pageup", "page(-1)", "", "Go one page up."),
         Command("form.page_down", "pagedown", "page(1)", "", "Go one page down."),
-        Command("form.first_field", "home,ctrl+home", "move(-1000)", "", "Go to the first field."),
-        Command("form.last_field", "end,ctrl+end", "move(1000)", "", "Go to the last field."),
+        Command("form.first_field", "home,ctrl+home,g", "move(-1000)", "", "Go to the first field.", shared="first"),
+        Command("form.last_field", "end,ctrl+end,G", "move(1000)", "", "Go to the last field.", shared="last"),
     )
 
     class Changed(Message):
@@ -87,11 +71,14 @@ class Form(FormView, can_focus=True):
             super().__init__()
 
     offer: Callable[[str], None] | None = None
-    """Shows the values that a field offers, at once, so that keys typed fast reach the list. Set by the owner."""
+    """Shows the values that a field which is no choice offers, at once, so that keys typed fast reach the list.
+
+    Set by the owner.
+    """
 
     @property
     def _offering(self) -> bool:
-        return self.current.offers and self.offer is not None
+        return self.current.kind == "choice" or (self.current.offers and self.offer is not None)
 
     # --- what the owner says
 
@@ -115,9 +102,8 @@ class Form(FormView, can_focus=True):
             self.action_edit()
 
     def put_down(self) -> None:
-        """Nothing is being typed any more: printable keys belong to the screen until the cursor moves."""
+        """Nothing is being typed any more: printable keys belong to the screen."""
         self.action_leave()
-        self.action_keys()
 
     def begin(self, key: str = "") -> None:
         """Go to a field, by default the first one, of something else that is filled in; nothing is being typed."""
@@ -143,21 +129,18 @@ class Form(FormView, can_focus=True):
         if action == "cycle":
             return choice
         if action == "edit":
-            return not choice and not self.typing and not self._offering
+            return not self.typing and not self._offering
         if action == "offer":
             return self._offering and not self.typing
         if action == "leave":
             return self.typing
-        if action == "keys":
-            return self.taking
         if action == "complete":
             return bool(self._suggestion) and self._editor.cursor == len(self._editor.text)
         return True
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
-        """While a field has the focus, or takes what is typed, every printable key is its own."""
-        mine = self.typing or self.taking
-        return mine and character is not None and character.isprintable() and key != "space"
+        """While a field is being edited, every printable key is its own."""
+        return self.typing and character is not None and character.isprintable() and key != "space"
 
     async def on_key(self, event: events.Key) -> None:
         """Do what the key does, at once: a binding's way leads around other queues, and keys of a burst overtake it."""
@@ -168,19 +151,12 @@ class Form(FormView, can_focus=True):
             return
         typing, choice = self.typing, self.current.kind == "choice"
         completing = "form.complete" in commands_on(self, event.key) and self.check_action("complete", ())
-        if typing and not choice and not completing and self._editor.key(event.key, event.character):
+        if typing and choice and event.is_printable and event.key != "space":
+            pass  # editing continues in the next field; a choice takes no text
+        elif typing and not choice and not completing and self._editor.key(event.key, event.character):
             self._after_typing()
         elif not await obey(self, event.key):
-            if not event.is_printable or event.key == "space":  # no text begins with a space
-                return
-            if typing:
-                self._choose_by_letter(event.character or "")
-            elif choice or (not self.taking and event.key in self.screen.active_bindings):
-                return
-            else:  # the field takes what is typed, or the key means nothing else
-                self.action_edit()
-                self._editor.key(event.key, event.character)
-                self._after_typing()
+            return
         event.stop()
         event.prevent_default()
 
@@ -201,10 +177,7 @@ class Form(FormView, can_focus=True):
             return
         if y != self._shown.at:
             self.action_leave()
-            self._ready = True
             self._place(y)
-        elif self.current.kind == "choice":
-            self.action_cycle(1)
         elif self._offering and not self.typing:
             self.action_offer()
         elif not self.typing:
@@ -223,24 +196,28 @@ class Form(FormView, can_focus=True):
 
     def action_offer(self) -> None:
         """List the values that this field offers."""
-        if self.offer is not None:
-            self.put_down()
-            self.offer(self.current.key)
+        spec = self.current
+        self.put_down()
+        if spec.kind == "choice":
+            text = self._states[spec.key].text
+            self.app.push_screen(
+                ChoiceMenu(
+                    spec.title,
+                    list(zip_longest(spec.choices, spec.meanings[: len(spec.choices)], fillvalue="")),
+                    chosen=spec.choices.index(text) if text in spec.choices else 0,
+                ),
+                lambda at: None if at is None else self._chosen(spec, at),
+            )
+        elif self.offer is not None:
+            self.offer(spec.key)
 
     def action_leave(self) -> None:
         """Stop typing; what was typed stays."""
         if self.typing:
             self._settle()
-            self.typing = self._ready = False
+            self.typing = False
             self.refresh_line(self._shown.at)
             self.moved()
-
-    def action_keys(self) -> None:
-        """Take no more of what is typed until the cursor moves."""
-        if self._ready:
-            self._ready = False
-            self.refresh_line(self._shown.at)
-            self.refresh_bindings()
 
     def action_complete(self) -> None:
         """Take the suggestion that is shown."""
@@ -248,9 +225,10 @@ class Form(FormView, can_focus=True):
         self._after_typing()
 
     def action_move(self, by: int, around: bool = False) -> None:
-        """Move by some fields; typing continues in the new field."""
+        """Move by some fields; on the way around, editing continues in the new field."""
+        if not around:
+            self.action_leave()
         self._settle()
-        self._ready = True
         self._place(self._shown.step(by, around=around))
 
     def action_page(self, direction: int) -> None:
@@ -264,14 +242,11 @@ class Form(FormView, can_focus=True):
         at = choices.index(text) if text in choices else -by
         self._choose(choices[(at + by) % len(choices)])
 
-    def _choose_by_letter(self, letter: str) -> None:
-        choices = self.current.choices
-        text = self._states[self.current.key].text
-        at = choices.index(text) if text in choices else 0
-        rotated = (*choices[at + 1 :], *choices[: at + 1])
-        found = next((choice for choice in rotated if choice.lower().startswith(letter.lower())), None)
-        if found is not None:
-            self._choose(found)
+    def _chosen(self, spec: FormField, at: int) -> None:
+        """Take what was chosen in the list of a field, where it is still shown."""
+        self.go_to(spec.key)
+        if self.current.key == spec.key:
+            self._choose(spec.choices[at])
 
     def _choose(self, choice: str) -> None:
         self._states[self.current.key] = replace(self._states[self.current.key], text=choice)

@@ -22,11 +22,14 @@ MARKS: dict[str, tuple[str, str]] = {"error": ("✗", "wrong"), "warn": ("!", "c
 """How a fault shows, by shape and by word; color is added on top."""
 
 
-def fault_words(severity: ProblemLevel, text: str) -> str:
-    """Shape and word for a fault of a value: what is empty and must not be is missing, not wrong."""
+def fault_words(severity: ProblemLevel, text: str, brief: str = "") -> str:
+    """Shape and word for a fault of a value: what is empty and must not be is missing, else in brief what is wrong."""
     mark, word = MARKS[severity]
-    return f"{mark} {'missing' if severity == 'error' and not text else word}"
+    return f"{mark} {'missing' if severity == 'error' and not text else brief or word}"
 
+
+CHANGED = "•"
+"""Stands beside a value that differs from its default."""
 
 SHORT_VALUE = 13
 """Cells of the box of a number, brackets included."""
@@ -46,16 +49,18 @@ class FormField:
         title: what stands before the value.
         kind: `short` and `long` are typed (long takes the row's whole width), `choice` is cycled.
         choices: what a choice cycles through.
+        meanings: what each choice means, in the same order; may be empty.
         unit: what the value counts, or "".
         folded: whether it is hidden until advanced fields are shown.
         complete: whether file names are suggested while typing.
-        offers: whether enter opens a list of values to choose from; text can still be typed.
+        offers: whether enter opens a list of values to choose from, as of a choice; text can still be typed.
     """
 
     key: str
     title: str
     kind: Literal["short", "long", "choice"]
     choices: tuple[str, ...] = ()
+    meanings: tuple[str, ...] = ()
     unit: str = ""
     folded: bool = False
     complete: bool = False
@@ -72,10 +77,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a field's value, as a sentence."""
+    """What is wrong with a field's value, as a sentence and in a few words (or "")."""
 
     severity: ProblemLevel
     sentence: str
+    brief: str = ""
 
 
 @dataclass(slots=True)
@@ -115,10 +121,9 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class RowStyle:
-    """How one row stands out: the cursor on it, whether it takes what is typed, the editor if it is being typed."""
+    """How one row stands out: the cursor on it, the editor if it is being typed."""
 
     current: bool = False
-    taking: bool = False
     editor: LineEditor | None = None
     suggestion: str = ""
 
@@ -134,11 +139,15 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: RowStyle
     """The spans of one row, as wide as the form."""
     mark = "» " if pen.editor is not None else "▸ " if pen.current else "  "
     title = set_cell_size(spec.title, columns.title_width)
-    spans: list[FieldSpan] = [(mark, "mark"), (title + " ", "title-current" if pen.current else "title")]
+    spans: list[FieldSpan] = [
+        (mark, "mark"),
+        (title, "title-current" if pen.current else "title"),
+        (CHANGED if state.changed else " ", "mark"),
+    ]
     room = columns.width - columns.value_at
     if spec.kind == "long":
-        hint, hint_style = _brief(state)
         value = 16 if state.fault or pen.editor is not None else max(16, cell_len(clean_line(state.text, 1_000)) + 2)
+        hint, hint_style = _brief(state, room - value - 3)
         hint_room = cell_len(hint) + 3 if hint and value + cell_len(hint) + 3 <= room else 0
         if state.fault and not state.text and not pen.current:
             # Nothing stands there, so there is room for the sentence.
@@ -171,15 +180,15 @@ def _value(spec: FormField, state: FieldState, width: int, pen: RowStyle) -> lis
     if pen.editor is not None:
         return [("[", "bracket"), *_typed(pen.editor, pen.suggestion, inner), ("]", "bracket")]
     opening, closing = " ", " "
-    if pen.current and (pen.taking or spec.kind == "choice"):
-        opening, closing = ("‹", "›") if spec.kind == "choice" else ("[", "]")
+    if pen.current and spec.kind == "choice":
+        opening, closing = "‹", "›"
     shown = clean_line(state.text, 1_000)
     if spec.kind == "choice":
         # The brackets embrace the word: there is nothing to type.
         shown = _fit(shown, inner).rstrip()
         rest = " " * (inner - cell_len(shown))
         return [(opening, "bracket"), (shown, style), (closing + rest, "bracket")]
-    if not shown and not pen.taking:
+    if not shown:
         return [(" " + set_cell_size("–", inner) + " ", "hint")]
     return [(opening, "bracket"), (_fit(shown, inner, keep_end=spec.complete), style), (closing, "bracket")]
 
@@ -218,17 +227,23 @@ def _full(spec: FormField, state: FieldState, room: int) -> FieldSpan:
     if state.fault.severity == "note":
         return next((way for way in (f"{ways[0]}  {sentence}", sentence, *ways) if cell_len(way) <= room), ""), "note"
     shown = sentence if cell_len(sentence) <= room or room >= _LEAST_SENTENCE else ""
-    return shown or fault_words(state.fault.severity, state.text), state.fault.severity
+    return shown or _short(state.fault, state.text, room), state.fault.severity
+
+
+def _short(fault: Fault, text: str, room: int) -> str:
+    """A fault in a few words, in one word where even these do not fit."""
+    words = fault_words(fault.severity, text, clean_line(fault.brief, 40))
+    return words if cell_len(words) <= room else fault_words(fault.severity, text)
 
 
 def _sentence(fault: Fault) -> str:
     return f"{MARKS[fault.severity][0]} {clean_line(fault.sentence, 400)}"
 
 
-def _brief(state: FieldState) -> FieldSpan:
-    """What stands beside a long value: a word."""
+def _brief(state: FieldState, room: int) -> FieldSpan:
+    """What stands beside a long value: a few words."""
     if state.fault:
-        return fault_words(state.fault.severity, state.text), state.fault.severity
+        return _short(state.fault, state.text, room), state.fault.severity
     return clean_line(state.hint, 400), "hint"
 
 

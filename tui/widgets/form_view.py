@@ -93,7 +93,6 @@ class FormView(ScrollView):
         self._unconfirmed: dict[str, str] = {}
         self._editor = LineEditor()
         self._suggestion = ""
-        self._ready = False
         self._columns = Drawing(0, 0)
         self.virtual_size = Size(0, len(self._shown.lines))
 
@@ -143,11 +142,6 @@ class FormView(ScrollView):
         return self._shown.current
 
     @property
-    def taking(self) -> bool:
-        """Whether the field under the cursor is not being typed, but takes the next printable key."""
-        return self._ready and not self.typing and self.current.kind != "choice"
-
-    @property
     def keys(self) -> list[str]:
         """The fields that are shown, from top to bottom."""
         return list(self._shown.places)
@@ -179,7 +173,7 @@ class FormView(ScrollView):
         else:
             current = at == self._shown.at
             editing = current and self.typing and line.kind != "choice"
-            pen = RowStyle(current, current and self.taking, self._editor if editing else None, self._suggestion)
+            pen = RowStyle(current, self._editor if editing else None, self._suggestion)
             spans = draw_row(line, self._states[line.key], self._columns, pen)
         return Strip([Segment(text, self._style(style)) for text, style in spans if text]).adjust_cell_length(
             width, self.rich_style

@@ -243,6 +243,9 @@ class LogView(Painted, can_focus=True):
         if not self.following:
             below = f"{count(max(0, total - page) - top)} more below"
             state = f"paused, {below} (end: follow)" if self._going else f"{below} (end)"
+        visible = [self._lines[at] for at in range(top, min(top + page, total))]
+        if any(cell_len(line) - self._left > cells.width - 4 for line in visible):
+            state = f"(>: scroll right)  {state}"
         if self._left:
             state = f"from column {count(self._left + 1)} (<: scroll left)  {state}"
         title = f"{self._title}: {self._wanted}{self._hit}" if self._wanted else self._title

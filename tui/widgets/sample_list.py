@@ -23,7 +23,7 @@ from core.units import count
 from tui.actions import Command, declare
 from tui.terminal.after_delay import after_delay
 from tui.terminal.scrolling import set_height
-from tui.widgets.sample_entry import Column, ListEntry, Tone
+from tui.widgets.sample_entry import UNKNOWN, Column, ListEntry, Tone
 from tui.widgets.wrap import wrap
 
 _PAINT_BUDGET = 0.012
@@ -349,8 +349,8 @@ class SampleList(ScrollView, can_focus=True):
         return 2 + self._digits + 1 + 2 + self.status_width + 1
 
     def _draw(self, entry: ListEntry, width: int, *, at_cursor: bool) -> Strip:
-        # A row that nothing is wrong with has room for the decision in words.
-        word = entry.status if entry.tone in ("flag", "bad") else _MARK_WORDS.get(entry.mark, entry.status)
+        # A row of which nothing else is said has room for the decision in words.
+        word = entry.status if entry.status not in ("", UNKNOWN) else _MARK_WORDS.get(entry.mark, entry.status)
         status = f"{_GLYPHS[entry.tone]} {word}"
         faulty = entry.tone == "bad"
         room = width - self._before_facts

@@ -20,6 +20,10 @@ _VIEW = "view"
 Lines = Callable[[], Iterable[TextLine]]
 
 
+OWN_WORDS = frozenset(("note", "edited"))
+"""What the user has done with a sample: no warning."""
+
+
 class SampleView(TitledPane):
     """A pane that shows a sample; which rendering of it, the caller chooses.
 
@@ -123,7 +127,8 @@ class SampleView(TitledPane):
         self._notes = list(notes)
         parts: list[tuple[str, str]] = []
         for word, sentence in notes:
-            parts += [("\n" if parts else "", ""), ("▲ ", "$text-warning"), (word, "bold"), (f"  {sentence}", "")]
+            sign = "  " if word in OWN_WORDS else "▲ "
+            parts += [("\n" if parts else "", ""), (sign, "$text-warning"), (word, "bold"), (f"  {sentence}", "")]
         widget = self.query_one("#notes", Static)
         widget.display = bool(parts)
         widget.update(Content.assemble(*parts))

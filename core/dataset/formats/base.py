@@ -111,9 +111,9 @@ class Format:
         return missing_words(row, [name for name in needed if row.get(name) is None])
 
     def reason(self, columns: Mapping[str, str]) -> str:
-        """What was found in the columns, for the sentence that explains the detected format."""
+        """What was found in the columns, for the sentence that explains the detected format; "" for nothing special."""
         named = [f"`{columns[each.name]}`" for each in self.fields if each.name in columns]
-        return f"has the column{'s' * (len(named) != 1)} {', '.join(named)}"
+        return f"column{'s' * (len(named) != 1)} {', '.join(named)}"
 
     def map_columns(self, present: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str] | None:
         """Field to column: the user's choice, else the first spelling present; None where a required one is missing.

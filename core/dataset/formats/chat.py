@@ -30,9 +30,13 @@ class _Conversation(Format):
         return Sample("messages", messages=messages, tools=tools_of(row, columns))
 
     def reason(self, columns: Mapping[str, str]) -> str:
-        """Which column, and its keys."""
+        """Which column and which keys, where these are not the usual ones."""
         keys = columns.get(ROLE_KEY, self.role_key), columns.get(CONTENT_KEY, self.content_key)
-        return f"`{columns['messages']}` has turns with `{keys[0]}` and `{keys[1]}`"
+        column = columns["messages"]
+        said = [] if column == self.fields[0].spellings[0] else [f"column `{column}`"]
+        if keys != (self.role_key, self.content_key):
+            said.append(f"turns with `{keys[0]}` and `{keys[1]}`")
+        return ", ".join(said)
 
 
 class Messages(_Conversation):

@@ -61,8 +61,9 @@ def recognize(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | No
             continue
         fitting = each.fitting(rows, mapping)
         if fitting * 2 >= len(rows) and fitting:
-            share = "all" if fitting == len(rows) else f"{fitting} of"
-            why = f"{each.title}: {each.reason(mapping)} (in {share} {len(rows)} rows checked)."
+            said = each.title if fitting == len(rows) else f"{each.title} in {fitting} of the first {len(rows)} rows"
+            found = each.reason(mapping)
+            why = f"{said}{f'; {found}' if found else ''}."
             return Recognition(each.name, why, mapping, each.kind, present)
     named = ", ".join(f"`{name}`" for name in present[:8]) or "none"
     more = ", ..." if len(present) > 8 else ""
@@ -105,7 +106,7 @@ def choose(
             f"the format {name} needs a column for {', '.join(missing)}, and none was found",
             do=f"Name it: {missing[0] if missing else ''}=COLUMN. Columns: {', '.join(present)}",
         )
-    return Recognition(name, f"{chosen.title}: your choice.", mapping, chosen.kind, present)
+    return Recognition(name, f"{chosen.title}, your choice.", mapping, chosen.kind, present)
 
 
 def to_sample(row: Mapping[str, Any], recognition: Recognition) -> Sample:

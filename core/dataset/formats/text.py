@@ -27,7 +27,7 @@ class PlainText(Format):
 
     def reason(self, columns: Mapping[str, str]) -> str:
         """Which column."""
-        return f"`{columns['text']}` is text, and no column has an answer"
+        return f"column `{columns['text']}`"
 
 
 class PlainTextLines(PlainText):
