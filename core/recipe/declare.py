@@ -35,11 +35,13 @@ class Problem:
         path: the field, dotted (`lora.rank`), or a section, or "".
         sentence: a full sentence, safe to draw.
         severity: `error` stops a start, `warn` is likely a mistake, `note` is worth knowing.
+        brief: the same in two or three words, where there is no room for the sentence; may be "".
     """
 
     path: str
     sentence: str
     severity: ProblemLevel = "error"
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ _PACKED = re.compile(r"(.+)\.quant_state\.bitsandbytes__(nf4|fp4)")
 _PACKED_LIMIT = 4_096
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_WITHOUT_OWNER = frozenset(("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl", "distilgpt2", "openai-gpt"))
+"""The language models that the Hub published before model IDs had an owner, and still finds by these names."""
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json")
 
 
@@ -56,6 +58,11 @@ def is_hub_name(path: str) -> bool:
     return bool(_HUB_NAME.fullmatch(path))
 
 
+def can_be_downloaded(path: str) -> bool:
+    """Whether the Hub may have a model of this name: `org/name`, or one of the few old ones without an owner."""
+    return is_hub_name(path) and ("/" in path or path in _WITHOUT_OWNER)
+
+
 def find(path: str, revision: str = "") -> Path:
     """The folder on this machine that holds the model; never asks the network.
 
@@ -65,7 +72,7 @@ def find(path: str, revision: str = "") -> Path:
 
     Raises:
         NotDownloaded: a Hub model ID that is not in the cache.
-        BadInput: no such folder.
+        BadInput: no such folder, and no name that the Hub can have.
     """
     folder = Path(path).expanduser()
     if folder.is_dir():
@@ -83,6 +90,12 @@ def find(path: str, revision: str = "") -> Path:
     snapshot = cached / "snapshots" / commit
     if (snapshot / "config.json").exists():
         return snapshot
+    if not cached.is_dir() and not can_be_downloaded(path):
+        raise BadInput(
+            "There is no such folder, and no such model on this machine",
+            where=clean_line(path),
+            do="Write a Hub model ID with its owner (org/name), or the path of a folder",
+        )
     raise NotDownloaded(
         "is not on this machine yet; it will be downloaded when the run starts, and its memory is unknown until then",
         where=clean_line(path),

@@ -48,12 +48,14 @@ class PreflightCheck:
         verdict: `stop` keeps the run from starting.
         sentence: what was found, and what to do.
         path: the field to change, or "".
+        brief: what is wrong in two or three words, for the field's row; may be "".
     """
 
     name: str
     verdict: CheckResult
     sentence: str
     path: str = ""
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,8 @@ def _eval(seen: _Seen) -> Iterator[PreflightCheck]:
 def _model(seen: _Seen) -> Iterator[PreflightCheck]:
     if seen.model_fault is not None:
         missing = isinstance(seen.model_fault, NotDownloaded)
-        yield PreflightCheck("model", "warn" if missing else "stop", str(seen.model_fault), "model.path")
+        brief = "not downloaded" if missing else "cannot be read"
+        yield PreflightCheck("model", "warn" if missing else "stop", str(seen.model_fault), "model.path", brief)
     if seen.shape is not None:
         shape = seen.shape
         trained = memory.trained_parameters(seen.recipe, shape)

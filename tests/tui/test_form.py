@@ -301,6 +301,19 @@ async def test_a_wrong_value_is_told_by_shape_and_word_beside_it() -> None:
         assert "✗ missing" in row(app, "Stops")
 
 
+def test_a_fault_without_room_for_its_sentence_says_in_brief_what_is_wrong() -> None:
+    fault = Fault("warn", "100,000 exceeds the model's context of 8,192 tokens.", "exceeds context")
+
+    def drawn(field: FormField, width: int) -> str:
+        columns = drawing(SECTIONS, width)
+        return "".join(text for text, _ in draw_row(field, FieldState("100000", fault=fault), columns, RowStyle()))
+
+    name, mass = SECTIONS[0].fields
+    assert "! exceeds context" in drawn(mass, 46)
+    assert "! exceeds context" in drawn(name, 60)
+    assert "! check" in drawn(name, 36)
+
+
 async def test_the_cursor_stays_in_view_with_its_heading() -> None:
     app = Depot()
     async with app.run_test(size=(60, 4)) as pilot:

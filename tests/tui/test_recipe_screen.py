@@ -120,6 +120,7 @@ async def test_ctrl_r_sets_the_default_and_undo_takes_changes_back_one_field_at_
         for rank, alpha in ((64, 99), (64, 32), (16, 32)):
             await pilot.press("ctrl+underscore")
             assert (app.session.recipe.lora.rank, app.session.recipe.lora.alpha) == (rank, alpha)
+        assert "Undone: Rank 64 -> 16" in line(app)
         assert not screen(app).check_action("undo", ())
         form(app).go_to("training.scheduler")
         before = app.session.recipe.training.scheduler

@@ -67,7 +67,7 @@ async def test_r_shows_where_it_goes_on_and_no_leaves_it(make_app: MakeApp, tmp_
         assert "p pause" not in keys(screen)
         await pilot.press("r")
         await until(pilot, lambda: "step 50 of 100, loss 1.2500, learning rate 2e-4" in state(screen))
-        assert "epoch 3, sample 0 of 400" in state(screen)
+        assert "epoch 2.00, sample 0 of 400" in state(screen)
         await pilot.press("n")
         await pilot.pause()
         assert "Resume from" not in state(screen)

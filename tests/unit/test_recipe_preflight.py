@@ -66,6 +66,8 @@ def test_a_sound_recipe_passes_every_check(recipe: Recipe, tmp_path: Path) -> No
     [
         ("data.train", ("/none/x.jsonl",), "data", "stop", "/none/x.jsonl"),
         ("model.path", "/none/model", "model", "stop", "There is no such folder"),
+        ("model.path", "gGg", "model", "stop", "org/name"),
+        ("model.path", "distilgpt2", "model", "warn", "not on this machine yet"),
         ("model.path", "org/not-here", "model", "warn", "not on this machine yet"),
         ("data.eval_fraction", 0.0, "recipe", "warn", "No eval set"),
         ("lora.targets", ("query",), "recipe", "stop", "no layer named query"),

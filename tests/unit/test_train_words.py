@@ -9,6 +9,7 @@ from core.jobs.follow import Follower, Update
 from core.jobs.status import Status
 from tests.kit.run_folders import GIB, gpu, gpu_record, make_run
 from tui.live.run import LiveRun
+from tui.run_words import run_outlives, run_words
 from tui.train.words import chart_words, devices, event_lines, peak_words, question, state_lines
 
 
@@ -125,3 +126,10 @@ def test_while_sample_outputs_are_made_the_state_says_only_that(tmp_path: Path) 
     words = "".join(text for text, _ in line)
     assert "sampling" in words
     assert "evaluating" not in words
+
+
+def test_a_comparison_of_base_and_tuned_is_said_as_such_in_the_header() -> None:
+    status = Status("running", phase="evaluating", stage=1, stages=2, step=68, of=70)
+    assert "comparing 68 of 70" in run_words("running", status)
+    assert "running 68 of 70" in run_words("running", Status("running", phase="training", step=68, of=70))
+    assert run_outlives("paused") == "stays paused"

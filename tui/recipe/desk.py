@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from core.errors import BadInput, TunedeckError
 from core.jobs.trust import CODE
 from core.recipe.asks import FIELD_OF
 from core.recipe.paths import absolute, named_after
-from core.recipe.recipe import Recipe, put
+from core.recipe.recipe import KNOBS, Recipe, put
 from core.runs.consent import agree_to_typed
 from tui.recipe.fields import Entries
 from tui.recipe.files import RecipeFiles, keep_draft
@@ -44,7 +45,7 @@ class RecipeEditor:
         self._data_taken = session.passed_over
         self._undo: list[_Before] = []
         self.words = ""
-        """What to tell the user at the start: a draft that was found, a file that cannot be read."""
+        """What to tell the user: a draft that was found at the start, a file that cannot be read, what was undone."""
         try:
             named = session.recipe
         except BadInput as error:
@@ -169,14 +170,27 @@ class RecipeEditor:
         self._notify()
 
     def undo(self) -> str:
-        """Undo the last change; returns the field it was made in, or ""."""
+        """Undo the last change; returns the field it was made in, or "", and sets `words` to what was undone."""
         before = self._undo.pop()
+        there = {path: self.entries.text(path) for path in KNOBS}
+        file = self.files.path
         if before.path != self.files.path:
             self.keep()
         self.entries.replace(before.recipe)
         self.files.take(before.path, before.saved)
         self._notify()
+        self.words = self._undone(there) if file == before.path else f"Undone: back to {self.files.name}."
         return before.key
+
+    def _undone(self, there: Mapping[str, str]) -> str:
+        """What an undo changed, by the texts that stood in the fields before it."""
+        changed = [(path, text, now) for path, text in there.items() if (now := self.entries.text(path)) != text]
+        if len(changed) == 1:
+            path, text, now = changed[0]
+            values = [clean_line(value, 60) or "(empty)" for value in (text, now)]
+            return f"Undone: {KNOBS[path].title} {values[0]} -> {values[1]}"
+        named = ", ".join(KNOBS[path].title for path, _, _ in changed[:3])
+        return f"Undone: {len(changed)} fields ({named}{', ...' if len(changed) > 3 else ''})" if changed else "Undone."
 
     def _remember(self, key: str) -> None:
         self._undo.append(self._now(key))

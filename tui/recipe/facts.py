@@ -101,7 +101,7 @@ class Surroundings:
         checks = tuple(_shown(check) for check in sorted(found, key=_urgency))
         own = {problem.sentence for problem in validate(recipe, shape)}
         problems = tuple(
-            Problem(check.path, check.sentence, "error" if check.verdict == "stop" else "warn")
+            Problem(check.path, check.sentence, "error" if check.verdict == "stop" else "warn", check.brief)
             for check in found
             if check.path and check.verdict != "ok" and check.sentence not in own
         )

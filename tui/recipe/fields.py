@@ -140,7 +140,7 @@ class Entries:
         """What each field of the form shows; hidden fields are not included."""
         faults: dict[str, Fault] = {}
         for problem in problems:
-            faults.setdefault(problem.path, Fault(problem.severity, clean_line(problem.sentence, 400)))
+            faults.setdefault(problem.path, Fault(problem.severity, clean_line(problem.sentence, 400), problem.brief))
         shown = relative(self.recipe, self._workspace)
         states: dict[str, FieldState] = {}
         for path, knob in KNOBS.items():

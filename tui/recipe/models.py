@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.recipe.memory import forecast
-from core.recipe.model_files import is_hub_name
+from core.recipe.model_files import can_be_downloaded
 from core.recipe.model_library import LocalModel
 from core.recipe.recipe import Recipe, put
 from core.units import count, gib, short_count
@@ -31,7 +31,7 @@ def model_items(models: Sequence[LocalModel], recipe: Recipe, room: Room, worksp
 
 def typed_model(text: str) -> FilterItem:
     """The entry for a model that is typed in."""
-    folder = text.startswith(("/", "./", "../", "~")) or not is_hub_name(text)
+    folder = text.startswith(("/", "./", "../", "~")) or not can_be_downloaded(text)
     words = "Use this folder." if folder else "Use this Hub model ID. It is downloaded when the run starts."
     return FilterItem(text, clean_line(text, 400), words)
 

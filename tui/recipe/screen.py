@@ -409,8 +409,8 @@ class RecipeScreen(StepScreen):
         """Undo the last change."""
         self.form.action_leave()
         self.form.go_to(self._desk.undo())
-        self._said = ""
         self._update()
+        self._say(self._desk.words)
         self.refresh_bindings()
 
     def action_new(self) -> None:

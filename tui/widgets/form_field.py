@@ -22,10 +22,10 @@ MARKS: dict[str, tuple[str, str]] = {"error": ("✗", "wrong"), "warn": ("!", "c
 """How a fault shows, by shape and by word; color is added on top."""
 
 
-def fault_words(severity: ProblemLevel, text: str) -> str:
-    """Shape and word for a fault of a value: what is empty and must not be is missing, not wrong."""
+def fault_words(severity: ProblemLevel, text: str, brief: str = "") -> str:
+    """Shape and word for a fault of a value: what is empty and must not be is missing, else in brief what is wrong."""
     mark, word = MARKS[severity]
-    return f"{mark} {'missing' if severity == 'error' and not text else word}"
+    return f"{mark} {'missing' if severity == 'error' and not text else brief or word}"
 
 
 CHANGED = "•"
@@ -77,10 +77,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a field's value, as a sentence."""
+    """What is wrong with a field's value, as a sentence and in a few words (or "")."""
 
     severity: ProblemLevel
     sentence: str
+    brief: str = ""
 
 
 @dataclass(slots=True)
@@ -145,8 +146,8 @@ def draw_row(spec: FormField, state: FieldState, columns: Drawing, pen: RowStyle
     ]
     room = columns.width - columns.value_at
     if spec.kind == "long":
-        hint, hint_style = _brief(state)
         value = 16 if state.fault or pen.editor is not None else max(16, cell_len(clean_line(state.text, 1_000)) + 2)
+        hint, hint_style = _brief(state, room - value - 3)
         hint_room = cell_len(hint) + 3 if hint and value + cell_len(hint) + 3 <= room else 0
         if state.fault and not state.text and not pen.current:
             # Nothing stands there, so there is room for the sentence.
@@ -226,17 +227,23 @@ def _full(spec: FormField, state: FieldState, room: int) -> FieldSpan:
     if state.fault.severity == "note":
         return next((way for way in (f"{ways[0]}  {sentence}", sentence, *ways) if cell_len(way) <= room), ""), "note"
     shown = sentence if cell_len(sentence) <= room or room >= _LEAST_SENTENCE else ""
-    return shown or fault_words(state.fault.severity, state.text), state.fault.severity
+    return shown or _short(state.fault, state.text, room), state.fault.severity
+
+
+def _short(fault: Fault, text: str, room: int) -> str:
+    """A fault in a few words, in one word where even these do not fit."""
+    words = fault_words(fault.severity, text, clean_line(fault.brief, 40))
+    return words if cell_len(words) <= room else fault_words(fault.severity, text)
 
 
 def _sentence(fault: Fault) -> str:
     return f"{MARKS[fault.severity][0]} {clean_line(fault.sentence, 400)}"
 
 
-def _brief(state: FieldState) -> FieldSpan:
-    """What stands beside a long value: a word."""
+def _brief(state: FieldState, room: int) -> FieldSpan:
+    """What stands beside a long value: a few words."""
     if state.fault:
-        return fault_words(state.fault.severity, state.text), state.fault.severity
+        return _short(state.fault, state.text, room), state.fault.severity
     return clean_line(state.hint, 400), "hint"
 
 

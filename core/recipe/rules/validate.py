@@ -65,7 +65,7 @@ def validate(recipe: Recipe, shape: ModelShape | None = None, samples: int | Non
 def without_effect(recipe: Recipe) -> list[Problem]:
     """A problem for each field that was set and has no effect in this recipe."""
     return [
-        Problem(path, f"{knob.title}: no effect because {why}.", "warn")
+        Problem(path, f"{knob.title}: no effect because {why}.", "warn", "no effect")
         for path, knob in KNOBS.items()
         if get(recipe, path) != knob.default and (why := why_without_effect(recipe, path))
     ]
@@ -97,9 +97,11 @@ def _method(seen: _Seen) -> Iterator[Problem]:
     low, high = task.rates[adapter.kind]
     usual = f"{rates.name} with {task.title} (usually {number_text(low)} to {number_text(high)})"
     if chosen > high * rates.above and (shape is None or shape.parameters > _SMALL):
-        yield Problem("training.learning_rate", f"{rate} is high for {usual}. The loss may diverge.", "warn")
+        yield Problem("training.learning_rate", f"{rate} is high for {usual}. The loss may diverge.", "warn", "high")
     elif chosen < low * rates.below:
-        yield Problem("training.learning_rate", f"{rate} is low for {usual}. The model may learn little.", "warn")
+        yield Problem(
+            "training.learning_rate", f"{rate} is low for {usual}. The model may learn little.", "warn", "low"
+        )
 
 
 def _task(seen: _Seen) -> Iterator[Problem]:
@@ -127,6 +129,7 @@ def _lora(seen: _Seen) -> Iterator[Problem]:
             "lora.alpha",
             f"Alpha is {number_text(round(ratio, 3))} times the rank; 1 to 2 times is common.",
             "warn",
+            "unusual ratio",
         )
 
 
@@ -140,6 +143,7 @@ def _lora_fits(seen: _Seen) -> Iterator[Problem]:
         yield Problem(
             "lora.targets",
             f"The model has no layer named {clean_line(', '.join(missing), 80)}; it has {clean_line(known)}.",
+            brief="no such layer",
         )
     smallest = min((min(module.inputs, module.outputs) for module in shape.targeted(lora.targets)), default=0)
     if 0 < smallest < lora.rank:
@@ -147,17 +151,25 @@ def _lora_fits(seen: _Seen) -> Iterator[Problem]:
             "lora.rank",
             f"Rank {lora.rank} exceeds the width of the smallest adapted layer ({smallest}) and adds nothing there.",
             "warn",
+            "exceeds layer width",
         )
 
 
 def _model(seen: _Seen) -> Iterator[Problem]:
     shape, recipe = seen.shape, seen.recipe
     if recipe.model.trust_remote_code:
-        yield Problem("model.trust_remote_code", "The model's own Python code will run with your permissions.", "warn")
+        yield Problem(
+            "model.trust_remote_code",
+            "The model's own Python code will run with your permissions.",
+            "warn",
+            "runs its code",
+        )
     if shape is None:
         return
     if not shape.tokenizer:
-        yield Problem("model.path", "The model's folder has no tokenizer. Copy it from the original model.")
+        yield Problem(
+            "model.path", "The model's folder has no tokenizer. Copy it from the original model.", brief="no tokenizer"
+        )
     if shape.context and recipe.data.max_length > shape.context:
         yield Problem(
             "data.max_length",
@@ -165,6 +177,7 @@ def _model(seen: _Seen) -> Iterator[Problem]:
             "tokens; "
             "it learns little from tokens beyond that.",
             "warn",
+            "exceeds context",
         )
     if shape.quantized and recipe.model.quantization != "none":
         yield Problem(
@@ -180,12 +193,15 @@ def _template(seen: _Seen) -> Iterator[Problem]:
     chosen = recipe.model.chat_template
     if chosen and not chosen.endswith(".jinja") and chosen not in templates.names():
         known = ", ".join(templates.names())
-        yield Problem("model.chat_template", f"No template has that name. tunedeck ships {known}.")
+        yield Problem(
+            "model.chat_template", f"No template has that name. tunedeck ships {known}.", brief="no such template"
+        )
     if shape is not None and not chosen and not shape.template and recipe.data.format != "text":
         yield Problem(
             "model.chat_template",
             "The model has no chat template. Chat samples need one, such as chatml; plain text does not.",
             "warn",
+            "needs a template",
         )
 
 
@@ -197,15 +213,17 @@ def _data(seen: _Seen) -> Iterator[Problem]:
             "data.eval",
             "The same file is in the training data and in the eval set, so the eval loss "
             "would be meaningless. Remove it from one of them.",
+            brief="also trained on",
         )
     if not data.eval and data.eval_fraction == 0:
         sentence = "No eval set: overfitting cannot be detected, and the base and tuned models cannot be compared."
-        yield Problem("data.eval_fraction", sentence, "warn")
+        yield Problem("data.eval_fraction", sentence, "warn", "no eval set")
     if data.packing == "wrapped" and data.loss_on == "answers":
         yield Problem(
             "data.packing",
             "wrapped cuts answers in the middle and joins unrelated samples. Use bfd for chat samples.",
             "warn",
+            "cuts answers",
         )
 
 
@@ -217,17 +235,18 @@ def _split(seen: _Seen) -> Iterator[Problem]:
         )
     files = [source.path for source in data.mix]
     if twice := next((path for path in files if files.count(path) > 1), None):
-        yield Problem("data.mix", f"{clean_line(twice, 60)} is mixed in twice. List it once.")
+        yield Problem("data.mix", f"{clean_line(twice, 60)} is mixed in twice. List it once.", brief="listed twice")
     mixed = sum(data.shares.values())
     if not data.own_share:
         yield Problem(
             "data.mix",
             f"The mixed-in files add up to {mixed:.0%} of the training set and leave nothing for the training data. "
             "Their shares must add up to less than 1.",
+            brief="shares too large",
         )
     elif mixed > _MUCH_MIXED:
         sentence = f"{mixed:.0%} of the training set is mixed in; 10% is usual."
-        yield Problem("data.mix", sentence, "warn")
+        yield Problem("data.mix", sentence, "warn", "a large share")
     both = sorted(set(files) & {*data.train, *data.eval})
     if both:
         yield Problem(
@@ -243,14 +262,14 @@ def _flags(seen: _Seen) -> Iterator[Problem]:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}?" if near else f"The flags are {', '.join(known)}."
-            yield Problem("data.drop_flags", f"There is no flag '{clean_line(name, 60)}'. {hint}")
+            yield Problem("data.drop_flags", f"There is no flag '{clean_line(name, 60)}'. {hint}", brief="no such flag")
 
 
 def _steps(seen: _Seen) -> Iterator[Problem]:
     training, schedule = seen.recipe.training, seen.schedule
     if training.epochs > 10 and not training.max_steps:
         sentence = f"{number_text(training.epochs)} epochs: the model will memorize the samples."
-        yield Problem("training.epochs", sentence, "warn")
+        yield Problem("training.epochs", sentence, "warn", "many epochs")
     if schedule is None and not training.max_steps:
         return
     steps = schedule.steps if schedule else training.max_steps
@@ -265,6 +284,7 @@ def _steps(seen: _Seen) -> Iterator[Problem]:
             f"The warmup is longer than the run, which has {units.count(steps)} steps. Use fewer warmup steps, "
             "or 0.03.",
             "error" if training.warmup > steps else "warn",
+            "exceeds the steps",
         )
     if steps < 10:
         yield Problem(
