@@ -88,7 +88,7 @@ def test_the_whole_walk_on_public_names_alone(rows: Path) -> None:
         terminal.send("4")
         terminal.wait_for("2 of 3 answers differ")
         terminal.send("5")
-        terminal.wait_for("load it with peft")
+        terminal.wait_for("from peft import")
         terminal.send("?")
         terminal.wait_for("Everywhere")
         terminal.send("escape")

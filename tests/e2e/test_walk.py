@@ -28,7 +28,7 @@ def test_keys_alone_lead_from_the_data_file_to_an_adapter(tmp_path: Path, warm: 
         terminal.wait_for("answers differ", 30)
         terminal.wait_for("tuned")
         terminal.send("5")
-        terminal.wait_for("load it with peft", 30)
+        terminal.wait_for("from peft import", 30)
         terminal.send("q")
         assert terminal.wait_exit() == 0
 

@@ -139,3 +139,11 @@ async def test_titles_of_another_format_are_whole_and_help_names_the_keys(make_a
         await until(pilot, lambda: isinstance(app.screen, HelpScreen), "the help")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, MappingScreen), "the form again")
+
+
+async def test_the_key_that_quits_works_in_the_form(make_app: MakeApp, tmp_path: Path) -> None:
+    app = make_app(data=(write(tmp_path / "a.jsonl", "left", "right"),))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, asks(app), "the form")
+        await pilot.press("ctrl+q")
+        await until(pilot, lambda: not app.is_running or app._exit, "the end")

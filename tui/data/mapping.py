@@ -16,7 +16,7 @@ from core.clean import clean, clean_line
 from core.dataset.dataset import Dataset
 from core.dataset.formats import Recognition
 from core.dataset.mapping import Chosen, turns_of
-from tui.actions import Command, declare
+from tui.actions import Command, by_id, declare
 from tui.data.mapping_draft import MappingDraft
 from tui.widgets.chat_lines import chat_lines
 from tui.widgets.form import Form
@@ -173,6 +173,12 @@ class MappingScreen(ModalScreen[Chosen | None]):
         return chat_lines(sample)
 
     # -- keys -----------------------------------------------------------------------------------------------
+
+    def on_key(self, event: events.Key) -> None:
+        """Quit by the app's own key, whose bindings do not reach into a modal screen; a letter belongs to the form."""
+        if not event.is_printable and event.key in by_id()["app.quit"].keys:
+            event.stop()
+            self.app.call_later(self.app.run_action, "app.quit_app")
 
     def action_next_row(self) -> None:
         """Show another row."""
