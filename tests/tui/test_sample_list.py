@@ -34,7 +34,7 @@ class Harness(App[None]):
     def read(self, position: int) -> ListEntry:
         self.asked.append(position)
         mark = "drop" if position in self.changed else ""
-        return ListEntry(position + 1, "ok", "good", mark, ("214 chars",), f"preview {position}")
+        return ListEntry(position + 1, "", "good", mark, ("214 chars",), f"preview {position}")
 
     def on_sample_list_highlighted(self, event: SampleList.Highlighted) -> None:
         self.highlighted.append(event.position)
@@ -182,7 +182,7 @@ async def test_slow_rows_do_not_hold_up_the_paint(monkeypatch: pytest.MonkeyPatc
         until = time.perf_counter() + 0.015
         while time.perf_counter() < until:
             pass
-        return ListEntry(position + 1, "ok", "good", "", ("1 chars",), f"preview {position}")
+        return ListEntry(position + 1, "", "good", "", ("1 chars",), f"preview {position}")
 
     async with app.run_test(size=(80, 20)) as pilot:
         await pilot.pause()
