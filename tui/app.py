@@ -434,8 +434,7 @@ class TunedeckApp(App[int]):
     def switch_mode(self, mode: str) -> AwaitMount:
         """As Textual. A toast of another screen ends; a screen of a run shows the newest one if none was chosen."""
         if mode != self.current_mode:
-            if len(self._notifications):
-                self.clear_notifications()
+            self.clear_notifications()
             if mode in _OF_A_RUN and self.session.run is None:
                 self._choose_newest_run()
         return super().switch_mode(mode)

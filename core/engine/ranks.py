@@ -130,7 +130,8 @@ def check(rank: Rank, recipe: Recipe, accelerator: Any) -> dict[str, Any]:
     if accelerator.num_processes != rank.world or per_machine != wanted.ranks or found != asked:
         raise TunedeckError(
             f"The recipe asks for {wanted.ranks} ranks on each machine as {asked}, but this run has "
-            f"{accelerator.num_processes} ranks, {per_machine} on this machine, as {found}",
+            f"{accelerator.num_processes} rank{'' if accelerator.num_processes == 1 else 's'}, "
+            f"{per_machine} on this machine, as {found}",
             where="training.devices",
         )
     me = process.identify(os.getpid())

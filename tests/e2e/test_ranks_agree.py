@@ -61,8 +61,8 @@ def test_ranks_end_early_together_with_the_best_weights_and_answered_prompts(war
 @pytest.mark.parametrize(
     ("changes", "ranks", "words"),
     [
-        ({}, "1", "asks for 2 ranks on each machine as MULTI_CPU; what runs is 1 ranks"),
-        ({"training__parallel": "fsdp"}, "2", "as FSDP; what runs is 2 ranks, 2 on this machine, as MULTI_CPU"),
+        ({}, "1", "asks for 2 ranks on each machine as MULTI_CPU, but this run has 1 rank,"),
+        ({"training__parallel": "fsdp"}, "2", "as FSDP, but this run has 2 ranks, 2 on this machine, as MULTI_CPU"),
     ],
     ids=["fewer ranks", "another way of sharing"],
 )

@@ -53,6 +53,7 @@ def test_one_parser_knows_every_command_with_all_its_options() -> None:
         "train": ["a"],
         "trust": ["."],
         "completion": ["bash"],
+        "delete": ["a"],
     }
     whole = parser()
     for name in COMMANDS:

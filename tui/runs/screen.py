@@ -208,10 +208,11 @@ class RunsScreen(StepScreen):
         if lines:
             remember(self.session.workspace)
         elif words := active_elsewhere_words(active_elsewhere(self.session.workspace)):
-            self.from_thread(
-                self.query_one("#none", Static).update,
-                f"{_NO_RUNS}\n\n{clean(words)}\nStart tunedeck there to see them.",
-            )
+            self.from_thread(self._hint, f"{_NO_RUNS}\n\n{clean(words)}\nStart tunedeck there to see them.")
+
+    def _hint(self, words: str) -> None:
+        for place in self.query("#none").results(Static):  # none, once the screen is gone
+            place.update(words)
 
     def _read_all(self) -> None:
         self._reading = False
