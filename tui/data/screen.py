@@ -50,13 +50,17 @@ class DataScreen(StepScreen):
 
     def compose_body(self) -> Iterable[Widget]:
         """What there is to open, and the command line; the dataset follows when it is open."""
+        self._lay_out(self.app.size.width)  # before there is anything whose style would change
         yield self.picker
         yield CommandLine()
 
     def on_resize(self, event: Resize) -> None:
         """List and row stand side by side where each has room for its text."""
-        self.set_class(event.size.width >= _BESIDE, "-beside")
-        self.set_class(event.size.width >= _HALVES, "-halves")
+        self._lay_out(event.size.width)
+
+    def _lay_out(self, width: int) -> None:
+        self.set_class(width >= _BESIDE, "-beside")
+        self.set_class(width >= _HALVES, "-halves")
 
     # -- opening --------------------------------------------------------------------------------------------
 
