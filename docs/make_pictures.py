@@ -1,6 +1,6 @@
 """Draws the program's screens as SVG, from real runs on the sample data.
 
-`make pictures` draws those of `docs/pictures`: the main screens at 120x40 in the dark theme. For all screens and sizes:
+`make pictures` draws those of `docs/pictures`: every screen at each size in the dark theme. Others are drawn by:
 
     python -m docs.make_pictures --all /tmp/pictures
     python -m docs.make_pictures --all /tmp/pictures --size 80x24 --theme light --only data recipe --png
@@ -39,8 +39,8 @@ from tui.session import Session
 PICTURES = ROOT / "docs" / "pictures"
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "160x45": (160, 45)}
 THEMES = ("dark", "light", "terminal", "no-color")
-COMMITTED = (("120x40",), ("dark",))
-"""Sizes and themes of the pictures that `docs/pictures` holds."""
+COMMITTED = ("dark",)
+"""Themes of the pictures that `docs/pictures` holds."""
 
 BEFORE, LIVE, ENDED = "before any run", "while a run trains", "after it"
 QUIET, LONGEST = 0.7, 12.0
@@ -113,7 +113,6 @@ class Picture:
         step: the screen that the app starts on.
         draw: what is done there first.
         gpu: whether it shows GPU readings.
-        main: whether it is one of `docs/pictures`.
     """
 
     name: str
@@ -121,30 +120,29 @@ class Picture:
     step: str
     draw: Draw = NOTHING
     gpu: bool = False
-    main: bool = False
 
 
 SCREENS = (
-    Picture("data", BEFORE, "data", main=True),
+    Picture("data", BEFORE, "data"),
     Picture("sample", BEFORE, "data", keys("enter")),
     Picture("audit", BEFORE, "data", keys("A", "enter")),
     Picture("mapping", BEFORE, "data", keys("M")),
-    Picture("overview", BEFORE, "data", overview, main=True),
-    Picture("duplicates", BEFORE, "data", duplicates, main=True),
+    Picture("overview", BEFORE, "data", overview),
+    Picture("duplicates", BEFORE, "data", duplicates),
     Picture("menu", BEFORE, "data", keys("F")),
-    Picture("help", BEFORE, "data", keys("question_mark"), main=True),
+    Picture("help", BEFORE, "data", keys("question_mark")),
     Picture("palette", BEFORE, "data", keys("ctrl+p")),
-    Picture("recipe", BEFORE, "recipe", main=True),
-    Picture("recipe-yaml", BEFORE, "recipe", keys("ctrl+y"), main=True),
-    Picture("train-gpus", LIVE, "train", gpu=True, main=True),
+    Picture("recipe", BEFORE, "recipe"),
+    Picture("recipe-yaml", BEFORE, "recipe", keys("ctrl+y")),
+    Picture("train-gpus", LIVE, "train", gpu=True),
     Picture("stop", LIVE, "train", keys("s"), gpu=True),
     Picture("train-ended", ENDED, "train", gpu=True),
     Picture("run-details", ENDED, "train", keys("i")),
-    Picture("samples", ENDED, "train", keys("t"), main=True),
-    Picture("evaluate", ENDED, "evaluate", main=True),
-    Picture("export", ENDED, "export", main=True),
-    Picture("runs", ENDED, "runs", main=True),
-    Picture("compare", ENDED, "runs", keys("space", "down", "space", "v"), main=True),
+    Picture("samples", ENDED, "train", keys("t")),
+    Picture("evaluate", ENDED, "evaluate"),
+    Picture("export", ENDED, "export"),
+    Picture("runs", ENDED, "runs"),
+    Picture("compare", ENDED, "runs", keys("space", "down", "space", "v")),
 )
 
 
@@ -193,8 +191,9 @@ class Easel:
                 await picture.draw(pilot)
                 title = f"tunedeck {session.workspace.name}" + (f" ({STAND_IN})" if picture.gpu else "")
                 drawn = app.export_screenshot(title=title)
-        where = "" if self.folder == PICTURES else f"-{size}-{theme}"
-        target = self.folder / f"{picture.name}{where}.svg"
+        name = f"{size}/{picture.name}" if self.folder == PICTURES else f"{picture.name}-{size}-{theme}"
+        target = self.folder / f"{name}.svg"
+        target.parent.mkdir(exist_ok=True)
         target.write_text(drawn, encoding="utf-8")
         print(target.name, flush=True)
         if self.png:
@@ -327,11 +326,11 @@ def arguments() -> Easel:
         "--workspace", type=Path, help="folder to make, draw in and remove: its path is in the pictures"
     )
     said = parser.parse_args()
-    sizes, themes = (tuple(SIZES), THEMES) if said.all else COMMITTED
-    names = said.only or [each.name for each in SCREENS if each.main or said.all]
+    themes = THEMES if said.all else COMMITTED
+    names = said.only or [each.name for each in SCREENS]
     return Easel(
         said.all or PICTURES,
-        tuple(said.size or sizes),
+        tuple(said.size or SIZES),
         tuple(said.theme or themes),
         frozenset(names),
         said.png,
