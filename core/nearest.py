@@ -1,4 +1,4 @@
-"""What was probably meant by a mistyped word or file name."""
+"""Suggestions for a mistyped word or file name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-_STEMS_ALIKE = 0.75
-"""How alike the names of files are, endings aside, of which one was probably meant."""
+_STEM_SIMILARITY = 0.75
+"""How similar a file name must be, without its extension, to be suggested."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -29,7 +29,7 @@ def nearest_file(path: Path) -> str:
     word = path.name.lower()
     for found in difflib.get_close_matches(word, list(names), n=5, cutoff=0.6):
         # The stem alone counts, or two short names with one ending would be near: `nothere.jsonl`, `one.jsonl`.
-        if difflib.SequenceMatcher(None, _stem(word), _stem(found)).ratio() >= _STEMS_ALIKE:
+        if difflib.SequenceMatcher(None, _stem(word), _stem(found)).ratio() >= _STEM_SIMILARITY:
             return str(path.with_name(names[found]))
     return ""
 

@@ -65,11 +65,6 @@ class Rank:
         return found
 
 
-def expected_ranks() -> int:
-    """How many processes torchrun started, by its own variables; 1 where it started none."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
 def join(recipe: Recipe) -> Rank | None:
     """Meets the other ranks; None for a run of one process.
 

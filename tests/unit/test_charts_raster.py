@@ -10,7 +10,7 @@ from tui.charts.bar import draw_bar
 from tui.charts.cells import Cells
 from tui.charts.glyphs import ASCII, BLOCK, BRAILLE, Glyphs, glyphs_for
 from tui.charts.plot import Box, Curve, draw_plot
-from tui.charts.raster import Dots, Viewport, band_spans, line_spans
+from tui.charts.raster import Dots, Trace, Viewport
 from tui.charts.series import Series
 
 
@@ -54,28 +54,28 @@ def test_view_puts_bounds_on_the_outer_rows_and_columns() -> None:
 
 
 def test_a_line_joins_sparse_values_without_holes() -> None:
-    spans = line_spans(series_of((0, 0), (9, 9)), Viewport(0, 9, 0, 9), 10, 10)
+    spans = Trace(series_of((0, 0), (9, 9)), Viewport(0, 9, 0, 9), 10, 10, means=True).spans
     assert [span and span[0] for span in spans] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 
 
 def test_neighboring_columns_touch_across_a_jump() -> None:
-    spans = line_spans(series_of((0, 0), (1, 9)), Viewport(0, 1, 0, 9), 2, 10)
+    spans = Trace(series_of((0, 0), (1, 9)), Viewport(0, 1, 0, 9), 2, 10, means=True).spans
     assert spans == [(5, 9), (0, 4)]
 
 
 def test_nan_is_a_gap() -> None:
-    spans = line_spans(series_of((0, 5), (2, 5), (4, nan), (6, 5), (8, 5)), Viewport(0, 9, 0, 9), 10, 10)
+    spans = Trace(series_of((0, 5), (2, 5), (4, nan), (6, 5), (8, 5)), Viewport(0, 9, 0, 9), 10, 10, means=True).spans
     assert [column for column, span in enumerate(spans) if span is None] == [3, 4, 5, 9]
 
 
 def test_a_band_reaches_from_smallest_to_largest() -> None:
-    spans = band_spans(series_of((0, 2), (0.1, 8), (0.2, 5)), Viewport(0, 10, 0, 9), 10, 10)
+    spans = Trace(series_of((0, 2), (0.1, 8), (0.2, 5)), Viewport(0, 10, 0, 9), 10, 10, means=False).spans
     assert spans[0] == (1, 7)
 
 
 def test_zoomed_in_lines_come_from_and_go_to_what_lies_outside() -> None:
     series = series_of((0, 0), (100, 100))
-    spans = line_spans(series, Viewport(40, 60, 0, 100), 20, 101)
+    spans = Trace(series, Viewport(40, 60, 0, 100), 20, 101, means=True).spans
     assert None not in spans
     assert spans[10] is not None
     assert abs(spans[10][0] - 50) <= 5

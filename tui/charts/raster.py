@@ -100,8 +100,8 @@ class _Anchor(NamedTuple):
     bottom: int
 
 
-def band_spans(series: Series, view: Viewport, width: int, height: int, along: Along | None = None) -> list[CellSpan]:
-    """The reach of a series from its smallest to its largest value in each dot column; where it is sparse, a line.
+class Trace:
+    """The dots of a series. Where it has only grown since, `follow` finds those of the last columns again, no others.
 
     Args:
         series: the values.
@@ -109,19 +109,8 @@ def band_spans(series: Series, view: Viewport, width: int, height: int, along: A
         width: dot columns, two a cell.
         height: dot rows, four a cell.
         along: what the x axis counts in place of steps.
-    """
-    return Trace(series, view, width, height, along, means=False).spans
-
-
-def line_spans(series: Series, view: Viewport, width: int, height: int, along: Along | None = None) -> list[CellSpan]:
-    """A series as a line through the mean of each dot column; arguments as for `band_spans`."""
-    return Trace(series, view, width, height, along, means=True).spans
-
-
-class Trace:
-    """The dots of a series. Where it has only grown since, `follow` finds those of the last columns again, no others.
-
-    Arguments as for `band_spans`; `means` for a line through the mean of each column.
+        means: a line through the mean of each dot column; else its reach from the smallest to the largest value, and
+            a line where the series is sparse.
 
     Attributes:
         spans: one a dot column.

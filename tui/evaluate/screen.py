@@ -272,8 +272,9 @@ def _facts(comparison: Comparison) -> Content:
     )
     if total and not differing:
         parts.append(("  The adapter has no visible effect on these prompts.", "$error"))
-    elif (alike := comparison.like_the_reference) is not None:
-        parts.append("  No tuned answer equals its reference." if not alike else f"  {alike} equal their reference.")
+    elif (equal := comparison.like_the_reference) is not None:
+        words = "1 equals its reference" if equal == 1 else f"{equal} equal their references"
+        parts.append(f"  {words}." if equal else "  No tuned answer equals its reference.")
     return Content.assemble(*parts)
 
 

@@ -17,8 +17,6 @@ from core.errors import BadInput
 from core.units import size
 
 FILE_MAGIC = b"ARROW1"
-STREAM_MAGIC = b"\xff\xff\xff\xff"
-"""A stream begins with the mark of its first message, the schema."""
 
 
 _MOST_VIEWED = 4 * 2**30
