@@ -267,12 +267,14 @@ from core.dataset.audit.store import DecisionStore
 store = DecisionStore(sys.argv[1], user=sys.argv[2])
 store.ready.result()
 keys = [f"{number}:0" for number in range(60)]
+mine = store.claim("audit", keys, 3).result().mine
 print("ready", flush=True)
 sys.stdin.readline()
-while mine := store.claim("audit", keys, 3).result().mine:
+while mine:
     for key in mine:
         store.decide(key, "keep").result()
         print(key, flush=True)
+    mine = store.claim("audit", keys, 3).result().mine
 store.close()
 """
 

@@ -114,6 +114,32 @@ class ScanFollower:
         """The key of a row, or None where the scan has not come to it yet."""
         return None if self._reader is None else self._reader.key(row)
 
+    def keys(self, rows: Collection[int]) -> dict[int, str]:
+        """The keys of rows, as far as the scan has come to them."""
+        return {} if self._reader is None else self._reader.keys(rows)
+
+    def rows_of(self, keys: Collection[str]) -> dict[str, int]:
+        """The rows of keys, as far as they are rows of this dataset and the scan has come to them. May read a while."""
+        if self._reader is None:
+            return {}
+        from core.dataset.scan.keys import pack
+
+        wanted = {}
+        for key in keys:
+            digest, _, occurrence = key.partition(":")
+            if occurrence.isdecimal():
+                wanted[pack(bytes.fromhex(digest), int(occurrence))] = key
+        return {wanted[packed]: row for row, packed in _rows_of(self._reader, wanted.keys())}
+
+    def packed_keys(self) -> Iterator[bytes]:
+        """The packed key of each row, in their order. Reads as it goes."""
+        from core.dataset.scan.keys import KEY_BYTES
+
+        rows = 0 if self._reader is None else self._reader.keyed_rows
+        for first in range(0, rows, _KEYS_AT_ONCE):
+            packed = b"" if self._reader is None else self._reader.packed_keys(first, min(rows, first + _KEYS_AT_ONCE))
+            yield from (packed[at : at + KEY_BYTES] for at in range(0, len(packed), KEY_BYTES))
+
     @property
     def folder(self) -> Path | None:
         """The folder of the scan's results, once that is known."""
