@@ -14,9 +14,9 @@ from typing import Any, Protocol, cast
 
 from core.clean import clean_line
 from core.dataset.sample import Sample
-from core.dataset.without import MEDIA, PARTS, REASONING, TOOL_CALLS, TOOLS, think_end, without
-from core.engine.encoded import Encoded, EncodingSettings, Sequence
-from core.engine.rendered import Loss, control_tokens
+from core.dataset.without import PARTS, REASONING, TOOL_CALLS, TOOLS, think_end, without
+from core.engine.encoded import Encoded, EncodingSettings
+from core.engine.rendered import Loss, PartsRefused, control_tokens
 from core.errors import BadInput
 
 _FORMS = {
@@ -45,9 +45,6 @@ class Encoder(Protocol):
 def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool = False) -> Encoded:
     """Tokens and labels of one sample, with what it holds and the rendered text does not.
 
-    A sample that the template refuses only for its tool calls, tools, reasoning or media has no tokens, and these as
-    its losses; with `with_text` it is refused as any other.
-
     Args:
         sample: in the normal form.
         tokenizer: a fast tokenizer.
@@ -56,18 +53,17 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
 
     Raises:
         BadInput: the task does not learn from such a sample, the template refuses it, or cannot mark its answers.
+        PartsRefused: the template refuses it only for its tool calls, tools or reasoning.
     """
     form = _form(settings)
     rest = _rest(sample, settings)
     try:
         encoded = form.encode(rest, tokenizer, settings, with_text=with_text)
     except BadInput as error:
-        if error.where or with_text:
-            raise
-        refused = tuple(_refused_for(rest, tokenizer, settings, error))
+        refused = () if error.where or with_text else tuple(_refused_for(rest, tokenizer, settings, error))
         if not refused:
             raise
-        return Encoded((), (Sequence([], []),), {}, refused, control_tokens(rest, tokenizer), rest != sample)
+        raise PartsRefused(error, refused) from error
     lost, control = form.losses(rest, tokenizer, settings), control_tokens(rest, tokenizer)
     reduced = rest is not sample and rest != sample
     return (
@@ -101,7 +97,6 @@ def _refused_for(sample: Sample, tokenizer: Any, settings: EncodingSettings, err
             for part, has in (
                 (TOOL_CALLS, lambda turn: turn.tool_calls or turn.role == "tool"),
                 (REASONING, lambda turn: turn.reasoning or think_end(turn)),
-                (MEDIA, lambda turn: turn.media),
             )
         ),
     ]

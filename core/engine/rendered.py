@@ -22,6 +22,7 @@ from typing import Any
 from core.dataset.sample import Message, Sample
 from core.dataset.without import MEDIA, PARTS, REASONING, TEXT, TOOL_CALLS, TOOLS, think_end, thought
 from core.engine.template import as_template_turn
+from core.errors import BadInput
 
 Spans = Sequence[tuple[int, int]]
 Render = Callable[[list[dict[str, Any]], "list[dict[str, Any]] | None"], "tuple[str, Spans | None]"]
@@ -47,6 +48,19 @@ class Loss:
     trained: bool
     answer: str = ""
     reason: str = ""
+
+
+class PartsRefused(BadInput):
+    """The template refuses a sample for parts without which it would take it.
+
+    Args:
+        error: what it says.
+        losses: the parts.
+    """
+
+    def __init__(self, error: BadInput, losses: tuple[Loss, ...]) -> None:
+        super().__init__(error.what, where=error.where, do=error.do)
+        self.losses = losses
 
 
 def loss_words(losses: Iterable[Loss]) -> str:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.dataset.flag_names import CONTROL_TOKENS
+from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
 from core.dataset.sample import Sample
 from core.engine.encode import encode
 from core.engine.encoded import Encoded, EncodingSettings
-from core.engine.rendered import loss_words
+from core.engine.rendered import PartsRefused, loss_words
 from core.errors import BadInput
 
 _BLOCK = 1_000
@@ -121,10 +121,12 @@ class EncodingSummary:
             self.cut_away += encoded.lost_trained > 0
         self.control_kept += bool(encoded.control_tokens)
 
-    def refuse(self, row: int, reason: str) -> None:
+    def refuse(self, row: ViewRow, error: BadInput, settings: EncodingSettings) -> None:
         """Counts one sample that could not be encoded."""
         self.samples += 1
-        self.refused.append((row, reason))
+        self.refused.append((row.row, str(error)))
+        if isinstance(error, PartsRefused) and NOT_RENDERED not in settings.drop_flags:
+            self.not_rendered.append((row.row, loss_words(error.losses)))
         self.each.extend((0, 0))
 
     def alerts(self) -> list[tuple[str, dict[str, Any]]]:
@@ -250,7 +252,7 @@ def encode_view(
         except BadInput as error:
             if error.where:  # the model's or the recipe's fault, the same for every sample
                 raise
-            facts.refuse(row.row, str(error))
+            facts.refuse(row, error, settings)
             continue
         if facts.add(row, encoded, settings):
             held.extend(encoded.rows)
