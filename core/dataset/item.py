@@ -31,8 +31,8 @@ class Item:
     """
 
     __slots__ = (
-        "_prompt", "content", "conversation", "digest", "encoded", "error", "nonstandard", "normalized", "row", "sample",
-        "text", "turns", "value", "words",
+        "_prompt", "content", "conversation", "digest", "encoded", "error", "nonstandard", "normalized", "row",
+        "sample", "text", "turns", "value", "words",
     )  # fmt: skip
 
     def __init__(
