@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from core.dataset.sample import Message, Sample
@@ -79,10 +80,7 @@ def supervised_turns(sample: Sample) -> tuple[Message, ...]:
         raise BadInput("The answer is marked as bad, so supervised training must not learn it")
     if sample.kind == "messages":
         return sample.messages
-    prompt = tuple(
-        Message(turn.role, turn.content, turn.reasoning, turn.tool_calls, turn.name, trained=False)
-        for turn in sample.messages
-    )
+    prompt = tuple(replace(turn, trained=False) for turn in sample.messages)
     return (*prompt, *sample.chosen)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from core import units
 from core.clean import clean_line
@@ -61,6 +61,11 @@ class PreflightCheck:
     sentence: str
     path: str = ""
     brief: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The line of `tunedeck preflight --json`; `fields` are those of the recipe that it is about."""
+        fields = [self.path] if self.path else []
+        return {"level": self.verdict, "topic": self.name, "sentence": self.sentence, "fields": fields}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,13 @@ _TEXT_PARTS = frozenset(("text", "input_text", "output_text"))
 _REASONING_PARTS = frozenset(("reasoning", "thinking", "think"))
 _CALL_PARTS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use"))
 _RESULT_PARTS = frozenset(("tool_result", "tool_response"))
-_MEDIA_PARTS = frozenset(("image", "image_url", "video", "video_url", "audio", "audio_url", "input_audio", "file"))
+_MEDIA_PARTS = {
+    **dict.fromkeys(("image", "image_url", "input_image", "image_file", "img", "images"), "image"),
+    **dict.fromkeys(("audio", "audio_url", "input_audio"), "audio"),
+    **dict.fromkeys(("video", "video_url", "input_video"), "video"),
+    **dict.fromkeys(("file", "input_file", "document", "file_url"), "file"),
+}
+"""Types of content parts that are no text, to their kind."""
 
 
 ROLE_KEY, CONTENT_KEY, ROLE_NAMES = "turn.role", "turn.content", "role."
@@ -134,7 +140,8 @@ def read_turn(turn: Any, names: TurnNames = USUAL) -> Message:
     role = role or ROLES.get(spoken)
     if role is None:
         raise Unreadable(f"unknown role {name!r}")
-    text, reasoning, calls = _read_content(content)
+    inside = _read_content(content)
+    calls = inside.calls
     said = next((turn[key] for key in _REASONING_KEYS if isinstance(turn.get(key), str)), "")
     if turn.get("tool_calls"):
         calls += read_calls(turn["tool_calls"])
@@ -142,14 +149,16 @@ def read_turn(turn: Any, names: TurnNames = USUAL) -> Message:
         calls += read_calls(turn["function_call"])
     if content is None and not calls and not said:
         raise Unreadable("no content")
-    tool = turn.get("name") if role == "tool" else None
+    tool, answers = (turn.get("name"), turn.get("tool_call_id")) if role == "tool" else (None, None)
     return Message(
         role=role,
-        content=text,
-        reasoning=reasoning or said,
+        content=inside.text,
+        reasoning=inside.reasoning or said,
         tool_calls=calls,
         name=tool if isinstance(tool, str) else "",
         trained=trained or role != "assistant",
+        media=inside.media,
+        tool_call_id=answers if isinstance(answers, str) else "",
     )
 
 
@@ -175,7 +184,10 @@ def read_calls(value: Any) -> tuple[dict[str, Any], ...]:
         raise Unreadable(
             f"the arguments of the tool call {name!r} should be an object, but they are {json_type(arguments)}"
         )
-    return ({"type": "function", "function": {"name": name, "arguments": arguments}},)
+    call: dict[str, Any] = {"type": "function", "function": {"name": name, "arguments": arguments}}
+    if isinstance(value.get("id"), str) and value["id"]:
+        call["id"] = value["id"]
+    return (call,)
 
 
 def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
@@ -211,12 +223,22 @@ def _untrained(turn: Mapping[str, Any]) -> bool:
     return turn.get("train") is False or turn.get("trained") is False
 
 
-def _read_content(content: Any) -> tuple[str, str, tuple[dict[str, Any], ...]]:
-    """Text, reasoning and tool calls of a content, which is text or a list of parts."""
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What stands in a content, which is text or a list of parts."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: tuple[dict[str, Any], ...] = ()
+    media: tuple[str, ...] = ()
+
+
+def _read_content(content: Any) -> _Content:
+    """Text, reasoning, tool calls and media of a content."""
     if content is None:
-        return "", "", ()
+        return _Content()
     if isinstance(content, str):
-        return content, "", ()
+        return _Content(content)
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list):
@@ -224,6 +246,7 @@ def _read_content(content: Any) -> tuple[str, str, tuple[dict[str, Any], ...]]:
     texts: list[str] = []
     thoughts: list[str] = []
     calls: tuple[dict[str, Any], ...] = ()
+    media: list[str] = []
     for part in content:
         if isinstance(part, str):
             texts.append(part)
@@ -238,12 +261,14 @@ def _read_content(content: Any) -> tuple[str, str, tuple[dict[str, Any], ...]]:
         elif kind in _CALL_PARTS:
             calls += read_calls(part.get("value", part.get("tool_call", part)))
         elif kind in _RESULT_PARTS:
-            texts.append(_read_content(part.get("content", part.get("value")))[0])
+            inner = _read_content(part.get("content", part.get("value")))
+            texts.append(inner.text)
+            media += inner.media
         elif kind in _MEDIA_PARTS:
-            texts.append(f"[{str(kind).removeprefix('input_').removesuffix('_url')}]")
+            media.append(_MEDIA_PARTS[kind])
         else:
             raise Unreadable(f"unknown content part type {kind!r}")
-    return "".join(texts), "\n".join(thoughts), calls
+    return _Content("".join(texts), "\n".join(thoughts), calls, tuple(dict.fromkeys(media)))
 
 
 def _part_text(part: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from core.paths import hidden_dir
 DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact")
 """Rows with these flags are dropped unless the user decided to keep them."""
 
-VERSION = 4
+VERSION = 5
 """Of what goes into a view; part of the fingerprint, so that a later program builds its own."""
 
 _CHUNK = 2**20
@@ -202,7 +202,11 @@ def _form(dataset: Dataset) -> dict[str, Any]:
     """What a dataset was taken for, without the words on why."""
     form = dataset.recognition.to_json()
     del form["why"]
-    return form
+    recognitions = dataset.recognitions
+    if recognitions.uniform:
+        return form
+    form["format"], form["columns"] = recognitions.key
+    return {**form, "read_as": [{"file": each.file.name, "as": each.to_json()} for each in recognitions.all()]}
 
 
 def _sources(dataset: Dataset) -> list[dict[str, Any]]:
