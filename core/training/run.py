@@ -14,6 +14,7 @@ from core import units
 from core.dataset.without import PARTS
 from core.engine.network import check_model_download
 from core.engine.process import prepare, set_threads
+from core.engine.short_memory import first_line, short_of
 from core.engine.torchrun import AGAIN
 from core.engine.work import run
 from core.engine.worker import Again, Worker, WorkerStopped
@@ -123,8 +124,6 @@ def _train(
     began: float,
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
-    import torch
-
     from core.engine.load import load_base
     from core.engine.quantized import is_quantized
     from core.engine.ranks import check
@@ -139,16 +138,20 @@ def _train(
 
     try:
         model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)
-    except torch.OutOfMemoryError as error:
-        raise no_room(put(recipe, "training.batch_size", 1)) from error
+    except Exception as error:
+        if not (short := short_of(error)):
+            raise
+        raise no_room(put(recipe, "training.batch_size", 1), short) from error
     if adapter_of(recipe).whole and is_quantized(model):
         raise BadInput("A quantized model cannot be trained with method full", where="method", do="Use lora")
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
-    except torch.OutOfMemoryError as error:  # of a second model, such as a reference
-        raise no_room(put(recipe, "training.batch_size", 1)) from error
+    except Exception as error:
+        if not (short := short_of(error)):  # of a second model, such as a reference
+            raise
+        raise no_room(put(recipe, "training.batch_size", 1), short) from error
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _report_parameters(worker, trainer.model)
     if worker.rank is not None:
@@ -162,8 +165,10 @@ def _train(
                 trainer.resume_from(checkpoint)
             if not reporter.stopping:
                 sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
-        except torch.OutOfMemoryError as error:
-            return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
+        except Exception as error:
+            if not (short := short_of(error)):
+                raise
+            return Shortage(short, first_line(error), trainer.short_in_evaluation)
         saving = True
         _save(worker, recipe, trainer, tokenizer, began)
     except (JobGone, Unreachable) as end:

@@ -202,7 +202,11 @@ def _form(dataset: Dataset) -> dict[str, Any]:
     """What a dataset was taken for, without the words on why."""
     form = dataset.recognition.to_json()
     del form["why"]
-    return form
+    recognitions = dataset.recognitions
+    if recognitions.uniform:
+        return form
+    form["format"], form["columns"] = recognitions.key
+    return {**form, "read_as": [{"file": each.file.name, "as": each.to_json()} for each in recognitions.all()]}
 
 
 def _sources(dataset: Dataset) -> list[dict[str, Any]]:
