@@ -16,7 +16,7 @@ from core.clean import clean_line
 from core.dataset.sample import Sample
 from core.dataset.without import PARTS, REASONING, TOOL_CALLS, TOOLS, think_end, without
 from core.engine.encoded import Encoded, EncodingSettings
-from core.engine.rendered import Loss, PartsRefused, control_tokens
+from core.engine.rendered import LostPart, PartsRefused, control_tokens
 from core.errors import BadInput
 
 _FORMS = {
@@ -32,7 +32,7 @@ class Encoder(Protocol):
     def encode(self, sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_text: bool) -> Encoded:
         """Tokens and labels of one sample."""
 
-    def losses(self, sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[Loss, ...]:
+    def losses(self, sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
         """What the sample holds and the rendered text does not."""
 
     def masks(self, encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:
@@ -87,7 +87,7 @@ def _rest(sample: Sample, settings: EncodingSettings) -> Sample:
     return rest
 
 
-def _refused_for(sample: Sample, tokenizer: Any, settings: EncodingSettings, error: BadInput) -> Iterator[Loss]:
+def _refused_for(sample: Sample, tokenizer: Any, settings: EncodingSettings, error: BadInput) -> Iterator[LostPart]:
     """The parts for which a template refuses a sample that it would take without them."""
     turns = (*sample.messages, *sample.chosen, *sample.rejected)
     held = [
@@ -109,7 +109,7 @@ def _refused_for(sample: Sample, tokenizer: Any, settings: EncodingSettings, err
         return
     for part, turn in parts:
         last = part == parts[-1][0]
-        yield Loss(part, turn, True, reason=clean_line(error.what, 200) if last else "")
+        yield LostPart(part, turn, True, reason=clean_line(error.what, 200) if last else "")
 
 
 def masks(encoded: Encoded, tokenizer: Any, settings: EncodingSettings) -> list[list[bool]]:

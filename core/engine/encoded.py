@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
-from core.engine.rendered import Loss
+from core.engine.rendered import LostPart
 from core.engine.template import Template
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
@@ -168,17 +168,17 @@ class Encoded:
     rows: tuple[Mapping[str, list[int]], ...]
     sequences: tuple[Sequence, ...]
     parts: Mapping[str, int]
-    losses: tuple[Loss, ...] = ()
+    losses: tuple[LostPart, ...] = ()
     control_tokens: tuple[str, ...] = ()
     reduced: bool = False
 
     @property
-    def not_rendered(self) -> tuple[Loss, ...]:
+    def not_rendered(self) -> tuple[LostPart, ...]:
         """What is lost from what is trained."""
         return tuple(loss for loss in self.losses if loss.trained)
 
     @property
-    def context_lost(self) -> tuple[Loss, ...]:
+    def context_lost(self) -> tuple[LostPart, ...]:
         """What is lost from context only."""
         return tuple(loss for loss in self.losses if not loss.trained)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.dataset.sample import Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
-from core.engine.rendered import Loss, must_check, renderer, renders_thinking
+from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
 from core.engine.rendered import losses as losses_of
 from core.engine.template import as_template_turn, tokenize
 from core.errors import BadInput
@@ -53,10 +53,10 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     return Encoded((row,), tuple(sequences), parts)
 
 
-def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[Loss, ...]:
+def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
     """What either conversation holds and its rendered text does not."""
     template: str = tokenizer.get_chat_template(None, list(sample.tools) or None)
-    found: list[Loss] = []
+    found: list[LostPart] = []
     for answer, turns in zip(_ANSWERS, (sample.chosen, sample.rejected), strict=True):
         talk = (*sample.messages, *turns)
         if must_check(talk, sample.tools, tokenizer, template):

@@ -24,15 +24,15 @@ from core.dataset.without import MEDIA, PARTS, REASONING, TEXT, TOOL_CALLS, TOOL
 from core.engine.template import as_template_turn
 from core.errors import BadInput
 
-Spans = Sequence[tuple[int, int]]
-Render = Callable[[list[dict[str, Any]], "list[dict[str, Any]] | None"], "tuple[str, Spans | None]"]
+AnswerSpans = Sequence[tuple[int, int]]
+RenderTalk = Callable[[list[dict[str, Any]], "list[dict[str, Any]] | None"], "tuple[str, AnswerSpans | None]"]
 """A talk and its tools as text, with the spans that are marked as answers; None where nothing is marked."""
 
 _MARK = re.compile(r"zq\d+x|9182\d{6}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class LostPart:
     """Something that a sample holds and that the rendered text does not.
 
     Attributes:
@@ -58,12 +58,12 @@ class PartsRefused(BadInput):
         losses: the parts.
     """
 
-    def __init__(self, error: BadInput, losses: tuple[Loss, ...]) -> None:
+    def __init__(self, error: BadInput, losses: tuple[LostPart, ...]) -> None:
         super().__init__(error.what, where=error.where, do=error.do)
         self.losses = losses
 
 
-def loss_words(losses: Iterable[Loss]) -> str:
+def loss_words(losses: Iterable[LostPart]) -> str:
     """Losses in words: `tool calls (turns 2, 4), tool schemas`; a phrase, "" for none."""
     turns: dict[tuple[str, str], list[str]] = {}
     for loss in losses:
@@ -88,13 +88,13 @@ def holds_more(turns: Iterable[Message], tools: Sequence[Any]) -> bool:
 def losses(
     turns: Sequence[Message],
     tools: Sequence[dict[str, Any]],
-    render: Render,
+    render: RenderTalk,
     *,
     thinks: Callable[[], tuple[bool, bool]],
     everything: bool = False,
     answer_from: int | None = None,
     answer: str = "",
-) -> tuple[Loss, ...]:
+) -> tuple[LostPart, ...]:
     """What the rendered text of a conversation does not hold.
 
     Args:
@@ -127,7 +127,7 @@ def losses(
         }
     last = max((number for number, turn in enumerate(turns, 1) if turn.role == "assistant"), default=0)
     lost = [
-        Loss(MEDIA, number, True, _of(number, answer_from, answer))
+        LostPart(MEDIA, number, True, _of(number, answer_from, answer))
         for number, turn in enumerate(turns, 1)
         if turn.media
     ]
@@ -139,10 +139,10 @@ def losses(
         if part in missing:
             if part.what == REASONING and learned and part.turn < last and thinks()[part.inline]:
                 learned = False
-            lost.append(Loss(part.what, part.turn, learned, _of(part.turn, answer_from, answer)))
+            lost.append(LostPart(part.what, part.turn, learned, _of(part.turn, answer_from, answer)))
         elif part in unmarked and learned and turn is not None and turn.role == "assistant":
             why = "rendered outside the answer, so not trained on"
-            lost.append(Loss(part.what, part.turn, True, reason=why))
+            lost.append(LostPart(part.what, part.turn, True, reason=why))
     return tuple(dict.fromkeys(lost))
 
 
@@ -150,7 +150,7 @@ def _of(turn: int, answer_from: int | None, answer: str) -> str:
     return answer if answer_from is not None and turn > answer_from else ""
 
 
-def _inside(places: Sequence[int], spans: Spans) -> bool:
+def _inside(places: Sequence[int], spans: AnswerSpans) -> bool:
     return any(start <= place < end for place in places for start, end in spans)
 
 
@@ -159,7 +159,7 @@ def _stands(word: str, text: str) -> bool:
     return word in text or json.dumps(word, ensure_ascii=False)[1:-1] in text or json.dumps(word)[1:-1] in text
 
 
-def _rendered(render: Render, talk: list[dict[str, Any]], tools: Any) -> tuple[str | None, Spans | None]:
+def _rendered(render: RenderTalk, talk: list[dict[str, Any]], tools: Any) -> tuple[str | None, AnswerSpans | None]:
     from jinja2 import TemplateError
 
     try:
@@ -310,7 +310,7 @@ def _marked(text: str, mark: str) -> str:
 # -- what a template does, whatever the sample -----------------------------------------------------------------
 
 
-def renderer(tokenizer: Any, template: str, *, marks: bool) -> Render:
+def renderer(tokenizer: Any, template: str, *, marks: bool) -> RenderTalk:
     """How talks are rendered with a template.
 
     Args:
@@ -319,7 +319,7 @@ def renderer(tokenizer: Any, template: str, *, marks: bool) -> Render:
         marks: whether the spans of answers are wanted.
     """
 
-    def render(talk: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> tuple[str, Spans | None]:
+    def render(talk: list[dict[str, Any]], tools: list[dict[str, Any]] | None) -> tuple[str, AnswerSpans | None]:
         if not marks:
             return tokenizer.apply_chat_template(talk, tools=tools, chat_template=template, tokenize=False), None
         from transformers.utils.chat_template_utils import render_jinja_template

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.dataset.sample import Message, Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
-from core.engine.rendered import Loss, must_check, renderer, renders_thinking
+from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
 from core.engine.rendered import losses as losses_of
 from core.engine.template import Template, as_template_turn, tokenize
 from core.errors import BadInput
@@ -28,7 +28,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     return Encoded(tuple({"input_ids": each.input_ids, "labels": each.labels} for each in kept), kept, {})
 
 
-def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[Loss, ...]:
+def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
     """What the conversation holds and the rendered text does not."""
     if sample.kind == "text":
         return ()
