@@ -15,7 +15,7 @@ from typing import Any, Required, TypedDict, Unpack
 
 from core.dataset.audit.decisions import Ledger
 from core.dataset.dataset import Dataset
-from core.dataset.flag_names import flag_name
+from core.dataset.flag_names import CONTROL_TOKENS, flag_name
 from core.dataset.scan.scan import Progress, ticking
 from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.build import Curator
@@ -24,7 +24,7 @@ from core.dataset.view.view import BUILDING, CuratedView, publish, read_view, sw
 from core.errors import BadInput
 from core.paths import hidden_dir
 
-DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact")
+DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact", CONTROL_TOKENS)
 """Rows with these flags are dropped unless the user decided to keep them."""
 
 VERSION = 5
