@@ -101,7 +101,7 @@ def stall_of(status: Status) -> Stall | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class StallChange:
     """What is to be written now.
 
     Attributes:
@@ -143,7 +143,7 @@ class StallWatch:
         self._stall: Stall | None = None
         self._written = 0.0
 
-    def look(self, status: Status, *, blind: bool = False) -> Change | None:
+    def look(self, status: Status, *, blind: bool = False) -> StallChange | None:
         """What is to be written now; None for nothing.
 
         Args:
@@ -177,7 +177,7 @@ class StallWatch:
             return None
         self._written = self._quiet
         self._stall = Stall(step, self._quiet, activity, None if activity else usual, self._stopped(status))
-        return Change(self._stall, news=begins)
+        return StallChange(self._stall, news=begins)
 
     def _count(self, step: int, activity: str) -> None:
         """A step that came after another, with nothing else between them, says how long one takes."""
@@ -194,10 +194,10 @@ class StallWatch:
         before, self._bytes = self._bytes, self._saved()
         return self._bytes > before
 
-    def _moved(self) -> Change | None:
+    def _moved(self) -> StallChange | None:
         lasted, self._quiet, self._asked_at = self._quiet, 0.0, 0.0
         stall, self._stall = self._stall, None
-        return None if stall is None else Change(None, news=True, lasted=lasted)
+        return None if stall is None else StallChange(None, news=True, lasted=lasted)
 
 
 def begun_words(stall: Stall, of: int | None) -> str:

@@ -16,7 +16,7 @@ from core.jobs.children import STAGES, write_stages
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.jobs.launch import clean_environment
-from core.jobs.stall import OTHERS, SHORTEST, Change, Stall, StallWatch, stall_of
+from core.jobs.stall import OTHERS, SHORTEST, StallChange, Stall, StallWatch, stall_of
 from core.jobs.status import Status, from_json
 from core.jobs.trust import COMMAND, ConsentRequest
 from core.verdict.notify import facts_of
@@ -37,8 +37,8 @@ class _Run:
         self.written = 0
         self.status: dict[str, Any] = {"state": "running", "phase": "training", "step": 0, "stage": 0, **status}
         self.watch = StallWatch(lambda: self.written, clock=lambda: self.now)
-        self.news: list[Change] = []
-        self.last: Change | None = None
+        self.news: list[StallChange] = []
+        self.last: StallChange | None = None
 
     def read(self) -> Status:
         return from_json(self.status)
