@@ -16,7 +16,7 @@ from core.jobs.children import STAGES, write_stages
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.jobs.launch import clean_environment
-from core.jobs.stall import OTHERS, SHORTEST, StallChange, Stall, StallWatch, stall_of
+from core.jobs.stall import OTHERS, SHORTEST, Stall, StallChange, StallWatch, stall_of
 from core.jobs.status import Status, from_json
 from core.jobs.trust import COMMAND, ConsentRequest
 from core.verdict.notify import facts_of
