@@ -74,6 +74,7 @@ class Worker:
         job: the contents of `job.json`, as they were at the start.
         rank: this process among several; None where it is alone.
         nothing_to_save: why a checkpoint is refused, in a phase that has nothing to save; "" where it is not.
+        closing_words: a sentence on what could not be done, for the end of a worker that has finished all the same.
     """
 
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
@@ -92,7 +93,7 @@ class Worker:
         self._lock = threading.RLock()
         self.job: Mapping[str, Any] = {}
         self.rank: Rank | None = None
-        self.nothing_to_save = ""
+        self.nothing_to_save = self.closing_words = ""
 
     @contextmanager
     def listening(self) -> Iterator[None]:
