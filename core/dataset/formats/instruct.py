@@ -222,8 +222,9 @@ class PromptCompletion(Format):
 def turns_or_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str, role: str) -> tuple[Message, ...]:
     """A field that holds turns, or text that is one turn of `role`."""
     names = TurnNames.of(columns)
-    turns = turns_in(row.get(columns[name]), names)
-    if turns is not None and is_turns(turns, keys=names.keys):
+    value = row.get(columns[name])
+    turns = turns_in(value, names)
+    if turns is not None and (not isinstance(value, str) or is_turns(turns, keys=names.keys)):
         return read_turns(turns, names)
     if role == "user":
         return (Message("user", text_of(row, columns, name)),)
