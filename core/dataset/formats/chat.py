@@ -9,7 +9,7 @@ from typing import Any
 from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, text_of
 from core.dataset.formats.calls import read_tools
 from core.dataset.formats.decode import decoded
-from core.dataset.formats.loss_flags import Loss, flag_number, row_losses
+from core.dataset.formats.loss_flags import TurnLoss, flag_number, row_losses
 from core.dataset.formats.parts import read_content
 from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLES, TurnNames, is_turns, read_turns
 from core.dataset.records import Unreadable
@@ -103,7 +103,7 @@ class Gemini(_Conversation):
 
 def losses_of(
     row: Mapping[str, Any], columns: Mapping[str, str]
-) -> Callable[[Sequence[Any], Sequence[bool]], list[Loss]] | None:
+) -> Callable[[Sequence[Any], Sequence[bool]], list[TurnLoss]] | None:
     """What the row says of the loss of its turns, for `read_turns`; None where it says nothing."""
     column = columns.get("loss")
     value = None if column is None else row.get(column)

@@ -40,7 +40,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class TurnLoss:
     """What is said of one turn.
 
     Attributes:
@@ -52,7 +52,7 @@ class Loss:
     untrained: tuple[tuple[int, int], ...] = ()
 
 
-TRAINED = Loss()
+TRAINED = TurnLoss()
 
 
 def flag_number(value: Any) -> float | None:
@@ -70,7 +70,7 @@ def flag_number(value: Any) -> float | None:
     return None
 
 
-def turn_loss(turn: Mapping[str, Any], *, mask_trains: bool = False) -> Loss:
+def turn_loss(turn: Mapping[str, Any], *, mask_trains: bool = False) -> TurnLoss:
     """The loss of an assistant turn by its own flags; where they disagree, the smallest weight counts.
 
     Args:
@@ -94,7 +94,7 @@ def turn_loss(turn: Mapping[str, Any], *, mask_trains: bool = False) -> Loss:
         weights.append(said)
     weight = next((each for each in weights if each != 1), 1.0) if 0.0 not in weights else 0.0
     spans = turn.get(SPANS_KEY)
-    return Loss(weight, _spans(spans)) if spans else (TRAINED if weight == 1 else Loss(weight))
+    return TurnLoss(weight, _spans(spans)) if spans else (TRAINED if weight == 1 else TurnLoss(weight))
 
 
 def mask_trains(turns: Sequence[Any], answers: Sequence[bool]) -> bool:
@@ -150,7 +150,7 @@ def fitting_spans(spans: tuple[tuple[int, int], ...], text: str) -> tuple[tuple[
     return tuple((start, min(end, len(text))) for start, end in spans)
 
 
-def row_losses(value: Any, turns: Sequence[Any], answers: Sequence[bool], column: str) -> list[Loss]:
+def row_losses(value: Any, turns: Sequence[Any], answers: Sequence[bool], column: str) -> list[TurnLoss]:
     """The loss of each turn by what a column says of the whole row.
 
     Args:
@@ -181,7 +181,7 @@ def row_losses(value: Any, turns: Sequence[Any], answers: Sequence[bool], column
             pairs = list(zip(spoken, answers, strict=True))
             asked = [number for number, answer in pairs if not answer]
             masks = not (asked and not any(asked) and any(number for number, answer in pairs if answer))
-        return [Loss(_weight(number, masks)) for number in spoken]
+        return [TurnLoss(_weight(number, masks)) for number in spoken]
     if column.lower() == MASK_KEY and isinstance(value, str) and flag_number(value) is None:
         speaker = value.strip().lower()
         names = [
@@ -189,11 +189,11 @@ def row_losses(value: Any, turns: Sequence[Any], answers: Sequence[bool], column
         ]
         if speaker not in names:
             raise Unreadable(f"`{column}` names {value[:40]!r}, who does not speak in this conversation")
-        return [Loss(0.0 if name == speaker else 1.0) for name in names]
+        return [TurnLoss(0.0 if name == speaker else 1.0) for name in names]
     number = flag_number(value)
     if number is None or number < 0:
         raise Unreadable(f"`{column}` should be 0 or 1 for the row or each turn, but it is {json_type(value)}")
-    return [Loss(_weight(number, masks))] * len(turns)
+    return [TurnLoss(_weight(number, masks))] * len(turns)
 
 
 def _weight(number: float | None, masks: bool) -> float:

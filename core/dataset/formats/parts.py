@@ -34,7 +34,7 @@ MEDIA_KEYS = frozenset(("image", "images", "audio", "audios", "video", "videos")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ToolResult:
     """A tool result that is a part of a content.
 
     Attributes:
@@ -65,7 +65,7 @@ class Content:
     text: str = ""
     reasoning: str = ""
     calls: tuple[dict[str, Any], ...] = ()
-    results: tuple[Result, ...] = ()
+    results: tuple[ToolResult, ...] = ()
     media: tuple[str, ...] = ()
 
 
@@ -86,7 +86,7 @@ def read_content(content: Any) -> Content:
     texts: list[str] = []
     thoughts: list[str] = []
     calls: tuple[dict[str, Any], ...] = ()
-    results: list[Result] = []
+    results: list[ToolResult] = []
     media: list[str] = []
     for part in content:
         if isinstance(part, str):
@@ -110,22 +110,22 @@ def read_content(content: Any) -> Content:
     return Content("".join(texts), "\n".join(thoughts), calls, tuple(results), tuple(dict.fromkeys(media)))
 
 
-def read_result(content: Any) -> Result:
+def read_result(content: Any) -> ToolResult:
     """What a tool returned, as text: a list of texts by lines, any other value as JSON.
 
     Raises:
         Unreadable: as `read_content`.
     """
     if content is None or isinstance(content, str):
-        return Result(content or "")
+        return ToolResult(content or "")
     if isinstance(content, list) and all(isinstance(part, str) for part in content):
-        return Result("\n".join(content))
+        return ToolResult("\n".join(content))
     parts = content if isinstance(content, list) else [content]
     if not all(isinstance(part, str) or (isinstance(part, dict) and _is_part(part)) for part in parts):
-        return Result(json.dumps(content, ensure_ascii=False, default=str))
+        return ToolResult(json.dumps(content, ensure_ascii=False, default=str))
     found = [read_content([part]) for part in parts]
     media = dict.fromkeys(kind for each in found for kind in each.media)
-    return Result("\n".join(each.text for each in found if each.text), media=tuple(media))
+    return ToolResult("\n".join(each.text for each in found if each.text), media=tuple(media))
 
 
 def media_in(value: Mapping[str, Any]) -> tuple[str, ...]:
@@ -163,11 +163,11 @@ def _kind(part: dict[str, Any]) -> tuple[Any, Any]:
     return ("text" if found is None or isinstance(part.get("text"), str) else found), part
 
 
-def _result(part: dict[str, Any]) -> Result:
+def _result(part: dict[str, Any]) -> ToolResult:
     held = next((part[key] for key in ("content", "value", "output", "response") if key in part), None)
     name = part.get("name", part.get("tool_name"))
     said = read_result(held)
-    return Result(said.text, call_id(part, _RESULT_IDS), name if isinstance(name, str) else "", said.media)
+    return ToolResult(said.text, call_id(part, _RESULT_IDS), name if isinstance(name, str) else "", said.media)
 
 
 def _text(part: Mapping[str, Any]) -> str:

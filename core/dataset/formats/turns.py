@@ -8,8 +8,8 @@ from typing import Any
 
 from core.dataset.formats.calls import call_id, read_calls
 from core.dataset.formats.decode import decoded
-from core.dataset.formats.loss_flags import MASK_KEY, TRAINED, Loss, fitting_spans, mask_trains, turn_loss
-from core.dataset.formats.parts import Result, is_result, media_in, read_content, read_result
+from core.dataset.formats.loss_flags import MASK_KEY, TRAINED, TurnLoss, fitting_spans, mask_trains, turn_loss
+from core.dataset.formats.parts import ToolResult, is_result, media_in, read_content, read_result
 from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Role
 
@@ -116,7 +116,9 @@ def _is_turn(value: Mapping[str, Any], names: TurnNames) -> bool:
 
 
 def read_turns(
-    value: Any, names: TurnNames = USUAL, losses: Callable[[Sequence[Any], Sequence[bool]], list[Loss]] | None = None
+    value: Any,
+    names: TurnNames = USUAL,
+    losses: Callable[[Sequence[Any], Sequence[bool]], list[TurnLoss]] | None = None,
 ) -> tuple[Message, ...]:
     """The messages of a conversation.
 
@@ -162,7 +164,7 @@ def read_turns(
     return tuple(messages)
 
 
-def _with_loss(message: Message, loss: Loss) -> Message:
+def _with_loss(message: Message, loss: TurnLoss) -> Message:
     if message.role != "assistant" or loss.weight == 1:
         return message
     if loss.weight == 0:
@@ -238,7 +240,7 @@ def _tool_turns(turn: Mapping[str, Any], content: Any) -> tuple[Message, ...]:
     return (Message("tool", said.text, name=name, media=said.media, tool_call_id=call_id(dict(turn), RESULT_IDS)),)
 
 
-def _result_turn(result: Result) -> Message:
+def _result_turn(result: ToolResult) -> Message:
     return Message("tool", result.text, name=result.name, media=result.media, tool_call_id=result.call)
 
 
