@@ -131,7 +131,7 @@ def _says_loss(value: Any) -> bool:
 
 
 def with_loss(messages: tuple[Message, ...], row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Message, ...]:
-    """One exchange with the loss that the row says of it: 0 takes it off the answer, the last turn."""
+    """One exchange with the loss that the row says of it: with 0 the answer, the last turn, has none."""
     said = losses_of(row, columns)
     if said is None:
         return messages
