@@ -55,7 +55,10 @@ VARIABLES = (
 """Every variable that is read, in the order of `tunedeck --help`."""
 
 FILES = (
-    ("~/.config/tunedeck/settings.toml", "your settings: prices, mouse, reviewer, reasons for drops, what to run when a run ends"),
+    (
+        "~/.config/tunedeck/settings.toml",
+        "your settings: prices, mouse, reviewer, drop reasons, what to run when a run ends",
+    ),
     ("~/.config/tunedeck/keymap.toml", "your own keys"),
     ("~/.config/tunedeck/themes/*.toml", "your own themes"),
     ("~/.local/state/tunedeck/", "what you have allowed with `tunedeck trust`"),

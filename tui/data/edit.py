@@ -147,16 +147,16 @@ def swapped(desk: OpenDataset, entry: int) -> dict[str, object] | str:
     if sample.kind != "preference":
         return "Only preference pairs have a chosen and a rejected answer to swap."
     after = replace(sample, chosen=sample.rejected, rejected=sample.chosen)
-    recognition = rows.dataset.recognition
     value = (mark.edit.get("row") if mark is not None and mark.edit is not None else None) or row.value
-    one, other = recognition.columns.get("chosen", ""), recognition.columns.get("rejected", "")
     found = after.to_json()
     # The row as it would stand in the file goes along, so that `edit` can open it again.
-    if isinstance(value, dict) and one in value and other in value:
-        there = {**value, one: value[other], other: value[one]}
-        with suppress(Unreadable):
-            if to_sample(there, recognition) == after:
-                found["row"] = there
+    for each in rows.dataset.recognitions.of(row.source).first:
+        one, other = each.columns.get("chosen", ""), each.columns.get("rejected", "")
+        if isinstance(value, dict) and one in value and other in value:
+            there = {**value, one: value[other], other: value[one]}
+            with suppress(Unreadable):
+                if rows.dataset.sample_like(entry, there) == after:
+                    found["row"] = there
     return {"sample": found}
 
 

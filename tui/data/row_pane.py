@@ -93,8 +93,9 @@ class RowPane(Pane):
         recognition = self._desk.rows.dataset.recognition
         if action in _NEEDS_SAMPLE and not recognition.known:
             return False
-        if action == "swap" and recognition.kind != "preference":
-            return False
+        if action == "swap":
+            files = self._rows.dataset.recognitions.at_open()
+            return self._listed and any("preference" in each.kinds for each in files)
         return self._listed and (action != "fold" or self._thinks)
 
     # -- showing --------------------------------------------------------------------------------------------
