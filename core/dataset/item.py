@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.dataset.hashing import blake
-from core.dataset.sample import Message, Sample
+from core.dataset.sample import Message, Sample, call_text
 
 
 class Item:
@@ -27,11 +27,12 @@ class Item:
         encoded: the normalized text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same.
         value: the parsed row before any mapping, where it is at hand.
+        digest: the hash of that row, where it was worked out.
     """
 
     __slots__ = (
-        "_prompt", "content", "conversation", "encoded", "error", "nonstandard", "normalized", "row", "sample", "text",
-        "turns", "value", "words",
+        "_prompt", "content", "conversation", "digest", "encoded", "error", "nonstandard", "normalized", "row",
+        "sample", "text", "turns", "value", "words",
     )  # fmt: skip
 
     def __init__(
@@ -42,8 +43,10 @@ class Item:
         error: str = "",
         nonstandard: str = "",
         value: Mapping[str, Any] | None = None,
+        digest: bytes = b"",
     ) -> None:
         self.row = row
+        self.digest = digest
         self._prompt: str | None = None
         self.value = value
         self.sample = sample
@@ -98,14 +101,27 @@ def content_digest(sample: Sample) -> bytes:
         parts = [sample.kind, str(sample.label)]
         for name, turns in (("prompt", sample.messages), ("chosen", sample.chosen), ("rejected", sample.rejected)):
             parts.append(name)
+            ids: dict[str, int] = {}
             for turn in turns:
                 parts += (turn.role, turn.content, turn.reasoning, turn.name, str(turn.trained))
-                if turn.tool_calls:
-                    parts.append(json.dumps(turn.tool_calls, sort_keys=True, default=str))
+                if turn.untrained or turn.weight != 1:
+                    parts.append(f"{turn.untrained} {turn.weight}")
+                if turn.tool_calls or turn.tool_call_id:
+                    parts.append(_calls(turn, ids))
         if sample.tools:
             parts.append(json.dumps(sample.tools, sort_keys=True, default=str))
         canonical = "\x1e".join(parts)
     return blake(canonical.encode("utf-8", "surrogatepass"), 16)
+
+
+def _calls(turn: Message, ids: dict[str, int]) -> str:
+    """The calls of a turn, and which call it answers by its place: ids are arbitrary names."""
+    calls = []
+    for call in turn.tool_calls:
+        ids.setdefault(str(call.get("id", "")), len(ids))
+        calls.append({key: value for key, value in call.items() if key != "id"})
+    said = json.dumps(calls, sort_keys=True, default=str)
+    return f"{said} {ids.get(turn.tool_call_id, turn.tool_call_id)}" if turn.tool_call_id else said
 
 
 def prompt_digest(sample: Sample) -> bytes | None:
@@ -129,5 +145,5 @@ def said(turn: Message) -> str:
     """All that a turn says: reasoning, content and tool calls."""
     if not turn.tool_calls and not turn.reasoning:
         return turn.content
-    calls = [json.dumps(call, ensure_ascii=False, default=str) for call in turn.tool_calls]
+    calls = map(call_text, turn.tool_calls)
     return "\n".join(filter(None, (turn.reasoning, turn.content, *calls)))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 SampleKind = Literal["messages", "text", "preference", "kto"]
 Role = Literal["system", "user", "assistant", "tool"]
+
+MARKS = ("trained", "media", "untrained", "weight")
+"""Keys of a message's JSON that are about the turn and no part of it: chat templates do not get them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +22,15 @@ class Message:
         role: who speaks.
         content: the text; parts of a list content are joined in order, images and other media named in brackets.
         reasoning: thinking that belongs before the answer, or "".
-        tool_calls: calls as `{"type": "function", "function": {"name": str, "arguments": dict}}`.
+        tool_calls: calls as `{"type": "function", "function": {"name": str, "arguments": dict}}`, with `id` where the
+            data has one.
         name: the tool's name on a tool turn, or "".
         trained: False where the data says that this turn carries no loss (`loss_weight` 0, `train` false).
+        media: kinds of media parts in the content, in order, once each: `image`, `audio`, `video`, `file`.
+        tool_call_id: on a tool turn the id of the call that it answers, or "".
+        untrained: spans of the content that carry no loss in a turn that does otherwise: start and end in characters,
+            the end not included.
+        weight: the loss weight that the data gives this turn; training knows 0 (`trained` is False) and 1 only.
     """
 
     role: Role
@@ -29,9 +39,13 @@ class Message:
     tool_calls: tuple[dict[str, Any], ...] = ()
     name: str = ""
     trained: bool = True
+    media: tuple[str, ...] = ()
+    tool_call_id: str = ""
+    untrained: tuple[tuple[int, int], ...] = ()
+    weight: float = 1.0
 
     def to_json(self) -> dict[str, Any]:
-        """The message in the form that chat templates expect; empty fields are omitted."""
+        """The message in the form that chat templates expect, with `MARKS` beside it; empty fields are omitted."""
         message: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.reasoning:
             message["reasoning_content"] = self.reasoning
@@ -39,8 +53,16 @@ class Message:
             message["tool_calls"] = list(self.tool_calls)
         if self.name:
             message["name"] = self.name
+        if self.tool_call_id:
+            message["tool_call_id"] = self.tool_call_id
         if not self.trained:
             message["trained"] = False
+        if self.media:
+            message["media"] = list(self.media)
+        if self.untrained:
+            message["untrained"] = [list(span) for span in self.untrained]
+        if self.weight != 1:
+            message["weight"] = self.weight
         return message
 
     @classmethod
@@ -53,6 +75,10 @@ class Message:
             tool_calls=tuple(value.get("tool_calls", ())),
             name=value.get("name", ""),
             trained=value.get("trained", True),
+            media=tuple(value.get("media", ())),
+            tool_call_id=value.get("tool_call_id", ""),
+            untrained=tuple((start, end) for start, end in value.get("untrained", ())),
+            weight=value.get("weight", 1.0),
         )
 
 
@@ -121,5 +147,10 @@ class Sample:
 def characters(sample: Sample) -> int:
     """Characters of all that a sample says: texts, reasoning, tool calls as JSON; roles and markup aside."""
     turns: tuple[Message, ...] = (*sample.messages, *sample.chosen, *sample.rejected)
-    calls = (len(json.dumps(call, ensure_ascii=False, default=str)) for turn in turns for call in turn.tool_calls)
+    calls = (len(call_text(call)) for turn in turns for call in turn.tool_calls)
     return len(sample.text) + sum(len(turn.content) + len(turn.reasoning) for turn in turns) + sum(calls)
+
+
+def call_text(call: Mapping[str, Any]) -> str:
+    """A tool call as JSON text, without its id: what it says."""
+    return json.dumps({key: value for key, value in call.items() if key != "id"}, ensure_ascii=False, default=str)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from core.dataset.sample import Message
-from core.engine.template import Template
+from core.engine.template import Template, as_template_turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def prompt_ids(
     turns: Sequence[Message], tokenizer: Any, template: Template, tools: Sequence[dict[str, Any]] = ()
 ) -> list[int]:
     """The tokens of a conversation up to where the model is to answer, as a server would make them."""
-    talk = [{name: value for name, value in turn.to_json().items() if name != "trained"} for turn in turns]
+    talk = list(map(as_template_turn, turns))
     rendered = tokenizer.apply_chat_template(
         talk,
         tools=list(tools) or None,

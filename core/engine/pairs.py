@@ -6,6 +6,8 @@ from typing import Any
 
 from core.dataset.sample import Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
+from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
+from core.engine.rendered import losses as losses_of
 from core.engine.template import as_template_turn, tokenize
 from core.errors import BadInput
 
@@ -26,7 +28,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
             do="Train on preference data, or set the task to sft",
         )
     settings.template.require()
-    if any(not turn.trained for turn in (*sample.chosen, *sample.rejected)):
+    if any(not turn.trained or turn.untrained for turn in (*sample.chosen, *sample.rejected)):
         raise BadInput(
             "An answer of this pair is marked as not trained, but pairs are always compared whole",
             do="Remove the mark, or drop the pair",
@@ -49,6 +51,24 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     row = {"prompt_ids": alone[:shared], "chosen_ids": ids[0][shared:], "rejected_ids": ids[1][shared:]}
     parts = {name.removesuffix("_ids"): len(tokens) for name, tokens in row.items()}
     return Encoded((row,), tuple(sequences), parts)
+
+
+def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
+    """What either conversation holds and its rendered text does not."""
+    template: str = tokenizer.get_chat_template(None, list(sample.tools) or None)
+    found: list[LostPart] = []
+    for answer, turns in zip(_ANSWERS, (sample.chosen, sample.rejected), strict=True):
+        talk = (*sample.messages, *turns)
+        if must_check(talk, sample.tools, tokenizer, template):
+            found += losses_of(
+                talk,
+                sample.tools,
+                renderer(tokenizer, template, marks=False),
+                thinks=lambda: renders_thinking(tokenizer, template),
+                answer_from=len(sample.messages),
+                answer=answer,
+            )
+    return tuple(dict.fromkeys(found))
 
 
 def stop_trained(settings: EncodingSettings) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.clean import clean_line
-from core.dataset.sample import Message
+from core.dataset.sample import MARKS, Message
 from core.errors import BadInput
 from core.recipe import templates
 
@@ -60,9 +60,7 @@ class Template:
 
 def as_template_turn(turn: Message) -> dict[str, Any]:
     """A turn in the form of a chat template."""
-    value = turn.to_json()
-    value.pop("trained", None)
-    return value
+    return {key: value for key, value in turn.to_json().items() if key not in MARKS}
 
 
 def tokenize(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, **options: Any) -> Any:

@@ -12,6 +12,7 @@ from core.dataset.dataset import Dataset
 from core.dataset.formats import FORMATS, choose, recognize, to_sample
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
+from core.engine.template import as_template_turn
 from core.errors import BadInput
 from tests.kit.clock import slow_time
 
@@ -91,6 +92,16 @@ def test_earlier_turns_in_a_history_are_turns_of_every_format(row: dict[str, Any
             sample({**row, "history": wrong})
 
 
+def test_a_message_keeps_media_ids_spans_and_weight_and_templates_get_only_what_a_talk_says() -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": {}}, "id": "c1"}
+    turn = Message("assistant", "a b", tool_calls=(call,), media=("image",), untrained=((0, 2),), weight=0.5)
+    result = Message("tool", "1", tool_call_id="c1")
+    assert [Message.from_json(each.to_json()) for each in (turn, result)] == [turn, result]
+    assert as_template_turn(turn) == {"role": "assistant", "content": "a b", "tool_calls": [call]}
+    assert as_template_turn(result) == {"role": "tool", "content": "1", "tool_call_id": "c1"}
+    assert Message("user", "q").to_json() == {"role": "user", "content": "q"}
+
+
 def test_parts_bring_text_reasoning_calls_and_weights() -> None:
     row = {
         "messages": [
@@ -110,7 +121,7 @@ def test_parts_bring_text_reasoning_calls_and_weights() -> None:
     }
     found = sample(row)
     call = {"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
-    assert found.messages[0].content == "q[image]"
+    assert (found.messages[0].content, found.messages[0].media) == ("q", ("image",))
     assert found.messages[1] == Message("assistant", "", reasoning="hm", tool_calls=(call,), trained=False)
     assert found.messages[2].name == "f"
     assert found.messages[3].tool_calls[0]["function"] == {"name": "g", "arguments": {"y": 2}}
@@ -275,7 +286,7 @@ def test_the_user_corrects_mapping_and_format() -> None:
         ("prompt-completion", None, "needs a column for prompt, completion"),
         ("prompt-completion", {"prompt": "nope"}, "no column 'nope'"),
         ("prompt-completion", {"nope": "text"}, "no field 'nope'"),
-        ("nope", None, "Formats: preference"),
+        ("nope", None, "Formats: .*preference"),
     ):
         with pytest.raises(BadInput, match=words):
             choose(rows, name, wrong)

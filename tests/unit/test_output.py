@@ -51,6 +51,7 @@ def test_one_parser_knows_every_command_with_all_its_options() -> None:
         "overview": ["a.jsonl"],
         "export-data": ["--out", "b"],
         "train": ["a"],
+        "preflight": ["a"],
         "trust": ["."],
         "completion": ["bash"],
         "delete": ["a"],

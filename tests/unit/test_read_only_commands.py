@@ -45,6 +45,8 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["overview", "--recipe", RECIPE, "--no-tokens"], 0),
         (["train", RECIPE, "--dry-run"], 0),
         (["train", RECIPE, "--dry-run", "--set", "training.devices=7"], 2),
+        (["preflight", RECIPE], 0),
+        (["preflight", RECIPE, "--set", "lora.rank=0"], 2),
         (["doctor"], None),
         (["completion", "bash"], 0),
     ],
@@ -72,6 +74,23 @@ def test_the_overview_holds_out_what_a_new_recipe_would(empty: Path, capsys: pyt
     assert json.loads(capsys.readouterr().out)["samples"]["eval"] == round(40 * share)
     assert main(["overview", "../tickets.jsonl", "--held-out", "0", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["samples"]["eval"] == 0
+
+
+def test_preflight_prints_each_check_with_its_level_topic_and_fields(
+    empty: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["preflight", RECIPE, "--json", "--set", "training.devices=7"]) == 2
+    lines = json.loads(capsys.readouterr().out)["lines"]
+    assert all(sorted(line) == ["fields", "level", "sentence", "topic"] for line in lines)
+    (device,) = [line for line in lines if line["level"] == "stop"]
+    assert device["topic"] == "device"
+    assert device["fields"] == ["training.devices"]
+    assert "7" in device["sentence"]
+    assert {line["level"] for line in lines} >= {"ok", "stop"}
+    assert main(["preflight", RECIPE, "--set", "training.devices=7"]) == 2
+    text = capsys.readouterr().out
+    assert "STOP  device" in text
+    assert "1 check" in text
 
 
 def test_a_dry_run_says_what_would_be_trained_and_what_would_stop_it(

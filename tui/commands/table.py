@@ -69,6 +69,12 @@ COMMANDS: Mapping[str, CommandInfo] = {
         ),
         (HUB, TRAINING, FOLDERS),
     ),
+    "preflight": CommandInfo(
+        TRAIN,
+        "check a recipe, its data, model and devices; start nothing",
+        ("preflight recipe.yaml", "preflight recipe.yaml --set training.devices=1 --json"),
+        (HUB, TRAINING, FOLDERS),
+    ),
     "queue": CommandInfo(
         TRAIN,
         "list the queue; add, move or remove runs; pause or start it",

@@ -49,7 +49,7 @@ def _turns(messages: Iterable[Message], folded: bool) -> Iterator[TextLine]:
         yield _heading(message)
         if message.reasoning:
             yield from thinking_lines(message.reasoning, indent=_INDENT, folded=folded)
-        if message.content or not (message.reasoning or message.tool_calls):
+        if message.content or not (message.reasoning or message.tool_calls or message.media):
             yield from message_lines(message.content, indent=_INDENT, folded=folded)
         for call in message.tool_calls:
             yield from _call(call)
@@ -60,6 +60,8 @@ def _heading(message: Message) -> TextLine:
     spans = [(clean_line(message.role, 40), "heading")]
     if message.name:
         spans.append((f" {clean_line(message.name, 80)}", "key"))
+    if message.media:
+        spans.append((f"  {', '.join(message.media)}", "key"))
     if not message.trained:
         spans.append(("  not trained (the data says so)", "muted"))
     return TextLine(tuple(spans))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -97,6 +98,15 @@ class Format:
         """How many of some rows match; 0 where they show together that they are something else."""
         return sum(1 for row in rows if self.matches(row, columns))
 
+    def refine(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+        """The mapping without columns that the first rows show to be something else, or with options that they show.
+
+        Args:
+            rows: the first good rows.
+            columns: the mapping by names alone.
+        """
+        return dict(columns)
+
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The sample of a row.
 
@@ -110,8 +120,13 @@ class Format:
         needed = [columns.get(each.name) or each.name for each in self.fields if each.required]
         return missing_words(row, [name for name in needed if row.get(name) is None])
 
-    def reason(self, columns: Mapping[str, str]) -> str:
-        """What was found in the columns, for the sentence that explains the detected format; "" for nothing special."""
+    def reason(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> str:
+        """What was found in the columns, for the sentence that explains the detected format; "" for nothing special.
+
+        Args:
+            columns: the mapping.
+            rows: the first good rows.
+        """
         named = [f"`{columns[each.name]}`" for each in self.fields if each.name in columns]
         return f"column{'s' * (len(named) != 1)} {', '.join(named)}"
 
@@ -186,6 +201,9 @@ def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, re
         return ""
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and not math.isfinite(value):
+        what = "not a number (NaN)" if math.isnan(value) else "a number that is too large to be kept"
+        raise Unreadable(f"`{column}` should be text, but it is {what}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     raise Unreadable(f"`{column}` should be text, but it is {json_type(value)}")

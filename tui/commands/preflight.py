@@ -1,0 +1,92 @@
+"""Run the checks of the Recipe screen on a recipe, without starting anything.
+
+Each line is ok, warn or stop. The exit code is 2 if something would stop the run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.clean import clean_line
+from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
+from tui.commands.output import print_json, say
+
+if TYPE_CHECKING:
+    from core.recipe.recipe import Recipe
+    from core.runs.preflight import PreflightCheck
+
+_MARKS = {"ok": "ok   ", "warn": "warn ", "stop": "STOP "}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="Recipe to check.")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="Change a field, such as lora.rank=32; can be repeated.",
+    )
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="Folder for `runs/` (default: the current one).",
+    )
+    parser.add_argument("--json", action="store_true", help="Print one JSON object with all lines.")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the checks; 2 where one of them stops the run."""
+    from core.recipe.command_line import apply_settings
+    from core.recipe.yamlfile import load
+    from core.runs.preflight import stops
+
+    recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
+    _, checks = check_recipe(recipe, arguments.workspace.resolve())
+    refused = stops(checks)
+    if arguments.json:
+        print_json({"lines": [check.to_json() for check in checks]})
+    else:
+        say_checks(checks)
+        say(stopped_words(refused) if refused else "Nothing stops this run.")
+    return EXIT_BAD_INPUT if refused else EXIT_OK
+
+
+def check_recipe(recipe: Recipe, workspace: Path) -> tuple[Recipe, list[PreflightCheck]]:
+    """The resolved recipe, and every check that a start would make of it.
+
+    Args:
+        recipe: as loaded.
+        workspace: the folder for `runs/`.
+    """
+    from core.recipe.mapped import with_mapping
+    from core.runs.preflight import preflight
+    from core.runs.start import read_gpus, resolve
+
+    resolved = with_mapping(resolve(recipe, workspace), workspace)
+    gpus, problem = read_gpus()
+    return resolved, preflight(resolved, workspace, gpus=gpus, gpu_problem=problem)
+
+
+def say_checks(checks: Sequence[PreflightCheck]) -> None:
+    """Print the checks, one paragraph each."""
+    from core.recipe.recipe import KNOBS
+
+    for check in checks:
+        lead = f"{_MARKS[check.verdict]} {check.name.ljust(13)}  "
+        title = KNOBS[check.path].title if check.name == "recipe" and check.path in KNOBS else ""
+        named = not title or check.sentence.startswith(title)
+        text = clean_line(check.sentence if named else f"{title}: {check.sentence}", 1_000)
+        say("\n".join(textwrap.wrap(text, 80, initial_indent=lead, subsequent_indent=" " * len(lead))))
+
+
+def stopped_words(refused: Sequence[PreflightCheck]) -> str:
+    """How many checks would stop the run, a sentence."""
+    return f"{'1 check' if len(refused) == 1 else f'{len(refused)} checks'} would stop this run."
