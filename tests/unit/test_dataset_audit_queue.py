@@ -14,7 +14,6 @@ from core.dataset.audit.estimate import BadShare
 from core.dataset.audit.pace import AuditPace, seconds_per_row
 from core.dataset.audit.queue import Audit, AuditLog
 from core.dataset.checks import Flag
-from core.dataset.scan.keys import unpack
 from core.errors import TunedeckError
 
 ERROR = Flag("empty_answer", "", severity="error")
@@ -130,7 +129,7 @@ def test_a_sample_goes_by_the_rows_and_not_by_their_places() -> None:
 
 def test_rows_of_an_overview_are_named_by_their_keys() -> None:
     packed = keys_of(["a", "b", "c"])
-    audit = Audit("thin", keyed=True, keys=(unpack(packed[2]), unpack(packed[0]), "gone:0"))
+    audit = Audit("thin", keyed=True, keys=(packed[2].hex(), packed[0].hex(), "00"))
     assert audit.order({}, {1}, packed) == [3, 0]
 
 

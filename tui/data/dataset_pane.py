@@ -471,8 +471,7 @@ class DatasetPane(Pane):
 
     def _begin_thin(self, rows: Sequence[int]) -> None:
         """Begin an audit of rows, in their order."""
-        found = self.desk.keys_of(rows)
-        self.rows_pane.begin_audit("thin", keys=tuple(found[row] for row in rows if row in found))
+        self.rows_pane.begin_audit("thin", keys=self.desk.keys_of(rows))
 
     async def action_mapping(self) -> None:
         """Say which column is what, and see what comes of it."""

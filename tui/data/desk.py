@@ -369,9 +369,12 @@ class OpenDataset:
         row = self.rows.row_of(entry)
         return None if row is None or self._scan is None else self._scan.key(row)
 
-    def keys_of(self, rows: Collection[int]) -> Mapping[int, str]:
-        """The keys of rows, as far as the scan has come to them."""
-        return {} if self._scan is None else self._scan.keys(rows)
+    def keys_of(self, rows: Collection[int]) -> tuple[str, ...]:
+        """The packed keys of rows in hex, in their order, as far as the scan has come to them."""
+        from core.dataset.scan.keys import packed_key
+
+        found = {} if self._scan is None else self._scan.keys(rows)
+        return tuple(packed_key(found[row]).hex() for row in rows if row in found)
 
     @property
     def scan_folder(self) -> Path | None:

@@ -122,13 +122,9 @@ class ScanFollower:
         """The rows of keys, as far as they are rows of this dataset and the scan has come to them. May read a while."""
         if self._reader is None:
             return {}
-        from core.dataset.scan.keys import pack
+        from core.dataset.scan.keys import packed_key
 
-        wanted = {}
-        for key in keys:
-            digest, _, occurrence = key.partition(":")
-            if occurrence.isdecimal():
-                wanted[pack(bytes.fromhex(digest), int(occurrence))] = key
+        wanted = {packed: key for key in keys if (packed := packed_key(key))}
         return {wanted[packed]: row for row, packed in _rows_of(self._reader, wanted.keys())}
 
     def packed_keys(self) -> Iterator[bytes]:
@@ -256,15 +252,9 @@ def _together(first: ScanFindings, then: ScanFindings) -> ScanFindings:
 
 
 def _by_packed_key(standings: Mapping[str, DecisionState]) -> dict[bytes, DecisionState]:
-    from core.dataset.scan.keys import pack
+    from core.dataset.scan.keys import packed_key
 
-    found: dict[bytes, DecisionState] = {}
-    for key, standing in standings.items():
-        digest, _, occurrence = key.partition(":")
-        if not occurrence.isdecimal():  # a decision on a pair of rows
-            continue
-        found[pack(bytes.fromhex(digest), int(occurrence))] = standing
-    return found
+    return {packed: state for key, state in standings.items() if (packed := packed_key(key))}
 
 
 def _bad_line(value: Mapping[str, Any]) -> BadLine:

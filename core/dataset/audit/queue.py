@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from core.dataset.files.index import GoodRows
 from core.dataset.flag_names import flag_name
-from core.dataset.scan.keys import unpack
 from core.errors import TunedeckError
 from core.paths import hidden_dir
 
@@ -45,7 +44,7 @@ class Audit:
         listed: the entries to read, for the mode `thin` of audits that were begun before rows were named by their keys.
         keyed: whether rows are chosen by their keys: a row stays in the sample, or out of it, wherever it stands in
             the files. False for audits that were begun before.
-        keys: the keys of the rows to read, for the mode `thin`: they follow from an overview, which may be gone later.
+        keys: the packed keys in hex of the rows to read, for the mode `thin`: they follow from an overview, which may be gone later.
         overlap: whether every reviewer reads every row, without seeing the verdicts of the others.
     """
 
@@ -111,7 +110,7 @@ class Audit:
         last, in the proportion of their number; rows that were read stay in the sample.
         """
         if self.mode == "thin":
-            places = {key: row for row, key in enumerate(map(unpack, keys))}
+            places = {key.hex(): row for row, key in enumerate(keys)}
             return [places[key] for key in self.keys if key in places]
         from hashlib import blake2b
 
