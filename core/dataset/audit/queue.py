@@ -44,7 +44,8 @@ class Audit:
         listed: the entries to read, for the mode `thin` of audits that were begun before rows were named by their keys.
         keyed: whether rows are chosen by their keys: a row stays in the sample, or out of it, wherever it stands in
             the files. False for audits that were begun before.
-        keys: the packed keys in hex of the rows to read, for the mode `thin`: they follow from an overview, which may be gone later.
+        keys: the packed keys, in hex, of the rows to read, for the mode `thin`: they follow from an overview, which may
+            be gone later.
         overlap: whether every reviewer reads every row, without seeing the verdicts of the others.
     """
 
