@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from core.dataset.audit.decisions import DecisionState, Verdict
+from core.dataset.audit.decisions import DecisionState, RowVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def agreements(states: Iterable[DecisionState]) -> Iterator[Agreement]:
     Args:
         states: of rows; those that nobody decided without seeing the verdicts of others are passed over.
     """
-    pairs: dict[tuple[str, str], list[tuple[Verdict, Verdict]]] = {}
+    pairs: dict[tuple[str, str], list[tuple[RowVerdict, RowVerdict]]] = {}
     for state in states:
         if state.blind:
             for (first, one), (second, other) in combinations(sorted(state.verdicts), 2):

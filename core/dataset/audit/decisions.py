@@ -9,13 +9,13 @@ from typing import Any, Literal
 Action = Literal["keep", "drop", "edit", "note", "flag", "rate", "label", "undo"]
 ACTIONS: tuple[Action, ...] = ("keep", "drop", "edit", "note", "flag", "rate", "label", "undo")
 
-Verdict = Literal["keep", "drop", ""]
+RowVerdict = Literal["keep", "drop", ""]
 
 RATINGS = range(1, 6)
 """The ratings that a row can have."""
 
 _BETWEEN = "~"
-_VERDICTS: Mapping[str, Verdict] = {"keep": "keep", "edit": "keep", "drop": "drop"}
+_VERDICTS: Mapping[str, RowVerdict] = {"keep": "keep", "edit": "keep", "drop": "drop"}
 """The actions that decide about a row, and what they decide: an edit is a keep."""
 
 
@@ -84,18 +84,18 @@ class DecisionState:
         conflict: whether reviewers decided differently and nobody has settled it since.
     """
 
-    verdict: Verdict = ""
+    verdict: RowVerdict = ""
     edit: Mapping[str, Any] | None = None
     note: str = ""
     flag: str = ""
     why: str = ""
     rating: int = 0
     labels: tuple[str, ...] = ()
-    verdicts: tuple[tuple[str, Verdict], ...] = field(default=(), compare=False)
+    verdicts: tuple[tuple[str, RowVerdict], ...] = field(default=(), compare=False)
     blind: bool = field(default=False, compare=False)
     conflict: bool = field(default=False, compare=False)
 
-    def verdict_of(self, user: str) -> Verdict:
+    def verdict_of(self, user: str) -> RowVerdict:
         """One reviewer's own verdict; "" where there is none."""
         return next((verdict for name, verdict in self.verdicts if name == user), "")
 
