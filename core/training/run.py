@@ -180,12 +180,13 @@ def _train(
 def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> tuple[Any, Any]:
     """The training and the held-out part of the view as datasets; the latter is None where it is empty."""
     from core.engine.encode import stop_trained
+    from core.engine.encode_all import caches_of, encode_all
     from core.engine.encoded import EncodingSettings
-    from core.engine.samples import encode_view, read_view
     from core.training.contributions import note_contributions
 
     settings = EncodingSettings.of(recipe, template)
     data = worker.folder.data
+    caches = caches_of(worker.folder.path)
     which = f" (chat template: {template.origin})" if template.text else ""
     worker.phase("encoding", f"Tokenizing the samples{which}.")
     samples = worker.job["payload"].get("samples") or {}
@@ -197,7 +198,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
         worker.progress(0, 0, f"Tokenizing the samples: {before + done:,}{known}.")
         worker.stop_if_asked("Stopped on request while tokenizing the samples. There was nothing to save.")
 
-    train_rows, facts = encode_view(read_view(data / "train.jsonl"), tokenizer, settings, seen=seen)
+    train_rows, facts = encode_all(data / "train.jsonl", tokenizer, settings, caches=caches, seen=seen)
     for sentence, fields in facts.alerts():
         worker.event("alert", sentence, data="train", **fields)
     if facts.trained_tokens == 0:
@@ -210,7 +211,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
     eval_rows = None
     if (data / "eval.jsonl").exists():
         before = facts.samples
-        eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, settings, seen=seen)
+        eval_rows, held_out = encode_all(data / "eval.jsonl", tokenizer, settings, caches=caches, seen=seen)
         for sentence, fields in held_out.alerts():
             worker.event("alert", f"Eval set: {sentence}", data="eval", **fields)
         if len(eval_rows) == 0:
