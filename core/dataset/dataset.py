@@ -8,10 +8,12 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.dataset.files.readers import Reader
+from core.dataset.files.shards import ShardReader
 from core.dataset.files.sources import open_reader
-from core.dataset.formats import Recognition, choose, format_named, to_sample
+from core.dataset.formats import Recognition, format_named
 from core.dataset.formats.text import PlainTextLines
 from core.dataset.mapping import AUTO, Chosen, saved
+from core.dataset.recognitions import Recognitions
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
@@ -23,7 +25,7 @@ _PREVIEW_BYTES = 2 * 2**20
 
 
 class Dataset:
-    """Files, their format, and their rows as samples.
+    """Files, their formats, and their rows as samples.
 
     Entries are numbered from 0 in source order, good and malformed ones; which of them are good rows is known to a
     scan (`core.dataset.files.index.GoodRows` translates).
@@ -31,17 +33,23 @@ class Dataset:
     Attributes:
         paths: what was opened, as given.
         reader: the entries; `reader.extend(seconds)` looks for more of them.
-        recognition: the format and why.
-        chosen: what the user has said of the format and the columns.
+        recognitions: how the rows of each file are read.
+        chosen: what the user has said of the formats and the columns.
     """
 
-    def __init__(
-        self, paths: tuple[Path, ...], reader: Reader, recognition: Recognition, chosen: Chosen | None = None
-    ) -> None:
-        self.chosen = chosen or Chosen()
+    def __init__(self, paths: tuple[Path, ...], reader: Reader, chosen: Chosen) -> None:
+        self.chosen = chosen
         self.paths = paths
         self.reader = reader
-        self.recognition = recognition
+        self.recognitions = Recognitions(reader.files, self._first_rows, chosen)
+
+    @property
+    def recognition(self) -> Recognition:
+        """The format and why: that of the first file which has a known one."""
+        return self.recognitions.leading
+
+    def _first_rows(self, source: int) -> Sequence[Mapping[str, object]]:
+        return first_rows(self.reader.ahead(source) if isinstance(self.reader, ShardReader) else self.reader)
 
     @classmethod
     def open(
@@ -50,12 +58,13 @@ class Dataset:
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
     ) -> Dataset:
-        """Opens files or folders; reads only as far as the first rows.
+        """Opens files or folders; reads only as far as the first rows of each.
 
         Args:
             paths: one path or several that make one dataset.
             format: the format's name where the user knows better (`core.dataset.formats.FORMATS`).
-            columns: field of the format to column of the file, as far as the user corrected it.
+            columns: field of the format to column of the file, as far as the user corrected it; `FILE:FIELD` for one
+                file alone (`core.dataset.mapping.Chosen`).
 
         Raises:
             BadInput: with a sentence, see `core.dataset.files.sources.open_reader`; no row can be read; the format or a
@@ -65,9 +74,8 @@ class Dataset:
         if format is not None:
             format_named(format)
         reader = open_reader(given, text_lines=format == PlainTextLines.name)
-        rows = first_rows(reader)
         chosen = Chosen(format or AUTO, dict(columns or {}))
-        return cls(tuple(Path(path) for path in given), reader, choose(rows, format, columns), chosen)
+        return cls(tuple(Path(path) for path in given), reader, chosen)
 
     @classmethod
     def open_as_said(cls, paths: Sequence[str | Path], chosen: Chosen, workspace: str | Path) -> Dataset:
@@ -91,12 +99,21 @@ class Dataset:
             BadInput: as `open`.
         """
         if self.chosen.said:
+            named = self.chosen.named or (self.recognition.name if self.chosen.of_all.said else None)
             with suppress(BadInput):  # they have no such columns
-                return Dataset.open(paths, self.recognition.name, self.chosen.columns)
+                return Dataset.open(paths, named, self.chosen.columns)
         other = Dataset.open(paths)
         if other.recognition.known or not self.recognition.known:
             return other
         return Dataset.open(paths, self.recognition.name, self.recognition.columns)
+
+    def check_mapping(self, *others: Dataset) -> None:
+        """Refuses a mapping of a file that is neither of this dataset nor of others.
+
+        Raises:
+            BadInput: naming the files there are.
+        """
+        self.chosen.check_files([file for each in (self, *others) for file in each.reader.files])
 
     @property
     def count(self) -> int:
@@ -119,7 +136,15 @@ class Dataset:
         """As `sample`, for a row at hand."""
         if row.value is None:
             raise Unreadable(row.error)
-        return to_sample(row.value, self.recognition)
+        return self.recognitions.read(row)
+
+    def sample_like(self, entry: int, value: Mapping[str, object]) -> Sample:
+        """Another row in the place of an entry, as the model would see it.
+
+        Raises:
+            Unreadable: with the reason.
+        """
+        return self.recognitions.of(self.reader.row(entry).source).sample(value)
 
     def preview(self, entry: int, limit: int = 200) -> str:
         """One cleaned line for a list: the prompt, the start of the text, or why the entry is unreadable."""

@@ -27,11 +27,12 @@ class Item:
         encoded: the normalized text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same.
         value: the parsed row before any mapping, where it is at hand.
+        digest: the hash of that row, where it was worked out.
     """
 
     __slots__ = (
-        "_prompt", "content", "conversation", "encoded", "error", "nonstandard", "normalized", "row", "sample", "text",
-        "turns", "value", "words",
+        "_prompt", "content", "conversation", "digest", "encoded", "error", "nonstandard", "normalized", "row",
+        "sample", "text", "turns", "value", "words",
     )  # fmt: skip
 
     def __init__(
@@ -42,8 +43,10 @@ class Item:
         error: str = "",
         nonstandard: str = "",
         value: Mapping[str, Any] | None = None,
+        digest: bytes = b"",
     ) -> None:
         self.row = row
+        self.digest = digest
         self._prompt: str | None = None
         self.value = value
         self.sample = sample

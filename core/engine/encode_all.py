@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -189,6 +190,9 @@ class _Encoding:
         rows = islice(read_view(self._view), _COMPARED)
         return [row for kept in encoded_rows(rows, tokenizer, self._settings, EncodingSummary()) for row in kept.rows]
 
+    def _count(self, before: int, done: int) -> None:
+        self._seen(before + done)
+
     def _codes(self, plain: PlainTokenizer | None) -> dict[str, str]:
         return column_codes(self._settings, 2**31 if plain is None else plain.length)
 
@@ -199,7 +203,6 @@ class _Encoding:
             if plain is None:
                 with _reading(self._view) as stream:
                     for start, end in _ranges(stream, self.size):
-                        before = done
                         piece = encode_piece(
                             stream,
                             self._view,
@@ -208,7 +211,7 @@ class _Encoding:
                             self._tokenizer,
                             self._settings,
                             self._codes(None),
-                            seen=lambda count, before=before: self._seen(before + count),
+                            seen=partial(self._count, done),
                         )
                         done += piece[1].samples
                         yield piece

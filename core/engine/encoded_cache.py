@@ -34,7 +34,7 @@ _STALE = 86_400
 _SLICE = 2**26
 _VERSION = 1
 _PACKAGES = ("transformers", "tokenizers", "jinja2")
-_CODE = ("encode", "encoded", "talks", "pairs", "samples", "template", "plain_tokenizer", "encode_piece")
+_CODE = ("encode", "rendered", "encoded", "talks", "pairs", "samples", "template", "plain_tokenizer", "encode_piece")
 
 
 def encoded_key(view: Path, tokenizer: Any, settings: EncodingSettings) -> str:
@@ -63,7 +63,8 @@ def encoded_key(view: Path, tokenizer: Any, settings: EncodingSettings) -> str:
 def _code() -> str:
     """Changes with the modules that turn samples into tokens."""
     here = Path(__file__)
-    paths = [*(here.with_name(f"{name}.py") for name in _CODE), here.parents[1] / "dataset" / "sample.py"]
+    data = here.parents[1] / "dataset"
+    paths = [*(here.with_name(f"{name}.py") for name in _CODE), data / "sample.py", data / "without.py"]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 

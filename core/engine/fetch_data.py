@@ -142,9 +142,17 @@ def _write(folder: JobFolder, rows: Any, total: int | None, path: Path) -> int:
     return number
 
 
+def _unpadded(value: Any) -> Any:
+    """A column's value without the nulls with which Arrow pads structs, as `core.dataset.files.arrow_rows` has it."""
+    if isinstance(value, dict):
+        return {name: _unpadded(member) for name, member in value.items() if member is not None}
+    return [_unpadded(each) for each in value] if isinstance(value, list) else value
+
+
 def _lines(folder: JobFolder, rows: Any, total: int | None) -> Iterator[bytes]:
     reported_at = 0.0
     for number, row in enumerate(rows, 1):
+        row = {name: _unpadded(value) for name, value in row.items()}
         yield json.dumps(row, ensure_ascii=False, default=_written).encode("utf-8", "backslashreplace") + b"\n"
         if time.monotonic() - reported_at > _PERIOD:
             reported_at = time.monotonic()

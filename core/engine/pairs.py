@@ -6,6 +6,8 @@ from typing import Any
 
 from core.dataset.sample import Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
+from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
+from core.engine.rendered import losses as losses_of
 from core.engine.template import as_template_turn, tokenize
 from core.errors import BadInput
 
@@ -53,6 +55,24 @@ def _common_prefix(ids: list[int], others: list[int]) -> int:
     """How many leading tokens two sequences share, as `trl.data_utils.common_prefix_length` counts them."""
     pairs = enumerate(zip(ids, others, strict=False))
     return next((place for place, (one, other) in pairs if one != other), min(len(ids), len(others)))
+
+
+def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
+    """What either conversation holds and its rendered text does not."""
+    template: str = tokenizer.get_chat_template(None, list(sample.tools) or None)
+    found: list[LostPart] = []
+    for answer, turns in zip(_ANSWERS, (sample.chosen, sample.rejected), strict=True):
+        talk = (*sample.messages, *turns)
+        if must_check(talk, sample.tools, tokenizer, template):
+            found += losses_of(
+                talk,
+                sample.tools,
+                renderer(tokenizer, template, marks=False),
+                thinks=lambda: renders_thinking(tokenizer, template),
+                answer_from=len(sample.messages),
+                answer=answer,
+            )
+    return tuple(dict.fromkeys(found))
 
 
 def stop_trained(settings: EncodingSettings) -> bool:

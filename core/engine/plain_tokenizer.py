@@ -24,7 +24,7 @@ class Rendered(dict[str, Any]):
         self.encodings = [encoding]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PlainTokenizer:
     """A tokenizer that renders and tokenizes one conversation or text at a time; it pads and truncates nothing.
 
@@ -33,9 +33,8 @@ class PlainTokenizer:
         split_special_tokens: whether the text of a special token becomes plain tokens.
         chat_template: one template, several by name, or None, as `PreTrainedTokenizerBase.chat_template`.
         special_tokens_map: name to text of the special tokens that have a name.
-        special_tokens: the text of every special token.
+        special_tokens: the text of every special token, with and without a name.
         ids: `eos_token_id`, `bos_token_id` and `pad_token_id`, None for one that is missing.
-        eos_token: the text that ends a sequence.
         length: entries of the vocabulary, added tokens included.
     """
 
@@ -45,7 +44,6 @@ class PlainTokenizer:
     special_tokens_map: Mapping[str, str]
     special_tokens: tuple[str, ...]
     ids: Mapping[str, int | None]
-    eos_token: str
     length: int
 
     @classmethod
@@ -69,9 +67,8 @@ class PlainTokenizer:
             bool(tokenizer.split_special_tokens),
             tokenizer.chat_template,
             dict(tokenizer.special_tokens_map),
-            tuple(tokenizer.all_special_tokens),
+            tuple(sorted({*special_added(tokenizer), *tokenizer.all_special_tokens})),
             {name: getattr(tokenizer, name) for name in ("eos_token_id", "bos_token_id", "pad_token_id")},
-            tokenizer.eos_token,
             len(tokenizer),
         )
 
@@ -91,6 +88,21 @@ class PlainTokenizer:
     def all_special_tokens(self) -> list[str]:
         """The text of every special token."""
         return list(self.special_tokens)
+
+    @property
+    def added_tokens_decoder(self) -> Mapping[int, Any]:
+        """Empty: the special ones among the added tokens are in `all_special_tokens`."""
+        return {}
+
+    @property
+    def bos_token(self) -> str | None:
+        """The text that begins a sequence."""
+        return self.special_tokens_map.get("bos_token")
+
+    @property
+    def eos_token(self) -> str | None:
+        """The text that ends a sequence."""
+        return self.special_tokens_map.get("eos_token")
 
     @property
     def bos_token_id(self) -> int | None:
@@ -149,7 +161,7 @@ class PlainTokenizer:
         (text,), spans = render_jinja_template(
             conversations=[turns],
             tools=tools,
-            chat_template=self._template(chat_template, tools),
+            chat_template=self.get_chat_template(chat_template, tools),
             return_assistant_tokens_mask=return_assistant_tokens_mask,
             add_generation_prompt=add_generation_prompt,
             **self.special_tokens_map,
@@ -161,16 +173,26 @@ class PlainTokenizer:
             rendered["assistant_masks"] = _mask(rendered.encodings[0], len(rendered["input_ids"]), spans[0])
         return rendered if return_dict else rendered["input_ids"]
 
-    def _template(self, given: str | None, tools: Any) -> str:
+    def get_chat_template(self, chat_template: str | None = None, tools: list[Any] | None = None) -> str:
+        """As `PreTrainedTokenizerBase.get_chat_template`: the given template, or the tokenizer's own.
+
+        Raises:
+            ValueError: there is none.
+        """
         own = self.chat_template
         if isinstance(own, dict):
-            if given is not None:
-                return own.get(given, given)
+            if chat_template is not None:
+                return own.get(chat_template, chat_template)
             own = own["tool_use"] if tools is not None and "tool_use" in own else own.get("default")
-        found = given if given is not None else own
+        found = chat_template if chat_template is not None else own
         if found is None:
             raise ValueError("the tokenizer has no chat template")
         return found
+
+
+def special_added(tokenizer: Any) -> set[str]:
+    """The text of each special token among the added tokens of a tokenizer."""
+    return {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
 
 
 def _mask(encoding: Any, length: int, spans: list[tuple[int, int]]) -> list[int]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from core.dataset.sample import Message, Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence, labels_of
+from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
+from core.engine.rendered import losses as losses_of
 from core.engine.template import Template, as_template_turn, tokenize
 from core.errors import BadInput
 
@@ -24,6 +26,23 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     else:
         kept = (whole.cut(settings.max_length),)
     return Encoded(tuple({"input_ids": each.input_ids, "labels": each.labels} for each in kept), kept, {})
+
+
+def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
+    """What the conversation holds and the rendered text does not."""
+    if sample.kind == "text":
+        return ()
+    turns, template = supervised_turns(sample), settings.template
+    if not must_check(turns, sample.tools, tokenizer, template.text):
+        return ()
+    everything = settings.loss_on == "everything"
+    return losses_of(
+        turns,
+        sample.tools,
+        renderer(tokenizer, template.text, marks=template.marks_answers and not everything),
+        thinks=lambda: renders_thinking(tokenizer, template.text),
+        everything=everything,
+    )
 
 
 def stop_trained(settings: EncodingSettings) -> bool:

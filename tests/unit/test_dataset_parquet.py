@@ -43,3 +43,59 @@ def test_only_a_few_batches_are_held(file: Path, monkeypatch: pytest.MonkeyPatch
     assert len(reader._batches) == 2
     backwards = [reader.row(entry).value for entry in (2_599, 1_100, 1_099, 0)]
     assert [value["n"] for value in backwards if isinstance(value, dict)] == [2_599, 1_100, 1_099, 0]
+
+
+PADDED = [
+    {
+        "messages": [
+            {"role": "user", "content": "Weather in Ulm?"},
+            {"role": "assistant", "tool_calls": [{"name": "weather", "arguments": {"town": "Ulm", "days": [None, 2]}}]},
+        ],
+        "note": None,
+        "map": [("kept", None)],
+    },
+    {
+        "messages": [
+            {"role": "user", "content": "Add 1 and 2"},
+            {"role": "assistant", "tool_calls": [{"name": "add", "arguments": {"a": 1, "b": {"c": 2}}}]},
+            {"role": "assistant", "tool_calls": [{"name": "now", "arguments": {}}]},
+        ],
+        "note": "x",
+        "map": [],
+    },
+]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_members_that_a_row_did_not_have_are_not_there(tmp_path: Path, kind: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from core.dataset.dataset import Dataset
+
+    table = pa.Table.from_pylist([{name: row[name] for name in ("messages", "note")} for row in PADDED])
+    table = table.append_column("map", pa.array([row["map"] for row in PADDED], pa.map_(pa.string(), pa.int64())))
+    path = tmp_path / f"rows.{kind}"
+    if kind == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+    dataset = Dataset.open(path)
+    first, second = (dataset.row(entry).value for entry in (0, 1))
+    assert first is not None
+    assert first["messages"] == PADDED[0]["messages"]
+    assert first["note"] is None, "a null column is null"
+    assert first["map"] == {"kept": None}, "maps have no padding"
+    assert second is not None
+    assert second["messages"] == PADDED[1]["messages"]
+    calls = [call for turn in dataset.sample(1).messages for call in turn.tool_calls]
+    assert [call["function"]["arguments"] for call in calls] == [{"a": 1, "b": {"c": 2}}, {}]
+
+
+def test_rows_of_the_hub_are_written_without_padding() -> None:
+    from core.engine.fetch_data import _unpadded
+
+    assert _unpadded([{"role": "user", "tool_calls": None, "x": [{"a": None, "b": [None]}]}]) == [
+        {"role": "user", "x": [{"b": [None]}]}
+    ]

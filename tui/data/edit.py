@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from textual.app import SuspendNotSupported
 
 from core.clean import clean, clean_line
-from core.dataset.formats import to_sample
 from core.dataset.records import Unreadable, parse_object
 from core.paths import hidden_dir
 from core.units import count, size
@@ -118,7 +117,7 @@ class RowEdit:
             value, nonstandard = parse_object(text.rstrip().encode("utf-8", "surrogatepass"))
             if nonstandard:
                 raise Unreadable(nonstandard)
-            sample = to_sample(value, self.desk.rows.dataset.recognition)
+            sample = self.desk.rows.dataset.sample_like(self.entry, value)
         except Unreadable as fault:
             return f"Edit not saved: {clean(str(fault))}. Your text is kept: press e to reopen it."
         self.path.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from core.dataset.item import Item
 
 
 class ExactDuplicate(Check):
-    """The sample of an earlier row, to the letter."""
+    """The sample of an earlier row, to the letter; of rows that are no samples, the whole row."""
 
     name = "exact_duplicate"
     title = "exact duplicate"
@@ -25,12 +25,15 @@ class ExactDuplicate(Check):
 
     def inspect(self, item: Item) -> Flag | None:
         """Names the first row with this sample."""
-        if item.sample is None:
-            return None
-        first = self._first.setdefault(item.content, item.row)
+        content = item.content
+        if item.sample is None:  # no sample, so that the parsed row is compared
+            if not item.digest:
+                return None
+            content = item.digest
+        first = self._first.setdefault(content, item.row)
         if first == item.row:
             return None
-        return self.flag(f"same sample as row {first + 1:,}", of=first)
+        return self.flag(f"same {'row' if item.sample is None else 'sample'} as row {first + 1:,}", of=first)
 
 
 class NormalizedDuplicate(Check):

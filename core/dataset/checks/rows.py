@@ -51,9 +51,15 @@ class NonstandardJson(Check):
 
     name = "nonstandard_json"
     title = "non-standard JSON"
-    help = "NaN, Infinity, a repeated key or half a surrogate pair: other tools reject this row or silently change it."
+    help = (
+        "NaN, Infinity, a number that cannot be kept as written (1e400, beyond 64 bits), a repeated key or half a "
+        "surrogate pair: other tools reject this row or silently change it."
+    )
     example = '`{"prompt": "q", "completion": "a", "score": NaN}`'
-    advice = "Nothing, if you only use tunedeck. Rewrite the file with a strict JSON writer before using it elsewhere."
+    advice = (
+        "The reason names the value. Fix it in the file if it is in a column that is trained on, and before using the "
+        "file elsewhere."
+    )
     severity = "note"
 
     def inspect(self, item: Item) -> Flag | None:

@@ -2,10 +2,16 @@
 
 In Arrow a value may stand many times and take room once: entries of a dictionary, views of one text, lists of nothing.
 As Python objects each takes its own, and a second for some hundred thousand of them.
+
+Arrow gives every struct of a column the same members, and pads those that a row did not have with null. The rule here:
+inside a column, a null member of a struct is not there, at any depth; so a tool call keeps only the arguments that its
+row had. A null column stays null, and so do null elements of lists and null values of maps, which are never padding. A
+member whose null was meant cannot be told from padding and goes the same way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from core.dataset.records import MAX_ROW_BYTES
@@ -29,9 +35,10 @@ class Weighed:
     def __init__(self, batch: Any) -> None:
         self.batch = batch
         self._light: bool | None = None
+        self._unpad: dict[str, _Unpad] | None = None
 
     def row(self, number: int) -> dict[str, Any]:
-        """One row as column name to value.
+        """One row as column name to value, without the nulls that pad its structs.
 
         Raises:
             TooLarge: it holds too much, or a type that cannot be weighed.
@@ -45,6 +52,12 @@ class Weighed:
         if not self._light:
             self._weigh(row)
         value: dict[str, Any] = row.to_pylist()[0]
+        if self._unpad is None:
+            found = ((column.name, _unpadding(column.type)) for column in self.batch.schema)
+            self._unpad = {name: unpad for name, unpad in found if unpad is not None}
+        for name, unpad in self._unpad.items():
+            if value[name] is not None:
+                value[name] = unpad(value[name])
         return value
 
     def _weigh(self, rows: Any) -> bool:
@@ -52,6 +65,45 @@ class Weighed:
         for column in rows.columns:
             scale.put(column)
         return True
+
+
+_Unpad = Callable[[Any], Any]
+"""Takes the padding out of a value that is not null."""
+
+
+def _unpadding(kind: Any) -> _Unpad | None:
+    """What takes the padding out of values of a type; None where they have none."""
+    import pyarrow
+
+    types = pyarrow.types
+    if types.is_struct(kind):
+        inner = {field.name: unpad for field in kind if (unpad := _unpadding(field.type)) is not None}
+
+        def of_struct(value: Any) -> Any:
+            if not isinstance(value, dict):  # an extension type's own object
+                return value
+            return {
+                name: inner[name](member) if name in inner else member
+                for name, member in value.items()
+                if member is not None
+            }
+
+        return of_struct
+    if types.is_map(kind):
+        of_item = _unpadding(kind.item_type)
+
+        def of_map(value: Any) -> Any:
+            pairs = [(key, of_item(item) if of_item and item is not None else item) for key, item in value]
+            named = dict(pairs) if all(isinstance(key, str) for key, _ in pairs) else {}
+            return named if len(named) == len(pairs) else pairs
+
+        return of_map
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        of_element = _unpadding(kind.value_type)
+        if of_element is None:
+            return None
+        return lambda value: [None if element is None else of_element(element) for element in value]
+    return None
 
 
 class _Scale:

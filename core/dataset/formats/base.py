@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -186,6 +187,9 @@ def text_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str, *, re
         return ""
     if isinstance(value, str):
         return value
+    if isinstance(value, float) and not math.isfinite(value):
+        what = "not a number (NaN)" if math.isnan(value) else "a number that is too large to be kept"
+        raise Unreadable(f"`{column}` should be text, but it is {what}")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     raise Unreadable(f"`{column}` should be text, but it is {json_type(value)}")

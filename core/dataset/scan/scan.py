@@ -115,11 +115,11 @@ class Scanner:
                 self.bad.append((entry, row.bad_line))
                 yield None
                 continue
-            item = self._item(number, row)
+            digest = row_digest(row.value)
+            item = self._item(number, row, digest)
             flags = tuple(flag for check in self._checks if (flag := check.inspect(item)) is not None)
             for flag in flags:
                 self.counts[flag.name] += 1
-            digest = row_digest(row.value)
             scanned = ScannedRow(number, row, item.sample, digest, occurrences.next(digest), item, flags)
             if self._near is not None and self._near.needs_keys:
                 self._near.see_key(scanned.key, number)
@@ -133,20 +133,20 @@ class Scanner:
         number = 0
         for entry in range(self._begun.entries):
             if entry not in bad:
-                item = self._item(number, self.dataset.reader.row(entry))
+                item = self._item(number, self.dataset.reader.row(entry), self._begun.digest(number))
                 for check in remembering:
                     check.inspect(item)
                 occurrences.next(self._begun.digest(number))
                 number += 1
             yield
 
-    def _item(self, number: int, row: Row) -> Item:
+    def _item(self, number: int, row: Row, digest: bytes) -> Item:
         sample, error = None, ""
         try:
             sample = self.dataset.sample_of(row)
         except Unreadable as fault:
             error = str(fault)
-        return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value)
+        return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value, digest=digest)
 
     def finish(self, tick: StageProgress | None = None) -> Iterator[tuple[int, Flag]]:
         """Flags that needed all rows, with row numbers; to be called after the last entry.

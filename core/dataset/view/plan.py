@@ -15,7 +15,7 @@ from typing import Any, Required, TypedDict, Unpack
 
 from core.dataset.audit.decisions import Ledger
 from core.dataset.dataset import Dataset
-from core.dataset.flag_names import flag_name
+from core.dataset.flag_names import CONTROL_TOKENS, flag_name
 from core.dataset.scan.scan import Progress, ticking
 from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.build import Curator
@@ -24,10 +24,10 @@ from core.dataset.view.view import BUILDING, CuratedView, publish, read_view, sw
 from core.errors import BadInput
 from core.paths import hidden_dir
 
-DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact")
+DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact", CONTROL_TOKENS)
 """Rows with these flags are dropped unless the user decided to keep them."""
 
-VERSION = 4
+VERSION = 5
 """Of what goes into a view; part of the fingerprint, so that a later program builds its own."""
 
 _CHUNK = 2**20
@@ -202,7 +202,11 @@ def _form(dataset: Dataset) -> dict[str, Any]:
     """What a dataset was taken for, without the words on why."""
     form = dataset.recognition.to_json()
     del form["why"]
-    return form
+    recognitions = dataset.recognitions
+    if recognitions.uniform:
+        return form
+    form["format"], form["columns"] = recognitions.key
+    return {**form, "read_as": [{"file": each.file.name, "as": each.to_json()} for each in recognitions.all()]}
 
 
 def _sources(dataset: Dataset) -> list[dict[str, Any]]:

@@ -111,7 +111,8 @@ class Selection:
                 sample = self._staying(scanned)
                 if sample is not None:
                     source = self._first_source + scanned.row.source
-                    kept.write(view_line(scanned.key, scanned.number, source, sample))
+                    wanted = self._decisions.standing(scanned.key).verdict == "keep"
+                    kept.write(view_line(scanned.key, scanned.number, source, sample, kept=wanted))
             for number, flag in scanner.finish():
                 if facts is not None:
                     facts.flag(number, (flag,))

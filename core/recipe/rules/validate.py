@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from core import units
 from core.clean import clean_line
+from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
+from core.dataset.without import PARTS
 from core.recipe import templates
 from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, ProblemLevel
@@ -257,12 +259,19 @@ def _split(seen: _Seen) -> Iterator[Problem]:
 def _flags(seen: _Seen) -> Iterator[Problem]:
     from core.dataset.checks import CHECKS
 
-    known = [check.name for check in CHECKS]
+    known = [*(check.name for check in CHECKS), NOT_RENDERED, CONTROL_TOKENS]
     for name in seen.recipe.data.drop_flags:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}?" if near else f"The flags are {', '.join(known)}."
             yield Problem("data.drop_flags", f"There is no flag '{clean_line(name, 60)}'. {hint}", brief="no such flag")
+
+
+def _train_without(seen: _Seen) -> Iterator[Problem]:
+    for name in seen.recipe.data.train_without:
+        if name not in PARTS:
+            sentence = f"Training without '{clean_line(name, 60)}' is not possible: the parts are {', '.join(PARTS)}."
+            yield Problem("data.train_without", sentence, brief="no such part")
 
 
 def _steps(seen: _Seen) -> Iterator[Problem]:
@@ -326,6 +335,7 @@ _RULES: tuple[_Rule, ...] = (
     _data,
     _split,
     _flags,
+    _train_without,
     _steps,
     _loop,
     _hardware,
