@@ -26,7 +26,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
             do="Train on preference data, or set the task to sft",
         )
     settings.template.require()
-    if any(not turn.trained for turn in (*sample.chosen, *sample.rejected)):
+    if any(not turn.trained or turn.untrained for turn in (*sample.chosen, *sample.rejected)):
         raise BadInput(
             "An answer of this pair is marked as not trained, but pairs are always compared whole",
             do="Remove the mark, or drop the pair",
