@@ -32,7 +32,7 @@ from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.paths import hidden_dir, runs_dir
 
-Seen = Callable[[int], None]
+OnSamples = Callable[[int], None]
 """Called with how many samples are done; may raise to end the encoding."""
 
 _CACHED = 2**18
@@ -59,7 +59,12 @@ def caches_of(job: Path) -> Path | None:
 
 
 def encode_all(
-    view: Path, tokenizer: Any, settings: EncodingSettings, *, caches: Path | None = None, seen: Seen = lambda _: None
+    view: Path,
+    tokenizer: Any,
+    settings: EncodingSettings,
+    *,
+    caches: Path | None = None,
+    seen: OnSamples = lambda _: None,
 ) -> tuple[Any, EncodingSummary]:
     """The samples of a view as the dataset for the trainer.
 
@@ -116,7 +121,7 @@ class _Encoding:
         size: bytes of the file.
     """
 
-    def __init__(self, view: Path, tokenizer: Any, settings: EncodingSettings, seen: Seen) -> None:
+    def __init__(self, view: Path, tokenizer: Any, settings: EncodingSettings, seen: OnSamples) -> None:
         self._view, self._tokenizer, self._settings, self._seen = view, tokenizer, settings, seen
         self.size = 0
         with suppress(OSError):  # a file that is not there is named when it is read
