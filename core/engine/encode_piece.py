@@ -61,7 +61,7 @@ def _rows(view: BinaryIO, where: Path, start: int, end: int) -> Iterator[ViewRow
 
 
 def write_piece(piece: Piece, stream: BinaryIO) -> None:
-    """A piece as `read_piece` takes it."""
+    """A piece in the form that `read_piece` reads."""
     block, facts = piece
     parts: list[array[int]] = [*(part for name in block.values for part in (block.offsets[name], block.values[name]))]
     parts.append(facts.each)
