@@ -34,6 +34,7 @@ _STALE = 86_400
 _SLICE = 2**26
 _VERSION = 1
 _PACKAGES = ("transformers", "tokenizers", "jinja2")
+_DATA_CODE = ("sample", "without", "control_text")
 _CODE = ("encode", "rendered", "encoded", "talks", "pairs", "samples", "template", "plain_tokenizer", "encode_piece")
 
 
@@ -64,7 +65,7 @@ def _code() -> str:
     """Changes with the modules that turn samples into tokens."""
     here = Path(__file__)
     data = here.parents[1] / "dataset"
-    paths = [*(here.with_name(f"{name}.py") for name in _CODE), data / "sample.py", data / "without.py"]
+    paths = [here.with_name(f"{name}.py") for name in _CODE] + [data / f"{name}.py" for name in _DATA_CODE]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
