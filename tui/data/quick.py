@@ -19,7 +19,7 @@ class QuickChoice:
         kind: what is chosen.
         choices: what the digits from 1 on stand for.
         entry: the entry under the cursor while it is open; another one closes it.
-        title: what is asked.
+        title: the question.
         chosen: the choices that are taken already.
     """
 
@@ -40,7 +40,7 @@ class QuickChoice:
 
     @property
     def offered(self) -> list[tuple[str, str, bool]]:
-        """Each choice as `CommandLine.offer` takes it."""
+        """The choices, for `CommandLine.offer`."""
         if self.kind == "rating":
             found = [(digit, "", digit in self.chosen) for digit in self.choices]
             return [*found, ("0", "none", False)]

@@ -25,7 +25,7 @@ class BadShare:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The share of bad rows among all of them, as fractions: the lower and the upper end, at 95% confidence.
+        """The share of rows to drop among all of them, as fractions: the lower and the upper end, at 95% confidence.
 
         The score interval of E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
         Journal of the American Statistical Association 22 (1927): unlike the normal approximation it holds for few
