@@ -303,7 +303,8 @@ class Curator:
             "leaks": self._leaks,
             "contributions": [each.to_json() for each in self._sources()],
             "files": [str(path.absolute()) for path in self._files],
-            "notes": self._notes,
+            "notes": [*self._notes, *filter(None, [self._kept.review.words])],
+            "review": self._kept.review.to_json(),
         }
 
     def _sources(self) -> Iterator[Contribution]:
