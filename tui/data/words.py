@@ -122,11 +122,11 @@ def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
 
 
 def facts(desk: OpenDataset) -> str:
-    """How far the scan is, what is known of tokens, and at first why it is this format."""
+    """How far the scan is, what is not used, what is known of tokens, and at first why it is this format."""
     found = desk.rows.dataset.recognition
     if found.known:
         why = "" if desk.rows.judged else f"Format: {found.why}"
     else:
         why = found.why.replace("Say which column is which.", "Press M to say which column is which.")
-    words = [desk.changed, desk.scan_words, desk.rows.tokens.words, why]
+    words = [desk.changed, desk.scan_words, desk.unused, desk.rows.tokens.words, why]
     return clean_line(" · ".join(filter(None, words)), 400)
