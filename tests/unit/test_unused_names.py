@@ -16,6 +16,7 @@ from core.runs.preflight import preflight
 from tui.commands.scan_lines import scan_lines
 
 ASKED, ANSWERED = {"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}
+OTHER = {"role": "assistant", "content": "b"}
 
 
 def unused(*rows: dict[str, Any]) -> UnusedNames:
@@ -42,8 +43,8 @@ def unused(*rows: dict[str, Any]) -> UnusedNames:
         ({"instruction": "q", "instances": [{"input": "", "output": "a", "label": 1}]}, [], ["instances.label"],
          ["instances.label"]),
         ({"prompt": "q", "chosen": {"messages": [ANSWERED], "score": 1}, "rejected": "b"}, [], ["chosen.score"], []),
-        ({"prompt": "q", "prompt_id": "1", "chosen": [ASKED, ANSWERED],
-          "rejected": [ASKED, {**ANSWERED, "content": "b"}], "messages": [ASKED, ANSWERED], "score_chosen": 8.0}, ["prompt_id", "messages", "score_chosen"], [], []),
+        ({"prompt": "q", "prompt_id": "1", "chosen": [ASKED, ANSWERED], "rejected": [ASKED, OTHER],
+          "messages": [ASKED, ANSWERED], "score_chosen": 8.0}, ["prompt_id", "messages", "score_chosen"], [], []),
         ({"prompt": "q", "messages": [ASKED, ANSWERED]}, ["prompt"], [], []),
         ({"prompt": "another", "messages": [ASKED, ANSWERED]}, ["prompt"], [], ["prompt"]),
         ({"prompt": "q", "completion": "a", "history": [], "label": None, "reasoning": ""}, [], [], []),
