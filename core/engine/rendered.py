@@ -22,6 +22,7 @@ from typing import Any
 from core.dataset.control_text import ControlText
 from core.dataset.sample import Message, Sample
 from core.dataset.without import MEDIA, PARTS, REASONING, TEXT, TOOL_CALLS, TOOLS, think_end, thought
+from core.engine.plain_tokenizer import special_added
 from core.engine.template import as_template_turn
 from core.errors import BadInput
 
@@ -380,8 +381,9 @@ def must_check(turns: Sequence[Message], tools: Sequence[Any], tokenizer: Any, t
 
 @lru_cache(maxsize=16)
 def _control_text(tokenizer: Any) -> ControlText:
-    added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    return ControlText({*added, *tokenizer.all_special_tokens}, tokenizer.bos_token or "", tokenizer.eos_token or "")
+    return ControlText(
+        {*special_added(tokenizer), *tokenizer.all_special_tokens}, tokenizer.bos_token or "", tokenizer.eos_token or ""
+    )
 
 
 def control_tokens(sample: Sample, tokenizer: Any) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from core.dataset.sample import Message, Sample
-from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
+from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence, labels_of
 from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
 from core.engine.rendered import losses as losses_of
 from core.engine.template import Template, as_template_turn, tokenize
@@ -80,7 +80,7 @@ def _encode_messages(sample: Sample, tokenizer: Any, settings: EncodingSettings,
     ids: list[int] = list(rendered["input_ids"])
     labels = list(ids)
     if settings.loss_on == "answers":
-        labels = [token if bit else MASKED for token, bit in zip(ids, rendered["assistant_masks"], strict=True)]
+        labels = labels_of(ids, rendered["assistant_masks"])
     if muted:
         _mute(labels, turns, tokenizer, talk, tools, template.text, rendered)
     if not with_text:

@@ -191,11 +191,13 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         BadInput: nothing would be trained, or something else than the data says; a run that has `started` is only told.
     """
     from core.engine.encode import stop_trained
+    from core.engine.encode_all import caches_of, encode_all
     from core.engine.encoded import EncodingSettings
-    from core.engine.samples import encode_view, flags_of_view, not_rendered_words, read_view
+    from core.engine.samples import flags_of_view, not_rendered_words
     from core.training.contributions import note_contributions
 
     data = worker.folder.data
+    caches = caches_of(worker.folder.path)
     settings = EncodingSettings.of(recipe, template, drop_flags=flags_of_view(data))
     which = f" (chat template: {template.origin})" if template.text else ""
     worker.phase("encoding", f"Tokenizing the samples{which}.")
@@ -208,7 +210,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         worker.progress(0, 0, f"Tokenizing the samples: {before + done:,}{known}.")
         worker.stop_if_asked("Stopped on request while tokenizing the samples. There was nothing to save.")
 
-    train_rows, facts = encode_view(read_view(data / "train.jsonl"), tokenizer, settings, seen=seen)
+    train_rows, facts = encode_all(data / "train.jsonl", tokenizer, settings, caches=caches, seen=seen)
     for sentence, fields in facts.alerts():
         worker.event("alert", sentence, data="train", **fields)
     if settings.train_without:
@@ -231,7 +233,7 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     if (data / "eval.jsonl").exists():
         before = facts.samples
         kept = replace(settings, drop_flags=()) if recipe.data.eval else settings  # the user's own file is kept whole
-        eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, kept, seen=seen)
+        eval_rows, held_out = encode_all(data / "eval.jsonl", tokenizer, kept, caches=caches, seen=seen)
         if not recipe.data.eval:
             lost += held_out.not_rendered
         elif held_out.not_rendered:

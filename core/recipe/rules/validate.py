@@ -15,8 +15,10 @@ from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, ProblemLevel
 from core.recipe.devices import is_sharded
 from core.recipe.model_shape import ModelShape
+from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
 from core.recipe.rules import devices as device_rules
+from core.recipe.rules import families as family_rules
 from core.recipe.rules import loop as loop_rules
 from core.recipe.schedule import Schedule, schedule_of
 from core.recipe.tasks import TASKS
@@ -90,7 +92,7 @@ def _method(seen: _Seen) -> Iterator[Problem]:
     adapter, chosen = adapter_of(recipe), recipe.training.learning_rate
     if refused := adapter.over_quantized(recipe, recipe.model.quantization):
         yield refused
-    if shape is not None and shape.quantized and adapter.whole:
+    if shape is not None and shape.quantized == "bitsandbytes" and adapter.whole:
         yield Problem(
             "method",
             f"The model's weights are quantized ({shape.quantized}) and cannot be trained. Set the method to lora.",
@@ -137,7 +139,7 @@ def _lora(seen: _Seen) -> Iterator[Problem]:
 
 def _lora_fits(seen: _Seen) -> Iterator[Problem]:
     shape, lora = seen.shape, seen.recipe.lora
-    if shape is None:
+    if shape is None or not can_be_trained_on(shape.quantized):
         return
     missing = [name for name in shape.missing_targets(lora.targets) if name != "lm_head"]
     if missing:
@@ -181,13 +183,18 @@ def _model(seen: _Seen) -> Iterator[Problem]:
             "warn",
             "exceeds context",
         )
-    if shape.quantized and recipe.model.quantization != "none":
+    if shape.quantized == "bitsandbytes" and recipe.model.quantization != "none":
         yield Problem(
             "model.quantization",
             f"The model's weights are already quantized ({shape.quantized}). Set this to none.",
         )
     if shape.quantized and is_sharded(recipe):
         yield Problem("training.parallel", "fsdp cannot shard a quantized base model here. Use ddp.")
+
+
+def _family(seen: _Seen) -> Iterator[Problem]:
+    if seen.shape is not None:
+        yield from family_rules.check(seen.recipe, seen.shape)
 
 
 def _template(seen: _Seen) -> Iterator[Problem]:
@@ -331,6 +338,7 @@ _RULES: tuple[_Rule, ...] = (
     _lora,
     _lora_fits,
     _model,
+    _family,
     _template,
     _data,
     _split,
