@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from core import units
 from core.clean import clean_line
@@ -33,6 +33,10 @@ from core.recipe.tasks import TASKS
 from core.recipe.trackers import missing
 from core.recipe.worker_packages import TorchBuild, torch_build
 from core.runs.memory_words import less_memory
+from core.runs.row_words import left_out, source_words, unreadable
+
+if TYPE_CHECKING:
+    from core.dataset.dataset import Dataset
 
 CheckResult = Literal["ok", "warn", "stop"]
 
@@ -137,35 +141,32 @@ def _fields(seen: _Seen) -> Iterator[PreflightCheck]:
 def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozenset[str] | None]:
     """Whether the sources open, and the kinds of samples in them."""
     from core.dataset.dataset import Dataset
+    from core.dataset.mapping import Chosen
 
     checks: list[PreflightCheck] = []
     kinds: set[str] = set()
-    columns = dict(recipe.data.columns)
-    form = None if recipe.data.format == "auto" else recipe.data.format
-    task = TASKS[recipe.task]
+    data = recipe.data
+    said = Chosen(data.eval_format, data.eval_columns)
     trained: Dataset | None = None
-    for path, paths in (("data.train", recipe.data.train), ("data.eval", recipe.data.eval)):
+    held: Dataset | None = None
+    for path, paths in (("data.train", data.train), ("data.eval", data.eval)):
         if not paths:
             continue
         try:
-            dataset = Dataset.open(list(paths), form, columns) if trained is None else trained.open_beside(list(paths))
+            if trained is None:
+                dataset = trained = Dataset.open(list(paths), Chosen(data.format).named, dict(data.columns))
+            else:
+                dataset = held = trained.open_eval(list(paths), said)
         except BadInput as error:
             checks.append(PreflightCheck("data", "stop", str(error), path))
             continue
-        found = dataset.recognition
-        trained = trained or dataset
-        if found.kind is None:
-            checks.append(
-                PreflightCheck("data", "stop", f"The format was not recognized: {clean_line(found.why)}", path)
-            )
-        else:
-            kinds.add(found.kind)
-            checks.append(PreflightCheck("data", "ok", f"{KNOBS[path].title}: {clean_line(found.why)}"))
-            if found.kind not in task.samples:
-                words = f"{task.title} trains on {task.wants}, but these samples are {found.kind}. Choose another task."
-                checks.append(PreflightCheck("data", "stop", words, path))
-            elif found.kind in task.unused:
-                checks.append(PreflightCheck("data", "warn", task.unused[found.kind], path))
+        for words in source_words(dataset, TASKS[recipe.task], training=dataset is trained):
+            lead = f"{KNOBS[path].title}: " if words.verdict == "ok" else ""
+            field = "" if words.verdict == "ok" else path
+            checks.append(PreflightCheck(words.topic, words.verdict, f"{lead}{words.sentence}", field))
+        kinds.update(kind for each in dataset.recognitions.at_open() for kind in each.kinds)
+    if trained is not None:
+        checks += _rows(recipe, workspace, trained, held)
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
@@ -176,6 +177,22 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
                 else PreflightCheck("mix", "stop", sentence, "data.mix")
             )
     return checks, frozenset(kinds) if kinds else None
+
+
+def _rows(recipe: Recipe, workspace: Path, trained: Dataset, held: Dataset | None) -> Iterator[PreflightCheck]:
+    """What is known of all rows: those that cannot be read, and those that the flags to drop leave out."""
+    from core.runs.known_rows import known_rows
+
+    mixed = [Path(path) for path in recipe.data.shares]
+    try:
+        files = [*trained.reader.files, *(() if held is None else held.reader.files), *mixed]
+        trained.chosen.check_files(files, "data.columns")
+    except BadInput as error:
+        yield PreflightCheck("data", "stop", str(error), "data.columns")
+    if (known := known_rows(trained, recipe, workspace)) is None:
+        return
+    for each in (*unreadable(known[0], recipe), *left_out(known[1], recipe)):
+        yield PreflightCheck("rows", each.verdict, each.sentence, each.path)
 
 
 def _eval(seen: _Seen) -> Iterator[PreflightCheck]:

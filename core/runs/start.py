@@ -30,6 +30,7 @@ from core.runs.commands import KIND, environment_of, stages_of
 from core.runs.consent import check_start
 from core.runs.curate import curate
 from core.runs.preflight import preflight, stops
+from core.runs.row_words import refuse_rows
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Ledger
@@ -142,6 +143,7 @@ def prepare_run(
         view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
     else:
         view = view_of(resolved)
+    warnings += refuse_rows(view, resolved)
     resolved = put(resolved, "data.view", view.fingerprint)
     payload = {
         "recipe": to_json(resolved),
