@@ -16,7 +16,7 @@ from core.clean import clean_line
 from core.errors import BadInput
 from core.gpu import host
 from core.gpu.readings import GpuSample
-from core.jobs.files import no_more_files
+from core.jobs.files import free_inodes, no_more_files
 from core.jobs.launch import worker_python
 from core.jobs.short_lived import short_lived
 from core.jobs.trust import COMMAND
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 
 CheckResult = Literal["ok", "warn", "stop"]
 
+_REST_BYTES = 50 * 2**20
+"""What a run writes besides its checkpoints: weights of an adapter, logs, the view."""
+_REST_FILES = 50
+_CHECKPOINT_FILES = 20
+"""Files of one checkpoint, its folder included: weights, optimizer, tokenizer, states."""
 _STACK = ("torch", "transformers", "trl", "peft", "datasets", "accelerate", "jinja2")
 
 
@@ -167,6 +172,11 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
         kinds.update(kind for each in dataset.recognitions.at_open() for kind in each.kinds)
     if trained is not None:
         checks += _rows(recipe, workspace, trained, held)
+    if trained is not None and trained.recognition.kind is not None and recipe.model.path:
+        from core.runs.token_checks import token_checks
+
+        lines = token_checks(recipe, workspace, trained)
+        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
@@ -358,21 +368,36 @@ def _disk(seen: _Seen) -> Iterator[PreflightCheck]:
     if seen.shape is None:
         return
     training = seen.recipe.training
+    each = memory.checkpoint_bytes(seen.recipe, seen.shape)
     kept = training.keep_checkpoints + 1 + training.keep_best  # a new one is written before the oldest goes
-    need = kept * memory.checkpoint_bytes(seen.recipe, seen.shape) + 50 * 2**20
+    fewest = kept - training.keep_checkpoints + 1
+    need = kept * each + _REST_BYTES
+    names = kept * _CHECKPOINT_FILES + _REST_FILES
     place = next(folder for folder in (seen.workspace, *seen.workspace.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if not os.access(place, os.W_OK | os.X_OK):
         yield PreflightCheck("disk", "stop", f"{place} is not writable. Start tunedeck in a folder you own.")
     elif full := no_more_files(place):
         yield PreflightCheck("disk", "stop", f"{full}. Delete some files in {place}.")
-    elif need > free:
+    elif (inodes := free_inodes(place)) is not None and inodes < names:
+        yield PreflightCheck(
+            "disk",
+            "stop",
+            f"A run writes about {names:,} files, and the disk has inodes for {inodes:,} more. "
+            f"Delete some files in {place}.",
+        )
+    elif need > free and training.keep_checkpoints > 1 and fewest * each + _REST_BYTES <= free:
         yield PreflightCheck(
             "disk",
             "stop",
             f"{kept} checkpoints need about {units.size(need)}, only {units.size(free)} free. Keep fewer checkpoints.",
             "training.keep_checkpoints",
         )
+    elif need > free:
+        least = fewest * each + _REST_BYTES
+        words = f"This run needs at least {units.size(least)} on the disk, only {units.size(free)} free."
+        words += " Free some space, or start tunedeck in a folder on a larger disk."
+        yield PreflightCheck("disk", "stop", words)
     else:
         yield PreflightCheck("disk", "ok", f"Checkpoints need about {units.size(need)}, {units.size(free)} free.")
 

@@ -16,6 +16,7 @@ from core.clean import clean
 from core.dataset.near.result import FIELDS, KEEPS
 from core.errors import BadInput, TunedeckError
 from core.paths import hidden_dir
+from tui.commands.count_tokens import add_model_arguments, count_tokens, recipe_to_count
 from tui.commands.output import print_json, say
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="Map a field to a column: messages=talk, or b.jsonl:messages=talk for one file of several.",
     )
     add_eval_arguments(parser)
+    add_model_arguments(parser)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -111,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tui.commands.output import print_json_lists
     from tui.commands.scan_lines import near_lines, scan_lines
     from tui.commands.scan_rows import FlagSpool, row_lists
-    from tui.commands.scan_tokens import with_tokens
+    from tui.commands.scan_tokens import token_lines, with_tokens
     from tui.commands.scratch import reading_workspace
 
     live = sys.stderr.isatty() and not arguments.json
@@ -128,6 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.rows and not arguments.json:
         raise BadInput("--rows works only with --json", do="Add --json")
+    recipe = recipe_to_count(arguments)
     paths = data_paths(arguments.data, Path.cwd(), piped_into=reading_workspace)
     said = Chosen(arguments.format, columns_of(arguments.columns) or {})
     opened = Dataset.open_as_said(paths, said, Path.cwd())
@@ -162,7 +165,13 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write("\r\x1b[K")
         if search is not None:
             _keep(search, found)
-        found, tokens = with_tokens(found, opened, Path.cwd(), spool)
+        counted = None
+        if recipe is not None and found.format.known:
+            entered("counting tokens")
+            counted = count_tokens(opened, recipe, reading_workspace(), progress)
+            if live:
+                sys.stderr.write("\r\x1b[K")
+        found, tokens = with_tokens(found, opened, Path.cwd(), spool, counted)
         # Rows of no known format cannot be trained on.
         code = EXIT_OK if found.format.known else EXIT_BAD_INPUT
         if arguments.rows:
@@ -172,6 +181,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({**found.to_json(), **tokens})
         return code
     for line in scan_lines(found):
+        say(line)
+    for line in token_lines(tokens) if found.format.known else ():
         say(line)
     if found.near is not None:
         dataset = Dataset.open(paths, chosen.named, chosen.columns)
