@@ -35,7 +35,7 @@ def prompt_alone(value: Mapping[str, Any], found: Recognition, named: Mapping[st
     for form in sorted(FORMATS, key=lambda each: each.name != found.name):
         known = {*(each.name for each in form.fields), *(each.name for each in form.options)}
         said = found.columns if form.name == found.name else {k: v for k, v in named.items() if k in known}
-        missing = [each for each in form.fields if each.required and each.name in _ANSWERS]
+        missing = [each for each in form.fields if each.name in _ANSWERS]
         columns = {each.name: said.get(each.name) or each.name for each in missing}
         whole = {**{columns[each.name]: _ANSWERS[each.name] for each in missing}, **filled}
         mapped = form.map_columns(list(whole), {name: held for name, held in said.items() if held in whole or not held})
