@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from core.dataset.view.view import CuratedView, link_view
 from core.errors import BadInput, TunedeckError
-from core.gpu.nvml import GpuReader
-from core.gpu.readings import GpuSample
+from core.gpu.nvml import GpuInventory, read_gpus
+from core.gpu.selection import VARIABLE
 from core.jobs.files import reason
 from core.jobs.folder import JobFolder
 from core.jobs.launch import launch
@@ -90,8 +90,8 @@ def start_run(
         should_stop=should_stop,
         view_of=view_of,
     )
-    visible = run.environment.get("CUDA_VISIBLE_DEVICES")
-    for name, where in same_device_runs(runs_dir(workspace), visible, read_gpus()[0], run.folder.id):
+    visible = run.environment.get(VARIABLE)
+    for name, where in same_device_runs(runs_dir(workspace), visible, read_gpus().gpus, run.folder.id):
         words = (
             f"{name} is also running on {where}; both will be slower. Use the queue to run them one after the other."
         )
@@ -136,7 +136,8 @@ def prepare_run(
     resolved = with_mapping(
         resolve(recipe if name is None else replace(recipe, name=name), base or workspace), workspace
     )
-    warnings = [*_check(resolved, workspace, elsewhere), *(found.sentence for found in without_effect(resolved))]
+    machine = GpuInventory() if elsewhere else read_gpus()
+    warnings = [*_check(resolved, workspace, machine, elsewhere), *(found.sentence for found in without_effect(resolved))]
     check_start(resolved, workspace)
     if view_of is None:
         view = curate(resolved, workspace, decisions=decisions, on_progress=on_progress, should_stop=should_stop)
@@ -162,27 +163,18 @@ def prepare_run(
     remember(workspace)
     for warning in [*warnings, *view.manifest["notes"]]:
         folder.append_event("alert", warning)
-    return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved), resolved)
+    return Prepared(folder, stages_of(resolved, folder, view.eval_count), environment_of(resolved, machine.gpus), resolved)
 
 
-def read_gpus() -> tuple[list[GpuSample], str]:
-    """The GPUs now, and a sentence on why there are none to read, or ""."""
-    reader = GpuReader()
-    reader.open()
-    try:
-        return reader.read(), reader.problem
-    finally:
-        reader.close()
-
-
-def _check(recipe: Recipe, workspace: Path, elsewhere: bool) -> list[str]:
+def _check(recipe: Recipe, workspace: Path, machine: GpuInventory, elsewhere: bool) -> list[str]:
     """Refuses what cannot start.
 
     Returns:
         The sentences of warnings on the data: a run keeps them, for whoever reads its events later.
     """
-    gpus, problem = read_gpus()
-    checks = preflight(recipe, workspace, gpus=gpus, gpu_problem=problem)
+    checks = preflight(
+        recipe, workspace, gpus=machine.gpus, gpu_problem=machine.problem, driver=machine.driver
+    )
     found = [check for check in stops(checks) if not (elsewhere and check.name == "device")]
     if found:
         more = (

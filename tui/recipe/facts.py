@@ -13,9 +13,10 @@ from core.gpu import host
 from core.gpu.nvml import GpuReader
 from core.gpu.readings import GpuSample
 from core.recipe.declare import Problem
-from core.recipe.memory import DeviceType, Forecast, forecast
+from core.recipe.memory import Forecast, forecast
 from core.recipe.model_files import NotDownloaded
 from core.recipe.model_shape import ModelShape, read_shape
+from core.recipe.precision import DeviceType
 from core.recipe.recipe import KNOBS, Recipe
 from core.recipe.rules.validate import validate
 from core.recipe.worker_packages import torch_build
