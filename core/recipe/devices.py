@@ -147,7 +147,9 @@ def _named(named: Devices, samples: Sequence[GpuSample], shown: str | None) -> R
     if len(gpus) > 1 and (sliced := [gpu for gpu in gpus if not gpu.name_for_cuda.isdecimal()]):
         fault = f"A process sees only one MIG slice: a run on {label_of(sliced[0])} cannot use a second device."
         return RunDevices(False, gpus, text, fault=fault)
-    return RunDevices(False, gpus, text, note=_outside(gpus, samples, shown) or _sliced(gpus[0], samples, named.names[0]))
+    return RunDevices(
+        False, gpus, text, note=_outside(gpus, samples, shown) or _sliced(gpus[0], samples, named.names[0])
+    )
 
 
 def _outside(gpus: Sequence[GpuSample], samples: Sequence[GpuSample], shown: str | None) -> str:
@@ -171,21 +173,16 @@ def _sliced(gpu: GpuSample, samples: Sequence[GpuSample], name: str) -> str:
     return f"GPU {gpu.index} is divided into {len(slices)} MIG slices; the run uses the first, {uuid}."
 
 
-def with_full_names(recipe: Recipe, samples: Sequence[GpuSample]) -> Recipe:
-    """The recipe with whole UUIDs where it has beginnings of them: CUDA takes no beginning of a MIG slice's.
+def full_names(recipe: Recipe, samples: Sequence[GpuSample]) -> str:
+    """The recipe's devices with whole UUIDs where it has beginnings of them: CUDA takes none of a MIG slice's.
 
     Args:
         recipe: the recipe; its devices are there.
         samples: all devices of the machine.
     """
-    from core.recipe.recipe import put
-
-    try:
-        names = devices_of(recipe).names
-    except BadInput:
-        return recipe
+    names = devices_of(recipe).names
     full = [found[0].uuid or name if len(found := _by_uuid(samples, name)) == 1 else name for name in names]
-    return recipe if tuple(full) == names else put(recipe, "training.devices", ",".join(full))
+    return recipe.training.devices if tuple(full) == names else ",".join(full)
 
 
 def _by_uuid(samples: Sequence[GpuSample], name: str) -> tuple[GpuSample, ...]:

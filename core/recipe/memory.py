@@ -8,9 +8,9 @@ The peak of a step is the largest of three moments, and which one it is depends 
 
 The factors were fitted to what torch allocates under FakeTensorMode with transformers 5.23, peft 0.21 and trl 1.16.
 Against the exact forecasts of Llama-3.1-8B, Qwen2.5-7B and Qwen2.5-0.5B (LoRA, QLoRA, full) the result is within 3%.
-Float32 weights under autocast: torch caches 16-bit copies of what is trained through the forward pass. What a layer saves
-then was measured on a CPU (1.23 times that of 16-bit weights). FSDP divides weights, gradients and optimizer states by
-the ranks; each rank puts two layers, embedding and head together. DDP keeps a second copy of the gradients to add up in.
+Float32 weights under autocast: torch caches 16-bit copies of what is trained through the forward pass. What a layer
+saves then was measured on a CPU (1.23 times that of 16-bit weights). FSDP divides weights, gradients and optimizer
+states by the ranks; each rank puts two layers, embedding and head together. DDP adds gradients up in a copy of them.
 The buffers of the output layer are those without the Triton kernel: on a GPU that has it, less is needed.
 Not exercised on a GPU yet.
 """
@@ -125,9 +125,7 @@ def forecast(recipe: Recipe, shape: ModelShape, device: DeviceType, *, longest: 
         (gradients, step, 0.0, 0.0),
     )
     at_peak, activations, buffers, copies = max(moments, key=sum)
-    return Forecast(
-        weights, beside, at_peak + reducing, optimizer, activations, buffers, _CONTEXT[device], copies
-    )
+    return Forecast(weights, beside, at_peak + reducing, optimizer, activations, buffers, _CONTEXT[device], copies)
 
 
 def _terms(recipe: Recipe, shape: ModelShape, held: Precision) -> MemoryTerms:

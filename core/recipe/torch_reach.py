@@ -1,8 +1,8 @@
 """Whether the torch that trains really reaches its GPU: it is asked, in a process of its own.
 
-A wheel without CUDA and a driver that is too old are known from files (`core.recipe.worker_packages`). All else, such as
-a missing library, a GPU that the wheel has no kernels for, or a device that the container does not pass on, only torch
-itself can tell, and importing it takes seconds: a yes is kept for the interpreter, its torch, the driver and the device.
+A wheel without CUDA and a driver that is too old are known from files (`core.recipe.worker_packages`). All else, such
+as a missing library, a GPU that the wheel has no kernels for, or a device that the container does not pass on, only
+torch itself can tell, and importing it takes seconds: a yes is kept for interpreter, torch, driver and device.
 Not exercised on a GPU yet.
 """
 

@@ -60,8 +60,8 @@ class TorchBuild:
             return ""  # within one major number of CUDA, every build runs on every driver
         known = f"{driver.cuda[0]}.{driver.cuda[1]}"
         return (
-            f"torch {version} is built for CUDA {self.gpu}, but NVIDIA driver {clean_line(driver.version, 40)} supports "
-            f"only CUDA {known}, so it cannot use {there}"
+            f"torch {version} is built for CUDA {self.gpu}, but NVIDIA driver {clean_line(driver.version, 40)} "
+            f"supports only CUDA {known}, so it cannot use {there}"
         )
 
     @property

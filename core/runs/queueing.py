@@ -53,6 +53,7 @@ def queue_run(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     view_of: Callable[[Recipe], CuratedView] | None = None,
+    pure_bf16: bool = False,
 ) -> JobFolder:
     """Prepares a run, puts it at the end of the queue, and sees to it that somebody starts it.
 
@@ -64,17 +65,28 @@ def queue_run(
         on_progress: see `core.runs.start.prepare_run`.
         should_stop: likewise.
         view_of: likewise.
+        pure_bf16: likewise.
 
     Raises:
         BadInput: as at a start; or it is to wait for GPU memory that cannot be read.
         NotAgreed: as at a start.
+        NotConfirmed: as at a start.
         JobFailed: the queue's runner did not start; the run is queued nevertheless.
     """
     wish = wish or Wish()
     if wish.free_gib:
         _check_memory(recipe, wish.free_gib)
     Queue(workspace).read()  # one that cannot be read takes no run: said before there is one
-    run = prepare_run(recipe, workspace, base=base, on_progress=on_progress, should_stop=should_stop, view_of=view_of)
+    run = prepare_run(
+        recipe,
+        workspace,
+        base=base,
+        on_progress=on_progress,
+        should_stop=should_stop,
+        view_of=view_of,
+        pure_bf16=pure_bf16,
+        later=True,
+    )
     enqueue(run.folder, run.stages, env=run.environment)
     entry = entry_of(
         run.folder, device_set_of(run.recipe), free_bytes=int(wish.free_gib * 2**30), not_before=wish.not_before

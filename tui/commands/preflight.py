@@ -73,9 +73,7 @@ def check_recipe(recipe: Recipe, workspace: Path) -> tuple[Recipe, list[Prefligh
 
     resolved = with_mapping(resolve(recipe, workspace), workspace)
     machine = read_gpus()
-    checks = preflight(
-        resolved, workspace, gpus=machine.gpus, gpu_problem=machine.problem, driver=machine.driver
-    )
+    checks = preflight(resolved, workspace, gpus=machine.gpus, gpu_problem=machine.problem, driver=machine.driver)
     return resolved, checks
 
 
