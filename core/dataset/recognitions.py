@@ -103,7 +103,8 @@ class FileRecognition:
         kinds = self.kinds
         fitting = [each for each in self._formats if each.kind in kinds]
         candidates = [(each, columns) for each in fitting if (columns := each.map_columns(keys, {})) is not None]
-        for form, columns in candidates:
+        for form, named in candidates:
+            columns = form.refine([value], named)
             if form.fitting([value], columns):
                 why = f"{form.title}; {form.reason(columns)}."
                 return self._number(Recognition(form.name, why, columns, form.kind, tuple(keys))), False
@@ -338,7 +339,10 @@ def _with_own(found: Recognition, keys: Sequence[str]) -> Recognition:
     more = {
         name: column
         for name, column in own.items()
-        if name not in here and column not in taken and found.columns.get(name) != column
+        if name not in here
+        and column not in taken
+        and found.columns.get(name) != column
+        and (name in found.columns or column not in found.all_columns)  # else the first rows spoke against it
     }
     return replace(found, columns={**found.columns, **more}) if more else found
 

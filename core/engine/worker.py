@@ -89,6 +89,7 @@ class Worker:
         self._waits_for = ""
         self._phase = ""
         self._unsent: dict[str, int] = {}
+        self._activity = ""
         self._terminations = 0
         self._lock = threading.RLock()
         self.job: Mapping[str, Any] = {}
@@ -129,9 +130,24 @@ class Worker:
         """Writes at once what is being done: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
         self._phase = name
         self._unsent = {}
-        self._status(state=self._going_on, phase=name, message=message, step=step, of=of)
+        self._activity = ""
+        self._status(state=self._going_on, phase=name, message=message, step=step, of=of, activity="")
         self.event("phase", message or f"{name.capitalize()}.", phase=name)
         self._next_status = time.monotonic() + STATUS_EVERY
+
+    @contextmanager
+    def during(self, activity: str) -> Iterator[None]:
+        """Says what is done between two steps, `evaluating`, `generating` or `saving`, while it is done.
+
+        A step that does not come meanwhile is no stall: what is done has progress of its own.
+        """
+        before, self._activity = self._activity, activity
+        self._status(activity=activity)
+        try:
+            yield
+        finally:
+            self._activity = before
+            self._status(activity=before)
 
     @property
     def _going_on(self) -> str:

@@ -290,6 +290,18 @@ def gone(folder: str) -> JobGone:
     )
 
 
+def tree_size(folder: str | os.PathLike[str]) -> int:
+    """Bytes of all files in a folder, and in those in it; 0 if there is none."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(where, name)).st_size
+            except OSError:
+                continue
+    return total
+
+
 def sync_tree(folder: str | os.PathLike[str]) -> None:
     """Waits until the disk has all files of a folder, and of those in it.
 

@@ -158,12 +158,12 @@ def trained_parameters(recipe: Recipe, shape: ModelShape) -> int:
 def weight_bytes(recipe: Recipe, shape: ModelShape, device: DeviceType) -> float:
     """Bytes of the base model's weights as loaded; embedding, head and norms are never quantized.
 
-    Weights that are stored quantized are loaded as they are.
+    Weights that are stored quantized are loaded as they are, and experts that are fused keep their 16 bits.
     """
     if shape.quantized:
         return float(shape.stored_bytes)
     width = _precision(recipe, device).width
-    linear = sum(module.inputs * module.outputs for module in shape.linear)
+    linear = sum(module.inputs * module.outputs for module in shape.linear) + shape.outside_parameters
     rest = shape.parameters - linear
     if recipe.model.quantization == "nf4":
         # 4 bits, and a constant for each 64: 32 bits, or 8 bits and 32 for each 256 of those (QLoRA, section 3).

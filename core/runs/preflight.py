@@ -178,6 +178,11 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
                 checks.append(PreflightCheck("data", "stop", words, path))
             elif found.kind in task.unused:
                 checks.append(PreflightCheck("data", "warn", task.unused[found.kind], path))
+    if trained is not None and trained.recognition.kind is not None and recipe.model.path:
+        from core.runs.token_checks import token_checks
+
+        lines = token_checks(recipe, workspace, trained)
+        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 

@@ -19,6 +19,7 @@ from core.engine.short_memory import short_of
 from core.engine.worker import Worker, WorkerStopped
 from core.errors import BadInput
 from core.jobs import folder as folders
+from core.jobs.files import tree_size
 from core.recipe.recipe import Recipe, to_json
 from core.recipe.tasks import EVAL_LOSS, LOSS, TASKS
 from core.runs.checkpoint import Checkpoint, read, seal
@@ -26,7 +27,7 @@ from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.loading import named
 from core.training.rank_saving import RankSaving
-from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
+from core.training.saving import drop_old, saved_bytes, write_whole
 from core.training.sharded import keep_dropout, let_go
 
 
@@ -162,7 +163,8 @@ class DurableTrainer(Trainer):
     def evaluate(self, *arguments: Any, **names: Any) -> dict[str, float]:
         """TRL's evaluation; one that is interrupted gives no metrics, and the trained state is still saved."""
         try:
-            metrics: dict[str, float] = super().evaluate(*arguments, **names)
+            with self._worker.during("evaluating"):
+                metrics: dict[str, float] = super().evaluate(*arguments, **names)
         except WorkerStopped as stopped:
             if stopped.now or self._resumed is not None or self.state.global_step == 0:
                 raise
@@ -201,6 +203,10 @@ class DurableTrainer(Trainer):
         self.callback_handler.on_save(self.args, self.state, self.control)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with self._worker.during("saving"):
+            self._write_checkpoint(model, trial)
+
+    def _write_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
         checkpoints = Path(self.args.output_dir)
         target = checkpoints / f"checkpoint-{step}"
@@ -247,7 +253,7 @@ class DurableTrainer(Trainer):
             self._ranks.help_write(self)
         self._ranks.barrier()
         seconds = time.monotonic() - began
-        size = folder_size(target)
+        size = tree_size(target)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"
         self._worker.event(
             "checkpoint",

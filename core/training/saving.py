@@ -12,7 +12,7 @@ from typing import Any
 from core import units
 from core.engine.worker import Worker, WorkerStopped
 from core.errors import TunedeckError
-from core.jobs.files import OUT_OF_INODES, apply_umask, sync, sync_tree
+from core.jobs.files import OUT_OF_INODES, apply_umask, sync, sync_tree, tree_size
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
@@ -145,7 +145,7 @@ class _Attempt:
         if isinstance(error, (WorkerStopped, TunedeckError)) and not _is_full(error):
             shutil.rmtree(partial, ignore_errors=True)
             raise error
-        self.reached = max(self.reached, folder_size(partial))
+        self.reached = max(self.reached, tree_size(partial))
         room, inodes = _room(partial.parent)
         lasting = _is_full(error) or ((room < _NEARLY_NOTHING or not inodes) and _by_a_writer(error))
         if lasting and not inodes:
@@ -202,18 +202,6 @@ def _move(partial: Path, target: Path) -> None:
     partial.rename(target)
     sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def folder_size(folder: Path) -> int:
-    """Bytes of all files in a folder; 0 if there is none."""
-    total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(where, name)).st_size
-            except OSError:
-                continue
-    return total
 
 
 def saved_bytes(model: Any, optimizer: Any = None) -> int:

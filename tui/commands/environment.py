@@ -42,7 +42,7 @@ VARIABLES = (
     Variable(
         "CUDA_VISIBLE_DEVICES",
         TRAINING,
-        "GPUs that a run may use (numbers, GPU-... or MIG-...); a recipe's `training.devices` takes precedence",
+        "GPUs that a run may use: numbers or UUIDs; `training.devices` takes precedence",
     ),
     Variable("TUNEDECK_PYTHON", TRAINING, "Python to train with, if not the one that runs tunedeck"),
     Variable("TUNEDECK_NODES, TUNEDECK_JOB, TUNEDECK_RENDEZVOUS", TRAINING, "set by the Slurm script of a run"),

@@ -16,6 +16,7 @@ from core.clean import clean
 from core.dataset.near.result import FIELDS, KEEPS
 from core.errors import BadInput, TunedeckError
 from core.paths import hidden_dir
+from tui.commands.count_tokens import add_model_arguments, count_tokens, recipe_to_count
 from tui.commands.output import print_json, say
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=COLUMN",
         help="Map a field to a column, such as messages=talk.",
     )
+    add_model_arguments(parser)
     parser.add_argument(
         "--json",
         action="store_true",
@@ -89,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tui.commands.data_paths import data_paths
     from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
     from tui.commands.scan_lines import near_lines, scan_lines
-    from tui.commands.scan_tokens import with_tokens
+    from tui.commands.scan_tokens import token_lines, with_tokens
     from tui.commands.scratch import reading_workspace
     from tui.data.scan import scan_payload
 
@@ -105,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stderr.write(f"\r\x1b[K{phase} {done / max(of, 1):4.0%}  {done:,} of {of:,}")
             sys.stderr.flush()
 
+    recipe = recipe_to_count(arguments)
     paths = data_paths(arguments.data, Path.cwd(), piped_into=reading_workspace)
     said = Chosen(arguments.format, columns_of(arguments.columns) or {})
     opened = Dataset.open_as_said(paths, said, Path.cwd())
@@ -131,12 +134,20 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stderr.write("\r\x1b[K")
     if search is not None:
         _keep(search, found)
-    found, tokens = with_tokens(found, opened, Path.cwd())
+    counted = None
+    if recipe is not None and found.format.known:
+        entered("counting tokens")
+        counted = count_tokens(opened, recipe, reading_workspace(), progress)
+        if live:
+            sys.stderr.write("\r\x1b[K")
+    found, tokens = with_tokens(found, opened, Path.cwd(), counted)
     code = EXIT_OK if found.format.known else EXIT_BAD_INPUT  # rows of no known format cannot be trained on
     if arguments.json:
         print_json({**found.to_json(), **tokens})
         return code
     for line in scan_lines(found):
+        say(line)
+    for line in token_lines(tokens) if found.format.known else ():
         say(line)
     if found.near is not None:
         dataset = Dataset.open(paths, chosen.named, chosen.columns)

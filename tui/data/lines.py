@@ -49,6 +49,8 @@ SHORT_WORDS = {
     "same_template": "template",
     "system_prompt": "system",
     "label_imbalance": "label",
+    "not_rendered": "unshown",
+    "control_tokens": "tokens",
     "zero_trained": "no loss",
     "cut": "cut",
 }

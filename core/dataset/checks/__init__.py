@@ -17,7 +17,7 @@ from core.dataset.checks.system_prompt import SystemPromptDiffers
 from core.dataset.checks.template import SameTemplate
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
 from core.dataset.checks.tokens import TEXTS as _TOKEN_TEXTS
-from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
+from core.dataset.checks.turns import EmptyAnswer, LossWeight, MissingTurn, RoleOrder
 
 CHECKS: tuple[type[Check], ...] = (
     UnreadableRow,
@@ -30,6 +30,7 @@ CHECKS: tuple[type[Check], ...] = (
     NormalizedDuplicate,
     NearDuplicate,
     Secret,
+    LossWeight,
     AnswerEqualsPrompt,
     RepetitionLoop,
     Placeholder,

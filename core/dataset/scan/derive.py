@@ -40,8 +40,10 @@ def scan_key(dataset: Dataset, payload: Mapping[str, Any]) -> str:
     """Changes with the payload, the checks, and size or time of any file."""
     from core import __version__
     from core.dataset.checks import CHECKS
+    from core.dataset.formats import READING
 
-    return digest([payload, source_stamps(dataset, payload), [check.name for check in CHECKS], __version__])
+    checks = [check.name for check in CHECKS]
+    return digest([payload, source_stamps(dataset, payload), checks, __version__, READING])
 
 
 def source_stamps(dataset: Dataset, payload: Mapping[str, Any]) -> list[tuple[str, int, int]]:

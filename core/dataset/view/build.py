@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from core.dataset.audit.decisions import Ledger
 from core.dataset.checks.base import Flag
+from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import UNREADABLE_IN_EVAL
 from core.dataset.near.families import Families
@@ -49,13 +50,22 @@ class Curator:
         near_split: how train and eval are split.
         drop_flags: names of checks whose rows are dropped.
         decisions: the user's.
+        control: finds special tokens in samples, whose rows are dropped; None where nothing is looked for.
     """
 
-    def __init__(self, folder: Path, near_split: NearSplit, drop_flags: frozenset[str], decisions: Ledger) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        near_split: NearSplit,
+        drop_flags: frozenset[str],
+        decisions: Ledger,
+        control: ControlText | None = None,
+    ) -> None:
         self._folder = folder
         self._near_split = near_split
         self._drop_flags = drop_flags
         self._decisions = decisions
+        self._control = control
         self._strata = Strata(near_split.stratify)
         self._seen: set[bytes] = set()
         self._mixed: list[_Mixed] = []
@@ -153,6 +163,7 @@ class Curator:
             first_source,
             drop_flags=self._drop_flags,
             decisions=self._decisions,
+            control=self._control,
             strata=self._strata,
             seen=self._seen,
             excluded=self._excluded,

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
 from core.dataset.audit.decisions import Ledger
+from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
-from core.dataset.flag_names import flag_name
+from core.dataset.flag_names import CONTROL_TOKENS, flag_name
 from core.dataset.scan.scan import Progress, ticking
 from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.build import Curator
@@ -24,7 +25,7 @@ from core.dataset.view.view import BUILDING, CuratedView, publish, read_view, sw
 from core.errors import BadInput
 from core.paths import hidden_dir
 
-DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact")
+DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact", CONTROL_TOKENS)
 """Rows with these flags are dropped unless the user decided to keep them."""
 
 VERSION = 5
@@ -47,6 +48,9 @@ class ViewRequest(TypedDict, total=False):
         near: see there.
         stratify: see there.
         synthetic: see there.
+        special_tokens: those of the tokenizer, the one that begins a text and the one that ends it ("" for none). Rows
+            with special tokens in their text are dropped where `drop_flags` has `control_tokens`.
+        train_without: parts that samples are trained without: tokens in those do not count.
         drop_flags: names of checks whose rows are dropped unless decided otherwise, by default `DROP_FLAGS`. Of equal
             samples the first that is kept stays, and of near-duplicates those that are not removable.
         decisions: the user's; None reads the workspace's.
@@ -62,6 +66,8 @@ class ViewRequest(TypedDict, total=False):
     near: float
     stratify: str
     synthetic: str
+    special_tokens: tuple[Sequence[str], str, str]
+    train_without: Sequence[str]
     drop_flags: Sequence[str]
     decisions: Ledger | None
 
@@ -91,6 +97,10 @@ class ViewPlan:
             fraction, wanted.get("split_seed", 0), near, stratify, wanted.get("synthetic", NAME)
         )
         self._drop_flags = frozenset(map(flag_name, wanted.get("drop_flags", DROP_FLAGS)))
+        tokens, begin, end = wanted.get("special_tokens", ((), "", ""))
+        parts = tuple(sorted(wanted.get("train_without", ())))
+        dropped = bool(tokens) and CONTROL_TOKENS in self._drop_flags
+        self._control = ControlText(tokens, begin, end, train_without=parts) if dropped else None
         dataset = self._dataset = _known(Dataset.open(wanted["paths"], wanted.get("format"), wanted.get("columns")))
         held = self._held = dataset.open_beside(self._eval_paths) if self._eval_paths else None
         shares = dict(wanted.get("mix") or {})
@@ -107,6 +117,8 @@ class ViewPlan:
             "drop_flags": sorted(self._drop_flags),
             "decisions": _decisions_digest(decisions),
         }
+        if dropped:
+            self._inputs["control_tokens"] = [*sorted(tokens), begin, end, *parts]
         if apart := sorted(decisions.apart()):
             self._inputs["apart"] = blake2b(json.dumps(apart).encode(), digest_size=12).hexdigest()
         hashed = blake2b(json.dumps(self._inputs, sort_keys=True).encode(), digest_size=12)
@@ -148,7 +160,9 @@ class ViewPlan:
         inputs = self._inputs
         try:
             with ExitStack() as stack:
-                curator = stack.enter_context(Curator(building, self._near_split, self._drop_flags, self._decisions))
+                curator = stack.enter_context(
+                    Curator(building, self._near_split, self._drop_flags, self._decisions, self._control)
+                )
                 curator.gather(self._dataset, self._eval_paths, on_progress, should_stop)
                 for share, each in self._mixed:
                     curator.mix_in(each, share, self._eval_paths, on_progress, should_stop)

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from core.dataset.audit.decisions import OPEN, DecisionState, Ledger
-from core.dataset.flag_names import UNREADABLE
+from core.dataset.control_text import ControlText
+from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
 from core.dataset.item import Item, digest
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
@@ -35,6 +36,7 @@ class Selection:
         first_source: number of the dataset's first file among all files of the view.
         drop_flags: names of checks whose rows are dropped unless the user has kept them.
         decisions: the user's.
+        control: finds special tokens in samples, whose rows are dropped; None where nothing is looked for.
         strata: tells what the split is stratified by.
         seen: contents of all samples that stay, of other datasets too: of equal ones the first stays.
         excluded: takes the rows that do not.
@@ -49,6 +51,7 @@ class Selection:
         *,
         drop_flags: frozenset[str],
         decisions: Ledger,
+        control: ControlText | None,
         strata: Strata,
         seen: set[bytes],
         excluded: ExcludedRows,
@@ -59,6 +62,7 @@ class Selection:
         self._first_source = first_source
         self._drop_flags = drop_flags
         self._decisions = decisions
+        self._control = control
         self._strata = strata
         self._seen = seen
         self._excluded = excluded
@@ -111,7 +115,8 @@ class Selection:
                 sample = self._staying(scanned)
                 if sample is not None:
                     source = self._first_source + scanned.row.source
-                    kept.write(view_line(scanned.key, scanned.number, source, sample))
+                    wanted = self._decisions.standing(scanned.key).verdict == "keep"
+                    kept.write(view_line(scanned.key, scanned.number, source, sample, kept=wanted))
             for number, flag in scanner.finish():
                 if facts is not None:
                     facts.flag(number, (flag,))
@@ -203,6 +208,8 @@ class Selection:
             # A duplicate goes only because of an equal sample that stays: the first one may have been dropped.
             if flag.name != "exact_duplicate" and flag.name in self._drop_flags:
                 return flag.name, flag.reason
+        if self._control is not None and (tokens := self._control.of(sample)):
+            return CONTROL_TOKENS, f"the text contains {', '.join(tokens)}"
         if synthetic and NAME in self._drop_flags:
             return NAME, "marked by hand"
         if "exact_duplicate" in self._drop_flags and content in self._seen:

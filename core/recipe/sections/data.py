@@ -157,12 +157,21 @@ class Data:
         advanced=True,
     )
     drop_flags: tuple[str, ...] = knob(
-        ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact"),
+        ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact", "control_tokens"),
         title="Drop flagged rows",
         help="Rows with any of these flags are not trained on, unless you kept them by hand.",
         consequence="Duplicates count twice in training and leak into the eval set.",
         renamed=RENAMED,
         source="Lee et al., arXiv 2107.06499",
+    )
+    train_without: tuple[str, ...] = knob(
+        (),
+        title="Train without",
+        help="Parts of the samples to train without, where the chat template does not render them: tool_calls, tools, "
+        "reasoning, media, text (beside a tool call). They are removed from every sample before it is tokenized.",
+        consequence="The model learns the answers without these parts: tool calls go with their results, and turns "
+        "that held only calls are removed.",
+        when=none_of("data.format", "text", "text-lines"),
     )
     max_length: int = knob(
         2048,
