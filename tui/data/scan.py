@@ -114,6 +114,28 @@ class ScanFollower:
         """The key of a row, or None where the scan has not come to it yet."""
         return None if self._reader is None else self._reader.key(row)
 
+    def keys(self, rows: Collection[int]) -> dict[int, str]:
+        """The keys of rows, as far as the scan has come to them."""
+        return {} if self._reader is None else self._reader.keys(rows)
+
+    def rows_of(self, keys: Collection[str]) -> dict[str, int]:
+        """The rows of keys, as far as they are rows of this dataset and the scan has come to them. May read a while."""
+        if self._reader is None:
+            return {}
+        from core.dataset.scan.keys import packed_key
+
+        wanted = {packed: key for key in keys if (packed := packed_key(key))}
+        return {wanted[packed]: row for row, packed in _rows_of(self._reader, wanted.keys())}
+
+    def packed_keys(self) -> Iterator[bytes]:
+        """The packed key of each row, in their order. Reads as it goes."""
+        from core.dataset.scan.keys import KEY_BYTES
+
+        rows = 0 if self._reader is None else self._reader.keyed_rows
+        for first in range(0, rows, _KEYS_AT_ONCE):
+            packed = b"" if self._reader is None else self._reader.packed_keys(first, min(rows, first + _KEYS_AT_ONCE))
+            yield from (packed[at : at + KEY_BYTES] for at in range(0, len(packed), KEY_BYTES))
+
     @property
     def folder(self) -> Path | None:
         """The folder of the scan's results, once that is known."""
@@ -230,15 +252,9 @@ def _together(first: ScanFindings, then: ScanFindings) -> ScanFindings:
 
 
 def _by_packed_key(standings: Mapping[str, DecisionState]) -> dict[bytes, DecisionState]:
-    from core.dataset.scan.keys import pack
+    from core.dataset.scan.keys import packed_key
 
-    found: dict[bytes, DecisionState] = {}
-    for key, standing in standings.items():
-        digest, _, occurrence = key.partition(":")
-        if not occurrence.isdecimal():  # a decision on a pair of rows
-            continue
-        found[pack(bytes.fromhex(digest), int(occurrence))] = standing
-    return found
+    return {packed: state for key, state in standings.items() if (packed := packed_key(key))}
 
 
 def _bad_line(value: Mapping[str, Any]) -> BadLine:

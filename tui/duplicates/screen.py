@@ -105,7 +105,7 @@ class DuplicatesScreen(StepScreen):
         if event.error is not None:
             self.notify(clean(str(event.error)), severity="error", markup=False)
         else:
-            self._desk.stand(event.stood, undone=event.step.undo)
+            self._desk.stand(event.stood)
             if event.step.note:
                 self.notify(event.step.note, severity="warning", timeout=20, markup=False)
         if self.found is None:
