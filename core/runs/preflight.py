@@ -178,6 +178,8 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
                 checks.append(PreflightCheck("data", "stop", words, path))
             elif found.kind in task.unused:
                 checks.append(PreflightCheck("data", "warn", task.unused[found.kind], path))
+            for words in dataset.recognitions.unused().warnings:
+                checks.append(PreflightCheck("data", "warn", clean_line(words), path))
     if trained is not None and trained.recognition.kind is not None and recipe.model.path:
         from core.runs.token_checks import token_checks
 

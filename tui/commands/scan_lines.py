@@ -24,7 +24,7 @@ _HOW_TO_NAME = (
 
 def scan_lines(found: ScanResult) -> list[str]:
     """Rows, format and why; bad lines by number; each flag with its title, its count and a row to look at."""
-    return [*_head(found), *_bad_lines(found), *_flags(found)]
+    return [*_head(found), *_unused(found), *_bad_lines(found), *_flags(found)]
 
 
 def _head(found: ScanResult) -> Iterator[str]:
@@ -35,6 +35,13 @@ def _head(found: ScanResult) -> Iterator[str]:
         columns = ", ".join(f"{field}={column}" for field, column in found.format.columns.items() if field != column)
         if columns:
             yield from _wrapped(f"columns: {columns}", indent="  ")
+
+
+def _unused(found: ScanResult) -> Iterator[str]:
+    if found.unused.words:
+        yield from _wrapped(found.unused.words)
+    for sentence in found.unused.warnings:
+        yield from _wrapped(f"warning: {sentence}", indent="  ")
 
 
 def _bad_lines(found: ScanResult) -> Iterator[str]:

@@ -132,8 +132,9 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
 def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *, complete: bool = False) -> None:
     dataset = scanner.dataset
     bad_lines = tuple(scanner.bad_lines) if complete else ()
-    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts)
-    write_summary(out, result, dataset.count, more, complete=complete)
+    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts, unused=scanner.unused)
+    words = {"unused_words": scanner.unused.words}
+    write_summary(out, result, dataset.count, {**words, **more}, complete=complete)
 
 
 if __name__ == "__main__":

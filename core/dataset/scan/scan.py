@@ -14,6 +14,7 @@ from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.rows import LeakExact
 from core.dataset.dataset import Dataset
 from core.dataset.formats import Recognition
+from core.dataset.formats.unused import UnusedNames, UnusedSearch
 from core.dataset.item import Item, prompt_digest
 from core.dataset.near.gather import Gatherer
 from core.dataset.near.result import NearOptions, NearResult, StageProgress
@@ -101,6 +102,12 @@ class Scanner:
         self._checks = [each(context) for each in wanted]
         self.counts = {each.name: self._begun.counts.get(each.name, 0) for each in wanted}
         self.bad = list(self._begun.bad)
+        self._unused = UnusedSearch()
+
+    @property
+    def unused(self) -> UnusedNames:
+        """What the formats did not read in the rows so far."""
+        return self._unused.found()
 
     def __iter__(self) -> Iterator[ScannedRow | None]:
         """Every entry in order: a good row, or None for a bad one (then `bad` has grown) and what is known already."""
@@ -146,6 +153,8 @@ class Scanner:
             sample = self.dataset.sample_of(row)
         except Unreadable as fault:
             error = str(fault)
+        if row.value is not None:
+            self._unused.see(row.value, self.dataset.recognitions.reading(row), sample)
         return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value, digest=digest)
 
     def finish(self, tick: StageProgress | None = None) -> Iterator[tuple[int, Flag]]:
@@ -181,6 +190,7 @@ class ScanResult:
         keys: packed keys of all good rows (`core.dataset.scan.keys.unpack`).
         near: the near-duplicates, where they were asked for.
         shared: what that search left out of the texts.
+        unused: columns and keys of turns that the formats do not read.
     """
 
     rows: int
@@ -192,6 +202,7 @@ class ScanResult:
     keys: bytes = field(default=b"", repr=False)
     near: NearResult | None = field(default=None, repr=False)
     shared: Shared | None = field(default=None, repr=False)
+    unused: UnusedNames = field(default_factory=UnusedNames, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """As `scan --json` prints it."""
@@ -200,6 +211,8 @@ class ScanResult:
             "format": self.format.name,
             "why": self.format.why,
             "columns": dict(self.format.columns),
+            "unused": self.unused.to_json(),
+            "warnings": list(self.unused.warnings),
             "bad_lines": [line.to_json() for line in self.bad_lines],
             "flags": dict(self.flags),
             **(self.near.to_json() if self.near is not None else {}),
@@ -261,6 +274,7 @@ def scan(
         keys=bytes(keys),
         near=None if gathered is None else gathered.result,
         shared=None if gathered is None else gathered.shared,
+        unused=scanner.unused,
     )
 
 
