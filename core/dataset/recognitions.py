@@ -11,11 +11,13 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core.dataset.formats import FORMATS, UNKNOWN, Format, Recognition, choose, format_named, recognize, to_sample
+from core.dataset.formats.unused import UnusedNames, unused_names
 from core.dataset.mapping import Chosen
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample, SampleKind
@@ -218,6 +220,27 @@ class Recognitions:
         assert row.value is not None
         found = self._found.get(row.source) or self.of(row.source)
         return found.sample(row.value)
+
+    def reading(self, row: Row) -> Recognition:
+        """What a good row is read as."""
+        assert row.value is not None
+        found = self._found.get(row.source) or self.of(row.source)
+        return found.readings[found.which(row.value)]
+
+    def unused(self) -> UnusedNames:
+        """What the formats do not read in the first rows of the files that were looked at."""
+        return unused_names(self._read_first())
+
+    def _read_first(self) -> Iterator[tuple[Mapping[str, Any], Recognition, Sample | None]]:
+        for source, each in enumerate(self.at_open()):
+            rows: Rows = ()
+            with suppress(BadInput):
+                rows = self._first_rows(source)
+            for value in rows:
+                sample = None
+                with suppress(Unreadable):
+                    sample = each.sample(value)
+                yield value, each.readings[each.which(value)], sample
 
     @property
     def uniform(self) -> bool:

@@ -29,7 +29,7 @@ KINDS: Mapping[SampleKind, str] = {
 }
 """What the kinds of samples are called."""
 
-RowVerdict = Literal["ok", "warn", "stop"]
+FindingLevel = Literal["ok", "warn", "stop"]
 
 _REASONS = 2
 
@@ -45,7 +45,7 @@ class RowFinding:
         topic: `rows` where all rows were counted, `data` for what the first rows show.
     """
 
-    verdict: RowVerdict
+    verdict: FindingLevel
     sentence: str
     path: str = ""
     topic: str = "rows"
@@ -66,7 +66,7 @@ def source_words(dataset: Dataset, task: Task, *, training: bool) -> Iterator[Ro
     for each in files[:1] if alike else files:
         name = lead if alike else f"{clean_line(each.file.name, 60)}: "
         if not each.found.known:
-            whole: RowVerdict = "stop" if not any(one.found.known for one in files) else "warn"
+            whole: FindingLevel = "stop" if not any(one.found.known for one in files) else "warn"
             yield RowFinding(whole, f"{name}The format was not recognized: {clean_line(each.found.why)}", topic="data")
             continue
         for number, found in enumerate(each.first):

@@ -68,13 +68,14 @@ def check_recipe(recipe: Recipe, workspace: Path) -> tuple[Recipe, list[Prefligh
         recipe: as loaded.
         workspace: the folder for `runs/`.
     """
+    from core.gpu.nvml import read_gpus
     from core.recipe.mapped import with_mapping
     from core.runs.preflight import preflight
-    from core.runs.start import read_gpus, resolve
+    from core.runs.start import resolve
 
     resolved = with_mapping(resolve(recipe, workspace), workspace)
-    gpus, problem = read_gpus()
-    checks = preflight(resolved, workspace, gpus=gpus, gpu_problem=problem)
+    machine = read_gpus()
+    checks = preflight(resolved, workspace, gpus=machine.gpus, gpu_problem=machine.problem, driver=machine.driver)
     return resolved, [*(check for check in checks if check.name != "rows"), *_rows(resolved, workspace, checks)]
 
 

@@ -24,7 +24,7 @@ _HOW_TO_NAME = (
 
 def scan_lines(found: ScanResult) -> list[str]:
     """Rows, format and why; bad lines by number; each flag with its title, its count and a row to look at."""
-    return [*_head(found), *_read_as(found), *_bad_lines(found), *_flags(found)]
+    return [*_head(found), *_read_as(found), *_unused(found), *_bad_lines(found), *_flags(found)]
 
 
 def _head(found: ScanResult) -> Iterator[str]:
@@ -44,6 +44,13 @@ def _read_as(found: ScanResult) -> Iterator[str]:
         columns = ", ".join(f"{field}={column}" for field, column in each.form.columns.items() if field != column)
         said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else each.form.why
         yield from _wrapped(f"{file}: {_many(each.rows, 'row')} as {said}", indent="  ")
+
+
+def _unused(found: ScanResult) -> Iterator[str]:
+    if found.unused.words:
+        yield from _wrapped(found.unused.words)
+    for sentence in found.unused.warnings:
+        yield from _wrapped(f"warning: {sentence}", indent="  ")
 
 
 def _bad_lines(found: ScanResult) -> Iterator[str]:

@@ -41,6 +41,7 @@ class ScanFindings:
         faults: with the last update, faults of whole files.
         problem: why the scan ended before its end, a sentence, or "".
         stopped: whether it ended because it was asked to; it can be resumed.
+        unused: columns and keys of turns that the format does not read, in words, as far as the scan has come.
         elsewhere: whether this is not from the scan: another process has just decided on `decided`.
     """
 
@@ -54,6 +55,7 @@ class ScanFindings:
     problem: str = ""
     stopped: bool = False
     elsewhere: bool = False
+    unused: str = ""
 
 
 def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> JobFolder:
@@ -190,6 +192,7 @@ class ScanFollower:
             complete=complete,
             # The summary of a scan that has ended lists bad entries first, faults of whole files after them.
             faults=tuple(map(_bad_line, summary["bad_lines"][self._bad_read :])) if complete else (),
+            unused=str(summary.get("unused_words", "")),
         )
 
     def _decided_rows(self, reader: ScanReader, rows: int) -> dict[int, DecisionState]:

@@ -135,9 +135,10 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
 def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *, complete: bool = False) -> None:
     dataset = scanner.dataset
     bad_lines = tuple(scanner.bad_lines) if complete else ()
-    read_as = scanner.read_as.rows()
-    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts, read_as=read_as)
-    write_summary(out, result, dataset.count, more, complete=complete)
+    read_as, unused = scanner.read_as.rows(), scanner.unused
+    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts, read_as=read_as, unused=unused)
+    words = {"unused_words": unused.words}
+    write_summary(out, result, dataset.count, {**words, **more}, complete=complete)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from core.dataset.checks.rows import LeakExact
 from core.dataset.dataset import Dataset
 from core.dataset.eval_place import EvalPlace
 from core.dataset.formats import Recognition
+from core.dataset.formats.unused import UnusedNames, UnusedSearch
 from core.dataset.item import Item, prompt_digest
 from core.dataset.mapping import Chosen
 from core.dataset.near.gather import Gatherer
@@ -115,6 +116,12 @@ class Scanner:
         """How many rows of which file were read as what."""
         self.first_rows: dict[int, int] = {}
         """File number to its first good row."""
+        self._unused = UnusedSearch()
+
+    @property
+    def unused(self) -> UnusedNames:
+        """What the formats did not read in the rows so far."""
+        return self._unused.found()
 
     def __iter__(self) -> Iterator[ScannedRow | None]:
         """Every entry in order: a good row, or None for a bad one (then `bad` has grown) and what is known already."""
@@ -164,6 +171,8 @@ class Scanner:
         except Unreadable as fault:
             error = str(fault)
         self.read_as.take(row, sample is not None)
+        if row.value is not None:
+            self._unused.see(row.value, self.dataset.recognitions.reading(row), sample)
         return Item(number, sample, error=error, nonstandard=row.nonstandard, value=row.value, digest=digest)
 
     def finish(self, tick: StageProgress | None = None) -> Iterator[tuple[int, Flag]]:
@@ -202,6 +211,7 @@ class ScanResult:
         read_as: where files or rows are read in several ways, each with the number of its rows.
         first_rows: the files that have good rows, each with the number of its first one, ascending.
         examples: check name to the first row that it flagged.
+        unused: columns and keys of turns that the formats do not read.
     """
 
     rows: int
@@ -216,6 +226,7 @@ class ScanResult:
     read_as: tuple[ReadRows, ...] = ()
     first_rows: tuple[tuple[Path, int], ...] = ()
     examples: Mapping[str, int] = field(default_factory=dict)
+    unused: UnusedNames = field(default_factory=UnusedNames, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """As `scan --json` prints it."""
@@ -225,6 +236,8 @@ class ScanResult:
             "why": self.format.why,
             "columns": dict(self.format.columns),
             **({"read_as": [each.to_json() for each in self.read_as]} if self.read_as else {}),
+            "unused": self.unused.to_json(),
+            "warnings": list(self.unused.warnings),
             "bad_lines": [line.to_json() for line in self.bad_lines],
             "flags": dict(self.flags),
             **(self.near.to_json() if self.near is not None else {}),
@@ -305,6 +318,7 @@ def scan(
         read_as=scanner.read_as.rows(),
         first_rows=tuple((dataset.reader.files[source], row) for source, row in scanner.first_rows.items()),
         examples=examples,
+        unused=scanner.unused,
     )
 
 
