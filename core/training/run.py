@@ -130,7 +130,7 @@ def _train(
     from core.training.rescue import rescued
 
     worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
-    words = f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}"
+    words = f"Loading the model on {on.name} in {on.precision}"
     worker.phase("loading", f"{words}.")
 
     def loaded(done: int, of: int) -> None:

@@ -23,6 +23,8 @@ _LEAST_EXAMPLE = 24
 """Cells that an example of a kind needs beside its name."""
 
 _LEAKS = 5
+_FILES = 3
+_UNREADABLE = ("unreadable", "unreadable in eval")
 _REASONS = {
     "decision": "dropped by you",
     "bad_line": "malformed line",
@@ -87,13 +89,31 @@ def _samples(facts: Mapping[str, Any]) -> Iterator[Pieces]:
             (f"  synthetic {count(samples['synthetic']):>9}", "text"),
             ("  rows; never held out", "muted"),
         ]
-    total = sum(facts["dropped"].values())
-    why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in _largest(facts["dropped"]))
+    dropped = {name: number for name, number in facts["dropped"].items() if name not in _UNREADABLE}
+    total = sum(dropped.values())
+    why = ", ".join(f"{reason_words(name)} {count(number)}" for name, number in _largest(dropped))
     yield [(f"  excluded  {count(total):>9}", "text"), (f"  {why}" if why else "", "muted")]
+    yield from _unreadable(facts)
     if facts["bad_lines"]:
         yield [(f"  malformed {count(facts['bad_lines']):>9}", "text")]
     for sentence in facts["notes"]:
         yield [(f"  {clean_line(sentence, 400)}", "warning")]
+
+
+def _unreadable(facts: Mapping[str, Any]) -> Iterator[Pieces]:
+    """Rows that are no samples, apart from those that were excluded; with the file and the reason of most of them."""
+    missing = sum(facts["dropped"].get(name, 0) for name in _UNREADABLE)
+    if not missing:
+        return
+    yield [(f"  unreadable{count(missing):>9}", "warning"), ("  rows that cannot be read as samples", "muted")]
+    counts = facts.get("unreadable") or {}
+    of_mix = (counts.get("mix") or {}).values()
+    for each in (counts.get("train"), *of_mix, counts.get("eval")):
+        for file in (each or {}).get("files", ())[:_FILES]:
+            reason = file["reasons"][0]
+            rows = f"{count(file['unreadable'] + file['malformed'])} of {count(file['rows'])}"
+            words = f"    {clean_line(Path(file['file']).name, 40)}: {rows}, {clean_line(reason['reason'], 200)}"
+            yield [(words, "muted")]
 
 
 def _held_share(samples: Mapping[str, Any]) -> float:
