@@ -27,6 +27,7 @@ AT_OPEN = 16
 """Files that are recognized when a dataset is opened; of a folder with hundreds of shards the others follow."""
 
 _MOST_SCHEMAS = 8
+_LEAST_SHARE = 0.25
 _MOST_REMEMBERED = 4_096
 _BY_NAME = {each.name: each for each in FORMATS}
 _AS = {"messages": "conversations", "text": "plain text", "preference": "preference pairs", "kto": "rated answers"}
@@ -96,6 +97,17 @@ class FileRecognition:
             if number or not (other := self._other_kind(value)):
                 raise
             raise Unreadable(f"{fault}; it looks like {other}, unlike the first rows of this file") from None
+
+    def fitting(self, rows: Rows) -> int:
+        """How many of some rows are samples."""
+        count = 0
+        for row in rows:
+            try:
+                self.sample(row)
+            except Unreadable:
+                continue
+            count += 1
+        return count
 
     def _reading(self, keys: Sequence[str], value: Mapping[str, Any]) -> tuple[int, bool]:
         """What reads a row, and whether that follows from the names of its filled columns alone."""
@@ -305,10 +317,8 @@ def recognize_file(file: Path, rows: Rows, chosen: Chosen) -> FileRecognition:
         return FileRecognition(file, [found], fixed=True)
     formats = FORMATS if named is None else (format_named(named),)
     if not found.known:
-        # No format has half of the rows: that of the commonest columns, where there is one.
-        common = _commonest(rows)
-        of_common = recognize(common) if len(common) < len(rows) and named is None else found
-        found = of_common if of_common.known else found
+        # No format has half of the rows: that of a quarter with the same columns, where there is one.
+        found = next((each for each in map(recognize, _groups(rows)) if each.known and named is None), found)
     readings = [found]
     if found.known and named is None:
         readings += _others(rows, found)
@@ -330,12 +340,12 @@ def _others(rows: Rows, found: Recognition) -> Iterator[Recognition]:
         rest = [row for row in rest if _filled(row) != keys]
 
 
-def _commonest(rows: Rows) -> list[Mapping[str, Any]]:
+def _groups(rows: Rows) -> Iterator[Rows]:
+    """The rows that have the same columns filled, the largest groups first; those of less than a quarter are none."""
     counts = Counter(map(_filled, rows))
-    if not counts:
-        return []
-    keys, _ = counts.most_common(1)[0]
-    return [row for row in rows if _filled(row) == keys]
+    for keys, count in counts.most_common():
+        if _LEAST_SHARE * len(rows) <= count < len(rows):
+            yield [row for row in rows if _filled(row) == keys]
 
 
 def _filled(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,18 +56,6 @@ class ScanFindings:
     stopped: bool = False
     elsewhere: bool = False
     unused: str = ""
-
-
-def scan_payload(
-    dataset: Dataset, format: str, columns: Mapping[str, str], eval_data: Sequence[Path]
-) -> dict[str, Any]:
-    """The payload of the scan job: absolute paths, and how to read them."""
-    return {
-        "paths": [str(path.absolute()) for path in dataset.paths],
-        "format": None if format == "auto" else format,
-        "columns": dict(columns),
-        "eval_paths": [str(path.absolute()) for path in eval_data],
-    }
 
 
 def find_or_start(workspace: Path, dataset: Dataset, payload: Mapping[str, Any]) -> JobFolder:

@@ -223,6 +223,8 @@ def _parted(
         prompt = common
     chosen, rejected = chosen[shared:], rejected[shared:]
     for name, answer in (("chosen", chosen), ("rejected", rejected)):
+        if not answer:
+            raise Unreadable(f"no {name} answer")
         if answer[0].role != "assistant":
             raise Unreadable(f"`{columns.get(name, name)}` begins with a {answer[0].role} turn, not with an answer")
     messages = with_system(prompt, row, columns)
