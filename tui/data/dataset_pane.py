@@ -36,7 +36,6 @@ from tui.data.messages import (
 )
 from tui.data.row_pane import RowPane
 from tui.data.rows_pane import RowsPane
-from tui.data.scan import scan_payload
 from tui.screens.pane import Pane
 from tui.widgets.sample_list import SampleList
 
@@ -327,8 +326,11 @@ class DatasetPane(Pane):
     # -- the scan -------------------------------------------------------------------------------------------
 
     def _payload(self) -> dict[str, Any]:
+        from core.dataset.scan.derive import scan_payload
+
         session = self.session
-        return scan_payload(self.desk.rows.dataset, session.format, session.columns, session.eval_data)
+        dataset, held = self.desk.rows.dataset, session.eval_data
+        return scan_payload(dataset, session.format, session.columns, held, session.eval_format, session.eval_columns)
 
     def _start_scan(self) -> None:
         """Find or start the scan, and look for what is known of near-duplicates."""

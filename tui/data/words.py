@@ -182,5 +182,5 @@ def facts(desk: OpenDataset, audit: str = "") -> str:
         why = "" if desk.rows.judged else f"Format: {found.why}"
     else:
         why = found.why.replace("Say which column is which.", "Press M to say which column is which.")
-    words = [desk.changed, desk.scan_words, audit, desk.rows.tokens.words, why]
+    words = [desk.changed, desk.scan_words, audit, desk.unused, desk.rows.tokens.words, why]
     return clean_line(" · ".join(filter(None, words)), 400)

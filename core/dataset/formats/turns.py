@@ -140,7 +140,7 @@ def read_turns(
         raise Unreadable("the conversation is empty")
     answers: list[bool] | None = None
     if losses is not None or any(isinstance(turn, dict) and MASK_KEY in turn for turn in value):
-        answers = [isinstance(turn, dict) and _role(turn, names) in ("assistant", "call") for turn in value]
+        answers = [isinstance(turn, dict) and speaker_role(turn, names) in ("assistant", "call") for turn in value]
     trains = answers is not None and mask_trains(value, answers)
     said = losses(value, answers) if losses is not None and answers is not None else None
     messages: list[Message] = []
@@ -172,7 +172,7 @@ def _with_loss(message: Message, loss: TurnLoss) -> Message:
     return replace(message, weight=loss.weight) if message.trained else message
 
 
-def _role(turn: Mapping[str, Any], names: TurnNames) -> str:
+def speaker_role(turn: Mapping[str, Any], names: TurnNames) -> str:
     """The role of a turn; `call` for a tool call as a turn, "" for an unknown one."""
     keys = (names.role,) if names.role else ROLE_KEYS
     name = next((turn[key] for key in keys if turn.get(key) is not None), None)
@@ -193,7 +193,7 @@ def read_turn(turn: Any, names: TurnNames = USUAL, *, mask_trained: bool = False
         raise Unreadable(f"no `{names.role or 'role` or `from'}`, so the speaker is unknown")
     content_keys = (names.content,) if names.content else CONTENT_KEYS
     content = next((turn[key] for key in content_keys if turn.get(key) is not None), None)
-    role = _role(turn, names)
+    role = speaker_role(turn, names)
     loss = turn_loss(turn, mask_trains=mask_trained) if role in ("assistant", "call") else TRAINED
     if role == "call":
         return (Message("assistant", "", tool_calls=read_calls(content), trained=loss.weight != 0),)
