@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read the rows, then do what is asked for."""
+    """Read the rows, then export, import or print."""
     from core.dataset.dataset import Dataset
     from core.dataset.mapping import Chosen
     from core.dataset.view.exchange import decision_records, export_decisions, import_decisions, row_places
