@@ -1,7 +1,7 @@
 """Starts the ranks of a run by torchrun's own agent: `python -m core.engine.torchrun RANKS -m MODULE FOLDER`.
 
 The keeper runs this as it runs a worker. What it adds to torchrun: the exit code of a run that was stopped on request,
-a sentence on which rank ended how, and SIGTERM is a request to stop and save, a second one to stop now.
+a sentence on which rank ended how, and SIGTERM or SIGINT is a request to stop and save, a second one to stop now.
 
 Several machines: TUNEDECK_NODES says how many, TUNEDECK_RENDEZVOUS is `host:port` of one of them, TUNEDECK_JOB any name
 that is theirs alone. The script that `tunedeck train --print-slurm` prints sets these.
@@ -59,7 +59,8 @@ def main(argv: Sequence[str], entry: Callable[[str, str], RankCommand] = python_
         except TunedeckError as error:
             print(error, file=sys.stderr, flush=True)
 
-    signal.signal(signal.SIGTERM, on_termination)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_termination)
     kills = ending.oom_kills()
     while True:
         failed = _run(int(count), entry(module, path))
@@ -92,7 +93,7 @@ def _run(count: int, entry: RankCommand) -> Mapping[int, int]:
         max_restarts=0,
         monitor_interval=0.1,
         start_method=method,
-        signals_to_handle="SIGINT",
+        signals_to_handle="SIGQUIT",
         shutdown_timeout=GRACE,
     )
     try:

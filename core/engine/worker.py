@@ -448,7 +448,7 @@ class Worker:
         return (requests.STOP,) if self._terminations == 1 else (requests.STOP, requests.STOP_NOW)
 
     def on_termination(self, number: int, frame: FrameType | None) -> None:
-        """SIGTERM (Slurm, spot machines) is stop-and-save, a second one is now."""
+        """SIGTERM (Slurm, spot machines) or SIGINT (a terminal) is stop-and-save, a second one is now."""
         self._terminations += 1
         self._next_look = 0.0
 
