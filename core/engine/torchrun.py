@@ -50,6 +50,7 @@ def main(argv: Sequence[str], entry: Callable[[str, str], RankCommand] = python_
     count, flag, module, path = argv
     assert flag == "-m", argv
     folder = JobFolder(path)
+    folder.hold()
     terminations: list[str] = []
 
     def on_termination(number: int, frame: FrameType | None) -> None:
@@ -63,13 +64,14 @@ def main(argv: Sequence[str], entry: Callable[[str, str], RankCommand] = python_
         signal.signal(number, on_termination)
     kills = ending.oom_kills()
     while True:
-        failed = _run(int(count), entry(module, path))
+        failed = _run(int(count), entry(module, os.fspath(folder.path)))
         codes = set(failed.values())
         if not failed:
             return 0
         if EXIT_AGAIN not in codes:
             break
         os.environ[AGAIN] = "1"
+        folder.read_status()  # it may have been moved meanwhile
     if EXIT_STOPPED in codes:
         return EXIT_STOPPED
     _explain(folder, failed, title_of(["-m", module]), ending.oom_kills() - kills)

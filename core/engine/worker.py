@@ -78,6 +78,7 @@ class Worker:
     """
 
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
+        folder.hold()
         self.folder = folder
         self._speaks = speaks
         self._backlog = Backlog(self._report_loss)

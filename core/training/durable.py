@@ -216,7 +216,7 @@ class DurableTrainer(Trainer):
 
     def _write_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
-        checkpoints = Path(self.args.output_dir)
+        checkpoints = self._worker.folder.checkpoints
         target = checkpoints / f"checkpoint-{step}"
         if _is_whole(target):
             return
@@ -246,7 +246,7 @@ class DurableTrainer(Trainer):
                 written.rmdir()
                 seal(folder, self._facts())
             finally:
-                self.args.output_dir = str(checkpoints)
+                self.args.output_dir = str(self._worker.folder.checkpoints)
 
         if self.args.should_save:
             patience = folders.GONE_AFTER if self._ends() else None
@@ -256,12 +256,12 @@ class DurableTrainer(Trainer):
             training = self._recipe.training
             best = self.state.best_global_step if training.keep_best else None
             with suppress(OSError):  # then those are dropped after the next one
-                drop_old(checkpoints, training.keep_checkpoints, best)
+                drop_old(self._worker.folder.checkpoints, training.keep_checkpoints, best)
         elif self._ranks.sharded:
             self._ranks.help_write(self)
         self._ranks.barrier()
         seconds = time.monotonic() - began
-        size = tree_size(target)
+        size = tree_size(self._worker.folder.checkpoints / target.name)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"
         self._worker.event(
             "checkpoint",

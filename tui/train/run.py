@@ -41,16 +41,22 @@ class RunSource:
         over: whether the run has ended and all of it was read.
         headline: the metric that says how the run goes, as far as is known.
         resumable: whether there is anything to resume from, once the screen's own run has ended.
+        known_as: where the screen believes it to be.
         lock: held while a thread reads: that of a moment ago may still be at its last look.
     """
 
     def __init__(self, folder: Path, follower: Follower) -> None:
         """Make it; nothing is read yet."""
-        self.folder = folder
+        self.known_as = folder
         self.follower = follower
         self.headline = SFT.headline
         self.over = self.resumable = self._task_known = False
         self.lock = threading.Lock()
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies now: an active run's folder may be moved while it is followed."""
+        return self.follower.folder.path
 
     def look_for_checkpoints(self, update: Update) -> None:
         """Find out whether a run that has ended left any checkpoint, or its data to start again. In the thread."""
@@ -70,7 +76,7 @@ class RunSource:
         """Made in the thread, since it reads recipes."""
         from core.verdict.run import RunJudge
 
-        return RunJudge(JobFolder(self.folder))
+        return RunJudge(self.follower.folder)
 
 
 class RunModel:
