@@ -13,6 +13,7 @@ from core.dataset.files.sources import open_reader
 from core.dataset.formats import Recognition, format_named
 from core.dataset.formats.text import PlainTextLines
 from core.dataset.mapping import AUTO, Chosen, saved
+from core.dataset.prompts import prompt_alone
 from core.dataset.recognitions import Recognitions
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
@@ -89,23 +90,58 @@ class Dataset:
                 return cls.open(paths, kept.named, kept.columns)
         return cls.open(paths, chosen.named, chosen.columns)
 
-    def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
-        """Opens other files of the same job, an eval file say.
+    def open_eval(self, paths: Sequence[str | Path], chosen: Chosen | None = None) -> Dataset:
+        """Opens the eval files of this dataset.
 
-        They are read as the user has said this dataset is, where their columns allow it; else in their own format,
-        and where that is not known in this dataset's.
+        Args:
+            paths: of the eval files.
+            chosen: what the user has said of them; with nothing said they are read as `open_beside` reads them.
+
+        Raises:
+            BadInput: as `open`; what does not fit them names them.
+        """
+        try:
+            if chosen is None or not chosen.said:
+                return self.open_beside(paths)
+            return Dataset.open(paths, chosen.named, chosen.columns)
+        except BadInput as fault:
+            names = ", ".join(str(path) for path in paths)
+            if any(str(path) in fault.where for path in paths):
+                raise
+            raise BadInput(f"eval file: {fault.what}", where=names, do=fault.do) from None
+
+    def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
+        """Opens other files of the same job.
+
+        They are read in the format and columns that the user has named for this dataset, where they have these
+        columns and most of their first rows fit; else as what they are themselves; where that is unknown, as this one.
 
         Raises:
             BadInput: as `open`.
         """
-        if self.chosen.said:
-            named = self.chosen.named or (self.recognition.name if self.chosen.of_all.said else None)
-            with suppress(BadInput):  # they have no such columns
-                return Dataset.open(paths, named, self.chosen.columns)
+        said = self.chosen
+        if said.files:
+            other = Dataset.open(paths, columns={name: held for name, held in said.columns.items() if ":" in name})
+            if any(said.of_file(file).alone for file in other.reader.files):
+                return other
+        if said.of_all.said and (same := self._alike(paths)) is not None:
+            return same
         other = Dataset.open(paths)
-        if other.recognition.known or not self.recognition.known:
-            return other
-        return Dataset.open(paths, self.recognition.name, self.recognition.columns)
+        return other if other.recognition.known else self._alike(paths) or other
+
+    def _alike(self, paths: Sequence[str | Path]) -> Dataset | None:
+        """Other files read as this dataset is, or None where they do not fit."""
+        found, said = self.recognition, self.chosen.of_all.columns
+        if not found.known:
+            return None
+        required = {each.name for each in format_named(found.name).fields if each.required}
+        columns = {name: held for name, held in found.columns.items() if name in required or name in said}
+        try:
+            other = Dataset.open(paths, found.name, columns)
+            rows = other._first_rows(0)
+        except BadInput:  # they have no such columns
+            return None
+        return other if 2 * other.recognitions.of(0).fitting(rows) >= len(rows) else None
 
     def check_mapping(self, *others: Dataset) -> None:
         """Refuses a mapping of a file that is neither of this dataset nor of others.
@@ -145,6 +181,22 @@ class Dataset:
             Unreadable: with the reason.
         """
         return self.recognitions.of(self.reader.row(entry).source).sample(value)
+
+    def asked(self, row: Row) -> Sample:
+        """A row for what only its prompt matters: as `sample_of`, or with an answer that means nothing.
+
+        Raises:
+            Unreadable: there is no prompt either.
+        """
+        try:
+            return self.sample_of(row)
+        except Unreadable:
+            found = self.recognitions.of(row.source)
+            named = self.chosen.of_file(found.file).columns
+            alone = None if row.value is None else prompt_alone(row.value, found.found, named)
+            if alone is None:
+                raise
+            return alone
 
     def preview(self, entry: int, limit: int = 200) -> str:
         """One cleaned line for a list: the prompt, the start of the text, or why the entry is unreadable."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
 from core.engine.rendered import LostPart
@@ -62,6 +63,16 @@ class EncodingSettings:
             tuple(sorted({CONTROL_TOKENS, NOT_RENDERED}.intersection(drops))),
         )
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it, for another process and for keys; `from_json(to_json(s)) == s`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> EncodingSettings:
+        """The inverse of `to_json`."""
+        tuples = {name: tuple(found) for name, found in value.items() if isinstance(found, list)}
+        return cls(**{**value, **tuples, "template": Template(**value["template"])})
+
     @property
     def cuts(self) -> bool:
         """Whether tokens beyond the max length are lost."""
@@ -77,6 +88,28 @@ class EncodingSettings:
     def columns(self) -> tuple[str, ...]:
         """What the trainer's dataset holds of each sample."""
         return TASKS[self.task].columns
+
+
+def carrying(labels: list[int]) -> int:
+    """How many labels carry loss."""
+    return len(labels) - labels.count(MASKED)
+
+
+def labels_of(ids: list[int], mask: list[int]) -> list[int]:
+    """The token ids where the mask is 1, else `MASKED`; both have the same length."""
+    labels = [MASKED] * len(ids)
+    stop = 0
+    while (start := _find(mask, 1, stop)) < len(mask):
+        stop = _find(mask, 0, start)
+        labels[start:stop] = ids[start:stop]
+    return labels
+
+
+def _find(mask: list[int], bit: int, start: int) -> int:
+    try:
+        return mask.index(bit, start)
+    except ValueError:
+        return len(mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +137,8 @@ class Sequence:
     @property
     def trained_tokens(self) -> int:
         """Tokens that carry loss. The first token of a sequence is never predicted, so it does not count."""
-        return sum(label != MASKED for label in self.labels[1:])
+        first = self.labels[:1] not in ([], [MASKED])
+        return carrying(self.labels) - first
 
     @property
     def total(self) -> int:
@@ -145,7 +179,7 @@ class Sequence:
             input_ids=self.input_ids[:length],
             labels=self.labels[:length],
             lost_tokens=len(self.input_ids) - length,
-            lost_trained=sum(label != MASKED for label in self.labels[length:]),
+            lost_trained=carrying(self.labels[length:]),
             text=self.text,
             offsets=self.offsets,
             answer=self.answer,
@@ -210,4 +244,4 @@ class Encoded:
     @property
     def carries_loss(self) -> bool:
         """Whether it stays in the dataset: TRL leaves out what the mask or the cut left without a label."""
-        return any(label != MASKED for sequence in self.sequences for label in sequence.labels)
+        return any(carrying(sequence.labels) for sequence in self.sequences)

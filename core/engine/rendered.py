@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from core.dataset.control_text import ControlText
 from core.dataset.sample import Message, Sample
 from core.dataset.without import MEDIA, PARTS, REASONING, TEXT, TOOL_CALLS, TOOLS, think_end, thought
+from core.engine.plain_tokenizer import special_added
 from core.engine.template import as_template_turn
 from core.errors import BadInput
 
@@ -378,34 +380,12 @@ def must_check(turns: Sequence[Message], tools: Sequence[Any], tokenizer: Any, t
 
 
 @lru_cache(maxsize=16)
-def _special_tokens(tokenizer: Any) -> re.Pattern[str] | None:
-    added = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    names = sorted(filter(str.strip, {*added, *tokenizer.all_special_tokens}), key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, names))) if names else None
+def _control_text(tokenizer: Any) -> ControlText:
+    return ControlText(
+        {*special_added(tokenizer), *tokenizer.all_special_tokens}, tokenizer.bos_token or "", tokenizer.eos_token or ""
+    )
 
 
 def control_tokens(sample: Sample, tokenizer: Any) -> tuple[str, ...]:
-    """The tokenizer's special tokens that stand in the texts of a sample, each once, as they come.
-
-    The end token at the end of a plain text, and the begin token at its start, belong there.
-    """
-    pattern = _special_tokens(tokenizer)
-    if pattern is None:
-        return ()
-    if sample.kind == "text":
-        text = sample.text.removesuffix(tokenizer.eos_token or "\0").removeprefix(tokenizer.bos_token or "\0")
-        return tuple(dict.fromkeys(pattern.findall(text)))
-    return tuple(dict.fromkeys(found for text in _texts(sample) for found in pattern.findall(text)))
-
-
-def _texts(sample: Sample) -> Iterator[str]:
-    for turn in (*sample.messages, *sample.chosen, *sample.rejected):
-        yield turn.content
-        if turn.reasoning:
-            yield turn.reasoning
-        if turn.tool_calls:
-            yield json.dumps(turn.tool_calls, ensure_ascii=False, default=str)
-        if turn.name:
-            yield turn.name
-    if sample.tools:
-        yield json.dumps(sample.tools, ensure_ascii=False, default=str)
+    """The tokenizer's special tokens that stand in the texts of a sample, each once, as they come."""
+    return _control_text(tokenizer).of(sample)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ _BLOCK = 1_000
 
 _NAMED = 20
 """Samples that an event names one by one; more are only counted."""
+
+_LOST_NAMED = 5
+"""Samples of which a sentence says what they lose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class EncodingSummary:
     control_tokens: list[int] = field(default_factory=list)
     control_kept: int = 0
     reduced: int = 0
-    each: array[int] = field(default_factory=lambda: array("L"))
+    each: array[int] = field(default_factory=lambda: array("I"))
 
     def add(self, row: ViewRow, encoded: Encoded, settings: EncodingSettings) -> bool:
         """Counts one encoded sample.
@@ -129,6 +132,29 @@ class EncodingSummary:
             self.not_rendered.append((row.row, loss_words(error.losses)))
         self.each.extend((0, 0))
 
+    def join(self, later: EncodingSummary) -> None:
+        """Adds what was found in the samples that follow."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(later, each.name)
+            if isinstance(mine, int):
+                setattr(self, each.name, mine + theirs)
+            else:
+                mine.extend(theirs)
+
+    def to_json(self) -> dict[str, Any]:
+        """All but `each`, which is long."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "each"}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], each: array[int]) -> EncodingSummary:
+        """The inverse of `to_json`."""
+        pairs = {
+            name: [tuple(pair) if isinstance(pair, list) else pair for pair in found]
+            for name, found in value.items()
+            if isinstance(found, list)
+        }
+        return cls(**{**value, **pairs}, each=each)
+
     def alerts(self) -> list[tuple[str, dict[str, Any]]]:
         """What a person must know before training: sentences, each with its numbers and rows (from 0)."""
         found: list[tuple[str, dict[str, Any]]] = []
@@ -173,17 +199,16 @@ def _count(rows: list[int]) -> str:
     return "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
 
 
-def not_rendered_words(rows: list[tuple[int, str]], of: str = "samples") -> str:
+def not_rendered_words(rows: list[tuple[int, str]]) -> str:
     """Which rows lose what they would train, as a sentence without a full stop; rows count from 1 in it.
 
     Args:
         rows: row (from 0) and what is lost.
-        of: what they are.
     """
-    what = of.removesuffix("s") if len(rows) == 1 else of
-    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in rows[:3])
-    more = f"; and {len(rows) - 3:,} more" if len(rows) > 3 else ""
-    return f"The chat template does not render all of {len(rows):,} {what} to train on ({named}{more})"
+    what = "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
+    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in rows[:_LOST_NAMED])
+    more = f"; and {len(rows) - _LOST_NAMED:,} more" if len(rows) > _LOST_NAMED else ""
+    return f"The chat template does not render all of {what} ({named}{more})"
 
 
 def flags_of_view(data: Path) -> list[str] | None:
@@ -202,31 +227,40 @@ def read_view(path: Path) -> Iterator[ViewRow]:
         BadInput: the file is missing, or a line is not what a curated view holds.
     """
     try:
-        stream = path.open(encoding="utf-8")
+        stream = path.open("rb")
     except OSError as error:
         raise BadInput(f"Cannot read the run's data: {error.strerror}", where=str(path)) from error
     with stream:
         for number, line in enumerate(stream, start=1):
-            try:
-                value = json.loads(line)
-                sample = Sample.from_json(value["sample"])
-                yield ViewRow(value["key"], int(value["row"]), sample, bool(value.get("kept")))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise BadInput(
-                    f"This line is not a sample of a curated view ({error})",
-                    where=f"{path}:{number}",
-                    do="Start the run again from its recipe",
-                ) from error
+            yield view_row(line, f"{path}:{number}")
+
+
+def view_row(line: bytes, where: str) -> ViewRow:
+    """The row in a line of a curated view.
+
+    Raises:
+        BadInput: the line is not what a curated view holds; names `where`.
+    """
+    try:
+        value = json.loads(line)
+        sample = Sample.from_json(value["sample"])
+        return ViewRow(value["key"], int(value["row"]), sample, bool(value.get("kept")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"This line is not a sample of a curated view ({error})",
+            where=where,
+            do="Start the run again from its recipe",
+        ) from error
 
 
 def encode_view(
     rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings, *, seen: Callable[[int], None] = lambda _: None
 ) -> tuple[Any, EncodingSummary]:
-    """The samples of a view as the dataset for the trainer.
+    """The samples of a view as the dataset for the trainer, encoded in this process.
 
     Args:
         rows: of the curated view.
-        tokenizer: of the model.
+        tokenizer: of the model, or its plain form.
         settings: template, max length, and what carries loss.
         seen: called with how many rows are done, every hundred; may raise to end it.
 
@@ -239,11 +273,28 @@ def encode_view(
     import pyarrow as pa
     from datasets import Dataset
 
+    codes = dict.fromkeys(settings.columns, "i")
+    blocks = [EncodedBlock(codes)]
     facts = EncodingSummary()
-    numbers = pa.list_(pa.int32())
-    schema = pa.schema(dict.fromkeys(settings.columns, numbers))
-    blocks: list[Any] = []
-    held: list[Mapping[str, list[int]]] = []
+    for kept in encoded_rows(rows, tokenizer, settings, facts, seen):
+        if len(blocks[-1]) >= _BLOCK:
+            blocks.append(EncodedBlock(codes))
+        blocks[-1].extend(kept.rows)
+    return Dataset(pa.Table.from_batches([block.batch() for block in blocks])), facts
+
+
+def encoded_rows(
+    rows: Iterable[ViewRow],
+    tokenizer: Any,
+    settings: EncodingSettings,
+    facts: EncodingSummary,
+    seen: Callable[[int], None] = lambda _: None,
+) -> Iterator[Encoded]:
+    """The samples that are trained on, one at a time, each counted in `facts`; so are those that are left out.
+
+    Raises:
+        BadInput: for what no single sample is to blame for, such as a template without marks.
+    """
     for place, row in enumerate(rows):
         if place % 100 == 0:
             seen(place)
@@ -255,15 +306,44 @@ def encode_view(
             facts.refuse(row, error, settings)
             continue
         if facts.add(row, encoded, settings):
-            held.extend(encoded.rows)
-        if len(held) >= _BLOCK:
-            blocks.append(_block(held, schema))
-            held = []
-    blocks.append(_block(held, schema))
-    return Dataset(pa.concat_tables(blocks)), facts
+            yield encoded
 
 
-def _block(rows: list[Mapping[str, list[int]]], schema: Any) -> Any:
-    import pyarrow as pa
+class EncodedBlock:
+    """Encoded samples as columns of lists of whole numbers, in the memory layout of Arrow.
 
-    return pa.table({name: [row[name] for row in rows] for name in schema.names}, schema=schema)
+    Args:
+        codes: column to the type code of its numbers (`array.array`): `i` has 32 bits, `h` and `H` 16.
+    """
+
+    def __init__(self, codes: Mapping[str, str]) -> None:
+        self.values = {name: array(code) for name, code in codes.items()}
+        self.offsets = {name: array("i", [0]) for name in codes}
+
+    def __len__(self) -> int:
+        """Samples, or chunks of samples."""
+        return len(next(iter(self.offsets.values()))) - 1
+
+    def extend(self, rows: Iterable[Mapping[str, list[int]]]) -> None:
+        """Adds rows of the trainer's dataset."""
+        for row in rows:
+            for name, values in self.values.items():
+                values.extend(row[name])
+                self.offsets[name].append(len(values))
+
+    def batch(self) -> Any:
+        """All of it as a `pyarrow.RecordBatch`, without a copy."""
+        import pyarrow as pa
+
+        return block_batch({name: (self.offsets[name], values) for name, values in self.values.items()}, len(self), pa)
+
+
+def block_batch(columns: Mapping[str, tuple[Any, Any]], rows: int, pa: Any) -> Any:
+    """Offsets and values of list columns, both `array.array`, as a `pyarrow.RecordBatch`."""
+    types = {"i": pa.int32(), "h": pa.int16(), "H": pa.uint16()}
+    lists = []
+    for offsets, values in columns.values():
+        inner = pa.Array.from_buffers(types[values.typecode], len(values), [None, pa.py_buffer(values)])
+        buffers = [None, pa.py_buffer(offsets)]
+        lists.append(pa.Array.from_buffers(pa.list_(inner.type), rows, buffers, children=[inner]))
+    return pa.RecordBatch.from_arrays(lists, names=list(columns))

@@ -163,9 +163,10 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
 
 
 def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
+    from core.engine.encode_all import caches_of, encode_all
     from core.engine.encoded import EncodingSettings
     from core.engine.prompts import held_out_prompts
-    from core.engine.samples import encode_view, flags_of_view, read_view
+    from core.engine.samples import flags_of_view, read_view
 
     path = worker.folder.data / "eval.jsonl"
     if not path.exists() or path.stat().st_size == 0:
@@ -175,7 +176,8 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
     drop_flags = () if recipe.data.eval else flags_of_view(worker.folder.data)  # the user's own file is kept whole
     settings = EncodingSettings.of(recipe, template, drop_flags=drop_flags)
     settings = replace(settings, packing="none")  # each sample is measured by itself
-    rows, _ = encode_view(read_view(path), tokenizer, settings, seen=lambda _: worker.stop_if_asked(_STOPPED))
+    caches = caches_of(worker.folder.path)
+    rows, _ = encode_all(path, tokenizer, settings, caches=caches, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
         read_view(path), recipe.evaluation.prompts, tokenizer, template, max_length=recipe.data.max_length
     )

@@ -8,7 +8,8 @@ from core.engine.short_memory import GPU, ran_out_of
 from core.engine.worker import Worker
 from core.errors import BadInput, TunedeckError
 from core.recipe.adapters import adapter_of
-from core.recipe.model_files import find, quantized_by, read_config
+from core.recipe.model_files import find, read_config
+from core.recipe.quantized import method_of
 from core.recipe.recipe import Recipe
 from core.runs.checkpoint import keep_batches, with_batches
 
@@ -118,7 +119,7 @@ def no_room(recipe: Recipe, memory: str = GPU) -> OutOfMemory:
 
 def _stored_quantized(recipe: Recipe) -> bool:
     try:
-        return bool(quantized_by(read_config(find(recipe.model.path, recipe.model.revision))))
+        return bool(method_of(read_config(find(recipe.model.path, recipe.model.revision))))
     except BadInput:
         return False
 

@@ -160,7 +160,7 @@ def _train(
     from core.training.rescue import rescued
 
     worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
-    words = f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}"
+    words = f"Loading the model on {on.name} in {on.precision}"
     worker.phase("loading", f"{words}.")
 
     def loaded(done: int, of: int) -> None:
@@ -221,11 +221,13 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         BadInput: nothing would be trained, or something else than the data says; a run that has `started` is only told.
     """
     from core.engine.encode import stop_trained
+    from core.engine.encode_all import caches_of, encode_all
     from core.engine.encoded import EncodingSettings
-    from core.engine.samples import encode_view, flags_of_view, not_rendered_words, read_view
+    from core.engine.samples import flags_of_view, not_rendered_words
     from core.training.contributions import note_contributions
 
     data = worker.folder.data
+    caches = caches_of(worker.folder.path)
     settings = EncodingSettings.of(recipe, template, drop_flags=flags_of_view(data))
     which = f" (chat template: {template.origin})" if template.text else ""
     worker.phase("encoding", f"Tokenizing the samples{which}.")
@@ -238,14 +240,9 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         worker.progress(0, 0, f"Tokenizing the samples: {before + done:,}{known}.")
         worker.stop_if_asked("Stopped on request while tokenizing the samples. There was nothing to save.")
 
-    train_rows, facts = encode_view(read_view(data / "train.jsonl"), tokenizer, settings, seen=seen)
+    train_rows, facts = encode_all(data / "train.jsonl", tokenizer, settings, caches=caches, seen=seen)
     for sentence, fields in facts.alerts():
         worker.event("alert", sentence, data="train", **fields)
-    if facts.not_rendered:
-        words = not_rendered_words(facts.not_rendered)
-        if not started:
-            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
-        worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in facts.not_rendered[:20]])
     if settings.train_without:
         parts = " and ".join(PARTS[part] for part in settings.train_without)
         worker.event(
@@ -254,7 +251,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             f"{facts.samples:,} samples.",
             reduced=facts.reduced,
         )
-    if facts.trained_tokens == 0:
+    lost = list(facts.not_rendered)
+    if facts.trained_tokens == 0 and not lost:
         raise BadInput(
             f"None of the {facts.samples:,} samples has a trained token, so there is nothing to learn",
             where=str(data / "train.jsonl"),
@@ -265,14 +263,21 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     if (data / "eval.jsonl").exists():
         before = facts.samples
         kept = replace(settings, drop_flags=()) if recipe.data.eval else settings  # the user's own file is kept whole
-        eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, kept, seen=seen)
-        if held_out.not_rendered:
-            words = not_rendered_words(held_out.not_rendered).replace(" to train on", "")
+        eval_rows, held_out = encode_all(data / "eval.jsonl", tokenizer, kept, caches=caches, seen=seen)
+        if not recipe.data.eval:
+            lost += held_out.not_rendered
+        elif held_out.not_rendered:
+            words = not_rendered_words(held_out.not_rendered)
             worker.event("alert", f"Eval set: {words}.", data="eval", count=len(held_out.not_rendered))
         for sentence, fields in held_out.alerts():
             worker.event("alert", f"Eval set: {sentence}", data="eval", **fields)
         if len(eval_rows) == 0:
             eval_rows = None
+    if lost:
+        words = not_rendered_words(sorted(lost))
+        if not started:
+            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
+        worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in sorted(lost)[:20]])
     if template.text and template.marks_answers and not stop_trained(settings):
         worker.event(
             "alert",

@@ -6,6 +6,7 @@ from core.dataset.checks.labels import LabelImbalance
 from core.dataset.checks.language import LanguageUnlike
 from core.dataset.checks.lengths import LengthOutlier
 from core.dataset.checks.loops import RepetitionLoop
+from core.dataset.checks.media import Media
 from core.dataset.checks.mojibake import Mojibake
 from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.personal import PersonalData
@@ -16,8 +17,9 @@ from core.dataset.checks.synthetic import Synthetic
 from core.dataset.checks.system_prompt import SystemPromptDiffers
 from core.dataset.checks.template import SameTemplate
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
+from core.dataset.checks.thinking import ThinkBlock
 from core.dataset.checks.tokens import TEXTS as _TOKEN_TEXTS
-from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
+from core.dataset.checks.turns import EmptyAnswer, LossWeight, MissingTurn, RoleOrder
 
 CHECKS: tuple[type[Check], ...] = (
     UnreadableRow,
@@ -26,11 +28,14 @@ CHECKS: tuple[type[Check], ...] = (
     EmptyAnswer,
     RoleOrder,
     MissingTurn,
+    Media,
     ExactDuplicate,
     NormalizedDuplicate,
     NearDuplicate,
     Secret,
+    LossWeight,
     AnswerEqualsPrompt,
+    ThinkBlock,
     RepetitionLoop,
     Placeholder,
     PersonalData,
