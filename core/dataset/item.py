@@ -24,6 +24,7 @@ class Item:
         text: all that the sample says, one text.
         normalized: the same after NFKC, lower case and collapsed white space.
         words: the normalized text's, split at white space.
+        ends: for each turn, how many of the words are in it and in those before it.
         encoded: the normalized text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same.
         value: the parsed row before any mapping, where it is at hand.
@@ -31,7 +32,7 @@ class Item:
     """
 
     __slots__ = (
-        "_prompt", "content", "conversation", "digest", "encoded", "error", "nonstandard", "normalized", "row",
+        "_prompt", "content", "conversation", "digest", "encoded", "ends", "error", "nonstandard", "normalized", "row",
         "sample", "text", "turns", "value", "words",
     )  # fmt: skip
 
@@ -57,11 +58,21 @@ class Item:
         self.text = self.normalized = ""
         self.content = self.encoded = b""
         self.words: list[str] = []
+        self.ends: tuple[int, ...] = ()
         if sample is not None:
             self.conversation = sample.messages + sample.chosen
             self.turns = self.conversation + sample.rejected
-            self.text = sample.text if sample.kind == "text" else "\n".join(map(said, self.turns))
-            self.words = _words(self.text)
+            if sample.kind == "text":
+                self.text = sample.text
+                self.words = _words(sample.text)
+            else:
+                texts = list(map(said, self.turns))
+                self.text = "\n".join(texts)
+                ends = []
+                for text in texts:
+                    self.words += _words(text)
+                    ends.append(len(self.words))
+                self.ends = tuple(ends)
             self.normalized = " ".join(self.words)
             self.encoded = self.normalized.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)

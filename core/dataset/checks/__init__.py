@@ -1,6 +1,6 @@
 """The checks: each finds one reason to look at a row, from its text alone."""
 
-from core.dataset.checks.base import Check, Context, Flag, FlagText, Severity
+from core.dataset.checks.base import Check, Context, Flag, FlagText, SetProperty, Severity
 from core.dataset.checks.duplicates import ExactDuplicate, NormalizedDuplicate
 from core.dataset.checks.labels import LabelImbalance
 from core.dataset.checks.language import LanguageUnlike
@@ -53,4 +53,4 @@ FLAG_TEXTS: tuple[FlagText, ...] = (*(check.text() for check in CHECKS), *_TOKEN
 TITLES = {text.name: text.title for text in FLAG_TEXTS}
 """The title of every flag by its name."""
 
-__all__ = ["CHECKS", "FLAG_TEXTS", "TITLES", "Check", "Context", "Flag", "FlagText", "Severity"]
+__all__ = ["CHECKS", "FLAG_TEXTS", "TITLES", "Check", "Context", "Flag", "FlagText", "SetProperty", "Severity"]

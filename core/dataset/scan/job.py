@@ -132,7 +132,8 @@ def run(folder: JobFolder, payload: dict[str, Any]) -> None:
 def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *, complete: bool = False) -> None:
     dataset = scanner.dataset
     bad_lines = tuple(scanner.bad_lines) if complete else ()
-    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts)
+    properties = scanner.properties if complete else ()
+    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts, properties=properties)
     write_summary(out, result, dataset.count, more, complete=complete)
 
 

@@ -94,8 +94,10 @@ class Curator:
             Stopped: `should_stop` said so.
         """
         self._kept = self._selection(dataset, "kept.jsonl", eval_paths)
-        scanner = Scanner(dataset, eval_paths=eval_paths, synthetic=self._near_split.synthetic)
+        synthetic = self._near_split.synthetic
+        scanner = Scanner(dataset, eval_paths=eval_paths, synthetic=synthetic, each_row=self._drop_flags)
         self._kept.gather(scanner, self._facts, on_progress, should_stop)
+        self._notes += [f"{each.reason}." for each in scanner.properties]
         self._bad = scanner.bad_lines
         self._leaks["exact"] = scanner.counts.get("leak_exact", 0)
         where = self._own_path = ", ".join(map(str, dataset.paths))
@@ -112,7 +114,7 @@ class Curator:
     ) -> None:
         """Reads a further source to train on; its rows are checked and decided on like all others."""
         kept = self._selection(dataset, f"mixed-{len(self._mixed)}.jsonl", eval_paths)
-        kept.gather(Scanner(dataset, eval_paths=eval_paths), None, on_progress, should_stop)
+        kept.gather(Scanner(dataset, eval_paths=eval_paths, each_row=self._drop_flags), None, on_progress, should_stop)
         self._mixed.append(_Mixed(str(dataset.paths[0]), share, kept))
 
     def take_eval(self, dataset: Dataset) -> None:
