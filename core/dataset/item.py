@@ -24,7 +24,7 @@ class Item:
         text: all that the sample says, one text.
         normalized: the same after NFKC, lower case and collapsed white space.
         words: the normalized text's, split at white space.
-        ends: for each turn, how many of the words are in it and in those before it.
+        ends: for each turn, where its text ends in the normalized one.
         encoded: the normalized text as UTF-8 bytes; lone surrogates are taken as they are.
         content: digest of roles, texts, tools and label: equal for samples that train the same.
         value: the parsed row before any mapping, where it is at hand.
@@ -65,17 +65,24 @@ class Item:
             if sample.kind == "text":
                 self.text = sample.text
                 self.words = _words(sample.text)
+                self.normalized = " ".join(self.words)
             else:
-                texts = list(map(said, self.turns))
-                self.text = "\n".join(texts)
-                ends = []
-                for text in texts:
-                    self.words += _words(text)
-                    ends.append(len(self.words))
-                self.ends = tuple(ends)
-            self.normalized = " ".join(self.words)
+                self._read_turns(list(map(said, self.turns)))
             self.encoded = self.normalized.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)
+
+    def _read_turns(self, texts: list[str]) -> None:
+        self.text = "\n".join(texts)
+        parts, ends, length = [], [], 0
+        for text in texts:
+            if words := _words(text):
+                self.words += words
+                part = " ".join(words)
+                parts.append(part)
+                length += len(part) + bool(length)
+            ends.append(length)
+        self.normalized = " ".join(parts)
+        self.ends = tuple(ends)
 
     @property
     def prompt(self) -> str:

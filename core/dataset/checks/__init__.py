@@ -1,16 +1,21 @@
 """The checks: each finds one reason to look at a row, from its text alone."""
 
 from core.dataset.checks.base import Check, Context, Flag, FlagText, SetProperty, Severity
+from core.dataset.checks.conflicts import ConflictingAnswers
+from core.dataset.checks.cut_off import CutOff
 from core.dataset.checks.duplicates import ExactDuplicate, NormalizedDuplicate
 from core.dataset.checks.labels import LabelImbalance
 from core.dataset.checks.language import LanguageUnlike
 from core.dataset.checks.lengths import LengthOutlier
+from core.dataset.checks.line_ends import LineEnds
 from core.dataset.checks.loops import RepetitionLoop
 from core.dataset.checks.mojibake import Mojibake
 from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.personal import PersonalData
 from core.dataset.checks.refusals import Refusal
+from core.dataset.checks.rendered import RenderedChat
 from core.dataset.checks.rows import LeakExact, NonstandardJson, UnreadableRow
+from core.dataset.checks.same_answers import SameAnswers
 from core.dataset.checks.secrets import Secret
 from core.dataset.checks.synthetic import Synthetic
 from core.dataset.checks.system_prompt import SystemPromptDiffers
@@ -26,11 +31,15 @@ CHECKS: tuple[type[Check], ...] = (
     EmptyAnswer,
     RoleOrder,
     MissingTurn,
+    SameAnswers,
     ExactDuplicate,
     NormalizedDuplicate,
     NearDuplicate,
     Secret,
+    RenderedChat,
+    ConflictingAnswers,
     AnswerEqualsPrompt,
+    CutOff,
     RepetitionLoop,
     Placeholder,
     PersonalData,
@@ -38,6 +47,7 @@ CHECKS: tuple[type[Check], ...] = (
     ControlCharacters,
     Refusal,
     NonstandardJson,
+    LineEnds,
     SameTemplate,
     LanguageUnlike,
     SystemPromptDiffers,
