@@ -172,7 +172,7 @@ class TunedeckApp(App[int]):
         self.session = session
         self.run_words = ""
         """The state of the session's run in a few words, for the header."""
-        self._run_state = ""
+        self._run_state, self._run_stalled = "", False
         self._live = False
         self._second = 0
         self._collected = 0.0
@@ -453,7 +453,7 @@ class TunedeckApp(App[int]):
     def show_run(self, folder: Path, *, step: str = "train") -> None:
         """Make a run the session's and go to a screen that shows it."""
         self.session.run = folder
-        self._run_state = ""
+        self._run_state, self._run_stalled = "", False
         self.post_message(self.RunChanged())
         self._look_at_run()
         self.switch_mode(step)
@@ -475,7 +475,7 @@ class TunedeckApp(App[int]):
 
         found = standing(JobFolder(self.session.run))
         words = run_words(found.state, found.status)
-        self.call_from_thread(self._show_run_words, words, found.state)
+        self.call_from_thread(self._show_run_words, words, found.state, stalled=found.status.stalled)
 
     def run_seen(self, state: str, status: Status) -> None:
         """The live screen, which says the steps itself, has looked at the run; while it is on, nobody else does."""
@@ -487,7 +487,7 @@ class TunedeckApp(App[int]):
         if now - self._collected >= 1.0:
             self._collected = now
             _collect()
-        self._show_run_words(run_words(state, status, progress=False), state)
+        self._show_run_words(run_words(state, status, progress=False), state, stalled=status.stalled)
 
     def run_unseen(self) -> None:
         """The live screen is no longer on."""
@@ -496,10 +496,13 @@ class TunedeckApp(App[int]):
             if self._clock is not None:
                 self._clock.resume()
 
-    def _show_run_words(self, words: str, state: str) -> None:
+    def _show_run_words(self, words: str, state: str, *, stalled: bool = False) -> None:
         ended = state in ENDED and self._run_state not in ("", *ENDED)
-        self._run_state = state
-        if ended:
+        stalls = stalled and not self._run_stalled and self._run_state != ""
+        self._run_state, self._run_stalled = state, stalled
+        if stalls:
+            self.notify("The run has stalled; Train (3) says more.", severity="warning", markup=False)
+        if ended or stalls:
             ring(self, bell_sequence(self.session.title, words, tmux="TMUX" in os.environ))
         if words == self.run_words:
             return

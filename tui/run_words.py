@@ -34,6 +34,8 @@ def run_words(state: str, status: Status, *, progress: bool = True) -> str:
         taken = status.seconds(time.time())
         elapsed = "" if taken is None else f"  {clock(taken)}"
         steps = f" {count(status.step or 0)} of {count(status.of)}" if status.of and progress else ""
+        if status.stalled:
+            return f"stalled{steps}{elapsed}"
         doing = "comparing" if state == "running" and status.stage and status.phase == "evaluating" else state
         return f"{doing}{steps}{elapsed}"
     taken = status.seconds()

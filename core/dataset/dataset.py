@@ -8,10 +8,13 @@ from pathlib import Path
 
 from core.clean import clean_line
 from core.dataset.files.readers import Reader
+from core.dataset.files.shards import ShardReader
 from core.dataset.files.sources import open_reader
-from core.dataset.formats import Recognition, choose, format_named, to_sample
+from core.dataset.formats import Recognition, format_named
 from core.dataset.formats.text import PlainTextLines
 from core.dataset.mapping import AUTO, Chosen, saved
+from core.dataset.prompts import prompt_alone
+from core.dataset.recognitions import Recognitions
 from core.dataset.records import Row, Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
@@ -23,7 +26,7 @@ _PREVIEW_BYTES = 2 * 2**20
 
 
 class Dataset:
-    """Files, their format, and their rows as samples.
+    """Files, their formats, and their rows as samples.
 
     Entries are numbered from 0 in source order, good and malformed ones; which of them are good rows is known to a
     scan (`core.dataset.files.index.GoodRows` translates).
@@ -31,17 +34,23 @@ class Dataset:
     Attributes:
         paths: what was opened, as given.
         reader: the entries; `reader.extend(seconds)` looks for more of them.
-        recognition: the format and why.
-        chosen: what the user has said of the format and the columns.
+        recognitions: how the rows of each file are read.
+        chosen: what the user has said of the formats and the columns.
     """
 
-    def __init__(
-        self, paths: tuple[Path, ...], reader: Reader, recognition: Recognition, chosen: Chosen | None = None
-    ) -> None:
-        self.chosen = chosen or Chosen()
+    def __init__(self, paths: tuple[Path, ...], reader: Reader, chosen: Chosen) -> None:
+        self.chosen = chosen
         self.paths = paths
         self.reader = reader
-        self.recognition = recognition
+        self.recognitions = Recognitions(reader.files, self._first_rows, chosen)
+
+    @property
+    def recognition(self) -> Recognition:
+        """The format and why: that of the first file which has a known one."""
+        return self.recognitions.leading
+
+    def _first_rows(self, source: int) -> Sequence[Mapping[str, object]]:
+        return first_rows(self.reader.ahead(source) if isinstance(self.reader, ShardReader) else self.reader)
 
     @classmethod
     def open(
@@ -50,12 +59,13 @@ class Dataset:
         format: str | None = None,
         columns: Mapping[str, str] | None = None,
     ) -> Dataset:
-        """Opens files or folders; reads only as far as the first rows.
+        """Opens files or folders; reads only as far as the first rows of each.
 
         Args:
             paths: one path or several that make one dataset.
             format: the format's name where the user knows better (`core.dataset.formats.FORMATS`).
-            columns: field of the format to column of the file, as far as the user corrected it.
+            columns: field of the format to column of the file, as far as the user corrected it; `FILE:FIELD` for one
+                file alone (`core.dataset.mapping.Chosen`).
 
         Raises:
             BadInput: with a sentence, see `core.dataset.files.sources.open_reader`; no row can be read; the format or a
@@ -65,9 +75,8 @@ class Dataset:
         if format is not None:
             format_named(format)
         reader = open_reader(given, text_lines=format == PlainTextLines.name)
-        rows = first_rows(reader)
         chosen = Chosen(format or AUTO, dict(columns or {}))
-        return cls(tuple(Path(path) for path in given), reader, choose(rows, format, columns), chosen)
+        return cls(tuple(Path(path) for path in given), reader, chosen)
 
     @classmethod
     def open_as_said(cls, paths: Sequence[str | Path], chosen: Chosen, workspace: str | Path) -> Dataset:
@@ -81,22 +90,66 @@ class Dataset:
                 return cls.open(paths, kept.named, kept.columns)
         return cls.open(paths, chosen.named, chosen.columns)
 
-    def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
-        """Opens other files of the same job, an eval file say.
+    def open_eval(self, paths: Sequence[str | Path], chosen: Chosen | None = None) -> Dataset:
+        """Opens the eval files of this dataset.
 
-        They are read as the user has said this dataset is, where their columns allow it; else in their own format,
-        and where that is not known in this dataset's.
+        Args:
+            paths: of the eval files.
+            chosen: what the user has said of them; with nothing said they are read as `open_beside` reads them.
+
+        Raises:
+            BadInput: as `open`; what does not fit them names them.
+        """
+        try:
+            if chosen is None or not chosen.said:
+                return self.open_beside(paths)
+            return Dataset.open(paths, chosen.named, chosen.columns)
+        except BadInput as fault:
+            names = ", ".join(str(path) for path in paths)
+            if any(str(path) in fault.where for path in paths):
+                raise
+            raise BadInput(f"eval file: {fault.what}", where=names, do=fault.do) from None
+
+    def open_beside(self, paths: Sequence[str | Path]) -> Dataset:
+        """Opens other files of the same job.
+
+        They are read in the format and columns that the user has named for this dataset, where they have these
+        columns and most of their first rows fit; else as what they are themselves; where that is unknown, as this one.
 
         Raises:
             BadInput: as `open`.
         """
-        if self.chosen.said:
-            with suppress(BadInput):  # they have no such columns
-                return Dataset.open(paths, self.recognition.name, self.chosen.columns)
+        said = self.chosen
+        if said.files:
+            other = Dataset.open(paths, columns={name: held for name, held in said.columns.items() if ":" in name})
+            if any(said.of_file(file).alone for file in other.reader.files):
+                return other
+        if said.of_all.said and (same := self._alike(paths)) is not None:
+            return same
         other = Dataset.open(paths)
-        if other.recognition.known or not self.recognition.known:
-            return other
-        return Dataset.open(paths, self.recognition.name, self.recognition.columns)
+        return other if other.recognition.known else self._alike(paths) or other
+
+    def _alike(self, paths: Sequence[str | Path]) -> Dataset | None:
+        """Other files read as this dataset is, or None where they do not fit."""
+        found, said = self.recognition, self.chosen.of_all.columns
+        if not found.known:
+            return None
+        required = {each.name for each in format_named(found.name).fields if each.required}
+        columns = {name: held for name, held in found.columns.items() if name in required or name in said}
+        try:
+            other = Dataset.open(paths, found.name, columns)
+            rows = other._first_rows(0)
+        except BadInput:  # they have no such columns
+            return None
+        return other if 2 * other.recognitions.of(0).fitting(rows) >= len(rows) else None
+
+    def check_mapping(self, *others: Dataset) -> None:
+        """Refuses a mapping of a file that is neither of this dataset nor of others.
+
+        Raises:
+            BadInput: naming the files there are.
+        """
+        self.chosen.check_files([file for each in (self, *others) for file in each.reader.files])
 
     @property
     def count(self) -> int:
@@ -119,7 +172,31 @@ class Dataset:
         """As `sample`, for a row at hand."""
         if row.value is None:
             raise Unreadable(row.error)
-        return to_sample(row.value, self.recognition)
+        return self.recognitions.read(row)
+
+    def sample_like(self, entry: int, value: Mapping[str, object]) -> Sample:
+        """Another row in the place of an entry, as the model would see it.
+
+        Raises:
+            Unreadable: with the reason.
+        """
+        return self.recognitions.of(self.reader.row(entry).source).sample(value)
+
+    def asked(self, row: Row) -> Sample:
+        """A row for what only its prompt matters: as `sample_of`, or with an answer that means nothing.
+
+        Raises:
+            Unreadable: there is no prompt either.
+        """
+        try:
+            return self.sample_of(row)
+        except Unreadable:
+            found = self.recognitions.of(row.source)
+            named = self.chosen.of_file(found.file).columns
+            alone = None if row.value is None else prompt_alone(row.value, found.found, named)
+            if alone is None:
+                raise
+            return alone
 
     def preview(self, entry: int, limit: int = 200) -> str:
         """One cleaned line for a list: the prompt, the start of the text, or why the entry is unreadable."""

@@ -13,6 +13,12 @@ UNREADABLE = "unreadable"
 UNREADABLE_IN_EVAL = "unreadable in eval"
 """Why a row of an eval file is not evaluated on."""
 
+NOT_RENDERED = "not_rendered"
+"""Flag of a row that holds something to train on that the rendered text does not."""
+
+CONTROL_TOKENS = "control_tokens"
+"""Flag of a row in whose text special tokens of the tokenizer stand."""
+
 RENAMED: Mapping[str, str] = {
     "bad_row": UNREADABLE,
     "bad_row in eval": UNREADABLE_IN_EVAL,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from core.dataset.checks import FLAG_TEXTS, FlagText
 from core.dataset.checks.tokens import TITLES as TOKEN_TITLES
-from core.dataset.flag_names import RENAMED, UNREADABLE
+from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED, RENAMED, UNREADABLE
 from core.dataset.view.plan import DROP_FLAGS
 
 _HEAD = """\
@@ -69,7 +69,8 @@ def _dropped(name: str) -> str:
     if name == UNREADABLE:
         return "always"
     if name in TOKEN_TITLES:
-        return "always" if name == "zero_trained" else "no"
+        always = "always" if name == "zero_trained" else "no"
+        return {CONTROL_TOKENS: "by default", NOT_RENDERED: "on request"}.get(name, always)
     return "by default" if name in DROP_FLAGS else "on request"
 
 

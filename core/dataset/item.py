@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from core.dataset.formats.loss_flags import FLAG_KEYS
 from core.dataset.hashing import blake
 from core.dataset.sample import Message, Sample, call_text
 
@@ -26,7 +27,8 @@ class Item:
         words: the normalized text's, split at white space.
         ends: for each turn, where its text ends in the normalized one.
         encoded: the normalized text as UTF-8 bytes; lone surrogates are taken as they are.
-        content: digest of roles, texts, tools and label: equal for samples that train the same.
+        content: digest of roles, texts, tools and label: equal for samples that train the same, and whose loss flags
+            (`core.dataset.formats.loss_flags`) are written the same.
         value: the parsed row before any mapping, where it is at hand.
         digest: the hash of that row, where it was worked out.
     """
@@ -70,6 +72,8 @@ class Item:
                 self._read_turns(list(map(said, self.turns)))
             self.encoded = self.normalized.encode("utf-8", "surrogatepass")
             self.content = content_digest(sample)
+            if value is not None and any(not turn.trained or turn.untrained or turn.weight != 1 for turn in self.turns):
+                self.content = blake(self.content + _flags_said(value), 16)
 
     def _read_turns(self, texts: list[str]) -> None:
         self.text = "\n".join(texts)
@@ -93,6 +97,16 @@ class Item:
 
     def _asked(self, sample: Sample) -> str:
         return self.normalized if sample.kind == "text" else prompt_text(sample)
+
+
+def _flags_said(value: Mapping[str, Any]) -> bytes:
+    """The loss flags of a row as they are written, for a hash."""
+    said = [(name, value[name]) for name in sorted(value.keys() & FLAG_KEYS)]
+    for name, turns in value.items():
+        for number, turn in enumerate(turns if isinstance(turns, list) else ()):
+            if isinstance(turn, dict):
+                said += [(f"{name} {number} {key}", turn[key]) for key in sorted(turn.keys() & FLAG_KEYS)]
+    return repr(said).encode("utf-8", "surrogatepass")
 
 
 def normalize(text: str) -> str:

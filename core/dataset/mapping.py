@@ -12,10 +12,13 @@ from typing import Any
 
 from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLE_NAMES, ROLES
 from core.dataset.records import json_type
-from core.errors import TunedeckError
+from core.errors import BadInput, TunedeckError
 from core.paths import hidden_dir
 
 AUTO = "auto"
+FORMAT = "format"
+"""As a field after `FILE:` names the format of that file."""
+
 _FILE = "mappings.jsonl"
 _MOST_ROLE = 40
 """Characters of a speaker's name; what is longer is something else."""
@@ -27,11 +30,14 @@ class Chosen:
 
     Attributes:
         format: the format's name, or `auto`.
-        columns: field of the format to column of the file, as far as it was corrected.
+        columns: field of the format to column of the file, as far as it was corrected. `FILE:FIELD` is said of one file
+            alone and replaces there what is said of all; `FILE:format` names its format.
+        alone: whether this was said of one file alone.
     """
 
     format: str = AUTO
     columns: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = field(default=False, compare=False)
 
     @property
     def said(self) -> bool:
@@ -42,6 +48,80 @@ class Chosen:
     def named(self) -> str | None:
         """The format, as an argument of `Dataset.open`."""
         return None if self.format == AUTO else self.format
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that something was said of alone, as they were spelled."""
+        return tuple(dict.fromkeys(name.rpartition(":")[0] for name in self.columns if ":" in name))
+
+    def of_file(self, file: Path) -> Chosen:
+        """What concerns one file: what was said of it alone, else what was said of all."""
+        own: dict[str, str] = {}
+        for name, column in self.columns.items():
+            place, separator, part = name.rpartition(":")
+            if separator and names_file(place, file):
+                own[part] = column
+        if own:
+            format = own.pop(FORMAT, self.format)
+            return Chosen(format, own, alone=True)
+        return Chosen(self.format, {name: column for name, column in self.columns.items() if ":" not in name})
+
+    def with_file(self, file: Path, files: Sequence[Path], chosen: Chosen) -> Chosen:
+        """This with something else said of one file.
+
+        Args:
+            file: the file.
+            files: all files of the dataset; the only one needs no name.
+            chosen: what is said of it; nothing takes back what was said.
+        """
+        if len(files) == 1:
+            return chosen
+        place = file_words(file, files)
+        kept = {
+            name: column
+            for name, column in self.columns.items()
+            if ":" not in name or not names_file(name.rpartition(":")[0], file)
+        }
+        own = {f"{place}:{name}": column for name, column in chosen.columns.items()}
+        if chosen.said or self.of_all.said:
+            own[f"{place}:{FORMAT}"] = chosen.format
+        return Chosen(self.format, {**kept, **own})
+
+    @property
+    def of_all(self) -> Chosen:
+        """What was said of all files."""
+        return Chosen(self.format, {name: column for name, column in self.columns.items() if ":" not in name})
+
+    def check_files(self, files: Sequence[Path], field: str = "columns") -> None:
+        """Refuses a mapping of a file that is not there.
+
+        Args:
+            files: all files that it may speak of.
+            field: where it was said.
+
+        Raises:
+            BadInput: naming the files there are.
+        """
+        for place in self.files:
+            if not any(names_file(place, file) for file in files):
+                there = ", ".join(file.name for file in files[:8]) + (", ..." if len(files) > 8 else "")
+                raise BadInput(f"no file {place!r} in this dataset", where=field, do=f"Files: {there}")
+
+
+def names_file(place: str, file: Path) -> bool:
+    """Whether a spelling means a file: its path, or the end of it."""
+    parts = Path(place).parts
+    return bool(parts) and file.absolute().parts[-len(parts) :] == parts
+
+
+def file_words(file: Path, files: Sequence[Path]) -> str:
+    """The shortest end of a file's path that means it alone."""
+    parts = file.absolute().parts
+    for length in range(1, len(parts)):
+        place = str(Path(*parts[-length:]))
+        if sum(names_file(place, each) for each in files) == 1:
+            return place
+    return str(file.absolute())
 
 
 def saved(workspace: str | Path, paths: Sequence[str | Path]) -> Chosen:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
+from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
+from core.engine.rendered import LostPart
 from core.engine.template import Template
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
@@ -25,6 +28,8 @@ class EncodingSettings:
         packing: `none`, `bfd`, `bfd_split` or `wrapped`; the last two cut nothing off.
         task: a name of `core.recipe.tasks.TASKS`.
         chunk_text: whether a text longer than the max length becomes several sequences instead of being cut.
+        train_without: parts of a sample that the user trains without, see `core.dataset.without.without`.
+        drop_flags: the flags from tokens whose rows are left out: `control_tokens`, `not_rendered`.
     """
 
     template: Template
@@ -33,22 +38,78 @@ class EncodingSettings:
     packing: str = "none"
     task: str = "sft"
     chunk_text: bool = False
+    train_without: tuple[str, ...] = ()
+    drop_flags: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, recipe: Recipe, template: Template) -> EncodingSettings:
-        """The settings of a recipe."""
+    def of(cls, recipe: Recipe, template: Template, *, drop_flags: Iterable[str] | None = None) -> EncodingSettings:
+        """The settings of a recipe.
+
+        Args:
+            recipe: the recipe.
+            template: of the model.
+            drop_flags: those that the view was built with; None for those of the recipe.
+        """
         data = recipe.data
-        return cls(template, data.max_length, data.loss_on, data.packing, recipe.task, data.chunk_text)
+        drops = data.drop_flags if drop_flags is None else drop_flags
+        return cls(
+            template,
+            data.max_length,
+            data.loss_on,
+            data.packing,
+            recipe.task,
+            data.chunk_text,
+            tuple(sorted(data.train_without)),
+            tuple(sorted({CONTROL_TOKENS, NOT_RENDERED}.intersection(drops))),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it, for another process and for keys; `from_json(to_json(s)) == s`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> EncodingSettings:
+        """The inverse of `to_json`."""
+        tuples = {name: tuple(found) for name, found in value.items() if isinstance(found, list)}
+        return cls(**{**value, **tuples, "template": Template(**value["template"])})
 
     @property
     def cuts(self) -> bool:
         """Whether tokens beyond the max length are lost."""
         return self.packing in ("none", "bfd")
 
+    def drops(self, encoded: Encoded) -> str:
+        """The flag for which a sample is left out unless the user has kept it, or ""."""
+        if encoded.control_tokens and CONTROL_TOKENS in self.drop_flags:
+            return CONTROL_TOKENS
+        return NOT_RENDERED if encoded.not_rendered and NOT_RENDERED in self.drop_flags else ""
+
     @property
     def columns(self) -> tuple[str, ...]:
         """What the trainer's dataset holds of each sample."""
         return TASKS[self.task].columns
+
+
+def carrying(labels: list[int]) -> int:
+    """How many labels carry loss."""
+    return len(labels) - labels.count(MASKED)
+
+
+def labels_of(ids: list[int], mask: list[int]) -> list[int]:
+    """The token ids where the mask is 1, else `MASKED`; both have the same length."""
+    labels = [MASKED] * len(ids)
+    stop = 0
+    while (start := _find(mask, 1, stop)) < len(mask):
+        stop = _find(mask, 0, start)
+        labels[start:stop] = ids[start:stop]
+    return labels
+
+
+def _find(mask: list[int], bit: int, start: int) -> int:
+    try:
+        return mask.index(bit, start)
+    except ValueError:
+        return len(mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +137,8 @@ class Sequence:
     @property
     def trained_tokens(self) -> int:
         """Tokens that carry loss. The first token of a sequence is never predicted, so it does not count."""
-        return sum(label != MASKED for label in self.labels[1:])
+        first = self.labels[:1] not in ([], [MASKED])
+        return carrying(self.labels) - first
 
     @property
     def total(self) -> int:
@@ -117,7 +179,7 @@ class Sequence:
             input_ids=self.input_ids[:length],
             labels=self.labels[:length],
             lost_tokens=len(self.input_ids) - length,
-            lost_trained=sum(label != MASKED for label in self.labels[length:]),
+            lost_trained=carrying(self.labels[length:]),
             text=self.text,
             offsets=self.offsets,
             answer=self.answer,
@@ -132,11 +194,27 @@ class Encoded:
         rows: what the trainer's dataset holds of it, by column: one row, or one for each chunk of a long text.
         sequences: what the model computes for it: one, one for each chunk, or one for each answer of a pair.
         parts: tokens of each part before the cut, where a sample has parts: `prompt`, `chosen`, `rejected`.
+        losses: what the sample holds and the rendered text does not.
+        control_tokens: special tokens of the tokenizer that stand in the sample's texts.
+        reduced: whether the sample held something that the user trains without.
     """
 
     rows: tuple[Mapping[str, list[int]], ...]
     sequences: tuple[Sequence, ...]
     parts: Mapping[str, int]
+    losses: tuple[LostPart, ...] = ()
+    control_tokens: tuple[str, ...] = ()
+    reduced: bool = False
+
+    @property
+    def not_rendered(self) -> tuple[LostPart, ...]:
+        """What is lost from what is trained."""
+        return tuple(loss for loss in self.losses if loss.trained)
+
+    @property
+    def context_lost(self) -> tuple[LostPart, ...]:
+        """What is lost from context only."""
+        return tuple(loss for loss in self.losses if not loss.trained)
 
     @property
     def tokens(self) -> int:
@@ -166,4 +244,4 @@ class Encoded:
     @property
     def carries_loss(self) -> bool:
         """Whether it stays in the dataset: TRL leaves out what the mask or the cut left without a label."""
-        return any(label != MASKED for sequence in self.sequences for label in sequence.labels)
+        return any(carrying(sequence.labels) for sequence in self.sequences)

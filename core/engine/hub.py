@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.clean import clean_line
+from core.engine.short_memory import short_of
 from core.errors import BadInput, TunedeckError
 
 
@@ -29,6 +30,8 @@ def explain(source: str, what: str) -> Iterator[None]:
     except TunedeckError:
         raise
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError, HFValidationError) as error:
+        if short_of(error):  # whoever loads knows what to make smaller
+            raise
         raise _sentence(error, source, what) from error
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from core.dataset.sample import Sample
 from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
+from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
+from core.engine.rendered import losses as losses_of
 from core.engine.template import as_template_turn, tokenize
 from core.errors import BadInput
 
@@ -18,15 +20,13 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     As TRL does, an answer begins where the tokens of the prompt alone and those of the prompt with either answer part,
     and each sequence is cut at its end.
     """
-    from trl.data_utils import common_prefix_length
-
     if sample.kind != "preference":
         raise BadInput(
             "This sample is not a preference pair: it needs a chosen and a rejected answer",
             do="Train on preference data, or set the task to sft",
         )
     settings.template.require()
-    if any(not turn.trained for turn in (*sample.chosen, *sample.rejected)):
+    if any(not turn.trained or turn.untrained for turn in (*sample.chosen, *sample.rejected)):
         raise BadInput(
             "An answer of this pair is marked as not trained, but pairs are always compared whole",
             do="Remove the mark, or drop the pair",
@@ -37,7 +37,7 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     alone: list[int] = list(tokenize(tokenizer, prompt, tools, add_generation_prompt=True)["input_ids"])
     whole = [tokenize(tokenizer, talk, tools) for talk in talks]
     ids: list[list[int]] = [list(each["input_ids"]) for each in whole]
-    shared = min(common_prefix_length(alone, each) for each in ids)
+    shared = min(_common_prefix(alone, each) for each in ids)
     sequences = []
     for answer, talk, rendered, tokens in zip(_ANSWERS, talks, whole, ids, strict=True):
         text, offsets = "", ()
@@ -49,6 +49,30 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     row = {"prompt_ids": alone[:shared], "chosen_ids": ids[0][shared:], "rejected_ids": ids[1][shared:]}
     parts = {name.removesuffix("_ids"): len(tokens) for name, tokens in row.items()}
     return Encoded((row,), tuple(sequences), parts)
+
+
+def _common_prefix(ids: list[int], others: list[int]) -> int:
+    """How many leading tokens two sequences share, as `trl.data_utils.common_prefix_length` counts them."""
+    pairs = enumerate(zip(ids, others, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(ids), len(others)))
+
+
+def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
+    """What either conversation holds and its rendered text does not."""
+    template: str = tokenizer.get_chat_template(None, list(sample.tools) or None)
+    found: list[LostPart] = []
+    for answer, turns in zip(_ANSWERS, (sample.chosen, sample.rejected), strict=True):
+        talk = (*sample.messages, *turns)
+        if must_check(talk, sample.tools, tokenizer, template):
+            found += losses_of(
+                talk,
+                sample.tools,
+                renderer(tokenizer, template, marks=False),
+                thinks=lambda: renders_thinking(tokenizer, template),
+                answer_from=len(sample.messages),
+                answer=answer,
+            )
+    return tuple(dict.fromkeys(found))
 
 
 def stop_trained(settings: EncodingSettings) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
 from core.dataset.sample import Sample
 from core.engine.encode import encode
 from core.engine.encoded import Encoded, EncodingSettings
+from core.engine.rendered import PartsRefused, loss_words
 from core.errors import BadInput
 
 _BLOCK = 1_000
@@ -23,11 +25,14 @@ _NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class ViewRow:
-    """One line of a curated view: the sample, its key, and its number among the rows of the source."""
+    """One line of a curated view: the sample, its key, its number among the rows of the source, and whether the user
+    has kept the row by hand.
+    """
 
     key: str
     row: int
     sample: Sample
+    kept: bool = False
 
 
 @dataclass(slots=True)
@@ -47,6 +52,12 @@ class EncodingSummary:
         without_loss: rows without a single trained token; left out, as TRL leaves them out.
         cut_away: of those, the ones whose answer lay wholly beyond the max length.
         refused: row and reason of samples that the template could not render; left out.
+        not_rendered: row and what is lost of samples that would be trained on without something that they hold.
+        left_not_rendered: rows left out because of that, where the recipe drops them.
+        context_lost: rows that lose something from context only.
+        control_tokens: rows left out because special tokens stand in their text.
+        control_kept: how many rows with such tokens are trained on.
+        reduced: how many samples were trained without something that the user has named.
         each: for each sample in turn its tokens after the cut and how many of them carry loss; 0 and 0 of one that is
             left out.
     """
@@ -63,31 +74,83 @@ class EncodingSummary:
     without_loss: list[int] = field(default_factory=list)
     cut_away: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
-    each: array[int] = field(default_factory=lambda: array("L"))
+    not_rendered: list[tuple[int, str]] = field(default_factory=list)
+    left_not_rendered: list[int] = field(default_factory=list)
+    context_lost: list[int] = field(default_factory=list)
+    control_tokens: list[int] = field(default_factory=list)
+    control_kept: int = 0
+    reduced: int = 0
+    each: array[int] = field(default_factory=lambda: array("I"))
 
-    def add(self, row: ViewRow, encoded: Encoded, keep: bool) -> None:
-        """Counts one encoded sample."""
+    def add(self, row: ViewRow, encoded: Encoded, settings: EncodingSettings) -> bool:
+        """Counts one encoded sample.
+
+        Returns:
+            Whether it is trained on.
+        """
         self.samples += 1
-        self.chunked += len(encoded.rows) > 1
-        if encoded.lost_tokens:
-            self.cut += 1
-            self.cut_texts += row.sample.kind == "text"
-            self.lost_tokens += encoded.lost_tokens
-        if not encoded.carries_loss:
-            self.without_loss.append(row.row)
-            self.cut_away += encoded.lost_trained > 0
+        self.reduced += encoded.reduced
+        dropped = "" if row.kept else settings.drops(encoded)
+        # Before packing TRL drops nothing that has an answer, even where the cut will take it.
+        keep = not dropped and (encoded.carries_loss or (settings.packing != "none" and encoded.lost_trained > 0))
+        if dropped:
+            (self.control_tokens if dropped == CONTROL_TOKENS else self.left_not_rendered).append(row.row)
+        else:
+            self._look(row, encoded)
         if keep:
             self.kept += 1
             self.sequences += len(encoded.rows)
             self.tokens += encoded.tokens
             self.trained_tokens += encoded.trained_tokens
         self.each.extend((encoded.tokens, encoded.trained_tokens) if keep else (0, 0))
+        return keep
 
-    def refuse(self, row: int, reason: str) -> None:
+    def _look(self, row: ViewRow, encoded: Encoded) -> None:
+        """Notes what is odd about a sample that no flag drops."""
+        self.chunked += len(encoded.rows) > 1
+        if encoded.lost_tokens:
+            self.cut += 1
+            self.cut_texts += row.sample.kind == "text"
+            self.lost_tokens += encoded.lost_tokens
+        if encoded.not_rendered:
+            self.not_rendered.append((row.row, loss_words(encoded.not_rendered)))
+        elif encoded.context_lost:
+            self.context_lost.append(row.row)
+        if not encoded.carries_loss:
+            self.without_loss.append(row.row)
+            self.cut_away += encoded.lost_trained > 0
+        self.control_kept += bool(encoded.control_tokens)
+
+    def refuse(self, row: ViewRow, error: BadInput, settings: EncodingSettings) -> None:
         """Counts one sample that could not be encoded."""
         self.samples += 1
-        self.refused.append((row, reason))
+        self.refused.append((row.row, str(error)))
+        if isinstance(error, PartsRefused) and NOT_RENDERED not in settings.drop_flags:
+            self.not_rendered.append((row.row, loss_words(error.losses)))
         self.each.extend((0, 0))
+
+    def join(self, later: EncodingSummary) -> None:
+        """Adds what was found in the samples that follow."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(later, each.name)
+            if isinstance(mine, int):
+                setattr(self, each.name, mine + theirs)
+            else:
+                mine.extend(theirs)
+
+    def to_json(self) -> dict[str, Any]:
+        """All but `each`, which is long."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "each"}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any], each: array[int]) -> EncodingSummary:
+        """The inverse of `to_json`."""
+        pairs = {
+            name: [tuple(pair) if isinstance(pair, list) else pair for pair in found]
+            for name, found in value.items()
+            if isinstance(found, list)
+        }
+        return cls(**{**value, **pairs}, each=each)
 
     def alerts(self) -> list[tuple[str, dict[str, Any]]]:
         """What a person must know before training: sentences, each with its numbers and rows (from 0)."""
@@ -100,6 +163,24 @@ class EncodingSummary:
             rows = [row for row, _ in self.refused]
             sentence = f"Dropped {_count(rows)} that cannot be tokenized. The first: {self.refused[0][1]}"
             found.append((sentence, {"count": len(rows), "rows": rows[:_NAMED]}))
+        if self.control_tokens:
+            sentence = f"Dropped {_count(self.control_tokens)} with special tokens of the tokenizer in the text "
+            sentence += "(flag control_tokens). Keep a row by hand to train on it."
+            found.append((sentence, {"count": len(self.control_tokens), "rows": self.control_tokens[:_NAMED]}))
+        if self.control_kept:
+            verb = "holds" if self.control_kept == 1 else "hold"
+            samples = "1 sample" if self.control_kept == 1 else f"{self.control_kept:,} samples"
+            sentence = f"{samples} {verb} special tokens of the tokenizer in the text, which are trained as such."
+            found.append((sentence, {"count": self.control_kept}))
+        if self.left_not_rendered:
+            sentence = f"Dropped {_count(self.left_not_rendered)} that the chat template does not render in full "
+            sentence += "(flag not_rendered)."
+            found.append((sentence, {"count": len(self.left_not_rendered), "rows": self.left_not_rendered[:_NAMED]}))
+        if self.context_lost:
+            verb = "loses" if len(self.context_lost) == 1 else "lose"
+            sentence = f"{_count(self.context_lost)} {verb} something from context, such as earlier reasoning, because "
+            sentence += "the chat template does not render it. The trained answers are complete."
+            found.append((sentence, {"count": len(self.context_lost), "rows": self.context_lost[:_NAMED]}))
         if self.cut:
             verb = "is" if self.cut == 1 else "are"
             sentence = f"{self.cut:,} of {self.samples:,} samples {verb} truncated at max length: "
@@ -115,6 +196,28 @@ def _count(rows: list[int]) -> str:
     return "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
 
 
+def not_rendered_words(rows: list[tuple[int, str]], of: str = "samples") -> str:
+    """Which rows lose what they would train, as a sentence without a full stop; rows count from 1 in it.
+
+    Args:
+        rows: row (from 0) and what is lost.
+        of: what they are.
+    """
+    what = of.removesuffix("s") if len(rows) == 1 else of
+    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in rows[:3])
+    more = f"; and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+    return f"The chat template does not render all of {len(rows):,} {what} to train on ({named}{more})"
+
+
+def flags_of_view(data: Path) -> list[str] | None:
+    """The flags whose rows a run's view was built without; None where its manifest does not say."""
+    try:
+        found = json.loads((data / "manifest.json").read_bytes())["drop_flags"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return [str(name) for name in found] if isinstance(found, list) else None
+
+
 def read_view(path: Path) -> Iterator[ViewRow]:
     """The rows of a curated view, one by one.
 
@@ -122,30 +225,40 @@ def read_view(path: Path) -> Iterator[ViewRow]:
         BadInput: the file is missing, or a line is not what a curated view holds.
     """
     try:
-        stream = path.open(encoding="utf-8")
+        stream = path.open("rb")
     except OSError as error:
         raise BadInput(f"Cannot read the run's data: {error.strerror}", where=str(path)) from error
     with stream:
         for number, line in enumerate(stream, start=1):
-            try:
-                value = json.loads(line)
-                yield ViewRow(value["key"], int(value["row"]), Sample.from_json(value["sample"]))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise BadInput(
-                    f"This line is not a sample of a curated view ({error})",
-                    where=f"{path}:{number}",
-                    do="Start the run again from its recipe",
-                ) from error
+            yield view_row(line, f"{path}:{number}")
+
+
+def view_row(line: bytes, where: str) -> ViewRow:
+    """The row in a line of a curated view.
+
+    Raises:
+        BadInput: the line is not what a curated view holds; names `where`.
+    """
+    try:
+        value = json.loads(line)
+        sample = Sample.from_json(value["sample"])
+        return ViewRow(value["key"], int(value["row"]), sample, bool(value.get("kept")))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(
+            f"This line is not a sample of a curated view ({error})",
+            where=where,
+            do="Start the run again from its recipe",
+        ) from error
 
 
 def encode_view(
     rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings, *, seen: Callable[[int], None] = lambda _: None
 ) -> tuple[Any, EncodingSummary]:
-    """The samples of a view as the dataset for the trainer.
+    """The samples of a view as the dataset for the trainer, encoded in this process.
 
     Args:
         rows: of the curated view.
-        tokenizer: of the model.
+        tokenizer: of the model, or its plain form.
         settings: template, max length, and what carries loss.
         seen: called with how many rows are done, every hundred; may raise to end it.
 
@@ -158,11 +271,28 @@ def encode_view(
     import pyarrow as pa
     from datasets import Dataset
 
+    codes = dict.fromkeys(settings.columns, "i")
+    blocks = [EncodedBlock(codes)]
     facts = EncodingSummary()
-    numbers = pa.list_(pa.int32())
-    schema = pa.schema(dict.fromkeys(settings.columns, numbers))
-    blocks: list[Any] = []
-    held: list[Mapping[str, list[int]]] = []
+    for kept in encoded_rows(rows, tokenizer, settings, facts, seen):
+        if len(blocks[-1]) >= _BLOCK:
+            blocks.append(EncodedBlock(codes))
+        blocks[-1].extend(kept.rows)
+    return Dataset(pa.Table.from_batches([block.batch() for block in blocks])), facts
+
+
+def encoded_rows(
+    rows: Iterable[ViewRow],
+    tokenizer: Any,
+    settings: EncodingSettings,
+    facts: EncodingSummary,
+    seen: Callable[[int], None] = lambda _: None,
+) -> Iterator[Encoded]:
+    """The samples that are trained on, one at a time, each counted in `facts`; so are those that are left out.
+
+    Raises:
+        BadInput: for what no single sample is to blame for, such as a template without marks.
+    """
     for place, row in enumerate(rows):
         if place % 100 == 0:
             seen(place)
@@ -171,21 +301,47 @@ def encode_view(
         except BadInput as error:
             if error.where:  # the model's or the recipe's fault, the same for every sample
                 raise
-            facts.refuse(row.row, str(error))
+            facts.refuse(row, error, settings)
             continue
-        # Before packing TRL drops nothing that has an answer, even where the cut will take it.
-        keep = encoded.carries_loss or (settings.packing != "none" and encoded.lost_trained > 0)
-        facts.add(row, encoded, keep)
-        if keep:
-            held.extend(encoded.rows)
-        if len(held) >= _BLOCK:
-            blocks.append(_block(held, schema))
-            held = []
-    blocks.append(_block(held, schema))
-    return Dataset(pa.concat_tables(blocks)), facts
+        if facts.add(row, encoded, settings):
+            yield encoded
 
 
-def _block(rows: list[Mapping[str, list[int]]], schema: Any) -> Any:
-    import pyarrow as pa
+class EncodedBlock:
+    """Encoded samples as columns of lists of whole numbers, in the memory layout of Arrow.
 
-    return pa.table({name: [row[name] for row in rows] for name in schema.names}, schema=schema)
+    Args:
+        codes: column to the type code of its numbers (`array.array`): `i` has 32 bits, `h` and `H` 16.
+    """
+
+    def __init__(self, codes: Mapping[str, str]) -> None:
+        self.values = {name: array(code) for name, code in codes.items()}
+        self.offsets = {name: array("i", [0]) for name in codes}
+
+    def __len__(self) -> int:
+        """Samples, or chunks of samples."""
+        return len(next(iter(self.offsets.values()))) - 1
+
+    def extend(self, rows: Iterable[Mapping[str, list[int]]]) -> None:
+        """Adds rows of the trainer's dataset."""
+        for row in rows:
+            for name, values in self.values.items():
+                values.extend(row[name])
+                self.offsets[name].append(len(values))
+
+    def batch(self) -> Any:
+        """All of it as a `pyarrow.RecordBatch`, without a copy."""
+        import pyarrow as pa
+
+        return block_batch({name: (self.offsets[name], values) for name, values in self.values.items()}, len(self), pa)
+
+
+def block_batch(columns: Mapping[str, tuple[Any, Any]], rows: int, pa: Any) -> Any:
+    """Offsets and values of list columns, both `array.array`, as a `pyarrow.RecordBatch`."""
+    types = {"i": pa.int32(), "h": pa.int16(), "H": pa.uint16()}
+    lists = []
+    for offsets, values in columns.values():
+        inner = pa.Array.from_buffers(types[values.typecode], len(values), [None, pa.py_buffer(values)])
+        buffers = [None, pa.py_buffer(offsets)]
+        lists.append(pa.Array.from_buffers(pa.list_(inner.type), rows, buffers, children=[inner]))
+    return pa.RecordBatch.from_arrays(lists, names=list(columns))

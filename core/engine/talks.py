@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from core.dataset.sample import Message, Sample
-from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence
+from core.engine.encoded import MASKED, Encoded, EncodingSettings, Sequence, labels_of
+from core.engine.rendered import LostPart, must_check, renderer, renders_thinking
+from core.engine.rendered import losses as losses_of
 from core.engine.template import Template, as_template_turn, tokenize
 from core.errors import BadInput
 
@@ -24,6 +26,23 @@ def encode(sample: Sample, tokenizer: Any, settings: EncodingSettings, *, with_t
     else:
         kept = (whole.cut(settings.max_length),)
     return Encoded(tuple({"input_ids": each.input_ids, "labels": each.labels} for each in kept), kept, {})
+
+
+def losses(sample: Sample, tokenizer: Any, settings: EncodingSettings) -> tuple[LostPart, ...]:
+    """What the conversation holds and the rendered text does not."""
+    if sample.kind == "text":
+        return ()
+    turns, template = supervised_turns(sample), settings.template
+    if not must_check(turns, sample.tools, tokenizer, template.text):
+        return ()
+    everything = settings.loss_on == "everything"
+    return losses_of(
+        turns,
+        sample.tools,
+        renderer(tokenizer, template.text, marks=template.marks_answers and not everything),
+        thinks=lambda: renders_thinking(tokenizer, template.text),
+        everything=everything,
+    )
 
 
 def stop_trained(settings: EncodingSettings) -> bool:
@@ -44,7 +63,7 @@ def _encode_text(text: str, tokenizer: Any, with_text: bool) -> Sequence:
 def _encode_messages(sample: Sample, tokenizer: Any, settings: EncodingSettings, with_text: bool) -> Sequence:
     turns = supervised_turns(sample)
     template = settings.template
-    muted = any(turn.role == "assistant" and not turn.trained for turn in turns)
+    muted = any(turn.role == "assistant" and (not turn.trained or turn.untrained) for turn in turns)
     masked = settings.loss_on == "answers" or muted
     template.require()
     if masked and not template.marks_answers:
@@ -61,7 +80,7 @@ def _encode_messages(sample: Sample, tokenizer: Any, settings: EncodingSettings,
     ids: list[int] = list(rendered["input_ids"])
     labels = list(ids)
     if settings.loss_on == "answers":
-        labels = [token if bit else MASKED for token, bit in zip(ids, rendered["assistant_masks"], strict=True)]
+        labels = labels_of(ids, rendered["assistant_masks"])
     if muted:
         _mute(labels, turns, tokenizer, talk, tools, template.text, rendered)
     if not with_text:
@@ -106,7 +125,7 @@ def _mute(
     template: str,
     rendered: Any,
 ) -> None:
-    """Takes the loss off the turns that the data says carry none."""
+    """Takes the loss off the turns, and the parts of turns, that the data says carry none."""
     from transformers.utils.chat_template_utils import render_jinja_template
 
     _, spans = render_jinja_template(
@@ -123,13 +142,45 @@ def _mute(
             "so it is unclear which turns to train on",
             do="Choose another template, or drop the sample",
         )
-    encoding = rendered.encodings[0]
+    offsets = rendered.encodings[0].offsets
+    parted = any(turn.trained and turn.untrained for turn in answers)
+    text = _rendered(tokenizer, talk, tools, template) if parted else ""
     for turn, (start, end) in zip(answers, spans[0], strict=True):
-        if turn.trained:
-            continue
-        for place, (first, last) in enumerate(encoding.offsets):
-            if first < end and last > start:
-                labels[place] = MASKED
+        for first, last in [(start, end)] if not turn.trained else _placed(turn, text[start:end], start):
+            for place, (begins, ends) in enumerate(offsets):
+                if begins < last and ends > first:
+                    labels[place] = MASKED
+
+
+def _rendered(tokenizer: Any, talk: list[dict[str, Any]], tools: Any, template: str) -> str:
+    text: str = tokenizer.apply_chat_template(talk, tools=tools, chat_template=template, tokenize=False)
+    return text
+
+
+def _placed(turn: Message, answer: str, start: int) -> list[tuple[int, int]]:
+    """The untrained spans of a turn's content as places in the rendered text.
+
+    Args:
+        turn: an answer.
+        answer: what the template makes of it.
+        start: where that begins in the rendered text.
+
+    Raises:
+        BadInput: the template changes the content, or has it several times, so that the spans have no place.
+    """
+    if not turn.untrained:
+        return []
+    content = turn.content.strip()
+    before = len(turn.content) - len(turn.content.lstrip())
+    found = answer.find(content)
+    if found < 0 or (found > 0 and answer.find(content, found + 1) >= 0):
+        raise BadInput(
+            "The chat template changes the text of an answer of which the data excludes parts from the loss "
+            "(train_detail), so these parts cannot be found",
+            do="Choose another template, or drop the sample",
+        )
+    place = start + found - before
+    return [(place + first, place + last) for first, last in turn.untrained]
 
 
 def collator(tokenizer: Any, *, packing: str = "none") -> Any:

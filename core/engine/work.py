@@ -48,7 +48,7 @@ def _ending(worker: Worker, body: Callable[[Worker, Recipe], None]) -> int:
         worker.reach("the worker could not start")
         worker.job = worker.folder.read_job()
         body(worker, from_json(_recipe(worker)))
-        worker.end("", "", phase="done")
+        worker.end("", worker.closing_words, phase="done")
     except WorkerStopped as stopped:
         _last_word(worker, "", stopped.message, **{LEAVING: EXIT_STOPPED})
         return EXIT_STOPPED

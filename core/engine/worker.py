@@ -74,6 +74,7 @@ class Worker:
         job: the contents of `job.json`, as they were at the start.
         rank: this process among several; None where it is alone.
         nothing_to_save: why a checkpoint is refused, in a phase that has nothing to save; "" where it is not.
+        closing_words: a sentence on what could not be done, for the end of a worker that has finished all the same.
     """
 
     def __init__(self, folder: JobFolder, *, speaks: bool = True) -> None:
@@ -88,11 +89,12 @@ class Worker:
         self._waits_for = ""
         self._phase = ""
         self._unsent: dict[str, int] = {}
+        self._activity = ""
         self._terminations = 0
         self._lock = threading.RLock()
         self.job: Mapping[str, Any] = {}
         self.rank: Rank | None = None
-        self.nothing_to_save = ""
+        self.nothing_to_save = self.closing_words = ""
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -128,9 +130,24 @@ class Worker:
         """Writes at once what is being done: `loading`, `encoding`, `training`, `evaluating`, `saving`."""
         self._phase = name
         self._unsent = {}
-        self._status(state=self._going_on, phase=name, message=message, step=step, of=of)
+        self._activity = ""
+        self._status(state=self._going_on, phase=name, message=message, step=step, of=of, activity="")
         self.event("phase", message or f"{name.capitalize()}.", phase=name)
         self._next_status = time.monotonic() + STATUS_EVERY
+
+    @contextmanager
+    def during(self, activity: str) -> Iterator[None]:
+        """Says what is done between two steps, `evaluating`, `generating` or `saving`, while it is done.
+
+        A step that does not come meanwhile is no stall: what is done has progress of its own.
+        """
+        before, self._activity = self._activity, activity
+        self._status(activity=activity)
+        try:
+            yield
+        finally:
+            self._activity = before
+            self._status(activity=before)
 
     @property
     def _going_on(self) -> str:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from core.engine.process import prepare, set_threads
+from core.engine.short_memory import first_line, ran_out_of, short_of
 from core.engine.work import run
 from core.engine.worker import Worker
 from core.errors import BadInput, TunedeckError
 from core.jobs import files
 from core.recipe.adapters import adapter_of
-from core.recipe.recipe import Recipe
+from core.recipe.recipe import Recipe, put
 from core.runs.saved import read_weights
 
 if TYPE_CHECKING:
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
     from core.engine.prompts import Prompt
     from core.engine.template import Template
     from core.evaluation.measures import Measure
+
+T = TypeVar("T")
+
+_Compared = tuple["Measure", dict[str, Any], tuple[list["Generated"], list["Generated"]]]
+"""How it was measured, the scores, and the answers of base and tuned model."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -51,7 +59,7 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     prepare(recipe, alone=True)
     tuned_folder = _tuned_folder(worker, recipe)
 
-    from core.engine.load import hardware, load_base, load_tokenizer
+    from core.engine.load import hardware, load_tokenizer
     from core.engine.template import use_template
 
     set_threads(recipe)
@@ -60,17 +68,87 @@ def evaluate(worker: Worker, recipe: Recipe) -> None:
     template = use_template(tokenizer, recipe.model.chat_template)
     rows, prompts = _held_out(worker, recipe, tokenizer, template)
     worker.stop_if_asked(_STOPPED)
+
+    def compare(recipe: Recipe, measuring: Callable[[], None]) -> _Compared:
+        both = _Both(worker, recipe, tokenizer, template, on, rows, prompts, measuring)
+        return both.scores, *_compare(worker, recipe, on, both, tuned_folder)
+
+    found = within_memory(worker, recipe, compare)
+    if found is not None:
+        _write(worker, began, tuned_folder, *found, prompts)
+
+
+def within_memory(worker: Worker, recipe: Recipe, compare: Callable[[Recipe, Callable[[], None]], T]) -> T | None:
+    """Compares with half the batches as often as the memory is short.
+
+    Args:
+        worker: gets an event each time.
+        recipe: with the batches to begin with.
+        compare: compares; calls what it is given once the models are loaded and batches begin to count.
+
+    Returns:
+        What it found; None where not even single samples fit. That is said at the worker's end, and is no failure: the
+        training is done and saved.
+    """
+    measuring: list[bool] = []
+    while True:
+        measuring.clear()
+        try:
+            return compare(recipe, lambda: measuring.append(True))
+        except Exception as error:
+            if not (short := short_of(error)):
+                raise
+            reason = first_line(error)
+        _free_memory()
+        less = smaller(recipe) if measuring else None
+        if less is None:
+            when = "even with one sample at a time" if measuring else "while loading the models"
+            ran_out = f"{ran_out_of(short)[0].lower()}{ran_out_of(short)[1:]}"
+            words = (
+                f"Training is finished and saved. Base and tuned models were not compared: {ran_out} {when}. "
+                "Stop what else uses that memory, or use a shorter max length."
+            )
+            worker.event("oom", words, reason=reason)
+            worker.closing_words = words
+            return None
+        recipe = less
+        batches = recipe.training.eval_batch_size, recipe.evaluation.batch_size
+        words = f"{ran_out_of(short)} while comparing. Starting the comparison again with smaller batches: "
+        words += f"{batches[0]:,} for losses, {batches[1]:,} for answers."
+        worker.event("oom", words, eval_batch_size=batches[0], batch_size=batches[1], reason=reason)
+
+
+def smaller(recipe: Recipe) -> Recipe | None:
+    """The recipe with half the batches of a comparison; None where both are one already."""
+    batches = recipe.training.eval_batch_size, recipe.evaluation.batch_size
+    if max(batches) == 1:
+        return None
+    less = put(recipe, "training.eval_batch_size", max(1, batches[0] // 2))
+    return put(less, "evaluation.batch_size", max(1, batches[1] // 2))
+
+
+def _compare(
+    worker: Worker, recipe: Recipe, on: Hardware, both: _Both, tuned_folder: Path
+) -> tuple[dict[str, Any], tuple[list[Generated], list[Generated]]]:
+    """Scores, and the answers of base and tuned model; both models are gone again when it returns."""
+    from core.engine.load import load_base
+
     words = f"Loading the base model on {on.name}"
     worker.phase("loading", f"{words}.")
     model = load_base(recipe.model, on, on_progress=_loaded(worker, words))
-    both = _Both(worker, recipe, tokenizer, template, on, rows, prompts)
     base_scores, base = both.measure(model, "base")
     worker.stop_if_asked(_STOPPED)
     worker.reach("the adapter could not be read")
     tuned_model = _attach(worker, recipe, model, tuned_folder, on)
     tuned_scores, tuned = both.measure(tuned_model, "tuned")
-    scores = both.scores.summary(base_scores, tuned_scores, recipe)
-    _write(worker, began, tuned_folder, both.scores, scores, (base, tuned), prompts)
+    return both.scores.summary(base_scores, tuned_scores, recipe), (base, tuned)
+
+
+def _free_memory() -> None:
+    gc.collect()  # a model is in circles that hold on to the device's memory
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 _STOPPED = "Stopped on request while comparing the base and tuned models."
@@ -85,17 +163,21 @@ def _tuned_folder(worker: Worker, recipe: Recipe) -> Path:
 
 
 def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template) -> tuple[Any, list[Prompt]]:
+    from core.engine.encode_all import caches_of, encode_all
     from core.engine.encoded import EncodingSettings
     from core.engine.prompts import held_out_prompts
-    from core.engine.samples import encode_view, read_view
+    from core.engine.samples import flags_of_view, read_view
 
     path = worker.folder.data / "eval.jsonl"
     if not path.exists() or path.stat().st_size == 0:
         worker.event("alert", "The base and tuned models cannot be compared: no samples are held out.")
         return None, []
     worker.phase("encoding", "Tokenizing the held-out samples.")
-    settings = replace(EncodingSettings.of(recipe, template), packing="none")  # each sample is measured by itself
-    rows, _ = encode_view(read_view(path), tokenizer, settings, seen=lambda _: worker.stop_if_asked(_STOPPED))
+    drop_flags = () if recipe.data.eval else flags_of_view(worker.folder.data)  # the user's own file is kept whole
+    settings = EncodingSettings.of(recipe, template, drop_flags=drop_flags)
+    settings = replace(settings, packing="none")  # each sample is measured by itself
+    caches = caches_of(worker.folder.path)
+    rows, _ = encode_all(path, tokenizer, settings, caches=caches, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
         read_view(path), recipe.evaluation.prompts, tokenizer, template, max_length=recipe.data.max_length
     )
@@ -147,6 +229,7 @@ class _Both:
         on: Hardware,
         rows: Any,
         prompts: list[Prompt],
+        measuring: Callable[[], None],
     ) -> None:
         from core.evaluation.measures import measure_of
 
@@ -160,12 +243,14 @@ class _Both:
         self._prompts = prompts
         self._of = 2 * ((len(rows) if rows is not None else 0) + len(prompts))
         self._done = 0
+        self._measuring = measuring
 
     def measure(self, model: Any, name: str) -> tuple[Any, list[Generated]]:
         """What is measured of one model, None without held-out samples, and its answers; `name`: `base`, `tuned`."""
         from core.engine.generate import generate, stop_ids
         from core.evaluation.scores import prepare_losses
 
+        self._measuring()
         if name == "base":
             prepare_losses(model)
         recipe = self._recipe
@@ -238,14 +323,34 @@ def _write(
         "adapter": os.fspath(tuned_folder),
         "adapter_step": None if weights is None else weights.step,
     }
-    folder = worker.folder.evaluation
+    results = {"answers.jsonl": b"".join(line + b"\n" for line in lines), "summary.json": files.encode(summary)}
     worker.reach("the comparison could not be written")
-    folder.mkdir(exist_ok=True)
-    files.replace(str(folder / "answers.jsonl"), b"".join(line + b"\n" for line in lines), durable=True)
-    files.replace(str(folder / "summary.json"), files.encode(summary), durable=True)
+    _write_results(worker, results)
     for sentence in (*measure.findings(scores), *findings(base_answers, tuned_answers)):
         worker.event("alert", sentence)
     words = f"{differs} of {len(prompts)} answers differ from the base model's"
     if measured := measure.words(scores):
         words = f"{measured}; {words}"
     worker.event("comparison", f"{words}.", **summary)
+
+
+def _write_results(worker: Worker, results: Mapping[str, bytes]) -> None:
+    """Writes files of the comparison; where the disk has no room, when it has some."""
+    folder = worker.folder.evaluation
+
+    def write() -> bool:
+        try:
+            files.make_folder(os.fspath(folder))
+            for name, data in results.items():
+                files.replace(os.fspath(folder / name), data, durable=True)
+        except files.DiskFull as error:
+            lacks.append(error.what)
+            return False
+        return True
+
+    lacks: list[str] = []
+    if not write():
+        words = (
+            f"{lacks[0]}: the comparison could not be written. The run waits until there is room on {folder.parent}."
+        )
+        worker.pause_until(write, words)

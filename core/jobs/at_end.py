@@ -1,7 +1,7 @@
-"""After a job's end: a process that sends notifications, for a limited time. Its failure is an event, nothing more.
+"""After a job's end, and where it stalls: a process that sends notifications, for a limited time.
 
-`job.json["payload"]["at_end"]` is `{"targets", "seconds" for each of them}`. A file can name any command: only those
-that this user has agreed to are run (`core.jobs.trust`).
+Its failure is an event, nothing more. `job.json["payload"]["at_end"]` is `{"targets", "seconds" for each of them}`. A
+file can name any command: only those that this user has agreed to are run (`core.jobs.trust`).
 """
 
 from __future__ import annotations
@@ -115,6 +115,32 @@ def notify_end(
     elif ended.code != 0:
         _event(folder, "The notification failed; see at_end.log.")
     children.signal(signal.SIGKILL)  # also what it may have left behind
+
+
+def notify_stall(
+    folder: JobFolder, payload: Mapping[str, Any], environment: Mapping[str, str], children: Children
+) -> None:
+    """Starts what tells the same people that a run has stalled, and does not wait for it: the run may still move.
+
+    Args:
+        folder: the job's folder; what it says now is what they are told.
+        payload: that of its `job.json`.
+        environment: of the keeper.
+        children: of the keeper; the process is none of the run's.
+    """
+    if not wanted(payload).targets:
+        return
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        output = os.open(folder.path / "at_end.log", flags, FILE_MODE)
+    except OSError:
+        return
+    try:
+        children.leave_alone(spawn([sys.executable, "-m", MODULE, os.fspath(folder.path)], environment, output))
+    except OSError as error:
+        _event(folder, f"The notification could not be started: {error.strerror}.")
+    finally:
+        os.close(output)
 
 
 def _event(folder: JobFolder, message: str) -> None:

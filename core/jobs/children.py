@@ -67,6 +67,7 @@ class Children:
         self.terminations = 0
         self._adopted: Identity | None = None
         self._below: dict[int, Identity] = {}
+        self._aside: set[int] = set()
         self._wakeup, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,6 +79,10 @@ class Children:
     def adopt(self, worker: Identity) -> None:
         """Counts a process of another parent among these, and all below it; how it exits stays unknown."""
         self._adopted = worker
+
+    def leave_alone(self, pid: int) -> None:
+        """Counts a child as none of the job's: it is not waited for, and gets no signals."""
+        self._aside.add(pid)
 
     def take_in(self, processes: Iterable[Identity]) -> None:
         """Counts processes whose parent is gone among these."""
@@ -104,11 +109,13 @@ class Children:
             if pid == 0:
                 return ended
             ended[pid] = from_wait(status)
+            self._aside.discard(pid)
 
     def living(self) -> list[int]:
         """The processes below this one, in whatever session they are."""
         self._look_below()
-        return [*tree(os.getpid())[1:], *self._below]
+        aside = {pid for root in self._aside for pid in tree(root)}
+        return [pid for pid in (*tree(os.getpid())[1:], *self._below) if pid not in aside]
 
     def _look_below(self) -> None:
         """Remembers what an adopted process has started: when it ends, these become nobody's children."""

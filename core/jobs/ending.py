@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 
 from core.jobs.status import DONE, FAILED, FINISHED, LEAVING, STOPPED, Status
-from core.jobs.titles import TITLES, TRAINING
+from core.jobs.titles import COMPARING, TITLES, TRAINING
 
 EXIT_STOPPED = 3
 """The exit code of a worker that ended because it was asked to."""
@@ -60,16 +60,19 @@ def judge(end: Exit, *, stage: str, status: Status, log: str, asked: bool, oom_k
         oom_kills: processes that the kernel killed for want of memory while the worker ran.
 
     Returns:
-        (`finished`, `stopped` or `failed`, the sentence; "" for a plain finish).
+        (`finished`, `stopped` or `failed`, the sentence; "" for a plain finish). A comparison that the machine's memory
+        was too small for does not undo the training before it.
     """
     if end.code == 0:
-        return FINISHED, ""
+        return FINISHED, status.message if status.phase == DONE else ""
     if end.code == EXIT_STOPPED:
         return STOPPED, status.message or "Stopped on request."
     if asked and end.code is None and status.stage:
         return STOPPED, "Stopped immediately on request. Training was already done, and the adapter is saved."
     if asked and end.code is None:
         return STOPPED, "Stopped immediately on request: everything after the last checkpoint is lost."
+    if oom_kills and stage == COMPARING and status.stage and end.signal in (signal.SIGKILL, None):
+        return FINISHED, f"Training is finished and saved. {signal_words(signal.SIGKILL, stage, oom_kills)}"
     if end.signal is not None:
         return FAILED, signal_words(end.signal, stage, oom_kills)
     if end.code is None and oom_kills:

@@ -25,6 +25,8 @@ FILE_MODE = 0o666
 """The mode that every file of a workspace is created with; the umask decides what others get. With umask 002 and a
 setgid folder a group shares a workspace; with 077 nobody else can read it."""
 
+OUT_OF_INODES = "The disk is out of inodes: it has free space, but cannot hold any more files"
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LOCK_PATIENCE = 1.0
 """Seconds to wait for a lock. Its holder needs microseconds: one that takes longer is stopped or hung."""
@@ -256,8 +258,21 @@ def no_more_files(folder: str | os.PathLike[str]) -> str:
     except OSError:
         return ""
     if found.f_files and not found.f_favail and found.f_bavail:  # some file systems count no inodes
-        return "The disk is out of inodes: it has free space, but cannot hold any more files"
+        return OUT_OF_INODES
     return ""
+
+
+def free_inodes(folder: str | os.PathLike[str]) -> int | None:
+    """How many more files a disk can hold; None where it does not count them.
+
+    Args:
+        folder: one that exists.
+    """
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return None
+    return found.f_favail if found.f_files else None
 
 
 def reason(error: OSError, folder: str | os.PathLike[str]) -> str:
@@ -273,6 +288,18 @@ def gone(folder: str) -> JobGone:
         where=folder,
         do="Nothing more is written there. Start the run again if you still need it",
     )
+
+
+def tree_size(folder: str | os.PathLike[str]) -> int:
+    """Bytes of all files in a folder, and in those in it; 0 if there is none."""
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(where, name)).st_size
+            except OSError:
+                continue
+    return total
 
 
 def sync_tree(folder: str | os.PathLike[str]) -> None:

@@ -16,14 +16,15 @@ from functools import partial
 
 from core.errors import TunedeckError
 from core.gpu.host import boot_id
-from core.jobs import at_end, ending, files, process, requests
+from core.jobs import at_end, ending, files, process, requests, stall
 from core.jobs.backlog import Backlog
 from core.jobs.children import KEEPER_PYTHON, Children, Start, read_stages, spawn
 from core.jobs.folder import JobFolder
 from core.jobs.output import enduring_output
 from core.jobs.sampler import Sampler
+from core.jobs.stall import StallWatch
 from core.jobs.state import standing
-from core.jobs.status import DONE, FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING
+from core.jobs.status import DONE, FAILED, FINISHED, RUNNING, STARTING, STOPPED, STOPPING, Status
 from core.jobs.titles import title_of
 from core.jobs.upkeep import Upkeep
 from core.units import size
@@ -66,6 +67,8 @@ class Keeper:
         self._complaint = ""
         self._backlog = Backlog(self._report_loss)
         self._upkeep = Upkeep(folder)
+        self._stall = StallWatch(self._saved, _stopped)
+        self._blind = False
 
     def run(self, taken_over: Callable[[], object]) -> None:
         """Runs the job to its end, and writes the ending.
@@ -95,6 +98,7 @@ class Keeper:
         self._take_over()
         taken_over()
         self._event("alert", "The keeper of this run was killed; another one has taken over.")
+        self._write(**{stall.FIELD: None})  # what the one before saw is seen again
         self._sampler.start()
         self._worker = status.worker.pid if status.worker else 0
         known = status.stage < len(self._stages)
@@ -201,13 +205,36 @@ class Keeper:
         now = time.monotonic()
         if now >= self._next_beat:
             self._next_beat = now + HEARTBEAT
-            self._write(heartbeat=round(time.time(), 3))
+            self._blind = not self._write(heartbeat=round(time.time(), 3))
             self._try(self._keep_up)
+            self._watch_progress()
 
     def _keep_up(self) -> None:
         for sentence in self._upkeep.look():
             self._event("alert", sentence)
         self._backlog.flush()
+
+    def _watch_progress(self) -> None:
+        """Says that the run has stalled, and that it moves again. It ends nothing by itself."""
+        status = self._folder.read_status()
+        change = self._stall.look(status, blind=self._blind or bool(status.problem))
+        if change is None:
+            return
+        found = None if change.stall is None else change.stall.to_json()
+        self._write(**{stall.FIELD: found})
+        if not change.news:
+            return
+        if change.stall is None:
+            self._event("stall", stall.ended_words(change.lasted), stalled=False)
+            return
+        words = stall.begun_words(change.stall, status.of)
+        self._event("stall", words, **{"stalled": True, **change.stall.to_json()})
+        at_end.notify_stall(self._folder, self._job.get("payload") or {}, self._environment, self._children)
+
+    def _saved(self) -> int:
+        """Bytes of what is being saved now: a large model on a slow disk takes long, and grows."""
+        places = (self._folder.checkpoints, self._folder.path)
+        return sum(files.tree_size(part) for place in places for part in place.glob(".*.partial"))
 
     def _await_access(self) -> None:
         """Waits while the folder cannot be reached, as long as nobody wants this process to end."""
@@ -326,8 +353,8 @@ class Keeper:
         except files.JobGone:
             return ()
 
-    def _write(self, **fields: object) -> None:
-        self._try(partial(self._folder.write_status, **fields))
+    def _write(self, **fields: object) -> bool:
+        return self._try(partial(self._folder.write_status, **fields))
 
     def _event(self, kind: str, message: str, **fields: object) -> None:
         line = partial(self._folder.append_event, kind, message, **{"t": round(time.time(), 3), **fields})
@@ -336,15 +363,21 @@ class Keeper:
     def _report_loss(self, lines: int) -> None:
         self._folder.append_event("alert", f"{lines:,} events were lost: they could not be written.")
 
-    def _try(self, write: Callable[[], None]) -> None:
+    def _try(self, write: Callable[[], None]) -> bool:
         """Writes, or continues without: a full disk or a deleted folder must not end the keeper before its worker."""
         try:
             write()
             self._complaint = ""
+            return True
         except TunedeckError as error:
             if self._complaint != str(error):  # once a second would fill the disk that has room for nothing else
                 self._complaint = str(error)
                 print(f"keeper: {error}", file=sys.stderr, flush=True)
+            return False
+
+
+def _stopped(status: Status) -> tuple[int, ...]:
+    return tuple(one.pid for one in status.processes if process.is_stopped(one))
 
 
 def main(argv: Sequence[str], start: Start = spawn) -> int:

@@ -53,6 +53,11 @@ def is_alive(identity: Identity | None) -> bool:
     return identity is not None and identify(identity.pid) == identity
 
 
+def is_stopped(identity: Identity) -> bool:
+    """Whether a signal has stopped this very process (`kill -STOP`): it stands still until another one comes."""
+    return is_alive(identity) and stat_fields(identity.pid)[:1] in (["T"], ["t"])
+
+
 def send(identity: Identity, number: signal.Signals, *, group: bool = False) -> bool:
     """Sends a signal to this very process, or to its process group if it leads one.
 

@@ -97,6 +97,14 @@ class Status:
             float,
         )  # that cannot be read, but is there
 
+    @property
+    def stalled(self) -> bool:
+        """Whether its keeper has seen it stall (`core.jobs.stall`), and it has made no step since."""
+        found = self.fields.get("stalled")
+        if self.state not in (RUNNING, STOPPING) or not isinstance(found, Mapping):
+            return False
+        return found.get("step") == (self.step or 0)
+
     def seconds(self, now: float | None = None) -> float | None:
         """Seconds that the job has taken in all its starts together; None where it never began.
 

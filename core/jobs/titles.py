@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 TRAINING = "Training"
+COMPARING = "Comparing base and tuned models"
 COUNTING = "Counting tokens"
 
 TITLES: Mapping[str, str] = {
     "core.training": TRAINING,
-    "core.evaluation": "Comparing base and tuned models",
+    "core.evaluation": COMPARING,
     "core.runs.view_job": "Building the training set",
     "core.runs.overview_job": "Building the overview",
     "core.training.measure": COUNTING,

@@ -123,7 +123,8 @@ def _lora_parameters(recipe: Recipe, shape: ModelShape) -> int:
     adapted = shape.targeted(lora.targets)
     factors = sum(lora.rank * (module.inputs + module.outputs) for module in adapted)
     magnitudes = sum(module.outputs for module in adapted) if lora.variant == "dora" else 0
-    return factors + magnitudes + shape.whole_modules(lora.modules_to_save)
+    experts = sum(lora.rank * one.parts * one.count * one.sides for one in shape.targeted_experts(lora.targets))
+    return factors + magnitudes + experts + shape.whole_modules(lora.modules_to_save)
 
 
 def base_is_quantized(recipe: Recipe, shape: ModelShape) -> bool:
@@ -150,7 +151,7 @@ def _lora_over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
 
 
 def _full_terms(recipe: Recipe, shape: ModelShape, width: int) -> MemoryTerms:
-    return MemoryTerms(width=width, saved_width=2, layer=2 * (3 * shape.hidden + shape.intermediate), head=True)
+    return MemoryTerms(width=width, saved_width=width, layer=2 * (3 * shape.hidden + shape.intermediate), head=True)
 
 
 def _full_over_quantized(recipe: Recipe, quantization: str) -> Problem | None:
@@ -187,7 +188,7 @@ ADAPTERS: tuple[Adapter, ...] = (
         whole=True,
         section="",
         peft_config=lambda recipe: None,
-        parameters=lambda recipe, shape: shape.parameters,
+        parameters=lambda recipe, shape: shape.parameters - shape.outside_parameters,
         memory_terms=_full_terms,
         over_quantized=_full_over_quantized,
         folder="model",

@@ -118,12 +118,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def quantized_by(config: Mapping[str, Any]) -> str:
-    """The method by which the stored weights are quantized (`bitsandbytes`, `gptq`), by `config.json`; or ""."""
-    said = config.get("quantization_config")
-    return str(said.get("quant_method", "")) if isinstance(said, Mapping) else ""
-
-
 def read_tensors(folder: Path) -> dict[str, Tensor]:
     """Name, type and shape of every tensor in the folder's safetensors files.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.recipe import model_files
+from core.recipe import model_files, quantized
+from core.recipe.families import Family, family_of
 from core.recipe.model_files import Tensor
 
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "NF4": 0.5, "FP4": 0.5}
@@ -20,8 +21,7 @@ _OF_QUANTIZED = re.compile(
 )
 """What bitsandbytes stores beside a matrix to unpack it with; no parameters."""
 _BUFFERS = re.compile(r"(rotary_emb\.inv_freq|\.attn\.(masked_)?bias|\.attention\.(masked_)?bias)$")
-_EMBEDDING = re.compile(r"(^|\.)(embed_tokens|wte|wpe|word_embeddings|embed_in|embed_positions|tok_embeddings)$")
-_HEAD = re.compile(r"(^|\.)(lm_head|embed_out)$|^output$")
+_LAYER = re.compile(r"(?:^|\.)(?:layers|layer|h|blocks|block)\.(\d+)\.")
 _GENERATION = re.compile(r"\{%[-+]?\s*generation\s*[-+]?%\}")
 
 
@@ -32,6 +32,25 @@ class LinearModule:
     name: str
     inputs: int
     outputs: int
+
+
+@dataclass(frozen=True, slots=True)
+class FusedExperts:
+    """The experts of one layer, whose matrices transformers keeps in one weight that peft can adapt.
+
+    Attributes:
+        layer: where they are, `model.layers.0.mlp.experts`.
+        name: of the weight, `gate_up_proj`.
+        count: how many experts.
+        sides: inputs and outputs of one expert's matrix, added up.
+        parts: how many matrices are side by side in it, each with a rank of its own.
+    """
+
+    layer: str
+    name: str
+    count: int
+    sides: int
+    parts: int
 
 
 @dataclass(frozen=True)
@@ -51,10 +70,21 @@ class ModelShape:
         stored_bytes: size of the weights on disk.
         quantized: how the stored weights are already quantized (`bitsandbytes`, `gptq`), or "".
         experts: experts a layer, 0 for a dense model.
-        linear: layers that LoRA can adapt, without the output layer.
+        linear: layers of the language model that LoRA can adapt, without the output layer and routers.
         matrices: shape of every weight matrix by its module's name.
+        modules: how many numbers each module holds itself, by its name; without the modules inside it.
         template: its own chat template, or "".
         tokenizer: whether it has one.
+        family: what kind of model it is.
+        fused: its experts, where peft can adapt them.
+        expert_parameters: numbers in its experts.
+        routers: names of the layers that choose experts.
+        outside_parameters: numbers in parts that see or hear.
+        layers_stored: layers in the weight files, 0 where their names do not tell.
+        headless: whether config.json wants an output layer that the weights do not have.
+        extra_layers: layers in the weight files that are meant to stay unused, such as those that predict ahead.
+        own_code: whether it comes with Python code of its own.
+        base: of quantized weights, the Hub ID of the model that they were made from; "" where it is not known.
     """
 
     folder: Path
@@ -77,8 +107,19 @@ class ModelShape:
     experts: int
     linear: tuple[LinearModule, ...]
     matrices: Mapping[str, tuple[int, ...]]
+    modules: Mapping[str, int]
     template: str
     tokenizer: bool
+    family: Family
+    fused: tuple[FusedExperts, ...]
+    expert_parameters: int
+    routers: tuple[str, ...]
+    outside_parameters: int
+    layers_stored: int
+    headless: bool
+    extra_layers: int
+    own_code: bool
+    base: str
 
     @property
     def marks_answers(self) -> bool:
@@ -94,22 +135,62 @@ class ModelShape:
         """The linear layers that LoRA adapts, by peft's rule: `all-linear`, or names that a module's name ends on."""
         names = tuple(targets)
         if "all-linear" in names:
-            return self.linear
-        return tuple(module for module in self.linear if _matches(module.name, names))
+            return tuple(module for module in self.linear if not self._for_experts(module.name))
+        return tuple(
+            module for module in self.linear if _matches(module.name, names) and not self._for_experts(module.name)
+        )
+
+    def targeted_experts(self, targets: Iterable[str]) -> tuple[FusedExperts, ...]:
+        """The fused experts that LoRA adapts, by peft's rule: their weights go by the names of the layers in them."""
+        names = tuple(targets)
+        every = "all-linear" in names
+        taken = {
+            fused
+            for fused, layers in self.family.fused.items()
+            if every or any(_matches(name, layers) for name in names)
+        }
+        return tuple(one for one in self.fused if one.name in taken)
+
+    def passed_over(self, targets: Iterable[str]) -> tuple[LinearModule, ...]:
+        """Layers beside the experts that have the name of a target, and which peft does not adapt."""
+        names = tuple(targets)
+        return tuple(
+            module
+            for module in self.linear
+            if self._for_experts(module.name) and ("all-linear" in names or _matches(module.name, names))
+        )
 
     def missing_targets(self, targets: Iterable[str]) -> tuple[str, ...]:
         """Targets that name no linear layer of this model."""
-        known = [module.name for module in self.linear]
+        known = [module.name for module in self.linear] + [*self.routers]
+        known += [f"experts.{name}" for one in self.fused for name in self.family.fused[one.name]]
         return tuple(
             name for name in targets if name != "all-linear" and not any(_matches(one, (name,)) for one in known)
         )
 
+    def _for_experts(self, module: str) -> bool:
+        """Whether peft takes the name of this layer for that of experts, which it adapts in its place."""
+        return any(_matches(module, layers) for layers in self.family.fused.values())
+
     def whole_modules(self, names: Iterable[str]) -> int:
         """Numbers in the modules of these names, which peft trains whole beside an adapter (`modules_to_save`)."""
         wanted = tuple(names)
-        saved = sum(math.prod(shape) for name, shape in self.matrices.items() if _matches(name, wanted))
+        saved = sum(count for name, count in self.modules.items() if _within(name, wanted))
         # A tied output layer gets weights of its own there.
-        return saved + (self.vocabulary * self.hidden if self.tied and "lm_head" in wanted else 0)
+        return saved + (self.vocabulary * self.hidden if self._tied_head(wanted) else 0)
+
+    def missing_modules(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Names of `modules_to_save` that no module of this model has."""
+        return tuple(
+            name
+            for name in names
+            if not self._tied_head((name,)) and not any(_within(module, (name,)) for module in self.modules)
+        )
+
+    def _tied_head(self, names: Sequence[str]) -> bool:
+        """Whether the output layer is named, which has no weights in the files because it is the embedding."""
+        stored = any(_within(module, ("lm_head",)) for module in self.modules)
+        return self.tied and "lm_head" in names and not stored
 
 
 def marks_answers(template: str) -> bool:
@@ -142,6 +223,7 @@ def _read_shape(folder: Path, stamp: tuple[tuple[str, int], ...]) -> ModelShape:
         folder=folder,
         template=model_files.read_template(folder),
         tokenizer=model_files.has_tokenizer(folder),
+        base=quantized.base_of(folder, config) if quantized.method_of(config) else "",
     )
 
 
@@ -152,23 +234,35 @@ def shape_of(
     folder: Path = Path(),
     template: str = "",
     tokenizer: bool = True,
+    base: str = "",
 ) -> ModelShape:
     """The shape of a model from its `config.json` and the tensors that its weight files list."""
+    family = family_of(config)
     on_disk = {name: tensor for name, tensor in stored.items() if not _BUFFERS.search(name)}
     tensors = {name: tensor for name, tensor in on_disk.items() if not _OF_QUANTIZED.search(name)}
     sizes = config["text_config"] if isinstance(config.get("text_config"), dict) else config
     hidden = _size(sizes, "hidden_size", "n_embd", "d_model")
     heads = _size(sizes, "num_attention_heads", "n_head") or 1
+    roles = {name: family.role(name.removesuffix(".weight")) for name in tensors}
+    unloaded = {"buffer", "outside"} if family.text_only else {"buffer"}
+    tensors = {name: tensor for name, tensor in tensors.items() if roles[name] not in unloaded}
     matrices = {
         name.removesuffix(".weight"): tensor.shape
         for name, tensor in tensors.items()
         if name.endswith(".weight") and len(tensor.shape) == 2
     }
-    embeddings = {name: shape for name, shape in matrices.items() if _EMBEDDING.search(name)}
-    heads_out = {name: shape for name, shape in matrices.items() if _HEAD.search(name)}
+    by_role = {
+        role: {name: shape for name, shape in matrices.items() if roles[f"{name}.weight"] == role}
+        for role in ("embedding", "head", "router", "transposed", "")
+    }
+    embeddings, heads_out = by_role["embedding"], by_role["head"]
     tied = bool(config.get("tie_word_embeddings", sizes.get("tie_word_embeddings", not heads_out)))
     outer = {**embeddings, **heads_out}
     repeated = sum(math.prod(shape) for shape in heads_out.values()) if tied and embeddings else 0
+    linear = [
+        LinearModule(family.loaded_name(name), inputs=shape[1], outputs=shape[0]) for name, shape in by_role[""].items()
+    ]
+    linear += [LinearModule(name, inputs=shape[0], outputs=shape[1]) for name, shape in by_role["transposed"].items()]
     return ModelShape(
         folder=folder,
         architecture=str((config.get("architectures") or [""])[0]),
@@ -186,17 +280,70 @@ def shape_of(
         embedding_parameters=sum(math.prod(shape) for shape in outer.values()) - repeated,
         dtype=_main_dtype(tensors.values()),
         stored_bytes=int(sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in on_disk.values())),
-        quantized=model_files.quantized_by(config),
+        quantized=quantized.method_of(config),
         experts=_size(sizes, "num_local_experts", "num_experts", "n_routed_experts"),
-        linear=tuple(
-            LinearModule(name, inputs=shape[1], outputs=shape[0])
-            for name, shape in matrices.items()
-            if name not in outer
-        ),
+        linear=tuple(linear),
         matrices=matrices,
+        modules=_by_module(family, tensors),
         template=template,
         tokenizer=tokenizer,
+        family=family,
+        fused=_fused(family, tensors, roles),
+        expert_parameters=_numbers(tensors, roles, "experts"),
+        routers=tuple(by_role["router"]),
+        outside_parameters=_numbers(tensors, roles, "outside"),
+        layers_stored=_layers_stored(name for name in tensors if roles[name] != "outside"),
+        headless=bool(embeddings) and not heads_out and config.get("tie_word_embeddings") is False,
+        extra_layers=_size(sizes, "num_nextn_predict_layers", "num_mtp_layers", "mtp_num_hidden_layers"),
+        own_code=bool(config.get("auto_map")),
+        base=base,
     )
+
+
+def _by_module(family: Family, tensors: Mapping[str, Tensor]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name, tensor in tensors.items():
+        module = family.loaded_name(name.rpartition(".")[0])
+        counts[module] = counts.get(module, 0) + math.prod(tensor.shape)
+    return counts
+
+
+def _within(module: str, names: tuple[str, ...]) -> bool:
+    """Whether a module, or one that it is in, has one of these names."""
+    parts = module.split(".")
+    return any(_matches(".".join(parts[:end]), names) for end in range(1, len(parts) + 1))
+
+
+def _numbers(tensors: Mapping[str, Tensor], roles: Mapping[str, str], role: str) -> int:
+    return sum(math.prod(tensor.shape) for name, tensor in tensors.items() if roles[name] == role)
+
+
+def _layers_stored(names: Iterable[str]) -> int:
+    numbers = [int(match[1]) for name in names if (match := _LAYER.search(name))]
+    return max(numbers) + 1 if numbers else 0
+
+
+def _fused(family: Family, tensors: Mapping[str, Tensor], roles: Mapping[str, str]) -> tuple[FusedExperts, ...]:
+    """The experts of each layer as transformers fuses them, from matrices that are stored one by one."""
+    found: dict[tuple[str, str], dict[str, list[tuple[int, ...]]]] = {}
+    for name, tensor in tensors.items():
+        if roles[name] != "experts" or len(tensor.shape) not in (2, 3):
+            continue
+        where, _, rest = name.removesuffix(".weight").rpartition(".experts.")
+        leaf = rest.rpartition(".")[2]
+        for fused, layers in family.fused.items():
+            if leaf in layers or leaf == fused:
+                found.setdefault((f"{where}.experts", fused), {}).setdefault(leaf, []).append(tensor.shape)
+    experts = []
+    for (layer, fused), by_leaf in found.items():
+        shapes = [shapes[0] for shapes in by_leaf.values()]
+        if len(shapes[0]) == 3:  # stored as they are kept
+            count, sides = shapes[0][0], sum(shapes[0][1:])
+        else:
+            count = len(next(iter(by_leaf.values())))
+            sides = shapes[0][1] + sum(shape[0] for shape in shapes)
+        experts.append(FusedExperts(layer, fused, count, sides, len(family.fused[fused])))
+    return tuple(experts)
 
 
 def _matches(module: str, names: tuple[str, ...]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.dataset.view.view import CuratedView
 from core.recipe.recipe import Recipe
+from core.recipe.special_tokens import special_tokens
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import Ledger
@@ -43,7 +44,8 @@ def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) ->
     """What goes into the view of a recipe, looked up; the arguments are those of `curate`."""
     from core.dataset.view.plan import ViewPlan  # orjson: only where data is read
 
-    data = recipe.data
+    data, model = recipe.data, recipe.model
+    special = special_tokens(model.path, model.revision)
     return ViewPlan(
         workspace,
         {
@@ -51,12 +53,16 @@ def plan_of(recipe: Recipe, workspace: Path, decisions: Ledger | None = None) ->
             "format": None if data.format == "auto" else data.format,
             "columns": data.columns or None,
             "eval_paths": data.eval,
+            "eval_format": None if data.eval_format == "auto" else data.eval_format,
+            "eval_columns": data.eval_columns or None,
             "mix": data.shares,
             "eval_fraction": data.eval_fraction,
             "split_seed": data.split_seed,
             "near": data.split_near,
             "stratify": data.stratify,
             "synthetic": data.synthetic,
+            "special_tokens": (special.tokens, special.begin, special.end),
+            "train_without": data.train_without,
             "drop_flags": data.drop_flags,
             "decisions": decisions,
         },

@@ -102,8 +102,11 @@ def _data_lines(said: Mapping[str, Any]) -> list[tuple[str, str]]:
     for mixed in said.get("mix", ()):
         lines += _files(f"mixed in, {float(mixed['share']):.0%}", mixed["sources"])
     lines += _files("eval file", said.get("eval_sources", ()))
-    lines.append(("format", str(said["format"])))
-    if columns := said.get("columns"):
+    read_as = said.get("read_as") or ()
+    lines += [("format", f"{each['file']}: {', '.join(form['format'] for form in each['as'])}") for each in read_as]
+    if not read_as:
+        lines.append(("format", str(said["format"])))
+    if (columns := said.get("columns")) and not read_as:
         lines.append(("columns", ", ".join(f"{role}={column}" for role, column in columns.items())))
     lines.append(("rows", count(counts["rows"])))
     lines.append(("trained on", count(counts["train"])))

@@ -19,6 +19,8 @@ from core.jobs.launch import clean_environment, worker_python
 from core.recipe.recipe import Recipe, to_json
 
 _BINS = 10
+_NAMED = 20
+"""Samples that are named one by one."""
 _USUAL = 0.98
 """The share of samples whose lengths are shown in equal steps."""
 
@@ -70,19 +72,27 @@ def tokens_of(recipe: Recipe, view: CuratedView, measured: Path) -> dict[str, An
     Returns:
         `max_length`; `train` and `eval`, each with `samples`, `tokens` (after the cut), `trained` (of these, with
         loss), `cut` (samples), `cut_texts` (those of plain text), `lost` (tokens), `without` (samples without a trained
-        token), `median`, `p95` and `longest` (tokens before the cut, of a pair its longer sequence), the same of the
-        answers, and `parts`: the median of each part of pairs; `bins` of lengths before the cut and `answer_bins`, for
+        token), `not_rendered` (samples that would be trained without something that they hold; the first of them with
+        their rows, from 0, and what in `not_rendered_rows`), `context_lost` (those that lose something from context
+        alone), `control` (those with special tokens in their text), `left_out` (by flag, samples that training leaves
+        out for it, which no other number counts), `median`, `p95` and `longest` (tokens before the cut, of a pair its
+        longer sequence), the same of the answers, and `parts`: the median of each part of pairs; `bins` of lengths
+        before the cut and `answer_bins`, for
         train; `sources`: tokens of each contribution, in its order.
     """
     facts = list(_objects(measured))
     parts = (facts[: view.train_count], facts[view.train_count :])
-    bins = _bins([_length(each) for each in parts[0]], recipe.data.max_length)
+    if recipe.data.eval:  # the user's own file is kept whole
+        for each in parts[1]:
+            each["left_out"] = ""
+    trained = [each for each in parts[0] if not each["left_out"]]
+    bins = _bins(list(map(_length, trained)), recipe.data.max_length)
     return {
         "max_length": recipe.data.max_length,
         "train": _part(parts[0]),
         "eval": _part(parts[1]),
         "bins": bins,
-        "answer_bins": _bins([_answer(each) for each in parts[0]], None),
+        "answer_bins": _bins(list(map(_answer, trained)), None),
         "sources": _by_source(view, parts[0]),
     }
 
@@ -135,7 +145,9 @@ def _answer(fact: Mapping[str, Any]) -> int:
     return int(fact["trained"] + fact["lost_trained"])
 
 
-def _part(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _part(measured: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    facts = [fact for fact in measured if not fact["left_out"]]
+    lost = [fact for fact in facts if fact["not_rendered"]]
     lengths = sorted(map(_length, facts))
     answers = sorted(map(_answer, facts))
     known = [fact for fact in facts if fact["parts"]]
@@ -148,6 +160,11 @@ def _part(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "cut_texts": sum(fact["lost"] > 0 and bool(fact.get("text")) for fact in facts),
         "lost": sum(fact["lost"] for fact in facts),
         "without": sum(not fact["trained"] for fact in facts),
+        "not_rendered": len(lost),
+        "not_rendered_rows": [[fact["row"], fact["not_rendered"]] for fact in lost[:_NAMED]],
+        "context_lost": sum(bool(fact["context_lost"]) and not fact["not_rendered"] for fact in facts),
+        "control": sum(bool(fact["control"]) for fact in facts),
+        "left_out": dict(Counter(fact["left_out"] for fact in measured if fact["left_out"])),
         "median": _at(lengths, 0.5),
         "p95": _at(lengths, 0.95),
         "longest": lengths[-1] if lengths else 0,
@@ -196,7 +213,7 @@ def _by_source(view: CuratedView, facts: Sequence[Mapping[str, Any]]) -> list[di
     found = []
     at = 0
     for each in view.manifest["contributions"]:
-        own = facts[at : at + each["samples"]]
+        own = [fact for fact in facts[at : at + each["samples"]] if not fact["left_out"]]
         at += each["samples"]
         found.append({"tokens": sum(fact["tokens"] for fact in own), "trained": sum(fact["trained"] for fact in own)})
     return found

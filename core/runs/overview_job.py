@@ -26,7 +26,7 @@ from core.recipe.recipe import Recipe, from_json, to_json
 from core.runs.curate import curate
 from core.runs.overview import join_samples, measure_command, tokens_of
 
-_VERSION = 2
+_VERSION = 3
 """Of the files of an overview: those of another version are built again."""
 
 FOLDER, FACTS, TOKENS = "overview", "facts.json", "tokens.json"
@@ -80,11 +80,16 @@ def known_tokens(workspace: Path, recipe: Recipe) -> list[dict[str, int]] | None
         workspace: the folder that holds `.tunedeck`.
         recipe: as `job_of`.
     """
+    tokens = tokens_known(workspace, recipe)
+    return None if tokens is None else list(tokens["sources"])
+
+
+def tokens_known(workspace: Path, recipe: Recipe) -> dict[str, Any] | None:
+    """What an overview of just this recipe has counted, see `core.runs.overview.tokens_of`; None where none has."""
     for folder in job_of(workspace, recipe).folders():
         facts = read_facts(folder)
         if facts is not None and facts["tokens"]:
-            sources: list[dict[str, int]] = facts["tokens"]["sources"]
-            return sources
+            return dict(facts["tokens"])
     return None
 
 

@@ -25,6 +25,8 @@ FACTS, NOTES, ABOUT = "facts.bin", "notes.jsonl", "about.json"
 
 _RECORD = struct.Struct("<5IQ")
 RECORD_BYTES = _RECORD.size
+_NOT_RENDERED, _CONTEXT, _CONTROL = 0x100, 0x200, 0x400
+"""Bits of a record, beside the number of the state."""
 _STATES = ("", "measured", "refused", "unreadable")
 _MOST = 0xFFFF_FFFF
 _READ_AT_ONCE = 65_536
@@ -44,6 +46,9 @@ class RowTokens:
         lost_trained: of those, how many would have carried loss.
         state: `measured`; `refused` by the chat template; `unreadable` for a row that has no normal form.
         edit: digest of the edit that was measured, 0 for the row as it stands in the file.
+        not_rendered: whether it holds something to train on that is not in the rendered text.
+        context_lost: whether it holds something in its context alone that is not in the rendered text.
+        control: whether special tokens of the tokenizer stand in its text.
     """
 
     row: int
@@ -53,6 +58,9 @@ class RowTokens:
     lost_trained: int = 0
     state: State = "measured"
     edit: int = 0
+    not_rendered: bool = False
+    context_lost: bool = False
+    control: bool = False
 
     @property
     def total(self) -> int:
@@ -66,13 +74,23 @@ class RowTokens:
 
     @property
     def flagged(self) -> bool:
-        """Whether the row has the flag `zero_trained` or `cut`."""
+        """Whether the row has a flag: `not_rendered`, `control_tokens`, `zero_trained` or `cut`."""
+        if self.not_rendered or self.control:
+            return True
         return self.state == "refused" or (self.state == "measured" and (not self.trained or bool(self.lost)))
 
     def pack(self) -> bytes:
         """The record in `facts.bin`."""
         numbers = (min(each, _MOST) for each in (self.tokens, self.trained, self.lost, self.lost_trained))
-        return _RECORD.pack(*numbers, _STATES.index(self.state), self.edit)
+        bits = self.not_rendered * _NOT_RENDERED | self.context_lost * _CONTEXT | self.control * _CONTROL
+        return _RECORD.pack(*numbers, _STATES.index(self.state) | bits, self.edit)
+
+
+def _unpacked(row: int, tokens: int, trained: int, lost: int, lost_trained: int, state: int, edit: int) -> RowTokens:
+    number = state & 0xFF
+    name: Any = _STATES[number] if number < len(_STATES) else "unreadable"
+    found = (bool(state & bit) for bit in (_NOT_RENDERED, _CONTEXT, _CONTROL))
+    return RowTokens(row, tokens, trained, lost, lost_trained, name, edit, *found)
 
 
 class TokenFacts:
@@ -125,15 +143,12 @@ class TokenFacts:
                 whole = len(piece) // RECORD_BYTES
                 if not whole:
                     return
-                for tokens, trained, lost, lost_trained, state, edit in _RECORD.iter_unpack(
-                    piece[: whole * RECORD_BYTES]
-                ):
-                    name = _STATES[state] if state < len(_STATES) else "unreadable"
-                    yield RowTokens(first, tokens, trained, lost, lost_trained, name, edit)  # type: ignore[arg-type]
+                for record in _RECORD.iter_unpack(piece[: whole * RECORD_BYTES]):
+                    yield _unpacked(first, *record)
                     first += 1
 
     def flags(self, facts: RowTokens) -> tuple[Flag, ...]:
-        """The flags `zero_trained` and `cut` of a row, each with its reason."""
+        """The flags `not_rendered`, `control_tokens`, `zero_trained` and `cut` of a row, each with its reason."""
         if not facts.flagged:
             return ()
         from core.dataset.checks.tokens import token_flags
@@ -147,11 +162,17 @@ class TokenFacts:
             problem=problem,
             lost_text=note.get("lost_text", ""),
             of_text=facts.total if note.get("kind") == "text" else 0,
+            not_rendered=note.get("not_rendered") or "see the row" if facts.not_rendered else "",
+            control=note.get("control") or "special tokens" if facts.control else "",
         )
 
     def all_flags(self) -> dict[int, tuple[Flag, ...]]:
         """The flags of every row that has some."""
         return {facts.row: self.flags(facts) for facts in self.rows() if facts.flagged}
+
+    def context_lost(self) -> int:
+        """How many rows lose something from context alone."""
+        return sum(facts.context_lost for facts in self.rows())
 
     def totals(self) -> dict[str, int]:
         """Over all rows measured so far: `rows`, `tokens`, `trained`, `lost`, `lost_trained`."""
@@ -221,7 +242,8 @@ class TokenFactsWriter:
     def add(self, facts: Sequence[tuple[RowTokens, Mapping[str, str]]]) -> None:
         """Writes rows, each with its note or none; a row that is there is replaced.
 
-        A note has `problem`, or `lost_text` and where the row is plain text `kind`.
+        A note has `problem`, or `lost_text` and where the row is plain text `kind`; beside it `not_rendered` and
+        `control` where there is something to say.
 
         New rows must come in their order.
         """

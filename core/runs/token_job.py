@@ -21,7 +21,7 @@ KIND = "measure"
 
 def key_of(dataset: Dataset) -> str:
     """The `data_key` of an open dataset."""
-    return data_key(dataset.reader.files, dataset.recognition.name, dataset.recognition.columns)
+    return data_key(dataset.reader.files, *dataset.recognitions.key)
 
 
 def payload_of(dataset: Dataset, recipe: Recipe, workspace: Path, base: Path) -> dict[str, Any]:
@@ -40,8 +40,8 @@ def payload_of(dataset: Dataset, recipe: Recipe, workspace: Path, base: Path) ->
         "about": about(recipe, base, dataset.paths),
         "question": {
             "paths": paths,
-            "format": dataset.recognition.name,
-            "columns": dict(dataset.recognition.columns),
+            "format": dataset.chosen.named,
+            "columns": dict(dataset.chosen.columns),
             "workspace": str(workspace.absolute()),
         },
     }

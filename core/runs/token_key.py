@@ -16,7 +16,7 @@ from core.recipe.paths import absolute
 from core.recipe.recipe import Recipe, to_json
 from core.runs.token_facts import ABOUT, TokenFacts
 
-_VERSION = 1
+_VERSION = 2
 """Of what the numbers rest on: a program that counts otherwise counts again."""
 
 _TOKENIZER = ("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab", "merges", "config.json")
@@ -65,6 +65,7 @@ def recipe_key(recipe: Recipe, base: Path) -> str:
         *(_VERSION, whole["task"], model["path"], model["revision"], _tokenizer(model["path"], model["revision"])),
         *(template, data["max_length"], data["loss_on"], data["packing"]),
         *(["chunk_text"] if data["chunk_text"] else []),
+        *(["without", *sorted(data["train_without"])] if data["train_without"] else []),
     ]
     return digest(parts)
 
@@ -104,7 +105,7 @@ def about(recipe: Recipe, base: Path, paths: Iterable[Path]) -> dict[str, Any]:
         "paths": [str(Path(path).absolute()) for path in paths],
         "model": model["path"],
         "chat_template": model["chat_template"],
-        **{name: data[name] for name in ("max_length", "loss_on", "packing", "chunk_text")},
+        **{name: data[name] for name in ("max_length", "loss_on", "packing", "chunk_text", "train_without")},
     }
 
 

@@ -16,6 +16,7 @@ from core.runs.checkpoint import Checkpoint
 from core.training.configuration import adapter_config, trainer_config
 from core.training.durable import DurableTrainer
 from core.training.finite import Guard
+from core.training.targets import freeze_outside
 from core.training.tasks import training_of
 from core.training.trackers import guard_trackers, usable_trackers
 
@@ -53,6 +54,8 @@ def build(
     evaluates = eval_rows is not None
     config = trainer_config(reported, on, worker.folder.checkpoints, evaluates=evaluates, resumed=resumed)
     adapter = adapter_config(recipe, model)
+    if adapter is None:
+        freeze_outside(model)
     task = training_of(recipe)
     trainer = task.trainer(
         worker=worker,

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import peft
-import torch
 
 from core.engine.load import Hardware
-from core.errors import BadInput
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
 from core.runs.checkpoint import Checkpoint
 from core.training.sharded import fsdp_settings
+from core.training.targets import peft_targets
 from core.training.tasks import training_of
 
 
@@ -90,30 +89,9 @@ def adapter_config(recipe: Recipe, model: Any) -> peft.PeftConfig | None:
     """PEFT's configuration for a recipe; None where the model's own weights are trained.
 
     Raises:
-        BadInput: a target names no layer of the model, or the output layer, which TRL's loss would not train.
+        BadInput: a target names no layer of the language model, or one that cannot have an adapter.
     """
     plain = adapter_of(recipe).peft_config(recipe)
     if plain is None:
         return None
-    targets = plain.arguments.get("target_modules")
-    if isinstance(targets, list):
-        _check_targets(targets, model)
-    return getattr(peft, plain.name)(**plain.arguments)
-
-
-def _check_targets(targets: list[str], model: Any) -> None:
-    linear = {name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    for target in targets:
-        if target.rpartition(".")[2] == "lm_head":
-            raise BadInput(
-                "The output layer cannot have an adapter: the loss is computed from its weights directly",
-                where="lora.targets",
-                do="Add lm_head to lora.modules_to_save, which trains it fully",
-            )
-        if not any(name == target or name.endswith(f".{target}") for name in linear):
-            last = sorted({name.rpartition(".")[2] for name in linear} - {"lm_head"})
-            raise BadInput(
-                f"The model has no linear layer {target!r}",
-                where="lora.targets",
-                do=f"Use all-linear, or some of {', '.join(last)}",
-            )
+    return getattr(peft, plain.name)(**{**plain.arguments, **peft_targets(plain.arguments, model)})

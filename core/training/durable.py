@@ -15,9 +15,11 @@ from transformers.trainer import SCHEDULER_NAME
 
 from core import units
 from core.engine.quantized import base_unchanged, in_four_bits, pack_as_evaluation_does
+from core.engine.short_memory import short_of
 from core.engine.worker import Worker, WorkerStopped
 from core.errors import BadInput
 from core.jobs import folder as folders
+from core.jobs.files import tree_size
 from core.recipe.recipe import Recipe, to_json
 from core.recipe.tasks import EVAL_LOSS, LOSS, TASKS
 from core.runs.checkpoint import Checkpoint, read, seal
@@ -25,7 +27,7 @@ from core.training.finite import Guard, NotFinite
 from core.training.in_step import InStep
 from core.training.loading import named
 from core.training.rank_saving import RankSaving
-from core.training.saving import drop_old, folder_size, saved_bytes, write_whole
+from core.training.saving import drop_old, saved_bytes, write_whole
 from core.training.sharded import keep_dropout, let_go
 
 
@@ -161,10 +163,8 @@ class DurableTrainer(Trainer):
     def evaluate(self, *arguments: Any, **names: Any) -> dict[str, float]:
         """TRL's evaluation; one that is interrupted gives no metrics, and the trained state is still saved."""
         try:
-            metrics: dict[str, float] = super().evaluate(*arguments, **names)
-        except torch.OutOfMemoryError:
-            self.short_in_evaluation = True
-            raise
+            with self._worker.during("evaluating"):
+                metrics: dict[str, float] = super().evaluate(*arguments, **names)
         except WorkerStopped as stopped:
             if stopped.now or self._resumed is not None or self.state.global_step == 0:
                 raise
@@ -174,6 +174,9 @@ class DurableTrainer(Trainer):
             self.control.should_save = True
             self.control.should_training_stop = True
             return {}
+        except Exception as error:
+            self.short_in_evaluation = bool(short_of(error))
+            raise
         if self._resumed is not None and self.state.global_step:
             self._determine_best_metric(metrics, None)  # the trainer does so for its regular evaluations alone
         return metrics
@@ -200,6 +203,10 @@ class DurableTrainer(Trainer):
         self.callback_handler.on_save(self.args, self.state, self.control)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with self._worker.during("saving"):
+            self._write_checkpoint(model, trial)
+
+    def _write_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
         checkpoints = Path(self.args.output_dir)
         target = checkpoints / f"checkpoint-{step}"
@@ -217,20 +224,21 @@ class DurableTrainer(Trainer):
         self._ranks.gather(self, self._own_facts())
 
         def write(folder: Path) -> None:
-            # The trainer names the folder itself; so it gets a parent of its own, and what it wrote is moved out.
-            self.args.output_dir = str(folder.with_name(f"{folder.name}.parent"))
-            written = Path(self.args.output_dir) / target.name
+            # The trainer makes a folder of its own in the one that it is given; what it wrote there is moved up.
+            self.args.output_dir = str(folder)
+            written = folder / target.name
             try:
                 with base_unchanged(self.model) if self._in_four_bits else nullcontext(), self._ranks.writing(self):
                     if self._ranks.sharded:
                         written.mkdir(parents=True)
                         self._ranks.write_parts(self, written)
                     super(DurableTrainer, self)._save_checkpoint(model, trial)
-                seal(written, self._facts())
-                written.rename(folder)
+                for entry in written.iterdir():
+                    entry.rename(folder / entry.name)
+                written.rmdir()
+                seal(folder, self._facts())
             finally:
                 self.args.output_dir = str(checkpoints)
-                _remove(written.parent)
 
         if self.args.should_save:
             patience = folders.GONE_AFTER if self._ends() else None
@@ -245,7 +253,7 @@ class DurableTrainer(Trainer):
             self._ranks.help_write(self)
         self._ranks.barrier()
         seconds = time.monotonic() - began
-        size = folder_size(target)
+        size = tree_size(target)
         self._guard.good_checkpoint = f"checkpoints/{target.name}"
         self._worker.event(
             "checkpoint",
@@ -339,9 +347,3 @@ def _is_whole(checkpoint: Path) -> bool:
     except BadInput:
         return False
     return True
-
-
-def _remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 from core.clean import clean_line
+from core.engine.short_memory import short_of
 from core.errors import TunedeckError
 
 
@@ -24,9 +23,11 @@ def named(checkpoint: str) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, TunedeckError):
+    except TunedeckError:
         raise
     except Exception as error:  # torch, pickle and safetensors have no error in common for a damaged file
+        if short_of(error):
+            raise
         # Only the first sentence: in the next ones torch advises to load pickles without its safeguard.
         words = clean_line(str(error).strip().partition("\n")[0].partition(". ")[0], 200).rstrip(".")
         raise TunedeckError(

@@ -37,6 +37,10 @@ class Measured:
         longest: tokens of its longest sequence before the cut, which the max length has to hold.
         text: whether it is plain text, which chunks would keep whole.
         parts: tokens of each part before the cut (`prompt`, `chosen`, `rejected`); empty for a sample without parts.
+        not_rendered: what it holds to train on that is not in the rendered text, in words; "" for nothing.
+        context_lost: the same of its context alone.
+        control: the special tokens in its text, in words, or "".
+        left_out: the flag for which the training leaves it out, or "".
     """
 
     key: str
@@ -50,6 +54,10 @@ class Measured:
     longest: int = 0
     text: bool = False
     parts: Mapping[str, int] = field(default_factory=dict)
+    not_rendered: str = ""
+    context_lost: str = ""
+    control: str = ""
+    left_out: str = ""
 
 
 _SHOWN = 100
@@ -74,6 +82,7 @@ def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings)
         BadInput: for what no single sample is to blame for, such as a template without marks.
     """
     from core.engine.encode import encode
+    from core.engine.rendered import PartsRefused, loss_words
 
     for row in rows:
         try:
@@ -81,7 +90,8 @@ def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings)
         except BadInput as error:
             if error.where:
                 raise
-            yield Measured(row.key, row.row, problem=str(error))
+            lost = loss_words(error.losses) if isinstance(error, PartsRefused) else ""
+            yield Measured(row.key, row.row, problem=str(error), not_rendered=lost)
             continue
         yield Measured(
             row.key,
@@ -94,6 +104,10 @@ def measure(rows: Iterable[ViewRow], tokenizer: Any, settings: EncodingSettings)
             longest=encoded.longest,
             text=row.sample.kind == "text",
             parts=encoded.parts,
+            not_rendered=loss_words(encoded.not_rendered),
+            context_lost=loss_words(encoded.context_lost),
+            control=", ".join(encoded.control_tokens),
+            left_out="" if row.kept else settings.drops(encoded),
         )
 
 

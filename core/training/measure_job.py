@@ -114,13 +114,27 @@ def _facts(value: dict[str, Any], encoder: tuple[Any, Any]) -> tuple[RowTokens, 
         return RowTokens(number, state="unreadable"), {}
     (found,) = measure([ViewRow("", number, Sample.from_json(value["sample"]))], *encoder)
     edit = edit_digest(value["sample"]) if value.get("edited") else 0
-    if found.problem:
-        return RowTokens(number, state="refused", edit=edit), {"problem": found.problem}
-    facts = RowTokens(number, found.tokens, found.trained, found.lost, found.lost_trained, edit=edit)
-    if not found.lost:
-        return facts, {}
-    kind = {"kind": "text"} if found.text else {}
-    return facts, {"lost_text": found.lost_text, **kind}
+    facts = RowTokens(
+        number,
+        found.tokens,
+        found.trained,
+        found.lost,
+        found.lost_trained,
+        "refused" if found.problem else "measured",
+        edit,
+        bool(found.not_rendered),
+        bool(found.context_lost),
+        bool(found.control),
+    )
+    kind = "text" if found.text and found.lost else ""
+    note = {
+        "problem": found.problem,
+        "lost_text": found.lost_text,
+        "kind": kind,
+        "not_rendered": found.not_rendered,
+        "control": found.control,
+    }
+    return facts, {name: words for name, words in note.items() if words}
 
 
 @contextmanager

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.engine.short_memory import GPU, ran_out_of
 from core.engine.worker import Worker
 from core.errors import BadInput, TunedeckError
 from core.recipe.adapters import adapter_of
-from core.recipe.model_files import find, quantized_by, read_config
+from core.recipe.model_files import find, read_config
+from core.recipe.quantized import method_of
 from core.recipe.recipe import Recipe
 from core.runs.checkpoint import keep_batches, with_batches
 
 
 class OutOfMemory(TunedeckError):
-    """The GPU's memory was not enough."""
+    """The memory was not enough: the GPU's, or the machine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,12 @@ class Shortage:
     """That memory was short. (Not the exception: that would hold on to all the memory of its frames.)
 
     Attributes:
+        memory: which one, see `core.engine.short_memory.short_of`.
         reason: torch's own words.
         evaluating: whether an evaluation needed it.
     """
 
+    memory: str
     reason: str
     evaluating: bool
 
@@ -64,13 +68,14 @@ def shrink(worker: Worker, recipe: Recipe, shortage: Shortage) -> Recipe:
     """
     now = smaller_evaluation(recipe) if shortage.evaluating else smaller(recipe)
     training = recipe.training if now is None else now.training
+    ran_out = ran_out_of(shortage.memory)
     if now is None:
-        words = "The GPU ran out of memory."
+        words = f"{ran_out}."
     elif shortage.evaluating:
-        words = f"The GPU ran out of memory during evaluation: now {_samples(training.eval_batch_size)} per batch."
+        words = f"{ran_out} during evaluation: now {_samples(training.eval_batch_size)} per batch."
     else:
         words = (
-            f"The GPU ran out of memory: {_samples(training.batch_size)} per batch from now on, gradient accumulation "
+            f"{ran_out}: {_samples(training.batch_size)} per batch from now on, gradient accumulation "
             f"{training.gradient_accumulation}, the same effective batch size."
         )
     worker.event(
@@ -83,13 +88,18 @@ def shrink(worker: Worker, recipe: Recipe, shortage: Shortage) -> Recipe:
         reason=shortage.reason,
     )
     if now is None:
-        raise no_room(recipe)
+        raise no_room(recipe, shortage.memory)
     keep_batches(worker.folder.path, now)
     return now
 
 
-def no_room(recipe: Recipe) -> OutOfMemory:
-    """The end of a run that does not fit, with the changes that would make it."""
+def no_room(recipe: Recipe, memory: str = GPU) -> OutOfMemory:
+    """The end of a run that does not fit, with the changes that would make it.
+
+    Args:
+        recipe: what does not fit.
+        memory: which memory was short, see `core.engine.short_memory.short_of`.
+    """
     training = recipe.training
     changes = []
     less = smaller(recipe)
@@ -104,14 +114,12 @@ def no_room(recipe: Recipe) -> OutOfMemory:
     if recipe.model.quantization == "none" and takes_nf4 and not _stored_quantized(recipe):
         changes.append("quantization nf4")
     changes.append(f"a max length below {recipe.data.max_length:,}")
-    return OutOfMemory(
-        "The GPU ran out of memory", do=f"To make it fit, try, smallest change first: {'; '.join(changes)}"
-    )
+    return OutOfMemory(ran_out_of(memory), do=f"To make it fit, try, smallest change first: {'; '.join(changes)}")
 
 
 def _stored_quantized(recipe: Recipe) -> bool:
     try:
-        return bool(quantized_by(read_config(find(recipe.model.path, recipe.model.revision))))
+        return bool(method_of(read_config(find(recipe.model.path, recipe.model.revision))))
     except BadInput:
         return False
 

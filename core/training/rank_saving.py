@@ -72,7 +72,7 @@ class RankSaving:
         """Writes what each rank has a part of, while the others are in `help_write`. On rank 0, and only there.
 
         Raises:
-            OSError, RuntimeError, ValueError: it could not be written. All parts have been put together all the same,
+            Exception: it could not be written. All parts have been put together all the same,
                 so this may be called again.
         """
         assert self._worker.rank is not None
@@ -83,7 +83,7 @@ class RankSaving:
             try:
                 if failure is None:
                     part.write(whole, folder)
-            except (OSError, RuntimeError, ValueError) as error:
+            except Exception as error:  # whatever it was, the others are still giving their parts
                 failure = error
             del whole
         if failure is not None:

@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 from core.engine.worker import Worker, WorkerStopped
-from core.errors import TunedeckError
 from core.jobs.files import JobGone, Unreachable, apply_umask, sync_tree
 from core.jobs.rescue import new_folders
 from core.jobs.status import STOPPED
@@ -72,7 +71,7 @@ def _save(worker: Worker, recipe: Recipe, trainer: Any, tokenizer: Any, lost: Lo
             message = f"The folder of run {own.id} {reason}; these are the weights of step {step:,} of {of:,}."
             folder.append_event("summary", message, path=os.fspath(target), steps=step, saved_step=step)
             folder.write_status(state=STOPPED, message=message, step=step, of=of, ended=round(time.time(), 3))
-        except (OSError, RuntimeError, TunedeckError):  # no room after all
+        except Exception:  # no room after all, as each writer says it in its own way
             shutil.rmtree(folder.path, ignore_errors=True)
             continue
         return f"The weights of step {step:,} are saved in {target}"

@@ -7,11 +7,14 @@ import os
 import resource
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from core import units
+from core.dataset.without import PARTS
 from core.engine.network import check_model_download
 from core.engine.process import prepare, set_threads
+from core.engine.short_memory import first_line, short_of
 from core.engine.torchrun import AGAIN
 from core.engine.work import run
 from core.engine.worker import Again, Worker, WorkerStopped
@@ -74,7 +77,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
         raise BadInput(refused.sentence, where=refused.path)
     tokenizer = load_tokenizer(recipe.model)
     template = use_template(tokenizer, recipe.model.chat_template)
-    rows = _encoded(worker, recipe, tokenizer, template)
+    rows = _encoded(worker, recipe, tokenizer, template, started=checkpoint is not None)
     while shortage := _train(worker, recipe, on, (tokenizer, template), rows, checkpoint, began):
         gc.collect()  # model and optimizer are in circles that hold on to the device's memory
         if torch.cuda.is_available():
@@ -121,15 +124,13 @@ def _train(
     began: float,
 ) -> Shortage | None:
     """Trains to the end, or until the memory is short."""
-    import torch
-
     from core.engine.load import load_base
     from core.engine.quantized import is_quantized
     from core.engine.ranks import check
     from core.training.rescue import rescued
 
     worker.stop_if_asked("Stopped on request before the model was loaded. There was nothing to save.")
-    words = f"Loading the model on {on.name} in {str(on.dtype).removeprefix('torch.')}"
+    words = f"Loading the model on {on.name} in {on.precision}"
     worker.phase("loading", f"{words}.")
 
     def loaded(done: int, of: int) -> None:
@@ -137,16 +138,20 @@ def _train(
 
     try:
         model = load_base(recipe.model, on, sharded=is_sharded(recipe), on_progress=loaded)
-    except torch.OutOfMemoryError as error:
-        raise no_room(put(recipe, "training.batch_size", 1)) from error
+    except Exception as error:
+        if not (short := short_of(error)):
+            raise
+        raise no_room(put(recipe, "training.batch_size", 1), short) from error
     if adapter_of(recipe).whole and is_quantized(model):
         raise BadInput("A quantized model cannot be trained with method full", where="method", do="Use lora")
     worker.stop_if_asked("Stopped on request before the first step. There was nothing to save.")
     tokenizer, template = text
     try:
         trainer, reporter = _trainer(worker, recipe, on, model, tokenizer, rows, checkpoint)
-    except torch.OutOfMemoryError as error:  # of a second model, such as a reference
-        raise no_room(put(recipe, "training.batch_size", 1)) from error
+    except Exception as error:
+        if not (short := short_of(error)):  # of a second model, such as a reference
+            raise
+        raise no_room(put(recipe, "training.batch_size", 1), short) from error
     sampling = _sampling(worker, recipe, tokenizer, template, trainer, reporter)
     _report_parameters(worker, trainer.model)
     if worker.rank is not None:
@@ -160,8 +165,10 @@ def _train(
                 trainer.resume_from(checkpoint)
             if not reporter.stopping:
                 sampling.answer(trainer.model, trainer.state.global_step, trainer.state.max_steps)
-        except torch.OutOfMemoryError as error:
-            return Shortage(str(error).partition("\n")[0], trainer.short_in_evaluation)
+        except Exception as error:
+            if not (short := short_of(error)):
+                raise
+            return Shortage(short, first_line(error), trainer.short_in_evaluation)
         saving = True
         _save(worker, recipe, trainer, tokenizer, began)
     except (JobGone, Unreachable) as end:
@@ -177,15 +184,21 @@ def _train(
     return None
 
 
-def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> tuple[Any, Any]:
-    """The training and the held-out part of the view as datasets; the latter is None where it is empty."""
+def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, started: bool) -> tuple[Any, Any]:
+    """The training and the held-out part of the view as datasets; the latter is None where it is empty.
+
+    Raises:
+        BadInput: nothing would be trained, or something else than the data says; a run that has `started` is only told.
+    """
     from core.engine.encode import stop_trained
+    from core.engine.encode_all import caches_of, encode_all
     from core.engine.encoded import EncodingSettings
-    from core.engine.samples import encode_view, read_view
+    from core.engine.samples import flags_of_view, not_rendered_words
     from core.training.contributions import note_contributions
 
-    settings = EncodingSettings.of(recipe, template)
     data = worker.folder.data
+    caches = caches_of(worker.folder.path)
+    settings = EncodingSettings.of(recipe, template, drop_flags=flags_of_view(data))
     which = f" (chat template: {template.origin})" if template.text else ""
     worker.phase("encoding", f"Tokenizing the samples{which}.")
     samples = worker.job["payload"].get("samples") or {}
@@ -197,9 +210,22 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
         worker.progress(0, 0, f"Tokenizing the samples: {before + done:,}{known}.")
         worker.stop_if_asked("Stopped on request while tokenizing the samples. There was nothing to save.")
 
-    train_rows, facts = encode_view(read_view(data / "train.jsonl"), tokenizer, settings, seen=seen)
+    train_rows, facts = encode_all(data / "train.jsonl", tokenizer, settings, caches=caches, seen=seen)
     for sentence, fields in facts.alerts():
         worker.event("alert", sentence, data="train", **fields)
+    if facts.not_rendered:
+        words = not_rendered_words(facts.not_rendered)
+        if not started:
+            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
+        worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in facts.not_rendered[:20]])
+    if settings.train_without:
+        parts = " and ".join(PARTS[part] for part in settings.train_without)
+        worker.event(
+            "data",
+            f"Training without {parts}, as data.train_without says: removed from {facts.reduced:,} of "
+            f"{facts.samples:,} samples.",
+            reduced=facts.reduced,
+        )
     if facts.trained_tokens == 0:
         raise BadInput(
             f"None of the {facts.samples:,} samples has a trained token, so there is nothing to learn",
@@ -210,7 +236,11 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
     eval_rows = None
     if (data / "eval.jsonl").exists():
         before = facts.samples
-        eval_rows, held_out = encode_view(read_view(data / "eval.jsonl"), tokenizer, settings, seen=seen)
+        kept = replace(settings, drop_flags=()) if recipe.data.eval else settings  # the user's own file is kept whole
+        eval_rows, held_out = encode_all(data / "eval.jsonl", tokenizer, kept, caches=caches, seen=seen)
+        if held_out.not_rendered:
+            words = not_rendered_words(held_out.not_rendered).replace(" to train on", "")
+            worker.event("alert", f"Eval set: {words}.", data="eval", count=len(held_out.not_rendered))
         for sentence, fields in held_out.alerts():
             worker.event("alert", f"Eval set: {sentence}", data="eval", **fields)
         if len(eval_rows) == 0:
@@ -237,6 +267,12 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any) -> t
         eval_samples=0 if eval_rows is None else len(eval_rows),
     )
     return train_rows, eval_rows
+
+
+_WAYS_ON = (
+    "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these parts "
+    "(data.train_without)"
+)
 
 
 def _why_nothing(recipe: Recipe, cut_away: int, refused: list[tuple[int, str]]) -> str:

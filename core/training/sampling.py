@@ -81,7 +81,8 @@ class Sampling:
                 base_unchanged(model) if in_four_bits(model) else nullcontext(),
             ):
                 model.eval()
-                answers = self._generate(model, step, of)
+                with self._worker.during("generating"):
+                    answers = self._generate(model, step, of)
         except _Asked:
             return
         except TunedeckError:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from core import units
-from core.engine.worker import Worker
-from core.jobs.files import apply_umask, no_more_files, sync, sync_tree
+from core.engine.worker import Worker, WorkerStopped
+from core.errors import TunedeckError
+from core.jobs.files import OUT_OF_INODES, apply_umask, sync, sync_tree, tree_size
 from core.recipe.adapters import adapter_of
 from core.recipe.recipe import Recipe
 from core.recipe.tasks import TASKS
@@ -19,11 +20,21 @@ from core.runs.checkpoint import is_whole, newest_first
 from core.runs.saved import Weights, write_weights
 from core.units import significant
 
-_FULL_WORDS = ("No space left on device", "os error 28", "Disk quota exceeded", "os error 122")
-_WRITER_WORDS = ("PytorchStreamWriter", "inline_container", "iostream error")
-"""What torch says when its writer fails, without the reason."""
+_FULL_WORDS = ("no space left on device", "os error 28", "quota exceeded", "os error 122", "disk is full")
+_WRITER_WORDS = (
+    "pytorchstreamwriter",
+    "inline_container",
+    "iostream error",
+    "cannot be opened",
+    "write failed",
+    "failed to write",
+    "error while serializing",
+    "i/o error",
+    "os error",
+)
+"""What writers in compiled code say when they fail, without the reason."""
 _NEARLY_NOTHING = 16 << 20
-"""Bytes of free space below which a torch writer that failed has failed for want of space."""
+"""Bytes of free space below which such a writer has failed for want of space."""
 
 
 def write_whole(
@@ -59,12 +70,7 @@ def write_whole(
         if attempt():
             return
         if not attempt.away:
-            if out_of_inodes := no_more_files(target.parent):
-                words = f"{out_of_inodes}: {name}. The run waits until files are deleted on {target.parent}."
-            else:
-                room = units.size(max(attempt.reached, 1 << 20))
-                words = f"The disk is full: {name}. The run waits until about {room} is free on {target.parent}."
-            worker.pause_until(attempt, words)
+            worker.pause_until(attempt, f"{attempt.lacks}: {name}. The run waits until {attempt.wants}.")
             return
 
 
@@ -78,44 +84,76 @@ class _Attempt:
 
     def __init__(self, worker: Worker, target: Path, write: Callable[[Path], None], needs: int) -> None:
         self._worker = worker
-        self._target = target
-        self._partial = target.with_name(f".{target.name}.partial")
+        self._inside = target.relative_to(worker.folder.path)
         self._write = write
         self._faults = 0
+        self._files = 0
+        self._no_inodes = False
         self.reached = needs
         self.away = False
+
+    @property
+    def target(self) -> Path:
+        """The folder that is written; it moves with the run's folder."""
+        return self._worker.folder.path / self._inside
+
+    @property
+    def _partial(self) -> Path:
+        return self.target.with_name(f".{self._inside.name}.partial")
+
+    @property
+    def lacks(self) -> str:
+        """What the disk lacked at the last try, as the beginning of a sentence."""
+        return OUT_OF_INODES if self._no_inodes else "The disk is full"
+
+    @property
+    def wants(self) -> str:
+        """What has to happen before another try can succeed, as the end of a sentence."""
+        place = self.target.parent
+        if self._no_inodes:
+            return f"files are deleted on {place}: it needs room for about {max(self._files, 1)}"
+        return f"about {units.size(max(self.reached, 1 << 20))} is free on {place}"
 
     def __call__(self) -> bool:
         """Whether it is written now."""
         self.away = not self._worker.folder.reachable()
         if self.away:
             return False
-        parent, free = self._target.parent, 0
+        target, partial = self.target, self._partial
         try:
-            parent.mkdir(exist_ok=True)
-            for left in (*parent.glob(".*.partial"), *parent.glob(".*.old")):
+            target.parent.mkdir(exist_ok=True)
+            for left in (*target.parent.glob(".*.partial*"), *target.parent.glob(".*.old")):
                 shutil.rmtree(left, ignore_errors=True)
-            free = shutil.disk_usage(parent).free
-            if free < self.reached + (self.reached and (1 << 20)):
+            if not self._has_room(target.parent):
                 return False
-            self._write(self._partial)
-            apply_umask(self._partial)
-            sync_tree(self._partial)  # here a network file system first reports a full disk, and so does a quota
-            _move(self._partial, self._target)
-        except (OSError, RuntimeError, ValueError) as error:
-            return self._failed(error)
+            self._write(partial)
+            apply_umask(partial)
+            sync_tree(partial)  # here a network file system first reports a full disk, and so does a quota
+            _move(partial, target)
+        except Exception as error:  # tokenizers and safetensors raise their own for a full disk
+            return self._failed(error, partial)
         return True
 
-    def _failed(self, error: Exception) -> bool:
+    def _has_room(self, place: Path) -> bool:
+        found = os.statvfs(place)
+        self._no_inodes = bool(found.f_files) and found.f_favail < self._files
+        needs = self.reached + (self.reached and (1 << 20))
+        return not self._no_inodes and found.f_bavail * found.f_frsize >= needs
+
+    def _failed(self, error: Exception, partial: Path) -> bool:
         """Clears away what was begun; raises the error unless it is worth another try."""
-        self.reached = max(self.reached, folder_size(self._partial))
-        try:
-            free = shutil.disk_usage(self._target.parent).free
-        except OSError:
-            free = 1 << 62
-        shutil.rmtree(self._partial, ignore_errors=True)
+        if isinstance(error, (WorkerStopped, TunedeckError)) and not _is_full(error):
+            shutil.rmtree(partial, ignore_errors=True)
+            raise error
+        self.reached = max(self.reached, tree_size(partial))
+        room, inodes = _room(partial.parent)
+        lasting = _is_full(error) or ((room < _NEARLY_NOTHING or not inodes) and _by_a_writer(error))
+        if lasting and not inodes:
+            self._files = max(self._files, 1 + sum(len(names) + 1 for _, _, names in os.walk(partial)))
+        self._no_inodes = lasting and not inodes
+        shutil.rmtree(partial, ignore_errors=True)
         self.away = not self._worker.folder.reachable()
-        if self.away or _is_full(error, free):
+        if self.away or lasting:
             return False
         self._faults += 1
         if self._faults > 1:
@@ -123,16 +161,31 @@ class _Attempt:
         return self()  # a folder that was away for a moment fails like this too
 
 
-def _is_full(error: BaseException, free: int) -> bool:
+def _room(place: Path) -> tuple[int, bool]:
+    """Bytes that are free on a disk, and whether it can hold another file; much and yes where it does not say."""
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return 1 << 62, True
+    return found.f_bavail * found.f_frsize, not found.f_files or found.f_favail > 0
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether an error says of itself that there is no room, by its number or by its words."""
     for link in _chain(error):
         if isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        words = str(link)
+        words = str(link).lower()
         if any(sign in words for sign in _FULL_WORDS):
             return True
-        if free < _NEARLY_NOTHING and any(sign in words for sign in _WRITER_WORDS):
-            return True
     return False
+
+
+def _by_a_writer(error: BaseException) -> bool:
+    """Whether an error is one of writing; where the disk has no room, that is the reason."""
+    return any(
+        isinstance(link, OSError) or any(sign in str(link).lower() for sign in _WRITER_WORDS) for link in _chain(error)
+    )
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -149,18 +202,6 @@ def _move(partial: Path, target: Path) -> None:
     partial.rename(target)
     sync(target.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def folder_size(folder: Path) -> int:
-    """Bytes of all files in a folder; 0 if there is none."""
-    total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(where, name)).st_size
-            except OSError:
-                continue
-    return total
 
 
 def saved_bytes(model: Any, optimizer: Any = None) -> int:

@@ -29,6 +29,8 @@ class VerdictKind(StrEnum):
     NOT_FINITE = "not finite"
     STARVED = "starved GPU"
     THROTTLED = "thermal throttling"
+    STALLED = "stalled"
+    FAILED = "failed"
 
 
 QUIET = frozenset({VerdictKind.WARMING_UP, VerdictKind.TOO_EARLY, VerdictKind.HEALTHY})

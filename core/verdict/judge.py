@@ -10,7 +10,7 @@ from core.recipe.tasks import EVAL_LOSS, LOSS, LOSS_TITLES
 from core.verdict import thresholds as at
 from core.verdict.course import Course
 from core.verdict.devices import GpuHistory
-from core.verdict.finding import Finding, RunPlan, Verdict, VerdictKind
+from core.verdict.finding import QUIET, Finding, RunPlan, Verdict, VerdictKind
 from core.verdict.rules import RULES
 from core.verdict.words import describe_finding
 
@@ -77,11 +77,13 @@ class VerdictJudge:
         for record in records:
             self._devices.add(record)
 
-    def verdict(self, *, over: bool = False) -> Verdict:
+    def verdict(self, *, over: bool = False, instead: Finding | None = None) -> Verdict:
         """How the run goes, or went.
 
         Args:
             over: whether the run has ended.
+            instead: what is known from elsewhere: that it has stalled, or ended by an error. A stall comes before
+                everything that the metrics say; an error takes the place of a verdict that nothing is wrong.
         """
         course, plan = self._course, self._plan
         finding = self._shown
@@ -89,6 +91,8 @@ class VerdictJudge:
             finding = self._devices.finding()
         if finding is None:
             finding = self._quiet(over)
+        if instead is not None and (instead.kind is VerdictKind.STALLED or finding.kind in QUIET):
+            finding = instead
         return describe_finding(finding, course, plan)
 
     def _add_trained(self, step: int, cost: float, record: Mapping[str, Any]) -> None:

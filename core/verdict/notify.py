@@ -1,4 +1,4 @@
-"""Notifies a command or an address of the user's that a run has ended: `python -m core.verdict.notify FOLDER`.
+"""Notifies a command or an address of the user's that a run has ended or stalled: `python -m MODULE FOLDER`.
 
 Standard library only: the keeper runs it when the job is over.
 """
@@ -27,6 +27,7 @@ from core.jobs.status import FAILED
 from core.jobs.trust import is_address
 from core.recipe.tasks import EVAL_LOSS, LOSS
 from core.runs.saved import read_weights
+from core.verdict.finding import VerdictKind
 from core.verdict.run import RunJudge
 
 _LINES = 20
@@ -61,8 +62,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def facts_of(folder: JobFolder) -> dict[str, Any]:
-    """How a run has ended: `id, name, folder, state, message, step, of, seconds, loss, eval_loss, best_eval_loss,
-    best_step, adapter_step, adapter_eval_loss, metric, best, adapter, verdict, verdict_text, traceback, text`.
+    """How a run has ended, or that it stalls.
+
+    `id, name, folder, state, message, step, of, seconds, loss, eval_loss, best_eval_loss, best_step, adapter_step,
+    adapter_eval_loss, metric, best, adapter, verdict, verdict_text, traceback, text`.
 
     `metric` is the one on the eval set that says how the run went, `best` its best value, `adapter` the adapter's.
     `text` says the most of it in two lines, as chats want it.
@@ -81,7 +84,10 @@ def facts_of(folder: JobFolder) -> dict[str, Any]:
     adapter = read_weights(folder.adapter) if folder.adapter.is_dir() else None
     metric, best = judge.headline.eval_metric, None if verdict is None else verdict.best_eval
     of_adapter = None if adapter is None else adapter.eval_value
-    text = f"{run.name}: {run.state}" + (f" at step {run.step:,} of {run.of:,}" if run.step and run.of else "")
+    stalled = verdict is not None and verdict.kind is VerdictKind.STALLED
+    text = f"{run.name}: {'stalled' if stalled else run.state}" + (
+        f" at step {run.step:,} of {run.of:,}" if run.step and run.of else ""
+    )
     said = verdict.text() if verdict is not None and run.state != FAILED else status.message
     return {
         **{key: plain[key] for key in ("id", "name", "folder", "state", "step", "of", LOSS, EVAL_LOSS)},

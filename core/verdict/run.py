@@ -10,10 +10,13 @@ from typing import Any
 from core.errors import BadInput
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Update
+from core.jobs.stall import stall_of
+from core.jobs.status import Status
+from core.jobs.titles import COMPARING
 from core.recipe.recipe import read
 from core.recipe.schedule import schedule_of
 from core.recipe.tasks import Headline
-from core.verdict.finding import Verdict, VerdictKind
+from core.verdict.finding import Finding, Verdict, VerdictKind
 from core.verdict.judge import VerdictJudge
 
 _CHECKPOINT = "checkpoint-"
@@ -51,10 +54,11 @@ class RunJudge:
         self._judge.add(update.metrics)
         self._judge.add_gpu(update.gpu)
         self._logged = self._logged or bool(update.metrics)
-        if not self._logged:
-            return None
         ended = update.state in ("finished", "stopped", "failed", "lost")
-        verdict = self._judge.verdict(over=ended or status.stage > 0)
+        instead = _stalled(status) if not ended else _failed(update)
+        if not self._logged and (instead is None or instead.kind is not VerdictKind.STALLED):
+            return None
+        verdict = self._judge.verdict(over=ended or status.stage > 0, instead=instead)
         if verdict.kind in _WORTH_KEEPING and verdict.best_step is not None:
             return replace(verdict, keep_step=self._nearest_checkpoint(verdict.best_step))
         return verdict
@@ -78,6 +82,23 @@ class RunJudge:
             return None
         numbers = [name.removeprefix(_CHECKPOINT) for name in names if name.startswith(_CHECKPOINT)]
         return min((int(number) for number in numbers if number.isdecimal()), key=lambda n: abs(n - step), default=None)
+
+
+def _stalled(status: Status) -> Finding | None:
+    """What the keeper has seen, where it still holds."""
+    found = stall_of(status)
+    if found is None:
+        return None
+    return Finding(VerdictKind.STALLED, found.step, cause=f"{found.words()}. {found.remedy()}")
+
+
+def _failed(update: Update) -> Finding | None:
+    """That a run has ended by an error: whatever its losses say, nobody should read that it is well."""
+    if update.state not in ("failed", "lost"):
+        return None
+    return Finding(
+        VerdictKind.FAILED, update.status.step or 0, cause=COMPARING if update.status.stage else update.state
+    )
 
 
 def _steps(recipe: Mapping[str, Any], samples: Any) -> int | None:

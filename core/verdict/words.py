@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.jobs.status import LOST
+from core.jobs.titles import COMPARING
 from core.recent_mean import MEAN_OF
 from core.recipe.tasks import Headline
 from core.units import count, significant
@@ -201,6 +203,21 @@ def _throttled(case: _Case) -> _Wording:
     return words, [remedies.COOLING]
 
 
+def _stalled(case: _Case) -> _Wording:
+    return f" at step {count(case.finding.since)}: {case.finding.cause}", []
+
+
+def _failed(case: _Case) -> _Wording:
+    """What ended it the state says; what was reached until then is told, for the next run."""
+    why = {COMPARING: "training was done, the comparison after it ended by an error", LOST: "the run was killed"}
+    words = f" at step {count(case.finding.since)}: {why.get(case.finding.cause, 'the run ended by an error')}."
+    if case.course.events and case.finding.cause != COMPARING:
+        words += (
+            f" Until then {case.headline.train_title} {case.said(statistics.fmean(case.course.start))} -> {case.now}."
+        )
+    return f"{words}{case.best}", []
+
+
 _WORDINGS: dict[VerdictKind, Callable[[_Case], _Wording]] = {
     VerdictKind.WARMING_UP: _warming_up,
     VerdictKind.TOO_EARLY: _too_early,
@@ -215,6 +232,8 @@ _WORDINGS: dict[VerdictKind, Callable[[_Case], _Wording]] = {
     VerdictKind.NOT_FINITE: _not_finite,
     VerdictKind.STARVED: _starved,
     VerdictKind.THROTTLED: _throttled,
+    VerdictKind.STALLED: _stalled,
+    VerdictKind.FAILED: _failed,
 }
 
 

@@ -123,7 +123,7 @@ def test_the_rejects_say_why_and_nothing_is_written_over(tmp_path: Path) -> None
     assert exported.samples == 11
     assert exported.rejects == {"decision": 1, "exact_duplicate": 1, "empty_answer": 1, "unreadable": 1, "bad_line": 1}
     found = {each["reason"]: each for each in rejects(exported.rejects_path)}
-    assert found["exact_duplicate"]["row"] == 12
+    assert found["exact_duplicate"]["row"] == 13
     assert "row 4" in found["exact_duplicate"]["detail"]
     assert Sample.from_json(found["decision"]["sample"]).answer == "answer 5"
     assert found["bad_line"]["line"] == 16

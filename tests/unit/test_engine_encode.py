@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,33 @@ def test_a_turn_that_the_data_takes_out_of_the_loss_is_not_trained(tokenizer: An
         assert _trained(encoded, tokenizer).rstrip().endswith(f"naïve friend 😀{END}")
     answers = encode(sample, tokenizer, EncodingSettings(template, 512))
     assert _trained(answers, tokenizer) == f"Far away, naïve friend 😀{END}"
+
+
+def test_spans_that_the_data_takes_out_of_the_loss_are_not_trained(tokenizer: Any, template: Template) -> None:
+    turns = list(CONVERSATION.messages)
+    turns[2] = Message("assistant", "  Arr, in the bay!", untrained=((2, 6), (13, 17)))
+    turns[4] = replace(turns[4], untrained=((0, 4),))
+    sample = Sample("messages", tuple(turns))
+    encoded = encode(sample, tokenizer, EncodingSettings(template, 512))
+    trained = _trained(encoded, tokenizer)
+    assert "Arr" not in trained
+    assert "bay" not in trained
+    assert "Far" not in trained
+    assert "in the" in trained
+    assert trained.rstrip().endswith(f"naïve friend 😀{END}")
+    assert encoded.input_ids == encode(plain(sample), tokenizer, EncodingSettings(template, 512)).input_ids
+
+
+def test_spans_in_a_text_that_the_template_changes_are_refused(tokenizer: Any, template: Template) -> None:
+    louder = replace(template, text=template.text.replace("message['content']", "message['content'] | upper"))
+    assert louder.text != template.text
+    turns = (Message("user", "q"), Message("assistant", "half good", untrained=((0, 4),)))
+    with pytest.raises(BadInput, match="train_detail"):
+        encode(Sample("messages", turns), tokenizer, EncodingSettings(louder, 512))
+
+
+def plain(sample: Sample) -> Sample:
+    return replace(sample, messages=tuple(replace(turn, untrained=()) for turn in sample.messages))
 
 
 def test_a_cut_in_an_answer_loses_its_end_and_is_counted(tokenizer: Any, template: Template) -> None:

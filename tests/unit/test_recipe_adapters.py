@@ -126,3 +126,31 @@ def test_nobody_but_the_rows_asks_which_kind_is_trained() -> None:
 )
 def test_what_asks_for_the_kind_is_seen(line: str) -> None:
     assert asking(line)
+
+
+@pytest.mark.parametrize(
+    "model_type", ["llama", "gpt2", "qwen3_moe", "mixtral", "gemma3", "qwen2_5_vl", "deepseek_v3", "llama4_text"]
+)
+def test_what_the_list_of_families_says_is_what_real_models_and_peft_do(model_type: str) -> None:
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    from core.recipe.families import families
+    from tests.kit.model_families import built, counts, layout
+
+    assert set(families()) == set(CONFIG_MAPPING_NAMES), "run `python -m tests.kit.model_families`"
+    model = built(model_type)
+    assert model is not None
+    for name, value in layout(model).items():
+        assert families()[model_type][name] == value, "run `python -m tests.kit.model_families`"
+    both = counts(model)
+    assert both is not None
+    assert both[0] == both[1]
+
+
+@pytest.mark.slow
+def test_every_family_is_counted_as_peft_counts_it() -> None:
+    from core.recipe.families import families
+    from tests.kit.model_families import inexact
+
+    named = [name for name, told in families().items() if told["kind"] in ("causal", "multimodal")]
+    assert [name for name in named if inexact(name)] == [name for name in named if families()[name].get("inexact")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from core.jobs.folder import JobFolder
 from core.jobs.follow import Follower
 from core.verdict import Verdict, VerdictKind
@@ -81,3 +83,17 @@ def test_before_the_first_metric_and_without_a_folder_there_is_nothing_to_say(tm
     assert RunJudge(folder).take(Follower(folder).poll()) is None
     gone = JobFolder(tmp_path / "gone")
     assert RunJudge(gone).take(Follower(gone).poll()) is None
+
+
+@pytest.mark.parametrize("stage", [0, 1])
+def test_a_run_that_ended_by_an_error_is_not_healthy(tmp_path: Path, stage: int) -> None:
+    folder = make(tmp_path, course(40), state="failed", phase="", step=40, stage=stage, ended=1.0)
+    verdict = verdict_of(folder)
+    assert verdict.kind is VerdictKind.FAILED
+    assert ("comparison" in verdict.text()) == bool(stage)
+    folder.write_status(state="running", phase="training", started=1.0, ended=None)  # and nothing keeps it
+    assert verdict_of(folder).kind is VerdictKind.FAILED
+    folder.append_metric({"step": 41, "loss": float("nan")})
+    assert verdict_of(folder).kind is VerdictKind.NOT_FINITE, "what the losses say comes first where it is worse"
+    folder.write_status(state="stopped", ended=1.0)
+    assert verdict_of(folder).kind is VerdictKind.NOT_FINITE

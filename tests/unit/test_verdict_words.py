@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from core.jobs.stall import Stall
+from core.jobs.titles import COMPARING
 from core.recipe.declare import Problem
 from core.recipe.recipe import KNOBS
 from core.verdict import Advice, Verdict, VerdictKind
@@ -18,6 +20,8 @@ from core.verdict.words import describe_finding
 ROW = 78
 """Cells of a row at 80 columns, the margins taken off."""
 
+LONG_STALL = Stall(112_960, 90_000.0, "evaluating")
+SUSPENDED = Stall(112_960, 90_000.0, usual=3_600.0, stopped=(4_194_303, 4_194_302, 4_194_301, 4_194_300))
 HIGH = {"now": 123.4567, "top": 1234.567, "low": 0.0123456, "first": 5.5351, "eval": 3.21987}
 FINDINGS = [
     Finding(VerdictKind.WARMING_UP, 0),
@@ -40,6 +44,11 @@ FINDINGS = [
     Finding(VerdictKind.SPIKES, 112_960, {"number": 17, "ratio": 1234.5, "last": 199_998}),
     Finding(VerdictKind.NOT_FINITE, 112_960, cause="train loss"),
     Finding(VerdictKind.STARVED, 112_960, {"busy": 12.0, "cpu": 100.0, "gpu": 11, "of": 16}),
+    Finding(VerdictKind.STALLED, 112_960, cause=f"{LONG_STALL.words()}. {LONG_STALL.remedy()}"),
+    Finding(VerdictKind.STALLED, 112_960, cause=f"{SUSPENDED.words()}. {SUSPENDED.remedy()}"),
+    Finding(VerdictKind.FAILED, 112_960, cause="failed"),
+    Finding(VerdictKind.FAILED, 112_960, cause="lost"),
+    Finding(VerdictKind.FAILED, 112_960, cause=COMPARING),
     Finding(VerdictKind.THROTTLED, 112_960, {"busy": 0.0, "share": 1.0, "gpu": 11, "of": 16}),
 ]
 RECIPES: list[dict[str, Any]] = [

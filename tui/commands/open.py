@@ -197,6 +197,8 @@ def _open_recipe(session: Session) -> None:
         session.eval_data = tuple(Path(path) for path in recipe.data.eval)
     session.format = recipe.data.format
     session.columns = dict(recipe.data.columns)
+    session.eval_format = recipe.data.eval_format
+    session.eval_columns = dict(recipe.data.eval_columns)
 
 
 def _active_run(workspace: Path) -> Path | None:

@@ -24,7 +24,7 @@ _HOW_TO_NAME = (
 
 def scan_lines(found: ScanResult) -> list[str]:
     """Rows, format and why; bad lines by number; each flag with its title, its count and a row to look at."""
-    return [*_head(found), *_bad_lines(found), *_flags(found)]
+    return [*_head(found), *_read_as(found), *_unused(found), *_bad_lines(found), *_flags(found)]
 
 
 def _head(found: ScanResult) -> Iterator[str]:
@@ -35,6 +35,22 @@ def _head(found: ScanResult) -> Iterator[str]:
         columns = ", ".join(f"{field}={column}" for field, column in found.format.columns.items() if field != column)
         if columns:
             yield from _wrapped(f"columns: {columns}", indent="  ")
+
+
+def _read_as(found: ScanResult) -> Iterator[str]:
+    """Files and rows that are read in different ways, each with its number of rows."""
+    for each in found.read_as:
+        file = clean_line(each.file.name, 60)
+        columns = ", ".join(f"{field}={column}" for field, column in each.form.columns.items() if field != column)
+        said = f"{each.form.name}{f' ({columns})' if columns else ''}" if each.form.known else each.form.why
+        yield from _wrapped(f"{file}: {_many(each.rows, 'row')} as {said}", indent="  ")
+
+
+def _unused(found: ScanResult) -> Iterator[str]:
+    if found.unused.words:
+        yield from _wrapped(found.unused.words)
+    for sentence in found.unused.warnings:
+        yield from _wrapped(f"warning: {sentence}", indent="  ")
 
 
 def _bad_lines(found: ScanResult) -> Iterator[str]:
@@ -61,10 +77,7 @@ def _flags(found: ScanResult) -> Iterator[str]:
     if not counts:
         yield "no flags"
         return
-    first: dict[str, int] = {}
-    for row in sorted(found.row_flags):
-        for flag in found.row_flags[row]:
-            first.setdefault(flag.name, row)
+    first = found.examples
     width = max(len(TITLES.get(name, name)) for name in counts)
     yield f"flags{'rows'.rjust(width + 5)}"
     for name, number in counts.items():

@@ -1,4 +1,4 @@
-"""Token counts in `scan`: those that the Data screen has saved; a scan never counts tokens itself."""
+"""Token counts in `scan`: those just counted for a model, else those that are saved for these files."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.clean import clean_line
 from core.dataset.checks.tokens import TITLES
 
 if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from core.dataset.scan.scan import ScanResult
+    from core.runs.token_facts import TokenFacts
+    from tui.commands.scan_rows import FlagSpool
 
 
-def with_tokens(found: ScanResult, dataset: Dataset, workspace: Path) -> tuple[ScanResult, dict[str, Any]]:
+def with_tokens(
+    found: ScanResult, dataset: Dataset, workspace: Path, spool: FlagSpool, counted: TokenFacts | None = None
+) -> tuple[ScanResult, dict[str, Any]]:
     """A scan's result with the flags from token facts, as far as these are on the disk for just these files.
 
     Args:
         found: the result.
         dataset: what was scanned.
         workspace: the folder that holds `.tunedeck`.
+        spool: takes the flags, too.
+        counted: what was counted for the model that was named; None for what is saved.
 
     Returns:
         The result, and for `--json` the object `tokens`: totals, and the model and max length that they are true for;
@@ -29,16 +36,36 @@ def with_tokens(found: ScanResult, dataset: Dataset, workspace: Path) -> tuple[S
     from core.runs.token_job import key_of
     from core.runs.token_key import latest_facts
 
-    facts = latest_facts(workspace, key_of(dataset))
+    facts = latest_facts(workspace, key_of(dataset)) if counted is None else counted
     if facts is None:
         return found, {}
     flags = facts.all_flags()
     counts = Counter(flag.name for each in flags.values() for flag in each)
-    rows = {row: (*found.row_flags.get(row, ()), *each) for row, each in flags.items()}
+    examples = dict(found.examples)
+    for row in sorted(flags):
+        spool.add(row, flags[row])
+        for flag in flags[row]:
+            examples.setdefault(flag.name, row)
     about = {name: facts.about.get(name) for name in ("model", "chat_template", "max_length", "loss_on")}
     whole = replace(
         found,
         flags={**found.flags, **{name: counts[name] for name in TITLES}},
-        row_flags={**found.row_flags, **rows},
+        examples=examples,
     )
-    return whole, {"tokens": {**facts.totals(), **about}}
+    return whole, {"tokens": {**facts.totals(), "context_lost": facts.context_lost(), **about}}
+
+
+def token_lines(tokens: dict[str, Any]) -> list[str]:
+    """What is said of tokens beside the flags, for a terminal.
+
+    Args:
+        tokens: of `with_tokens`.
+    """
+    if not tokens:
+        return ["not_rendered, control_tokens, cut: - (name a model with --model, or --recipe)"]
+    found = tokens["tokens"]
+    lines = [f"tokens: {found['tokens']:,}, {found['trained']:,} trained ({clean_line(str(found['model']), 60)})"]
+    if lost := found["context_lost"]:
+        rows, verb = (f"{lost:,} rows", "lose") if lost != 1 else ("1 row", "loses")
+        lines.append(f"warning: {rows} {verb} context, such as earlier reasoning, to the chat template")
+    return lines

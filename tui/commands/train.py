@@ -16,7 +16,7 @@ from tui.commands import queue
 from tui.commands.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, STATE_CODES
 from tui.commands.output import print_json, say
 from tui.commands.queue import add_wish_arguments
-from tui.commands.trust import add_allow_arguments, take_allowed
+from tui.commands.trust import add_allow_arguments, add_precision_argument, take_allowed
 
 if TYPE_CHECKING:
     from core.jobs.follow import Follower
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--queue", action="store_true", help="Add the run to the queue and return right away.")
     add_wish_arguments(parser)
     add_allow_arguments(parser)
+    add_precision_argument(parser)
     parser.add_argument(
         "--print-slurm", action="store_true", help="Prepare the run and print a script for sbatch; start nothing."
     )
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         prepared = slurm_run(recipe, arguments.workspace.resolve(), arguments.nodes)
         say((prepared.path / NAME).read_text(encoding="utf-8").rstrip("\n"))
         return 0
-    folder = start_run(recipe, arguments.workspace.resolve())
+    folder = start_run(recipe, arguments.workspace.resolve(), pure_bf16=arguments.pure_bf16)
     if arguments.detach:
         if arguments.json:
             print_json({"id": folder.path.name, "state": "starting", "folder": str(folder.path)})

@@ -14,11 +14,14 @@ from textual.css.query import NoMatches
 
 from core.clean import clean, clean_line
 from core.errors import TunedeckError
+from core.units import rows_words
 from tui.data import sample, words
 from tui.data.desk import OpenDataset
 from tui.data.messages import (
     Arrived,
+    Claimed,
     Counted,
+    DecideAll,
     Decided,
     DecisionLinedUp,
     Grown,
@@ -29,10 +32,10 @@ from tui.data.messages import (
     OverviewAsked,
     RowShown,
     Scanned,
+    TakenBack,
 )
 from tui.data.row_pane import RowPane
 from tui.data.rows_pane import RowsPane
-from tui.data.scan import scan_payload
 from tui.screens.pane import Pane
 from tui.widgets.sample_list import SampleList
 
@@ -98,7 +101,7 @@ class DatasetPane(Pane):
         if action in _NEEDS_FORMAT and not desk.rows.dataset.recognition.known:
             return False
         if action == "hit":
-            return bool(self.rows_pane.sought) and self.rows_pane.entry is not None
+            return bool(self.rows_pane.sought_in(self.rows_pane.entry))
         return action == "report" or self.rows_pane.entry is not None
 
     # -- what a key that decides is about --------------------------------------------------------------------
@@ -131,7 +134,8 @@ class DatasetPane(Pane):
         self.rows_pane.show_facts()
         ended_early = bool(self.desk.scan_words) and not self.desk.scanning  # a sentence that says what to do
         asks = not self.desk.rows.dataset.recognition.known  # as well
-        self.line.rest(words.facts(self.desk), wrapped=ended_early or asks or bool(self.desk.changed))
+        audit = words.audit_facts(self.rows_pane.listing)
+        self.line.rest(words.facts(self.desk, audit), wrapped=ended_early or asks or bool(self.desk.changed or audit))
         self.screen.refresh_bindings()
 
     def _show_row(self) -> None:
@@ -139,18 +143,19 @@ class DatasetPane(Pane):
         entry = self.rows_pane.entry
         if entry != self.row_pane.entry and not self.rows_pane.finding:
             self.line.forget(unless=entry)
-        self.row_pane.mark_hits(self.rows_pane.sought)
+        self.row_pane.mark_hits(self.rows_pane.sought_in(entry))
         self.row_pane.show(entry)
 
     @on(RowShown)
     def _row_shown(self) -> None:
+        self.row_pane.close_choice(unless=self._at_cursor())
         self._show_row()
 
     @on(ListChanged)
     def _list_changed(self) -> None:
         if self.rows_pane.entry is None:
             self._show_row()
-        elif not self.rows_pane.sought:
+        elif not self.rows_pane.finding:
             self.row_pane.mark_hits("")
         self.show_facts()
 
@@ -171,6 +176,9 @@ class DatasetPane(Pane):
     @on(SampleList.Chosen)
     def action_read(self) -> None:
         """Give the row the whole screen, and read it if it was too long to read in passing."""
+        if self.row_pane.quick is not None:  # enter: no reason
+            self.row_pane.close_choice()
+            return
         self._read(True)
 
     @property
@@ -226,39 +234,103 @@ class DatasetPane(Pane):
     @on(DecisionLinedUp)
     def _write_next(self) -> None:
         if sentence := self.desk.write_next(self._at_cursor(), lambda press: self.deck.seen.meant(press, self.aim)):
+            self.row_pane.close_choice()
             self.line.rest(sentence, wrapped=True)
+
+    @on(DecideAll)
+    def _decide_all(self, event: DecideAll) -> None:
+        """Queue one decision on a whole list."""
+        self.desk.ask_for_all(event.action, event.payload, event.entries)
+        if event.action == "drop":
+            self.row_pane.ask_reason()
+        self._write_next()
 
     @on(Decided)
     def _decided(self, event: Decided) -> None:
-        """Show a decision: by now it is on the disk."""
-        rows, row = self.desk.rows, event.row
-        before = rows.standing(row)
+        """Show decisions: by now they are on the disk."""
+        rows = self.desk.rows
         try:
             self.desk.settle(event)
         except TunedeckError as error:
+            self.row_pane.close_choice()
             self.show_message(clean(str(error)), failed=True)
             return
-        entry, undone = rows.entry_of(row), event.action == "undo"
+        if len(event.rows) != 1 or event.reason:
+            self._decided_on_many(event)
+            return
+        (row,) = event.rows
+        entry = rows.entry_of(row)
         shown = entry == self.row_pane.entry
-        if undone or event.action == "edit":
+        if event.action == "edit":
             self.row_pane.forget_template()
-        moves_on = event.action in ("keep", "drop")
-        self.rows_pane.take_decision(entry, shown=shown, moves_on=moves_on, undone=undone)
+        self.rows_pane.take_decision(entry, shown=shown, moves_on=event.action in ("keep", "drop"))
+        if event.action == "drop":
+            self.row_pane.dropped(event.rows)
         # At once, as the next decision that waits is meant for the row that is shown now.
         if shown or self.rows_pane.entry != self.row_pane.entry:
             self._show_row()
         if event.action == "edit":
             self.show_message(f"row {row + 1:,} edited and kept; u undoes both", about=self.rows_pane.entry)
-        if undone:
-            self.show_message(words.taken_back(row, before, rows.standing(row)), about=self.rows_pane.entry)
         self.show_facts()
         self._write_next()
+
+    def _decided_on_many(self, event: Decided) -> None:
+        """Show a decision on a whole list, or the reason that drops were given."""
+        what = f"row {min(event.rows) + 1:,}" if len(event.rows) == 1 else rows_words(len(event.rows))
+        self.rows_pane.decided_elsewhere()
+        self._show_row()
+        if event.reason:
+            why = clean_line(self.desk.rows.reasons.get(next(iter(event.rows)), ""), 60)
+            self.show_message(f"{what} dropped: {why}", about=self.rows_pane.entry)
+        else:
+            if event.action == "drop":
+                self.row_pane.dropped(event.rows)
+            done = {"keep": "kept", "drop": "dropped"}[event.action]
+            self.show_message(f"{what} {done}; one u undoes all of it.", about=self.rows_pane.entry)
+        self.show_facts()
+        self._write_next()
+
+    @on(TakenBack)
+    def _taken_back(self, event: TakenBack) -> None:
+        """Show an undo: by now it is on the disk."""
+        rows = self.desk.rows
+        before = {row: rows.standing(row) for row in event.rows.values()}
+        try:
+            gone = self.desk.settle_undo(event)
+        except TunedeckError as error:
+            self.show_message(clean(str(error)), failed=True)
+            return
+        if gone:
+            undone = {event.rows[each.key] for each in gone}
+            first = min(undone)
+            self.row_pane.forget_template()
+            self.rows_pane.take_undo(rows.entry_of(first))
+            self._show_row()
+            if len(undone) == 1:
+                said = words.taken_back(first, before[first], rows.standing(first))
+            else:
+                said = f"undone: the decision on {rows_words(len(undone))}"
+            self.show_message(said + words.when(gone[0].time), about=self.rows_pane.entry)
+        elif self.desk.rows.judged:
+            self.show_message(f"Nothing to undo: {self.desk.reviewer} has no decisions left in this dataset.")
+        else:
+            self.show_message("Nothing undone: the scan has not reached your last decision. Try again in a moment.")
+        self.show_facts()
+        self._write_next()
+
+    @on(Claimed)
+    def _claimed(self, event: Claimed) -> None:
+        self.rows_pane.take_claims(event)
+        self.show_facts()
 
     # -- the scan -------------------------------------------------------------------------------------------
 
     def _payload(self) -> dict[str, Any]:
+        from core.dataset.scan.derive import scan_payload
+
         session = self.session
-        return scan_payload(self.desk.rows.dataset, session.format, session.columns, session.eval_data)
+        dataset, held = self.desk.rows.dataset, session.eval_data
+        return scan_payload(dataset, session.format, session.columns, held, session.eval_format, session.eval_columns)
 
     def _start_scan(self) -> None:
         """Find or start the scan, and look for what is known of near-duplicates."""
@@ -401,7 +473,7 @@ class DatasetPane(Pane):
 
     def _begin_thin(self, rows: Sequence[int]) -> None:
         """Begin an audit of rows, in their order."""
-        self.rows_pane.begin_audit("thin", listed=tuple(map(self.desk.rows.entry_of, rows)))
+        self.rows_pane.begin_audit("thin", keys=self.desk.keys_of(rows))
 
     async def action_mapping(self) -> None:
         """Say which column is what, and see what comes of it."""

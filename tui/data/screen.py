@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING
 
 from textual import on
-from textual.events import Resize
+from textual.events import Key, Resize
 from textual.widget import Widget
 
 from tui.actions import declare, in_pane
@@ -124,6 +124,8 @@ class DataScreen(StepScreen):
         """Only what would work now."""
         if action == "open":
             return not self.picker.asking
+        if action == "back" and self._choosing:
+            return True
         if action == "back":
             return self.dataset is not None and (self.picker.asking or self.dataset.can_go_back)
         return super().check_action(action, parameters)
@@ -133,9 +135,26 @@ class DataScreen(StepScreen):
         self.picker.offer()
         self._choose_file(True)
 
+    @property
+    def _choosing(self) -> bool:
+        """Whether a digit chooses something now."""
+        return self.dataset is not None and self.dataset.row_pane.quick is not None
+
+    async def on_key(self, event: Key) -> None:
+        """A key that chooses nothing closes the choice, and does what it does."""
+        if self.dataset is None or not self._choosing:
+            return
+        active = self.active_bindings.get(event.key)
+        id = active.binding.id or "" if active is not None else ""
+        if not id.startswith("data.pick_") and id != "data.back":
+            self.dataset.row_pane.close_choice()
+
     def action_back(self) -> None:
         """Back to what is open; there one step back."""
         if self.dataset is None:
+            return
+        if self._choosing:
+            self.dataset.row_pane.close_choice()
             return
         if self.picker.asking:
             self._choose_file(False)

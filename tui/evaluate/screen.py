@@ -289,6 +289,8 @@ def _waiting_words(run: Path) -> str:
     if state in ("queued", "starting", "running", "stopping", "paused"):
         return f"{name} is {state}. The comparison of the base and tuned models appears here when training is done."
     words = f"No comparison yet: {name} {_ENDED.get(state, f'is {state}')}."
+    if state == "finished" and status.message:
+        return clean_line(status.message)
     if state == "finished":
         return f"{words} To get one, hold out samples and turn on evaluation.after_training on Recipe (2)."
     if any(JobFolder(run).checkpoints.glob("checkpoint-*")):

@@ -125,6 +125,8 @@ class OverviewScreen(StepScreen):
             data = replace(
                 data, train=opened, eval=held or data.eval, format=session.format, columns=dict(session.columns)
             )
+            if held:
+                data = replace(data, eval_format=session.eval_format, eval_columns=dict(session.eval_columns))
         return replace(recipe, data=data)
 
     @on(OverviewUpdated)

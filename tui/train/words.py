@@ -43,6 +43,8 @@ _VERDICT_STYLES = {
     VerdictKind.DIVERGING: "error",
     VerdictKind.NOT_FINITE: "error",
     VerdictKind.NOT_LEARNING: "error",
+    VerdictKind.FAILED: "error",
+    VerdictKind.STALLED: "error",
 }
 
 _PHASES = {

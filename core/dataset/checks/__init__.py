@@ -22,7 +22,7 @@ from core.dataset.checks.system_prompt import SystemPromptDiffers
 from core.dataset.checks.template import SameTemplate
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
 from core.dataset.checks.tokens import TEXTS as _TOKEN_TEXTS
-from core.dataset.checks.turns import EmptyAnswer, MissingTurn, RoleOrder
+from core.dataset.checks.turns import EmptyAnswer, LossWeight, MissingTurn, RoleOrder
 
 CHECKS: tuple[type[Check], ...] = (
     UnreadableRow,
@@ -38,6 +38,7 @@ CHECKS: tuple[type[Check], ...] = (
     Secret,
     RenderedChat,
     ConflictingAnswers,
+    LossWeight,
     AnswerEqualsPrompt,
     CutOff,
     RepetitionLoop,

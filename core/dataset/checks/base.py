@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from core.dataset.eval_place import EvalPlace
 from core.dataset.flag_names import flag_name
 from core.dataset.item import Item
 
@@ -28,6 +29,7 @@ class Flag:
         of: the good row (from 0) that this one repeats, or None.
         severity: `error` (do not train on it unchanged), `warning`, `note`.
         similarity: of near-duplicates and near leaks, to the row or prompt that they resemble; else None.
+        place: of leaks, where the prompt stands in the eval files; else None.
     """
 
     name: str
@@ -35,17 +37,24 @@ class Flag:
     of: int | None = None
     severity: Severity = "warning"
     similarity: float | None = None
+    place: EvalPlace | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As written in `flags.jsonl`."""
-        value = {"name": self.name, "reason": self.reason, "of": self.of, "severity": self.severity}
-        return value if self.similarity is None else {**value, "similarity": self.similarity}
+        value: dict[str, Any] = {"name": self.name, "reason": self.reason, "of": self.of, "severity": self.severity}
+        if self.similarity is not None:
+            value["similarity"] = self.similarity
+        if self.place is not None:
+            value |= {"eval_file": self.place.file, "eval_line": self.place.line}
+        return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Flag:
         """The inverse of `to_json`; old names of checks are read, too."""
         severity = value.get("severity", "warning")
-        return cls(flag_name(value["name"]), value["reason"], value.get("of"), severity, value.get("similarity"))
+        place = EvalPlace(value["eval_file"], value["eval_line"]) if "eval_file" in value else None
+        name = flag_name(value["name"])
+        return cls(name, value["reason"], value.get("of"), severity, value.get("similarity"), place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +93,13 @@ class Context:
     """What checks know besides the row.
 
     Attributes:
-        eval_prompts: digest of each normalized prompt of the eval files, with its file and line in words.
+        eval_prompts: digest of each normalized prompt of the eval files, with its place.
         near: what collects the rows for a near-duplicate search, where one was requested.
         synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
         each_row: names of checks that flag each row even where most rows have it, since rows are dropped by them.
     """
 
-    eval_prompts: Mapping[bytes, str] = field(default_factory=dict)
+    eval_prompts: Mapping[bytes, EvalPlace] = field(default_factory=dict)
     near: Gatherer | None = None
     synthetic: str = "synthetic"
     each_row: Collection[str] = ()
@@ -148,6 +157,8 @@ class Check:
         """
         return rows >= ROWS_OF_A_SET and flagged > share * rows and self.name not in self.context.each_row
 
-    def flag(self, reason: str, of: int | None = None, similarity: float | None = None) -> Flag:
+    def flag(
+        self, reason: str, of: int | None = None, similarity: float | None = None, place: EvalPlace | None = None
+    ) -> Flag:
         """A flag of this check."""
-        return Flag(self.name, reason, of, self.severity, similarity)
+        return Flag(self.name, reason, of, self.severity, similarity, place)

@@ -8,10 +8,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from core.dataset.checks.base import Flag, FlagText
+from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
 
 ZERO_TRAINED, CUT = "zero_trained", "cut"
 
 TEXTS = (
+    FlagText(
+        NOT_RENDERED,
+        "not rendered",
+        "The row holds tool calls, tool schemas, reasoning, media or text to train on that the chosen chat template "
+        "does not render, so something else would be trained. A run does not start with such rows.",
+        "a tool call, with a chat template that renders no tools",
+        "Choose another `model.chat_template`, drop these rows (add `not_rendered` to `data.drop_flags`), or train "
+        "without these parts: `data.train_without`.",
+        "error",
+    ),
+    FlagText(
+        CONTROL_TOKENS,
+        "control tokens in text",
+        "Special tokens of the chosen tokenizer appear in the text of the row. They would be trained as control "
+        "tokens, as if the conversation ended or a new turn began there.",
+        '`{"prompt": "Hi", "completion": "Hello<|im_end|>"}`',
+        "Remove the token from the text. To train on the row as it is, keep it by hand, or remove `control_tokens` "
+        "from `data.drop_flags`.",
+        "error",
+    ),
     FlagText(
         ZERO_TRAINED,
         "no trained tokens",
@@ -38,7 +59,15 @@ TITLES: Mapping[str, str] = {text.name: text.title for text in TEXTS}
 
 
 def token_flags(
-    trained: int, lost: int, lost_trained: int, *, problem: str = "", lost_text: str = "", of_text: int = 0
+    trained: int,
+    lost: int,
+    lost_trained: int,
+    *,
+    problem: str = "",
+    lost_text: str = "",
+    of_text: int = 0,
+    not_rendered: str = "",
+    control: str = "",
 ) -> tuple[Flag, ...]:
     """The flags of one row.
 
@@ -49,10 +78,16 @@ def token_flags(
         problem: why the row cannot be tokenized, or "".
         lost_text: what is lost, or its beginning and end.
         of_text: tokens of the whole row before the cut where it is plain text, which chunks keep whole; else 0.
+        not_rendered: what it holds to train on that is not in the rendered text, or "".
+        control: the special tokens in its text, or "".
     """
-    if problem:
-        return (Flag(ZERO_TRAINED, f"cannot be tokenized: {problem}", severity="error"),)
     flags = []
+    if not_rendered:
+        flags.append(Flag(NOT_RENDERED, f"not in the rendered text: {not_rendered}", severity="error"))
+    if control:
+        flags.append(Flag(CONTROL_TOKENS, f"the text contains {control}", severity="error"))
+    if problem:
+        return (*flags, Flag(ZERO_TRAINED, f"cannot be tokenized: {problem}", severity="error"))
     if not trained:
         why = "the whole answer is beyond the max length" if lost_trained else "no token is trained on"
         flags.append(Flag(ZERO_TRAINED, f"{why}, so nothing is learned from this row", severity="error"))

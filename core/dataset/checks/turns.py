@@ -24,7 +24,7 @@ class EmptyAnswer(Check):
         if sample.kind == "text":
             return None if sample.text.strip() else self.flag("the text is empty")
         for number, turn in enumerate(item.turns, 1):
-            if turn.role == "assistant" and not turn.tool_calls and not turn.content.strip():
+            if turn.role == "assistant" and not (turn.tool_calls or turn.media or turn.content.strip()):
                 thought = " except for its reasoning" if turn.reasoning.strip() else ""
                 return self.flag(f"turn {number} (assistant) is empty{thought}")
         return None
@@ -52,7 +52,7 @@ class MissingTurn(Check):
         if roles[-1] != "assistant":
             return self.flag(f"no answer: the last turn is a {roles[-1]} turn")
         for number, turn in enumerate(item.conversation, 1):
-            if turn.role == "user" and not turn.content.strip():
+            if turn.role == "user" and not (turn.media or turn.content.strip()):
                 return self.flag(f"turn {number} (user) is empty")
         return None
 
@@ -85,4 +85,21 @@ class RoleOrder(Check):
             if role == "tool" and before not in ("assistant", "tool"):
                 return self.flag(f"turn {number} is a tool result without a tool call")
             before = role
+        return None
+
+
+class LossWeight(Check):
+    """A loss weight that training does not know."""
+
+    name = "loss_weight"
+    title = "loss weight other than 0 and 1"
+    help = "The data gives a turn a loss weight other than 0 and 1, which is not supported: the turn counts fully."
+    example = '`{"role": "assistant", "content": "Hello", "weight": 0.3}`'
+    advice = "Set the weight to 0 (no loss) or 1, or drop the row."
+
+    def inspect(self, item: Item) -> Flag | None:
+        """Names the first such turn."""
+        for number, turn in enumerate(item.turns, 1):
+            if turn.weight != 1:
+                return self.flag(f"turn {number} has the weight {turn.weight:g}; it trains with weight 1")
         return None

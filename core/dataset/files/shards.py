@@ -35,6 +35,7 @@ class ShardReader:
         self._unopened: list[BadLine] = []
         self._recent: OrderedDict[int, None] = OrderedDict()
         self._next = 0
+        self._ahead: dict[int, Reader | BadInput] = {}
         self.complete = False
         first: BadInput | None = None
         while not self._readers and self._next < len(paths):
@@ -96,6 +97,25 @@ class ShardReader:
         """The files opened so far: the number of each one's first entry, and its reader."""
         return list(zip(self._starts, self._readers, strict=False))
 
+    def ahead(self, source: int) -> Reader:
+        """The reader of a file by its number, opened before its turn where need be.
+
+        Raises:
+            BadInput: it cannot be opened.
+        """
+        if source in self._sources:
+            return self._readers[self._sources.index(source)]
+        found = self._ahead.get(source)
+        if found is None:
+            try:
+                found = self._open_file(self.files[source])
+            except BadInput as fault:
+                found = fault
+            self._ahead[source] = found
+        if isinstance(found, BadInput):
+            raise found
+        return found
+
     def _which(self, entry: int) -> int:
         which = bisect_right(self._starts, entry) - 1
         self._recent[which] = None
@@ -110,7 +130,8 @@ class ShardReader:
         source = self._next
         self._next += 1
         try:
-            reader = self._open_file(path)
+            reader = self.ahead(source)
+            self._ahead.pop(source, None)
         except BadInput as fault:
             self._unopened.append(BadLine(path, 1, fault.what))
             return fault

@@ -3,4 +3,7 @@
 from core.dataset.formats.base import UNKNOWN, Format, Recognition
 from core.dataset.formats.recognize import FORMATS, choose, format_named, recognize, to_sample
 
-__all__ = ["FORMATS", "UNKNOWN", "Format", "Recognition", "choose", "format_named", "recognize", "to_sample"]
+__all__ = ["FORMATS", "READING", "UNKNOWN", "Format", "Recognition", "choose", "format_named", "recognize", "to_sample"]
+
+READING = 2
+"""Part of the keys of what is stored about samples; changes when the same rows are read otherwise than before."""

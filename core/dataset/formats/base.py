@@ -98,6 +98,15 @@ class Format:
         """How many of some rows match; 0 where they show together that they are something else."""
         return sum(1 for row in rows if self.matches(row, columns))
 
+    def refine(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+        """The mapping without columns that the first rows show to be something else, or with options that they show.
+
+        Args:
+            rows: the first good rows.
+            columns: the mapping by names alone.
+        """
+        return dict(columns)
+
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The sample of a row.
 
@@ -111,8 +120,13 @@ class Format:
         needed = [columns.get(each.name) or each.name for each in self.fields if each.required]
         return missing_words(row, [name for name in needed if row.get(name) is None])
 
-    def reason(self, columns: Mapping[str, str]) -> str:
-        """What was found in the columns, for the sentence that explains the detected format; "" for nothing special."""
+    def reason(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> str:
+        """What was found in the columns, for the sentence that explains the detected format; "" for nothing special.
+
+        Args:
+            columns: the mapping.
+            rows: the first good rows.
+        """
         named = [f"`{columns[each.name]}`" for each in self.fields if each.name in columns]
         return f"column{'s' * (len(named) != 1)} {', '.join(named)}"
 

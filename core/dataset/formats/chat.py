@@ -1,16 +1,27 @@
-"""Conversations: messages (role, content) and ShareGPT (from, value)."""
+"""Conversations: messages (role, content), ShareGPT (from, value) and Gemini (contents, parts)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, text_of
-from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, TurnNames, is_turns, read_tools, read_turns
+from core.dataset.formats.calls import read_tools
+from core.dataset.formats.decode import decoded
+from core.dataset.formats.loss_flags import TurnLoss, flag_number, row_losses
+from core.dataset.formats.parts import read_content
+from core.dataset.formats.turns import CONTENT_KEY, ROLE_KEY, ROLES, TurnNames, is_turns, read_turns
+from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
 
 TOOLS = FormatField("tools", ("tools", "functions"), required=False)
 SYSTEM = FormatField("system", ("system", "system_prompt", "system_message"), required=False)
+LOSS = FormatField("loss", ("loss_mask", "train_mask", "mask", "trainable", "loss_weight", "weight"), required=False)
+"""Which turns carry loss, said once for a row: 0 or 1, or one for each turn."""
+
+
+_HELD = {"parts", "content"}
 
 
 class _Conversation(Format):
@@ -24,12 +35,16 @@ class _Conversation(Format):
         keys = columns.get(ROLE_KEY, self.role_key), columns.get(CONTENT_KEY, self.content_key)
         return is_turns(row.get(columns["messages"]), keys=keys)
 
+    def refine(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+        """Without a column for the loss that holds something else."""
+        return without_other_loss(rows, columns)
+
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The conversation with its tools and system prompt."""
-        messages = with_system(read_turns(row.get(columns["messages"]), TurnNames.of(columns)), row, columns)
-        return Sample("messages", messages=messages, tools=tools_of(row, columns))
+        turns = read_turns(row.get(columns["messages"]), TurnNames.of(columns), losses_of(row, columns))
+        return Sample("messages", messages=with_system(turns, row, columns), tools=tools_of(row, columns))
 
-    def reason(self, columns: Mapping[str, str]) -> str:
+    def reason(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> str:
         """Which column and which keys, where these are not the usual ones."""
         keys = columns.get(ROLE_KEY, self.role_key), columns.get(CONTENT_KEY, self.content_key)
         column = columns["messages"]
@@ -49,6 +64,7 @@ class Messages(_Conversation):
         FormatField("messages", ("messages", "conversation", "conversations", "chat", "dialogue", "dialog")),
         SYSTEM,
         TOOLS,
+        LOSS,
     )
 
 
@@ -62,17 +78,93 @@ class ShareGpt(_Conversation):
         FormatField("messages", ("conversations", "conversation", "messages", "items", "dialogue", "dialog")),
         SYSTEM,
         TOOLS,
+        LOSS,
     )
+
+
+class Gemini(_Conversation):
+    """Turns with `role` and `parts` under `contents`, the form of Gemini's API and of its tuning files."""
+
+    name = "gemini"
+    title = "Gemini (contents, parts)"
+    role_key, content_key = "role", "parts"
+    fields = (
+        FormatField("messages", ("contents",)),
+        FormatField("system", ("systeminstruction", "system_instruction", "system"), required=False),
+        TOOLS,
+        LOSS,
+    )
+
+    def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
+        """Whether the turns have parts."""
+        turns = row.get(columns["messages"])
+        return super().matches(row, columns) and (not isinstance(turns, list) or "parts" in turns[0])
+
+
+def losses_of(
+    row: Mapping[str, Any], columns: Mapping[str, str]
+) -> Callable[[Sequence[Any], Sequence[bool]], list[TurnLoss]] | None:
+    """What the row says of the loss of its turns, for `read_turns`; None where it says nothing."""
+    column = columns.get("loss")
+    value = None if column is None else row.get(column)
+    if column is None or value is None:
+        return None
+    named = column
+    return lambda turns, answers: row_losses(value, turns, answers, named)
+
+
+def without_other_loss(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+    """A mapping without `loss` where the first rows show that its column is about something else."""
+    column = columns.get("loss")
+    if column is None or all(_says_loss(row.get(column)) for row in rows):
+        return dict(columns)
+    return {name: each for name, each in columns.items() if name != "loss"}
+
+
+def _says_loss(value: Any) -> bool:
+    if value is None or isinstance(value, list) or (isinstance(value, str) and value.lstrip().startswith("[")):
+        return True
+    number = flag_number(value)
+    if number is None:
+        return isinstance(value, str) and value.strip().lower() in ROLES
+    return 0 <= number <= 1
+
+
+def with_loss(messages: tuple[Message, ...], row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Message, ...]:
+    """One exchange with the loss that the row says of it: with 0 the answer, the last turn, has none."""
+    said = losses_of(row, columns)
+    if said is None:
+        return messages
+    weight = said(messages[-1:], [True])[-1].weight
+    if weight == 1:
+        return messages
+    return (*messages[:-1], replace(messages[-1], trained=weight != 0, weight=weight or 1.0))
 
 
 def with_system(
     messages: tuple[Message, ...], row: Mapping[str, Any], columns: Mapping[str, str]
 ) -> tuple[Message, ...]:
     """The conversation with the system prompt from its column in front, unless it has one already."""
-    system = text_of(row, columns, "system", required=False)
+    column = columns.get("system")
+    parts = _system_parts(None if column is None else row.get(column))
+    system = text_of(row, columns, "system", required=False) if parts is None else read_content(parts).text
     if system.strip() and (not messages or messages[0].role != "system"):
         return (Message("system", system), *messages)
     return messages
+
+
+def _system_parts(value: Any) -> Any:
+    """The parts of a system prompt that is no plain text: a list of them, or an object around it; else None."""
+    if isinstance(value, str) and value.lstrip()[:2] in ("[{", "{'", '{"'):
+        try:
+            found = decoded(value)
+        except Unreadable:  # a prompt that only begins so
+            return None
+        typed = isinstance(found, list) and all(isinstance(part, dict) and "text" in part for part in found)
+        value = found if typed or (isinstance(found, dict) and found.keys() & _HELD) else None
+    if isinstance(value, Mapping) and value.keys() & _HELD:
+        return value.get("parts", value.get("content"))
+    return value if isinstance(value, list) else None
 
 
 def tools_of(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[dict[str, Any], ...]:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, text_of
-from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
-from core.dataset.formats.turns import TurnNames, decoded, is_turns, read_turns
+from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, FormatOption, text_of
+from core.dataset.formats.cells import (
+    answer_text,
+    answers_in,
+    choices_in,
+    chosen_text,
+    context_text,
+    first_number,
+    holds_answer,
+    with_choices,
+)
+from core.dataset.formats.chat import LOSS, SYSTEM, TOOLS, tools_of, with_loss, with_system, without_other_loss
+from core.dataset.formats.decode import decoded
+from core.dataset.formats.turns import TurnNames, is_turns, read_turns, turns_in
 from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Sample
 
@@ -23,6 +34,27 @@ def is_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> bo
     """Whether the field is mapped and holds text or a number."""
     value = row.get(columns[name]) if name in columns else None
     return isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+def is_answer(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> bool:
+    """Whether the field is mapped and holds text, a number, or true or false."""
+    return isinstance(row.get(columns[name]) if name in columns else None, (str, int, float))
+
+
+def answer_of_row(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> str:
+    """The one answer in a mapped column: text, a number, or true or false.
+
+    Raises:
+        Unreadable: it is missing, or something else.
+    """
+    value = row.get(columns[name])
+    return answer_text(row, columns, name) if isinstance(value, bool) else text_of(row, columns, name)
+
+
+def context_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> str:
+    """The context in a mapped column, "" where there is none."""
+    column = columns.get(name)
+    return "" if column is None else context_text(row.get(column), column)
 
 
 def joined(instruction: str, context: str) -> str:
@@ -43,16 +75,22 @@ class Alpaca(Format):
         HISTORY,
         SYSTEM,
         TOOLS,
+        LOSS,
     )
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         """Whether instruction and output hold text."""
-        return is_text(row, columns, "instruction") and is_text(row, columns, "output")
+        return is_text(row, columns, "instruction") and is_answer(row, columns, "output")
+
+    def refine(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+        """Without a column for the loss that holds something else."""
+        return without_other_loss(rows, columns)
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """History, then instruction and input as the user's turn, then the output."""
-        question = joined(text_of(row, columns, "instruction"), text_of(row, columns, "input", required=False))
-        messages = (*read_history(row, columns), *exchange(question, text_of(row, columns, "output")))
+        question = joined(text_of(row, columns, "instruction"), context_of(row, columns, "input"))
+        answered = with_loss(exchange(question, answer_of_row(row, columns, "output")), row, columns)
+        messages = (*read_history(row, columns), *answered)
         return Sample("messages", messages=with_system(messages, row, columns), tools=tools_of(row, columns))
 
 
@@ -79,6 +117,9 @@ def read_history(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Me
     return tuple(messages)
 
 
+_FIRST = "choices.first"
+
+
 class QuestionAnswer(Format):
     """`question` and `answer`, with `context` where it is."""
 
@@ -87,23 +128,58 @@ class QuestionAnswer(Format):
     kind = "messages"
     fields = (
         FormatField("question", ("question", "query", "q")),
-        FormatField("answer", ("answer", "response", "a", "solution")),
-        FormatField("context", ("context", "passage"), required=False),
+        FormatField(
+            "answer",
+            ("answer", "answers", "response", "a", "solution", "answerkey", "answer_key", "answer_idx", "answer_index"),
+        ),
+        FormatField("context", ("context", "contexts", "passage", "passages", "article", "paragraph"), required=False),
+        FormatField("choices", ("choices", "options"), required=False),
         HISTORY,
         SYSTEM,
+        LOSS,
     )
+    options = (FormatOption(_FIRST, "first choice"),)
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
-        """Whether both hold text."""
-        return is_text(row, columns, "question") and is_text(row, columns, "answer")
+        """Whether both hold text, or what answers are held in."""
+        value = row.get(columns["answer"])
+        return is_text(row, columns, "question") and value is not None and holds_answer(value)
+
+    def refine(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+        """Without choices that are none; with the number of the first one where that is 1."""
+        found = without_other_loss(rows, columns)
+        column = found.get("choices")
+        if column is None:
+            return found
+        filled = [row for row in rows if row.get(column) is not None]
+        if not filled or not all(choices_in(row[column]) for row in filled):
+            return {name: each for name, each in found.items() if name != "choices"}
+        return {**found, _FIRST: "1"} if first_number(rows, found["answer"], column) else found
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
-        """History, then context and question as the user's turn, then the answer."""
-        context = text_of(row, columns, "context", required=False)
-        question = text_of(row, columns, "question")
+        """History, then context, question and choices as the user's turn, then the answer."""
+        context = context_of(row, columns, "context")
+        question, answer = text_of(row, columns, "question"), answer_text(row, columns, "answer")
+        listed = row.get(columns["choices"]) if "choices" in columns else None
+        if listed is not None:
+            choices = choices_in(listed)
+            if choices is None:
+                raise Unreadable(f"`{columns['choices']}` should be a list of texts, but it is {json_type(listed)}")
+            question = with_choices(question, choices)
+            answer = chosen_text(row[columns["answer"]], choices, columns.get(_FIRST) == "1")
         asked = f"{context}\n\n{question}" if context.strip() else question
-        messages = (*read_history(row, columns), *exchange(asked, text_of(row, columns, "answer")))
+        messages = (*read_history(row, columns), *with_loss(exchange(asked, answer), row, columns))
         return Sample("messages", messages=with_system(messages, row, columns))
+
+    def reason(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> str:
+        """Which columns; with choices or several answers, which of them is the answer."""
+        found = super().reason(columns, rows)
+        if any(answers_in(row.get(columns["answer"])) > 1 for row in rows):
+            found += f"; the first of several answers in `{columns['answer']}` is used"
+        if "choices" not in columns:
+            return found
+        counted = "from 1" if columns.get(_FIRST) == "1" else "from 0"
+        return f"{found}; the choices are part of the question, and a numbered answer (counted {counted}) is its text"
 
 
 class PromptCompletion(Format):
@@ -118,33 +194,41 @@ class PromptCompletion(Format):
         HISTORY,
         SYSTEM,
         TOOLS,
+        LOSS,
     )
     options = TURN_OPTIONS
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         """Whether both hold text or turns."""
         names = TurnNames.of(columns)
-        return all(
-            is_text(row, columns, name) or is_turns(row.get(columns[name]), keys=names.keys)
-            for name in ("prompt", "completion")
-        )
+        turns = {name: is_turns(row.get(columns[name]), keys=names.keys) for name in ("prompt", "completion")}
+        asked = turns["prompt"] or is_text(row, columns, "prompt")
+        return asked and (turns["completion"] or is_answer(row, columns, "completion"))
+
+    def refine(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+        """Without a column for the loss that holds something else."""
+        return without_other_loss(rows, columns)
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """History, then the prompt's turns, then the completion's."""
         messages = (
             *read_history(row, columns),
             *turns_or_text(row, columns, "prompt", "user"),
-            *turns_or_text(row, columns, "completion", "assistant"),
+            *with_loss(turns_or_text(row, columns, "completion", "assistant"), row, columns),
         )
         return Sample("messages", messages=with_system(messages, row, columns), tools=tools_of(row, columns))
 
 
 def turns_or_text(row: Mapping[str, Any], columns: Mapping[str, str], name: str, role: str) -> tuple[Message, ...]:
     """A field that holds turns, or text that is one turn of `role`."""
+    names = TurnNames.of(columns)
     value = row.get(columns[name])
-    if isinstance(value, (list, dict)):
-        return read_turns(value, TurnNames.of(columns))
-    return (Message("user" if role == "user" else "assistant", text_of(row, columns, name)),)
+    turns = turns_in(value, names)
+    if turns is not None and (not isinstance(value, str) or is_turns(turns, keys=names.keys)):
+        return read_turns(turns, names)
+    if role == "user":
+        return (Message("user", text_of(row, columns, name)),)
+    return (Message("assistant", answer_of_row(row, columns, name)),)
 
 
 class Instances(Format):

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.dataset.formats.base import TURN_OPTIONS, Format, FormatField, FormatOption, text_of
+from core.dataset.formats.calls import read_tools
 from core.dataset.formats.chat import SYSTEM, TOOLS, tools_of, with_system
-from core.dataset.formats.instruct import HISTORY, joined, read_history
-from core.dataset.formats.turns import TurnNames, is_turns, read_turns
+from core.dataset.formats.instruct import HISTORY, context_of, joined, read_history
+from core.dataset.formats.turns import TurnNames, read_turns, turns_in
 from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Sample
 
@@ -20,10 +21,34 @@ _PROMPT_FIELDS = (
     HISTORY,
 )
 _LABELS = {
-    **dict.fromkeys(("true", "1", "1.0", "good", "desirable", "chosen"), True),
-    **dict.fromkeys(("false", "0", "0.0", "bad", "undesirable", "rejected"), False),
-}
-"""Labels as text, in lower case; numbers count by their text."""
+    **dict.fromkeys(
+        (
+            "true", "t", "1", "1.0", "+1", "yes", "y", "good", "great", "desirable", "desired", "chosen", "preferred",
+            "positive", "pos", "like", "liked", "up", "upvote", "upvoted", "thumb_up", "thumbs_up", "thumbsup",
+            "accept", "accepted", "approve", "approved", "correct", "right", "pass", "win", "helpful",
+            "\N{THUMBS UP SIGN}", "\N{WHITE HEAVY CHECK MARK}", "+",
+        ),
+        True,
+    ),
+    **dict.fromkeys(
+        (
+            "false", "f", "0", "0.0", "-1", "-1.0", "no", "n", "bad", "undesirable", "undesired", "rejected",
+            "dispreferred", "negative", "neg", "dislike", "disliked", "down", "downvote", "downvoted", "thumb_down",
+            "thumbs_down", "thumbsdown", "reject", "disapprove", "disapproved", "incorrect", "wrong", "fail", "lose",
+            "unhelpful", "\N{THUMBS DOWN SIGN}", "\N{CROSS MARK}", "-",
+        ),
+        False,
+    ),
+}  # fmt: skip
+"""Labels as text, in lower case, with `_` for spaces and hyphens inside; numbers count by their text."""
+_MODELS = re.compile(
+    r"(?:model|assistant|answer|response|conversation)[ _-]?[ab12]|tie(?: \(bothbad\))?|both|left|right|none|"
+    r"(?:.*[/-])?(?:gpt|claude|llama|vicuna|mi[sx]tral|ministral|qwen|gemini|gemma|palm|koala|alpaca|dolly|oasst|chatglm|glm|"
+    r"stablelm|fastchat|rwkv|falcon|command|yi|phi|deepseek|wizardlm|zephyr|olmo|tulu|nemotron|grok|baichuan|internlm|"
+    r"chatgpt|text-davinci|bard|pythia|mpt|starling|openchat|solar|dbrx|jamba|granite|smollm|kimi|o[134])[\w.:+-]*",
+    re.I,
+)
+"""Names of models and of their places in an arena: who won, not what was said."""
 _GOOD = "label.good"
 _SPEAKER = re.compile(r"(?:\A|\n\n)(Human|Assistant): ?")
 
@@ -35,13 +60,14 @@ def prompt_of(row: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[Messa
     history = read_history(row, columns)
     if "prompt" not in columns:
         return history
-    value = row.get(columns["prompt"])
-    if isinstance(value, (list, dict)):
-        return (*history, *read_turns(value, TurnNames.of(columns)))
+    names = TurnNames.of(columns)
+    turns = turns_in(row.get(columns["prompt"]), names)
+    if turns is not None:
+        return (*history, *read_turns(turns, names))
     question = text_of(row, columns, "prompt")
     if question.startswith("\n\nHuman:"):
         return (*history, *transcript(question))
-    return (*history, Message("user", joined(question, text_of(row, columns, "input", required=False))))
+    return (*history, Message("user", joined(question, context_of(row, columns, "input"))))
 
 
 def transcript(text: str) -> tuple[Message, ...]:
@@ -57,11 +83,12 @@ def transcript(text: str) -> tuple[Message, ...]:
 
 
 def answer_of(row: Mapping[str, Any], columns: Mapping[str, str], name: str) -> tuple[Message, ...]:
-    """An answer given as text, a turn, turns, or a whole transcript."""
+    """An answer given as text, a turn, turns, an object around them, any of these as JSON text, or a transcript."""
     value = row.get(columns[name])
     names = TurnNames.of(columns)
-    if isinstance(value, (list, dict)) or is_turns(value, keys=names.keys):
-        return read_turns(value, names)
+    turns = turns_in(value, names)
+    if turns is not None:
+        return read_turns(turns, names)
     if isinstance(value, str) and value.startswith("\n\nHuman:"):
         return transcript(value)
     return (Message("assistant", text_of(row, columns, name)),)
@@ -74,8 +101,13 @@ class Preference(Format):
     title = "preference (chosen, rejected)"
     kind = "preference"
     fields = (
-        FormatField("chosen", ("chosen", "chosen_response", "response_chosen", "preferred", "winner")),
-        FormatField("rejected", ("rejected", "rejected_response", "response_rejected", "dispreferred", "loser")),
+        FormatField(
+            "chosen", ("chosen", "chosen_response", "chosen_messages", "response_chosen", "preferred", "winner"), False
+        ),
+        FormatField(
+            "rejected",
+            ("rejected", "rejected_response", "rejected_messages", "response_rejected", "dispreferred", "loser"),
+        ),
         *_PROMPT_FIELDS,
         SYSTEM,
         TOOLS,
@@ -83,8 +115,29 @@ class Preference(Format):
     options = TURN_OPTIONS
 
     def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
-        """Whether both answers are texts, objects or lists."""
-        return all(isinstance(row.get(columns[name]), (str, list, dict)) for name in ("chosen", "rejected"))
+        """Whether both answers are texts, objects or lists; without a chosen one, whether a conversation ends in it."""
+        if not isinstance(row.get(columns["rejected"]), (str, list, dict)):
+            return False
+        if "chosen" in columns:
+            return isinstance(row.get(columns["chosen"]), (str, list, dict))
+        return "messages" in columns and _ends_in_answer(row.get(columns["messages"]), columns)
+
+    def fitting(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
+        """As `Format`; names of models show that the columns say who won, not what was said."""
+        if "chosen" in columns and _names_models(rows, (columns["chosen"], columns["rejected"])):
+            return 0
+        return super().fitting(rows, columns)
+
+    def refine(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+        """Without a conversation that already holds the chosen answer: it is no prompt (UltraFeedback's `messages`)."""
+        column = columns.get("messages")
+        if column is None or "chosen" not in columns:
+            return dict(columns)
+        filled = [row[column] for row in rows if row.get(column) is not None]
+        ended = sum(_ends_in_answer(value, columns) for value in filled)
+        if not filled or 2 * ended <= len(filled):
+            return dict(columns)
+        return {name: each for name, each in columns.items() if name != "messages"}
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The prompt, and what follows it in each answer.
@@ -92,28 +145,111 @@ class Preference(Format):
         Where the answers repeat the prompt, or are whole transcripts, what they have in common is the prompt.
         """
         prompt = prompt_of(row, columns)
-        chosen, rejected = (answer_of(row, columns, name) for name in ("chosen", "rejected"))
-        if chosen[:1] != rejected[:1] or len(chosen) < 2 or len(rejected) < 2:
-            shared = 0
+        rejected = answer_of(row, columns, "rejected")
+        if "chosen" in columns:
+            chosen = answer_of(row, columns, "chosen")
         else:
-            pairs = zip(chosen[:-1], rejected[:-1], strict=False)
-            shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(chosen), len(rejected)) - 1)
-        common = chosen[:shared]
-        if common and not _ends_with(prompt, common) and not _ends_with(common, prompt):
-            raise Unreadable("the chosen and rejected answers begin with a conversation that is not the prompt")
-        if len(common) > len(prompt):
-            prompt = common
-        chosen, rejected = chosen[shared:], rejected[shared:]
-        for name, answer in (("chosen", chosen), ("rejected", rejected)):
-            if answer[0].role != "assistant":
-                raise Unreadable(f"`{columns[name]}` begins with a {answer[0].role} turn, not with an answer")
-        return Sample(
-            "preference",
-            messages=with_system(prompt, row, columns),
-            chosen=chosen,
-            rejected=rejected,
-            tools=tools_of(row, columns),
+            prompt, chosen, rejected = _continued(prompt, rejected)
+        return _parted(prompt, chosen, rejected, row, columns, tools_of(row, columns))
+
+
+class HostedPreference(Format):
+    """OpenAI's preference files, which this program writes too: the prompt in `input`, and two outputs."""
+
+    name = "openai-preference"
+    title = "OpenAI preference (input, preferred_output, non_preferred_output)"
+    kind = "preference"
+    fields = (
+        FormatField("input", ("input",)),
+        FormatField("chosen", ("preferred_output",)),
+        FormatField("rejected", ("non_preferred_output",)),
+    )
+    options = TURN_OPTIONS
+
+    def matches(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
+        """Whether the three hold what they must."""
+        asked = row.get(columns["input"])
+        return isinstance(asked, (str, list, dict)) and all(
+            isinstance(row.get(columns[name]), (str, list, dict)) for name in ("chosen", "rejected")
         )
+
+    def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
+        """The prompt with its tools, and the two outputs."""
+        asked = row.get(columns["input"])
+        if asked is None:
+            raise Unreadable(f"no `{columns['input']}`")
+        names = TurnNames.of(columns)
+        turns = turns_in(asked, names)
+        prompt = (Message("user", str(asked)),) if turns is None else read_turns(turns, names)
+        chosen, rejected = (answer_of(row, columns, name) for name in ("chosen", "rejected"))
+        tools = read_tools(asked.get("tools")) if isinstance(asked, Mapping) else ()
+        return _parted(prompt, chosen, rejected, row, columns, tools)
+
+
+def _parted(
+    prompt: tuple[Message, ...],
+    chosen: tuple[Message, ...],
+    rejected: tuple[Message, ...],
+    row: Mapping[str, Any],
+    columns: Mapping[str, str],
+    tools: tuple[dict[str, Any], ...],
+) -> Sample:
+    """A pair of answers to a prompt, with what the answers have in common taken for the prompt.
+
+    Raises:
+        Unreadable: they have something in common that is not the prompt, or one does not begin with an answer.
+    """
+    if chosen[:1] != rejected[:1] or len(chosen) < 2 or len(rejected) < 2:
+        shared = 0
+    else:
+        pairs = zip(chosen[:-1], rejected[:-1], strict=False)
+        shared = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(chosen), len(rejected)) - 1)
+    common = chosen[:shared]
+    if common and not _ends_with(prompt, common) and not _ends_with(common, prompt):
+        raise Unreadable("the chosen and rejected answers begin with a conversation that is not the prompt")
+    if len(common) > len(prompt):
+        prompt = common
+    chosen, rejected = chosen[shared:], rejected[shared:]
+    for name, answer in (("chosen", chosen), ("rejected", rejected)):
+        if not answer:
+            raise Unreadable(f"no {name} answer")
+        if answer[0].role != "assistant":
+            raise Unreadable(f"`{columns.get(name, name)}` begins with a {answer[0].role} turn, not with an answer")
+    messages = with_system(prompt, row, columns)
+    return Sample("preference", messages=messages, chosen=chosen, rejected=rejected, tools=tools)
+
+
+def _continued(
+    whole: tuple[Message, ...], rejected: tuple[Message, ...]
+) -> tuple[tuple[Message, ...], tuple[Message, ...], tuple[Message, ...]]:
+    """Prompt, chosen and rejected of a conversation that ends in the chosen answer.
+
+    Args:
+        whole: the conversation.
+        rejected: another answer, or the whole conversation with another end.
+    """
+    if rejected[0].role != "assistant":
+        return (), whole, rejected
+    last = max((n for n, turn in enumerate(whole) if turn.role != "assistant"), default=-1)
+    return whole[: last + 1], whole[last + 1 :], rejected
+
+
+def _ends_in_answer(value: Any, columns: Mapping[str, str]) -> bool:
+    names = TurnNames.of(columns)
+    turns = turns_in(value, names)
+    if not turns or not isinstance(turns[-1], dict):
+        return False
+    try:
+        return read_turns(turns[-1:], names)[-1].role == "assistant"
+    except Unreadable:
+        return False
+
+
+def _names_models(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bool:
+    """Whether most texts of the columns are names of models."""
+    texts = [text for row in rows for column in columns if isinstance(text := row.get(column), str) and text.strip()]
+    named = sum(len(text) <= 80 and _MODELS.fullmatch(text.strip()) is not None for text in texts)
+    return bool(texts) and 2 * named > len(texts)
 
 
 def _ends_with(longer: tuple[Message, ...], shorter: tuple[Message, ...]) -> bool:
@@ -127,7 +263,10 @@ class Kto(Format):
     title = "KTO (answer with a good or bad label)"
     kind = "kto"
     fields = (
-        FormatField("label", ("label", "kto_tag", "desirable", "is_good")),
+        FormatField(
+            "label",
+            ("label", "kto_tag", "kto_label", "desirable", "is_desirable", "is_good", "thumbs_up", "thumbs", "liked"),
+        ),
         FormatField("messages", ("messages", "conversations", "conversation"), required=False),
         FormatField(
             "prompt", ("prompt", "instruction", "question", "query", "q", "source", "user", "input"), required=False
@@ -155,12 +294,15 @@ class Kto(Format):
         labels = [row.get(columns["label"]) for row in rows]
         if any(_is_number(label) and _label(label, columns) is None for label in labels):
             return 0
+        numbers = {float(str(label)) for label in labels if _is_number(label)}
+        if {-1.0, 0.0} <= numbers and _GOOD not in columns:  # a rating with a middle
+            return 0
         return super().fitting(rows, columns)
 
-    def reason(self, columns: Mapping[str, str]) -> str:
+    def reason(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> str:
         """Which columns, and which labels are good."""
         good = columns.get(_GOOD) or "true, 1 or good"
-        return f"{super().reason(columns)}; `{columns['label']}` {good} means a good answer"
+        return f"{super().reason(columns, rows)}; `{columns['label']}` {good} means a good answer"
 
     def build(self, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
         """The conversation up to the last answer, that answer, and its label."""
@@ -175,7 +317,8 @@ class Kto(Format):
             prompt, answer = prompt_of(row, columns), answer_of(row, columns, "completion")
         else:
             turns = prompt_of(row, columns)
-            prompt, answer = turns[:-1], turns[-1:]
+            last = max((n for n, turn in enumerate(turns) if turn.role != "assistant"), default=-1)
+            prompt, answer = turns[: last + 1], turns[last + 1 :]
         if not answer or answer[0].role != "assistant":
             raise Unreadable("the last turn is not an assistant turn, so there is no answer to label")
         return Sample(
@@ -192,7 +335,10 @@ def _label(value: Any, columns: Mapping[str, str]) -> bool | None:
     good = columns.get(_GOOD, "")
     if good and value is not None:
         return str(value).strip().lower() in (name.strip().lower() for name in good.split("|"))
-    return _LABELS.get(str(value).strip().lower()) if isinstance(value, (str, int, float)) else None
+    if not isinstance(value, (str, int, float)):
+        return None
+    text = str(value).strip().lower()
+    return _LABELS.get(text if len(text) < 3 else re.sub(r"(?<=\w)[ -](?=\w)", "_", text.strip("\"'.!:")))
 
 
 def _is_number(value: Any) -> bool:

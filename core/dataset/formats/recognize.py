@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from core.dataset.formats.base import UNKNOWN, Format, Recognition
-from core.dataset.formats.chat import Messages, ShareGpt
+from core.dataset.formats.chat import Gemini, Messages, ShareGpt
 from core.dataset.formats.instruct import Alpaca, Instances, PromptCompletion, QuestionAnswer, UserTurns
-from core.dataset.formats.preference import Kto, Preference
+from core.dataset.formats.parts import MEDIA_KEYS, media_in
+from core.dataset.formats.preference import HostedPreference, Kto, Preference
 from core.dataset.formats.text import PlainText, PlainTextLines
 from core.dataset.records import Unreadable
 from core.dataset.sample import Sample
 from core.errors import BadInput
 
 FORMATS: tuple[Format, ...] = (
+    HostedPreference(),
     Preference(),
     Kto(),
     Messages(),
     ShareGpt(),
+    Gemini(),
     Instances(),
     Alpaca(),
     QuestionAnswer(),
@@ -59,10 +63,11 @@ def recognize(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str] | No
         mapping = each.map_columns(present, columns or {})
         if mapping is None:
             continue
+        mapping = {**each.refine(rows, mapping), **_said(columns)}
         fitting = each.fitting(rows, mapping)
         if fitting * 2 >= len(rows) and fitting:
             said = each.title if fitting == len(rows) else f"{each.title} in {fitting} of the first {len(rows)} rows"
-            found = each.reason(mapping)
+            found = each.reason(mapping, rows)
             why = f"{said}{f'; {found}' if found else ''}."
             return Recognition(each.name, why, mapping, each.kind, present)
     named = ", ".join(f"`{name}`" for name in present[:8]) or "none"
@@ -106,6 +111,7 @@ def choose(
             f"the format {name} needs a column for {', '.join(missing)}, and none was found",
             do=f"Name it: {missing[0] if missing else ''}=COLUMN. Columns: {', '.join(present)}",
         )
+    mapping = {**chosen.refine(rows, mapping), **_said(columns)}
     return Recognition(name, f"{chosen.title}, your choice.", mapping, chosen.kind, present)
 
 
@@ -119,11 +125,30 @@ def to_sample(row: Mapping[str, Any], recognition: Recognition) -> Sample:
     if found is None:
         raise Unreadable("unknown format: say which column is which")
     try:
-        return found.build(row, recognition.columns)
+        return _with_media(found.build(row, recognition.columns), row, recognition.columns)
     except Unreadable:
         if missing := found.missing(row, recognition.columns):
             raise Unreadable(missing) from None
         raise
+
+
+def _with_media(sample: Sample, row: Mapping[str, Any], columns: Mapping[str, str]) -> Sample:
+    """The sample, whose first user turn has the media that the row holds in columns of their own (`images`)."""
+    if not row.keys() & MEDIA_KEYS or not sample.messages:
+        return sample
+    used = columns.values()
+    media = media_in({name: value for name, value in row.items() if name not in used})
+    if not media:
+        return sample
+    place = next((n for n, turn in enumerate(sample.messages) if turn.role == "user"), 0)
+    turn = sample.messages[place]
+    turn = replace(turn, media=tuple(dict.fromkeys((*turn.media, *media))))
+    return replace(sample, messages=(*sample.messages[:place], turn, *sample.messages[place + 1 :]))
+
+
+def _said(columns: Mapping[str, str] | None) -> dict[str, str]:
+    """What the user has named, which no look at the rows takes back."""
+    return {name: column for name, column in (columns or {}).items() if column}
 
 
 def _columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

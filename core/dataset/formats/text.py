@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.dataset.formats.base import Format, FormatField, text_of
@@ -25,7 +25,7 @@ class PlainText(Format):
         """The text as it is."""
         return Sample("text", text=text_of(row, columns, "text"))
 
-    def reason(self, columns: Mapping[str, str]) -> str:
+    def reason(self, columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]] = ()) -> str:
         """Which column."""
         return f"column `{columns['text']}`"
 

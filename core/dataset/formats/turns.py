@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.dataset.records import Unreadable, json_type, parse_json
+from core.dataset.formats.calls import call_id, read_calls
+from core.dataset.formats.decode import decoded
+from core.dataset.formats.loss_flags import MASK_KEY, TRAINED, TurnLoss, fitting_spans, mask_trains, turn_loss
+from core.dataset.formats.parts import ToolResult, is_result, media_in, read_content, read_result
+from core.dataset.records import Unreadable, json_type
 from core.dataset.sample import Message, Role
 
 ROLES: dict[str, Role] = {
@@ -20,20 +24,11 @@ ROLES: dict[str, Role] = {
 MESSAGE_ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 
 _CALL_ROLES = frozenset(("function_call", "tool_call", "function-call", "tool_calls"))
-_ROLE_KEYS = ("role", "from", "speaker")
-_CONTENT_KEYS = ("content", "value", "text")
-_REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
-_TEXT_PARTS = frozenset(("text", "input_text", "output_text"))
-_REASONING_PARTS = frozenset(("reasoning", "thinking", "think"))
-_CALL_PARTS = frozenset(("tool_call", "tool_calls", "function_call", "tool_use"))
-_RESULT_PARTS = frozenset(("tool_result", "tool_response"))
-_MEDIA_PARTS = {
-    **dict.fromkeys(("image", "image_url", "input_image", "image_file", "img", "images"), "image"),
-    **dict.fromkeys(("audio", "audio_url", "input_audio"), "audio"),
-    **dict.fromkeys(("video", "video_url", "input_video"), "video"),
-    **dict.fromkeys(("file", "input_file", "document", "file_url"), "file"),
-}
-"""Types of content parts that are no text, to their kind."""
+ROLE_KEYS = ("role", "from", "speaker")
+CONTENT_KEYS = ("content", "value", "text", "parts")
+REASONING_KEYS = ("reasoning_content", "reasoning", "thinking")
+CALL_KEYS = ("tool_calls", "function_call")
+RESULT_IDS = ("tool_call_id", "tool_use_id", "call_id")
 
 
 ROLE_KEY, CONTENT_KEY, ROLE_NAMES = "turn.role", "turn.content", "role."
@@ -77,7 +72,9 @@ USUAL = TurnNames()
 
 def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
     """Whether a value is a list of turns; `keys` names the keys of role and content that it must use."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "a"):
+        if value.lstrip()[0] == "a" and not value.lstrip().startswith("array("):
+            return False
         try:
             value = decoded(value)
         except Unreadable:  # text that only begins like a list, `[INST] ...`
@@ -86,15 +83,49 @@ def is_turns(value: Any, *, keys: tuple[str, str] | None = None) -> bool:
         return False
     if keys is not None:
         return keys[0] in value[0]
-    return any(key in value[0] for key in _ROLE_KEYS)
+    return any(key in value[0] for key in ROLE_KEYS)
 
 
-def read_turns(value: Any, names: TurnNames = USUAL) -> tuple[Message, ...]:
+def turns_in(value: Any, names: TurnNames = USUAL) -> Any:
+    """The turns that a cell holds: as a list, a single turn, an object around them, or either as text; else None."""
+    if isinstance(value, str):
+        if value.lstrip()[:1] not in ("[", "{") and not value.lstrip().startswith("array("):
+            return None
+        try:
+            value = decoded(value)
+        except Unreadable:
+            return None
+        if not is_turns(value, keys=names.keys) and not isinstance(value, dict):
+            return None
+        if isinstance(value, dict) and (held := _held_turns(value)) is None and not _is_turn(value, names):
+            return None
+    if isinstance(value, dict):
+        held = _held_turns(value)
+        return [value] if held is None else held
+    return value if isinstance(value, list) else None
+
+
+def _held_turns(value: Mapping[str, Any]) -> Any:
+    return next((value[key] for key in ("messages", "conversations", "conversation") if is_turns(value.get(key))), None)
+
+
+def _is_turn(value: Mapping[str, Any], names: TurnNames) -> bool:
+    role = next((value[key] for key in ((names.role,) if names.role else ROLE_KEYS) if key in value), None)
+    spoken = role.strip().lower() if isinstance(role, str) else ""
+    return spoken in ROLES or spoken in names.roles
+
+
+def read_turns(
+    value: Any,
+    names: TurnNames = USUAL,
+    losses: Callable[[Sequence[Any], Sequence[bool]], list[TurnLoss]] | None = None,
+) -> tuple[Message, ...]:
     """The messages of a conversation.
 
     Args:
         value: a list of turns, or the same as a JSON string (CSV cells hold that).
         names: keys and role names where they are unusual.
+        losses: what the row says of the loss of its turns, given them and which of them are answers.
 
     Raises:
         Unreadable: naming the turn, from 1, and what is wrong with it.
@@ -107,184 +138,111 @@ def read_turns(value: Any, names: TurnNames = USUAL) -> tuple[Message, ...]:
         raise Unreadable(f"expected a list of messages, got {json_type(value)}")
     if not value:
         raise Unreadable("the conversation is empty")
+    answers: list[bool] | None = None
+    if losses is not None or any(isinstance(turn, dict) and MASK_KEY in turn for turn in value):
+        answers = [isinstance(turn, dict) and speaker_role(turn, names) in ("assistant", "call") for turn in value]
+    trains = answers is not None and mask_trains(value, answers)
+    said = losses(value, answers) if losses is not None and answers is not None else None
     messages: list[Message] = []
     for number, turn in enumerate(value, 1):
         try:
-            message = read_turn(turn, names)
+            read = read_turn(turn, names, mask_trained=trains)
+            if said is not None:
+                read = tuple(_with_loss(message, said[number - 1]) for message in read)
         except Unreadable as fault:
             raise Unreadable(f"turn {number}: {fault}") from None
         before = messages[-1] if messages else None
-        if before and _is_bare_call(message) and before.role == "assistant":
+        if before and before.role == "assistant" and len(read) == 1 and _is_bare_call(read[0]):
             # A call that the data holds as a turn of its own belongs to what the assistant said before it.
-            messages[-1] = replace(before, tool_calls=before.tool_calls + message.tool_calls)
+            messages[-1] = replace(
+                before,
+                tool_calls=before.tool_calls + read[0].tool_calls,
+                trained=before.trained and read[0].trained,
+            )
         else:
-            messages.append(message)
+            messages += read
     return tuple(messages)
 
 
-def read_turn(turn: Any, names: TurnNames = USUAL) -> Message:
-    """One turn; as `read_turns`."""
+def _with_loss(message: Message, loss: TurnLoss) -> Message:
+    if message.role != "assistant" or loss.weight == 1:
+        return message
+    if loss.weight == 0:
+        return replace(message, trained=False, weight=1.0)
+    return replace(message, weight=loss.weight) if message.trained else message
+
+
+def speaker_role(turn: Mapping[str, Any], names: TurnNames) -> str:
+    """The role of a turn; `call` for a tool call as a turn, "" for an unknown one."""
+    keys = (names.role,) if names.role else ROLE_KEYS
+    name = next((turn[key] for key in keys if turn.get(key) is not None), None)
+    spoken = name.strip().lower() if isinstance(name, str) else ""
+    known = names.roles.get(spoken)
+    if known is None and spoken in _CALL_ROLES:
+        return "call"
+    return known or ROLES.get(spoken) or ""
+
+
+def read_turn(turn: Any, names: TurnNames = USUAL, *, mask_trained: bool = False) -> tuple[Message, ...]:
+    """One turn, as `read_turns`; it is several messages where it holds tool results as parts."""
     if not isinstance(turn, dict):
         raise Unreadable(f"expected an object with `role` and `content`, got {json_type(turn)}")
-    role_keys = (names.role,) if names.role else _ROLE_KEYS
+    role_keys = (names.role,) if names.role else ROLE_KEYS
     name = next((turn[key] for key in role_keys if turn.get(key) is not None), None)
     if not isinstance(name, str):
         raise Unreadable(f"no `{names.role or 'role` or `from'}`, so the speaker is unknown")
-    spoken = name.strip().lower()
-    content_keys = (names.content,) if names.content else _CONTENT_KEYS
-    content = next((turn[key] for key in content_keys if key in turn), None)
-    trained = not _untrained(turn)
-    role = names.roles.get(spoken)
-    if role is None and spoken in _CALL_ROLES:
-        return Message("assistant", "", tool_calls=read_calls(content), trained=trained)
-    role = role or ROLES.get(spoken)
-    if role is None:
+    content_keys = (names.content,) if names.content else CONTENT_KEYS
+    content = next((turn[key] for key in content_keys if turn.get(key) is not None), None)
+    role = speaker_role(turn, names)
+    loss = turn_loss(turn, mask_trains=mask_trained) if role in ("assistant", "call") else TRAINED
+    if role == "call":
+        return (Message("assistant", "", tool_calls=read_calls(content), trained=loss.weight != 0),)
+    if role == "tool":
+        return _tool_turns(turn, content)
+    spoken = next((known for known in MESSAGE_ROLES if known == role), None)
+    if spoken is None:
         raise Unreadable(f"unknown role {name!r}")
-    inside = _read_content(content)
+    inside = read_content(content)
+    said = next((turn[key] for key in REASONING_KEYS if isinstance(turn.get(key), str)), "")
     calls = inside.calls
-    said = next((turn[key] for key in _REASONING_KEYS if isinstance(turn.get(key), str)), "")
-    if turn.get("tool_calls"):
-        calls += read_calls(turn["tool_calls"])
-    elif turn.get("function_call"):
-        calls += read_calls(turn["function_call"])
-    if content is None and not calls and not said:
+    key = next((key for key in CALL_KEYS if turn.get(key)), None)
+    if key is not None:
+        calls += read_calls(turn[key])
+    media = tuple(dict.fromkeys((*inside.media, *media_in(turn))))
+    if content is None and not calls and not said and not media:
         raise Unreadable("no content")
-    tool, answers = (turn.get("name"), turn.get("tool_call_id")) if role == "tool" else (None, None)
-    return Message(
-        role=role,
+    results = tuple(map(_result_turn, inside.results))
+    if results and not (inside.text or inside.reasoning or calls or media):
+        return results
+    message = Message(
+        role=spoken,
         content=inside.text,
         reasoning=inside.reasoning or said,
         tool_calls=calls,
-        name=tool if isinstance(tool, str) else "",
-        trained=trained or role != "assistant",
-        media=inside.media,
-        tool_call_id=answers if isinstance(answers, str) else "",
+        trained=loss.weight != 0,
+        media=media,
+        untrained=fitting_spans(loss.untrained, inside.text) if loss.untrained else (),
+        weight=loss.weight or 1.0,
     )
+    return (*results, message)
 
 
-def read_calls(value: Any) -> tuple[dict[str, Any], ...]:
-    """Tool calls as `{"type", "function": {name, arguments}}`; from one, a list, or either as JSON text."""
-    if isinstance(value, str):
-        value = decoded(value)
-    if isinstance(value, list):
-        return tuple(call for item in value for call in read_calls(item))
-    if not isinstance(value, dict):
-        raise Unreadable(f"a tool call should be an object with a name, but it is {json_type(value)}")
-    nested = value.get("function")
-    inner: dict[str, Any] = nested if isinstance(nested, dict) else value
-    name = inner.get("name")
-    if not isinstance(name, str):
-        raise Unreadable("a tool call has no tool name")
-    arguments = next((inner[key] for key in ("arguments", "parameters", "input") if key in inner), None)
-    if isinstance(arguments, str):
-        arguments = decoded(arguments) if arguments.strip() else {}
-    if arguments is None:
-        arguments = {}
-    if not isinstance(arguments, dict):
-        raise Unreadable(
-            f"the arguments of the tool call {name!r} should be an object, but they are {json_type(arguments)}"
-        )
-    call: dict[str, Any] = {"type": "function", "function": {"name": name, "arguments": arguments}}
-    if isinstance(value.get("id"), str) and value["id"]:
-        call["id"] = value["id"]
-    return (call,)
+def _tool_turns(turn: Mapping[str, Any], content: Any) -> tuple[Message, ...]:
+    parts = content if isinstance(content, list) else [content]
+    if any(isinstance(part, dict) and is_result(part) for part in parts):
+        inside = read_content(content)
+        if not inside.text:
+            return tuple(map(_result_turn, inside.results))
+    elif content is None:
+        raise Unreadable("no content")
+    said = read_result(content)
+    name = next((turn[key] for key in ("name", "tool_name") if isinstance(turn.get(key), str)), "")
+    return (Message("tool", said.text, name=name, media=said.media, tool_call_id=call_id(dict(turn), RESULT_IDS)),)
 
 
-def read_tools(value: Any) -> tuple[dict[str, Any], ...]:
-    """Tool descriptions as `{"type": "function", "function": {...}}`; from a list, or the same as JSON text."""
-    if isinstance(value, str):
-        if not value.strip():
-            return ()
-        value = decoded(value)
-    if value is None:
-        return ()
-    if isinstance(value, dict):
-        value = [value]
-    if not isinstance(value, list):
-        raise Unreadable(f"`tools` should be a list, but it is {json_type(value)}")
-    tools = []
-    for tool in value:
-        if isinstance(tool, str):
-            tool = decoded(tool)
-        if not isinstance(tool, dict):
-            raise Unreadable(f"a tool should be an object with a name, but it is {json_type(tool)}")
-        tools.append(tool if isinstance(tool.get("function"), dict) else {"type": "function", "function": tool})
-    return tuple(tools)
+def _result_turn(result: ToolResult) -> Message:
+    return Message("tool", result.text, name=result.name, media=result.media, tool_call_id=result.call)
 
 
 def _is_bare_call(message: Message) -> bool:
     return bool(message.tool_calls) and not message.content and not message.reasoning
-
-
-def _untrained(turn: Mapping[str, Any]) -> bool:
-    weight = turn.get("loss_weight", turn.get("weight"))
-    if isinstance(weight, (int, float)) and weight == 0:
-        return True
-    return turn.get("train") is False or turn.get("trained") is False
-
-
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """What stands in a content, which is text or a list of parts."""
-
-    text: str = ""
-    reasoning: str = ""
-    calls: tuple[dict[str, Any], ...] = ()
-    media: tuple[str, ...] = ()
-
-
-def _read_content(content: Any) -> _Content:
-    """Text, reasoning, tool calls and media of a content."""
-    if content is None:
-        return _Content()
-    if isinstance(content, str):
-        return _Content(content)
-    if isinstance(content, dict):
-        content = [content]
-    if not isinstance(content, list):
-        raise Unreadable(f"the content should be text, but it is {json_type(content)}")
-    texts: list[str] = []
-    thoughts: list[str] = []
-    calls: tuple[dict[str, Any], ...] = ()
-    media: list[str] = []
-    for part in content:
-        if isinstance(part, str):
-            texts.append(part)
-            continue
-        if not isinstance(part, dict):
-            raise Unreadable(f"a content part should be an object, but it is {json_type(part)}")
-        kind = part.get("type", "text")
-        if kind in _TEXT_PARTS:
-            texts.append(_part_text(part))
-        elif kind in _REASONING_PARTS:
-            thoughts.append(_part_text(part))
-        elif kind in _CALL_PARTS:
-            calls += read_calls(part.get("value", part.get("tool_call", part)))
-        elif kind in _RESULT_PARTS:
-            inner = _read_content(part.get("content", part.get("value")))
-            texts.append(inner.text)
-            media += inner.media
-        elif kind in _MEDIA_PARTS:
-            media.append(_MEDIA_PARTS[kind])
-        else:
-            raise Unreadable(f"unknown content part type {kind!r}")
-    return _Content("".join(texts), "\n".join(thoughts), calls, tuple(dict.fromkeys(media)))
-
-
-def _part_text(part: Mapping[str, Any]) -> str:
-    value = next((part[key] for key in ("text", "value", "content", "reasoning", "thinking") if key in part), None)
-    if not isinstance(value, str):
-        raise Unreadable("a content part has no text")
-    return value
-
-
-def decoded(text: str) -> Any:
-    """What a text holds as JSON.
-
-    Raises:
-        Unreadable: it is not JSON, with the reason.
-    """
-    try:
-        return parse_json(text.encode("utf-8", "surrogatepass"))[0]
-    except Unreadable as fault:
-        raise Unreadable(f"expected JSON in the text: {fault}") from None

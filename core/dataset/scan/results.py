@@ -71,13 +71,21 @@ def write_search(out: Path, result: ScanResult, checks: Collection[str]) -> None
     (out / KEYS).write_bytes(result.keys)
     with (out / FLAGS).open("wb") as flags:
         for row, found in result.row_flags.items():
-            wanted = [flag for flag in found if flag.name in checks]
+            wanted = [
+                flag if flag.place is None else replace(flag, place=flag.place.absolute)
+                for flag in found
+                if flag.name in checks
+            ]
             if wanted:
                 write_flags(flags, row, wanted)
     with (out / BAD).open("wb") as bad:
         for entry, line in zip(result.bad_entries, bad_lines, strict=False):  # faults of whole files come last
             write_bad(bad, entry, line)
-    write_near(out, result.near, result.shared)
+    leaks = (
+        each if each.eval_place is None else replace(each, eval_place=each.eval_place.absolute)
+        for each in result.near.leaks
+    )
+    write_near(out, replace(result.near, leaks=tuple(leaks)), result.shared)
     counts = {name: count for name, count in result.flags.items() if name in checks}
     entries = result.rows + len(result.bad_entries)
     visible = replace(result, bad_lines=bad_lines, flags=counts)

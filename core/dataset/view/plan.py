@@ -14,20 +14,22 @@ from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
 from core.dataset.audit.decisions import Ledger
+from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
-from core.dataset.flag_names import flag_name
+from core.dataset.flag_names import CONTROL_TOKENS, flag_name
+from core.dataset.mapping import AUTO, Chosen
 from core.dataset.scan.scan import Progress, ticking
 from core.dataset.synthetic import NAME, by_hand
-from core.dataset.view.build import Curator
+from core.dataset.view.build import Curator, EvalFiles
 from core.dataset.view.near_split import NearSplit
 from core.dataset.view.view import BUILDING, CuratedView, publish, read_view, sweep, write_synced
 from core.errors import BadInput
 from core.paths import hidden_dir
 
-DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact")
+DROP_FLAGS = ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact", CONTROL_TOKENS)
 """Rows with these flags are dropped unless the user decided to keep them."""
 
-VERSION = 4
+VERSION = 5
 """Of what goes into a view; part of the fingerprint, so that a later program builds its own."""
 
 _CHUNK = 2**20
@@ -41,12 +43,17 @@ class ViewRequest(TypedDict, total=False):
         format: as `Dataset.open`.
         columns: as `Dataset.open`.
         eval_paths: the user's own eval files; then nothing is split off.
+        eval_format: as `format`, of the eval files; None reads them as the dataset or as what they are.
+        eval_columns: as `columns`, likewise.
         mix: further sources to train on, files or folders, each with its share of the training set.
         eval_fraction: as `NearSplit.fraction`, 0.1 by default; the next four are its other attributes.
         split_seed: see there.
         near: see there.
         stratify: see there.
         synthetic: see there.
+        special_tokens: those of the tokenizer, the one that begins a text and the one that ends it ("" for none). Rows
+            with special tokens in their text are dropped where `drop_flags` has `control_tokens`.
+        train_without: parts that samples are trained without: tokens in those do not count.
         drop_flags: names of checks whose rows are dropped unless decided otherwise, by default `DROP_FLAGS`. Of equal
             samples the first that is kept stays, and of near-duplicates those that are not removable.
         decisions: the user's; None reads the workspace's.
@@ -56,12 +63,16 @@ class ViewRequest(TypedDict, total=False):
     format: str | None
     columns: Mapping[str, str] | None
     eval_paths: Sequence[str | Path]
+    eval_format: str | None
+    eval_columns: Mapping[str, str] | None
     mix: Mapping[str, float] | None
     eval_fraction: float
     split_seed: int
     near: float
     stratify: str
     synthetic: str
+    special_tokens: tuple[Sequence[str], str, str]
+    train_without: Sequence[str]
     drop_flags: Sequence[str]
     decisions: Ledger | None
 
@@ -91,8 +102,14 @@ class ViewPlan:
             fraction, wanted.get("split_seed", 0), near, stratify, wanted.get("synthetic", NAME)
         )
         self._drop_flags = frozenset(map(flag_name, wanted.get("drop_flags", DROP_FLAGS)))
+        tokens, begin, end = wanted.get("special_tokens", ((), "", ""))
+        parts = tuple(sorted(wanted.get("train_without", ())))
+        dropped = bool(tokens) and CONTROL_TOKENS in self._drop_flags
+        self._control = ControlText(tokens, begin, end, train_without=parts) if dropped else None
         dataset = self._dataset = _known(Dataset.open(wanted["paths"], wanted.get("format"), wanted.get("columns")))
-        held = self._held = dataset.open_beside(self._eval_paths) if self._eval_paths else None
+        said = Chosen(wanted.get("eval_format") or AUTO, dict(wanted.get("eval_columns") or {}))
+        self._eval_files = EvalFiles(self._eval_paths, said)
+        held = self._held = dataset.open_eval(self._eval_paths, said) if self._eval_paths else None
         shares = dict(wanted.get("mix") or {})
         self._mixed = [(share, _known(dataset.open_beside([path]))) for path, share in shares.items()]
         self._inputs = {
@@ -100,6 +117,7 @@ class ViewPlan:
             "sources": _sources(dataset),
             "container": dataset.reader.container,
             "eval_sources": _sources(held) if held else [],
+            **({"eval_form": _form(held)} if held else {}),
             "mix": [{"share": share, "sources": _sources(each), **_form(each)} for share, each in self._mixed],
             **_form(dataset),
             "split": {"fraction": fraction, "seed": self._near_split.seed, "near": near, "stratify": stratify.strip()},
@@ -107,6 +125,8 @@ class ViewPlan:
             "drop_flags": sorted(self._drop_flags),
             "decisions": _decisions_digest(decisions),
         }
+        if dropped:
+            self._inputs["control_tokens"] = [*sorted(tokens), begin, end, *parts]
         if apart := sorted(decisions.apart()):
             self._inputs["apart"] = blake2b(json.dumps(apart).encode(), digest_size=12).hexdigest()
         hashed = blake2b(json.dumps(self._inputs, sort_keys=True).encode(), digest_size=12)
@@ -148,10 +168,12 @@ class ViewPlan:
         inputs = self._inputs
         try:
             with ExitStack() as stack:
-                curator = stack.enter_context(Curator(building, self._near_split, self._drop_flags, self._decisions))
-                curator.gather(self._dataset, self._eval_paths, on_progress, should_stop)
+                curator = stack.enter_context(
+                    Curator(building, self._near_split, self._drop_flags, self._decisions, self._control)
+                )
+                curator.gather(self._dataset, self._eval_files, on_progress, should_stop)
                 for share, each in self._mixed:
-                    curator.mix_in(each, share, self._eval_paths, on_progress, should_stop)
+                    curator.mix_in(each, share, self._eval_files, on_progress, should_stop)
                 if self._held is not None:
                     curator.take_eval(self._held)
                 curator.split(ticking(on_progress, on_phase, should_stop))
@@ -202,7 +224,11 @@ def _form(dataset: Dataset) -> dict[str, Any]:
     """What a dataset was taken for, without the words on why."""
     form = dataset.recognition.to_json()
     del form["why"]
-    return form
+    recognitions = dataset.recognitions
+    if recognitions.uniform:
+        return form
+    form["format"], form["columns"] = recognitions.key
+    return {**form, "read_as": [{"file": each.file.name, "as": each.to_json()} for each in recognitions.all()]}
 
 
 def _sources(dataset: Dataset) -> list[dict[str, Any]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from core.dataset.audit.decisions import OPEN, DecisionState, Ledger
-from core.dataset.flag_names import UNREADABLE
+from core.dataset.control_text import ControlText
+from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
 from core.dataset.item import Item, digest
 from core.dataset.near.families import Families
 from core.dataset.near.leaks import LeakSearch
@@ -20,6 +21,7 @@ from core.dataset.scan.scan import Progress, ScannedRow, Scanner, watched
 from core.dataset.synthetic import NAME, by_hand
 from core.dataset.view.excluded import ExcludedRows
 from core.dataset.view.facts import ViewFactsWriter
+from core.dataset.view.row_counts import RowCounts
 from core.dataset.view.strata import Strata
 from core.dataset.view.view import view_line
 from core.errors import BadInput
@@ -32,9 +34,11 @@ class Selection:
 
     Args:
         path: that file.
-        first_source: number of the dataset's first file among all files of the view.
+        files: of the dataset, in source order.
+        first_source: number of the first of them among all files of the view.
         drop_flags: names of checks whose rows are dropped unless the user has kept them.
         decisions: the user's.
+        control: finds special tokens in samples, whose rows are dropped; None where nothing is looked for.
         strata: tells what the split is stratified by.
         seen: contents of all samples that stay, of other datasets too: of equal ones the first stays.
         excluded: takes the rows that do not.
@@ -45,10 +49,12 @@ class Selection:
     def __init__(
         self,
         path: Path,
+        files: Sequence[Path],
         first_source: int,
         *,
         drop_flags: frozenset[str],
         decisions: Ledger,
+        control: ControlText | None,
         strata: Strata,
         seen: set[bytes],
         excluded: ExcludedRows,
@@ -59,6 +65,7 @@ class Selection:
         self._first_source = first_source
         self._drop_flags = drop_flags
         self._decisions = decisions
+        self._control = control
         self._strata = strata
         self._seen = seen
         self._excluded = excluded
@@ -68,6 +75,12 @@ class Selection:
         """Reason to number of rows."""
         self.rows = 0
         """Rows of the dataset."""
+        self.counts = RowCounts(files)
+        """What of them cannot be read."""
+        self.kinds: Counter[str] = Counter()
+        """Samples of each kind that stay, before near-duplicates are dropped."""
+        self.first_rows: dict[int, int] = {}
+        """File number to its first good row."""
         self.edited = 0
         self.rows_kept = array("L")
         """The row of each sample."""
@@ -111,13 +124,16 @@ class Selection:
                 sample = self._staying(scanned)
                 if sample is not None:
                     source = self._first_source + scanned.row.source
-                    kept.write(view_line(scanned.key, scanned.number, source, sample))
+                    wanted = self._decisions.standing(scanned.key).verdict == "keep"
+                    kept.write(view_line(scanned.key, scanned.number, source, sample, kept=wanted))
             for number, flag in scanner.finish():
                 if facts is not None:
                     facts.flag(number, (flag,))
                 place = self.place(number)
                 if place is not None and flag.name in self._drop_flags:
                     self.drop(place, flag.name, flag.reason)
+        self.counts.malformed(scanner.bad_lines)
+        self.first_rows = dict(scanner.first_rows)
         if facts is not None:
             facts.bad(scanner.bad)
 
@@ -173,11 +189,13 @@ class Selection:
             self.leaks.see_key(scanned.key, scanned.number)
         synthetic = by_hand(standing.flag) or any(flag.name == NAME for flag in scanned.flags)
         reason, detail = self._reason(standing, scanned, sample, item.content, synthetic)
+        self.counts.row(scanned.row.source, detail if reason == UNREADABLE else "")
         if reason or sample is None:
             line = self._line(scanned) | ({} if sample is None else {"sample": sample.to_json()})
             self._excluded.add(reason, detail, line, self.dropped)
             return None
         self._seen.add(item.content)
+        self.kinds[sample.kind] += 1
         self.rows_kept.append(scanned.number)
         self.keys.append(scanned.key)
         self.contents.append(item.content)
@@ -196,13 +214,15 @@ class Selection:
         if standing.verdict == "drop":
             return "decision", standing.flag or standing.note
         if sample is None:
-            return UNREADABLE, next((flag.reason for flag in scanned.flags), "")
+            return UNREADABLE, scanned.item.error or "not a sample"
         if standing.verdict == "keep":
             return "", ""
         for flag in scanned.flags:
             # A duplicate goes only because of an equal sample that stays: the first one may have been dropped.
             if flag.name != "exact_duplicate" and flag.name in self._drop_flags:
                 return flag.name, flag.reason
+        if self._control is not None and (tokens := self._control.of(sample)):
+            return CONTROL_TOKENS, f"the text contains {', '.join(tokens)}"
         if synthetic and NAME in self._drop_flags:
             return NAME, "marked by hand"
         if "exact_duplicate" in self._drop_flags and content in self._seen:

@@ -95,9 +95,10 @@ def link_view(view: CuratedView, run_folder: str | Path) -> Path:
     return data
 
 
-def view_line(key: str, row: int, source: int, sample: Sample) -> bytes:
-    """A line of a view."""
-    return encoded({"key": key, "row": row, "source": source, "sample": sample.to_json()})
+def view_line(key: str, row: int, source: int, sample: Sample, *, kept: bool = False) -> bytes:
+    """A line of a view; `kept` says that the user has kept the row by hand."""
+    line = {"key": key, "row": row, "source": source, "sample": sample.to_json()}
+    return encoded({**line, "kept": True} if kept else line)
 
 
 def encoded(value: Mapping[str, Any]) -> bytes:

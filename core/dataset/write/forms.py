@@ -50,4 +50,14 @@ def as_cells(sample: Sample) -> dict[str, Any]:
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    return [message.to_json() for message in messages]
+    return [_turn(message) for message in messages]
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    """A turn with the flags that other tools read for what carries no loss: `weight` (OpenAI), `train` (axolotl)."""
+    turn = message.to_json()
+    if turn.pop("trained", True) is False:
+        turn.update(weight=0, train=False)
+    if spans := turn.pop("untrained", None):
+        turn["train_detail"] = [{"begin_offset": start, "end_offset": end - 1, "train": False} for start, end in spans]
+    return turn

@@ -41,7 +41,12 @@ def as_hosted(sample: Sample) -> dict[str, Any]:
         raise NotHosted("plain text; hosted services train on conversations")
     if sample.kind == "kto":
         raise NotHosted("one labeled answer (KTO); hosted services accept conversations or pairs of answers")
-    numbering = _Calls()
+    for turn in (*sample.messages, *sample.chosen, *sample.rejected):
+        if turn.media:
+            raise NotHosted(f"it has {', '.join(turn.media)} beside its text, which is not part of the dataset")
+        if turn.untrained:
+            raise NotHosted("parts of an answer carry no loss; hosted services take one weight for each message")
+    numbering = _Calls(sample.messages)
     if sample.kind == "messages":
         row: dict[str, Any] = {"messages": [_turn(turn, numbering) for turn in sample.messages]}
         context = row
@@ -49,7 +54,7 @@ def as_hosted(sample: Sample) -> dict[str, Any]:
         context = {"messages": [_turn(turn, numbering) for turn in sample.messages]}
         row = {"input": context}
         for name, turns in (("preferred_output", sample.chosen), ("non_preferred_output", sample.rejected)):
-            row[name] = [_turn(turn, _Calls()) for turn in turns]
+            row[name] = [_turn(turn, _Calls(turns)) for turn in turns]
     if sample.tools:
         context["tools"] = [dict(tool) for tool in sample.tools]
     fault = next(faults(row), None)
@@ -59,21 +64,36 @@ def as_hosted(sample: Sample) -> dict[str, Any]:
 
 
 class _Calls:
-    """Gives tool calls the ids that the answers to them must name."""
+    """The ids of tool calls, which the answers to them must name: the data's own, else new ones.
 
-    def __init__(self) -> None:
+    Args:
+        turns: whose ids are not given again.
+    """
+
+    def __init__(self, turns: Sequence[Message]) -> None:
+        self._taken = {str(call.get("id", "")) for turn in turns for call in turn.tool_calls}
         self._count = 0
-        self._open: list[str] = []
+        self._open: dict[str, str] = {}
 
-    def call(self) -> str:
-        """The id of a further call."""
-        self._count += 1
-        self._open.append(f"call_{self._count}")
-        return self._open[-1]
+    def call(self, call: Mapping[str, Any]) -> str:
+        """The id of a call."""
+        known = str(call.get("id", ""))
+        while not known:
+            self._count += 1
+            known = f"call_{self._count}"
+            if known in self._taken:
+                known = ""
+        self._open[known] = str(call["function"]["name"])
+        return known
 
-    def answered(self) -> str:
-        """The id of the first call that has no answer yet, or "" where there is none."""
-        return self._open.pop(0) if self._open else ""
+    def answered(self, turn: Message) -> str:
+        """The id of the call that a tool turn answers: the one that it names, else the first open call of its tool."""
+        known = turn.tool_call_id
+        if not known:
+            same = (each for each, name in self._open.items() if name == turn.name)
+            known = next(same, next(iter(self._open), ""))
+        self._open.pop(known, None)
+        return known
 
 
 def _turn(message: Message, calls: _Calls) -> dict[str, Any]:
@@ -81,7 +101,7 @@ def _turn(message: Message, calls: _Calls) -> dict[str, Any]:
     if message.tool_calls:
         turn["tool_calls"] = [
             {
-                "id": calls.call(),
+                "id": calls.call(call),
                 "type": "function",
                 "function": {
                     "name": call["function"]["name"],
@@ -91,9 +111,11 @@ def _turn(message: Message, calls: _Calls) -> dict[str, Any]:
             for call in message.tool_calls
         ]
     if message.role == "tool":
-        turn["tool_call_id"] = calls.answered()
+        turn["tool_call_id"] = calls.answered(message)
     if message.role == "assistant" and not message.trained:
         turn["weight"] = 0
+    elif message.weight != 1:
+        turn["weight"] = message.weight
     return turn
 
 

@@ -73,8 +73,8 @@ def export_view(view: CuratedView, form: ExportFormat, path: str | Path) -> Expo
     """Writes a view's samples, and beside them those held out and those rejected.
 
     For `data.jsonl` these are `data.eval.jsonl`, where something is held out, and `data.rejects.jsonl`. A reject has
-    `reason`, `detail`, `row` (from 0), `file`, and its `sample` where there is one; a line that could not be read has
-    `line` instead of `row`.
+    `reason`, `detail`, `row` (from 1, in its file), `file`, and its `sample` where there is one; a line that could not
+    be read has `line` instead of `row`.
 
     Args:
         view: the curated view.
@@ -163,6 +163,7 @@ class _Rejects:
         self._file = file
         self._view = view
         self._files = view.manifest["files"]
+        self._first_rows = view.manifest.get("first_rows", ())  # a view of an earlier program has none
         self.counts: Counter[str] = Counter()
         self.long = 0
         """Lines written that may be too long for a service."""
@@ -170,7 +171,8 @@ class _Rejects:
     def add(self, reason: str, detail: str, line: Mapping[str, Any]) -> None:
         """Notes a sample of the view that this form does not take."""
         self.counts[reason] += 1
-        place = {"row": line["row"], "file": self._name(line["source"])}
+        first = self._first_rows[line["source"]] if line["source"] < len(self._first_rows) else 0
+        place = {"row": line["row"] - first + 1, "file": self._name(line["source"])}
         sample = {"sample": line["sample"]} if "sample" in line else {}
         self._file.write(encoded({"reason": reason, "detail": detail, **place, "key": line["key"], **sample}))
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 
 from core import units
 from core.clean import clean_line
+from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
+from core.dataset.without import PARTS
 from core.recipe import templates
 from core.recipe.adapters import adapter_of
 from core.recipe.declare import Problem, ProblemLevel
 from core.recipe.devices import is_sharded
 from core.recipe.model_shape import ModelShape
+from core.recipe.quantized import can_be_trained_on
 from core.recipe.recipe import KNOBS, Recipe, get, why_without_effect
 from core.recipe.rules import devices as device_rules
+from core.recipe.rules import families as family_rules
 from core.recipe.rules import loop as loop_rules
 from core.recipe.schedule import Schedule, schedule_of
 from core.recipe.tasks import TASKS
@@ -88,7 +92,7 @@ def _method(seen: _Seen) -> Iterator[Problem]:
     adapter, chosen = adapter_of(recipe), recipe.training.learning_rate
     if refused := adapter.over_quantized(recipe, recipe.model.quantization):
         yield refused
-    if shape is not None and shape.quantized and adapter.whole:
+    if shape is not None and shape.quantized == "bitsandbytes" and adapter.whole:
         yield Problem(
             "method",
             f"The model's weights are quantized ({shape.quantized}) and cannot be trained. Set the method to lora.",
@@ -135,7 +139,7 @@ def _lora(seen: _Seen) -> Iterator[Problem]:
 
 def _lora_fits(seen: _Seen) -> Iterator[Problem]:
     shape, lora = seen.shape, seen.recipe.lora
-    if shape is None:
+    if shape is None or not can_be_trained_on(shape.quantized):
         return
     missing = [name for name in shape.missing_targets(lora.targets) if name != "lm_head"]
     if missing:
@@ -144,6 +148,14 @@ def _lora_fits(seen: _Seen) -> Iterator[Problem]:
             "lora.targets",
             f"The model has no layer named {clean_line(', '.join(missing), 80)}; it has {clean_line(known)}.",
             brief="no such layer",
+        )
+    if unknown := shape.missing_modules(lora.modules_to_save):
+        names = tuple(dict.fromkeys(name.rpartition(".")[2] for name in shape.modules))
+        yield Problem(
+            "lora.modules_to_save",
+            f"The model has no module named {clean_line(', '.join(unknown), 80)}; it has "
+            f"{clean_line(', '.join(names[:12]), 400)}.",
+            brief="no such module",
         )
     smallest = min((min(module.inputs, module.outputs) for module in shape.targeted(lora.targets)), default=0)
     if 0 < smallest < lora.rank:
@@ -179,13 +191,18 @@ def _model(seen: _Seen) -> Iterator[Problem]:
             "warn",
             "exceeds context",
         )
-    if shape.quantized and recipe.model.quantization != "none":
+    if shape.quantized == "bitsandbytes" and recipe.model.quantization != "none":
         yield Problem(
             "model.quantization",
             f"The model's weights are already quantized ({shape.quantized}). Set this to none.",
         )
     if shape.quantized and is_sharded(recipe):
         yield Problem("training.parallel", "fsdp cannot shard a quantized base model here. Use ddp.")
+
+
+def _family(seen: _Seen) -> Iterator[Problem]:
+    if seen.shape is not None:
+        yield from family_rules.check(seen.recipe, seen.shape)
 
 
 def _template(seen: _Seen) -> Iterator[Problem]:
@@ -257,12 +274,19 @@ def _split(seen: _Seen) -> Iterator[Problem]:
 def _flags(seen: _Seen) -> Iterator[Problem]:
     from core.dataset.checks import CHECKS
 
-    known = [check.name for check in CHECKS]
+    known = [*(check.name for check in CHECKS), NOT_RENDERED, CONTROL_TOKENS]
     for name in seen.recipe.data.drop_flags:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}?" if near else f"The flags are {', '.join(known)}."
             yield Problem("data.drop_flags", f"There is no flag '{clean_line(name, 60)}'. {hint}", brief="no such flag")
+
+
+def _train_without(seen: _Seen) -> Iterator[Problem]:
+    for name in seen.recipe.data.train_without:
+        if name not in PARTS:
+            sentence = f"Training without '{clean_line(name, 60)}' is not possible: the parts are {', '.join(PARTS)}."
+            yield Problem("data.train_without", sentence, brief="no such part")
 
 
 def _steps(seen: _Seen) -> Iterator[Problem]:
@@ -306,7 +330,7 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
     if devices is None:
         return
     if devices.cpu:
-        if recipe.model.dtype == "float16":
+        if recipe.model.dtype in ("float16", "mixed_float16"):
             yield Problem("model.dtype", "float16 cannot train on a CPU. Use float32 or auto.")
         if recipe.model.attention == "flash_attention_2":
             yield Problem("model.attention", "flash_attention_2 needs a GPU. Use auto.")
@@ -316,17 +340,32 @@ def _hardware(seen: _Seen) -> Iterator[Problem]:
         yield Problem("model.attention", "flash_attention_2 only computes in 16 bits. Use auto.")
 
 
+def _precision(seen: _Seen) -> Iterator[Problem]:
+    recipe = seen.recipe
+    if recipe.model.dtype == "bfloat16" and adapter_of(recipe).whole and not is_sharded(recipe):
+        yield Problem(
+            "model.dtype",
+            "Training every weight in pure bfloat16 loses most of each small update. Use auto or mixed_bfloat16 if "
+            "there is memory for float32 weights, else method lora.",
+            "warn",
+            "loses updates",
+        )
+
+
 _RULES: tuple[_Rule, ...] = (
     _needed,
     _method,
     _lora,
     _lora_fits,
     _model,
+    _family,
     _template,
     _data,
     _split,
     _flags,
+    _train_without,
     _steps,
     _loop,
     _hardware,
+    _precision,
 )

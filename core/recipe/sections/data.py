@@ -15,6 +15,22 @@ HELD_OUT = filled("data.eval") | positive("data.eval_fraction")
 _SPLIT = empty("data.eval") & positive("data.eval_fraction")
 
 
+_FORMATS = {
+    "messages": "a list of messages with role and content",
+    "sharegpt": "conversations with from and value",
+    "alpaca": "instruction, input, output",
+    "question-answer": "a question and its answer",
+    "prompt-completion": "a prompt and its completion",
+    "instances": "an instruction with a list of inputs and outputs",
+    "turns": "user turns with reference answers",
+    "preference": "a prompt with a chosen and a rejected answer",
+    "kto": "a prompt, a completion and a label",
+    "text": "plain text; every token is trained on",
+    "text-lines": "plain text, one sample per line",
+}
+"""Formats that the user can name, each with what its rows hold."""
+
+
 @dataclass(frozen=True, slots=True)
 class MixSource:
     """Another dataset to train on besides the main one."""
@@ -106,36 +122,56 @@ class Data:
         "auto",
         title="Format",
         help="The format of the rows. auto detects it from the first rows and says why.",
-        choices={
-            "auto": "detected from the first rows",
-            "messages": "a list of messages with role and content",
-            "sharegpt": "conversations with from and value",
-            "alpaca": "instruction, input, output",
-            "question-answer": "a question and its answer",
-            "prompt-completion": "a prompt and its completion",
-            "instances": "an instruction with a list of inputs and outputs",
-            "turns": "user turns with reference answers",
-            "preference": "a prompt with a chosen and a rejected answer",
-            "kto": "a prompt, a completion and a label",
-            "text": "plain text; every token is trained on",
-            "text-lines": "plain text, one sample per line",
-        },
+        choices={"auto": "detected from the first rows", **_FORMATS},
         advanced=True,
     )
     columns: Mapping[str, str] = knob(
         {},
         title="Column mapping",
-        help="Maps the format's fields to columns with other names: prompt=question, completion=reply.",
+        help="Maps the format's fields to columns with other names: prompt=question, completion=reply. FILE:prompt=q "
+        "and FILE:format=alpaca are about one file of several.",
         consequence="Correcting the mapping keeps every decision you made on rows.",
         advanced=True,
     )
+    eval_format: str = knob(
+        "auto",
+        title="Eval format",
+        help="The format of the rows in the separate eval file, where it differs from the training data's.",
+        choices={"auto": "detected from its first rows", **_FORMATS},
+        advanced=True,
+        when=filled("data.eval"),
+    )
+    eval_columns: Mapping[str, str] = knob(
+        {},
+        title="Eval column mapping",
+        help="As the column mapping, for the separate eval file: prompt=question, completion=reply.",
+        consequence="An eval file may have other columns than the training data.",
+        advanced=True,
+        when=filled("data.eval"),
+    )
+    allow_unreadable: bool = knob(
+        False,
+        title="Allow unreadable rows",
+        help="Starts the run although more than 20% of the rows cannot be read as samples. They are never trained on.",
+        consequence="Usually a wrong format or column mapping is the reason, and most of the data would be missing.",
+        advanced=True,
+    )
     drop_flags: tuple[str, ...] = knob(
-        ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact"),
+        ("exact_duplicate", "empty_answer", "role_order", "missing_turn", "leak_exact", "control_tokens"),
         title="Drop flagged rows",
         help="Rows with any of these flags are not trained on, unless you kept them by hand.",
         consequence="Duplicates count twice in training and leak into the eval set.",
         renamed=RENAMED,
         source="Lee et al., arXiv 2107.06499",
+    )
+    train_without: tuple[str, ...] = knob(
+        (),
+        title="Train without",
+        help="Parts of the samples to train without, where the chat template does not render them: tool_calls, tools, "
+        "reasoning, media, text (beside a tool call). They are removed from every sample before it is tokenized.",
+        consequence="The model learns the answers without these parts: tool calls go with their results, and turns "
+        "that held only calls are removed.",
+        when=none_of("data.format", "text", "text-lines"),
     )
     max_length: int = knob(
         2048,

@@ -37,9 +37,9 @@ class Reporting:
     at_end: str = knob(
         "",
         title="Notify",
-        help="A shell command to run when the run ends, or a URL (http:// or https://) to POST to. Both receive the "
-        "state, the verdict and the last losses, or the end of the traceback: as JSON and as TUNEDECK_ variables. To "
-        "notify for every run, set at_end in settings.toml.",
+        help="A shell command to run when the run ends or stalls, or a URL (http:// or https://) to POST to. Both "
+        "receive the state, the verdict and the last losses, or the end of the traceback: as JSON and as TUNEDECK_ "
+        "variables. To notify for every run, set at_end in settings.toml.",
         consequence="The command runs with your permissions on the machine that trains, after you allow this exact "
         "command. If it fails, the run still counts as finished.",
     )

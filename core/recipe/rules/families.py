@@ -1,0 +1,163 @@
+"""What a model's family rules out: kinds that cannot be trained, layers that cannot be adapted, packing. No files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core import units
+from core.clean import clean_line
+from core.recipe import quantized
+from core.recipe.adapters import adapter_of
+from core.recipe.declare import Problem
+from core.recipe.model_shape import ModelShape
+from core.recipe.recipe import Recipe
+
+_INSTEAD = "Choose a model for text generation, such as one of Qwen, Llama or Mistral."
+_MANY = 4
+"""Names that a sentence lists."""
+
+
+def check(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
+    """Every problem that a recipe has with the kind of its model.
+
+    Args:
+        recipe: the recipe.
+        shape: of its model.
+    """
+    refused = [*_kind(recipe, shape), *_stored(shape)]
+    yield from refused
+    if any(problem.severity == "error" for problem in refused):
+        return  # all else would be about a model that is not going to be trained
+    yield from _packing(recipe, shape)
+    if not adapter_of(recipe).whole:
+        yield from _layers(recipe, shape)
+        yield from _experts(recipe, shape)
+    yield from _quantized_experts(recipe, shape)
+
+
+def _kind(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
+    name, kind = clean_line(shape.model_type or shape.architecture, 60), shape.family.kind
+    if kind == "unknown":
+        yield from _unknown(recipe, shape, name)
+    elif kind == "encoder":
+        words = f"{name} is an encoder: it fills in masked words and cannot generate text. {_INSTEAD}"
+        yield Problem("model.path", words, brief="not a causal model")
+    elif kind == "encoder-decoder":
+        words = f"{name} is an encoder-decoder model; only decoder-only language models are trained here. {_INSTEAD}"
+        yield Problem("model.path", words, brief="encoder-decoder")
+    elif kind == "hears":
+        words = f"{name} is a speech model; only models that read text or images are trained here. {_INSTEAD}"
+        yield Problem("model.path", words, brief="a speech model")
+    elif kind == "other":
+        yield Problem("model.path", f"{name} is not a language model. {_INSTEAD}", brief="not a language model")
+
+
+def _unknown(recipe: Recipe, shape: ModelShape, name: str) -> Iterator[Problem]:
+    if shape.own_code and not recipe.model.trust_remote_code:
+        words = (
+            f"transformers has no model type {name}: the model needs the Python code that comes with it (auto_map). "
+            "Read that code, then set Trust remote code to yes, or use a model that transformers has."
+        )
+        yield Problem("model.path", words, brief="needs its own code")
+    else:
+        words = (
+            f"Model type {name} is not one that this version knows, so its layers are counted by their names alone. "
+            "If transformers does not know it either, the run fails when it loads the model."
+        )
+        yield Problem("model.path", words, "warn", "unknown model type")
+
+
+def _stored(shape: ModelShape) -> Iterator[Problem]:
+    if not quantized.can_be_trained_on(shape.quantized):
+        words = quantized.refusal(shape.quantized, clean_line(shape.base, 100))
+        yield Problem("model.path", words, brief=f"{quantized.title_of(shape.quantized)} weights")
+        return
+    if shape.headless:
+        words = (
+            "The weights have no output layer (lm_head), and config.json says that it is not the embedding: this is "
+            "a base for embeddings or classification. Use the weights of the language model."
+        )
+        yield Problem("model.path", words, brief="no output layer")
+    more = shape.layers_stored - shape.layers
+    if shape.layers and shape.layers_stored and more < 0:
+        words = (
+            f"config.json says {shape.layers} layers, the weight files have {shape.layers_stored}. "
+            "Use the weights and config.json of the same model."
+        )
+        yield Problem("model.path", words, brief="layers missing")
+    elif shape.layers and more > shape.extra_layers:
+        words = (
+            f"The weight files have {shape.layers_stored} layers, config.json says {shape.layers}: the others would "
+            "not be loaded. Set num_hidden_layers in config.json, or use the weights and config.json of the same model."
+        )
+        yield Problem("model.path", words, brief="unused weights")
+
+
+def _packing(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
+    if shape.family.recurrent and recipe.data.packing != "none":
+        words = (
+            f"{clean_line(shape.model_type, 60)} has layers that carry a state from token to token (state-space or "
+            "linear attention), so packed samples would leak into each other. Set packing to none."
+        )
+        yield Problem("data.packing", words, brief="leaks between samples")
+
+
+def _layers(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
+    targets = recipe.lora.targets
+    routers = {name.rpartition(".")[2] for name in shape.routers}
+    if named := [name for name in targets if name.rpartition(".")[2] in routers]:
+        words = f"{clean_line(named[0], 60)} is the router, which chooses the experts; it cannot get an adapter."
+        yield Problem("lora.targets", f"{words} Remove it.", brief="the router")
+    refused = {module.name.rpartition(".")[2] for module in shape.targeted(targets)} & set(shape.family.refused)
+    if refused:
+        rest = [name for name in shape.target_names if name not in shape.family.refused]
+        words = (
+            f"peft cannot adapt {', '.join(sorted(refused))} in {clean_line(shape.model_type, 60)} models. "
+            f"Use {', '.join(rest)}."
+        )
+        yield Problem("lora.targets", words, brief=f"not {', '.join(sorted(refused))}")
+
+
+def _experts(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
+    if not shape.expert_parameters:
+        return
+    lora = recipe.lora
+    adapted = shape.targeted_experts(lora.targets)
+    attention = [name for name in shape.target_names if name in ("q_proj", "k_proj", "v_proj", "o_proj")]
+    others = f"target only other layers, such as {', '.join(attention)}" if attention else "target only other layers"
+    if adapted and lora.dropout:
+        words = (
+            "The experts of a layer are fused into one weight, and peft has no dropout there. "
+            f"Set dropout to 0, or {others}."
+        )
+        yield Problem("lora.dropout", words, brief="not with experts")
+    if adapted and lora.variant == "dora":
+        words = f"peft has no dora for fused experts. Set the variant to plain, or {others}."
+        yield Problem("lora.variant", words, brief="not with experts")
+    for fused, layers in shape.family.fused.items():
+        named = [layer for layer in layers if any(target.rpartition(".")[2] == layer for target in lora.targets)]
+        if named and len(named) < len(layers) and any(one.name == fused for one in shape.fused):
+            words = f"{' and '.join(layers)} of the experts are one weight in this model. Name both, or neither."
+            yield Problem("lora.targets", words, brief="name both")
+    share = f"{shape.expert_parameters / max(1, shape.parameters):.0%} of the parameters"
+    if not adapted:
+        why = "" if shape.fused else "peft cannot adapt them in this model, so "
+        words = f"The experts ({share}) get no adapter: {why}only the other layers learn."
+        yield Problem("lora.targets", words, "warn", "experts not adapted")
+    elif passed := sorted({module.name.rpartition(".")[2] for module in shape.passed_over(lora.targets)}):
+        words = (
+            f"{len(shape.passed_over(lora.targets))} layers beside the experts ({', '.join(passed[:_MANY])}) get no "
+            "adapter: peft takes their names for the experts'."
+        )
+        yield Problem("lora.targets", words, "warn", "some not adapted")
+
+
+def _quantized_experts(recipe: Recipe, shape: ModelShape) -> Iterator[Problem]:
+    if recipe.model.quantization == "none" or not shape.expert_parameters or shape.quantized:
+        return
+    size = units.gib(2 * shape.expert_parameters)
+    words = (
+        f"{recipe.model.quantization} does not reach the experts: they stay in 16 bits and take {size}. Only the other "
+        "layers are quantized."
+    )
+    yield Problem("model.quantization", words, "warn", "not the experts")

@@ -1,0 +1,175 @@
+"""What counted tokens say before a run starts: rows that would be trained without something that they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from core.dataset.flag_names import CONTROL_TOKENS, NOT_RENDERED
+from core.recipe.recipe import Recipe
+
+if TYPE_CHECKING:
+    from core.dataset.dataset import Dataset
+    from core.dataset.records import Row
+    from core.runs.token_facts import TokenFacts
+
+WAYS_ON = (
+    "Choose another chat template, drop these rows (add not_rendered to data.drop_flags), or train without these parts "
+    "(data.train_without)."
+)
+_NAMED = 5
+"""Rows that a sentence names."""
+
+_LOOKED_AT = 1_000
+"""Flagged rows of which it is found out whether they are trained on; more are taken to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCheck:
+    """One line for the preflight: as `core.runs.preflight.PreflightCheck`."""
+
+    verdict: Literal["ok", "warn", "stop"]
+    sentence: str
+    path: str
+
+
+def token_checks(recipe: Recipe, workspace: Path, dataset: Dataset) -> Iterator[TokenCheck]:
+    """The lines; none while no tokens are counted for this recipe.
+
+    Args:
+        recipe: with absolute paths.
+        workspace: the folder that holds `.tunedeck`.
+        dataset: the training data, opened.
+    """
+    found = _of_overview(recipe, workspace) or _of_rows(recipe, workspace, dataset)
+    if found is None:
+        return
+    if found.not_rendered and NOT_RENDERED in recipe.data.drop_flags:
+        words = f"{_rows(len(found.not_rendered))} that the chat template does not render in full "
+        words += f"{'is' if len(found.not_rendered) == 1 else 'are'} left out (flag not_rendered)."
+        yield TokenCheck("warn", words, "data.drop_flags")
+    elif found.not_rendered:
+        yield TokenCheck("stop", f"{_lost_words(found.not_rendered)}. {WAYS_ON}", "data.train_without")
+    if found.context_lost:
+        verb = "loses" if found.context_lost == 1 else "lose"
+        words = (
+            f"{_rows(found.context_lost)} {verb} something from context, such as earlier reasoning, because the chat "
+        )
+        words += "template does not render it. The trained answers are complete."
+        yield TokenCheck("warn", words, "model.chat_template")
+    if found.control and CONTROL_TOKENS not in recipe.data.drop_flags:
+        verb = "contains" if found.control == 1 else "contain"
+        words = f"{_rows(found.control)} {verb} special tokens of the tokenizer, which are trained as such."
+        yield TokenCheck("warn", words, "data.drop_flags")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Of the rows that train: those that lose something (row from 0, and what), and counts."""
+
+    not_rendered: list[tuple[int, str]]
+    context_lost: int
+    control: int
+
+
+def _of_overview(recipe: Recipe, workspace: Path) -> _Found | None:
+    """What an overview of just this recipe has counted: exactly the rows that train."""
+    from core.runs.overview_job import tokens_known
+
+    tokens = tokens_known(workspace, recipe)
+    if tokens is None:
+        return None
+    train = tokens["train"]
+    rows = [(int(row), str(words)) for row, words in train["not_rendered_rows"]]
+    rows += [(-1, "")] * (train["not_rendered"] - len(rows))
+    return _Found(rows, train["context_lost"], train["control"])
+
+
+def _of_rows(recipe: Recipe, workspace: Path, dataset: Dataset) -> _Found | None:
+    """What the token count of the Data screen or of `tunedeck scan --model` says of the rows that stay."""
+    from core.runs.token_job import key_of
+    from core.runs.token_key import find_facts, recipe_key
+
+    lookup = find_facts(workspace, key_of(dataset), recipe_key(recipe, workspace))
+    facts = lookup.facts
+    if lookup.standing != "known" or not facts.complete:
+        return None
+    lost = [each.row for each in facts.rows() if each.not_rendered]
+    staying = set(lost).difference(_left_out(recipe, workspace, dataset, facts, lost[:_LOOKED_AT]))
+    context = control = 0
+    for each in facts.rows():
+        context += each.context_lost and not each.not_rendered
+        control += each.control
+    return _Found([(row, _reason(facts, row)) for row in sorted(staying)], context, control)
+
+
+def _reason(facts: TokenFacts, row: int) -> str:
+    found = facts.row(row)
+    flags = () if found is None else facts.flags(found)
+    return next((flag.reason.partition(": ")[2] for flag in flags if flag.name == NOT_RENDERED), "")
+
+
+def _left_out(recipe: Recipe, workspace: Path, dataset: Dataset, facts: TokenFacts, rows: list[int]) -> Iterator[int]:
+    """Which of some rows the view leaves out: by the user's decision, or for what a look at these rows tells."""
+    from core.dataset.audit.store import read_ledger
+    from core.dataset.checks import CHECKS, Context
+    from core.dataset.item import Item
+    from core.dataset.records import Unreadable
+    from core.dataset.scan.keys import Occurrences, key_text, row_digest
+
+    drops = set(recipe.data.drop_flags)
+    context = Context()
+    checks = [check(context) for check in CHECKS if check.name in drops and not check.remembers]
+    ledger, occurrences = read_ledger(workspace), Occurrences()
+    seen: set[bytes] = set()  # equal rows lose the same, so all of them are among the rows
+    for number, row in _good_rows(dataset, rows):
+        key = row_digest(row.value or {})
+        verdict = ledger.standing(key_text(key, occurrences.next(key))).verdict
+        try:
+            item = Item(number, dataset.sample_of(row))
+        except Unreadable:
+            continue
+        found = facts.row(number)
+        dropped = verdict == "drop"
+        if not dropped and verdict != "keep":
+            dropped = (
+                any(check.inspect(item) for check in checks)
+                or ("exact_duplicate" in drops and item.content in seen)
+                or (CONTROL_TOKENS in drops and found is not None and found.control)
+            )
+        if dropped:
+            yield number
+        else:
+            seen.add(item.content)
+
+
+def _good_rows(dataset: Dataset, rows: list[int]) -> Iterator[tuple[int, Row]]:
+    """Some of the good rows, with their numbers."""
+    if not rows:
+        return
+    wanted, number = set(rows), -1
+    dataset.reader.extend()
+    for entry in range(dataset.count):
+        row = dataset.row(entry)
+        if row.value is None:
+            continue
+        number += 1
+        if number in wanted:
+            yield number, row
+        if number >= rows[-1]:
+            return
+
+
+def _lost_words(rows: list[tuple[int, str]]) -> str:
+    """Which rows lose what, as a sentence without a full stop; rows count from 1 in it."""
+    named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in islice(rows, _NAMED) if row >= 0)
+    more = f"; and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
+    what = "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
+    return f"The chat template does not render all of {what} to train on ({named}{more})"
+
+
+def _rows(number: int) -> str:
+    return "1 sample" if number == 1 else f"{number:,} samples"
