@@ -213,11 +213,6 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
     train_rows, facts = encode_all(data / "train.jsonl", tokenizer, settings, caches=caches, seen=seen)
     for sentence, fields in facts.alerts():
         worker.event("alert", sentence, data="train", **fields)
-    if facts.not_rendered:
-        words = not_rendered_words(facts.not_rendered)
-        if not started:
-            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
-        worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in facts.not_rendered[:20]])
     if settings.train_without:
         parts = " and ".join(PARTS[part] for part in settings.train_without)
         worker.event(
@@ -226,7 +221,8 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
             f"{facts.samples:,} samples.",
             reduced=facts.reduced,
         )
-    if facts.trained_tokens == 0:
+    lost = list(facts.not_rendered)
+    if facts.trained_tokens == 0 and not lost:
         raise BadInput(
             f"None of the {facts.samples:,} samples has a trained token, so there is nothing to learn",
             where=str(data / "train.jsonl"),
@@ -238,13 +234,20 @@ def _encoded(worker: Worker, recipe: Recipe, tokenizer: Any, template: Any, *, s
         before = facts.samples
         kept = replace(settings, drop_flags=()) if recipe.data.eval else settings  # the user's own file is kept whole
         eval_rows, held_out = encode_all(data / "eval.jsonl", tokenizer, kept, caches=caches, seen=seen)
-        if held_out.not_rendered:
-            words = not_rendered_words(held_out.not_rendered).replace(" to train on", "")
+        if not recipe.data.eval:
+            lost += held_out.not_rendered
+        elif held_out.not_rendered:
+            words = not_rendered_words(held_out.not_rendered)
             worker.event("alert", f"Eval set: {words}.", data="eval", count=len(held_out.not_rendered))
         for sentence, fields in held_out.alerts():
             worker.event("alert", f"Eval set: {sentence}", data="eval", **fields)
         if len(eval_rows) == 0:
             eval_rows = None
+    if lost:
+        words = not_rendered_words(sorted(lost))
+        if not started:
+            raise BadInput(words, where="model.chat_template", do=_WAYS_ON)
+        worker.event("alert", f"{words}.", data="train", rows=[row for row, _ in sorted(lost)[:20]])
     if template.text and template.marks_answers and not stop_trained(settings):
         worker.event(
             "alert",

@@ -9,6 +9,7 @@ from core.dataset.checks.language import LanguageUnlike
 from core.dataset.checks.lengths import LengthOutlier
 from core.dataset.checks.line_ends import LineEnds
 from core.dataset.checks.loops import RepetitionLoop
+from core.dataset.checks.media import Media
 from core.dataset.checks.mojibake import Mojibake
 from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.personal import PersonalData
@@ -21,6 +22,7 @@ from core.dataset.checks.synthetic import Synthetic
 from core.dataset.checks.system_prompt import SystemPromptDiffers
 from core.dataset.checks.template import SameTemplate
 from core.dataset.checks.texts import AnswerEqualsPrompt, ControlCharacters, Placeholder
+from core.dataset.checks.thinking import ThinkBlock
 from core.dataset.checks.tokens import TEXTS as _TOKEN_TEXTS
 from core.dataset.checks.turns import EmptyAnswer, LossWeight, MissingTurn, RoleOrder
 
@@ -32,6 +34,7 @@ CHECKS: tuple[type[Check], ...] = (
     RoleOrder,
     MissingTurn,
     SameAnswers,
+    Media,
     ExactDuplicate,
     NormalizedDuplicate,
     NearDuplicate,
@@ -41,6 +44,7 @@ CHECKS: tuple[type[Check], ...] = (
     LossWeight,
     AnswerEqualsPrompt,
     CutOff,
+    ThinkBlock,
     RepetitionLoop,
     Placeholder,
     PersonalData,
