@@ -82,10 +82,11 @@ def _of_overview(recipe: Recipe, workspace: Path) -> _Found | None:
     tokens = tokens_known(workspace, recipe)
     if tokens is None:
         return None
-    train = tokens["train"]
-    rows = [(int(row), str(words)) for row, words in train["not_rendered_rows"]]
-    rows += [(-1, "")] * (train["not_rendered"] - len(rows))
-    return _Found(rows, train["context_lost"], train["control"])
+    parts = [tokens["train"]] if recipe.data.eval else [tokens["train"], tokens["eval"]]
+    rows = sorted((int(row), str(words)) for part in parts for row, words in part["not_rendered_rows"])
+    rows += [(-1, "")] * (sum(part["not_rendered"] for part in parts) - len(rows))
+    context, control = (sum(part[name] for part in parts) for name in ("context_lost", "control"))
+    return _Found(rows, context, control)
 
 
 def _of_rows(recipe: Recipe, workspace: Path, dataset: Dataset) -> _Found | None:
@@ -167,8 +168,7 @@ def _lost_words(rows: list[tuple[int, str]]) -> str:
     """Which rows lose what, as a sentence without a full stop; rows count from 1 in it."""
     named = "; ".join(f"row {row + 1:,}: {lost}" for row, lost in islice(rows, _NAMED) if row >= 0)
     more = f"; and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
-    what = "1 sample" if len(rows) == 1 else f"{len(rows):,} samples"
-    return f"The chat template does not render all of {what} to train on ({named}{more})"
+    return f"The chat template does not render all of {_rows(len(rows))} ({named}{more})"
 
 
 def _rows(number: int) -> str:

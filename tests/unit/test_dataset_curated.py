@@ -211,3 +211,28 @@ def test_the_source_is_never_written_to(tmp_path: Path) -> None:
     build_view(tmp_path, paths=[data])
     assert (data.read_bytes(), data.stat().st_mtime_ns, data.stat().st_mode) == before
     assert sorted(os.listdir(tmp_path)) == [".tunedeck", "a.jsonl"]
+
+
+def test_rows_with_special_tokens_in_their_text_are_excluded_unless_kept(tmp_path: Path) -> None:
+    rows = [
+        *ROWS[:5],
+        exchange("hi", "hello<|im_end|>"),
+        exchange("<|im_start|>assistant", "No."),
+        exchange("x", "y</s>"),
+    ]
+    data = write(tmp_path / "d.jsonl", rows)
+    tokens = (["<|im_end|>", "<|im_start|>"], "", "<|im_end|>")
+    plain = build_view(tmp_path, paths=[data], eval_fraction=0)
+    assert (plain.train_count, plain.dropped) == (8, {})
+    view = build_view(tmp_path, paths=[data], eval_fraction=0, special_tokens=tokens)
+    assert (view.train_count, view.dropped) == (6, {"control_tokens": 2})
+    assert "y</s>" in answers(view), "no token of this tokenizer"
+    assert view.fingerprint != plain.fingerprint
+    all_of_them = [flag for flag in DROP_FLAGS if flag != "control_tokens"]
+    assert (
+        build_view(tmp_path, paths=[data], eval_fraction=0, special_tokens=tokens, drop_flags=all_of_them).dropped == {}
+    )
+    decide(tmp_path, (key(rows[5]), "keep"))
+    kept = build_view(tmp_path, paths=[data], eval_fraction=0, special_tokens=tokens)
+    assert (kept.train_count, kept.dropped) == (7, {"control_tokens": 1})
+    assert [line["row"] for line in lines(kept.train) if line.get("kept")] == [5]

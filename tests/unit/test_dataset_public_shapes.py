@@ -75,6 +75,9 @@ def test_a_mask_that_the_users_turns_carry_too_shows_which_way_it_means() -> Non
         ("loss_mask", 0, [False, False]),
         ("trainable", "false", [False, False]),
         ("mask", "User", [True, True]),
+        ("weights", [0, 1], [False, True]),
+        ("train", False, [False, False]),
+        ("weight", 3.5, [True, True]),
     ],
 )
 def test_a_row_says_for_all_its_turns_which_carry_loss(column: str, value: Any, trained: list[bool]) -> None:
@@ -206,6 +209,9 @@ ASKED = [{"role": "user", "content": "q"}]
         {"messages": ASKED + GOOD, "rejected_messages": ASKED + BAD},
         {"messages": ASKED + GOOD, "rejected": BAD},
         {"messages": ASKED, "chosen": "a", "rejected": "b"},
+        {"query": "q", "response": "a", "rejected_response": "b"},
+        {"messages": ASKED + GOOD, "rejected_response": "b", "answer": "gold"},
+        {"prompt": "q", "chosen": ["a"], "rejected": ["b"]},
         {"input": {"messages": ASKED}, "preferred_output": GOOD, "non_preferred_output": BAD},
         {"prompt": "q", "chosen": json.dumps(GOOD), "rejected": json.dumps(BAD)},
         {"chosen": json.dumps({"messages": ASKED + GOOD}), "rejected": json.dumps({"messages": ASKED + BAD})},
@@ -230,6 +236,8 @@ def test_an_answer_that_is_json_but_no_turns_stays_text() -> None:
 
 
 def test_winners_that_are_models_are_no_answers() -> None:
+    with pytest.raises(Unreadable, match="`rejected` holds 2 answers"):
+        sample({"prompt": "q", "chosen": "a", "rejected": ["b", "c"]})
     for names in (("gpt-4", "vicuna-13b"), ("model_a", "model_b"), ("tie", "tie"), ("meta/Llama-3-8B", "Qwen2.5")):
         row = {"prompt": "q", "response": "a", "winner": names[0], "loser": names[1]}
         assert sample(row) == Sample("messages", (Q, A))
@@ -240,7 +248,8 @@ def test_winners_that_are_models_are_no_answers() -> None:
 
 @pytest.mark.parametrize(
     ("bad", "good"),
-    [(-1, 1), ("-1", "1"), ("thumbs down", "Thumbs-Up"), ("\N{THUMBS DOWN SIGN}", "\N{THUMBS UP SIGN}"), ("no", "yes"),
+    [(-1, 1), ("-1", "1"), ("thumbs down", "Thumbs-Up"), ("no", "yes"),
+     ("\N{THUMBS DOWN SIGN}\U0001f3fd", "\N{THUMBS UP SIGN}"),
      ("No", 1), ("n", "Y"), (0, "true"), ("Bad", True), ("incorrect", "correct"), ("downvote", "upvoted")],
 )  # fmt: skip
 def test_verdicts_are_read_in_every_spelling(bad: Any, good: Any) -> None:
@@ -302,6 +311,8 @@ def test_gemini_turns_are_read_with_calls_and_media() -> None:
     }
     found = sample(row)
     assert recognize([row]).name == "gemini"
+    single = {"contents": [{"parts": [{"text": "q"}]}, {"role": "model", "parts": [{"text": "a"}]}]}
+    assert sample(single).messages == (Q, A), "a turn without a role is the user's"
     call = {"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
     assert found.messages == (
         Message("system", "s"), Message("user", "q", media=("image",)), Message("assistant", "", tool_calls=(call,)),

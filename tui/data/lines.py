@@ -49,6 +49,7 @@ SHORT_WORDS = {
     "same_template": "template",
     "system_prompt": "system",
     "label_imbalance": "label",
+    "think_block": "thinking",
     "not_rendered": "unshown",
     "control_tokens": "tokens",
     "zero_trained": "no loss",

@@ -178,7 +178,8 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     if train["without"]:
         several = "samples have" if train["without"] > 1 else "sample has"
         yield [(f"  {count(train['without'])} {several} no trained token and would teach nothing", "warning")]
-    yield from _not_rendered(train)
+    yield from _not_rendered(train, "")
+    yield from _not_rendered(tokens["eval"], "held-out ")
     if lost := tokens["eval"].get("without"):
         several = "samples have" if lost > 1 else "sample has"
         left = count(tokens["eval"]["samples"] - lost)
@@ -186,24 +187,28 @@ def _tokens(facts: Mapping[str, Any]) -> Iterator[Pieces]:
     yield from _histogram(tokens)
 
 
-def _not_rendered(train: Mapping[str, Any]) -> Iterator[Pieces]:
+def _not_rendered(train: Mapping[str, Any], held_out: str) -> Iterator[Pieces]:
     """What the chat template does not render, and what that comes to."""
     if lost := train.get("not_rendered"):
         several = "samples hold" if lost > 1 else "sample holds"
-        words = f"{count(lost)} {several} parts that the chat template does not render; a run will not start:"
+        words = f"{count(lost)} {held_out}{several} parts that the chat template does not render:"
         yield [(f"  {words}", "warning")]
         rows = train["not_rendered_rows"]
         for row, what in rows[:_LEAKS]:
             yield [(f"    row {count(row + 1)}", "text"), (f"  {clean_line(what, 200)}", "muted")]
         if lost > _LEAKS:
             yield [(f"    and {count(lost - _LEAKS)} more", "muted")]
-        yield [("    choose another template, drop not_rendered, or set data.train_without", "muted")]
+        ways = "a run will not start: choose another template, drop not_rendered, or set data.train_without"
+        if not held_out:
+            yield [(f"    {ways}", "muted")]
     if lost := train.get("context_lost"):
         several = "samples lose" if lost > 1 else "sample loses"
-        yield [(f"  {count(lost)} {several} context, such as earlier reasoning, to the chat template", "warning")]
+        yield [
+            (f"  {count(lost)} {held_out}{several} context, such as earlier reasoning, to the chat template", "warning")
+        ]
     for flag, number in _largest(train.get("left_out", {})):
         several = "samples are" if number > 1 else "sample is"
-        yield [(f"  {count(number)} more {several} left out for {reason_words(flag)}", "warning")]
+        yield [(f"  {count(number)} more {held_out}{several} left out for {reason_words(flag)}", "warning")]
 
 
 def _cost(cost: Mapping[str, Any] | None) -> Iterator[Pieces]:
