@@ -110,6 +110,19 @@ def add_eval_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def eval_settings(arguments: argparse.Namespace) -> list[str]:
+    """The arguments of `add_eval_arguments` as those of `--set`.
+
+    Raises:
+        BadInput: one of them has no `=`.
+    """
+    columns = columns_of(arguments.eval_columns, "--eval-columns") or {}
+    said = ", ".join(f"{name}={column}" for name, column in columns.items())
+    return [f"data.eval_format={arguments.eval_format}"] * (arguments.eval_format != "auto") + [
+        f"data.eval_columns={said}"
+    ] * bool(said)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Scan and print; exit code 2 where the rows have no format that can be trained on."""
     from core.dataset.audit.store import read_ledger

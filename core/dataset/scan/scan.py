@@ -424,6 +424,6 @@ def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> dict[bytes, EvalPl
         raise BadInput(
             f"no row of the eval file has a prompt{f' ({reason})' if reason else ''}",
             where=str(dataset.paths[0]),
-            do="Name its columns: --eval-columns prompt=COLUMN, or data.eval_columns in a recipe",
+            do="Name its columns: M on Data, --eval-columns prompt=COLUMN, or data.eval_columns",
         )
     return prompts
