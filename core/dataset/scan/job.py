@@ -137,8 +137,7 @@ def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *,
     bad_lines = tuple(scanner.bad_lines) if complete else ()
     read_as, unused = scanner.read_as.rows(), scanner.unused
     result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts, read_as=read_as, unused=unused)
-    words = {"unused_words": unused.words}
-    write_summary(out, result, dataset.count, {**words, **more}, complete=complete)
+    write_summary(out, result, dataset.count, more, complete=complete)
 
 
 if __name__ == "__main__":
