@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="Print one JSON object: rows, format, bad_lines, flags; with --near also clusters.",
+        help="Print one JSON object: rows, format, unused, bad_lines, flags; with --near also clusters.",
     )
     parser.add_argument(
         "--rows",
@@ -97,6 +97,19 @@ def add_eval_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=COLUMN",
         help="As --columns, for the eval file, such as prompt=question.",
     )
+
+
+def eval_settings(arguments: argparse.Namespace) -> list[str]:
+    """The arguments of `add_eval_arguments` as those of `--set`.
+
+    Raises:
+        BadInput: one of them has no `=`.
+    """
+    columns = columns_of(arguments.eval_columns, "--eval-columns") or {}
+    said = ", ".join(f"{name}={column}" for name, column in columns.items())
+    return [f"data.eval_format={arguments.eval_format}"] * (arguments.eval_format != "auto") + [
+        f"data.eval_columns={said}"
+    ] * bool(said)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -72,6 +72,8 @@ def _flags(found: ScanResult) -> Iterator[str]:
     from core.dataset.checks import TITLES
 
     counts = {name: number for name, number in found.flags.items() if number}
+    for each in found.properties:
+        yield from _wrapped(f"{TITLES.get(each.name, each.name)}: {each.reason}")
     if not counts:
         yield "no flags"
         return

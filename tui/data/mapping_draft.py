@@ -50,6 +50,11 @@ class MappingDraft:
         # What the program proposes is not what the user has said: the words tell them apart.
         self._unknown = "" if recognition.known or chosen.said else recognition.why.split(" Say which")[0]
 
+    @property
+    def changed(self) -> bool:
+        """Whether something else is chosen than at first."""
+        return self.chosen != self._begun
+
     # -- the form -------------------------------------------------------------------------------------------
 
     @property

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
-from core.dataset.audit.decisions import Ledger
+from core.dataset.audit.decisions import DecisionState, Ledger
 from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import CONTROL_TOKENS, flag_name
@@ -247,11 +247,17 @@ def _sources(dataset: Dataset) -> list[dict[str, Any]]:
 def _decisions_digest(decisions: Ledger) -> str:
     standings = decisions.standings()
     said = [
-        (key, each.verdict, each.edit, by_hand(each.flag))
+        (key, each.verdict, each.edit, by_hand(each.flag), *_remarks(each))
         for key, each in sorted(standings.items())
-        if each.verdict or by_hand(each.flag)
+        if each.verdict or by_hand(each.flag) or _remarks(each)
     ]
     return blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=12).hexdigest() if said else ""
+
+
+def _remarks(state: DecisionState) -> tuple[object, ...]:
+    """What the manifest counts beside the verdict; empty for most rows."""
+    found = (state.why, state.rating, state.labels, state.conflict)
+    return found if any(found) else ()
 
 
 def _check_unchanged(sources: Sequence[Mapping[str, Any]]) -> None:
