@@ -213,6 +213,36 @@ def test_the_source_is_never_written_to(tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == [".tunedeck", "a.jsonl"]
 
 
+def test_a_view_says_what_reviewers_said_and_is_built_again_when_that_changes(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    rows = [{"prompt": f"question {number}", "completion": f"answer {number}"} for number in range(6)]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    view = build_view(tmp_path, paths=[path], eval_fraction=0.0)
+    keys = [json.loads(line)["key"] for line in view.train.read_text().splitlines()]
+    ada, bob = DecisionStore(tmp_path, user="ada"), DecisionStore(tmp_path, user="bob")
+    ada.decide(keys[0], "drop", {"text": "cut off"})
+    ada.decide(keys[1], "rate", {"rating": 2})
+    ada.decide(keys[1], "label", {"labels": ["tone"]})
+    ada.decide(keys[2], "keep", {"blind": True}).result()
+    bob.decide(keys[2], "drop", {"blind": True}).result()
+    again = build_view(tmp_path, paths=[path], eval_fraction=0.0)
+    assert again.fingerprint != view.fingerprint
+    assert again.manifest["review"] == {
+        "reviewers": {"ada": 2, "bob": 1},
+        "reasons": {"cut off": 1},
+        "ratings": {"2": 1},
+        "labels": {"tone": 1},
+        "conflicts": 1,
+    }
+    assert any("conflicting decisions" in note for note in again.manifest["notes"])
+    excluded = [json.loads(line) for line in (again.folder / "left_out.jsonl").read_text().splitlines()]
+    assert [each["detail"] for each in excluded] == ["cut off", ""]
+    ada.decide(keys[1], "rate", {"rating": 5}).result()
+    assert build_view(tmp_path, paths=[path], eval_fraction=0.0).manifest["review"]["ratings"] == {"5": 1}
+    ada.close()
+    bob.close()
+
+
 def test_rows_with_special_tokens_in_their_text_are_excluded_unless_kept(tmp_path: Path) -> None:
     rows = [
         *ROWS[:5],

@@ -359,7 +359,8 @@ class Curator:
                 "train": dict(sum((each.kinds for each in self._selections), Counter[str]())),
                 "eval": dict(self._eval_kinds),
             },
-            "notes": self._notes,
+            "notes": [*self._notes, *filter(None, [self._kept.review.words])],
+            "review": self._kept.review.to_json(),
         }
 
     def _sources(self) -> Iterator[Contribution]:
