@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from core.dataset.formats import recognize, to_sample
 from core.dataset.item import Item, content_digest
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
+from core.dataset.scan.scan import scan
 from core.dataset.write.forms import as_cells, as_row
 from core.dataset.write.hosted import NotHosted, as_hosted
 
@@ -362,3 +364,12 @@ def test_media_beside_the_text_is_named_on_the_turn_that_it_belongs_to() -> None
     assert sample({"images": [], "image": None, "messages": ASKED}).messages == (Q,)
     with pytest.raises(NotHosted, match="image"):
         as_hosted(sample({**rows[1], "messages": ASKED + GOOD}))
+
+
+def test_rows_that_differ_only_in_a_loss_flag_are_no_exact_duplicates(tmp_path: Path) -> None:
+    rows = [talk(**flags) for flags in ({}, *MUTED)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert scan(path).flags["exact_duplicate"] == 0
+    path.write_text("".join(json.dumps(row) + "\n" for row in [rows[1], {"id": 7, **rows[1]}, rows[0]]))
+    assert scan(path).flags["exact_duplicate"] == 1

@@ -305,7 +305,11 @@ def _said_anyway(value: Any, sample: Sample) -> bool:
 
 def _texts(value: Any) -> Iterable[str]:
     if isinstance(value, str):
-        yield value
+        turns = turns_in(value) if value[:1] in "[{" else None  # a cell of a CSV file
+        if turns is None:
+            yield value
+        else:
+            yield from _texts(turns)
     elif isinstance(value, list):
         for each in value:
             yield from _texts(each)

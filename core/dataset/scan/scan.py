@@ -21,7 +21,7 @@ from core.dataset.mapping import Chosen
 from core.dataset.near.gather import Gatherer
 from core.dataset.near.result import NearOptions, NearResult, StageProgress
 from core.dataset.near.shared import Shared
-from core.dataset.records import BadLine, Row, Unreadable
+from core.dataset.records import BadLine, Row, Unreadable, encoding_offer
 from core.dataset.sample import Sample
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import Occurrences, key_text, pack, row_digest
@@ -246,7 +246,7 @@ class ScanResult:
             "columns": dict(self.format.columns),
             **({"read_as": [each.to_json() for each in self.read_as]} if self.read_as else {}),
             "unused": self.unused.to_json(),
-            "warnings": list(self.unused.warnings),
+            "warnings": [*self.unused.warnings, *filter(None, (encoding_offer(self.bad_lines),))],
             "bad_lines": [line.to_json() for line in self.bad_lines],
             "flags": dict(self.flags),
             "properties": [each.to_json() for each in self.properties],
