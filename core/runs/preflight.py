@@ -199,7 +199,7 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
         from core.runs.token_checks import token_checks
 
         lines = token_checks(recipe, workspace, trained)
-        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path) for line in lines]
+        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path, line.brief) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
