@@ -19,6 +19,7 @@ from core.errors import BadInput
 from core.jobs.trust import refuse_without_yes
 from core.recipe.asks import code_ask
 from core.recipe.devices import parse_devices
+from core.recipe.model_files import refuse_no_base
 from core.recipe.precision import DeviceType, precision_of
 from core.recipe.recipe import Model
 
@@ -103,15 +104,14 @@ def check_model(path: str) -> None:
         if path.startswith((".", "/", "~")) or path.count("/") > 1:
             raise BadInput("No such model folder", where=path, do="Give a model folder or a Hub model ID")
         return
+    refuse_no_base(folder)
     if not folder.is_dir():
         raise BadInput("This is a file, not a model folder", where=path, do="Give the folder with config.json")
     if not (folder / "config.json").exists():
         raise BadInput(
             "The folder holds no model: config.json is missing",
             where=path,
-            do="The folder holds an adapter (adapter_config.json): give its base model instead"
-            if (folder / "adapter_config.json").exists()
-            else "Give the folder that `save_pretrained` wrote, or one downloaded from the Hub",
+            do="Give the folder that `save_pretrained` wrote, or one downloaded from the Hub",
         )
     _check_weights(folder)
 
@@ -174,6 +174,7 @@ def load_tokenizer(model: Model) -> Any:
     from transformers import AutoTokenizer
 
     refuse_code(model)
+    refuse_no_base(Path(model.path).expanduser())
     with explain(model.path, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             model.path, revision=model.revision or None, trust_remote_code=model.trust_remote_code
@@ -237,6 +238,8 @@ def load_base(
             # Not even as None where nothing is to be quantized: it would undo what is stored quantized.
             **({} if chosen is None else {"quantization_config": chosen}),
         )
+    if getattr(loaded, "_hf_peft_config_loaded", False):  # of the Hub: transformers has put it onto its base already
+        raise BadInput("This is an adapter, not a model", where=source, do="Use the base model it was trained on")
     _check_loaded(report, source)
     if sharded and os.environ["LOCAL_RANK"] != "0":
         _make_room(loaded)

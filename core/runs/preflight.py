@@ -130,8 +130,22 @@ def preflight(
     choice = choose_precision(recipe, shape, place, later=later)
     seen = _Seen(recipe, workspace, shape, fault, place, choice, tuple(gpus), gpu_problem, kinds)
     found = [*_fields(seen), *data, *(check for rule in _RULES for check in rule(seen))]
+    return _once_each(found)
+
+
+def _once_each(found: Sequence[PreflightCheck]) -> list[PreflightCheck]:
+    """One sentence for a field whose value is wrong: what else cannot be done with it is no news.
+
+    A field of files may have several, each about another file.
+    """
     stopped = {check.path for check in stops(found) if check.path}
-    return [check for check in found if check.name != "recipe" or check.verdict != "warn" or check.path not in stopped]
+    wrong = {check.path for check in stops(found) if check.name == "recipe" and check.path}
+    return [
+        check
+        for check in found
+        if not (check.name == "recipe" and check.verdict == "warn" and check.path in stopped)
+        and (check.name == "recipe" or check.verdict == "ok" or check.path not in wrong)
+    ]
 
 
 def stops(checks: Sequence[PreflightCheck]) -> list[PreflightCheck]:
@@ -185,7 +199,7 @@ def _data(recipe: Recipe, workspace: Path) -> tuple[list[PreflightCheck], frozen
         from core.runs.token_checks import token_checks
 
         lines = token_checks(recipe, workspace, trained)
-        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path) for line in lines]
+        checks += [PreflightCheck("tokens", line.verdict, line.sentence, line.path, line.brief) for line in lines]
     if trained is not None and recipe.data.mix:
         from core.runs.mix_words import mix_words  # orjson: only where data is read
 
@@ -283,8 +297,9 @@ def _installed(seen: _Seen) -> Iterator[PreflightCheck]:
     stored = "" if seen.shape is None else seen.shape.quantized
     if recipe.model.quantization != "none" or stored == "bitsandbytes" or recipe.training.optimizer.endswith("8bit"):
         wanted.append("bitsandbytes")
-    if recipe.model.attention == "flash_attention_2":
-        wanted.append("flash_attn")
+    if recipe.model.attention == "flash_attention_2" and util.find_spec("flash_attn") is None:
+        words = "flash_attn is not installed here. Install it with `pip install flash-attn`, or set attention to auto."
+        yield PreflightCheck("packages", "stop", words, "model.attention")
     missing = [name for name in wanted if util.find_spec(name) is None]
     if missing:
         yield PreflightCheck(

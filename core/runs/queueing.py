@@ -23,7 +23,7 @@ from core.jobs.state import standing
 from core.jobs.trust import NotAgreed, refusal, start_ask
 from core.recipe.devices import devices_of, run_devices
 from core.recipe.recipe import Recipe
-from core.runs.checkpoint import last_good
+from core.runs.checkpoint import FROM_THE_START, QUICKLY, last_good
 from core.runs.commands import commands_of
 from core.runs.start import prepare_run
 
@@ -152,10 +152,8 @@ def pick_up(workspace: Path) -> list[str]:
 def _put_back(folder: JobFolder) -> str:
     job = folder.read_job()
     payload = dict(job.get("payload") or {})
-    checkpoint, _ = last_good(folder.checkpoints)
-    payload.pop("resume", None)
-    if checkpoint is not None:
-        payload["resume"] = checkpoint.path.name
+    checkpoint, _ = last_good(folder.checkpoints, QUICKLY)
+    payload["resume"] = FROM_THE_START if checkpoint is None else checkpoint.path.name
     where = "from the beginning" if checkpoint is None else f"from step {checkpoint.step:,}"
     words = f"The machine was restarted while this run was active. The queue resumes it {where}."
     stages, environment = commands_of(folder)

@@ -67,7 +67,9 @@ def source_words(dataset: Dataset, task: Task, *, training: bool) -> Iterator[Ro
         name = lead if alike else f"{clean_line(each.file.name, 60)}: "
         if not each.found.known:
             whole: FindingLevel = "stop" if not any(one.found.known for one in files) else "warn"
-            yield RowFinding(whole, f"{name}The format was not recognized: {clean_line(each.found.why)}", topic="data")
+            do = f"Say which column is which in {'data.columns' if training else 'data.eval_columns'} (M on Data)."
+            why = clean_line(each.found.why.replace("Say which column is which.", do))
+            yield RowFinding(whole, f"{name}The format was not recognized: {why}", topic="data")
             continue
         for number, found in enumerate(each.first):
             also = "" if not number else "also "

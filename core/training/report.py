@@ -116,6 +116,8 @@ class Reporter(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Counts the step and answers requests."""
         self._pace.stepped()
+        if state.global_step >= state.max_steps:
+            control.should_log = True  # the last steps, where their number is no multiple of `log_every`
         self._worker.progress(state.global_step, state.max_steps)
         for name in self._worker.asked():
             if name == requests.STOP_NOW:

@@ -25,7 +25,16 @@ from core.jobs.files import JobGone, Unreachable
 from core.recipe.adapters import adapter_of
 from core.recipe.devices import is_sharded
 from core.recipe.recipe import Recipe, put
-from core.runs.checkpoint import Checkpoint, last_good, refuse_misfits, settled, where_it_stands
+from core.runs.checkpoint import (
+    EVERY,
+    FROM_THE_START,
+    Checkpoint,
+    last_good,
+    read,
+    refuse_misfits,
+    settled,
+    where_it_stands,
+)
 from core.training.memory_retry import Shortage, no_room, shrink
 from core.training.rank_report import report_ranks
 
@@ -87,7 +96,7 @@ def train(worker: Worker, recipe: Recipe) -> None:
         recipe = shrink(worker, recipe, shortage)
         if worker.rank is not None:
             raise Again  # the other ranks wait for this one, in the middle of a step
-        checkpoint, _ = last_good(worker.folder.checkpoints)
+        checkpoint, _ = last_good(worker.folder.checkpoints, EVERY)
         where = "the beginning" if checkpoint is None else where_it_stands(checkpoint)
         worker.event("resume", f"Resuming from {where}.", step=0 if checkpoint is None else checkpoint.step)
 
@@ -98,20 +107,41 @@ def _checkpoint_to_resume(worker: Worker, recipe: Recipe) -> Checkpoint | None:
     Raises:
         BadInput: none is whole, or the recipe does not fit it.
     """
-    resumed, again = worker.folder.read_job()["payload"].get("resume"), bool(os.environ.get(AGAIN))
+    payload, again = worker.folder.read_job()["payload"], bool(os.environ.get(AGAIN))
+    resumed = payload.get("resume")
+    if resumed == FROM_THE_START and not again:
+        worker.event("resume", "Starting again from step 0: no checkpoint had been written.", step=0)
+        return None
     if not resumed and not again:
         return None
-    checkpoint, passed = last_good(worker.folder.checkpoints)
+    checkpoint, passed = _last_good(worker)
     for sentence in passed:
         worker.event("alert", sentence)
     if checkpoint is None and not resumed:
         worker.event("resume", "Starting again from the beginning.", step=0)
         return None
     if checkpoint is None:
-        raise BadInput("No complete checkpoint to resume from", where=os.fspath(worker.folder.checkpoints))
+        where = os.fspath(worker.folder.checkpoints)
+        raise BadInput(
+            "No complete checkpoint to resume from",
+            where=where,
+            do=f"Start the run again from the beginning: tunedeck train {worker.folder.recipe}",
+        )
     refuse_misfits(checkpoint, recipe)
     worker.event("resume", f"Resuming from {where_it_stands(checkpoint)}.", step=checkpoint.step)
     return checkpoint if worker.rank is None else checkpoint.of_rank(worker.rank.number)
+
+
+def _last_good(worker: Worker) -> tuple[Checkpoint | None, list[str]]:
+    """The checkpoint that counts on all ranks: the first reads every file of it, and tells the others which it is."""
+    checkpoints = worker.folder.checkpoints
+    if worker.rank is None:
+        return last_good(checkpoints, EVERY)
+    found, passed = last_good(checkpoints, EVERY if worker.rank.number == 0 else 0)
+    (step,) = worker.rank.share([-1 if found is None else found.step])
+    if step < 0:
+        return None, passed
+    return (found if found is not None and found.step == step else read(checkpoints / f"checkpoint-{step}")), passed
 
 
 def _train(

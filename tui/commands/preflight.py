@@ -15,6 +15,7 @@ from core.clean import clean_line
 from core.errors import TunedeckError
 from tui.commands.exit_codes import EXIT_BAD_INPUT, EXIT_OK
 from tui.commands.output import print_json, say
+from tui.commands.scan import add_eval_arguments, eval_settings
 from tui.commands.scratch import reading_workspace
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="Change a field, such as lora.rank=32; can be repeated.",
     )
+    add_eval_arguments(parser)
     parser.add_argument(
         "--workspace",
         type=Path,
@@ -50,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.yamlfile import load
     from core.runs.preflight import stops
 
+    arguments.set = [*arguments.set, *eval_settings(arguments)]
     recipe = apply_settings(load(arguments.recipe), arguments.set, Path.cwd())
     _, checks = check_recipe(recipe, arguments.workspace.resolve())
     refused = stops(checks)

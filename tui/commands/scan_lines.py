@@ -54,6 +54,8 @@ def _unused(found: ScanResult) -> Iterator[str]:
 
 
 def _bad_lines(found: ScanResult) -> Iterator[str]:
+    from core.dataset.records import encoding_offer
+
     bad = found.bad_lines
     if not bad:
         return
@@ -66,12 +68,16 @@ def _bad_lines(found: ScanResult) -> Iterator[str]:
         yield from _wrapped(f"{file}line {line.line:,}: {line.reason}", indent="  ")
     if len(bad) > _BAD_LINES:
         yield f"  and {len(bad) - _BAD_LINES:,} more (--json lists them all)"
+    if offer := encoding_offer(bad):
+        yield from _wrapped(offer, indent="  ")
 
 
 def _flags(found: ScanResult) -> Iterator[str]:
     from core.dataset.checks import TITLES
 
     counts = {name: number for name, number in found.flags.items() if number}
+    for each in found.properties:
+        yield from _wrapped(f"{TITLES.get(each.name, each.name)}: {each.reason}")
     if not counts:
         yield "no flags"
         return

@@ -16,6 +16,7 @@ from tui.commands import queue
 from tui.commands.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, STATE_CODES
 from tui.commands.output import print_json, say
 from tui.commands.queue import add_wish_arguments
+from tui.commands.scan import add_eval_arguments, eval_settings
 from tui.commands.trust import add_allow_arguments, add_precision_argument, take_allowed
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=VALUE",
         help="Change a field, such as lora.rank=32; can be repeated.",
     )
+    add_eval_arguments(parser)
     parser.add_argument("--name", metavar="NAME", help="Name of the run (default: the recipe's).")
     parser.add_argument("--detach", action="store_true", help="Start the run and return right away.")
     parser.add_argument("--dry-run", action="store_true", help="Check everything and show the numbers; start nothing.")
@@ -62,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     from core.recipe.yamlfile import load
     from core.runs.start import resolve, start_run
 
+    arguments.set = [*arguments.set, *eval_settings(arguments)]
     if arguments.queue and not arguments.dry_run:
         folder = queue.add(arguments, arguments.workspace.resolve())
         if arguments.json:

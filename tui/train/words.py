@@ -202,9 +202,7 @@ def question(
     elif comparing:
         asked, yes = "Stop the comparison? The trained adapter is already saved.  ", " stop   "
     if plan is not None:
-        from core.runs.checkpoint import where_it_stands  # reads recipes: only when a run is about to be resumed
-
-        asked, yes = f"Resume from {where_it_stands(plan.checkpoint)}?  ", " resume   "
+        asked, yes = f"Resume from {plan.where}?  ", " resume   "
     line: StyledLine = [(asked, "warning"), ("y", "key"), (yes, "text")]
     if kind == "stop" and not queued:
         line = [*line, ("x", "key"), (" stop now without saving   ", "text")]

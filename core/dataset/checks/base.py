@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from core.dataset.near.gather import Gatherer
 
 Severity = Literal["error", "warning", "note"]
+
+ROWS_OF_A_SET = 20
+"""Rows from which on something can be said of the set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,25 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class SetProperty:
+    """What a check found of the whole set: said once, in place of a flag on each row.
+
+    Attributes:
+        name: the check's name.
+        reason: what was found, a sentence without a full stop. May quote data: clean before drawing.
+        rows: in how many rows.
+    """
+
+    name: str
+    reason: str
+    rows: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As `scan --json` prints it."""
+        return {"name": self.name, "reason": self.reason, "rows": self.rows}
+
+
+@dataclass(frozen=True, slots=True)
 class FlagText:
     """What is said about a flag; the attributes are those of `Check`."""
 
@@ -74,11 +96,13 @@ class Context:
         eval_prompts: digest of each normalized prompt of the eval files, with its place.
         near: what collects the rows for a near-duplicate search, where one was requested.
         synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
+        each_row: names of checks that flag each row even where most rows have it, since rows are dropped by them.
     """
 
     eval_prompts: Mapping[bytes, EvalPlace] = field(default_factory=dict)
     near: Gatherer | None = None
     synthetic: str = "synthetic"
+    each_row: Collection[str] = ()
 
 
 class Check:
@@ -118,6 +142,20 @@ class Check:
     def finish(self) -> Iterable[tuple[int, Flag]]:
         """Flags that need all rows to have been seen, with their row numbers."""
         return ()
+
+    def properties(self) -> Iterable[SetProperty]:
+        """What is true of the whole set instead; to be called after `finish`."""
+        return ()
+
+    def is_property(self, flagged: int, rows: int, share: float = 0.5) -> bool:
+        """Whether so many rows would be flagged that it is a property of the set.
+
+        Args:
+            flagged: how many.
+            rows: how many were looked at.
+            share: of the rows, from which on it is one.
+        """
+        return rows >= ROWS_OF_A_SET and flagged > share * rows and self.name not in self.context.each_row
 
     def flag(
         self, reason: str, of: int | None = None, similarity: float | None = None, place: EvalPlace | None = None

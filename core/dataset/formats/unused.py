@@ -28,6 +28,7 @@ from core.dataset.sample import Sample
 _ANSWER_FIELDS = frozenset(("answer", "output", "completion", "chosen", "rejected", "reference"))
 _TURN_FIELDS = frozenset(("messages", "prompt", "completion", "chosen", "rejected", "history", "input"))
 _ANSWERS = {name for each in FORMATS for one in each.fields if one.name in _ANSWER_FIELDS for name in one.spellings}
+_WORSE = {name for each in FORMATS for one in each.fields if one.name == "rejected" for name in one.spellings}
 _TAKEN_FOR = {name for each in FORMATS for one in each.fields for name in one.spellings}
 _PLAIN = frozenset(("a", "q", "text", "content", "document", "body", "code", "source", "user", "items", "title"))
 _TELLING = frozenset((
@@ -35,7 +36,8 @@ _TELLING = frozenset((
     "rationale", "explanation", "thought", "thoughts", "cot", "chain_of_thought", "reasoning_details", "analysis",
     "sample_weight", "weights", "masks", "targets", "outputs", "responses", "completions", "winner", "loser",
     "ground_truth", "gold", "sentiment", "image_url", "image_urls", "image_path", "image_paths", "audio_path",
-    "video_path",
+    "video_path", "feedback", "vote", "verdict", "correct", "is_correct", "accepted", "is_accepted", "approved", "good",
+    "bad", "is_bad",
     "documents", "knowledge", "evidence", "tool_calls", "function_call", "function_calls", "refusal",
 ))  # fmt: skip
 _TELLING_PARTS = re.compile(
@@ -214,7 +216,7 @@ class UnusedSearch:
                 f"`{name}` is not used; it looks like a class label. For classification, where the model answers with "
                 f"it, read the rows as prompt-completion: prompt={how.columns['text']}, completion={name}."
             )
-        if short in _ANSWERS and answer:
+        if short in _ANSWERS - _WORSE and answer:
             other = how.columns[answer]
             return f"`{name}` is not used: the answer is `{other}`. To train on the other one, set {answer}={name}."
         if short in MEDIA_KEYS:
@@ -256,7 +258,8 @@ _PART = frozenset((
     "type", "text", "value", "content", "reasoning", "thinking", "thought", "tool_call", "id", "name", "input", "url",
     "arguments", "function", "tool_use_id", "tool_call_id", "call_id", "output", "response", "functionCall", "detail",
     "functionResponse", "inlineData", "fileData", "inline_data", "file_data", "image_url", "image", "source", "audio",
-    "input_audio", "video", "video_url", "audio_url", "file", "path", "signature",
+    "input_audio", "video", "video_url", "audio_url", "file", "path", "signature", "refusal", "toolCallId", "toolName",
+    "args", "result", "tool_name",
 ))  # fmt: skip
 """Keys of content parts that are read, or that belong to the media that a turn is marked with."""
 
@@ -302,7 +305,11 @@ def _said_anyway(value: Any, sample: Sample) -> bool:
 
 def _texts(value: Any) -> Iterable[str]:
     if isinstance(value, str):
-        yield value
+        turns = turns_in(value) if value[:1] in "[{" else None  # a cell of a CSV file
+        if turns is None:
+            yield value
+        else:
+            yield from _texts(turns)
     elif isinstance(value, list):
         for each in value:
             yield from _texts(each)

@@ -88,6 +88,10 @@ class Gatherer:
         self.result = NearResult(self.options, clusters, tuple(excluded), leaks, self._leaks.wrong_pairs)
         return self.result
 
+    def text(self, row: int) -> str:
+        """What was compared of a row, with all that it shares with others."""
+        return self._texts.full(self._texts.number(row))
+
     def same_text(self, row: int, other: int) -> bool:
         """Whether all that was compared of two rows is the same: then another check speaks of it."""
         return self.options.fields in ("all", "whole") and self._texts.same(

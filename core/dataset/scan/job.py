@@ -136,9 +136,17 @@ def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *,
     dataset = scanner.dataset
     bad_lines = tuple(scanner.bad_lines) if complete else ()
     read_as, unused = scanner.read_as.rows(), scanner.unused
-    result = ScanResult(rows, dataset.recognition, bad_lines, flags=scanner.counts, read_as=read_as, unused=unused)
-    words = {"unused_words": unused.words}
-    write_summary(out, result, dataset.count, {**words, **more}, complete=complete)
+    properties = scanner.properties if complete else ()
+    result = ScanResult(
+        rows,
+        dataset.recognition,
+        bad_lines,
+        flags=scanner.counts,
+        properties=properties,
+        read_as=read_as,
+        unused=unused,
+    )
+    write_summary(out, result, dataset.count, more, complete=complete)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.dataset.dataset import Dataset
     from core.dataset.scan.scan import ScanResult
 
-CHECKS = ("near_duplicate", "leak_near")
+CHECKS = ("near_duplicate", "leak_near", "conflicting_answers")
 """The checks that a search makes."""
 
 

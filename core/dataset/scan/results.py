@@ -52,7 +52,8 @@ def write_summary(
         more: `near`, or how far a scan that can be resumed has come.
         complete: whether this is the last summary.
     """
-    summary = {**replace(result, near=None).to_json(), "entries": entries, "complete": complete, **more}
+    found = {"unused_words": result.unused.words, "entries": entries, "complete": complete}
+    summary = {**replace(result, near=None).to_json(), **found, **more}
     files.replace(os.fspath(out / SUMMARY), files.encode(summary), durable=complete)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.dataset.checks import CHECKS, Check, Context, Flag
+from core.dataset.checks import CHECKS, Check, Context, Flag, SetProperty
 from core.dataset.checks.near import LeakNear, NearDuplicate
 from core.dataset.checks.rows import LeakExact
 from core.dataset.dataset import Dataset
@@ -21,7 +21,7 @@ from core.dataset.mapping import Chosen
 from core.dataset.near.gather import Gatherer
 from core.dataset.near.result import NearOptions, NearResult, StageProgress
 from core.dataset.near.shared import Shared
-from core.dataset.records import BadLine, Row, Unreadable
+from core.dataset.records import BadLine, Row, Unreadable, encoding_offer
 from core.dataset.sample import Sample
 from core.dataset.scan.collector import seldom_collecting
 from core.dataset.scan.keys import Occurrences, key_text, pack, row_digest
@@ -87,6 +87,7 @@ class Scanner:
         checks: the checks to run; those that need eval files or `near` are passed over without.
         near: takes the rows for a search for near-duplicates, which `finish` makes.
         synthetic: what marks a row as synthetic, see `core.dataset.synthetic.marker`.
+        each_row: names of checks by which rows are dropped: they flag each row, however many they are.
         begun: what an earlier scan of the same rows by the same checks had found; not together with `near`.
     """
 
@@ -99,13 +100,14 @@ class Scanner:
         checks: Sequence[type[Check]] = CHECKS,
         near: Gatherer | None = None,
         synthetic: str = NAME,
+        each_row: Collection[str] = (),
         begun: Begun | None = None,
     ) -> None:
         self.dataset = dataset
         self._begun = begun or Begun()
         self._near = near
         prompts = _eval_prompts(dataset.open_eval(eval_paths, eval_chosen), near) if eval_paths else {}
-        context = Context(prompts, near, synthetic)
+        context = Context(prompts, near, synthetic, each_row)
         without_eval = () if eval_paths else (LeakExact, LeakNear)
         without_near = () if near is not None else (NearDuplicate, LeakNear)
         wanted = [each for each in checks if each not in (*without_eval, *without_near)]
@@ -189,6 +191,11 @@ class Scanner:
                 yield number, flag
 
     @property
+    def properties(self) -> tuple[SetProperty, ...]:
+        """What is true of the whole set, once `finish` has ended."""
+        return tuple(found for check in self._checks for found in check.properties())
+
+    @property
     def bad_lines(self) -> list[BadLine]:
         """Every place that could not be read, the files' own faults last."""
         return [line for _, line in self.bad] + self.dataset.reader.faults()
@@ -204,6 +211,7 @@ class ScanResult:
         bad_lines: what could not be read.
         bad_entries: the entry numbers of bad lines, ascending.
         flags: check name to number of rows, 0 included for every check that ran.
+        properties: what checks say of the whole set in place of flags on each row.
         row_flags: good row to its flags, for rows that have some.
         keys: packed keys of all good rows (`core.dataset.scan.keys.unpack`).
         near: the near-duplicates, where they were asked for.
@@ -219,6 +227,7 @@ class ScanResult:
     bad_lines: tuple[BadLine, ...] = ()
     bad_entries: tuple[int, ...] = ()
     flags: Mapping[str, int] = field(default_factory=dict)
+    properties: tuple[SetProperty, ...] = ()
     row_flags: Mapping[int, tuple[Flag, ...]] = field(default_factory=dict, repr=False)
     keys: bytes = field(default=b"", repr=False)
     near: NearResult | None = field(default=None, repr=False)
@@ -237,9 +246,10 @@ class ScanResult:
             "columns": dict(self.format.columns),
             **({"read_as": [each.to_json() for each in self.read_as]} if self.read_as else {}),
             "unused": self.unused.to_json(),
-            "warnings": list(self.unused.warnings),
+            "warnings": [*self.unused.warnings, *filter(None, (encoding_offer(self.bad_lines),))],
             "bad_lines": [line.to_json() for line in self.bad_lines],
             "flags": dict(self.flags),
+            "properties": [each.to_json() for each in self.properties],
             **(self.near.to_json() if self.near is not None else {}),
         }
 
@@ -311,6 +321,7 @@ def scan(
         bad_lines=tuple(scanner.bad_lines),
         bad_entries=tuple(entry for entry, _ in scanner.bad),
         flags=scanner.counts,
+        properties=scanner.properties,
         row_flags=row_flags,
         keys=bytes(keys),
         near=None if gathered is None else gathered.result,
@@ -413,6 +424,6 @@ def _eval_prompts(dataset: Dataset, near: Gatherer | None) -> dict[bytes, EvalPl
         raise BadInput(
             f"no row of the eval file has a prompt{f' ({reason})' if reason else ''}",
             where=str(dataset.paths[0]),
-            do="Name its columns: --eval-columns prompt=COLUMN, or data.eval_columns in a recipe",
+            do="Name its columns: M on Data, --eval-columns prompt=COLUMN, or data.eval_columns",
         )
     return prompts

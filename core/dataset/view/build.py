@@ -123,8 +123,10 @@ class Curator:
             eval_paths=eval_files.paths,
             eval_chosen=eval_files.chosen,
             synthetic=self._near_split.synthetic,
+            each_row=self._drop_flags,
         )
         self._kept.gather(scanner, self._facts, on_progress, should_stop)
+        self._notes += [f"{each.reason}." for each in scanner.properties]
         self._bad = scanner.bad_lines
         self._note_first_rows(self._kept, dataset)
         self._leaks["exact"] = scanner.counts.get("leak_exact", 0)
@@ -142,7 +144,8 @@ class Curator:
     ) -> None:
         """Reads a further source to train on; its rows are checked and decided on like all others."""
         kept = self._selection(dataset, f"mixed-{len(self._mixed)}.jsonl", eval_files)
-        scanner = Scanner(dataset, eval_paths=eval_files.paths, eval_chosen=eval_files.chosen)
+        drops, files = self._drop_flags, eval_files
+        scanner = Scanner(dataset, eval_paths=files.paths, eval_chosen=files.chosen, each_row=drops)
         kept.gather(scanner, None, on_progress, should_stop)
         self._note_first_rows(kept, dataset)
         self._mixed.append(_Mixed(str(dataset.paths[0]), share, kept))
@@ -356,7 +359,8 @@ class Curator:
                 "train": dict(sum((each.kinds for each in self._selections), Counter[str]())),
                 "eval": dict(self._eval_kinds),
             },
-            "notes": self._notes,
+            "notes": [*self._notes, *filter(None, [self._kept.review.words])],
+            "review": self._kept.review.to_json(),
         }
 
     def _sources(self) -> Iterator[Contribution]:

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
-from core.dataset.audit.decisions import Ledger
+from core.dataset.audit.decisions import DecisionState, Ledger
 from core.dataset.control_text import ControlText
 from core.dataset.dataset import Dataset
 from core.dataset.flag_names import CONTROL_TOKENS, flag_name
@@ -125,6 +125,8 @@ class ViewPlan:
             "drop_flags": sorted(self._drop_flags),
             "decisions": _decisions_digest(decisions),
         }
+        if how := [each.read_how for each in (dataset, held, *(each for _, each in self._mixed)) if each is not None]:
+            self._inputs.update({"read": how} if any(how) else {})
         if dropped:
             self._inputs["control_tokens"] = [*sorted(tokens), begin, end, *parts]
         if apart := sorted(decisions.apart()):
@@ -247,11 +249,17 @@ def _sources(dataset: Dataset) -> list[dict[str, Any]]:
 def _decisions_digest(decisions: Ledger) -> str:
     standings = decisions.standings()
     said = [
-        (key, each.verdict, each.edit, by_hand(each.flag))
+        (key, each.verdict, each.edit, by_hand(each.flag), *_remarks(each))
         for key, each in sorted(standings.items())
-        if each.verdict or by_hand(each.flag)
+        if each.verdict or by_hand(each.flag) or _remarks(each)
     ]
     return blake2b(json.dumps(said, sort_keys=True).encode(), digest_size=12).hexdigest() if said else ""
+
+
+def _remarks(state: DecisionState) -> tuple[object, ...]:
+    """What the manifest counts beside the verdict; empty for most rows."""
+    found = (state.why, state.rating, state.labels, state.conflict)
+    return found if any(found) else ()
 
 
 def _check_unchanged(sources: Sequence[Mapping[str, Any]]) -> None:

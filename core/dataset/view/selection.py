@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from core.dataset.audit.decisions import OPEN, DecisionState, Ledger
+from core.dataset.audit.tally import ReviewTally
 from core.dataset.control_text import ControlText
 from core.dataset.flag_names import CONTROL_TOKENS, UNREADABLE
 from core.dataset.item import Item, digest
@@ -73,6 +74,8 @@ class Selection:
         self.leaks = leaks
         self.dropped: Counter[str] = Counter()
         """Reason to number of rows."""
+        self.review = ReviewTally()
+        """What reviewers said about the rows."""
         self.rows = 0
         """Rows of the dataset."""
         self.counts = RowCounts(files)
@@ -179,6 +182,8 @@ class Selection:
     def _staying(self, scanned: ScannedRow) -> Sample | None:
         """The sample that a row contributes, or None; notes why not."""
         standing = self._decisions.standing(scanned.key)
+        if standing is not OPEN:
+            self.review.add(standing)
         sample, item = scanned.sample, scanned.item
         if standing.edit is not None and standing.verdict != "drop":
             sample = _edited(standing.edit, scanned)
@@ -212,7 +217,7 @@ class Selection:
     ) -> tuple[str, str]:
         """Why a row is dropped, in one word and in detail; twice "" where it stays."""
         if standing.verdict == "drop":
-            return "decision", standing.flag or standing.note
+            return "decision", standing.why or standing.flag or standing.note
         if sample is None:
             return UNREADABLE, scanned.item.error or "not a sample"
         if standing.verdict == "keep":
