@@ -1,4 +1,4 @@
-"""Whether the loss that TRL trains is the model's own: TRL computes it from the last hidden states, without the model."""
+"""Whether the loss that TRL trains is the model's own: TRL computes it from the last hidden states, by itself."""
 
 from __future__ import annotations
 

@@ -177,7 +177,12 @@ def _held_out(worker: Worker, recipe: Recipe, tokenizer: Any, template: Template
     caches = caches_of(worker.folder.path)
     rows, _ = encode_all(path, tokenizer, settings, caches=caches, seen=lambda _: worker.stop_if_asked(_STOPPED))
     prompts = held_out_prompts(
-        read_view(path), recipe.evaluation.prompts, tokenizer, template, max_length=recipe.data.max_length
+        read_view(path),
+        recipe.evaluation.prompts,
+        tokenizer,
+        template,
+        max_length=recipe.data.max_length,
+        train_without=recipe.data.train_without,
     )
     return (rows if len(rows) else None), prompts
 

@@ -40,7 +40,9 @@ VARIABLES = (
     Variable("HF_ENDPOINT", HUB, "address of a Hub mirror (default: https://huggingface.co)"),
     Variable("HTTP_PROXY, HTTPS_PROXY, ALL_PROXY", HUB, "proxy for the Hub"),
     Variable(
-        "CUDA_VISIBLE_DEVICES", TRAINING, "GPUs that a run may use; a recipe's `training.devices` takes precedence"
+        "CUDA_VISIBLE_DEVICES",
+        TRAINING,
+        "GPUs that a run may use: numbers or UUIDs; `training.devices` takes precedence",
     ),
     Variable("TUNEDECK_PYTHON", TRAINING, "Python to train with, if not the one that runs tunedeck"),
     Variable("TUNEDECK_NODES, TUNEDECK_JOB, TUNEDECK_RENDEZVOUS", TRAINING, "set by the Slurm script of a run"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,6 @@ from tui.data.messages import (
 )
 from tui.data.row_pane import RowPane
 from tui.data.rows_pane import RowsPane
-from tui.data.scan import scan_payload
 from tui.screens.pane import Pane
 from tui.widgets.sample_list import SampleList
 
@@ -327,8 +327,11 @@ class DatasetPane(Pane):
     # -- the scan -------------------------------------------------------------------------------------------
 
     def _payload(self) -> dict[str, Any]:
+        from core.dataset.scan.derive import scan_payload
+
         session = self.session
-        return scan_payload(self.desk.rows.dataset, session.format, session.columns, session.eval_data)
+        dataset, held = self.desk.rows.dataset, session.eval_data
+        return scan_payload(dataset, session.format, session.columns, held, session.eval_format, session.eval_columns)
 
     def _start_scan(self) -> None:
         """Find or start the scan, and look for what is known of near-duplicates."""
@@ -474,26 +477,69 @@ class DatasetPane(Pane):
         self.rows_pane.begin_audit("thin", keys=self.desk.keys_of(rows))
 
     async def action_mapping(self) -> None:
-        """Say which column is what, and see what comes of it."""
-        from tui.data.mapping import MappingScreen, first_rows
+        """Say which column is what, file by file, and see what comes of it; the eval files come last."""
+        from tui.data.mapping import FileToMap, MappingScreen, file_to_map
 
-        dataset = self.desk.rows.dataset
-        rows = await asyncio.to_thread(first_rows, dataset)
+        dataset, held = self.desk.rows.dataset, self._eval_files()
+        files = dataset.reader.files
+        at = self._file_to_map()
+
+        def load(number: int) -> FileToMap | str:
+            if number < len(files):
+                return file_to_map(dataset, number)
+            try:
+                evals = dataset.open_eval(self.session.eval_data, self._eval_chosen)
+            except TunedeckError as fault:
+                return clean_line(f"The eval file cannot be read: {fault}", 400)
+            file = file_to_map(evals, 0)
+            if isinstance(file, FileToMap):
+                return replace(file, name=f"eval file {file.name}", chosen=self._eval_chosen)
+            return file
+
+        file = await asyncio.to_thread(load, at)
         if not self.is_attached:
             return
-        if not rows:
-            self.show_message("No rows to map: every line is malformed.", failed=True)
+        if isinstance(file, str):
+            self.show_message(file, failed=True)
             return
 
-        async def take(chosen: Chosen | None) -> None:
-            if chosen is not None and chosen != dataset.chosen:
+        async def take(said: Mapping[int, Chosen] | None) -> None:
+            chosen, eval_chosen = dataset.chosen, self._eval_chosen
+            for number, each in (said or {}).items():
+                if number == len(files):
+                    eval_chosen = each
+                elif each != dataset.chosen.of_file(files[number]):
+                    chosen = chosen.with_file(files[number], files, each)
+            changed = chosen != dataset.chosen, eval_chosen != self._eval_chosen
+            if changed[0]:
                 await self._remember(dataset.paths, chosen)
-                self.post_message(Mapped(chosen))
+            if changed[1]:
+                await self._remember(self.session.eval_data, eval_chosen)
+            if any(changed):
+                self.post_message(Mapped(chosen, eval_chosen))
             elif not dataset.recognition.known:
                 self._start_scan()
 
-        name = clean_line(dataset.paths[0].name, 60)
-        self.app.push_screen(MappingScreen(name, rows, dataset.recognition, dataset.chosen), take)
+        self.app.push_screen(MappingScreen(file, at, len(files) + held, load), take)
+
+    def _file_to_map(self) -> int:
+        """The number of the first file whose format is not known, else of the file that the cursor is in."""
+        dataset, entry = self.desk.rows.dataset, self.rows_pane.entry
+        found = dataset.recognitions.at_open()
+        unknown = next((number for number, each in enumerate(found) if not each.found.known), None)
+        if unknown is not None or entry is None:
+            return unknown or 0
+        return dataset.row(entry).source
+
+    def _eval_files(self) -> int:
+        """How many mappings the eval files have: one, where there are any."""
+        return 1 if self.session.eval_data else 0
+
+    @property
+    def _eval_chosen(self) -> Chosen:
+        from core.dataset.mapping import Chosen
+
+        return Chosen(self.session.eval_format, dict(self.session.eval_columns))
 
     async def _remember(self, paths: tuple[Path, ...], chosen: Chosen) -> None:
         from core.dataset.mapping import save

@@ -90,6 +90,7 @@ class OpenDataset:
         rows: what is known of each row.
         faults: faults of whole files, known when the scan has ended.
         scan_words: how far the scan is, a few words or a sentence.
+        unused: columns and keys of turns that the format does not read, in words.
         stopped: whether the scan was ended early by somebody.
         changed: what has happened to the files since they were opened, or "".
     """
@@ -98,6 +99,7 @@ class OpenDataset:
         self.rows = DataRows(dataset, prefetch=RowPrefetcher(dataset, lambda: self._post(Arrived())))
         self.faults: tuple[BadLine, ...] = ()
         self.scan_words = ""
+        self.unused = ""
         self.stopped = False
         self.changed = ""
         self._workspace = workspace
@@ -248,7 +250,7 @@ class OpenDataset:
         for row, standing in update.decided.items():
             if row not in self._settled:
                 rows.stand(row, standing)
-        self.stopped = update.stopped
+        self.stopped, self.unused = update.stopped, update.unused or self.unused
         if update.stopped:
             where = f" at {update.rows / update.total:.0%}" if update.total else ""
             self.scan_words = f"scan stopped{where}: press C to resume"

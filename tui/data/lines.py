@@ -49,8 +49,9 @@ SHORT_WORDS = {
     "same_template": "template",
     "system_prompt": "system",
     "label_imbalance": "label",
-    "not_rendered": "unshown",
-    "control_tokens": "tokens",
+    "think_block": "thinking",
+    "not_rendered": "unrendered",
+    "control_tokens": "ctrl token",
     "zero_trained": "no loss",
     "cut": "cut",
 }

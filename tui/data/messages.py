@@ -183,6 +183,7 @@ class Mapped(Message):
     """The user has said which column of the files is what: they are to be read like that."""
 
     chosen: Chosen
+    eval_chosen: Chosen
 
 
 @dataclass(eq=False, repr=False)

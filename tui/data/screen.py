@@ -89,6 +89,8 @@ class DataScreen(StepScreen):
     @on(Mapped)
     def _mapped(self, event: Mapped) -> None:
         self.session.format, self.session.columns = event.chosen.format, dict(event.chosen.columns)
+        held = event.eval_chosen
+        self.session.eval_format, self.session.eval_columns = held.format, dict(held.columns)
         self.picker.open(self.session.data)
 
     async def _show(self, dataset: Dataset) -> None:
@@ -97,6 +99,7 @@ class DataScreen(StepScreen):
 
         self.session.data = dataset.paths  # the file, where a Hub dataset was opened
         self.session.format, self.session.columns = dataset.chosen.format, dict(dataset.chosen.columns)
+        self._take_saved_eval_mapping()
         line = self.query_one(CommandLine)
         line.clear()
         with self.app.batch_update():
@@ -106,6 +109,16 @@ class DataScreen(StepScreen):
             self._choose_file(False)
             await self.query_one("#body").mount(self.dataset, before=line)
         self.refresh_header()
+
+    def _take_saved_eval_mapping(self) -> None:
+        """Read the eval files as the user has said in this workspace, unless something else was said."""
+        session = self.session
+        if not session.eval_data or session.eval_format != "auto" or session.eval_columns:
+            return
+        from core.dataset.mapping import saved
+
+        kept = saved(session.workspace, session.eval_data)
+        session.eval_format, session.eval_columns = kept.format, dict(kept.columns)
 
     # -- what a key that decides is about --------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from tui.data.listing import FLAG, LABEL, REASON, SOURCE, Listing
 
 if TYPE_CHECKING:
     from core.dataset.audit.decisions import DecisionState
+    from core.dataset.dataset import Dataset
 
 
 def title(listing: Listing, pace: str = "") -> Content:
@@ -33,8 +34,14 @@ def title(listing: Listing, pace: str = "") -> Content:
     parts = [f"{count(rows.good)}{growing} row{many}"]
     if bad:
         parts.append(f"{count(bad)} malformed line{'s' * (bad != 1)}")
-    parts += [dataset.recognition.name, dataset.reader.container]
+    parts += [_formats(dataset), dataset.reader.container]
     return Content(" · ".join(parts))
+
+
+def _formats(dataset: Dataset) -> str:
+    """The format of the rows; how many there are where files or rows have their own."""
+    names = dict.fromkeys(found.name for each in dataset.recognitions.at_open() for found in each.first)
+    return next(iter(names)) if len(names) == 1 else f"{len(names)} formats"
 
 
 FILTER = "filter"
@@ -113,6 +120,15 @@ def _list_name(listing: Listing, name: str) -> str:
     return name.removeprefix(FLAG).replace("_", " ").upper()
 
 
+def _why(dataset: Dataset) -> str:
+    """Why it is this format; with several, which file is read as what."""
+    files = dataset.recognitions.at_open()
+    if len({(found.name, tuple(found.columns.items())) for each in files for found in each.first}) == 1:
+        return dataset.recognition.why
+    named = "; ".join(f"{each.file.name} {', '.join(found.name for found in each.first)}" for each in files[:4])
+    return f"{named}{'; …' if len(files) > 4 else '.'}"
+
+
 def taken_back(row: int, before: DecisionState, after: DecisionState) -> str:
     """What was undone, and the decision on the row now."""
     if before.edit != after.edit:
@@ -178,9 +194,12 @@ def facts(desk: OpenDataset, audit: str = "") -> str:
         audit: what an audit says (`audit_facts`).
     """
     found = desk.rows.dataset.recognition
-    if found.known:
-        why = "" if desk.rows.judged else f"Format: {found.why}"
+    unknown = [each for each in desk.rows.dataset.recognitions.at_open() if not each.found.known]
+    if found.known and unknown:
+        why = f"{unknown[0].file.name}: format unknown. Press M to say which column is which."
+    elif found.known:
+        why = "" if desk.rows.judged else f"Format: {_why(desk.rows.dataset)}"
     else:
         why = found.why.replace("Say which column is which.", "Press M to say which column is which.")
-    words = [desk.changed, desk.scan_words, audit, desk.rows.tokens.words, why]
+    words = [desk.changed, desk.scan_words, audit, desk.unused, desk.rows.tokens.words, why]
     return clean_line(" · ".join(filter(None, words)), 400)

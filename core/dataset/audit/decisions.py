@@ -185,6 +185,14 @@ class Ledger:
         """The id of each reviewer's last decision on a row that stands."""
         return {each.user: each.id for each in self._made.get(key, ())}
 
+    def decider(self, key: str) -> str:
+        """Who gave the verdict on a row that stands; "" where there is none."""
+        found = ""
+        for each in self._made.get(key, ()):
+            if each.action in _VERDICTS and (each.payload.get("stands") is not False or not found):
+                found = each.user
+        return found
+
     def apart(self) -> frozenset[tuple[str, str]]:
         """The pairs of row keys that the user has marked as not duplicates, see `pair_key`."""
         pairs = (
