@@ -52,6 +52,7 @@ def check_loss(model: Any, tokenizer: Any) -> None:
     }
     config = model.config.get_text_config()
     routers = getattr(config, "output_router_logits", None)
+    weight: float = getattr(config, "router_aux_loss_coef", 0.0)
     training = model.training
     model.eval()
     try:
@@ -61,7 +62,7 @@ def check_loss(model: Any, tokenizer: Any) -> None:
             own = float(model(**batch).loss)
             add_fused_lm_head(model)
             fused = float(model(**batch, fused_lm_head=True).loss)
-            if routers is not None and getattr(config, "router_aux_loss_coef", 0.0):
+            if routers is not None and weight:
                 model(**batch, fused_lm_head=True, output_router_logits=True)
     except (AttributeError, TypeError, ValueError, IndexError, KeyError, NotImplementedError) as error:
         words = clean_line(f"{type(error).__name__}: {error}", 160)
