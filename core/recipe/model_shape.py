@@ -65,6 +65,7 @@ class ModelShape:
         context: the longest input in tokens that it was built for, or 0 where config.json does not say.
         tied: whether the output layer is the embedding.
         parameters: all trainable numbers, tied ones once.
+        embedding: name of the embedding of tokens, or "" where none was found.
         embedding_parameters: of these, in the embedding and the output layer.
         dtype: what most of the weights are stored as, `bfloat16`.
         stored_bytes: size of the weights on disk.
@@ -100,6 +101,7 @@ class ModelShape:
     context: int
     tied: bool
     parameters: int
+    embedding: str
     embedding_parameters: int
     dtype: str
     stored_bytes: int
@@ -120,6 +122,11 @@ class ModelShape:
     extra_layers: int
     own_code: bool
     base: str
+
+    @property
+    def embedding_rows(self) -> int:
+        """How many tokens the embedding has rows for, or 0 where none was found."""
+        return self.matrices[self.embedding][0] if self.embedding else 0
 
     @property
     def marks_answers(self) -> bool:
@@ -277,6 +284,7 @@ def shape_of(
         context=_size(sizes, "max_position_embeddings", "n_positions", "n_ctx"),
         tied=tied,
         parameters=sum(math.prod(tensor.shape) for tensor in tensors.values()) - repeated,
+        embedding=max(embeddings, key=lambda name: embeddings[name][0], default=""),
         embedding_parameters=sum(math.prod(shape) for shape in outer.values()) - repeated,
         dtype=_main_dtype(tensors.values()),
         stored_bytes=int(sum(math.prod(t.shape) * _BYTES.get(t.dtype, 1) for t in on_disk.values())),

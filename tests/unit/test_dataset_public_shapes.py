@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from core.dataset.checks import Context
 from core.dataset.checks.turns import LossWeight
 from core.dataset.formats import recognize, to_sample
+from core.dataset.formats.decode import python_literal
 from core.dataset.item import Item, content_digest
 from core.dataset.records import Unreadable
 from core.dataset.sample import Message, Sample
+from core.dataset.scan.scan import scan
 from core.dataset.write.forms import as_cells, as_row
 from core.dataset.write.hosted import NotHosted, as_hosted
 
@@ -334,6 +337,13 @@ def test_cells_as_python_and_numpy_print_them_are_conversations(cell: str) -> No
     assert sample({"messages": cell}) == Sample("messages", (Q, A))
 
 
+def test_text_that_only_begins_like_a_printed_list_is_no_list() -> None:
+    for text in ("[" + "'\\'" * 20_000, "[" * 500 + "'x'", "['x', run()]", "['a'", "[INST] it's"):
+        assert python_literal(text) is None
+    assert python_literal("[['a' 'b']\n ['c' 'd']]") == [["a", "b"], ["c", "d"]]
+    assert python_literal("{'a': (1, 2), 'b': nan, 'c': array([1, 2])}") == {"a": [1, 2], "b": None, "c": [1, 2]}
+
+
 def test_quotes_and_braces_inside_printed_texts_stay() -> None:
     talk = [{"role": "user", "content": "it's {'a'} {'b'}"}, {"role": "assistant", "content": 'say "x"\n} {'}]
     assert [turn.content for turn in sample({"messages": str(talk)}).messages] == [turn["content"] for turn in talk]
@@ -362,3 +372,12 @@ def test_media_beside_the_text_is_named_on_the_turn_that_it_belongs_to() -> None
     assert sample({"images": [], "image": None, "messages": ASKED}).messages == (Q,)
     with pytest.raises(NotHosted, match="image"):
         as_hosted(sample({**rows[1], "messages": ASKED + GOOD}))
+
+
+def test_rows_that_differ_only_in_a_loss_flag_are_no_exact_duplicates(tmp_path: Path) -> None:
+    rows = [talk(**flags) for flags in ({}, *MUTED)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert scan(path).flags["exact_duplicate"] == 0
+    path.write_text("".join(json.dumps(row) + "\n" for row in [rows[1], {"id": 7, **rows[1]}, rows[0]]))
+    assert scan(path).flags["exact_duplicate"] == 1

@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="Print one JSON object: rows, format, bad_lines, flags; with --near also clusters.",
+        help="Print one JSON object: rows, format, unused, bad_lines, flags; with --near also clusters.",
     )
     parser.add_argument(
         "--rows",

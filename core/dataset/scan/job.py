@@ -147,8 +147,7 @@ def _summary(out: Path, scanner: Scanner, rows: int, more: Mapping[str, Any], *,
         read_as=read_as,
         unused=unused,
     )
-    words = {"unused_words": unused.words}
-    write_summary(out, result, dataset.count, {**words, **more}, complete=complete)
+    write_summary(out, result, dataset.count, more, complete=complete)
 
 
 if __name__ == "__main__":
